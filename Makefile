@@ -1,0 +1,45 @@
+# Every target does the set-up it needs, in .venv and nowhere else; the second time that costs a moment.
+#   make demo [FEED=my.jsonl]   tag a feed, index it, and show what was found
+#   make test                   every test
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-all demo test bench lint docs lock
+
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --custom-compile-command "make lock"
+
+help:  ## say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 10
+
+setup:  ## what is needed to run: leaves .venv/bin/tagstream
+	@ops/setup.sh base
+
+setup-all:
+	@ops/setup.sh base dev train
+
+demo: setup  ## tag a feed, index it under demo/, show what was found; FEED=my.jsonl for your own posts
+	@.venv/bin/tagstream demo $${FEED:+"$$FEED"}
+
+test: setup-all  ## every test
+	@.venv/bin/python -m pytest
+
+bench: setup-all  ## measure the whole pipeline beside the model alone and a transformers pipeline
+	@.venv/bin/tagstream bench local
+
+lint: setup-all  ## style, types, and whether the generated pages are current
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m ruff format --check .
+	@.venv/bin/python -m mypy
+	@.venv/bin/python -m tagstream.command_line.reference --check
+
+docs: setup  ## write the generated pages: docs/cli.md, docs/settings.md
+	@.venv/bin/python -m tagstream.command_line.reference
+
+lock:  ## resolve requirements/*.txt again from pyproject.toml (needs uv and a network)
+	@command -v uv >/dev/null || { echo "make lock needs uv (pip install uv, or your package manager)" >&2; exit 1; }
+	@$(LOCK) --upgrade --extra dev --extra train pyproject.toml requirements/build.in -o requirements/all.tmp
+	@$(LOCK) -c requirements/all.tmp pyproject.toml requirements/build.in -o requirements/base.txt
+	@$(LOCK) -c requirements/all.tmp --extra dev pyproject.toml -o requirements/dev.txt
+	@$(LOCK) -c requirements/all.tmp --extra train pyproject.toml -o requirements/train.txt
+	@rm requirements/all.tmp

@@ -1,0 +1,39 @@
+"""What a source of posts is: four methods, and one piece of state, its cursor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tagstream.posts import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One event of a source and the cursor from which reading goes on after it.
+
+    Saving `cursor` promises that this event and everything before it is safe (invariant 1).
+    """
+
+    event: Event
+    cursor: str
+
+
+class Source(Protocol):
+    """A feed. One owner reads it, one call at a time.
+
+    `name` is stable over restarts: the cursor is kept under it. `next_batch` waits for at least one event and
+    returns at most `limit` of them, in order; an empty answer means that the feed has ended, for good. It may be
+    cancelled at any await without losing an event. Malformed input is yielded as a `DeadLetter`, never raised.
+    `close` may be called at any time, twice too.
+
+    Raises:
+        UnreadableInput: the feed cannot be opened, or cannot be read any further.
+    """
+
+    name: str
+
+    async def open(self, cursor: str | None) -> None: ...
+
+    async def next_batch(self, limit: int) -> Sequence[Received]: ...
+
+    async def close(self) -> None: ...

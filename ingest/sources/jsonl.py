@@ -1,0 +1,239 @@
+"""A feed from a file of JSON lines, or from standard input.
+
+A file (`jsonl:PATH`) resumes exactly: its cursor is `<offset>:<lines>:<fingerprint>`, where reading goes on at that
+byte, after that many lines, if the bytes before it still have that fingerprint. A file that was cut, replaced or
+edited before that place is refused; one that grew is read on.
+
+Standard input (`-`), a FIFO and any other stream cannot be read again: the cursor `lines:<count>` only counts, so
+that positions and the origins of dead letters never repeat over restarts. What a killed run had read is read again
+only if it is piped in again.
+
+`Post.position` is the line number, from 1. A dead letter's origin is `<absolute path>:<line number>`, of standard
+input `-:<line number>`: as the cursor's name, it is the same for a file however its path is spelled. Of a path that
+is not UTF-8 the bytes that cannot be decoded stand there as `%E9`. Blank lines count as lines and say nothing.
+"""
+
+import asyncio
+import os
+import re
+import stat
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from ingest.sources.base import Received
+from ingest.sources.jsonl_fields import LineFault
+from ingest.sources.jsonl_line import DEFAULT_SOURCE, read_event
+from ingest.sources.lines import FINGERPRINT_BYTES, MAX_LINE_BYTES, Line, LineSplitter, fingerprint
+from tagstream.errors import CorruptState, UnreadableInput
+from tagstream.posts import DeadLetter, clean_text
+
+READ_BYTES = 128 * 1024
+STANDARD_INPUT = "-"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """What one read gave; `last` if the input ended with it."""
+
+    received: list[Received]
+    last: bool
+
+
+class JsonlSource:
+    """The lines of one file or stream, in order. `path` `-` is standard input."""
+
+    def __init__(self, path: str) -> None:
+        self._place = path if path == STANDARD_INPUT else _as_text(os.path.abspath(path))
+        self.name = f"jsonl:{self._place}"
+        self._path = path
+        self._descriptor: int | None = None
+        self._seekable = False
+        self._splitter = LineSplitter()
+        self._ready: deque[Received] = deque()
+        self._opening: asyncio.Future[None] | None = None
+        self._reading: asyncio.Future[_Chunk] | None = None
+        self._ended = False
+
+    async def open(self, cursor: str | None) -> None:
+        """Opens the input at `cursor`, from the beginning if None.
+
+        Raises:
+            UnreadableInput: it is not there, not readable, or not what it was when the cursor was saved.
+            CorruptState: the cursor is not one of ours.
+        """
+        self._opening = _in_daemon_thread(lambda: self._open(cursor))
+        await asyncio.shield(self._opening)
+
+    async def next_batch(self, limit: int) -> Sequence[Received]:
+        while not self._ready and not self._ended:
+            if self._reading is None:
+                self._reading = _in_daemon_thread(self._read)
+            # Shielded, and kept: if this call is cancelled, the next one takes up what the thread has read.
+            chunk = await asyncio.shield(self._reading)
+            self._reading = None
+            self._ready.extend(chunk.received)
+            self._ended = self._ended or chunk.last
+        return [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
+
+    async def close(self) -> None:
+        self._ended = True
+        busy = self._reading or self._opening
+        if busy is None or busy.done():
+            self._close_descriptor()
+        else:  # a thread is blocked in the descriptor: closing it now could hand its number to another file
+            busy.add_done_callback(self._close_after)
+
+    def _close_after(self, busy: asyncio.Future[_Chunk] | asyncio.Future[None]) -> None:
+        if not busy.cancelled():
+            busy.exception()  # nobody waits for it any more: seen here, or asyncio would print it
+        self._close_descriptor()
+
+    def _close_descriptor(self) -> None:
+        if self._descriptor is not None and self._path != STANDARD_INPUT:
+            os.close(self._descriptor)
+        self._descriptor = None
+
+    def _open(self, cursor: str | None) -> None:
+        try:
+            self._descriptor = 0 if self._path == STANDARD_INPUT else os.open(self._path, os.O_RDONLY)
+            mode = os.fstat(self._descriptor).st_mode
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise UnreadableInput(f"cannot open {self._path!r}: {reason}") from error
+        if stat.S_ISDIR(mode):
+            raise UnreadableInput(f"cannot read {self._path!r}: it is a directory, name a file of JSON lines")
+        self._seekable = stat.S_ISREG(mode) and self._path != STANDARD_INPUT
+        if cursor is not None:
+            self._resume(self._descriptor, cursor)
+
+    def _resume(self, descriptor: int, cursor: str) -> None:
+        offset, number, mark = parse_cursor(cursor)
+        if (offset is not None) != self._seekable:
+            raise UnreadableInput(
+                f"{self._path!r} was a {'file' if offset is not None else 'stream'} when its place {cursor!r} was "
+                "saved and is none now: use a new index, or give it under its new name"
+            )
+        if offset is None:
+            self._splitter = LineSplitter(number=number)
+            return
+        size = os.fstat(descriptor).st_size
+        before = os.pread(descriptor, FINGERPRINT_BYTES, max(0, offset - FINGERPRINT_BYTES))[:offset]
+        if size < offset or fingerprint(before) != mark:
+            what = f"has only {size} bytes" if size < offset else "was changed before that place"
+            raise UnreadableInput(
+                f"cannot go on reading {self._path!r} after line {number} (byte {offset}): it {what}. "
+                "Restore it, or read the new file under another name or into a new index"
+            )
+        if before and not before.endswith(b"\n"):
+            offset, number = _unfinished_line(descriptor, offset, number)
+            before = os.pread(descriptor, FINGERPRINT_BYTES, max(0, offset - FINGERPRINT_BYTES))[:offset]
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        self._splitter = LineSplitter(offset=offset, number=number, before=before)
+
+    def _read(self) -> _Chunk:
+        """The events of the next bytes; reads on until there is one or the input ends. Runs in a thread.
+
+        Only says that the input has ended, and leaves it to `next_batch` to end the feed: if that was cancelled, the
+        events of the last bytes still wait to be taken.
+        """
+        while not self._ended and self._descriptor is not None:
+            try:
+                data = os.read(self._descriptor, READ_BYTES)
+            except OSError as error:
+                raise UnreadableInput(f"cannot read {self._path!r} any further: {error.strerror}") from error
+            if not data:
+                self._check_not_cut(self._descriptor)
+            lines = self._splitter.feed(data) if data else self._splitter.finish()
+            received = [self._receive(line) for line in lines if line.body.strip() or line.sha256]
+            if received or not data:
+                return _Chunk(received, last=not data)
+        return _Chunk([], last=True)
+
+    def _check_not_cut(self, descriptor: int) -> None:
+        size = os.fstat(descriptor).st_size
+        if self._seekable and size < os.lseek(descriptor, 0, os.SEEK_CUR):
+            raise UnreadableInput(f"{self._path!r} was cut to {size} bytes while it was being read: restore it")
+
+    def _receive(self, line: Line) -> Received:
+        cursor = f"{line.end}:{line.number}:{line.fingerprint}" if self._seekable else f"lines:{line.number}"
+        origin = f"{self._place}:{line.number}"
+        if line.sha256 is not None:
+            return Received(_too_long(line, line.sha256, origin), cursor)
+        body = line.body.removeprefix(_BYTE_ORDER_MARK) if line.number == 1 else line.body
+        return Received(read_event(body, origin=origin, position=line.number), cursor)
+
+
+def _as_text(path: str) -> str:
+    """The path as text that every store takes: a byte that is not UTF-8 (to Python a lone surrogate) as %XX."""
+    return clean_text(re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path))
+
+
+def parse_cursor(cursor: str) -> tuple[int | None, int, str]:
+    """Byte offset (None: of a stream), lines before it, fingerprint.
+
+    Raises:
+        CorruptState: it is none that `JsonlSource` gave.
+    """
+    match cursor.split(":"):
+        case ["lines", number] if _is_count(number):
+            return None, int(number), ""
+        case [offset, number, mark] if _is_count(offset) and _is_count(number):
+            return int(offset), int(number), mark
+    raise CorruptState(f"the saved place {cursor[:80]!r} is not one of a file of JSON lines")
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20
+
+
+def _unfinished_line(descriptor: int, offset: int, number: int) -> tuple[int, int]:
+    """Where to go on when the last line read had no newline yet, and the file may have grown since.
+
+    If only the newline came, after it. If the line itself grew, what was read was half of it: read it again whole.
+    """
+    following = os.pread(descriptor, 2, offset)
+    if following == b"" or b"\n" in (following[:1], following.removeprefix(b"\r")):
+        return offset + following.find(b"\n") + 1, number
+    start = max(0, offset - MAX_LINE_BYTES)
+    return start + os.pread(descriptor, offset - start, start).rfind(b"\n") + 1, number - 1
+
+
+def _too_long(line: Line, sha256: str, origin: str) -> DeadLetter:
+    return DeadLetter(
+        origin=origin,
+        source=DEFAULT_SOURCE,
+        cause=LineFault.LINE_TOO_LONG.value,
+        message=f"the line has {line.size:,} bytes, the limit is {MAX_LINE_BYTES:,}; its beginning is kept",
+        body=line.body,
+        size=line.size,
+        sha256=sha256,
+        position=line.number,
+    )
+
+
+def _in_daemon_thread(work: Callable[[], Answer]) -> asyncio.Future[Answer]:
+    """The work's answer, from a thread of its own that the end of the process does not wait for.
+
+    A read from a terminal or a FIFO blocks until somebody writes; an executor's thread would hold up the exit.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Answer] = loop.create_future()
+
+    def run() -> None:
+        try:
+            settle = partial(answer.set_result, work())
+        except BaseException as error:  # whatever it is, it belongs to the one who waits
+            settle = partial(answer.set_exception, error)
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(lambda: None if answer.cancelled() else settle())
+
+    threading.Thread(target=run, name="jsonl-reader", daemon=True).start()
+    return answer

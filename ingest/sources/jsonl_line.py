@@ -1,0 +1,165 @@
+"""One line of JSON into one event. Pure: no files, no clock.
+
+A line is an object of one of four forms::
+
+    {"id": 7, "text": "…", "created_at": "2024-05-01T12:00:00Z"}      a post; more fields below
+    {"id": 7, "delete": true}                                         a deletion, up to `revision` if there is one
+    {"author": "ann", "erase": true}                                  an erasure of what came before this line
+    {"version": 1, "source": …, "model": …, "generation": …,
+     "entities": …, "id": "jsonl:7", …}                               a document of `tagstream dump`
+
+A line is a dump document exactly when it has those five fields; then its ids already carry their source, and what a
+model found in it is dropped. In the other forms `id` and `reply_to` are native (a string or an integer), `source`
+defaults to `jsonl`, and these may be added: `author` (its id, or an object with `id` and `handle`), `revision`,
+`lang`, `url`, `hashtags` (strings; those that the text lacks get an empty span at its end), `media` (objects with
+`url`, `alt`, `kind`, `width`, `height`, `sha256`, `reason`; the first four count) and `reply_to`. Null is absent.
+Fields of any other name are ignored: a newsroom's feed has its own.
+
+`created_at` is ISO 8601 (UTC where it names no zone) or an integer of milliseconds since 1970.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+from ingest.sources.jsonl_fields import (
+    Fields,
+    LineFault,
+    MalformedLine,
+    author_of,
+    build,
+    created_at,
+    dumped_hashtags,
+    flag,
+    listed_hashtags,
+    media_of,
+    native,
+    optional_text,
+    post_id,
+    read_object,
+    refuse,
+    required,
+    required_author,
+    required_text,
+    short,
+    source_of,
+)
+from tagstream.posts import CONTRACT_VERSION, Deletion, Erasure, Event, Hashtag, Post, dead_letter, native_id
+
+DEFAULT_SOURCE = "jsonl"
+
+_DUMP_FIELDS = frozenset({"version", "source", "model", "generation", "entities"})
+
+
+def read_event(body: bytes, *, origin: str, position: int, source: str = DEFAULT_SOURCE) -> Event:
+    """What the line says, a `DeadLetter` with this `origin` if it says nothing that can be understood.
+
+    `source` is that of a line which names none.
+    """
+    fields: Fields = {}
+    try:
+        fields = read_object(body)
+        return _event(fields, position, source)
+    except MalformedLine as malformed:
+        return dead_letter(
+            origin=origin,
+            cause=malformed.fault.value,
+            message=str(malformed),
+            body=body,
+            position=position,
+            **_identity(fields, source),
+        )
+
+
+def _event(fields: Fields, position: int, default_source: str) -> Event:
+    if fields.keys() >= _DUMP_FIELDS:
+        return _dumped_post(fields, position)
+    source = source_of(fields, default_source)
+    deletes, erases = flag(fields, "delete"), flag(fields, "erase")
+    if deletes and erases:
+        refuse(LineFault.BAD_FIELD, "both delete and erase are true: write two lines")
+    if erases:
+        return build(Erasure, source=source, author=required_author(fields).id, position=position)
+    if deletes:
+        return build(
+            Deletion, id=post_id(source, fields), source=source, revision=fields.get("revision"), position=position
+        )
+    return _post(fields, source, position)
+
+
+def _post(fields: Fields, source: str, position: int) -> Post:
+    text = required_text(fields)
+    reply_to = fields.get("reply_to")
+    return _assemble(
+        fields,
+        id=post_id(source, fields),
+        source=source,
+        text=text,
+        hashtags=listed_hashtags(fields.get("hashtags"), text),
+        reply_to=None if reply_to is None else native_id(source, native("reply_to", reply_to)),
+        position=position,
+    )
+
+
+def _dumped_post(fields: Fields, position: int) -> Post:
+    """The post of a document that `tagstream dump` wrote."""
+    version = fields["version"]
+    if type(version) is not int or version < 1:
+        refuse(LineFault.BAD_FIELD, f"version is {short(version)}, it must be an integer from 1")
+    if version > CONTRACT_VERSION:
+        refuse(
+            LineFault.NEWER_VERSION,
+            f"version is {version}, this tagstream reads up to {CONTRACT_VERSION}: upgrade it, then requeue",
+        )
+    text = required_text(fields)
+    reply_to = fields.get("reply_to")
+    return _assemble(
+        fields,
+        id=native("id", required(fields, "id")),
+        source=source_of(fields, DEFAULT_SOURCE),
+        text=text,
+        hashtags=dumped_hashtags(fields.get("hashtags"), text),
+        reply_to=None if reply_to is None else native("reply_to", reply_to),
+        position=position,
+    )
+
+
+def _assemble(
+    fields: Fields,
+    *,
+    id: str,
+    source: str,
+    text: str,
+    hashtags: tuple[Hashtag, ...],
+    reply_to: str | None,
+    position: int,
+) -> Post:
+    return build(
+        Post,
+        id=id,
+        source=source,
+        author=author_of(fields.get("author")),
+        created_at=created_at(fields),
+        revision=0 if fields.get("revision") is None else fields["revision"],
+        text=text,
+        lang=optional_text(fields, "lang"),
+        url=optional_text(fields, "url"),
+        media=media_of(fields.get("media")),
+        reply_to=reply_to,
+        position=position,
+        hashtags=hashtags,
+    )
+
+
+def _identity(fields: Fields, default_source: str) -> dict[str, Any]:
+    """Source, post and author of a refused line as far as they can be read, so that deletions reach it."""
+    found: dict[str, Any] = {"source": default_source}
+    with suppress(MalformedLine):
+        found["source"] = source_of(fields, default_source)
+        if fields.keys() >= _DUMP_FIELDS:
+            found["post_id"] = native("id", fields.get("id"))
+        else:
+            found["post_id"] = post_id(found["source"], fields)
+    with suppress(MalformedLine):
+        author = author_of(fields.get("author"))
+        found["author"] = author.id if author else None
+    return found

@@ -1,0 +1,43 @@
+"""Planted events: for some minutes many authors write about the same few names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ingest.sources.simulate import clock
+from ingest.sources.simulate.dice import Dice
+from ingest.sources.simulate.vocabulary import Noun, nouns, topics
+
+# How many names of each kind all posts of an event share.
+_SHARED: Mapping[str, Mapping[str, int]] = {
+    "earthquake": {"city": 1, "country": 1, "agency": 1},
+    "final": {"team": 2, "athlete": 1, "city": 1},
+    "concert": {"musician": 1, "band": 1, "place": 1, "city": 1, "song": 1},
+    "launch": {"company": 1, "product": 1, "city": 1, "paper": 1},
+    "storm": {"region": 1, "city": 1, "agency": 1, "company": 1},
+    "visit": {"politician": 1, "city": 1, "place": 1, "agency": 1},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """One planted event: its kind, the names all of its posts draw from, and when (milliseconds since 1970)."""
+
+    kind: str
+    nouns: Mapping[str, tuple[Noun, ...]]
+    start_ms: int
+    end_ms: int
+
+
+def plan_burst(dice: Dice, chapter: int) -> Burst | None:
+    """The event of a chapter; every fourth has none."""
+    if chapter % 4 == 2:
+        return None
+    kind = dice.pick(topics("event"))
+    shared = {}
+    for noun_kind, count in _SHARED[kind].items():
+        choice = list(nouns()[noun_kind])
+        dice.shuffle(choice)
+        shared[noun_kind] = tuple(choice[:count])
+    start = clock.moment(chapter, 0.3 + 0.4 * dice.share())
+    end = min(start + dice.between(12, 40) * 60_000, clock.moment(chapter, 0.95))
+    return Burst(kind, shared, start, end)

@@ -1,0 +1,242 @@
+"""What happens on the network, in order: the ground truth of which a reader only sees deliveries.
+
+Makes one chapter at a time: exactly `posts` new posts (or 250), and what becomes of them. Each kind of content and
+each fate has a quota of the chapter, so no feed of a full chapter can lack one.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ingest.sources.simulate import clock, hostile
+from ingest.sources.simulate.bursts import Burst, plan_burst
+from ingest.sources.simulate.dice import Dice
+from ingest.sources.simulate.happenings import Closed, Garbage, Happening, Photo, Published, Removed
+from ingest.sources.simulate.pictures import POOL
+from ingest.sources.simulate.vocabulary import everyday, sentences, topics
+from ingest.sources.simulate.world import Person, World
+from ingest.sources.simulate.writing import Draft, addressed, fill, marked, plain, reposted, untidy
+
+POSTS_PER_CHAPTER = 250
+POSITIONS_PER_CHAPTER = 1024
+
+CONTENTS = (("repost", 16), ("reply", 15), ("foreign", 20), ("hostile", 12))
+FATES = (
+    ("edited", 9),
+    ("edited_twice", 3),
+    ("deleted", 6),
+    ("deleted_up_to_revision", 4),
+    ("created_again", 5),
+    ("deleted_before_arrival", 4),
+    ("account_closed", 1),
+)
+ODDITIES = (("strange_id", 3), ("strange_date", 3), ("no_author", 5))
+GARBAGE_PER_CHAPTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One stretch of the feed: all that happened, in order, and the planted event, if there was one."""
+
+    number: int
+    happenings: tuple[Happening, ...]
+    burst: Burst | None
+
+
+def chapter_of(world: World, number: int, posts: int = POSTS_PER_CHAPTER) -> Chapter:
+    """Chapter `number` of the feed, with that many new posts. Costs the same for every number."""
+    return _Writer(world, number, posts).write()
+
+
+class _Writer:
+    """Writes one chapter. Looks back on at most that chapter's own posts."""
+
+    def __init__(self, world: World, number: int, posts: int) -> None:
+        self._world = world
+        self._number = number
+        self._posts = posts
+        self._dice = Dice(f"{world.seed}/{number}")
+        self._happenings: list[Happening] = []
+        self._alive: dict[str, Published] = {}
+        self._recent: deque[Published] = deque(maxlen=60)
+        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._returning: list[Person] = []
+        self._now_ms = 0
+
+    def write(self) -> Chapter:
+        dice = self._dice
+        burst = plan_burst(dice, self._number)
+        contents = dice.deal(CONTENTS, "plain", POSTS_PER_CHAPTER)
+        fates = dice.deal(FATES, "kept", POSTS_PER_CHAPTER)
+        oddities = dice.deal(ODDITIES, "none", POSTS_PER_CHAPTER)
+        garbage_at = {dice.between(0, self._posts - 1) for _ in range(GARBAGE_PER_CHAPTER)}
+        for count, (moment, in_burst) in enumerate(self._moments(burst)):
+            self._now_ms = moment
+            content = "burst" if in_burst else contents[count]
+            post = self._new_post(burst if in_burst else None, content, fates[count], oddities[count])
+            self._happenings.append(post)
+            self._alive[post.id] = post
+            self._recent.append(post)
+            self._plan(count, post)
+            if count in garbage_at:
+                position = self._position()
+                self._happenings.append(
+                    Garbage(position, dice.pick(hostile.GARBAGE)(f"{self._world.seed}-g{position}"))
+                )
+            self._let_happen(until=count)
+        self._let_happen(until=2 * POSTS_PER_CHAPTER)
+        return Chapter(self._number, tuple(self._happenings), burst)
+
+    def _moments(self, burst: Burst | None) -> list[tuple[int, bool]]:
+        """When each new post is written, and whether it is about the planted event."""
+        dice = self._dice
+        busy = min(dice.between(28, 45), self._posts // 4) if burst else 0
+        moments = [(clock.moment(self._number, dice.share()), False) for _ in range(self._posts - busy)]
+        if burst is not None:
+            moments += [(dice.between(burst.start_ms, burst.end_ms), True) for _ in range(busy)]
+        return sorted(moments)
+
+    def _position(self) -> int:
+        return self._number * POSITIONS_PER_CHAPTER + len(self._happenings) + 1
+
+    # --- posts -----------------------------------------------------------------------------------------------------
+
+    def _new_post(self, burst: Burst | None, content: str, fate: str, oddity: str) -> Published:
+        dice, position = self._dice, self._position()
+        stem = f"{self._world.seed}-{position}"
+        target = dice.pick(self._recent) if self._recent and content in ("repost", "reply") else None
+        draft, lang, known = self._draft(burst, content, target)
+        nobody = oddity == "no_author" and fate != "account_closed"
+        return Published(
+            position=position,
+            id=hostile.hostile_id(dice, stem) if oddity == "strange_id" else stem,
+            author=None if nobody else self._author(burst),
+            created_at_ms=hostile.hostile_date(dice, self._now_ms) if oddity == "strange_date" else self._now_ms,
+            revision=0,
+            text=draft.text,
+            names=draft.names if known else (),
+            known=known,
+            lang=lang,
+            photos=_photos(dice, draft) if dice.chance(0.25) else (),
+            reply_to=target.id if target and content == "reply" else None,
+            content=content,
+            fate=fate,
+        )
+
+    def _author(self, burst: Burst | None) -> Person:
+        if self._returning:
+            return self._returning.pop()
+        return self._dice.pick(self._world.authors) if burst else self._world.pick_author(self._dice)
+
+    def _draft(self, burst: Burst | None, content: str, target: Published | None) -> tuple[Draft, str | None, bool]:
+        """A text, its language, and whether all names in it are known."""
+        dice, world = self._dice, self._world
+        if burst is not None:
+            sentence = dice.pick(sentences()[f"event:{burst.kind}"])
+            return untidy(dice, fill(dice, world, sentence, burst.nouns)), "en", True
+        if content == "hostile":
+            return plain(dice.pick(hostile.TEXTS)[1](dice)), None, False
+        if content == "foreign":
+            language = dice.pick(topics("language"))
+            return untidy(dice, fill(dice, world, dice.pick(sentences()[f"language:{language}"]))), language, True
+        handle = target.author.handle if target and target.author else world.pick_author(dice).handle
+        if target is not None and content == "repost":
+            return reposted(handle, marked(target.text, target.names)), target.lang, target.known
+        draft = untidy(dice, fill(dice, world, dice.pick(everyday())))
+        language_known = None if dice.chance(0.2) else "en"
+        return (addressed(handle, draft) if content == "reply" else draft), language_known, True
+
+    # --- what becomes of them --------------------------------------------------------------------------------------
+
+    def _plan(self, count: int, post: Published) -> None:
+        dice = self._dice
+        soon, later = count + dice.between(2, 25), count + dice.between(26, 90)
+        match post.fate:
+            case "edited":
+                self._schedule(later, lambda: self._edit(post.id))
+            case "edited_twice":
+                self._schedule(soon, lambda: self._edit(post.id))
+                self._schedule(later, lambda: self._edit(post.id))
+            case "deleted":
+                self._schedule(later, lambda: self._remove(post.id, up_to_revision=False))
+            case "deleted_before_arrival":
+                self._schedule(soon, lambda: self._remove(post.id, up_to_revision=False))
+            case "deleted_up_to_revision":
+                self._schedule(soon, lambda: self._remove(post.id, up_to_revision=True))
+            case "created_again":
+                self._schedule(soon, lambda: self._remove(post.id, up_to_revision=True))
+                self._schedule(later, lambda: self._create_again(post))
+            case "account_closed":
+                self._schedule(soon, lambda: self._close(post.author))
+
+    def _schedule(self, count: int, action: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (count, len(self._due) + len(self._happenings) * POSTS_PER_CHAPTER, action))
+
+    def _let_happen(self, until: int) -> None:
+        while self._due and self._due[0][0] <= until:
+            heapq.heappop(self._due)[2]()
+
+    def _revision(self) -> int:
+        """Microseconds, as edits are told apart by networks; rises with every happening."""
+        return self._now_ms * 1000 + len(self._happenings) % 1000
+
+    def _edit(self, post_id: str) -> None:
+        post = self._alive.get(post_id)
+        if post is None:  # its account was closed meanwhile
+            return
+        dice = self._dice
+        draft = untidy(dice, fill(dice, self._world, dice.pick(everyday())))
+        self._publish_again(post, draft, lang="en", created_at_ms=post.created_at_ms)
+
+    def _create_again(self, post: Published) -> None:
+        if post.author in self._closed_since(post):
+            return
+        dice = self._dice
+        draft = untidy(dice, fill(dice, self._world, dice.pick(everyday())))
+        self._publish_again(post, draft, lang="en", created_at_ms=self._now_ms)
+
+    def _publish_again(self, post: Published, draft: Draft, *, lang: str, created_at_ms: int) -> None:
+        changed = replace(
+            post,
+            position=self._position(),
+            created_at_ms=created_at_ms,
+            revision=self._revision(),
+            text=draft.text,
+            names=draft.names,
+            known=True,
+            lang=lang,
+        )
+        self._happenings.append(changed)
+        self._alive[post.id] = changed
+
+    def _remove(self, post_id: str, *, up_to_revision: bool) -> None:
+        if self._alive.pop(post_id, None) is not None:
+            revision = self._revision() if up_to_revision else None
+            self._happenings.append(Removed(self._position(), post_id, revision))
+
+    def _close(self, author: Person | None) -> None:
+        if author is None:
+            return
+        self._happenings.append(Closed(self._position(), author))
+        self._alive = {post_id: post for post_id, post in self._alive.items() if post.author != author}
+        self._returning.append(author)
+
+    def _closed_since(self, post: Published) -> Sequence[Person]:
+        return [
+            happening.author
+            for happening in self._happenings
+            if isinstance(happening, Closed) and happening.position > post.position
+        ]
+
+
+def _photos(dice: Dice, draft: Draft) -> tuple[Photo, ...]:
+    """One to four pictures, now and then more than a post may have; described by some authors."""
+    count = 1 if dice.chance(0.8) else dice.between(2, 6)
+    names = [piece.text for piece in draft.pieces if piece.type is not None]
+    photos = []
+    for _ in range(count):
+        number = None if dice.chance(0.03) else dice.between(0, POOL - 1)
+        alt = f"{dice.pick(names)}, seen from afar" if names and dice.chance(0.3) else None
+        photos.append(Photo(number, alt))
+    return tuple(photos)

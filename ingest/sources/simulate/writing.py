@@ -1,0 +1,173 @@
+"""How people write: sentences filled with names, then made untidy. Keeps track of where each name ends up."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ingest.sources.simulate.dice import Dice
+from ingest.sources.simulate.vocabulary import Noun, Sentence, Slot, nouns
+from ingest.sources.simulate.world import World, invented_person
+from tagstream.posts import EntityType
+
+Bindings = Mapping[str, Sequence[Noun]]
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """Where a name stands in a text, by code points; in a hashtag without its sign."""
+
+    start: int
+    end: int
+    type: EntityType
+    in_hashtag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of text: a name if it has a type, in a hashtag or not."""
+
+    text: str
+    type: EntityType | None = None
+    in_hashtag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A text in pieces."""
+
+    pieces: tuple[Piece, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces)
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        found, start = [], 0
+        for piece in self.pieces:
+            end = start + len(piece.text)
+            if piece.type is not None:
+                found.append(Name(start, end, piece.type, piece.in_hashtag))
+            start = end
+        return tuple(found)
+
+
+def plain(text: str) -> Draft:
+    """A text of which no names are known."""
+    return Draft((Piece(text),))
+
+
+def marked(text: str, names: Sequence[Name]) -> Draft:
+    """The draft of a text whose names are known."""
+    pieces, place = [], 0
+    for name in names:
+        pieces.append(Piece(text[place : name.start]))
+        pieces.append(Piece(text[name.start : name.end], name.type, name.in_hashtag))
+        place = name.end
+    return Draft((*pieces, Piece(text[place:])))
+
+
+def fill(dice: Dice, world: World, sentence: Sentence, bindings: Bindings | None = None) -> Draft:
+    """The sentence with its slots filled; a kind that is bound takes its nouns in turn from there."""
+    pieces: list[Piece] = []
+    turns: dict[str, int] = {}
+    for part in sentence:
+        if isinstance(part, str):
+            pieces.append(Piece(part))
+            continue
+        bound = bindings.get(part.kind) if bindings else None
+        if bound:
+            turn = turns.get(part.kind, dice.between(0, len(bound) - 1))
+            turns[part.kind] = turn + 1
+            noun = bound[turn % len(bound)]
+        else:
+            noun = _draw(dice, world, part)
+        if noun.article:
+            pieces.append(Piece(noun.article if pieces else noun.article.capitalize()))
+        pieces.append(Piece(noun.text, noun.type))
+    return Draft(tuple(pieces))
+
+
+def untidy(dice: Dice, draft: Draft) -> Draft:
+    """The same as somebody on a phone would have put it: case, typos, hashtags, emoji, links."""
+    pieces = list(draft.pieces)
+    habit = dice.share()
+    if habit < 0.10:
+        pieces = [Piece(piece.text.lower(), piece.type) for piece in pieces]
+    elif habit < 0.13:
+        pieces = [Piece(piece.text.upper(), piece.type) for piece in pieces]
+    elif habit < 0.21:
+        pieces = _with_typo(dice, pieces)
+    if dice.chance(0.3):
+        pieces += _hashtags(dice, pieces)
+    if dice.chance(0.1):
+        pieces.append(Piece(f" {_link(dice)}"))
+    if dice.chance(0.12):
+        pieces.append(Piece(f" {dice.pick(nouns()['emoji']).text * dice.between(1, 3)}"))
+    return Draft(tuple(pieces))
+
+
+def addressed(handle: str, draft: Draft) -> Draft:
+    """The draft as an answer to somebody."""
+    return Draft((Piece(f"@{handle} "), *draft.pieces))
+
+
+def reposted(handle: str, draft: Draft) -> Draft:
+    """The draft as somebody else passes it on."""
+    return Draft((Piece(f"RT @{handle}: "), *draft.pieces))
+
+
+def hashtag_form(dice: Dice, name: str) -> str:
+    """The name as a hashtag spells it: `NewYorkCity` or `newyorkcity`."""
+    words = ["".join(letter for letter in word if letter.isalnum()) for word in name.split()]
+    if dice.chance(0.6):
+        return "".join(word[:1].upper() + word[1:] for word in words)
+    return "".join(words).lower()
+
+
+def _hashtags(dice: Dice, pieces: Sequence[Piece]) -> list[Piece]:
+    names = [piece for piece in pieces if piece.type is not None]
+    found = []
+    for _ in range(dice.between(1, 3)):
+        found.append(Piece(" #"))
+        named = dice.pick(names) if names and dice.chance(0.5) else None
+        form = hashtag_form(dice, named.text) if named else ""
+        if named and not form.isdigit():
+            found.append(Piece(form, named.type, in_hashtag=True))
+        else:
+            found.append(Piece(dice.pick(nouns()["tag"]).text))
+    return found
+
+
+def _with_typo(dice: Dice, pieces: Sequence[Piece]) -> list[Piece]:
+    """Two neighbouring letters of an ordinary word change places."""
+    typed = list(pieces)
+    candidates = [number for number, piece in enumerate(pieces) if piece.type is None and len(piece.text) > 6]
+    if candidates:
+        number = dice.pick(candidates)
+        text = pieces[number].text
+        place = dice.between(1, len(text) - 4)
+        typed[number] = Piece(text[:place] + text[place + 1] + text[place] + text[place + 2 :])
+    return typed
+
+
+def _link(dice: Dice) -> str:
+    host = dice.pick(("example.org", "news.example.com", "l.example.net"))
+    return f"https://{host}/{dice.between(10**6, 10**9):x}" + dice.pick(("", "", "?s=20", "#top"))
+
+
+_MADE_UP: Mapping[str, Callable[[Dice, World], str]] = {
+    "number": lambda dice, _: str(dice.between(2, dice.pick((9, 60, 500)))),
+    "clock": lambda dice, _: f"{dice.between(0, 23)}:{dice.between(0, 59):02}",
+    "score": lambda dice, _: f"{dice.between(0, 5)}-{dice.between(0, 4)}",
+    "percent": lambda dice, _: f"{dice.between(1, 99)}%",
+    "link": lambda dice, _: _link(dice),
+    "handle": lambda dice, world: world.pick_author(dice).handle,
+}
+
+
+def _draw(dice: Dice, world: World, slot: Slot) -> Noun:
+    if slot.kind == "person":
+        return invented_person(dice)
+    if make_up := _MADE_UP.get(slot.kind):
+        return Noun(make_up(dice, world), None)
+    return dice.pick(nouns()[slot.kind])

@@ -1,0 +1,172 @@
+"""The entity index: what every implementation promises. `tests/contract/index_contract.py` holds each promise.
+
+Owns the order of effects (registry, document, dead letters, cursor). Knows nothing of sources, models or Kafka.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from tagstream.posts import DeadLetter, Deletion, EntityType, Erasure, TaggedPost
+
+
+@dataclass(frozen=True, slots=True)
+class Indexable:
+    """A tagged post on its way into the index, with what only the registry keeps of it."""
+
+    post: TaggedPost
+    observed_at: datetime
+    position: int = 0
+
+
+Change = Indexable | Deletion | Erasure | DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCursor:
+    """How far a source has been read; stored in the same transaction as the changes up to it."""
+
+    source: str
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReport:
+    """What became of a batch; the fields sum to its length.
+
+    `stored` posts are new or replaced an older version; `duplicate` ones repeat the stored version; `stale` ones are
+    older than it; `deleted` ones meet a tombstone or an erasure; `tombstones` counts deletions and erasures applied;
+    `dead` the dead letters kept.
+    """
+
+    stored: int = 0
+    duplicate: int = 0
+    stale: int = 0
+    deleted: int = 0
+    tombstones: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question: every given part must hold. `text` is the user's query language (search/query.py)."""
+
+    text: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    source: str | None = None
+    order: Literal["relevance", "newest"] = "newest"
+    size: int = 20
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of answers; `total` counts all of them; `next` continues, None at the end."""
+
+    posts: tuple[TaggedPost, ...]
+    total: int
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Mentions of one entity in one stretch of time that begins at `start`: posts and distinct authors."""
+
+    start: datetime
+    posts: int
+    authors: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntityCount:
+    """How often an entity is mentioned: posts and distinct authors. `text` is its commonest spelling."""
+
+    key: str
+    type: EntityType
+    text: str
+    posts: int
+    authors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """An entity mentioned by more authors in the window than its past explains; `series` is its recent counts."""
+
+    entity: EntityCount
+    expected: float
+    score: float
+    series: tuple[int, ...] = field(default=())
+
+
+class EntityIndex(Protocol):
+    """Posts, their entities, and the registry that decides which version of each may be seen.
+
+    All methods are safe to call again with the same arguments. They raise `IndexUnavailable` when the store does not
+    answer (try again) and `Fatal` when it is corrupt or newer than this code.
+    """
+
+    async def write(self, changes: Sequence[Change], cursor: SourceCursor | None = None) -> WriteReport:
+        """Applies the changes in order, with the cursor. Durable on return and idempotent; all or nothing here."""
+        ...
+
+    async def refresh(self) -> None:
+        """After it returns, every earlier `write` is visible to searches."""
+        ...
+
+    async def cursor(self, source: str) -> str | None:
+        """The saved position of a source, None if it was never read."""
+        ...
+
+    async def search(self, query: Query) -> Page: ...
+
+    async def get(self, post_id: str) -> TaggedPost | None: ...
+
+    async def top_entities(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        type: EntityType | None = None,
+        size: int = 20,
+    ) -> list[EntityCount]:
+        """The entities most authors mention, most first."""
+        ...
+
+    async def counts(
+        self, key: str, type: EntityType | None, *, since: datetime, until: datetime, bucket_seconds: int
+    ) -> list[Bucket]:
+        """Mentions of one entity over time; every bucket of the range is there, empty ones too."""
+        ...
+
+    async def companions(
+        self,
+        key: str,
+        type: EntityType | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        size: int = 20,
+    ) -> list[EntityCount]:
+        """The entities mentioned in the same posts, most authors first."""
+        ...
+
+    async def trending(
+        self, *, until: datetime | None = None, window_seconds: int = 3600, past_windows: int = 24, size: int = 20
+    ) -> list[Trend]:
+        """The entities whose distinct authors in the last window exceed what the windows before it explain.
+
+        `until` defaults to the newest minute of the feed: archives are years old.
+        """
+        ...
+
+    def documents(self) -> AsyncIterator[TaggedPost]:
+        """Every visible post, in order of id (by code point)."""
+        ...
+
+    def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]: ...
+
+    async def drop_dead_letters(self, origins: Sequence[str]) -> int: ...
+
+    async def close(self) -> None: ...

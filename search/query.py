@@ -1,0 +1,265 @@
+"""The user's query language: text in, a small tree out. Pure; no store and no syntax of one in sight.
+
+::
+
+    merkel berlin              posts with both words
+    "angela merkel"  merk*     words side by side; the beginning of a word
+    entity:"Angela Merkel"     posts that name exactly this, of any type
+    person: place: organisation: other:      the same, of one type
+    type:PER                   posts that name some person (PER, LOC, ORG, MISC)
+    hashtag:NewYork  #NewYork  author:bbc  source:bluesky  lang:en
+    has:photo                  photo, video, hashtag, entity, link, reply
+    since:2026-03-01 until:2026-03-02T12:00     UTC; until excludes its moment
+    -word  -type:PER           posts without
+    merkel OR macron           either; binds closer than the space between words
+
+Words are compared as `tagstream.analysis` folds them. What cannot be read raises `MalformedQuery`, which says where.
+"""
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Literal, cast
+
+from tagstream.analysis import Phrase, phrase, tag
+from tagstream.errors import BadSettings
+from tagstream.posts import ENTITY_TYPES, EntityType, clean_text, fold_key
+
+MAX_QUERY_LENGTH = 2_000
+MAX_CLAUSES = 64
+MIN_PREFIX_LENGTH = 2
+
+FieldName = Literal["type", "hashtag", "source", "author", "lang", "has"]
+FEATURES = ("photo", "video", "hashtag", "entity", "link", "reply")
+
+
+class MalformedQuery(BadSettings):
+    """What the user typed is not a query; the message says where and what would be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The post names the entity of this key; `type` None: of any type."""
+
+    key: str
+    type: EntityType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A property of the post has exactly this (folded) value."""
+
+    name: FieldName
+    value: str
+
+
+Leaf = Phrase | Named | Field
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one holds."""
+
+    choices: tuple[Leaf, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """It must not hold."""
+
+    leaf: Leaf
+
+
+Clause = Leaf | AnyOf | Without
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedQuery:
+    """Every clause must hold, and the time must lie in [since, until)."""
+
+    clauses: tuple[Clause, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+_ENTITY_FIELDS: dict[str, EntityType | None] = {
+    "entity": None,
+    "person": "PER",
+    "place": "LOC",
+    "organisation": "ORG",
+    "organization": "ORG",
+    "other": "MISC",
+}
+_TIME_FIELDS = ("since", "until")
+_FIELDS = (*_ENTITY_FIELDS, "type", "hashtag", "source", "author", "lang", "has", *_TIME_FIELDS)
+
+_TOKEN = re.compile(
+    r"""(?P<minus>-)?(?:(?P<field>[A-Za-z]+):(?!//))?(?:"(?P<quoted>[^"]*)(?P<closed>"?)(?P<star>\*)?|(?P<bare>[^\s"]+))""",
+    re.VERBOSE,
+)
+_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»＂", '"'))
+
+
+def parse(text: str) -> ParsedQuery:
+    """The tree of a query; an empty text asks for everything.
+
+    Raises:
+        MalformedQuery: an unknown field, an open quotation mark, a bad date, or nothing to look for.
+    """
+    text = clean_text(text).replace("\0", " ").translate(_QUOTES)
+    if len(text) > MAX_QUERY_LENGTH:
+        raise MalformedQuery(f"The query has {len(text)} characters; at most {MAX_QUERY_LENGTH} are read. Shorten it.")
+    builder = _Builder()
+    for token in _TOKEN.finditer(text):
+        builder.add(token)
+    return builder.finish(text)
+
+
+class _Builder:
+    """Collects clauses token by token; knows whether an OR waits for its right side."""
+
+    def __init__(self) -> None:
+        self.clauses: list[Clause] = []
+        self.times: dict[str, datetime] = {}
+        self.either = False
+
+    def add(self, token: re.Match[str]) -> None:
+        if token["bare"] == "OR" and not token["minus"] and not token["field"]:
+            if self.either or not self.clauses or isinstance(self.clauses[-1], Without):
+                raise MalformedQuery(
+                    'OR must stand between two things to look for; to search the word, quote it: "or".'
+                )
+            self.either = True
+            return
+        field, value = _field_and_value(token)
+        if field in _TIME_FIELDS:
+            self._add_time(token, field, value)
+            return
+        leaf = _leaf(field, value, exact=token["quoted"] is not None, star=bool(token["star"]))
+        if leaf is None:  # punctuation only: nothing an index could hold
+            return
+        if token["minus"]:
+            self._add_clause(Without(leaf))
+        else:
+            self._add_clause(leaf)
+        if len(self.clauses) > MAX_CLAUSES:
+            raise MalformedQuery(f"The query has more than {MAX_CLAUSES} parts. Shorten it.")
+
+    def finish(self, text: str) -> ParsedQuery:
+        if self.either:
+            raise MalformedQuery("Nothing follows the last OR.")
+        if text.strip() and not self.clauses and not self.times:
+            raise MalformedQuery(f"There is no word to look for in {text.strip()[:80]!r}.")
+        since, until = self.times.get("since"), self.times.get("until")
+        if since and until and since >= until:
+            raise MalformedQuery(f"since:{since.isoformat()} is not before until:{until.isoformat()}.")
+        return ParsedQuery(tuple(self.clauses), since, until)
+
+    def _add_time(self, token: re.Match[str], field: str, value: str) -> None:
+        if token["minus"] or self.either:
+            raise MalformedQuery(f"{field}: can be neither negated nor part of an OR.")
+        if field in self.times:
+            raise MalformedQuery(f"{field}: is given twice.")
+        self.times[field] = _moment(field, value)
+
+    def _add_clause(self, clause: Leaf | Without) -> None:
+        if not self.either:
+            self.clauses.append(clause)
+            return
+        self.either = False
+        left = self.clauses.pop()
+        if isinstance(clause, Without) or isinstance(left, Without):
+            raise MalformedQuery("A part with - cannot stand beside OR.")
+        choices = left.choices if isinstance(left, AnyOf) else (left,)
+        if len(choices) >= MAX_CLAUSES:
+            raise MalformedQuery(f"More than {MAX_CLAUSES} parts are joined by OR. Shorten it.")
+        self.clauses.append(AnyOf((*choices, clause)))
+
+
+def _field_and_value(token: re.Match[str]) -> tuple[str, str]:
+    """The field of a token ("" for plain words) and its value."""
+    field = (token["field"] or "").lower()
+    if token["quoted"] is not None and not token["closed"]:
+        raise MalformedQuery(f'The quotation mark before {token["quoted"][:40]!r} is never closed. Add a second ".')
+    value: str = token["quoted"] if token["quoted"] is not None else token["bare"]
+    if field and field not in _FIELDS:
+        near = difflib.get_close_matches(field, _FIELDS, n=1)
+        advice = f"Did you mean {near[0]}:? " if near else ""
+        known = ", ".join(f"{name}:" for name in _FIELDS)
+        raise MalformedQuery(f"There is no field {field}:. {advice}Fields are {known}; quote the words to search them.")
+    return field, value
+
+
+def _leaf(field: str, value: str, *, exact: bool, star: bool) -> Leaf | None:
+    if not field:
+        return _words(value, exact=exact, star=star)
+    if field in _ENTITY_FIELDS:
+        return Named(_filled(field, fold_key(value)), _ENTITY_FIELDS[field])
+    return Field(cast(FieldName, field), _filled(field, _VALUES[field](value)))
+
+
+def _words(value: str, *, exact: bool, star: bool) -> Leaf | None:
+    if not exact and value.startswith("#"):
+        return Field("hashtag", tag(value)) if tag(value) else None
+    if not exact and value.removesuffix(":").lower() in _FIELDS and value.endswith(":"):
+        raise MalformedQuery(f"Nothing follows {value!r}. Write the value right after the colon, without a space.")
+    star = star or (not exact and value.endswith("*"))
+    found = phrase(value)
+    if not found.terms:
+        return None
+    if star and not found.prefix and len(found.terms[-1]) < MIN_PREFIX_LENGTH:
+        raise MalformedQuery(f"{value!r} is too short; write at least {MIN_PREFIX_LENGTH} characters before the star.")
+    return Phrase(found.terms, prefix=found.prefix or star)
+
+
+def _filled(field: str, value: str) -> str:
+    if not value:
+        raise MalformedQuery(f"{field}: has no value that could be looked for.")
+    return value
+
+
+def author_handle(value: str) -> str:
+    """A handle, or an author's id, as it is compared: case folded, without the @ in front."""
+    return value.strip().removeprefix("@").casefold()
+
+
+def _type(value: str) -> str:
+    if value.upper() not in ENTITY_TYPES:
+        raise MalformedQuery(f"type:{value} is not one of {', '.join(ENTITY_TYPES)}.")
+    return value.upper()
+
+
+def _feature(value: str) -> str:
+    if value.lower() not in FEATURES:
+        raise MalformedQuery(f"has:{value} is not one of {', '.join(FEATURES)}.")
+    return value.lower()
+
+
+def _lower(value: str) -> str:
+    return value.strip().lower()
+
+
+_VALUES: dict[str, Callable[[str], str]] = {
+    "type": _type,
+    "has": _feature,
+    "hashtag": tag,
+    "author": author_handle,
+    "source": _lower,
+    "lang": _lower,
+}
+
+
+def _moment(field: str, value: str) -> datetime:
+    try:
+        day = date.fromisoformat(value)
+        return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        message = f"{field}:{value} is not a date. Write 2026-03-01 or 2026-03-01T14:30."
+        raise MalformedQuery(message) from None

@@ -1,0 +1,79 @@
+"""Which version of a post may be seen: the rules every index keeps, without any store.
+
+A record says what is known of one id. Whatever the order in which posts, deletions and erasures arrive, the same
+set of them leaves the same answer: *the newest revision decides*. It is visible unless a deletion covers its version
+or an erasure its position; an older revision never comes back in its place.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from tagstream.posts import DELETED_FOR_EVER
+
+UNSEEN = -1
+_GENERATION_BITS = 12
+
+
+class Outcome(Enum):
+    """What became of a post that was offered; the values are fields of `WriteReport`."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    STALE = "stale"
+    DELETED = "deleted"
+
+
+@dataclass(slots=True)
+class Record:
+    """What the registry keeps of one id, for longer than the post itself.
+
+    `number` orders posts by time and is fixed at first sight (0 or less: only a deletion was seen). `version` is the
+    newest stored version, `position` its place in its source, `deleted` the version up to which the post is gone
+    and `deleted_position` where its source said so.
+    """
+
+    id: str
+    number: int = 0
+    version: int = UNSEEN
+    position: int = 0
+    observed_at: int = 0
+    deleted: int = UNSEEN
+    deleted_position: int = UNSEEN
+    visible: bool = False
+
+    def offer(self, version: int, position: int, erased_up_to: int | None) -> Outcome:
+        """Takes in a post of that stored version and position; STORED means that its document is now the answer.
+
+        `erased_up_to` is the position up to which its author's posts are erased. The position belongs to the
+        revision: a new answer of a model to the same revision, from wherever it came, inherits it.
+        """
+        if version <= self.deleted:
+            return Outcome.DELETED
+        same_revision = self.version != UNSEEN and version >> _GENERATION_BITS == self.version >> _GENERATION_BITS
+        if version < self.version and not same_revision:
+            return Outcome.STALE
+        self.position = max(position, self.position) if same_revision else position
+        if erased_up_to is not None and self.position <= erased_up_to:
+            self.version = max(version, self.version)
+            self.visible = False
+            return Outcome.DELETED
+        if self.visible and version <= self.version:
+            return Outcome.DUPLICATE if version == self.version else Outcome.STALE
+        self.version, self.visible = version, True
+        return Outcome.STORED
+
+    def delete(self, version: int, position: int) -> None:
+        """Everything up to `version` is gone for ever."""
+        self.deleted = max(version, self.deleted)
+        self.deleted_position = max(position, self.deleted_position)
+        if self.version <= self.deleted:
+            self.visible = False
+
+    def erase(self, position: int) -> None:
+        """The author's posts up to `position` are gone."""
+        if self.position <= position:
+            self.visible = False
+
+    def refuses_letter(self, position: int) -> bool:
+        """Whether a dead letter of this post at `position` may not be kept: what it holds was deleted."""
+        return self.deleted == DELETED_FOR_EVER or position <= self.deleted_position

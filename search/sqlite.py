@@ -1,0 +1,223 @@
+"""The entity index in one SQLite file: searches and counts on threads of their own, one writer.
+
+Owns threads, connections and the lock of the writer. What a write does is in `sqlite_writes.py`, what a read does in
+`sqlite_reads.py` and `sqlite_counts.py`. Keeps invariants 1, 3, 4 and 5 in the one-machine shape: a write, with the
+source's cursor, is one transaction that is on the disk when `write` returns.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+from search import sqlite_counts, sqlite_reads, sqlite_writes
+from search.index import Bucket, Change, EntityCount, Page, Query, SourceCursor, Trend, WriteReport
+from search.sqlite_schema import connect, our_errors, transaction
+from search.sqlite_upgrade import prepare
+from search.writer_lock import WriterLock
+from tagstream.errors import IndexUnavailable, UnreadableInput
+from tagstream.posts import DeadLetter, EntityType, TaggedPost
+
+READERS = 4
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SqliteIndex:
+    """An `EntityIndex` in one file. Make it with `open`; close it once, from the loop that used it.
+
+    One process writes at a time: opening with `create` takes the lock, and so does the first `write` otherwise.
+    Any number of processes may read meanwhile, and remove dead letters.
+    """
+
+    def __init__(self, path: Path, writing: sqlite3.Connection, lock: WriterLock) -> None:
+        self.path = path
+        self._writing = writing
+        self._lock = lock
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="index-writer")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="index-reader")
+        self._reading: list[sqlite3.Connection] = []
+        self._local = threading.local()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: str | Path, *, create: bool = True) -> Self:
+        """Opens the index; with `create`, to write, and makes it if nothing is there.
+
+        Raises:
+            IndexUnavailable: another process writes to it.
+            UnreadableInput: there is none, or it cannot be opened.
+            CorruptState: the file is something else, or damaged.
+            NewerVersion: a newer tagstream wrote it.
+        """
+        return await asyncio.to_thread(cls._open, Path(path), create)
+
+    @classmethod
+    def _open(cls, path: Path, create: bool) -> Self:
+        if path.is_dir():
+            raise UnreadableInput(f"{path} is a folder. Name a file in it.")
+        if create and not path.absolute().parent.is_dir():
+            raise UnreadableInput(f"The folder of {path} does not exist. Create it or name another.")
+        if not create and not path.exists():
+            raise UnreadableInput(f"There is no index at {path}. Check the path, or write one first.")
+        lock = WriterLock(path)
+        if create:
+            lock.take()
+        try:
+            with our_errors(path):
+                connection = connect(path, write=create)
+                try:
+                    prepare(connection, path, lock, create=create)
+                except BaseException:
+                    connection.close()
+                    raise
+            return cls(path, connection, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    async def write(self, changes: Sequence[Change], cursor: SourceCursor | None = None) -> WriteReport:
+        """Applies the changes in order, and the cursor, in one transaction: all or nothing, durable on return."""
+        return await self._write(self._apply, changes, cursor)
+
+    def _apply(self, changes: Sequence[Change], cursor: SourceCursor | None) -> WriteReport:
+        self._lock.take()
+        with our_errors(self.path), transaction(self._writing):
+            return sqlite_writes.apply(self._writing, changes, cursor)
+
+    async def refresh(self) -> None:
+        """Nothing to do: what `write` returned from is visible at once."""
+
+    async def cursor(self, source: str) -> str | None:
+        """The saved position of a source."""
+        return await self._read(sqlite_reads.cursor, source)
+
+    async def search(self, query: Query) -> Page:
+        """One page of the posts that match."""
+        return await self._read(sqlite_reads.search, query)
+
+    async def get(self, post_id: str) -> TaggedPost | None:
+        """The visible post of that id."""
+        return await self._read(sqlite_reads.get, post_id)
+
+    async def top_entities(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        type: EntityType | None = None,
+        size: int = 20,
+    ) -> list[EntityCount]:
+        """The entities most authors mention, most first."""
+        return await self._read(sqlite_counts.top_entities, since=since, until=until, type=type, size=size)
+
+    async def counts(
+        self, key: str, type: EntityType | None, *, since: datetime, until: datetime, bucket_seconds: int
+    ) -> list[Bucket]:
+        """Mentions of one entity over time; the buckets begin at `since`."""
+        return await self._read(
+            sqlite_counts.counts, key, type, since=since, until=until, bucket_seconds=bucket_seconds
+        )
+
+    async def companions(
+        self,
+        key: str,
+        type: EntityType | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        size: int = 20,
+    ) -> list[EntityCount]:
+        """The entities mentioned in the same posts, most authors first."""
+        return await self._read(sqlite_counts.companions, key, type, since=since, until=until, size=size)
+
+    async def trending(
+        self, *, until: datetime | None = None, window_seconds: int = 3600, past_windows: int = 24, size: int = 20
+    ) -> list[Trend]:
+        """The entities whose distinct authors in the last window exceed what the windows before it explain."""
+        return await self._read(
+            sqlite_counts.trending, until=until, window_seconds=window_seconds, past_windows=past_windows, size=size
+        )
+
+    async def documents(self) -> AsyncIterator[TaggedPost]:
+        """Every visible post, in order of id. What is written meanwhile is seen or not, but nothing twice."""
+        last = ""
+        while rows := await self._read(sqlite_reads.documents_after, last):
+            for _, post in rows:
+                yield post
+            last = rows[-1][0]
+
+    async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
+        """The dead letters, in the order in which they first came."""
+        last = 0
+        while rows := await self._read(sqlite_reads.dead_letters_after, last, cause):
+            for _, letter in rows:
+                yield letter
+            last = rows[-1][0]
+
+    async def drop_dead_letters(self, origins: Sequence[str]) -> int:
+        """Removes dead letters by origin; says how many were there."""
+        return await self._write(self._drop, origins)
+
+    def _drop(self, origins: Sequence[str]) -> int:
+        with our_errors(self.path), transaction(self._writing):
+            return sqlite_writes.drop_dead_letters(self._writing, origins)
+
+    async def compact(self) -> None:
+        """Merges the inverted lists into one and empties the journal: the last traces of removed posts go."""
+        await self._write(self._compact)
+
+    def _compact(self) -> None:
+        with our_errors(self.path):
+            self._writing.execute("INSERT INTO terms (terms) VALUES ('optimize')")
+            self._writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    async def close(self) -> None:
+        """Ends running reads, waits for the running write, and closes the file. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        for connection in self._reading:
+            connection.interrupt()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._readers.shutdown(cancel_futures=True)
+        self._writer.shutdown()
+        for connection in self._reading:
+            connection.close()
+        self._writing.close()
+        self._lock.release()
+
+    async def _write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._writer, partial(function, *args, **kwargs))
+
+    async def _read(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        self._check_open()
+
+        def call() -> T:
+            with our_errors(self.path):
+                return function(self._reader_connection(), *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, call)
+
+    def _reader_connection(self) -> sqlite3.Connection:
+        """The connection of the reader thread that calls."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self.path, write=False)
+            self._reading.append(connection)
+        return connection
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise IndexUnavailable(f"The index {self.path} is closed in this process. Open it again.")

@@ -1,0 +1,170 @@
+"""The tables of the SQLite index, how it is connected to, and what SQLite's errors mean to us.
+
+::
+
+    registry      one row an id, for ever: number, stored version, position, tombstone
+    documents     the visible posts as JSON, by number
+    terms         FTS5: their words and marks, by number
+    mentions      (entity, number): who mentions what; read by entity and by time
+    entities      what an entity's hash stands for
+    erasures      up to which position an author is gone
+    dead_letters  by origin
+    cursors       how far each source has been read
+    settings      the version of the analysis that made the terms
+
+A post's *number* is its time: milliseconds since 1970 shifted by 20 bits, then bit 19 if the post claims a time later
+than we saw it, then a running count. So every table, and FTS5 above all, walks posts in order of time.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from tagstream.errors import CorruptState, IndexUnavailable, NewerVersion, TagstreamError, UnreadableInput
+
+APPLICATION_ID = 0x74616773  # "tags", in the header of every file of ours
+BUSY_SECONDS = 10.0
+TIME_SHIFT = 20
+IMPLAUSIBLE_TIME = 1 << 19
+MAX_MOMENT = 1 << 42  # milliseconds: the year 2109
+
+DEAD_LETTER_COLUMNS = (
+    "origin",
+    "source",
+    "cause",
+    "message",
+    "body",
+    "size",
+    "sha256",
+    "post_id",
+    "author",
+    "position",
+)
+
+_WRITER_CACHE_KIB = 64 * 1024
+_READER_CACHE_KIB = 16 * 1024
+_JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
+
+TABLES = (
+    """CREATE TABLE registry (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        version INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        observed_at INTEGER NOT NULL,
+        deleted INTEGER NOT NULL,
+        deleted_position INTEGER NOT NULL,
+        visible INTEGER NOT NULL)""",
+    "CREATE TABLE documents (number INTEGER PRIMARY KEY, author INTEGER, document TEXT NOT NULL)",
+    "CREATE INDEX documents_by_author ON documents (author) WHERE author IS NOT NULL",
+    "CREATE VIRTUAL TABLE terms USING fts5 (words, marks, tokenize = 'ascii')",
+    """CREATE TABLE mentions (
+        entity INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        author INTEGER NOT NULL,
+        spelling TEXT NOT NULL,
+        PRIMARY KEY (entity, number)) WITHOUT ROWID""",
+    "CREATE INDEX mentions_by_time ON mentions (number, author)",
+    "CREATE TABLE entities (entity INTEGER PRIMARY KEY, type TEXT NOT NULL, key TEXT NOT NULL)",
+    """CREATE TABLE erasures (
+        source TEXT NOT NULL,
+        author TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (source, author)) WITHOUT ROWID""",
+    """CREATE TABLE dead_letters (
+        entry INTEGER PRIMARY KEY,
+        origin TEXT NOT NULL UNIQUE,
+        source TEXT NOT NULL,
+        cause TEXT NOT NULL,
+        message TEXT NOT NULL,
+        body BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        post_id TEXT,
+        author TEXT,
+        position INTEGER NOT NULL)""",
+    "CREATE INDEX dead_letters_by_post ON dead_letters (post_id) WHERE post_id IS NOT NULL",
+    "CREATE INDEX dead_letters_by_author ON dead_letters (author, source) WHERE author IS NOT NULL",
+    "CREATE TABLE cursors (source TEXT PRIMARY KEY, position TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+)
+
+
+def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """A connection in autocommit mode to an existing or new file. Which thread uses it is its owner's affair."""
+    mode = "rwc" if write else "rw"
+    connection = sqlite3.connect(
+        f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    try:
+        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB if write else _READER_CACHE_KIB}")
+        # FULL: a commit is on the disk, not only in the kernel, before `write` returns.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT_BYTES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, *, write: bool = True) -> Iterator[None]:
+    """All or nothing; without `write` one unmoving view of the data for several reads."""
+    connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def our_errors(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors into ours; what is left is a mistake in this program and stays as it is."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        ours = translate(error, path)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def translate(error: sqlite3.Error, path: Path) -> TagstreamError | None:
+    """The error of ours for one of SQLite's, None where there is none."""
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return IndexUnavailable(f"{path} is locked by another process for over {BUSY_SECONDS:.0f} s. Trying again.")
+        case sqlite3.SQLITE_INTERRUPT:
+            return IndexUnavailable(f"{path} was closed while it was being read. Open it again.")
+        case sqlite3.SQLITE_FULL:
+            return IndexUnavailable(f"The disk that holds {path} is full. Free some space.")
+        case sqlite3.SQLITE_IOERR:
+            return IndexUnavailable(f"{path} cannot be read or written: {error}. Check the disk.")
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return CorruptState(
+                f"{path} is not a SQLite database, or a damaged one: {error}. Restore it or name another."
+            )
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return UnreadableInput(
+                f"{path} cannot be opened: {error}. Check that it and its folder exist and are yours."
+            )
+        case sqlite3.SQLITE_ERROR if "fts5 file format" in str(error):
+            here = sqlite3.sqlite_version
+            return NewerVersion(
+                f"{path} was last written with SQLite 3.42 or newer; this Python has {here}. Upgrade it."
+            )
+        case _:
+            return None

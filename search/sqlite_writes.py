@@ -1,0 +1,313 @@
+"""One write to the SQLite index: a batch of changes in, the final state of every touched row out, in one transaction.
+
+The changes are first played through on records in memory (search/registry.py decides), so that several changes to
+one post cost one effect, and then written table by table. FTS5 gets its rows in order of number: it starts a new
+segment whenever a number is not above the one before.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pydantic_core import PydanticSerializationError
+
+from search.index import Change, Indexable, SourceCursor, WriteReport
+from search.registry import Outcome, Record
+from search.sqlite_schema import DEAD_LETTER_COLUMNS, IMPLAUSIBLE_TIME, MAX_MOMENT, TIME_SHIFT
+from search.sqlite_terms import hash_key, marks_column, words_column
+from tagstream.errors import RejectedDocument
+from tagstream.posts import (
+    DeadLetter,
+    Deletion,
+    Entity,
+    Erasure,
+    TaggedPost,
+    clean_text,
+    deletion_version,
+    stored_version,
+    to_epoch_milliseconds,
+)
+
+# A clock that is a little ahead is common and moves nothing; a date further ahead says nothing about the time.
+_TOLERATED_AHEAD = timedelta(minutes=5)
+_RECORD_COLUMNS = ("id", "number", "version", "position", "observed_at", "deleted", "deleted_position", "visible")
+_SELECT_RECORD = (
+    f"SELECT {', '.join(_RECORD_COLUMNS)}, author FROM registry LEFT JOIN documents USING (number) WHERE id = ?"
+)
+
+
+def apply(connection: sqlite3.Connection, changes: Sequence[Change], cursor: SourceCursor | None) -> WriteReport:
+    """Applies the changes in order, then the cursor. The caller holds the transaction.
+
+    Raises:
+        RejectedDocument: a post that cannot be written, by its id; nothing may be committed then.
+    """
+    batch = _Batch(connection)
+    report: Counter[str] = Counter()
+    for change in changes:
+        match change:
+            case Indexable():
+                report[batch.post(change).value] += 1
+            case Deletion():
+                batch.deletion(change)
+                report["tombstones"] += 1
+            case Erasure():
+                batch.erasure(change)
+                report["tombstones"] += 1
+            case DeadLetter():
+                report["dead" if batch.letter(change) else "deleted"] += 1
+    batch.flush()
+    if cursor is not None:
+        connection.execute(
+            "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (source) DO UPDATE SET position = excluded.position",
+            (cursor.source, cursor.position),
+        )
+    return WriteReport(**report)
+
+
+def drop_dead_letters(connection: sqlite3.Connection, origins: Iterable[str]) -> int:
+    """Removes dead letters by origin and says how many were there. The caller holds the transaction."""
+    rows = [(origin,) for origin in origins]
+    return connection.executemany("DELETE FROM dead_letters WHERE origin = ?", rows).rowcount if rows else 0
+
+
+def author_key(source: str, author: str) -> int:
+    """The number that stands for an author: distinct ones are counted by it, and an erasure finds its posts by it."""
+    return hash_key(source, author)
+
+
+@dataclass(slots=True)
+class _Touched:
+    """A record of this batch, what the tables hold of it now, and the post they are to hold.
+
+    `row` is its row of the registry (None: there is none yet), `author` the key of the author of its visible post.
+    """
+
+    record: Record
+    row: tuple[object, ...] | None = None
+    author: int | None = None
+    post: TaggedPost | None = None
+    was_visible: bool = False
+
+
+class _Batch:
+    """The records that one write touches, as its changes so far leave them."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._touched: dict[str, _Touched] = {}
+        self._erased: dict[tuple[str, str], int | None] = {}
+        self._last_number: dict[int, int] = {}
+        self._letters: dict[str, DeadLetter] = {}
+
+    def post(self, change: Indexable) -> Outcome:
+        post = change.post
+        touched = self._record(post.id)
+        record = touched.record
+        if record.number <= 0:
+            record.number = self._new_number(post.created_at, change.observed_at)
+            record.observed_at = to_epoch_milliseconds(_in_utc(change.observed_at))
+        erased_up_to = None if post.author is None else self._erased_up_to(post.source, post.author.id)
+        outcome = record.offer(stored_version(post.revision, post.generation), change.position, erased_up_to)
+        if outcome is Outcome.STORED:
+            touched.post = post
+            touched.author = None if post.author is None else author_key(post.source, post.author.id)
+        return outcome
+
+    def deletion(self, deletion: Deletion) -> None:
+        post_id = deletion.id
+        record = self._record(post_id).record
+        record.delete(deletion_version(deletion), deletion.position)
+        for origin, letter in list(self._letters.items()):
+            if letter.post_id == post_id and record.refuses_letter(letter.position):
+                del self._letters[origin]
+        for origin, position in self._connection.execute(
+            "SELECT origin, position FROM dead_letters WHERE post_id = ?", (post_id,)
+        ).fetchall():
+            if record.refuses_letter(position):
+                drop_dead_letters(self._connection, [origin])
+
+    def erasure(self, erasure: Erasure) -> None:
+        source, author = clean_text(erasure.source), erasure.author
+        position = max(erasure.position, self._erased_up_to(source, author) or 0)
+        self._erased[source, author] = position
+        self._connection.execute(
+            "INSERT INTO erasures VALUES (?, ?, ?) "
+            "ON CONFLICT (source, author) DO UPDATE SET position = excluded.position",
+            (source, author, position),
+        )
+        key = author_key(source, author)
+        stored = self._connection.execute(
+            "SELECT registry.id FROM documents JOIN registry USING (number) WHERE author = ?", (key,)
+        ).fetchall()
+        for (post_id,) in stored:
+            self._record(post_id)
+        for touched in self._touched.values():
+            if touched.author == key:
+                touched.record.erase(position)
+        for origin, letter in list(self._letters.items()):
+            if (letter.source, letter.author) == (source, author) and letter.position <= position:
+                del self._letters[origin]
+        self._connection.execute(
+            "DELETE FROM dead_letters WHERE author = ? AND source = ? AND position <= ?", (author, source, position)
+        )
+
+    def letter(self, letter: DeadLetter) -> bool:
+        """Whether the dead letter may be kept: not if a deletion or an erasure covers it."""
+        letter = _clean(letter)
+        if letter.post_id is not None:
+            known = self._known(letter.post_id)
+            if known is not None and known.record.refuses_letter(letter.position):
+                return False
+        if letter.author is not None:
+            erased_up_to = self._erased_up_to(letter.source, letter.author)
+            if erased_up_to is not None and letter.position <= erased_up_to:
+                return False
+        self._letters[letter.origin] = letter
+        return True
+
+    def flush(self) -> None:
+        """Writes the final state of everything touched."""
+        self._write_registry()
+        ordered = sorted(self._touched.values(), key=lambda touched: touched.record.number)
+        removed = [one for one in ordered if one.was_visible and (one.post is not None or not one.record.visible)]
+        added = [one for one in ordered if one.post is not None and one.record.visible]
+        if removed:
+            self._remove(removed)
+        self._add(added)
+        self._connection.executemany(
+            f"INSERT INTO dead_letters ({', '.join(DEAD_LETTER_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (origin) DO UPDATE SET "
+            + ", ".join(f"{column} = excluded.{column}" for column in DEAD_LETTER_COLUMNS),
+            [tuple(getattr(one, column) for column in DEAD_LETTER_COLUMNS) for one in self._letters.values()],
+        )
+
+    def _write_registry(self) -> None:
+        unnumbered = [one.record for one in self._touched.values() if one.record.number == 0]
+        if unnumbered:  # deletions of posts that were never seen
+            lowest = self._connection.execute("SELECT min(number) FROM registry").fetchone()[0] or 0
+            for below, record in enumerate(unnumbered, start=1):
+                record.number = min(lowest, 0) - below
+        new, changed = [], []
+        for one in self._touched.values():
+            row = _row(one.record)
+            if one.row is None:
+                new.append(row)
+            elif one.row != row:
+                changed.append((*row, one.record.id))
+        self._connection.executemany(
+            f"INSERT INTO registry ({', '.join(_RECORD_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", new
+        )
+        assignments = ", ".join(f"{column} = ?" for column in _RECORD_COLUMNS)
+        self._connection.executemany(f"UPDATE registry SET {assignments} WHERE id = ?", changed)
+
+    def _remove(self, removed: Sequence[_Touched]) -> None:
+        numbers = [(one.record.number,) for one in removed]
+        execute = self._connection.executemany
+        entities = {
+            row[0]
+            for number in numbers
+            for row in self._connection.execute("SELECT entity FROM mentions WHERE number = ?", number)
+        }
+        execute("DELETE FROM documents WHERE number = ?", numbers)
+        execute("DELETE FROM terms WHERE rowid = ?", numbers)
+        execute("DELETE FROM mentions WHERE number = ?", numbers)
+        # A name that nobody mentions any more may be what the deletion was about.
+        execute(
+            "DELETE FROM entities WHERE entity = ?1 AND NOT EXISTS (SELECT 1 FROM mentions WHERE entity = ?1)",
+            [(entity,) for entity in entities],
+        )
+
+    def _add(self, added: Sequence[_Touched]) -> None:
+        documents, terms, entities, mentions = [], [], [], []
+        for one in added:
+            post, number = one.post, one.record.number
+            assert post is not None
+            author = hash_key("post", post.id) if one.author is None else one.author
+            documents.append((number, one.author, _document(post)))
+            terms.append((number, words_column(post), marks_column(post)))
+            for entity, mention in _distinct(post.entities):
+                entities.append((entity, mention.type, mention.key))
+                mentions.append((entity, number, author, mention.text))
+        execute = self._connection.executemany
+        execute("INSERT INTO documents VALUES (?, ?, ?)", documents)
+        execute("INSERT INTO terms (rowid, words, marks) VALUES (?, ?, ?)", terms)
+        execute("INSERT OR IGNORE INTO entities VALUES (?, ?, ?)", entities)
+        execute("INSERT INTO mentions VALUES (?, ?, ?, ?)", mentions)
+
+    def _record(self, post_id: str) -> _Touched:
+        known = self._known(post_id)
+        if known is None:
+            known = self._touched[post_id] = _Touched(Record(post_id))
+        return known
+
+    def _known(self, post_id: str) -> _Touched | None:
+        touched = self._touched.get(post_id)
+        if touched is None:
+            found = self._connection.execute(_SELECT_RECORD, (post_id,)).fetchone()
+            if found is not None:
+                *row, author = found
+                record = Record(*row)
+                record.visible = bool(record.visible)
+                touched = _Touched(record, tuple(row), author, was_visible=record.visible)
+                self._touched[post_id] = touched
+        return touched
+
+    def _erased_up_to(self, source: str, author: str) -> int | None:
+        key = (source, author)
+        if key not in self._erased:
+            row = self._connection.execute(
+                "SELECT position FROM erasures WHERE source = ? AND author = ?", key
+            ).fetchone()
+            self._erased[key] = None if row is None else row[0]
+        return self._erased[key]
+
+    def _new_number(self, created_at: datetime, observed_at: datetime) -> int:
+        """The next free number at the post's time, min(created_at, observed_at), which is fixed from here on."""
+        created_at, observed_at = _in_utc(created_at), _in_utc(observed_at)
+        moment = to_epoch_milliseconds(min(created_at, observed_at))
+        implausible = IMPLAUSIBLE_TIME if created_at - observed_at > _TOLERATED_AHEAD else 0
+        slot = min(max(moment, 1), MAX_MOMENT) << TIME_SHIFT | implausible
+        while True:
+            last = self._last_number.get(slot)
+            if last is None:
+                end = slot + IMPLAUSIBLE_TIME
+                last = self._connection.execute(
+                    "SELECT max(number) FROM registry WHERE number >= ? AND number < ?", (slot, end)
+                ).fetchone()[0]
+            number: int = slot if last is None else last + 1
+            if number < slot + IMPLAUSIBLE_TIME:
+                self._last_number[slot] = number
+                return number
+            slot += 1 << TIME_SHIFT  # half a million posts claim this millisecond: the next one
+
+
+def _document(post: TaggedPost) -> str:
+    try:
+        return post.model_dump_json()
+    except PydanticSerializationError as error:
+        raise RejectedDocument(f"Post {post.id!r} cannot be written as JSON: {error}.") from error
+
+
+def _clean(letter: DeadLetter) -> DeadLetter:
+    """The letter without lone surrogates, which no store takes: a dead letter is never refused for its content."""
+    texts = {name: value for name, value in letter if isinstance(value, str) and not value.isascii()}
+    return letter.model_copy(update={name: clean_text(value) for name, value in texts.items()}) if texts else letter
+
+
+def _row(record: Record) -> tuple[object, ...]:
+    return tuple(getattr(record, column) for column in _RECORD_COLUMNS)
+
+
+def _distinct(entities: Iterable[Entity]) -> Iterable[tuple[int, Entity]]:
+    """The first mention of each entity of a post, with the entity's hash."""
+    found: dict[int, Entity] = {}
+    for entity in entities:
+        found.setdefault(hash_key(entity.type, entity.key), entity)
+    return found.items()
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

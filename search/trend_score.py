@@ -1,0 +1,35 @@
+"""How surprising a count is, given the counts of the windows before it.
+
+After SigniTrend (Schubert, Weiler, Kriegel, KDD 2014): an exponentially weighted mean and deviation of the past, and
+by how many deviations the present exceeds it, with a bias that keeps rare names from trending on a handful of posts.
+Departure: the deviation is at least that of a Poisson count of the same mean, because a past of few windows knows
+its own scatter badly.
+"""
+
+import math
+from collections.abc import Sequence
+
+HALF_LIFE_WINDOWS = 6.0
+BIAS = 1.0
+MIN_AUTHORS = 3
+MIN_SCORE = 2.0
+
+
+def expectation(past: Sequence[int]) -> tuple[float, float]:
+    """The exponentially weighted mean and variance of past counts, oldest first; (0, 0) without a past."""
+    if not past:
+        return 0.0, 0.0
+    alpha = 1 - 0.5 ** (1 / HALF_LIFE_WINDOWS)
+    mean, variance = float(past[0]), 0.0
+    for count in past[1:]:
+        step = count - mean
+        mean += alpha * step
+        variance = (1 - alpha) * (variance + alpha * step * step)
+    return mean, variance
+
+
+def significance(count: int, past: Sequence[int]) -> tuple[float, float]:
+    """What the past lets expect, and by how many deviations `count` exceeds it."""
+    mean, variance = expectation(past)
+    deviation = math.sqrt(max(variance, mean)) + BIAS
+    return mean, (count - max(mean, BIAS)) / deviation

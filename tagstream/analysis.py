@@ -1,0 +1,223 @@
+"""One analysis of text, for every index and every query, so that all stores find the same posts.
+
+Text becomes *terms*: folded words (NFKC, case, accents, Arabic and Hebrew points), overlapping pairs of characters
+for scripts that write no spaces, single emoji. A term holds ASCII letters and digits and characters beyond ASCII,
+never a space or ASCII punctuation, so a store needs no tokenizer of its own: it splits at spaces.
+
+Owns what counts as the same word. Knows nothing of any store. A change here needs every index to be built anew:
+raise `ANALYSIS_VERSION`.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tagstream.posts import SegmentedHashtag, TaggedPost
+
+ANALYSIS_VERSION = 1
+GAP = "\u241e"  # stands between the parts of a post so that no phrase reaches across; no query can hold it
+MAX_TERM_LENGTH = 128  # a longer word is cut, in posts and queries alike
+
+# Accents and points that people leave out when they search. Other combining marks (the vowels of Devanagari or Thai,
+# the voicing marks of kana) make a different word and stay.
+_DROPPED_MARKS = (
+    (0x0300, 0x036F),
+    (0x0483, 0x0487),
+    (0x0591, 0x05BD),
+    (0x05BF, 0x05C7),
+    (0x0610, 0x061A),
+    (0x0640, 0x0640),  # the Arabic letter stretcher
+    (0x064B, 0x065F),
+    (0x0670, 0x0670),
+    (0x06D6, 0x06ED),
+    (0x1AB0, 0x1AFF),
+    (0x1DC0, 0x1DFF),
+    (0x20D0, 0x20FF),
+    (0xFE00, 0xFE0F),  # variation selectors
+    (0xFE20, 0xFE2F),
+    (0x1F3FB, 0x1F3FF),  # skin tones
+    (0xE0000, 0xE01EF),
+)
+# Letters without a decomposition that readers of other languages type differently; signs that NFKC would glue on.
+_SPECIAL = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "™": " ", "℠": " "}
+    | {"\u200b": " ", "ـ": ""}
+)
+_APOSTROPHES = frozenset("'\u2018\u2019\u02bc\uff07\u02b9\u2032\u00b4")
+_EMOJI_RANGES = ((0x2190, 0x23FF), (0x2460, 0x2BFF), (0x1F000, 0x1F1E5), (0x1F200, 0x1F3FA), (0x1F400, 0x1FAFF))
+
+# Han (with its extensions), kana, Thai, Lao, Myanmar, Khmer: no spaces between words.
+_UNSPACED = (
+    "\u3005-\u3007\u3041-\u3096\u3099\u309a\u309d\u309e\u30a1-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U000323af\u0e01-\u0e4e\u0e81-\u0edf\u1000-\u109f\u1780-\u17d3"
+)
+_EMOJI = "".join(f"{chr(first)}-{chr(last)}" for first, last in _EMOJI_RANGES)
+_SPECIAL_RUN = re.compile(f"[{_UNSPACED}]+|[\U0001f1e6-\U0001f1ff]{{1,2}}|[{_EMOJI}]")
+_UNSPACED_START = re.compile(f"[{_UNSPACED}]")
+
+_LINK = re.compile(r"\bhttps?://(?:www\.)?([^\s?#]*)\S*", re.IGNORECASE)
+_RANDOM_LINK = re.compile(r"^(t\.co|bit\.ly|ow\.ly|buff\.ly|goo\.gl|tinyurl\.com|dlvr\.it|trib\.al)/\S*", re.IGNORECASE)
+_ACRONYM = re.compile(r"\b[^\W\d_](?:\.[^\W\d_])+\b\.?")
+# `l'Élysée` is searched as `Élysée`, `O'Brien` as one word.
+_ELISIONS = frozenset(
+    ["l", "d", "j", "m", "t", "n", "s", "c", "qu", "jusqu", "lorsqu", "un", "dell", "nell", "all", "sull", "dall"]
+)
+
+
+class _Folding(dict[int, str]):
+    """Code point to its folded form, a space for whatever separates words; filled as characters turn up."""
+
+    def __missing__(self, code: int) -> str:
+        folded = _fold_character(chr(code))
+        self[code] = folded
+        return folded
+
+
+def _fold_character(character: str) -> str:
+    code = ord(character)
+    if character in _APOSTROPHES:
+        return "'"
+    if any(first <= code <= last for first, last in _DROPPED_MARKS):
+        return ""
+    special = character.casefold().translate(_SPECIAL)
+    if not special.strip():
+        return special
+    if any(first <= code <= last for first, last in _EMOJI_RANGES) or 0x1F1E6 <= code <= 0x1F1FF:
+        return character
+    if unicodedata.category(character) == "Cf":
+        return ""
+    parts = []
+    for part in unicodedata.normalize("NFKD", special).casefold():
+        if any(first <= ord(part) <= last for first, last in _DROPPED_MARKS):
+            continue
+        parts.append(part if unicodedata.category(part)[0] in "LMN" else " ")
+    return unicodedata.normalize("NFC", "".join(parts))
+
+
+_FOLDING = _Folding()
+# Plain ASCII text has a table of its own because str.translate is then one loop in C.
+_ASCII = {code: (chr(code).lower() if chr(code).isalnum() or code == 0x27 else " ") for code in range(128)}
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Terms that stand side by side; with `prefix` the last one is only the beginning of a term."""
+
+    terms: tuple[str, ...]
+    prefix: bool = False
+
+
+def fold(text: str) -> list[str]:
+    """The folded words of a text, before scripts without spaces are cut into pairs."""
+    if "." in text:
+        text = _ACRONYM.sub(lambda found: found[0].replace(".", ""), text)
+    if text.isascii():
+        folded = text.translate(_ASCII)
+    else:
+        # Composed before, so that a letter meets the table with its marks; and after, because half-width kana and
+        # single jamo become parts of a character there.
+        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).translate(_FOLDING))
+    if "'" not in folded:
+        return folded.split()
+    return [part for word in folded.split() for part in (_without_apostrophes(word) if "'" in word else (word,))]
+
+
+def terms(text: str) -> list[str]:
+    """The terms under which a text is indexed, in order.
+
+    A run of n characters of a script without spaces gives n - 1 pairs and its last character, so that a query of
+    one character is the beginning of some term wherever the character stands.
+    """
+    words = fold(text)
+    found: list[str] = []
+    for word in words:
+        if word.isascii() or not _SPECIAL_RUN.search(word):
+            found.append(word[:MAX_TERM_LENGTH])
+        else:
+            found.extend(_split_word(word))
+    return found
+
+
+def phrase(text: str) -> Phrase:
+    """What to look for when a user types `text`: its terms, side by side; empty if nothing in it is searchable."""
+    found = terms(_without_links(text))
+    if not found or not _UNSPACED_START.match(found[-1]):
+        return Phrase(tuple(found))
+    # The last character of a run of pairs may be followed by more in the post: the pair before it says enough.
+    if len(found) > 1 and len(found[-2]) == 2 and _UNSPACED_START.match(found[-2]) and found[-2][1] == found[-1]:
+        return Phrase(tuple(found[:-1]))
+    return Phrase(tuple(found), prefix=True)
+
+
+def tag(text: str) -> str:
+    """A hashtag as one word, with or without its `#`: `#New_York` and `newyork` are the same."""
+    return "".join(fold(text))[:MAX_TERM_LENGTH]
+
+
+def post_terms(post: TaggedPost) -> list[str]:
+    """The terms of a post: its text with hashtags as their words, the hashtags whole, alt texts, image labels."""
+    found = terms(_readable(post.text, post.hashtags))
+    for hashtag in post.hashtags:
+        whole = terms(tag(hashtag.text))
+        if whole and whole != terms(" ".join(hashtag.words)):
+            found.append(GAP)
+            found.extend(whole)
+    for described in _descriptions(post):
+        found.append(GAP)
+        found.extend(terms(described))
+    return found
+
+
+def _descriptions(post: TaggedPost) -> Iterable[str]:
+    yield from (media.alt for media in post.media if media.alt)
+    yield from post.image_labels
+
+
+def _readable(text: str, hashtags: Sequence[SegmentedHashtag]) -> str:
+    """The text with hashtags as their words, links as their readable part, HTML entities as what they stand for."""
+    if hashtags:
+        pieces, done = [], 0
+        for hashtag in sorted(hashtags, key=lambda hashtag: hashtag.start):
+            if done <= hashtag.start < hashtag.end <= len(text):
+                pieces += [text[done : hashtag.start], " ", " ".join(hashtag.words) or hashtag.text, " "]
+                done = hashtag.end
+        text = "".join([*pieces, text[done:]])
+    if "&" in text:
+        text = html.unescape(text)
+    return _without_links(text)
+
+
+def _without_links(text: str) -> str:
+    """Links without scheme, query and fragment; the code of a short link says nothing and goes."""
+    if "://" not in text:
+        return text
+    return _LINK.sub(lambda found: _RANDOM_LINK.sub(r"\1", found[1]), text)
+
+
+def _without_apostrophes(word: str) -> list[str]:
+    """`Merkel's` is searched as `Merkel`, `don't` as one word, `l'Élysée` as two."""
+    word = word.strip("'").removesuffix("'s")
+    head, apostrophe, rest = word.partition("'")
+    if apostrophe and head in _ELISIONS and rest:
+        return [head, *_without_apostrophes(rest)]
+    joined = word.replace("'", "")
+    return [joined] if joined else []
+
+
+def _split_word(word: str) -> Iterable[str]:
+    """The terms of a word with emoji or characters of scripts without spaces in it."""
+    done = 0
+    for run in _SPECIAL_RUN.finditer(word):
+        if run.start() > done:
+            yield word[done : run.start()][:MAX_TERM_LENGTH]
+        done = run.end()
+        characters = run[0]
+        if _UNSPACED_START.match(characters):
+            yield from (characters[at : at + 2] for at in range(len(characters) - 1))
+            yield characters[-1]
+        else:
+            yield characters
+    if done < len(word):
+        yield word[done:][:MAX_TERM_LENGTH]

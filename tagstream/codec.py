@@ -1,0 +1,160 @@
+"""Contracts to bytes and back: MessagePack between our own stages, JSON where anybody may read (`posts.tagged`).
+
+A MessagePack message is the map `{"kind", "version", "body"}`; a JSON message is the document itself, with its
+`version`. Readers accept the version of this code and the one before it. A newer one is `NewerVersion`, which stops
+the process, because throwing such messages away would lose them: upgrade the consumers first. Whatever else is wrong
+with the bytes is `MalformedPost`, and no bytes raise anything else.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgpack
+from pydantic import ValidationError
+
+from tagstream.errors import MalformedPost, NewerVersion
+from tagstream.posts import CONTRACT_VERSION, DeadLetter, Deletion, Erasure, Post, TaggedPost
+
+Message = Post | TaggedPost | Deletion | Erasure | DeadLetter
+
+KINDS: dict[str, type[Message]] = {
+    "post": Post,
+    "tagged": TaggedPost,
+    "deletion": Deletion,
+    "erasure": Erasure,
+    "dead_letter": DeadLetter,
+}
+_NAMES = {contract: name for name, contract in KINDS.items()}
+
+KIB = 1024
+MAX_BYTES: dict[str, int] = {
+    "post": 512 * KIB,
+    "tagged": 1024 * KIB,
+    "deletion": 8 * KIB,
+    "erasure": 8 * KIB,
+    "dead_letter": 1024 * KIB,
+}
+_MAX_ANY_BYTES = max(MAX_BYTES.values())
+
+# One entry a version that is still read: it turns the body of a kind into the body of the next version.
+UPGRADES: dict[int, Callable[[str, dict[str, Any]], dict[str, Any]]] = {}
+
+
+def encode(message: Message) -> bytes:
+    """The message as MessagePack.
+
+    Raises:
+        MalformedPost: it is larger than a message of its kind may be.
+    """
+    kind = _NAMES[type(message)]
+    body = message.model_dump(exclude={"version"})
+    packed: bytes = msgpack.packb({"kind": kind, "version": CONTRACT_VERSION, "body": body}, datetime=True)
+    _check_size(kind, len(packed))
+    return packed
+
+
+def decode(data: bytes) -> Message:
+    """The message that these MessagePack bytes hold.
+
+    Raises:
+        MalformedPost: they hold none, or one that is too large.
+        NewerVersion: a newer tagstream wrote them.
+    """
+    if len(data) > _MAX_ANY_BYTES:
+        raise MalformedPost(f"a message of {len(data)} bytes: at most {_MAX_ANY_BYTES} are allowed")
+    kind, version, body = _envelope(data)
+    _check_size(kind, len(data))
+    body = _upgraded(kind, version, body)
+    try:
+        return KINDS[kind].model_validate({**body, "version": CONTRACT_VERSION})
+    except (ValidationError, OverflowError) as error:
+        raise MalformedPost(f"a message of kind {kind!r}: {describe(error)}") from error
+
+
+def _envelope(data: bytes) -> tuple[str, int, dict[str, Any]]:
+    try:
+        # Tuples, because the contracts are strict; timestamp 3 gives datetimes in UTC.
+        envelope = msgpack.unpackb(data, use_list=False, timestamp=3)
+    except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
+        raise MalformedPost(f"{len(data)} bytes that are not MessagePack: {error or type(error).__name__}") from error
+    if not isinstance(envelope, dict) or envelope.keys() != {"kind", "version", "body"}:
+        raise MalformedPost("a message must be a map of exactly kind, version and body")
+    kind, body = envelope["kind"], envelope["body"]
+    version = _readable_version(envelope["version"])
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise MalformedPost(f"a message of kind {str(kind)[:40]!r}: the kinds are {', '.join(KINDS)}")
+    if not isinstance(body, dict) or not all(isinstance(key, str) for key in body):
+        raise MalformedPost(f"the body of a {kind} must be a map with names as keys")
+    return kind, version, body
+
+
+def encode_json(post: TaggedPost) -> bytes:
+    """The tagged post as one line of JSON, without the newline.
+
+    Raises:
+        MalformedPost: it is larger than a tagged post may be.
+    """
+    line = post.model_dump_json().encode()
+    _check_size("tagged", len(line))
+    return line
+
+
+def decode_json(data: bytes) -> TaggedPost:
+    """The tagged post that this JSON document holds.
+
+    Raises:
+        MalformedPost: it holds none, or one that is too large.
+        NewerVersion: a newer tagstream wrote it.
+    """
+    _check_size("tagged", len(data))
+    try:
+        return TaggedPost.model_validate_json(data)
+    except (ValidationError, OverflowError) as error:
+        first_error = error
+    # Only now is it worth asking for the version: nearly every document is of this one.
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise MalformedPost(f"{len(data)} bytes that are not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise MalformedPost("a tagged post must be a JSON object") from first_error
+    version = _readable_version(document.get("version"))
+    if version == CONTRACT_VERSION:
+        raise MalformedPost(f"a tagged post: {describe(first_error)}") from first_error
+    body = {**_upgraded("tagged", version, document), "version": CONTRACT_VERSION}
+    try:
+        return TaggedPost.model_validate_json(json.dumps(body))
+    except (ValidationError, OverflowError) as error:
+        raise MalformedPost(f"a tagged post of version {version}: {describe(error)}") from error
+
+
+def _readable_version(version: object) -> int:
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise MalformedPost(f"a message whose version is {str(version)[:40]!r}, not a number")
+    if version > CONTRACT_VERSION:
+        raise NewerVersion(
+            f"a message of version {version} was written by a newer tagstream; this one reads up to "
+            f"{CONTRACT_VERSION}: upgrade it first"
+        )
+    if version != CONTRACT_VERSION and (version != CONTRACT_VERSION - 1 or version not in UPGRADES):
+        raise MalformedPost(f"a message of version {version} is too old to be read")
+    return version
+
+
+def _upgraded(kind: str, version: int, body: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(body) if version == CONTRACT_VERSION else UPGRADES[version](kind, dict(body))
+
+
+def _check_size(kind: str, size: int) -> None:
+    if size > MAX_BYTES[kind]:
+        raise MalformedPost(f"a message of kind {kind!r} has {size} bytes: at most {MAX_BYTES[kind]} are allowed")
+
+
+def describe(error: ValidationError | OverflowError) -> str:
+    """The first thing that is wrong, in one line, without the value (it may be hostile, and long)."""
+    if isinstance(error, OverflowError):
+        return "a date outside the years 1 to 9999"
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])[:80]
+    return f"{place or 'the document'}: {first['msg'][:300]}"

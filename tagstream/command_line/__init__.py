@@ -1,0 +1,34 @@
+"""The command line: one file a group of commands; `failures.py` says what an error becomes, `output.py` how it looks.
+
+Standard output carries answers and nothing else; progress, notes and errors go to standard error. The heavy imports
+(models, indices) stand inside the commands, so that `--help` answers at once; the lighter ones stand inside `main`,
+where a Ctrl-C finds somebody who answers it.
+"""
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from tagstream.command_line.startup import open_missing_streams, was_interrupted
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The program: runs the command and exits with its code."""
+    sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        open_missing_streams()
+        from tagstream.command_line.application import application
+        from tagstream.command_line.failures import run_guarded
+
+        return run_guarded(application, arguments)
+    except BaseException as error:
+        if not was_interrupted(error):
+            raise
+        with suppress(OSError):
+            print("interrupted: nothing more was done", file=sys.stderr)
+        return _INTERRUPTED

@@ -1,0 +1,169 @@
+"""What the commands share: their options, their settings, and the opening of an index or a tagger."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from pydantic import ValidationError
+
+from search.index import EntityIndex
+from tagstream.command_line.failures import Interrupted, Invocation, say
+from tagstream.errors import BadSettings
+from tagstream.settings import Settings, load_settings, reference_line
+from workers.tagger import Tagger
+
+Answer = TypeVar("Answer")
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
+
+
+def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(Invocation).debug = True
+
+
+def _set_config(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        context.ensure_object(Invocation).config = value
+
+
+def common_options() -> list[click.Option]:
+    """The options that every command takes, before or after its name."""
+    return [
+        click.Option(
+            ["--config"],
+            type=click.Path(path_type=Path),
+            expose_value=False,
+            callback=_set_config,
+            metavar="FILE",
+            help="A TOML file of settings (docs/settings.md); also TAGSTREAM_CONFIG.",
+        ),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_debug,
+            is_eager=True,
+            help="Show the traceback of an error.",
+        ),
+    ]
+
+
+class TagstreamCommand(click.Command):
+    """A command with the common options."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.params.extend(common_options())
+
+
+class TagstreamGroup(click.Group):
+    """A group of such commands, with the common options itself."""
+
+    command_class = TagstreamCommand
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.params.extend(common_options())
+
+
+TagstreamGroup.group_class = TagstreamGroup
+
+
+def index_option(command: Decorated) -> Decorated:
+    return click.option(
+        "--index", "index_spec", metavar="SPEC", help="The index: sqlite:PATH. [default: sqlite:tagstream.db]"
+    )(command)
+
+
+def models_option(command: Decorated) -> Decorated:
+    return click.option(
+        "--models",
+        "models_spec",
+        metavar="DIR",
+        help="The model repository, or stub: for a tagger that finds fixed words. [default: the shipped models]",
+    )(command)
+
+
+def json_option(command: Decorated) -> Decorated:
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document a line, for machines.")(command)
+
+
+def current_settings(**given: str | None) -> Settings:
+    """The settings of this invocation; what was given on the command line wins.
+
+    Raises:
+        BadSettings: a value outside its limits, wherever it was given.
+        UnreadableInput: the settings file cannot be read.
+    """
+    invocation = click.get_current_context().ensure_object(Invocation)
+    settings = load_settings(os.environ, invocation.config)
+    options = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings.model_validate(settings.model_dump() | options)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        raise BadSettings(f"--{name} {options.get(name)!r}: {first['msg']} ({reference_line(name)})") from error
+
+
+def load_tagger(settings: Settings) -> Tagger:
+    """The tagger that the settings name.
+
+    Raises:
+        BadSettings: they name none.
+    """
+    from workers.open import open_tagger
+
+    return open_tagger(settings)
+
+
+@asynccontextmanager
+async def opened_index(settings: Settings, *, create: bool = False) -> AsyncIterator[EntityIndex]:
+    """The index that the settings name, closed afterwards. Only `create` makes one that is not there.
+
+    Raises:
+        BadSettings: they name none.
+        UnreadableInput: it is not there, or not readable.
+    """
+    from search.open import open_index
+
+    index = await open_index(settings.index, create=create)
+    try:
+        yield index
+    finally:
+        await index.close()
+
+
+def run_until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, Answer]]) -> Answer:
+    """Runs `work`, whose event the first SIGINT or SIGTERM sets, so that it can finish what is in flight.
+
+    Raises:
+        Interrupted: a second signal came: the work was cut short.
+    """
+
+    async def guarded() -> Answer:
+        stop = asyncio.Event()
+        task = asyncio.current_task()
+
+        def on_signal() -> None:
+            if stop.is_set() and task is not None:
+                task.cancel()
+            elif not stop.is_set():
+                stop.set()
+                say("stopping: finishing what is in flight; once more to stop at once")
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, on_signal)
+        return await work(stop)
+
+    try:
+        return asyncio.run(guarded())
+    except asyncio.CancelledError:
+        raise Interrupted("stopped at once; what was not finished is read again by the next run") from None

@@ -1,0 +1,119 @@
+"""What an error becomes: one line on standard error and an exit code. The only place that catches everything.
+
+0 done      1 fatal      2 usage      3 an input that cannot be read      4 a service unavailable      130 interrupted
+"""
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from tagstream.command_line.startup import was_interrupted
+from tagstream.errors import Fatal, Retryable, TagstreamError
+
+FATAL, USAGE, UNAVAILABLE, INTERRUPTED = 1, 2, 4, 130
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What every command may be told: to show tracebacks, and where its settings are."""
+
+    debug: bool = False
+    config: Path | None = None
+
+
+class Interrupted(Exception):
+    """The user or a supervisor stopped the work; the message says where."""
+
+
+def run_guarded(application: click.Command, arguments: Sequence[str]) -> int:
+    """Runs the command line; returns its exit code. Nothing but that comes out, whatever happens inside."""
+    invocation = Invocation()
+    _tolerate_narrow_encodings()
+    try:
+        answer = application.main(list(arguments), prog_name="tagstream", standalone_mode=False, obj=invocation)
+        sys.stdout.flush()
+    except SystemExit as exit_request:
+        code = exit_request.code
+        _discard_output()
+        return code if isinstance(code, int) else FATAL
+    except BaseException as error:
+        if invocation.debug:
+            traceback.print_exc()
+        return _report(error)
+    return answer if isinstance(answer, int) else 0
+
+
+def _report(error: BaseException) -> int:
+    """Says in one line what went wrong; returns the exit code."""
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            say(error.format_message())
+            return USAGE
+        case click.UsageError():
+            where = error.ctx.command_path if error.ctx else "tagstream"
+            return _say(f"{error.format_message()} (see `{where} --help`)", USAGE)
+        case click.ClickException():
+            return _say(error.format_message(), USAGE)
+        case Interrupted():
+            return _say(str(error), INTERRUPTED, kind="interrupted")
+        case click.Abort() | KeyboardInterrupt():
+            return _say("nothing more was done", INTERRUPTED, kind="interrupted")
+        case Fatal():
+            return _say(str(error), error.exit_code)
+        case Retryable():
+            return _say(str(error), UNAVAILABLE)
+        case TagstreamError():
+            return _say(str(error), FATAL)
+        case OSError() if error.errno == errno.EPIPE:
+            # Whoever read our output has had enough: not worth a word.
+            _discard_output()
+            return FATAL
+        case OSError():
+            name = f"{error.filename}: " if error.filename else ""
+            return _say(f"{name}{error.strerror or error}", FATAL)
+        case _ if was_interrupted(error):
+            return _say("nothing more was done", INTERRUPTED, kind="interrupted")
+    return _say(f"unexpected {type(error).__name__}: {error} (--debug shows where)", FATAL)
+
+
+def _say(message: str, code: int, kind: str = "error") -> int:
+    line = " ".join(message.split())
+    say(f"{kind}: {line}")
+    return code
+
+
+def say(message: str) -> None:
+    """The message on standard error; where that is full or gone, the work goes on without a word."""
+    try:
+        click.echo(message, err=True)
+    except OSError:
+        _point_nowhere(sys.stderr)
+
+
+def _tolerate_narrow_encodings() -> None:
+    """A terminal that cannot show an emoji gets a `?` for it, not an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def _discard_output() -> None:
+    """Points standard output nowhere, so that the interpreter's own flush at exit cannot fail as well."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _point_nowhere(sys.stdout)
+
+
+def _point_nowhere(stream: TextIO) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,0 +1,122 @@
+"""`tagstream run`: the whole pipeline in this process."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from tagstream.command_line.common import (
+    TagstreamCommand,
+    current_settings,
+    index_option,
+    json_option,
+    load_tagger,
+    models_option,
+    opened_index,
+    run_until_stopped,
+)
+from tagstream.command_line.failures import Interrupted
+from tagstream.command_line.output import note, write_lines
+from tagstream.command_line.progress import RunProgress, in_reasons
+from tagstream.settings import Settings
+from workers.local import PipelineSettings, RunReport, run_pipeline
+
+
+@click.command("run", cls=TagstreamCommand)
+@click.option(
+    "--source",
+    "source_spec",
+    required=True,
+    metavar="SPEC",
+    help="The feed: jsonl:PATH, - for JSON lines from standard input, or simulate:SEED[?posts=N].",
+)
+@index_option
+@models_option
+@click.option(
+    "--until-end",
+    is_flag=True,
+    help="End with the feed. A file ends by itself; a feed that never ends runs until it is interrupted.",
+)
+@json_option
+def run_feed(source_spec: str, index_spec: str | None, models_spec: str | None, until_end: bool, as_json: bool) -> None:
+    """Tag a feed and index it, until the feed ends or Ctrl-C.
+
+    A second run goes on where the first one stopped, even if that one was killed: nothing is lost and nothing doubles.
+    Malformed lines become dead letters and do not stop the run. --json prints the report of the run at its end.
+    """
+    settings = current_settings(index=index_spec, models=models_spec)
+    report, interrupted = run_source(source_spec, settings)
+    if as_json:
+        write_lines([report_document(report)])
+    where = f" at {report.cursor}" if report.cursor else ""
+    if interrupted:
+        raise Interrupted(f"stopped{where} after {summary(report)}; the same command goes on from there")
+    if until_end and not report.ended:
+        note(f"the feed was left{where} before its end")
+    note(f"done: {summary(report)}")
+
+
+def run_source(source_spec: str, settings: Settings) -> tuple[RunReport, bool]:
+    """Runs the pipeline over the source; also whether it was interrupted before the feed ended."""
+    from ingest.sources.open import open_source
+
+    source = open_source(source_spec)
+    tagger = load_tagger(settings)
+
+    async def work(stop: asyncio.Event) -> tuple[RunReport, bool]:
+        async with opened_index(settings, create=True) as index:
+            with RunProgress() as progress:
+                report = await run_pipeline(
+                    source, tagger, index, settings=pipeline_settings(settings), stop=stop, progress=progress
+                )
+        return report, stop.is_set() and not report.ended
+
+    return run_until_stopped(work)
+
+
+def pipeline_settings(settings: Settings) -> PipelineSettings:
+    """The runner's settings out of everybody's."""
+    return PipelineSettings(
+        token_budget=settings.token_budget,
+        batch_posts=settings.batch_posts,
+        batch_deadline_seconds=settings.batch_deadline_ms / 1000,
+        # Twice as many as the runtime has cores: while one decodes its answers, another keeps the runtime busy.
+        tag_threads=2 * settings.threads,
+        in_flight_posts=settings.in_flight_posts,
+        in_flight_bytes=settings.in_flight_bytes,
+        stop_seconds=float(settings.stop_seconds),
+    )
+
+
+def summary(report: RunReport) -> str:
+    """What the run did, in one line."""
+    progress = report.progress
+    rate = progress.posts / progress.elapsed_seconds if progress.elapsed_seconds else 0.0
+    kept = {name: number for name, number in progress.outcomes.items() if name not in progress.dropped}
+    parts = [f"{progress.posts:,} posts in {progress.elapsed_seconds:.1f} s ({rate:,.0f} posts/s)"]
+    if reasons := in_reasons(kept):
+        parts.append(reasons)
+    if reasons := in_reasons(progress.dropped):
+        parts.append(f"dropped: {reasons}")
+    return "; ".join(parts)
+
+
+def report_document(report: RunReport) -> dict[str, Any]:
+    """The report of a run as JSON."""
+    progress = report.progress
+    return {
+        "posts": progress.posts,
+        "posts_per_second": progress.posts / progress.elapsed_seconds if progress.elapsed_seconds else 0.0,
+        "elapsed_seconds": progress.elapsed_seconds,
+        "read": progress.read,
+        "finished": progress.finished,
+        "outcomes": dict(progress.outcomes),
+        "dropped": dict(progress.dropped),
+        "ended": report.ended,
+        "abandoned": report.abandoned,
+        "cursor": report.cursor,
+        "p50_seconds": report.p50_seconds,
+        "p95_seconds": report.p95_seconds,
+        "batches": asdict(report.batches),
+    }

@@ -1,0 +1,214 @@
+"""Scenarios 8, 9, 12 and 13: what a search finds, how pages follow, what readers see. Numbers as in docs/index.md."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from contract_posts import START, entity, found, stored, tagged, write
+
+from search.index import EntityIndex, Query
+from search.query import MalformedQuery
+from tagstream.errors import BadSettings
+from tagstream.posts import Deletion, Media, SegmentedHashtag
+
+HOSTILE = [
+    '"', '""', '"""', "'", "';DROP TABLE documents;--", "* ", "*", "a* b*", "**", "(", "((", ")", "a AND", "AND", "OR",
+    "NOT", "NOT a", "NEAR", "NEAR(a b, 5)", "a NEAR b", "words:a", "marks : a", "{a b}: c", "^a", "a + b", "a:b:c", ":",
+    "-", "--", "- a", "-- a", "\0", "a\0b", "\\", "%", "_", "entity:", 'entity:"', "entity:*", "since:", "since:x",
+    "\ud800", "\u202e", "\ufffd", "␞", "since:9999-12-31 until:0001-01-01", "type:X", "has:", "a" * 1999,
+    "-a OR b", "OR OR", "a OR", "'a' 'b'", "; PRAGMA user_version = 9", "\n\t", "﷽", "e\u0301" * 500, "🏳️‍🌈", "rowid:1",
+]  # fmt: skip
+
+
+def names_of(page_posts: object) -> list[str]:
+    return [post.id.rpartition(":")[2] for post in page_posts]  # type: ignore[attr-defined]
+
+
+class ReadingContract:
+    """What every index promises of searching and streaming."""
+
+    async def test_8a_words_are_all_wanted_and_folded(self, index: EntityIndex) -> None:
+        await write(index, tagged("a", "Zürich's STRASSE", minute=1), tagged("b", "Straße in Zurich", minute=2))
+        await write(index, tagged("c", "zurich"), tagged("d", "Zürichsee"))
+        assert await found(index, "zurich strasse") == await found(index, "ZÜRICH Straße") == ["b", "a"]
+        assert await found(index, "zurich nowhere") == []
+
+    async def test_8b_a_phrase_is_side_by_side_in_one_text(self, index: EntityIndex) -> None:
+        photo = Media(alt="Brandenburg Gate", url="https://example.org/1.jpg")
+        await write(index, tagged("a", "in New York today"), tagged("b", "York is not New", media=[photo]))
+        assert await found(index, '"new york"') == ["a"]
+        assert await found(index, '"brandenburg gate"') == ["b"]
+        assert await found(index, '"new brandenburg"') == []
+        assert await found(index, '"York New"') == []
+
+    async def test_8c_the_beginning_of_a_word(self, index: EntityIndex) -> None:
+        await write(index, tagged("a", "Merkel speaks"), tagged("b", "merkantil"), tagged("c", "mer"))
+        assert sorted(await found(index, "merk*")) == ["a", "b"]
+
+    async def test_8d_without_and_either(self, index: EntityIndex) -> None:
+        await write(index, tagged("a", "red green", minute=1), tagged("b", "red", minute=2), tagged("c", "blue"))
+        assert await found(index, "red -green") == ["b"]
+        assert await found(index, "-red") == ["c"]
+        assert await found(index, "green OR blue") == ["a", "c"]
+        assert await found(index, "green OR blue red") == ["a"]
+
+    async def test_8e_entities_by_name_and_type(self, index: EntityIndex) -> None:
+        paris_hilton = entity("Paris", "PER")
+        await write(index, tagged("city", minute=2, names=["Paris"]), tagged("person", entities=[paris_hilton]))
+        await write(index, tagged("text only", "Paris", minute=3), tagged("longer", names=["New Paris"]))
+        assert await found(index, 'entity:"PARIS"') == ["city", "person"]
+        assert await found(index, "place:paris") == ["city"]
+        assert await found(index, "person:Paris") == ["person"]
+        assert await found(index, "type:PER") == ["person"]
+        assert await found(index, "organisation:paris") == []
+        assert sorted(await found(index, "paris -has:entity")) == ["text only"]
+
+    async def test_8f_hashtags_as_the_tag_and_as_its_words(self, index: EntityIndex) -> None:
+        tag = SegmentedHashtag(text="NewYorkCity", start=3, end=15, words=("New", "York", "City"))
+        await write(index, tagged("a", "in #NewYorkCity today", hashtags=[tag]), tagged("b", "new york city"))
+        for query in ("#newyorkcity", "hashtag:NewYorkCity", "newyorkcity", "has:hashtag"):
+            assert await found(index, query) == ["a"]
+        assert sorted(await found(index, '"new york city"')) == ["a", "b"]
+        assert await found(index, '"in new york city today"') == ["a"]
+
+    async def test_8g_scripts_without_spaces(self, index: EntityIndex) -> None:
+        await write(index, tagged("a", "東京都に行く", minute=1), tagged("b", "京都は美しい"), tagged("c", "ประเทศไทย"))
+        assert await found(index, "東京") == ["a"]
+        assert await found(index, "京都") == ["a", "b"]
+        assert await found(index, "東京都") == ["a"]
+        assert await found(index, "都") == ["a", "b"]
+        assert await found(index, "く") == ["a"]
+        assert await found(index, "東都") == []
+        assert await found(index, "ไทย") == ["c"]
+
+    async def test_8h_emoji_and_right_to_left(self, index: EntityIndex) -> None:
+        await write(index, tagged("a", "fire🔥🔥 in القاهرة"), tagged("b", "👍🏽 שָׁלוֹם", minute=1), tagged("c", "🇩🇪🇫🇷"))
+        assert await found(index, "🔥") == ["a"]
+        assert await found(index, "fire") == ["a"]
+        assert await found(index, "القَاهرة") == ["a"]
+        assert await found(index, "👍") == await found(index, "שלום") == ["b"]
+        assert await found(index, "🇫🇷") == ["c"]
+        assert await found(index, "🇪🇫") == []
+
+    async def test_8i_properties(self, index: EntityIndex) -> None:
+        photo = Media(url="https://example.org/1.jpg")
+        await write(index, tagged("a", source="mastodon:host.example", author="17", handle="Bea", lang="de", minute=1))
+        await write(index, tagged("b", "see https://example.org/x", media=[photo], author="18"))
+        for query in ("source:mastodon", "source:mastodon:host.example", "author:17", "author:@bea", "lang:DE"):
+            assert await found(index, query) == ["a"]
+        assert await found(index, "has:photo") == await found(index, "has:link") == ["b"]
+        assert await found(index, "", source="jsonl") == ["b"]
+        assert await found(index, "has:video") == await found(index, "source:host.example") == []
+
+    async def test_8j_time_begins_with_since_and_ends_before_until(self, index: EntityIndex) -> None:
+        await write(index, *(tagged(str(minute), minute=minute) for minute in range(4)))
+        second, third = START + timedelta(minutes=1), START + timedelta(minutes=3)
+        assert await found(index, "", since=second, until=third) == ["2", "1"]
+        assert await found(index, "since:2026-03-01T12:01 until:2026-03-01T12:03") == ["2", "1"]
+        assert await found(index, "since:2026-03-01T12:01", until=third) == ["2", "1"]
+        assert await found(index, "until:2026-03-01") == []
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    async def test_8k_nothing_a_user_types_is_anything_but_a_query(self, index: EntityIndex, text: str) -> None:
+        await write(index, tagged("a", "a b words"))
+        for order in ("newest", "relevance"):
+            with suppress(MalformedQuery):
+                page = await index.search(Query(text, order=order))  # type: ignore[arg-type]
+                assert page.total == len(page.posts) <= 1
+        assert len(await stored(index)) == 1
+
+    async def test_8l_relevance_prefers_the_post_that_is_about_it(self, index: EntityIndex) -> None:
+        await write(index, tagged("long", "merkel and " + "other words " * 30, minute=9), tagged("short", "merkel"))
+        await write(index, *(tagged(f"other {number}") for number in range(20)))
+        assert await found(index, "merkel", order="relevance") == ["short", "long"]
+        assert await found(index, "merkel") == ["long", "short"]
+
+    async def test_8m_a_found_post_is_the_post_that_was_written(self, index: EntityIndex) -> None:
+        tag = SegmentedHashtag(text="X", start=0, end=2, words=("X",))
+        photo = Media(alt="an alt \U0001f600", url="https://example.org/1.jpg", width=3, height=4)
+        post = tagged("ü/é 1", "#X\u0000 \U0001f600", names=["Merkel"], hashtags=[tag], media=[photo], author="a")
+        await write(index, post)
+        assert (await index.get("jsonl:ü/é 1"), await stored(index)) == (post, [post])
+        assert (await index.search(Query("x"))).posts == (post,)
+        assert await index.get("jsonl:none") is None
+
+    async def test_9a_pages_neither_skip_nor_repeat_while_posts_arrive(self, index: EntityIndex) -> None:
+        await write(index, *(tagged(str(number), "word", minute=number // 3) for number in range(50)))
+        seen: list[str] = []
+        after: str | None = None
+        for arrival in range(100):
+            page = await index.search(Query("word", size=7, after=after))
+            seen += names_of(page.posts)
+            await write(index, tagged(f"new {arrival}", "word", minute=100 + arrival))
+            after = page.next
+            if after is None:
+                break
+        assert len(seen) == len(set(seen))
+        assert set(seen) == set(map(str, range(50)))
+        assert [int(name) // 3 for name in seen] == sorted((number // 3 for number in range(50)), reverse=True)
+
+    async def test_9b_pages_by_relevance_hold_every_post_once(self, index: EntityIndex) -> None:
+        posts = [tagged(str(number), "merkel " + "filler " * (number % 9), minute=number) for number in range(40)]
+        await write(index, *posts, *(tagged(f"x{number}") for number in range(40)))
+        whole = await found(index, "merkel", order="relevance")
+        seen, after = [], None
+        while True:
+            page = await index.search(Query("merkel", order="relevance", size=7, after=after))
+            seen += names_of(page.posts)
+            if (after := page.next) is None:
+                break
+        assert seen == whole
+        assert set(seen) == set(map(str, range(40)))
+
+    async def test_9c_a_page_goes_on_after_its_last_post_was_deleted(self, index: EntityIndex) -> None:
+        await write(index, *(tagged(str(number), "word", minute=number) for number in range(6)))
+        for order in ("newest", "relevance"):
+            first = await index.search(Query("word", size=2, order=order))  # type: ignore[arg-type]
+            await write(index, Deletion(id=first.posts[-1].id, source="jsonl"))
+            second = await index.search(Query("word", size=9, order=order, after=first.next))  # type: ignore[arg-type]
+            assert not {post.id for post in first.posts} & {post.id for post in second.posts}
+            assert len(second.posts) == second.total - 1
+            assert second.next is None
+
+    async def test_9d_an_odd_page_is_refused(self, index: EntityIndex) -> None:
+        for after in ("", "x", "newest.", "newest.-1", "newest.1e9", "relevance.1", "newest." + "9" * 5000, "\ud800"):
+            with pytest.raises(MalformedQuery, match="next"):
+                await index.search(Query(after=after))
+        for size in (0, -1, 1_000_000):
+            with pytest.raises(BadSettings, match="page"):
+                await index.search(Query(size=size))
+
+    async def test_12a_documents_come_in_order_of_id_by_code_point(self, index: EntityIndex) -> None:
+        names = ["b", "B", "a10", "a9", "é", "z", "\uffee", "\U0001f600", "a"]
+        await write(index, *map(tagged, names))
+        await write(index, *(tagged(f"n{number:04}") for number in range(600)))
+        ids = [post.id for post in await stored(index)]
+        assert ids == sorted(ids)
+        assert len(ids) == 609
+
+    async def test_12b_posts_may_be_written_while_all_are_read(self, index: EntityIndex) -> None:
+        await write(index, *(tagged(f"{number:04}") for number in range(700)))
+        seen = []
+        async for post in index.documents():
+            seen.append(post.id)
+            if len(seen) % 100 == 0:
+                await write(index, tagged(f"0000 {len(seen)}"), tagged(f"{len(seen):04}", revision=1))
+        assert len(seen) == len(set(seen))
+        assert {f"jsonl:{number:04}" for number in range(700)} <= set(seen)
+
+    async def test_13a_searches_see_whole_batches_while_writes_go_on(self, index: EntityIndex) -> None:
+        await write(index, tagged("start", "pair"))
+
+        async def write_pairs() -> None:
+            for number in range(60):
+                await write(index, *(tagged(f"{number} {half}", "pair", names=["Paris"]) for half in range(4)))
+
+        writing = asyncio.create_task(write_pairs())
+        totals = []
+        while not writing.done():
+            totals.append((await index.search(Query("pair", size=1))).total)
+        await writing
+        assert totals == sorted(totals)
+        assert {total % 4 for total in totals} == {1}
+        assert len(set(totals)) > 2

@@ -1,0 +1,12 @@
+"""The whole contract of an entity index; an implementation's suite is a fixture `index` and this class.
+
+Each scenario has the number of its promise in docs/index.md.
+"""
+
+from contract_counting import CountingContract
+from contract_reading import ReadingContract
+from contract_writing import WritingContract
+
+
+class IndexContract(WritingContract, ReadingContract, CountingContract):
+    """Inherit from it in a class named Test..., with an asynchronous fixture `index`: a new, empty index."""

@@ -1,0 +1,95 @@
+"""The model that ships, run in this process: exact, repeatable, as good as its card says."""
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.sources.open import open_source
+from tagstream.hashtag_spans import hashtags_of
+from tagstream.posts import Media, Post
+from tagstream.settings import REPOSITORY, Settings
+from workers.conll import read_conll
+from workers.encoding import BUCKET, MAX_LENGTH, stack_rows
+from workers.evaluation import score_conll
+from workers.open import open_tagger
+
+DATA = Path(os.environ.get("TAGSTREAM_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    return open_tagger(Settings(inference_threads=2))
+
+
+@pytest.fixture(scope="module")
+def posts():
+    """Posts of every length, language and hostility that the simulator knows."""
+    return asyncio.run(read_posts())
+
+
+async def read_posts():
+    source = open_source("simulate:5?posts=400")
+    await source.open(None)
+    found = {}
+    while batch := await source.next_batch(256):
+        found.update((received.event.id, received.event) for received in batch if isinstance(received.event, Post))
+    await source.close()
+    return list(found.values())
+
+
+def post(text, **fields):
+    moment = datetime(2020, 1, 1, tzinfo=UTC)
+    return Post(id="test:1", source="test", created_at=moment, text=text, hashtags=hashtags_of(text), **fields)
+
+
+def tag(tagger, *posts):
+    return tagger.tag(tagger.prepare(posts))
+
+
+def test_the_answer_to_the_bit_whatever_the_batch(tagger, posts):
+    alone = [tag(tagger, one)[0] for one in posts]
+    assert sum(len(answer.entities) for answer in alone) > 200
+    together = tag(tagger, *posts)
+    assert together == alone
+    assert tag(tagger, *reversed(posts)) == alone[::-1]
+
+
+def test_emissions_to_the_bit_over_all_served_shapes(tagger, posts):
+    rows = [row for prepared in tagger.prepare(posts) for row in prepared.payload.rows]
+    for length in range(BUCKET, MAX_LENGTH + 1, BUCKET):
+        some = [row for row in rows if row.bucket == length][:6]
+        if not some:
+            continue
+        alone = np.concatenate([tagger.emitter(stack_rows([row], length)) for row in some])
+        for size in (1, 2, 5, 16, 33):
+            repeated = (some * 33)[:size]
+            batched = tagger.emitter(stack_rows(repeated, length))
+            for place, emissions in enumerate(batched):
+                assert np.array_equal(emissions, alone[place % len(some)]), (length, size, place)
+
+
+def test_plain_names_are_found_with_their_places(tagger):
+    text = "😀 Angela Merkel meets Barack Obama in Paris — says the BBC &amp; @someone"
+    (answer,) = tag(tagger, post(text))
+    found = {(entity.text, entity.type) for entity in answer.entities}
+    assert {("Angela Merkel", "PER"), ("Barack Obama", "PER"), ("Paris", "LOC"), ("BBC", "ORG")} <= found
+    assert all(text[entity.start : entity.end] == entity.text for entity in answer.entities)
+
+
+def test_alt_text_changes_the_input_and_not_the_text(tagger):
+    with_alt = post("With @friend tonight", media=(Media(alt="Taylor Swift on stage in Chicago"),))
+    for entity in tag(tagger, with_alt)[0].entities:
+        assert with_alt.text[entity.start : entity.end] == entity.text
+
+
+@pytest.mark.parametrize(("name", "least"), [("twitter2015", 0.70), ("twitter2017", 0.82)])
+def test_development_f1_strict_text_and_hashtags_only(tagger, name, least):
+    path = DATA / "mner" / name / "valid.txt"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there: set TAGSTREAM_DATA to the folder of the tweet sets")
+    assert len(read_conll(path)) in (1000, 723)
+    assert score_conll(path, tagger)["strict"]["f1"] >= least

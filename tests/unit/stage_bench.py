@@ -1,0 +1,83 @@
+"""One stage over integers, for tests: it fails on command and remembers all that happens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import pytest
+
+from workers.breaker import BackOff, Breaker
+from workers.stage import Delivery, Limits, Size, Stage, StageRunner, acknowledge
+
+Work = Callable[[Sequence[int]], Awaitable[Sequence[str]]]
+
+
+class Bench:
+    """One stage over integers: result `r5` for 5, `dead5` where 5 was buried. Remembers all that happens, in order."""
+
+    def __init__(self, work: Work | None = None, **limits: float) -> None:
+        self.calls: list[list[int]] = []
+        self.buried: list[tuple[int, Exception]] = []
+        self.handed_over: list[str] = []
+        self.acknowledged: list[int] = []
+        self.taken = 0
+        self.most_in_flight = 0
+        self.slept: list[float] = []
+        self._work = work
+        self.bucket: Callable[[int], Size] = lambda _: Size(8, 1, 1)
+        self.breaker = Breaker(BackOff(1.0, 8.0), sleep=self._sleep, chance=lambda: 1.0)
+        self._limits = Limits(**{"batch_count": 8, "batch_deadline_seconds": 0.001, **limits})  # type: ignore[arg-type]
+        self.runner: StageRunner[int, str]
+        self.use(self._bury)
+
+    def use(self, bury: Callable[[int, Exception], Awaitable[str]]) -> None:
+        """Replaces how values are buried."""
+        self.runner = StageRunner(Stage("bench", self._do, bury, self._size, self._limits), breaker=self.breaker)
+
+    def _size(self, value: int) -> Size:
+        return self.bucket(value)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+
+    async def _do(self, values: Sequence[int]) -> Sequence[str]:
+        self.calls.append(list(values))
+        return await self._work(values) if self._work else [f"r{value}" for value in values]
+
+    async def _bury(self, value: int, error: Exception) -> str:
+        self.buried.append((value, error))
+        return f"dead{value}"
+
+    async def _deliveries(self, groups: Sequence[Sequence[int]]) -> AsyncIterator[list[Delivery[int]]]:
+        for group in groups:
+            self.taken += len(group)
+            self.most_in_flight = max(self.most_in_flight, self.taken - len(self.handed_over))
+            yield [Delivery(value, lambda value=value: self.acknowledged.append(value)) for value in group]  # type: ignore[misc]
+            await asyncio.sleep(0)
+
+    async def _to(self, deliveries: Sequence[Delivery[str]]) -> None:
+        await asyncio.sleep(0)
+        self.handed_over += [delivery.value for delivery in deliveries]
+        await acknowledge(deliveries)
+
+    async def run(self, *groups: Sequence[int]) -> None:
+        async with asyncio.timeout(10):
+            await self.runner.run(self._deliveries(groups), self._to)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the others run until the condition holds."""
+    for _ in range(10_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    pytest.fail("what the test waits for never came")
+
+
+def failing(guilty: set[int], error: type[Exception]) -> Work:
+    async def work(values: Sequence[int]) -> Sequence[str]:
+        if guilty & set(values):
+            raise error(f"one of {len(values)}")
+        return [f"r{value}" for value in values]
+
+    return work

@@ -1,0 +1,230 @@
+"""The wire format: every contract survives the trip, and no bytes at all can raise anything but the two errors."""
+
+from datetime import UTC, datetime
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagstream import codec
+from tagstream.errors import MalformedPost, NewerVersion
+from tagstream.posts import (
+    CONTRACT_VERSION,
+    MAX_REVISION,
+    Author,
+    DeadLetter,
+    Deletion,
+    Entity,
+    Erasure,
+    Hashtag,
+    Media,
+    Post,
+    SegmentedHashtag,
+    TaggedPost,
+    dead_letter,
+)
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+short = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)).map(lambda moment: moment.replace(tzinfo=UTC))
+revisions = st.integers(0, MAX_REVISION - 1)
+positions = st.integers(0, 2**63 - 1)
+offsets = st.integers(0, 100_000)
+hashtags = st.builds(Hashtag, text=texts, start=offsets, end=offsets)
+split_hashtags = st.builds(
+    SegmentedHashtag, text=texts, start=offsets, end=offsets, words=st.lists(texts, max_size=3).map(tuple)
+)
+entities = st.builds(
+    Entity,
+    text=texts,
+    type=st.sampled_from(["PER", "LOC", "ORG", "MISC"]),
+    start=offsets,
+    end=offsets,
+    score=st.floats(0, 1),
+    in_hashtag=st.booleans(),
+    key=texts,
+)
+media = st.builds(
+    Media,
+    url=st.none() | texts,
+    alt=st.none() | texts,
+    sha256=st.none() | st.just("0f" * 32),
+    width=st.none() | st.integers(1, 10_000),
+    thumbnail=st.none() | st.binary(max_size=200),
+    reason=st.none() | texts,
+)
+posts = st.builds(
+    Post,
+    id=short.map(lambda native: f"jsonl:{native}"),
+    source=st.just("jsonl"),
+    author=st.none() | st.builds(Author, id=short, handle=st.none() | texts),
+    created_at=moments,
+    revision=revisions,
+    text=texts,
+    lang=st.none() | short,
+    media=st.lists(media, max_size=4).map(tuple),
+    position=positions,
+    hashtags=st.lists(hashtags, max_size=3).map(tuple),
+)
+tagged = st.builds(
+    TaggedPost,
+    id=short.map(lambda native: f"jsonl:{native}"),
+    source=st.just("jsonl"),
+    created_at=moments,
+    revision=revisions,
+    text=texts,
+    media=st.lists(media.map(Media.without_bytes), max_size=4).map(tuple),
+    hashtags=st.lists(split_hashtags, max_size=3).map(tuple),
+    entities=st.lists(entities, max_size=3).map(tuple),
+    model=st.just("mner@1"),
+    generation=st.integers(0, 4094),
+    untagged=st.sampled_from([None, "language"]),
+)
+deletions = st.builds(Deletion, id=short, source=texts, revision=st.none() | revisions, position=positions)
+erasures = st.builds(Erasure, source=texts, author=short, position=positions)
+dead_letters = st.builds(
+    dead_letter, origin=texts, source=texts, cause=texts, message=texts, body=st.binary(), position=positions
+)
+messages = posts | tagged | deletions | erasures | dead_letters
+
+POST = Post(id="jsonl:1", source="jsonl", created_at=datetime(2024, 5, 1, tzinfo=UTC), text="Rain in Łódź 🌧️")
+
+
+@given(messages)
+def test_every_contract_survives_messagepack(message: codec.Message) -> None:
+    returned = codec.decode(codec.encode(message))
+    assert returned == message
+    assert type(returned) is type(message)
+
+
+@given(tagged)
+def test_a_tagged_post_survives_json(post: TaggedPost) -> None:
+    line = codec.encode_json(post)
+    assert b"\n" not in line
+    assert codec.decode_json(line) == post
+
+
+@given(st.binary(max_size=300))
+def test_garbage_is_a_malformed_post(data: bytes) -> None:
+    for read in (codec.decode, codec.decode_json):
+        with pytest.raises(MalformedPost):
+            read(data)
+
+
+@given(messages, st.data())
+def test_a_damaged_message_is_malformed_newer_or_another_message(message: codec.Message, data: st.DataObject) -> None:
+    wire = bytearray(codec.encode(message))
+    for _ in range(data.draw(st.integers(1, 4))):
+        wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        returned = codec.decode(bytes(wire))
+    except (MalformedPost, NewerVersion):
+        return
+    assert isinstance(returned, tuple(codec.KINDS.values()))
+
+
+wire_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | texts
+    | st.binary(max_size=20)
+    | moments,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.sampled_from(sorted(codec.KINDS)), st.dictionaries(texts, wire_values, max_size=6), wire_values)
+def test_a_wrong_body_is_a_malformed_post(kind: str, body: dict[str, object], extra: object) -> None:
+    for value in (body, extra, {**POST.model_dump(exclude={"version"}), "text": extra, "id": body}):
+        with pytest.raises(MalformedPost):
+            codec.decode(msgpack.packb({"kind": kind, "version": CONTRACT_VERSION, "body": value}, datetime=True))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x91" * 5000,
+        b"\xd7\xff" + b"\xff" * 8,
+        b"\xc7\x0c\xff\x00\x00\x00\x00" + b"\x7f" + b"\xff" * 7,
+        msgpack.packb({"kind": "post", "version": True, "body": {}}),
+        msgpack.packb({"kind": ["post"], "version": 1, "body": {}}),
+        msgpack.packb({"kind": "post", "version": 1, "body": {b"id": "x"}}),
+        msgpack.packb({"kind": "post", "version": 1}),
+        b"\xdd\xff\xff\xff\xff",
+    ],
+)
+def test_hostile_messagepack_is_refused(data: bytes) -> None:
+    with pytest.raises(MalformedPost):
+        codec.decode(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * 100_000,
+        b"null",
+        b'{"version": 1}',
+        b'{"version": NaN}',
+        b"\xff\xfe",
+        codec.encode_json(
+            TaggedPost(**POST.model_dump(exclude={"position", "hashtags"}), model="m@1", generation=1)
+        ).replace(b"2024-05-01T00:00:00Z", b"0001-01-01T00:00:00+05:00"),
+    ],
+)
+def test_hostile_json_is_refused(data: bytes) -> None:
+    with pytest.raises(MalformedPost):
+        codec.decode_json(data)
+
+
+def test_a_newer_version_stops_the_reader_whatever_its_kind_and_body() -> None:
+    with pytest.raises(NewerVersion, match=r"version 2.*upgrade"):
+        codec.decode(msgpack.packb({"kind": "hologram", "version": CONTRACT_VERSION + 1, "body": 7}))
+    with pytest.raises(NewerVersion):
+        codec.decode_json(b'{"version": 2, "smell": "of rain"}')
+
+
+def test_the_version_before_is_upgraded_and_the_one_before_that_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rename(kind: str, body: dict[str, object]) -> dict[str, object]:
+        assert kind in {"post", "tagged"}
+        body["text"] = body.pop("content")
+        return body
+
+    old = POST.model_dump(exclude={"version", "text"}) | {"content": POST.text}
+    wire = msgpack.packb({"kind": "post", "version": CONTRACT_VERSION - 1, "body": old}, datetime=True)
+    with pytest.raises(MalformedPost, match="too old"):
+        codec.decode(wire)
+    monkeypatch.setitem(codec.UPGRADES, CONTRACT_VERSION - 1, rename)
+    assert codec.decode(wire) == POST
+    document = b'{"version":0,"id":"a:1","source":"a","created_at":"2024-05-01T00:00:00Z","content":"x","model":"m@1",'
+    assert codec.decode_json(document + b'"generation":1}').text == "x"
+    with pytest.raises(MalformedPost, match="too old"):
+        codec.decode(msgpack.packb({"kind": "post", "version": CONTRACT_VERSION - 2, "body": old}, datetime=True))
+
+
+def test_sizes_are_bounded_in_both_directions() -> None:
+    picture = Media(thumbnail=b"\xff" * 65_536)
+    text = "🌧" * 100_000
+    large = POST.model_copy(update={"text": text, "media": (picture,) * 4})
+    with pytest.raises(MalformedPost, match="at most 524288"):
+        codec.encode(large)
+    body = large.model_dump(exclude={"version"})
+    with pytest.raises(MalformedPost, match="at most 524288"):
+        codec.decode(msgpack.packb({"kind": "post", "version": 1, "body": body}, datetime=True))
+    with pytest.raises(MalformedPost, match="at most 1048576"):
+        codec.decode(b"\x00" * 2_000_000)
+    with pytest.raises(MalformedPost, match="at most 1048576"):
+        codec.decode_json(b" " * 2_000_000)
+
+
+def test_the_largest_dead_letter_fits() -> None:
+    letter = dead_letter(
+        origin="feed.jsonl:1", source="jsonl", cause="malformed", message="m", body=b"\xff" * 10_000_000
+    )
+    returned = codec.decode(codec.encode(letter))
+    assert isinstance(returned, DeadLetter)
+    assert (len(returned.body), returned.size) == (65_536, 10_000_000)

@@ -1,0 +1,74 @@
+"""A version folder is whole, or it is refused with the reason."""
+
+import json
+
+import pytest
+
+from tagstream.errors import BadSettings, CorruptState
+from workers.decoder import TAGS
+from workers.repository import HASH_PARAMETER, model_hash, open_version
+
+DESCRIPTION = {
+    "labels": list(TAGS),
+    "transitions": [[0.0] * 9] * 9,
+    "starts": [0.0] * 9,
+    "ends": [0.0] * 9,
+    "generation": 1,
+}
+
+
+def write_version(repository, version=1, **changes):
+    folder = repository / "mner" / str(version)
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(b"")
+    (folder / "vocabulary.txt").write_text("[PAD]\n")
+    (folder / "tagger.json").write_text(json.dumps({**DESCRIPTION, **changes}))
+    declare(repository)
+    return folder
+
+
+def declare(repository):
+    lines = [
+        f'parameters {{ key: "{HASH_PARAMETER}_{folder.name}" value {{ string_value: "{model_hash(folder)}" }} }}'
+        for folder in (repository / "mner").iterdir()
+        if folder.is_dir()
+    ]
+    (repository / "mner/config.pbtxt").write_text("\n".join(lines))
+
+
+def test_the_newest_version_or_the_one_that_is_named(tmp_path):
+    for version in (1, 2, 10):
+        write_version(tmp_path, version, generation=version)
+    assert open_version(tmp_path).version == 10
+    assert open_version(tmp_path, version=2).description.generation == 2
+    with pytest.raises(BadSettings, match="no version 3: there are 1, 2, 10"):
+        open_version(tmp_path, version=3)
+
+
+def test_an_empty_repository_is_a_setting_to_mend(tmp_path):
+    with pytest.raises(BadSettings, match="no model here"):
+        open_version(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["vocabulary.txt", "tagger.json"])
+def test_a_file_of_another_export_is_fatal(tmp_path, name):
+    folder = write_version(tmp_path)
+    (folder / name).write_text((folder / name).read_text() + " ")
+    with pytest.raises(CorruptState, match="not of one export"):
+        open_version(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["vocabulary.txt", "tagger.json"])
+def test_a_missing_file_is_fatal(tmp_path, name):
+    (write_version(tmp_path) / name).unlink()
+    with pytest.raises(CorruptState, match="not a whole model version"):
+        open_version(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"labels": list(reversed(TAGS))}, {"starts": [0.0]}, {"generation": 4095}, {"surprise": 1}]
+)
+def test_a_description_that_is_not_ours_is_fatal(tmp_path, changes):
+    write_version(tmp_path, **changes)
+    with pytest.raises(CorruptState):
+        open_version(tmp_path)

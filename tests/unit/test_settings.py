@@ -1,0 +1,91 @@
+"""Settings: where they come from, what is refused, and what the message says."""
+
+from pathlib import Path
+
+import pytest
+
+from tagstream.errors import BadSettings, UnreadableInput
+from tagstream.settings import Settings, limits, load_settings
+
+
+def test_the_defaults_stand_alone() -> None:
+    settings = load_settings({"PATH": "/bin", "LANG": "C"})
+    assert settings == Settings()
+    assert settings.languages == {"en", "und"}
+    assert settings.data.parts[-2:] == ("shared", "data")
+
+
+def test_a_variable_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "tagstream.toml"
+    file.write_text('token_budget = 512\nbatch_posts = 7\nlanguages = ["en", "fr"]\n')
+    settings = load_settings({"TAGSTREAM_TOKEN_BUDGET": "1024"}, file)
+    assert (settings.token_budget, settings.batch_posts) == (1024, 7)
+    assert settings.batch_deadline_ms == Settings().batch_deadline_ms
+    assert settings.languages == {"en", "fr"}
+    assert load_settings({"TAGSTREAM_CONFIG": str(file)}).token_budget == 512
+
+
+def test_the_file_that_is_named_on_the_command_line_replaces_the_one_in_the_environment(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours.toml", tmp_path / "theirs.toml"
+    ours.write_text("batch_posts = 3")
+    theirs.write_text("batch_posts = 4")
+    assert load_settings({"TAGSTREAM_CONFIG": str(theirs)}, ours).batch_posts == 3
+
+
+def test_a_list_in_a_variable_is_split_at_commas() -> None:
+    assert load_settings({"TAGSTREAM_LANGUAGES": "en, und,pl"}).languages == {"en", "und", "pl"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (
+            {"TAGSTREAM_TOKEN_BUGDET": "1"},
+            "TAGSTREAM_TOKEN_BUGDET is not a setting; did you mean TAGSTREAM_TOKEN_BUDGET?",
+        ),
+        ({"TAGSTREAM_ZZZZZZ": "1"}, "the settings are batch_deadline_ms, "),
+        ({"TAGSTREAM_": "1"}, "TAGSTREAM_ is not a setting"),
+        ({"TAGSTREAM_TOKEN_BUDGET": "many"}, r"TAGSTREAM_TOKEN_BUDGET = 'many': .*128 to 1048576"),
+        ({"TAGSTREAM_TOKEN_BUDGET": "12"}, "128 to 1048576"),
+        ({"TAGSTREAM_BATCH_POSTS": "0"}, "1 to 4096"),
+        ({"TAGSTREAM_BATCH_POSTS": ""}, "TAGSTREAM_BATCH_POSTS = ''"),
+        ({"TAGSTREAM_LANGUAGES": " , "}, "TAGSTREAM_LANGUAGES"),
+        ({"TAGSTREAM_LANGUAGES": "EN"}, "TAGSTREAM_LANGUAGES"),
+        ({"TAGSTREAM_INDEX": ""}, "TAGSTREAM_INDEX"),
+    ],
+)
+def test_bad_variables_are_refused_by_name(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(BadSettings, match=message) as caught:
+        load_settings(environment)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"token_bugdet = 1", "tagstream.toml: token_bugdet is not a setting; did you mean token_budget"),
+        (b"[server]\nport = 1", "server is not a setting"),
+        (b"batch_posts = [1]", "tagstream.toml: batch_posts"),
+        (b"batch_posts = ", "is not TOML"),
+        (b"\xff\xfe", "is not TOML"),
+    ],
+)
+def test_bad_files_are_refused_by_name(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "tagstream.toml"
+    file.write_bytes(content)
+    with pytest.raises(BadSettings, match=message):
+        load_settings({}, file)
+
+
+@pytest.mark.parametrize("name", ["absent.toml", "."])
+def test_a_file_that_cannot_be_read_is_an_unreadable_input(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnreadableInput, match="settings file"):
+        load_settings({}, tmp_path / name)
+
+
+def test_every_setting_gives_its_reason_and_every_number_its_limits() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, f"{name} has no reason"
+        assert len(field.description) > 40, f"{name}: {field.description!r} is no reason"
+        if field.annotation is int:
+            assert limits(name), f"{name} has no limits"

@@ -1,0 +1,141 @@
+"""The tagger around a network that knows three words: offsets, segments, long posts, and what it never tags."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from tagstream.hashtag_spans import hashtags_of
+from tagstream.posts import Media, Post
+from workers.decoder import TAGS, Decoder
+from workers.encoding import Encoder
+from workers.tagging import ModelTagger, reads_language
+
+VOCABULARY = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "#",
+    "@",
+    "user",
+    "http",
+    "ada",
+    "love",
+    "##lace",
+    "paris",
+    "&",
+    "boat",
+]
+NAMES = {"ada": "B-PER", "love": "I-PER", "paris": "B-LOC", "#": "B-ORG", "user": "B-PER", "http": "B-MISC"}
+
+
+class LexiconEmitter:
+    """Emissions that name the words of NAMES, and remember what was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, batch):
+        self.asked.append(batch)
+        emissions = np.zeros((*batch.pieces.shape, len(TAGS)), np.float32)
+        emissions[..., 0] = 5.0
+        for word, tag in NAMES.items():
+            emissions[batch.pieces == VOCABULARY.index(word), TAGS.index(tag)] = 10.0
+        return emissions
+
+
+@pytest.fixture
+def emitter():
+    return LexiconEmitter()
+
+
+@pytest.fixture
+def tagger(emitter):
+    return ModelTagger(
+        model="test@1",
+        generation=1,
+        encoder=Encoder(VOCABULARY, lambda hashtag: (hashtag,)),
+        emitter=emitter,
+        decoder=Decoder(np.zeros((9, 9)), np.zeros(9), np.zeros(9)),
+        segment=lambda hashtag: (hashtag,),
+        languages=frozenset({"en", "und"}),
+    )
+
+
+def post(text, **fields):
+    return Post(
+        id="test:1", source="test", created_at=datetime(2020, 1, 1, tzinfo=UTC), text=text,
+        hashtags=hashtags_of(text), **fields,
+    )  # fmt: skip
+
+
+def tag(tagger, *posts):
+    return tagger.tag(tagger.prepare(posts))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Ada Lovelace in Paris", [("Ada Lovelace", "PER", 0), ("Paris", "LOC", 16)]),
+        ("👩‍🚀🇫🇷 Ada", [("Ada", "PER", 6)]),
+        ("\U0001f600 é e\u0301 \u202ePARIS", [("PARIS", "LOC", 8)]),
+        ("مرحبا Paris", [("Paris", "LOC", 6)]),
+        ("&amp; Paris&#39;s", [("Paris", "LOC", 6)]),
+        ("#Paris!", [("Paris", "ORG", 1)]),
+        ("@paris http://paris.example.org", []),
+        ("nothing here", []),
+        ("", []),
+    ],
+)
+def test_entities_point_into_the_raw_text(tagger, text, found):
+    (answer,) = tag(tagger, post(text))
+    assert [(entity.text, entity.type, entity.start) for entity in answer.entities] == found
+    for entity in answer.entities:
+        assert text[entity.start : entity.end] == entity.text
+        assert 0.5 < entity.score <= 1
+        assert entity.in_hashtag == (text[entity.start - 1 : entity.start] == "#")
+
+
+def test_every_field_of_the_post_is_kept_but_the_bytes(tagger):
+    before = post("Paris", media=(Media(alt="a boat", thumbnail=b"x"),), position=9)
+    (after,) = tag(tagger, before)
+    assert after.media == (Media(alt="a boat"),)
+    assert type(after).model_validate(after.model_dump()) == after
+    assert (after.id, after.created_at, after.text) == (before.id, before.created_at, before.text)
+    assert (after.model, after.generation, after.untagged) == ("test@1", 1, None)
+
+
+def test_alt_text_is_the_third_segment(tagger, emitter):
+    tag(tagger, post("Paris", media=(Media(alt="a boat"), Media(), Media(alt="Ada"))))
+    (batch,) = emitter.asked
+    third = batch.pieces[batch.segments == 2]
+    assert [VOCABULARY[piece] for piece in third] == ["[UNK]", "boat", "ada", "[SEP]"]
+
+
+def test_other_languages_pass_without_the_model(tagger, emitter):
+    (answer,) = tag(tagger, post("Paris #Paris", lang="fr"))
+    assert answer.entities == ()
+    assert answer.untagged == "language"
+    assert [hashtag.words for hashtag in answer.hashtags] == [("Paris",)]
+    assert emitter.asked == []
+
+
+@pytest.mark.parametrize(
+    ("lang", "read"), [(None, True), ("en", True), ("en-GB", True), ("EN_us", True), ("und", True), ("fr", False)]
+)
+def test_which_languages_are_read(lang, read):
+    assert reads_language(lang, frozenset({"en", "und"})) is read
+
+
+def test_a_ten_thousand_character_post_is_read_to_its_end(tagger):
+    text = "boat Ada Lovelace , " * 500
+    (answer,) = tag(tagger, post(text))
+    assert [entity.start for entity in answer.entities] == [place * 20 + 5 for place in range(500)]
+    assert {entity.text for entity in answer.entities} == {"Ada Lovelace"}
+
+
+def test_an_answer_does_not_depend_on_its_batch(tagger):
+    texts = ["Ada", "Paris " * 90, "", "boat " * 20 + "Ada Lovelace", "#Paris @x", "Ada Paris"]
+    together = tag(tagger, *(post(text) for text in texts))
+    assert together == [tag(tagger, post(text))[0] for text in texts]

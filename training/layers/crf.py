@@ -1,0 +1,47 @@
+"""The linear-chain conditional random field (Lafferty et al. 2001), with gold labels that may be partly unknown."""
+
+import torch
+from torch import Tensor, nn
+
+from workers.decoder import IMPOSSIBLE, TAGS, allowed_starts, allowed_transitions
+
+
+class LinearChainCrf(nn.Module):
+    """Scores tag sequences over emissions; sequences that BIO forbids are impossible.
+
+    Shapes: B posts, T words, Y = 9 tags. Parameters: `transitions` (Y, Y) from row to column, `starts` (Y,),
+    `ends` (Y,). Decoding is `workers.decoder.Decoder`, which serving uses.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        tags = len(TAGS)
+        self.transitions = nn.Parameter(torch.empty(tags, tags).uniform_(-0.1, 0.1))
+        self.starts = nn.Parameter(torch.empty(tags).uniform_(-0.1, 0.1))
+        self.ends = nn.Parameter(torch.empty(tags).uniform_(-0.1, 0.1))
+        self.register_buffer("follows", torch.from_numpy(allowed_transitions()), persistent=False)
+        self.register_buffer("begins", torch.from_numpy(allowed_starts()), persistent=False)
+        self.follows: Tensor
+        self.begins: Tensor
+
+    def loss(self, emissions: Tensor, allowed: Tensor, mask: Tensor) -> Tensor:
+        """Negative log-likelihood of the allowed sequences, averaged over posts.
+
+        Args:
+            emissions: (B, T, Y).
+            allowed: (B, T, Y), true where the gold permits the tag; one tag a word is ordinary supervision, several
+                mean that the annotators did not say, and their sequences are summed over.
+            mask: (B, T), true at words; every post has at least one, and no gap.
+        """
+        possible = emissions.masked_fill(~allowed, IMPOSSIBLE)
+        return (self.log_partition(emissions, mask) - self.log_partition(possible, mask)).mean()
+
+    def log_partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Log of the summed exponentiated scores of all sequences: (B,)."""
+        transitions = self.transitions.masked_fill(~self.follows, IMPOSSIBLE)
+        alpha = self.starts.masked_fill(~self.begins, IMPOSSIBLE) + emissions[:, 0]  # (B, Y)
+        for step in range(1, emissions.shape[1]):
+            paths = alpha[:, :, None] + transitions  # (B, Y, Y)
+            extended = torch.logsumexp(paths, dim=1) + emissions[:, step]
+            alpha = torch.where(mask[:, step, None], extended, alpha)
+        return torch.logsumexp(alpha + self.ends, dim=1)

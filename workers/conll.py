@@ -1,0 +1,133 @@
+"""BIO files of two columns: posts as raw text, tokens with offsets, and the names in them counted in two ways."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tagstream.errors import UnreadableInput
+from tagstream.posts import MAX_TEXT_LENGTH, EntityType, clean_text
+
+# Every spelling of a label that the public tweet sets use, and the type that it means here.
+SPELLINGS: dict[str, EntityType] = {
+    "per": "PER",
+    "person": "PER",
+    "loc": "LOC",
+    "location": "LOC",
+    "geo-loc": "LOC",
+    "facility": "LOC",
+    "gpe": "LOC",
+    "org": "ORG",
+    "organisation": "ORG",
+    "organization": "ORG",
+    "company": "ORG",
+    "corporation": "ORG",
+    "group": "ORG",
+    "sportsteam": "ORG",
+    "misc": "MISC",
+    "miscellaneous": "MISC",
+    "other": "MISC",
+    "product": "MISC",
+    "creative-work": "MISC",
+    "movie": "MISC",
+    "tvshow": "MISC",
+    "musicartist": "MISC",
+}
+
+Span = tuple[int, int, EntityType]
+
+
+@dataclass(frozen=True, slots=True)
+class ConllPost:
+    """One post: its tokens joined by one space, each with its offsets and its tag; `image` is its `IMGID:`."""
+
+    text: str
+    tokens: tuple[tuple[int, int, str], ...]
+    image: str | None = None
+
+
+def read_conll(path: Path) -> list[ConllPost]:
+    """The posts of a BIO file: a token and its tag a line, an empty line after each post.
+
+    The first column is the token and the last the tag, parted by a tab or spaces. `IMGID:` and `-DOCSTART-` lines
+    are understood.
+
+    Raises:
+        UnreadableInput: the file cannot be read, is not UTF-8, a line has no tag or an unknown one, or a post is too
+            long.
+    """
+    try:
+        lines = path.read_bytes().decode("utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableInput(f"{path}: cannot be read as a BIO file: {error}") from error
+    return list(_posts(path, lines))
+
+
+def _posts(path: Path, lines: list[str]) -> Iterator[ConllPost]:
+    image: str | None = None
+    tokens: list[tuple[str, str]] = []
+    length = 0
+    for number, raw in enumerate(lines, 1):
+        line = raw.rstrip("\r")
+        if line.startswith("IMGID:"):
+            image = line.removeprefix("IMGID:").strip()
+        elif not line.strip():
+            if tokens:
+                yield _post(tokens, image)
+                tokens, image, length = [], None, 0
+        elif not line.startswith("-DOCSTART-"):
+            tokens.append(_token(path, number, line))
+            length += len(tokens[-1][0]) + 1
+            if length > MAX_TEXT_LENGTH:
+                raise UnreadableInput(
+                    f"{path}:{number}: this post has over {MAX_TEXT_LENGTH:,} characters: part posts by an empty line"
+                )
+    if tokens:
+        yield _post(tokens, image)
+
+
+def _token(path: Path, number: int, line: str) -> tuple[str, str]:
+    columns = line.split("\t") if "\t" in line else line.split()
+    token, tag = columns[0].strip(), columns[-1].strip()
+    if len(columns) < 2 or not _is_tag(tag):
+        raise UnreadableInput(
+            f"{path}:{number}: {line[:80]!r} is not a token and a tag: a tag is O, or B- or I- and one of "
+            f"{', '.join(sorted(SPELLINGS))}"
+        )
+    # A token that is a space of its own kind would vanish in the joined text.
+    return clean_text(token) or "\ufffd", tag
+
+
+def _is_tag(tag: str) -> bool:
+    prefix, dash, label = tag.partition("-")
+    return tag == "O" or (prefix in ("B", "I") and bool(dash) and label.lower() in SPELLINGS)
+
+
+def _post(tokens: list[tuple[str, str]], image: str | None) -> ConllPost:
+    placed = []
+    start = 0
+    for token, tag in tokens:
+        placed.append((start, start + len(token), tag))
+        start += len(token) + 1
+    return ConllPost(" ".join(token for token, _ in tokens), tuple(placed), image)
+
+
+def gold_spans(post: ConllPost, *, lenient: bool) -> set[Span]:
+    """The names as (first token, end token, type).
+
+    Strict: a span opens only at `B-`, and an `I-` that continues nothing is `O`. Lenient: such an `I-` opens one.
+    """
+    spans: set[Span] = set()
+    start: int | None = None
+    label = ""
+    tags = [tag for _, _, tag in post.tokens] + ["O"]
+    for place, tag in enumerate(tags):
+        prefix, _, spelled = tag.partition("-")
+        name = SPELLINGS[spelled.lower()] if spelled else ""
+        if prefix == "I" and start is not None and name == label:
+            continue
+        if start is not None:
+            spans.add((start, place, SPELLINGS[label.lower()]))
+            start = None
+        if prefix == "B" or (prefix == "I" and lenient):
+            start, label = place, name
+    return spans

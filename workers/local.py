@@ -1,0 +1,298 @@
+"""The whole pipeline in one process.
+
+::
+
+    source ─▶ prepare (executor) ─▶ tag (executor, a batch of one length at a time) ─▶ index, with the source's cursor
+
+Owns which stage feeds which, how much lies between them, and how a run ends. The stages themselves are those of the
+distributed shape (`workers/stages.py`); here bounded links join them. Keeps invariant 1: the index stores each batch
+together with the cursor after its last event, in one transaction, so a killed run goes on exactly there.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Generic, Literal, TypeVar
+
+from ingest.sources.base import Received, Source
+from search.index import EntityIndex, SourceCursor, WriteReport
+from tagstream.errors import Fatal
+from workers import stages
+from workers.breaker import BackOff, Breaker
+from workers.microbatch import BatchFigures
+from workers.progress import Progress, Tracker
+from workers.stage import Delivery, Limits, Stage, StageRunner, acknowledge, worst
+from workers.stages import Arrival, Tagged
+from workers.tagger import Tagger
+
+Value = TypeVar("Value")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """How a run batches, and what it may hold in memory.
+
+    `tag_threads` batches are tagged at a time, and one more waits so that no thread stands idle. `in_flight_posts`
+    wait for the tagger at most (the more, the fuller the batches of rare lengths under load, and the older their
+    posts), four batches for each of the other stages, and `in_flight_bytes` for each stage; between two stages up
+    to two windows of the earlier one are on their way besides. A run that was told to stop gives what is in flight
+    `stop_seconds` to finish (a dependency may be down); whatever is not finished by then is read again by the next
+    run.
+    """
+
+    token_budget: int = 4096
+    batch_posts: int = 64
+    batch_deadline_seconds: float = 0.05
+    tag_threads: int = 2
+    in_flight_posts: int = 1024
+    in_flight_bytes: int = 64 * 1024 * 1024
+    read_posts: int = 256
+    prepare_posts: int = 64
+    index_posts: int = 256
+    index_deadline_seconds: float = 0.02
+    stop_seconds: float = 20.0
+    progress_seconds: float = 1.0
+    back_off: BackOff = field(default_factory=BackOff)
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """How a run went.
+
+    `ended`: the feed has ended, and all of it is in the index. `cursor`: where the next run goes on, None if nothing
+    was ever read. `abandoned` events were in flight when the time to stop ran out. Latencies are from the arrival of
+    an event to its acknowledgement; `batches` are the figures of the tag stage's micro-batches.
+    """
+
+    progress: Progress
+    ended: bool
+    cursor: str | None
+    abandoned: int
+    p50_seconds: float
+    p95_seconds: float
+    batches: BatchFigures
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+async def run_pipeline(
+    source: Source,
+    tagger: Tagger,
+    index: EntityIndex,
+    *,
+    settings: PipelineSettings | None = None,
+    stop: asyncio.Event | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    now: Callable[[], datetime] = utc_now,
+    clock: Callable[[], float] = time.monotonic,
+) -> RunReport:
+    """Reads the source from its saved cursor until it ends or `stop` is set; what was read by then is indexed.
+
+    A file ends; a live feed runs until stopped. `progress` is called on the event loop every
+    `settings.progress_seconds` and once at the end. Opens and closes the source, not the index. May be cancelled at
+    any moment: the next run goes on from the saved cursor.
+
+    Raises:
+        Fatal: from the source (after all that it gave is indexed), the tagger or the index.
+    """
+    pipeline = _Pipeline(source, tagger, index, settings or PipelineSettings(), now, clock)
+    return await pipeline.run(stop or asyncio.Event(), progress or (lambda _: None))
+
+
+class _Link(Generic[Value]):
+    """What joins two stages: room for one group of deliveries, so that a slow stage slows the one before it."""
+
+    def __init__(self) -> None:
+        self._groups: asyncio.Queue[Sequence[Delivery[Value]]] = asyncio.Queue(1)
+
+    async def put(self, deliveries: Sequence[Delivery[Value]]) -> None:
+        """Hands over a group; waits while the one before it has not been taken. An empty group is the end."""
+        await self._groups.put(deliveries)
+
+    async def deliveries(self) -> AsyncIterator[Sequence[Delivery[Value]]]:
+        """The groups, until the end."""
+        while group := await self._groups.get():
+            yield group
+
+
+class _Pipeline:
+    """One run: the stages, joined, and how it ends."""
+
+    def __init__(
+        self,
+        source: Source,
+        tagger: Tagger,
+        index: EntityIndex,
+        settings: PipelineSettings,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+    ) -> None:
+        self._source = source
+        self._index = index
+        self._settings = settings
+        self._now = now
+        self._clock = clock
+        self._tracker = Tracker(clock)
+        self._ended = False
+        self._source_failure: Fatal | None = None
+        self._source_breaker = Breaker(settings.back_off)
+        self._pools = (
+            ThreadPoolExecutor(1, thread_name_prefix="prepare"),
+            ThreadPoolExecutor(settings.tag_threads, thread_name_prefix="tag"),
+        )
+        self._prepare = self._runner(stages.prepare(tagger, self._pools[0], self._limits(settings.prepare_posts)))
+        tag_limits = replace(
+            self._limits(settings.batch_posts, settings.batch_deadline_seconds),
+            concurrency=settings.tag_threads + 1,
+            window_count=settings.in_flight_posts,
+        )
+        self._tag = self._runner(stages.tag(tagger, self._pools[1], tag_limits))
+        index_limits = self._limits(settings.index_posts, settings.index_deadline_seconds)
+        self._write = self._runner(stages.index(self._apply, index_limits))
+
+    def _limits(self, batch_count: int, batch_deadline_seconds: float = 0.0) -> Limits:
+        return Limits(
+            batch_count=batch_count,
+            batch_tokens=self._settings.token_budget,
+            batch_deadline_seconds=batch_deadline_seconds,
+            window_count=4 * batch_count,
+            window_weight=self._settings.in_flight_bytes,
+        )
+
+    def _runner(self, stage: Stage[Value, Result]) -> StageRunner[Value, Result]:
+        return StageRunner(stage, breaker=Breaker(self._settings.back_off), clock=self._clock)
+
+    async def run(self, stop: asyncio.Event, progress: Callable[[Progress], None]) -> RunReport:
+        """Opens the source where the index says, runs the stages to the end, closes the source."""
+        try:
+            async with asyncio.TaskGroup() as background:
+                reporter = background.create_task(self._report(progress))
+                try:
+                    await self._open()
+                    await self._run_stages(stop)
+                finally:
+                    reporter.cancel()
+        except BaseExceptionGroup as group:
+            error = worst(group)
+            raise error from error.__cause__
+        finally:
+            await self._source.close()
+            for pool in self._pools:
+                await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+            progress(self._snapshot())
+        if self._source_failure is not None:
+            raise self._source_failure
+        tracker = self._tracker
+        return RunReport(
+            progress=self._snapshot(),
+            ended=self._ended and not tracker.in_flight,
+            cursor=tracker.cursor,
+            abandoned=tracker.in_flight,
+            p50_seconds=tracker.latencies.quantile(0.5),
+            p95_seconds=tracker.latencies.quantile(0.95),
+            batches=self._tag.batcher.figures,
+        )
+
+    async def _open(self) -> None:
+        cursor = await self._write.breaker.run(lambda: self._index.cursor(self._source.name))
+        self._tracker.cursor = cursor
+        await self._source_breaker.run(lambda: self._source.open(cursor))
+
+    async def _run_stages(self, stop: asyncio.Event) -> None:
+        """Runs the three stages until the last one has acknowledged all, or the time to stop has run out."""
+        prepared: _Link[stages.Prepared] = _Link()
+        tagged: _Link[Tagged] = _Link()
+        try:
+            async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as tasks:
+                limiter = tasks.create_task(self._limit_stop(stop, limit))
+                tasks.create_task(_join(self._prepare, self._arrivals(stop), prepared))
+                tasks.create_task(_join(self._tag, prepared.deliveries(), tagged))
+                await self._write.run(tagged.deliveries(), self._finish)
+                limiter.cancel()
+        except TimeoutError:
+            if not stop.is_set():
+                raise
+        except BaseExceptionGroup as group:
+            error = worst(group)
+            raise error from error.__cause__
+
+    async def _limit_stop(self, stop: asyncio.Event, limit: asyncio.Timeout) -> None:
+        await stop.wait()
+        limit.reschedule(asyncio.get_running_loop().time() + self._settings.stop_seconds)
+
+    async def _arrivals(self, stop: asyncio.Event) -> AsyncIterator[Sequence[Delivery[Arrival]]]:
+        """What the source gives, until it ends, fails or `stop` is set."""
+        stopping = asyncio.create_task(stop.wait())
+        name = self._source.name
+        acknowledge_one = self._tracker.acknowledge
+        try:
+            while not stop.is_set():
+                received = await self._read(stopping)
+                if not received:
+                    return
+                self._tracker.arrived(len(received))
+                observed_at = self._now()
+                yield [
+                    Delivery(Arrival(one.event, f"{name}@{one.cursor}", one.cursor, observed_at), acknowledge_one)
+                    for one in received
+                ]
+        finally:
+            stopping.cancel()
+
+    async def _read(self, stopping: asyncio.Task[Literal[True]]) -> Sequence[Received]:
+        """The next events; none if the feed has ended, has failed, or `stopping` comes first."""
+        reading = asyncio.ensure_future(
+            self._source_breaker.run(lambda: self._source.next_batch(self._settings.read_posts))
+        )
+        try:
+            await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                return ()
+            received = reading.result()
+        except Fatal as failure:
+            # What the source gave before is safe to finish; the failure is raised after that.
+            self._source_failure = failure
+            return ()
+        finally:
+            reading.cancel()
+            await asyncio.wait((reading,))
+        self._ended = not received
+        return received
+
+    async def _apply(self, values: Sequence[Tagged]) -> WriteReport:
+        """Writes a batch, with the cursor after its last event."""
+        cursor = SourceCursor(self._source.name, values[-1].arrival.cursor)
+        report = await self._index.write([value.change for value in values], cursor)
+        self._tracker.counters.fold(report)
+        return report
+
+    async def _finish(self, deliveries: Sequence[Delivery[Tagged]]) -> None:
+        for delivery in deliveries:
+            self._tracker.finished(delivery.value)
+        await acknowledge(deliveries)
+
+    async def _report(self, progress: Callable[[Progress], None]) -> None:
+        while True:
+            await asyncio.sleep(self._settings.progress_seconds)
+            progress(self._snapshot())
+
+    def _snapshot(self) -> Progress:
+        breakers = (self._source_breaker, self._prepare.breaker, self._tag.breaker, self._write.breaker)
+        return self._tracker.snapshot(next((wait for wait in (one.waiting_for for one in breakers) if wait), None))
+
+
+async def _join(
+    runner: StageRunner[Value, Result],
+    deliveries: AsyncIterator[Sequence[Delivery[Value]]],
+    link: _Link[Result],
+) -> None:
+    """Runs a stage whose results go into the link, and closes the link when it is done."""
+    await runner.run(deliveries, link.put)
+    await link.put(())

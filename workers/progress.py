@@ -1,0 +1,96 @@
+"""How a run stands: what was read, what is safe, what lies between and for how long; in fixed memory."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tagstream.posts import Post
+from workers.counters import Counters, Latencies, Outcome, Rate
+from workers.stages import Tagged
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a run stands.
+
+    `read` events came from the source, `finished` of them are safe in the index (`posts` of these were posts),
+    `in_flight` lie between. `lag_seconds` is how long the oldest of those has been waiting. `waiting_for` is what a
+    dependency that is down last answered, None while all is well.
+    """
+
+    elapsed_seconds: float
+    read: int
+    finished: int
+    posts: int
+    posts_per_second: float
+    in_flight: int
+    lag_seconds: float
+    outcomes: Mapping[Outcome, int]
+    dropped: Mapping[Outcome, int]
+    waiting_for: str | None
+
+
+@dataclass(slots=True)
+class _Group:
+    """Events that arrived at one moment and are not all finished."""
+
+    moment: float
+    left: int
+
+
+class Tracker:
+    """Follows events from arrival to acknowledgement, which come in the same order."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.counters = Counters()
+        self.latencies = Latencies()
+        self.cursor: str | None = None
+        self._clock = clock
+        self._began = clock()
+        self._groups: deque[_Group] = deque()
+        self._rate = Rate()
+        self._rate.read(self._began, 0)
+        self._read = 0
+        self._finished = 0
+        self._posts = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Events that were read and are not acknowledged."""
+        return self._read - self._finished
+
+    def arrived(self, number: int) -> None:
+        """Notes that so many events were read just now."""
+        self._groups.append(_Group(self._clock(), number))
+        self._read += number
+
+    def acknowledge(self) -> None:
+        """Notes that the oldest event is safe."""
+        group = self._groups[0]
+        group.left -= 1
+        self._finished += 1
+        self.latencies.add(self._clock() - group.moment)
+        if not group.left:
+            self._groups.popleft()
+
+    def finished(self, value: Tagged) -> None:
+        """Counts what became of an acknowledged event."""
+        self.counters.count_change(value.change)
+        self._posts += isinstance(value.arrival.event, Post)
+        self.cursor = value.arrival.cursor
+
+    def snapshot(self, waiting_for: str | None) -> Progress:
+        """How the run stands now."""
+        now = self._clock()
+        return Progress(
+            elapsed_seconds=now - self._began,
+            read=self._read,
+            finished=self._finished,
+            posts=self._posts,
+            posts_per_second=self._rate.read(now, self._posts),
+            in_flight=self.in_flight,
+            lag_seconds=now - self._groups[0].moment if self._groups else 0.0,
+            outcomes=self.counters.snapshot(),
+            dropped=self.counters.dropped(),
+            waiting_for=waiting_for,
+        )

@@ -1,0 +1,111 @@
+"""One version of a tagger in a Triton model repository: its files, and the hash that ties them together.
+
+::
+
+    triton_models/mner/config.pbtxt      names the inputs, the shapes and the hash
+    triton_models/mner/1/model.onnx      static int8, for CPUs
+                         model.fp16.onnx for GPUs
+                         vocabulary.txt  word pieces, one a line
+                         tagger.json     labels, CRF, what the version was made from
+                         model_card.md
+
+A vocabulary of one version with the weights of another gives plausible nonsense: the hash makes that `Fatal`.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tagstream.errors import BadSettings, CorruptState
+from workers.decoder import TAGS, Decoder
+
+MODEL = "model.onnx"
+GPU_MODEL = "model.fp16.onnx"
+VOCABULARY = "vocabulary.txt"
+DESCRIPTION = "tagger.json"
+HASH_PARAMETER = "tokenizer_sha256"
+
+_Nine = Annotated[list[float], Field(min_length=len(TAGS), max_length=len(TAGS))]
+
+
+class Description(BaseModel):
+    """`tagger.json`: the labels in order, the CRF that decodes them, and how the version came to be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    labels: list[str]
+    transitions: Annotated[list[_Nine], Field(min_length=len(TAGS), max_length=len(TAGS))]
+    starts: _Nine
+    ends: _Nine
+    generation: Annotated[int, Field(ge=1, lt=4095)]
+    record: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A version that is whole: its files exist, belong together, and speak our labels."""
+
+    name: str
+    version: int
+    folder: Path
+    description: Description
+
+    @property
+    def decoder(self) -> Decoder:
+        """The CRF of this version."""
+        description = self.description
+        return Decoder(np.array(description.transitions), np.array(description.starts), np.array(description.ends))
+
+
+def model_hash(folder: Path) -> str:
+    """SHA-256 over the vocabulary and the description: whatever turns text into ids, and scores into tags."""
+    digest = hashlib.sha256()
+    for name in (VOCABULARY, DESCRIPTION):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
+
+
+def open_version(repository: Path, name: str = "mner", version: int | None = None) -> ModelVersion:
+    """The named version of a model; the highest one there is when none is named.
+
+    Raises:
+        BadSettings: no such repository, model or version.
+        CorruptState: a file is missing, unreadable, or does not belong to the others.
+    """
+    model = repository / name
+    versions = sorted(int(path.name) for path in model.glob("*") if path.name.isdigit() and (path / MODEL).is_file())
+    if not versions:
+        raise BadSettings(f"{model}: no model here: expected {name}/<version>/{MODEL} in the model repository")
+    chosen = versions[-1] if version is None else version
+    if chosen not in versions:
+        raise BadSettings(f"{model}: no version {chosen}: there are {', '.join(map(str, versions))}")
+    folder = model / str(chosen)
+    return ModelVersion(name, chosen, folder, _read_description(model / "config.pbtxt", folder))
+
+
+def _read_description(configuration: Path, folder: Path) -> Description:
+    try:
+        declared = declared_hashes(configuration.read_text(encoding="utf-8")).get(folder.name)
+        found = model_hash(folder)
+        description = Description.model_validate_json((folder / DESCRIPTION).read_bytes())
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise CorruptState(f"{folder}: not a whole model version: {error}") from error
+    if declared != found:
+        raise CorruptState(
+            f"{folder}: vocabulary and description have the hash {found}, but {configuration} declares {declared}: "
+            "they are not of one export; export the version again"
+        )
+    if tuple(description.labels) != TAGS:
+        raise CorruptState(f"{folder / DESCRIPTION}: labels {description.labels} are not {list(TAGS)}")
+    return description
+
+
+def declared_hashes(configuration: str) -> dict[str, str]:
+    """The hash of each version that a `config.pbtxt` declares: parameters `tokenizer_sha256_<version>`."""
+    pattern = rf'key:\s*"{HASH_PARAMETER}_(\d+)"\s*value:?\s*\{{\s*string_value:\s*"([0-9a-f]{{64}})"'
+    return dict(re.findall(pattern, configuration))

@@ -1,0 +1,190 @@
+"""The tagger: posts in, posts with entities out. The order of the work is the order of this file.
+
+    post ─▶ words ─▶ hashtags segmented ─▶ rows of pieces ─▶ emissions ─▶ tags by the CRF ─▶ entities with offsets
+
+Owns everything between a `Post` and a `TaggedPost` but the network itself, which is any `Emitter`: OpenVINO in this
+process, Triton elsewhere, torch in training. Keeps invariant 8.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost, fold_key
+from workers.decoder import IMPOSSIBLE, TAGS, Decoded, Decoder, FloatArray
+from workers.encoding import Encoder, ModelInput, Row, stack_rows
+from workers.tagger import PreparedPost
+from workers.words import Kind, Word, split_words
+
+_TYPES: tuple[EntityType | None, ...] = (None, "PER", "PER", "LOC", "LOC", "ORG", "ORG", "MISC", "MISC")
+_OUTSIDE = np.array([0.0] + [IMPOSSIBLE] * (len(TAGS) - 1), np.float32)
+
+
+class Emitter(Protocol):
+    """The network: a score for each tag at each word piece."""
+
+    def __call__(self, batch: ModelInput) -> FloatArray:
+        """Emissions (rows, length, 9) of a batch of one length bucket."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What `prepare` finds out about a post and `tag` needs again."""
+
+    words: list[Word]
+    hashtags: tuple[SegmentedHashtag, ...]
+    rows: list[Row]
+
+
+class ModelTagger:
+    """A `Tagger` around a network, the `emitter`. `model` and `generation` are stamped on every answer."""
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        generation: int,
+        encoder: Encoder,
+        emitter: Emitter,
+        decoder: Decoder,
+        segment: Callable[[str], Sequence[str]],
+        languages: frozenset[str],
+    ) -> None:
+        self.model = model
+        self.generation = generation
+        self._encoder = encoder
+        self.emitter = emitter
+        self._decoder = decoder
+        self._segment = segment
+        self._languages = languages
+
+    def prepare(self, posts: Sequence[Post]) -> list[PreparedPost]:
+        """Words, segmented hashtags and rows of each post; a post in a language we do not read gets no rows."""
+        return [self._prepare(post) for post in posts]
+
+    def _prepare(self, post: Post) -> PreparedPost:
+        hashtags = tuple(
+            SegmentedHashtag.model_construct(
+                text=hashtag.text, start=hashtag.start, end=hashtag.end, words=tuple(self._segment(hashtag.text))
+            )
+            for hashtag in post.hashtags
+        )
+        if not reads_language(post.lang, self._languages):
+            return PreparedPost(post, 0, 0, Payload([], hashtags, []))
+        words = split_words(post.text)
+        image_words = " ".join(media.alt for media in post.media if media.alt)
+        rows = self._encoder.encode(words, [hashtag.words for hashtag in hashtags], image_words)
+        length = max((row.bucket for row in rows), default=0)
+        return PreparedPost(post, length, len(rows), Payload(words, hashtags, rows))
+
+    def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
+        """The tagged posts, in order."""
+        payloads: list[Payload] = [post.payload for post in prepared]
+        seen = [number for number, payload in enumerate(payloads) if payload.rows]
+        emissions = self._emissions([payloads[number] for number in seen])
+        decoded = dict(zip(seen, self._decoder.decode(emissions), strict=True))
+        return [
+            self._tagged(post.post, payload, decoded.get(number))
+            for number, (post, payload) in enumerate(zip(prepared, payloads, strict=True))
+        ]
+
+    def _emissions(self, payloads: Sequence[Payload]) -> list[FloatArray]:
+        """Emissions at the first piece of each word, of each post: (words, 9)."""
+        answers: list[FloatArray] = [np.empty((len(payload.words), len(TAGS)), np.float32) for payload in payloads]
+        buckets: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for number, payload in enumerate(payloads):
+            for place, row in enumerate(payload.rows):
+                buckets[row.bucket].append((number, place))
+        for length, places in buckets.items():
+            rows = [payloads[number].rows[place] for number, place in places]
+            output = self.emitter(stack_rows(rows, length))
+            for (number, place), row, scores in zip(places, rows, output, strict=True):
+                start, end = _answered_words(payloads[number].rows, place)
+                first_pieces = row.first_pieces[start - row.first_word : end - row.first_word]
+                answers[number][start:end] = scores[first_pieces]
+        for payload, scores in zip(payloads, answers, strict=True):
+            for i, word in enumerate(payload.words):
+                if word.kind is Kind.MENTION or word.kind is Kind.URL:
+                    scores[i] = _OUTSIDE
+        return answers
+
+    def _tagged(self, post: Post, payload: Payload, decoded: Decoded | None) -> TaggedPost:
+        # The fields come from a validated Post: validating them again would cost more than segmentation does.
+        fields = {name: getattr(post, name) for name in _SHARED_FIELDS}
+        fields["media"] = tuple(media.without_bytes() for media in post.media)
+        return TaggedPost.model_construct(
+            **fields,
+            hashtags=payload.hashtags,
+            entities=tuple(find_entities(post.text, payload.words, decoded)) if decoded else (),
+            image_labels=(),
+            model=self.model,
+            generation=self.generation,
+            degraded=(),
+            untagged=None if reads_language(post.lang, self._languages) else "language",
+        )
+
+
+_SHARED_FIELDS = tuple(name for name in TaggedPost.model_fields if name in Post.model_fields and name != "hashtags")
+
+
+def reads_language(lang: str | None, languages: frozenset[str]) -> bool:
+    """Whether posts of this language are tagged: `languages` holds primary subtags; no `lang` counts as `und`."""
+    return (lang or "und").split("-")[0].split("_")[0].lower() in languages
+
+
+def _answered_words(rows: Sequence[Row], place: int) -> tuple[int, int]:
+    """The words that row `place` answers for: of an overlap each row has the half that lies further from its cut."""
+    row = rows[place]
+    end = row.first_word + len(row.first_pieces)
+    start = row.first_word
+    if place:
+        before = rows[place - 1].first_word + len(rows[place - 1].first_pieces)
+        start = (row.first_word + before) // 2
+    if place + 1 < len(rows):
+        end = (rows[place + 1].first_word + end) // 2
+    return start, end
+
+
+def find_entities(text: str, words: Sequence[Word], decoded: Decoded) -> list[Entity]:
+    """The entities that the tags spell, in order. A name's score is the least probable of its tags."""
+    entities: list[Entity] = []
+    tags = decoded.tags.tolist()
+    place = 0
+    while place < len(tags):
+        tag = tags[place]
+        first = place
+        place += 1
+        if tag == 0:
+            continue
+        while place < len(tags) and tags[place] and tags[place] == tag + tag % 2:
+            place += 1
+        entity = _entity(text, words[first:place], tag, float(decoded.probabilities[first:place].min()))
+        if entity is not None:
+            entities.append(entity)
+    return entities
+
+
+def _entity(text: str, words: Sequence[Word], tag: int, score: float) -> Entity | None:
+    """One entity without the marks around it (`#`, `@`, quotes); None where nothing but marks is left."""
+    while words and words[0].kind is Kind.SYMBOL:
+        words = words[1:]
+    while words and words[-1].kind is Kind.SYMBOL:
+        words = words[:-1]
+    kind = _TYPES[tag]
+    if not words or kind is None:
+        return None
+    start = words[0].start + (words[0].kind is Kind.HASHTAG)
+    surface = text[start : words[-1].end]
+    return Entity.model_construct(
+        text=surface,
+        type=kind,
+        start=start,
+        end=words[-1].end,
+        score=round(score, 4),
+        in_hashtag=all(word.kind is Kind.HASHTAG for word in words),
+        key=fold_key(surface),
+    )

@@ -151,7 +151,7 @@ class Trainer:
         return loss.item()
 
     def _evaluate(self) -> dict[str, dict[str, dict[str, float]]]:
-        averaged = ThreeSegmentTagger(self.network.encoder.config, 0.0)
+        averaged = ThreeSegmentTagger(self.network.config, 0.0)
         averaged.load_state_dict(self.average)
         return score_development(averaged.eval(), self.encoder, self.segment, TASK)
 

@@ -26,7 +26,7 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST_SECONDS = 3650 * 86_400
 
 
-class Moment(click.ParamType[datetime]):
+class Moment(click.ParamType):
     """A date or a time in ISO 8601; UTC where it names no zone."""
 
     name = "time"
@@ -41,7 +41,7 @@ class Moment(click.ParamType[datetime]):
             self.fail(f"{value!r} is not a time such as 2026-03-01 or 2026-03-01T12:30", param, ctx)
 
 
-class Duration(click.ParamType[int]):
+class Duration(click.ParamType):
     """A number and its unit: `90s`, `15m`, `6h`, `2d`. The answer is in seconds."""
 
     name = "duration"

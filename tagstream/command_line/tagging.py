@@ -35,7 +35,7 @@ _REFUSALS_SHOWN = 10
 _UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class EntityTypes(click.ParamType[tuple[EntityType, ...]]):
+class EntityTypes(click.ParamType):
     """Entity types with commas between them: `PER,LOC,ORG`."""
 
     name = "types"

@@ -33,6 +33,7 @@ class ThreeSegmentTagger(nn.Module):
 
     def __init__(self, config: BertConfig, dropout: float = 0.1) -> None:
         super().__init__()
+        self.config = config
         self.encoder = BertModel(config, add_pooling_layer=False)
         self.features = WordFeatures(config.hidden_size)
         self.dropout = nn.Dropout(dropout)
@@ -43,7 +44,7 @@ class ThreeSegmentTagger(nn.Module):
     def from_pretrained(cls, folder: Path, dropout: float = 0.1) -> "ThreeSegmentTagger":
         """Starts from any BERT-like encoder in `folder`; its segment embedding is widened to three rows."""
         pretrained = BertModel.from_pretrained(str(folder), add_pooling_layer=False)
-        config = pretrained.config
+        config = BertConfig.from_pretrained(str(folder))
         config.type_vocab_size = SEGMENTS
         config.max_position_embeddings = MAX_LENGTH
         config._attn_implementation = "eager"

@@ -23,12 +23,18 @@ EntityType = Literal["PER", "LOC", "ORG", "MISC"]
 ENTITY_TYPES: tuple[EntityType, ...] = ("PER", "LOC", "ORG", "MISC")
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNDECODED_BYTE = re.compile("[\udc80-\udcff]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def clean_text(text: str) -> str:
     """The text with each lone surrogate replaced by U+FFFD; its length in code points does not change."""
     return _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def path_as_text(path: str) -> str:
+    """The path as text that every store takes: a byte that is not UTF-8 (to Python a lone surrogate) as %XX."""
+    return clean_text(_UNDECODED_BYTE.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path))
 
 
 def native_id(source: str, identifier: str) -> str:

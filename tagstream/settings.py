@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from tagstream.errors import BadSettings, UnreadableInput
 
@@ -28,6 +28,7 @@ def _split_commas(value: object) -> object:
 
 
 LanguageTag = Annotated[str, Field(pattern=r"^[a-z]{2,8}$")]
+BrokerAddress = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")]
 
 
 class Settings(BaseModel):
@@ -43,7 +44,8 @@ class Settings(BaseModel):
         str,
         Field(
             min_length=1,
-            description="The index that is written and asked where no `--index` is given: `sqlite:PATH`. "
+            description="The index that is written and asked where no `--index` is given: `sqlite:PATH`, or "
+            "`elasticsearch:URL` with the prefix of its indices as path. "
             "Relative, so that each directory can have one of its own.",
         ),
     ] = "sqlite:tagstream.db"
@@ -51,10 +53,45 @@ class Settings(BaseModel):
         str,
         Field(
             min_length=1,
-            description="The model repository, or `stub:` for a tagger that finds a few fixed words and says so. "
+            description="The model repository to run in this process, `grpc://HOST:PORT` for a Triton server, or `stub:` "
+            "for a tagger that finds a few fixed words and says so. "
             "The default is the repository that ships with tagstream.",
         ),
     ] = str(REPOSITORY / "triton_models")
+    model_repository: Annotated[
+        Path,
+        Field(
+            description="With a Triton server: the model repository that it serves. The vocabulary and the transitions "
+            "are read from it here, and a server that has another export of the model is refused.",
+        ),
+    ] = REPOSITORY / "triton_models"
+    model_version: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="The version of the tagger to use, of those in the model repository; the newest one where none "
+            "is named. A server may hold several, so that a new one is tried beside the old.",
+        ),
+    ] = None
+    model_deadline_seconds: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=600,
+            description="How long a request to Triton may take, with its retries, in seconds; at most four fifths of it "
+            "in the server's queue. After that the model counts as unavailable, and tagging waits.",
+        ),
+    ] = 10
+    model_concurrency: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1024,
+            description="Requests to Triton that are on their way at a time. A few keep it busy while answers travel; "
+            "many only wait in its queue, whose room all workers share.",
+        ),
+    ] = 8
     languages: Annotated[
         frozenset[LanguageTag],
         BeforeValidator(_split_commas),
@@ -123,6 +160,73 @@ class Settings(BaseModel):
             "the rest again. Below the 30 s after which most supervisors kill.",
         ),
     ] = 20
+    kafka: Annotated[
+        tuple[BrokerAddress, ...],
+        BeforeValidator(_split_commas),
+        Field(
+            min_length=1,
+            description="Where Kafka is found: the addresses of one or more of its brokers, `HOST:PORT`. With several, "
+            "one that is down at the start does not matter.",
+        ),
+    ] = ("127.0.0.1:9092",)
+    topic_prefix: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9._-]{0,64}$",
+            description="What every topic's name begins with, so that two installations can share a broker.",
+        ),
+    ] = ""
+    partitions: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=256,
+            description="Into how many partitions the topics of posts are made: as many workers can share the work. "
+            "Adding some to topics that are there would part the revisions of a post, so choose enough at the start.",
+        ),
+    ] = 4
+    elasticsearch_timeout_seconds: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=600,
+            description="How long one request to Elasticsearch may take, in seconds. After a few that are not answered "
+            "the index counts as unavailable, and writing waits.",
+        ),
+    ] = 10
+    elasticsearch_replicas: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10,
+            description="Copies of every index of Elasticsearch beside the first. 0 is for one node, where a copy could "
+            "never be placed; with several nodes 1 or more survives the loss of one.",
+        ),
+    ] = 0
+    elasticsearch_retention_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=700,
+            description="For how many days Elasticsearch keeps posts; each day is an index, and older ones are dropped "
+            "whole. Posts that are older than this when they are first seen (archives) go to one index that is kept. "
+            "A node holds about 1,000 indices.",
+        ),
+    ] = 90
+    elasticsearch_api_key: Annotated[
+        SecretStr | None,
+        Field(
+            description="The API key for Elasticsearch, where it asks for one. It wins over the user and password of "
+            "`elasticsearch:https://user:password@host:9200`.",
+        ),
+    ] = None
+    elasticsearch_certificates: Annotated[
+        Path | None,
+        Field(
+            description="The certificates (PEM) by which an `https` Elasticsearch is trusted, where the system's own do "
+            "not include its authority.",
+        ),
+    ] = None
 
     @property
     def threads(self) -> int:

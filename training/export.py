@@ -1,7 +1,7 @@
 """Exports a trained tagger into the model repository: `python -m training.export --run runs/tagger --version 1`.
 
 Writes `triton_models/mner/<version>/`: `model.onnx` (static int8, for CPUs), `model.fp16.onnx` (for GPUs), the
-vocabulary and `tagger.json` (labels, CRF, recipe), and beside them `config.pbtxt` with their hash. The int8 file is
+vocabulary and `tagger.json` (labels, CRF, recipe), and beside them `config.pbtxt` with their hashes. The int8 file is
 refused if it costs 0.3 F1 or more on either development set.
 """
 
@@ -32,7 +32,17 @@ from workers.decoder import TAGS
 from workers.encoding import BUCKET, FEATURES, MAX_LENGTH, Encoder
 from workers.hashtags import HashtagSegmenter
 from workers.open import open_tagger
-from workers.repository import DESCRIPTION, GPU_MODEL, HASH_PARAMETER, MODEL, VOCABULARY, Description, model_hash
+from workers.repository import (
+    DESCRIPTION,
+    GPU_MODEL,
+    HASH_PARAMETER,
+    MODEL,
+    MODEL_HASH_PARAMETER,
+    VOCABULARY,
+    Description,
+    model_hash,
+    network_hash,
+)
 from workers.tagger import Tagger
 
 Segment = Callable[[str], Sequence[str]]
@@ -140,9 +150,13 @@ def describe(network: ThreeSegmentTagger, generation: int, record: dict[str, Any
 
 
 def write_configuration(model: Path) -> None:
-    """`config.pbtxt` for every version in the folder, with the hash of each."""
+    """`config.pbtxt` for every version in the folder, with the hashes of each."""
     versions = sorted(int(path.name) for path in model.iterdir() if path.name.isdigit())
-    hashes = {f"{HASH_PARAMETER}_{version}": model_hash(model / str(version)) for version in versions}
+    hashes = {
+        f"{parameter}_{version}": digest(model / str(version))
+        for version in versions
+        for parameter, digest in ((HASH_PARAMETER, model_hash), (MODEL_HASH_PARAMETER, network_hash))
+    }
     parameters = "".join(
         f'parameters {{ key: "{key}" value {{ string_value: "{digest}" }} }}\n' for key, digest in hashes.items()
     )

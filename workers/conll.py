@@ -1,5 +1,7 @@
 """BIO files of two columns: posts as raw text, tokens with offsets, and the names in them counted in two ways."""
 
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,8 @@ SPELLINGS: dict[str, EntityType] = {
     "musicartist": "MISC",
 }
 
+_KEY = re.compile(r"# [\w.:-]+ = ")
+
 Span = tuple[int, int, EntityType]
 
 
@@ -49,32 +53,36 @@ def read_conll(path: Path) -> list[ConllPost]:
     """The posts of a BIO file: a token and its tag a line, an empty line after each post.
 
     The first column is the token and the last the tag, parted by a tab or spaces. `IMGID:` and `-DOCSTART-` lines
-    are understood.
+    are understood, and so are comments: `# key = value`, and a line that begins with `# ` and ends in no tag. The
+    path `-` is standard input.
 
     Raises:
         UnreadableInput: the file cannot be read, is not UTF-8, a line has no tag or an unknown one, or a post is too
             long.
     """
+    is_standard_input = str(path) == "-"
+    name = "standard input" if is_standard_input else str(path)
     try:
-        lines = path.read_bytes().decode("utf-8-sig").split("\n")
+        content = sys.stdin.buffer.read() if is_standard_input else path.read_bytes()
+        lines = content.decode("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableInput(f"{path}: cannot be read as a BIO file: {error}") from error
-    return list(_posts(path, lines))
+        raise UnreadableInput(f"{name}: cannot be read as a BIO file: {error}") from error
+    return list(_posts(name, lines))
 
 
-def _posts(path: Path, lines: list[str]) -> Iterator[ConllPost]:
+def _posts(path: str, lines: list[str]) -> Iterator[ConllPost]:
     image: str | None = None
     tokens: list[tuple[str, str]] = []
     length = 0
     for number, raw in enumerate(lines, 1):
-        line = raw.rstrip("\r")
+        line = raw.rstrip("\r\t ")
         if line.startswith("IMGID:"):
             image = line.removeprefix("IMGID:").strip()
         elif not line.strip():
             if tokens:
                 yield _post(tokens, image)
                 tokens, image, length = [], None, 0
-        elif not line.startswith("-DOCSTART-"):
+        elif not line.startswith("-DOCSTART-") and not _is_comment(line):
             tokens.append(_token(path, number, line))
             length += len(tokens[-1][0]) + 1
             if length > MAX_TEXT_LENGTH:
@@ -85,7 +93,12 @@ def _posts(path: Path, lines: list[str]) -> Iterator[ConllPost]:
         yield _post(tokens, image)
 
 
-def _token(path: Path, number: int, line: str) -> tuple[str, str]:
+def _is_comment(line: str) -> bool:
+    """Whether the line is a comment of CoNLL-U; a token may begin with `#` as well, but has its tag."""
+    return line.startswith("# ") and bool(_KEY.match(line) or not _is_tag(line.split()[-1]))
+
+
+def _token(path: str, number: int, line: str) -> tuple[str, str]:
     columns = line.split("\t") if "\t" in line else line.split()
     token, tag = columns[0].strip(), columns[-1].strip()
     if len(columns) < 2 or not _is_tag(tag):
@@ -94,12 +107,12 @@ def _token(path: Path, number: int, line: str) -> tuple[str, str]:
             f"{', '.join(sorted(SPELLINGS))}"
         )
     # A token that is a space of its own kind would vanish in the joined text.
-    return clean_text(token) or "\ufffd", tag
+    return clean_text(token) or "\ufffd", tag[0].upper() + tag[1:]
 
 
 def _is_tag(tag: str) -> bool:
     prefix, dash, label = tag.partition("-")
-    return tag == "O" or (prefix in ("B", "I") and bool(dash) and label.lower() in SPELLINGS)
+    return tag in ("O", "o") or (prefix in ("B", "I", "b", "i") and bool(dash) and label.lower() in SPELLINGS)
 
 
 def _post(tokens: list[tuple[str, str]], image: str | None) -> ConllPost:

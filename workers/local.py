@@ -10,17 +10,18 @@ together with the cursor after its last event, in one transaction, so a killed r
 """
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from ingest.sources.base import Received, Source
 from search.index import EntityIndex, SourceCursor, WriteReport
 from tagstream.errors import Fatal
 from workers import stages
+from workers.abandonable import AbandonablePool, unless_stopped
 from workers.breaker import BackOff, Breaker
 from workers.microbatch import BatchFigures
 from workers.progress import Progress, Tracker
@@ -41,7 +42,7 @@ class PipelineSettings:
     posts), four batches for each of the other stages, and `in_flight_bytes` for each stage; between two stages up
     to two windows of the earlier one are on their way besides. A run that was told to stop gives what is in flight
     `stop_seconds` to finish (a dependency may be down); whatever is not finished by then is read again by the next
-    run.
+    run, and a thread that still computes then is left to itself.
     """
 
     token_budget: int = 4096
@@ -102,6 +103,9 @@ async def run_pipeline(
     Raises:
         Fatal: from the source (after all that it gave is indexed), the tagger or the index.
     """
+    # The models and word lists live as long as the process: a collector that walks them again and again costs 3 %.
+    gc.collect()
+    gc.freeze()
     pipeline = _Pipeline(source, tagger, index, settings or PipelineSettings(), now, clock)
     return await pipeline.run(stop or asyncio.Event(), progress or (lambda _: None))
 
@@ -142,10 +146,11 @@ class _Pipeline:
         self._tracker = Tracker(clock)
         self._ended = False
         self._source_failure: Fatal | None = None
+        self._superseded: dict[str, str] = {}  # by cursor: the first event after a restart, if any
         self._source_breaker = Breaker(settings.back_off)
         self._pools = (
-            ThreadPoolExecutor(1, thread_name_prefix="prepare"),
-            ThreadPoolExecutor(settings.tag_threads, thread_name_prefix="tag"),
+            AbandonablePool(1, "prepare"),
+            AbandonablePool(settings.tag_threads, "tag"),
         )
         self._prepare = self._runner(stages.prepare(tagger, self._pools[0], self._limits(settings.prepare_posts)))
         tag_limits = replace(
@@ -175,8 +180,8 @@ class _Pipeline:
             async with asyncio.TaskGroup() as background:
                 reporter = background.create_task(self._report(progress))
                 try:
-                    await self._open()
-                    await self._run_stages(stop)
+                    if await unless_stopped(stop, self._open()):
+                        await self._run_stages(stop)
                 finally:
                     reporter.cancel()
         except BaseExceptionGroup as group:
@@ -185,7 +190,7 @@ class _Pipeline:
         finally:
             await self._source.close()
             for pool in self._pools:
-                await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+                pool.shutdown(wait=False, cancel_futures=True)
             progress(self._snapshot())
         if self._source_failure is not None:
             raise self._source_failure
@@ -200,10 +205,12 @@ class _Pipeline:
             batches=self._tag.batcher.figures,
         )
 
-    async def _open(self) -> None:
+    async def _open(self) -> bool:
+        """Opens the source where the index says that it was left; always true, for it may be given up."""
         cursor = await self._write.breaker.run(lambda: self._index.cursor(self._source.name))
         self._tracker.cursor = cursor
         await self._source_breaker.run(lambda: self._source.open(cursor))
+        return True
 
     async def _run_stages(self, stop: asyncio.Event) -> None:
         """Runs the three stages until the last one has acknowledged all, or the time to stop has run out."""
@@ -229,45 +236,44 @@ class _Pipeline:
 
     async def _arrivals(self, stop: asyncio.Event) -> AsyncIterator[Sequence[Delivery[Arrival]]]:
         """What the source gives, until it ends, fails or `stop` is set."""
-        stopping = asyncio.create_task(stop.wait())
         name = self._source.name
         acknowledge_one = self._tracker.acknowledge
-        try:
-            while not stop.is_set():
-                received = await self._read(stopping)
-                if not received:
-                    return
-                self._tracker.arrived(len(received))
-                observed_at = self._now()
-                yield [
-                    Delivery(Arrival(one.event, f"{name}@{one.cursor}", one.cursor, observed_at), acknowledge_one)
-                    for one in received
-                ]
-        finally:
-            stopping.cancel()
+        while not stop.is_set():
+            received = await self._read(stop)
+            if not received:
+                return
+            self._tracker.arrived(len(received))
+            self._superseded.update((one.cursor, one.supersedes) for one in received if one.supersedes is not None)
+            observed_at = self._now()
+            yield [
+                Delivery(Arrival(one.event, f"{name}@{one.cursor}", one.cursor, observed_at), acknowledge_one)
+                for one in received
+            ]
 
-    async def _read(self, stopping: asyncio.Task[Literal[True]]) -> Sequence[Received]:
-        """The next events; none if the feed has ended, has failed, or `stopping` comes first."""
-        reading = asyncio.ensure_future(
-            self._source_breaker.run(lambda: self._source.next_batch(self._settings.read_posts))
-        )
+    async def _read(self, stop: asyncio.Event) -> Sequence[Received]:
+        """The next events; none if the feed has ended, has failed, or `stop` comes first."""
         try:
-            await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done():
-                return ()
-            received = reading.result()
+            received = await unless_stopped(
+                stop, self._source_breaker.run(lambda: self._source.next_batch(self._settings.read_posts))
+            )
         except Fatal as failure:
             # What the source gave before is safe to finish; the failure is raised after that.
             self._source_failure = failure
             return ()
-        finally:
-            reading.cancel()
-            await asyncio.wait((reading,))
+        if received is None:
+            return ()
         self._ended = not received
         return received
 
     async def _apply(self, values: Sequence[Tagged]) -> WriteReport:
-        """Writes a batch, with the cursor after its last event."""
+        """Writes a batch, with the cursor after its last event.
+
+        Letters that it supersedes go before: after a kill in between the source, whose cursor has not moved, gives the
+        same event again. The other way round such a letter would stay for ever.
+        """
+        cursors = (value.arrival.cursor for value in values) if self._superseded else ()
+        if superseded := [self._superseded[one] for one in cursors if one in self._superseded]:
+            await self._index.drop_dead_letters(superseded)
         cursor = SourceCursor(self._source.name, values[-1].arrival.cursor)
         report = await self._index.write([value.change for value in values], cursor)
         self._tracker.counters.fold(report)

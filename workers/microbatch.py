@@ -109,13 +109,12 @@ class MicroBatcher(Generic[Item]):
             closed.append(self._close(length, Closed.COUNT))
         return closed
 
-    def due(self) -> list[Batch[Item]]:
-        """Closes and returns every batch whose deadline has come, oldest first."""
+    def due(self) -> Batch[Item] | None:
+        """Closes and returns the batch whose deadline came first; None while none has come."""
         if not self._open:
-            return []
-        now = self._clock()
-        overdue = [length for length, bucket in self._open.items() if bucket.deadline <= now]
-        return self._close_all(overdue, Closed.DEADLINE)
+            return None
+        length, bucket = min(self._open.items(), key=lambda item: item[1].deadline)
+        return self._close(length, Closed.DEADLINE) if bucket.deadline <= self._clock() else None
 
     def next_deadline(self) -> float | None:
         """When `due` will next have something, on the injected clock; None while nothing is open."""
@@ -125,10 +124,8 @@ class MicroBatcher(Generic[Item]):
 
     def drain(self) -> list[Batch[Item]]:
         """Closes and returns everything that is open, oldest first."""
-        return self._close_all(list(self._open), Closed.DRAIN)
-
-    def _close_all(self, lengths: list[int], why: Closed) -> list[Batch[Item]]:
-        return sorted((self._close(length, why) for length in lengths), key=lambda batch: batch.opened)
+        closed = [self._close(length, Closed.DRAIN) for length in list(self._open)]
+        return sorted(closed, key=lambda batch: batch.opened)
 
     def _close(self, length: int, why: Closed) -> Batch[Item]:
         bucket = self._open.pop(length)

@@ -1,6 +1,7 @@
 """The tagger's network in this process: OpenVINO over the same ONNX file that Triton serves."""
 
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import openvino
 
 from tagstream.errors import CorruptState
 from workers.decoder import FloatArray
-from workers.encoding import Int32Array, ModelInput
+from workers.encoding import BUCKET, FEATURES, Int32Array, ModelInput
 
 # OpenVINO keeps buffers for every shape it has met: without these bounds a feed of 100,000-character posts took 19 GB.
 # More tokens a call are no faster either, for they leave the processor's cache.
@@ -41,14 +42,19 @@ class OpenVinoEmitter:
         except RuntimeError as error:
             raise CorruptState(f"{path}: OpenVINO cannot load it: {str(error)[:300]}") from error
         self._requests = threading.local()
+        # The first call ever sets up statics of the library, where two threads at once wait for each other for good:
+        # one for the interpreter's lock, the other, which holds it, for the static. So it is made here, by one thread.
+        self._infer(*(np.zeros((1, BUCKET, *more), np.int32) for more in ((), (), (FEATURES,))))
 
     def __call__(self, batch: ModelInput) -> FloatArray:
         """Emissions (rows, length, 9), worked out a few rows at a time."""
         rows, length = batch.pieces.shape
-        step = max(1, TOKENS_A_CALL // length)
-        if rows <= step:
+        calls = -(-rows // max(1, TOKENS_A_CALL // length))
+        if calls <= 1:
             return self._infer(batch.pieces, batch.segments, batch.features)
-        parts = [slice(start, start + step) for start in range(0, rows, step)]
+        # Of equal size: a last call of one or two rows would cost nearly as much as a full one.
+        cuts = [rows * number // calls for number in range(calls + 1)]
+        parts = [slice(start, end) for start, end in pairwise(cuts)]
         return np.concatenate(
             [self._infer(batch.pieces[part], batch.segments[part], batch.features[part]) for part in parts]
         )

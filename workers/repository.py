@@ -1,15 +1,15 @@
-"""One version of a tagger in a Triton model repository: its files, and the hash that ties them together.
+"""One version of a tagger in a Triton model repository: its files, and the hashes that tie them together.
 
 ::
 
-    triton_models/mner/config.pbtxt      names the inputs, the shapes and the hash
+    triton_models/mner/config.pbtxt      names the inputs, the shapes and the hashes
     triton_models/mner/1/model.onnx      static int8, for CPUs
                          model.fp16.onnx for GPUs
                          vocabulary.txt  word pieces, one a line
                          tagger.json     labels, CRF, what the version was made from
                          model_card.md
 
-A vocabulary of one version with the weights of another gives plausible nonsense: the hash makes that `Fatal`.
+A vocabulary of one version with the weights of another gives plausible nonsense: the hashes make that `Fatal`.
 """
 
 import hashlib
@@ -29,6 +29,7 @@ GPU_MODEL = "model.fp16.onnx"
 VOCABULARY = "vocabulary.txt"
 DESCRIPTION = "tagger.json"
 HASH_PARAMETER = "tokenizer_sha256"
+MODEL_HASH_PARAMETER = "model_sha256"
 
 _Nine = Annotated[list[float], Field(min_length=len(TAGS), max_length=len(TAGS))]
 
@@ -70,6 +71,12 @@ def model_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def network_hash(folder: Path) -> str:
+    """SHA-256 of the network that is run in process: the weights between the two."""
+    with (folder / MODEL).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def open_version(repository: Path, name: str = "mner", version: int | None = None) -> ModelVersion:
     """The named version of a model; the highest one there is when none is named.
 
@@ -90,22 +97,27 @@ def open_version(repository: Path, name: str = "mner", version: int | None = Non
 
 def _read_description(configuration: Path, folder: Path) -> Description:
     try:
-        declared = declared_hashes(configuration.read_text(encoding="utf-8")).get(folder.name)
-        found = model_hash(folder)
+        text = configuration.read_text(encoding="utf-8")
+        parts = (
+            ("vocabulary and description have", HASH_PARAMETER, model_hash(folder)),
+            (f"{MODEL} has", MODEL_HASH_PARAMETER, network_hash(folder)),
+        )
         description = Description.model_validate_json((folder / DESCRIPTION).read_bytes())
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         raise CorruptState(f"{folder}: not a whole model version: {error}") from error
-    if declared != found:
-        raise CorruptState(
-            f"{folder}: vocabulary and description have the hash {found}, but {configuration} declares {declared}: "
-            "they are not of one export; export the version again"
-        )
+    for what, parameter, found in parts:
+        declared = declared_hashes(text, parameter).get(folder.name)
+        if declared != found:
+            raise CorruptState(
+                f"{folder}: {what} the hash {found}, but {configuration} declares {declared}: "
+                "they are not of one export; export the version again"
+            )
     if tuple(description.labels) != TAGS:
         raise CorruptState(f"{folder / DESCRIPTION}: labels {description.labels} are not {list(TAGS)}")
     return description
 
 
-def declared_hashes(configuration: str) -> dict[str, str]:
-    """The hash of each version that a `config.pbtxt` declares: parameters `tokenizer_sha256_<version>`."""
-    pattern = rf'key:\s*"{HASH_PARAMETER}_(\d+)"\s*value:?\s*\{{\s*string_value:\s*"([0-9a-f]{{64}})"'
+def declared_hashes(configuration: str, parameter: str = HASH_PARAMETER) -> dict[str, str]:
+    """The hash of each version that a `config.pbtxt` declares in its parameters `<parameter>_<version>`."""
+    pattern = rf'key:\s*"{parameter}_(\d+)"\s*value:?\s*\{{\s*string_value:\s*"([0-9a-f]{{64}})"'
     return dict(re.findall(pattern, configuration))

@@ -194,13 +194,9 @@ class StageRunner(Generic[Value, Result]):
                     self._enqueue(batch)
                 if not self._ready:
                     return
-            while self._running < self._stage.limits.concurrency:
-                for batch in self.batcher.due():
-                    self._enqueue(batch)
-                if not self._ready:
-                    break
+            while self._running < self._stage.limits.concurrency and (next_batch := self._next_batch()) is not None:
                 self._running += 1
-                tasks.create_task(self._work_off(heappop(self._ready)[2]))
+                tasks.create_task(self._work_off(next_batch))
             alarm = None
             deadline = self.batcher.next_deadline()
             if self._running < self._stage.limits.concurrency and deadline is not None:
@@ -208,6 +204,19 @@ class StageRunner(Generic[Value, Result]):
             await self._arrived.wait()
             if alarm is not None:
                 alarm.cancel()
+
+    def _next_batch(self) -> Batch[_Slot[Value, Result]] | None:
+        """The batch that was opened first, of those that are full and those whose deadline has come.
+
+        An open one is closed only for a worker that is free now: those that wait for a worker go on filling.
+        """
+        deadline = self.batcher.next_deadline()
+        waits_longest = self._ready and (
+            deadline is None or self._ready[0][0] <= deadline - self._stage.limits.batch_deadline_seconds
+        )
+        if not waits_longest and (batch := self.batcher.due()) is not None:
+            return batch
+        return heappop(self._ready)[2] if self._ready else None
 
     async def _work_off(self, batch: Batch[_Slot[Value, Result]]) -> None:
         results = await self._settle([slot.delivery.value for slot in batch.items])

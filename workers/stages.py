@@ -26,7 +26,8 @@ Input = TypeVar("Input")
 Answer = TypeVar("Answer")
 
 MAX_MESSAGE_LENGTH = 1000
-_BYTES_A_TOKEN = 16
+# A row of 8 columns, its copy in a batch, and the word it was cut from with its offsets.
+_BYTES_A_TOKEN = 256
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from tagstream.posts import Event
 class Received:
     """One event of a source and the cursor from which reading goes on after it.
 
-    Saving `cursor` promises that this event and everything before it is safe (invariant 1).
+    Saving `cursor` promises that this event and everything before it is safe (invariant 1). `supersedes`: the origin of
+    a dead letter that an earlier run may have made of a part of this event, and which goes with its effect.
     """
 
     event: Event
     cursor: str
+    supersedes: str | None = None
 
 
 class Source(Protocol):

@@ -8,14 +8,15 @@ Standard input (`-`), a FIFO and any other stream cannot be read again: the curs
 that positions and the origins of dead letters never repeat over restarts. What a killed run had read is read again
 only if it is piped in again.
 
-`Post.position` is the line number, from 1. A dead letter's origin is `<absolute path>:<line number>`, of standard
-input `-:<line number>`: as the cursor's name, it is the same for a file however its path is spelled. Of a path that
-is not UTF-8 the bytes that cannot be decoded stand there as `%E9`. Blank lines count as lines and say nothing.
+`Post.position` is the line number, from 1, where the line says no `sequence`. A line of which an earlier run saw only
+the half is read again, and supersedes the dead letter of that half. A dead letter's origin is `<absolute path>:<line
+number>`, of standard input `-:<line number>`: as the cursor's name, it is the same for a file however its path is
+spelled. Of a path that is not UTF-8 the bytes that cannot be decoded stand there as `%E9`. Blank lines count as lines
+and say nothing.
 """
 
 import asyncio
 import os
-import re
 import stat
 import threading
 from collections import deque
@@ -30,7 +31,7 @@ from ingest.sources.jsonl_fields import LineFault
 from ingest.sources.jsonl_line import DEFAULT_SOURCE, read_event
 from ingest.sources.lines import FINGERPRINT_BYTES, MAX_LINE_BYTES, Line, LineSplitter, fingerprint
 from tagstream.errors import CorruptState, UnreadableInput
-from tagstream.posts import DeadLetter, clean_text
+from tagstream.posts import DeadLetter, path_as_text
 
 READ_BYTES = 128 * 1024
 STANDARD_INPUT = "-"
@@ -51,12 +52,13 @@ class JsonlSource:
     """The lines of one file or stream, in order. `path` `-` is standard input."""
 
     def __init__(self, path: str) -> None:
-        self._place = path if path == STANDARD_INPUT else _as_text(os.path.abspath(path))
+        self._place = path if path == STANDARD_INPUT else path_as_text(os.path.abspath(path))
         self.name = f"jsonl:{self._place}"
         self._path = path
         self._descriptor: int | None = None
         self._seekable = False
         self._splitter = LineSplitter()
+        self._half_read: int | None = None
         self._ready: deque[Received] = deque()
         self._opening: asyncio.Future[None] | None = None
         self._reading: asyncio.Future[_Chunk] | None = None
@@ -133,7 +135,9 @@ class JsonlSource:
                 "Restore it, or read the new file under another name or into a new index"
             )
         if before and not before.endswith(b"\n"):
-            offset, number = _unfinished_line(descriptor, offset, number)
+            offset, whole = _unfinished_line(descriptor, offset, number)
+            self._half_read = number if whole < number else None
+            number = whole
             before = os.pread(descriptor, FINGERPRINT_BYTES, max(0, offset - FINGERPRINT_BYTES))[:offset]
         os.lseek(descriptor, offset, os.SEEK_SET)
         self._splitter = LineSplitter(offset=offset, number=number, before=before)
@@ -165,15 +169,11 @@ class JsonlSource:
     def _receive(self, line: Line) -> Received:
         cursor = f"{line.end}:{line.number}:{line.fingerprint}" if self._seekable else f"lines:{line.number}"
         origin = f"{self._place}:{line.number}"
+        supersedes = origin if line.number == self._half_read else None
         if line.sha256 is not None:
-            return Received(_too_long(line, line.sha256, origin), cursor)
+            return Received(_too_long(line, line.sha256, origin), cursor, supersedes)
         body = line.body.removeprefix(_BYTE_ORDER_MARK) if line.number == 1 else line.body
-        return Received(read_event(body, origin=origin, position=line.number), cursor)
-
-
-def _as_text(path: str) -> str:
-    """The path as text that every store takes: a byte that is not UTF-8 (to Python a lone surrogate) as %XX."""
-    return clean_text(re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path))
+        return Received(read_event(body, origin=origin, position=line.number), cursor, supersedes)
 
 
 def parse_cursor(cursor: str) -> tuple[int | None, int, str]:

@@ -169,7 +169,35 @@ def native(name: str, value: object, fault: LineFault = LineFault.BAD_ID) -> str
 
 
 def post_id(source: str, fields: Fields) -> str:
-    return native_id(source, native("id", required(fields, "id")))
+    identifier = native("id", required(fields, "id"))
+    refuse_id_of_a_host(source, "id", identifier)
+    return native_id(source, identifier)
+
+
+def replied_to(source: str, fields: Fields) -> str | None:
+    """The id of the post that this one answers."""
+    if fields.get("reply_to") is None:
+        return None
+    identifier = native("reply_to", fields["reply_to"])
+    refuse_id_of_a_host(source, "reply_to", identifier)
+    return native_id(source, identifier)
+
+
+# A source names the host where ids are per host, `mastodon:example.org`. So that no id can be read in two ways, only
+# what looks like a host may stand there, and an id of a source without a host may not begin with one.
+_HOST = r"(?:localhost|[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+)"
+_SOURCE_WITH_HOST = re.compile(f"[^:]+(?::{_HOST})?")
+_ID_OF_A_HOST = re.compile(f"({_HOST}):")
+
+
+def refuse_id_of_a_host(source: str, name: str, identifier: str) -> None:
+    """Refuses the native id `example.org:1` of `mastodon`: it would be the id `1` of `mastodon:example.org`."""
+    host = _ID_OF_A_HOST.match(identifier)
+    if host is not None and ":" not in source:
+        refuse(
+            LineFault.BAD_ID,
+            f"{name} {short(identifier)} begins with a host: name that in the source, {short(f'{source}:{host[1]}')}",
+        )
 
 
 _SOURCE_NAME = re.compile(SOURCE_NAME_PATTERN)
@@ -187,6 +215,24 @@ def source_of(fields: Fields, default: str) -> str:
     if not isinstance(source, str) or not _is_source_name(source):
         refuse(LineFault.BAD_FIELD, f"source is {short(source)}, it must look like mastodon:example.org or jsonl")
     return source
+
+
+def source_of_native_ids(fields: Fields, default: str) -> str:
+    """The source of a line whose ids are native: what stands behind its colon must be a host."""
+    source = source_of(fields, default)
+    if not _SOURCE_WITH_HOST.fullmatch(source):
+        refuse(LineFault.BAD_FIELD, f"source is {short(source)}, what follows its colon must be a host as example.org")
+    return source
+
+
+def position_of(fields: Fields, default: int) -> int:
+    """The place of the line in its source's own order: its `sequence` if it gives one."""
+    sequence = fields.get("sequence")
+    if sequence is None:
+        return default
+    if type(sequence) is not int or not 0 <= sequence < 2**63:
+        refuse(LineFault.BAD_FIELD, f"sequence is {short(sequence)}, it must be an integer from 0 and below 2^63")
+    return sequence
 
 
 def _author_id(value: object) -> str:

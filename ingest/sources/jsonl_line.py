@@ -4,7 +4,7 @@ A line is an object of one of four forms::
 
     {"id": 7, "text": "…", "created_at": "2024-05-01T12:00:00Z"}      a post; more fields below
     {"id": 7, "delete": true}                                         a deletion, up to `revision` if there is one
-    {"author": "ann", "erase": true}                                  an erasure of what came before this line
+    {"author": "ann", "erase": true}                                  an erasure of what came before it
     {"version": 1, "source": …, "model": …, "generation": …,
      "entities": …, "id": "jsonl:7", …}                               a document of `tagstream dump`
 
@@ -13,7 +13,11 @@ model found in it is dropped. In the other forms `id` and `reply_to` are native 
 defaults to `jsonl`, and these may be added: `author` (its id, or an object with `id` and `handle`), `revision`,
 `lang`, `url`, `hashtags` (strings; those that the text lacks get an empty span at its end), `media` (objects with
 `url`, `alt`, `kind`, `width`, `height`, `sha256`, `reason`; the first four count) and `reply_to`. Null is absent.
-Fields of any other name are ignored: a newsroom's feed has its own.
+Fields of any other name are ignored: a newsroom's feed has its own. A field of these names with a value of the wrong
+type makes the line a dead letter that says which: a post without it could be found by nobody who asks for that field.
+
+What comes before an erasure is told by `sequence`, an integer that any line may have and that rises with the time of
+the feed, over all its files. Without it the line's number counts, which orders the lines of one file only.
 
 `created_at` is ISO 8601 (UTC where it names no zone) or an integer of milliseconds since 1970.
 """
@@ -34,16 +38,20 @@ from ingest.sources.jsonl_fields import (
     media_of,
     native,
     optional_text,
+    position_of,
     post_id,
     read_object,
     refuse,
+    refuse_id_of_a_host,
+    replied_to,
     required,
     required_author,
     required_text,
     short,
     source_of,
+    source_of_native_ids,
 )
-from tagstream.posts import CONTRACT_VERSION, Deletion, Erasure, Event, Hashtag, Post, dead_letter, native_id
+from tagstream.posts import CONTRACT_VERSION, Deletion, Erasure, Event, Hashtag, Post, dead_letter
 
 DEFAULT_SOURCE = "jsonl"
 
@@ -65,15 +73,15 @@ def read_event(body: bytes, *, origin: str, position: int, source: str = DEFAULT
             cause=malformed.fault.value,
             message=str(malformed),
             body=body,
-            position=position,
-            **_identity(fields, source),
+            **_identity(fields, position, source),
         )
 
 
-def _event(fields: Fields, position: int, default_source: str) -> Event:
+def _event(fields: Fields, line: int, default_source: str) -> Event:
+    position = position_of(fields, line)
     if fields.keys() >= _DUMP_FIELDS:
         return _dumped_post(fields, position)
-    source = source_of(fields, default_source)
+    source = source_of_native_ids(fields, default_source)
     deletes, erases = flag(fields, "delete"), flag(fields, "erase")
     if deletes and erases:
         refuse(LineFault.BAD_FIELD, "both delete and erase are true: write two lines")
@@ -88,14 +96,13 @@ def _event(fields: Fields, position: int, default_source: str) -> Event:
 
 def _post(fields: Fields, source: str, position: int) -> Post:
     text = required_text(fields)
-    reply_to = fields.get("reply_to")
     return _assemble(
         fields,
         id=post_id(source, fields),
         source=source,
         text=text,
         hashtags=listed_hashtags(fields.get("hashtags"), text),
-        reply_to=None if reply_to is None else native_id(source, native("reply_to", reply_to)),
+        reply_to=replied_to(source, fields),
         position=position,
     )
 
@@ -112,10 +119,13 @@ def _dumped_post(fields: Fields, position: int) -> Post:
         )
     text = required_text(fields)
     reply_to = fields.get("reply_to")
+    source = source_of(fields, DEFAULT_SOURCE)
+    identifier = native("id", required(fields, "id"))
+    refuse_id_of_a_host(source, "id", identifier.removeprefix(f"{source}:"))
     return _assemble(
         fields,
-        id=native("id", required(fields, "id")),
-        source=source_of(fields, DEFAULT_SOURCE),
+        id=identifier,
+        source=source,
         text=text,
         hashtags=dumped_hashtags(fields.get("hashtags"), text),
         reply_to=None if reply_to is None else native("reply_to", reply_to),
@@ -150,9 +160,11 @@ def _assemble(
     )
 
 
-def _identity(fields: Fields, default_source: str) -> dict[str, Any]:
-    """Source, post and author of a refused line as far as they can be read, so that deletions reach it."""
-    found: dict[str, Any] = {"source": default_source}
+def _identity(fields: Fields, line: int, default_source: str) -> dict[str, Any]:
+    """Source, post, author and position of a refused line as far as they can be read, so that deletions reach it."""
+    found: dict[str, Any] = {"source": default_source, "position": line}
+    with suppress(MalformedLine):
+        found["position"] = position_of(fields, line)
     with suppress(MalformedLine):
         found["source"] = source_of(fields, default_source)
         if fields.keys() >= _DUMP_FIELDS:

@@ -6,6 +6,7 @@ where a Ctrl-C finds somebody who answers it.
 """
 
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -16,7 +17,13 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: runs the command and exits with its code."""
-    sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
+    code = _run(sys.argv[1:] if arguments is None else arguments)
+    if threading.active_count() > 1:
+        from workers.abandonable import is_computing, leave
+
+        if is_computing():
+            leave(code)
+    sys.exit(code)
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from search.index import EntityIndex
 from tagstream.command_line.failures import Interrupted, Invocation, say
 from tagstream.errors import BadSettings
+from tagstream.posts import path_as_text
 from tagstream.settings import Settings, load_settings, reference_line
 from workers.tagger import Tagger
 
@@ -103,6 +104,9 @@ def current_settings(**given: str | None) -> Settings:
     invocation = click.get_current_context().ensure_object(Invocation)
     settings = load_settings(os.environ, invocation.config)
     options = {name: value for name, value in given.items() if value is not None}
+    for name, value in options.items():
+        if (shown := path_as_text(value)) != value:
+            raise BadSettings(f"--{name} {shown}: the path is not UTF-8, which a setting must be: give it another name")
     try:
         return Settings.model_validate(settings.model_dump() | options)
     except ValidationError as error:

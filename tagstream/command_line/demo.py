@@ -12,12 +12,19 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from ingest.sources.base import Source
 from search.index import EntityIndex, Query, Trend
-from tagstream.command_line.common import TagstreamCommand, current_settings, models_option, opened_index
+from tagstream.command_line.common import (
+    TagstreamCommand,
+    current_settings,
+    load_tagger,
+    models_option,
+    opened_index,
+)
 from tagstream.command_line.failures import Interrupted
 from tagstream.command_line.output import console, entities_table, note, posts_table, trends_table
 from tagstream.command_line.pipeline import run_source, summary
-from tagstream.errors import UnreadableInput
+from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.posts import EntityType, TaggedPost
 
 _SHIPPED_FEED = "simulate:2026?posts=3000"
@@ -45,10 +52,12 @@ def demo(feed: str | None, directory: Path, models_spec: str | None) -> None:
     spec = _source_of(feed)
     path = directory / _INDEX_NAME
     settings = current_settings(index=f"sqlite:{path}", models=models_spec)
-    _look_for(spec)
+    # Whatever can be refused is refused before the index of the earlier demo is deleted.
+    source = _found(spec, directory)
+    tagger = load_tagger(settings)
     _make_room(directory)
     note(f"tagging {spec}")
-    report, interrupted = run_source(spec, settings)
+    report, interrupted = run_source(source, tagger, settings)
     note(f"done: {summary(report)}")
     if interrupted:
         raise Interrupted("the demo was stopped before its end; what was read is in the index")
@@ -67,26 +76,37 @@ def _source_of(feed: str | None) -> str:
     return feed if is_spec and not Path(feed).exists() else f"jsonl:{feed}"
 
 
-def _look_for(spec: str) -> None:
-    """Finds out whether there is such a feed, before anything is deleted for it.
+def _found(spec: str, directory: Path) -> Source:
+    """The source of that name.
 
     Raises:
-        BadSettings: the spec names no source.
+        BadSettings: the spec names no source, or a file that the demo is about to delete.
         UnreadableInput: the file is not there.
     """
     from ingest.sources.open import open_source
 
-    open_source(spec)
+    source = open_source(spec)
     kind, _, path = spec.partition(":")
-    if kind == "jsonl" and path != "-" and (not Path(path).exists() or Path(path).is_dir()):
-        raise UnreadableInput(f"cannot read {path!r}: there is no such file")
+    if kind == "jsonl" and path != "-":
+        if not Path(path).exists() or Path(path).is_dir():
+            raise UnreadableInput(f"cannot read {path!r}: there is no such file")
+        for old in _index_files(directory):
+            if old.exists() and old.samefile(path):
+                raise BadSettings(
+                    f"{path!r} is the index of an earlier demo, and this one would delete it: name a feed"
+                )
+    return source
 
 
 def _make_room(directory: Path) -> None:
     """The directory, without the index of an earlier demo."""
     directory.mkdir(parents=True, exist_ok=True)
-    for suffix in _SIBLINGS:
-        (directory / f"{_INDEX_NAME}{suffix}").unlink(missing_ok=True)
+    for old in _index_files(directory):
+        old.unlink(missing_ok=True)
+
+
+def _index_files(directory: Path) -> list[Path]:
+    return [directory / f"{_INDEX_NAME}{suffix}" for suffix in _SIBLINGS]
 
 
 async def _show(index: EntityIndex, spec: str, target: Console) -> None:

@@ -5,6 +5,7 @@
 
 import errno
 import os
+import select
 import sys
 import traceback
 from collections.abc import Sequence
@@ -40,7 +41,9 @@ def run_guarded(application: click.Command, arguments: Sequence[str]) -> int:
         answer = application.main(list(arguments), prog_name="tagstream", standalone_mode=False, obj=invocation)
         sys.stdout.flush()
     except SystemExit as exit_request:
-        code = exit_request.code
+        code, cause = exit_request.code, exit_request.__context__
+        if isinstance(cause, OSError):  # click ends by itself when a pipe breaks, and does not look whose it was
+            return _report(cause)
         _discard_output()
         return code if isinstance(code, int) else FATAL
     except BaseException as error:
@@ -71,10 +74,10 @@ def _report(error: BaseException) -> int:
             return _say(str(error), UNAVAILABLE)
         case TagstreamError():
             return _say(str(error), FATAL)
-        case OSError() if error.errno == errno.EPIPE:
-            # Whoever read our output has had enough: not worth a word.
+        case OSError() if error.errno == errno.EPIPE and _reader_has_gone():
+            # Whoever read our output has had enough (`| head -1`): not worth a word, and no failure of ours.
             _discard_output()
-            return FATAL
+            return 0
         case OSError():
             name = f"{error.filename}: " if error.filename else ""
             return _say(f"{name}{error.strerror or error}", FATAL)
@@ -103,6 +106,16 @@ def _tolerate_narrow_encodings() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
+
+
+def _reader_has_gone() -> bool:
+    """Whether standard output is a pipe that nobody reads: another connection may have broken just as well."""
+    try:
+        asked = select.poll()
+        asked.register(sys.stdout.fileno(), 0)  # a pipe without a reader is reported unasked
+        return bool(asked.poll(0))
+    except (OSError, ValueError):
+        return False
 
 
 def _discard_output() -> None:

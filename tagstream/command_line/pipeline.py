@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ingest.sources.base import Source
 from tagstream.command_line.common import (
     TagstreamCommand,
     current_settings,
@@ -21,6 +22,7 @@ from tagstream.command_line.output import note, write_lines
 from tagstream.command_line.progress import RunProgress, in_reasons
 from tagstream.settings import Settings
 from workers.local import PipelineSettings, RunReport, run_pipeline
+from workers.tagger import Tagger
 
 
 @click.command("run", cls=TagstreamCommand)
@@ -46,7 +48,9 @@ def run_feed(source_spec: str, index_spec: str | None, models_spec: str | None, 
     Malformed lines become dead letters and do not stop the run. --json prints the report of the run at its end.
     """
     settings = current_settings(index=index_spec, models=models_spec)
-    report, interrupted = run_source(source_spec, settings)
+    from ingest.sources.open import open_source
+
+    report, interrupted = run_source(open_source(source_spec), load_tagger(settings), settings)
     if as_json:
         write_lines([report_document(report)])
     where = f" at {report.cursor}" if report.cursor else ""
@@ -57,12 +61,8 @@ def run_feed(source_spec: str, index_spec: str | None, models_spec: str | None, 
     note(f"done: {summary(report)}")
 
 
-def run_source(source_spec: str, settings: Settings) -> tuple[RunReport, bool]:
+def run_source(source: Source, tagger: Tagger, settings: Settings) -> tuple[RunReport, bool]:
     """Runs the pipeline over the source; also whether it was interrupted before the feed ended."""
-    from ingest.sources.open import open_source
-
-    source = open_source(source_spec)
-    tagger = load_tagger(settings)
 
     async def work(stop: asyncio.Event) -> tuple[RunReport, bool]:
         async with opened_index(settings, create=True) as index:

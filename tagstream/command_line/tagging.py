@@ -57,7 +57,9 @@ class EntityTypes(click.ParamType):
 @click.option("--alt", metavar="TEXT", help="What the author says is in the post's picture.")
 @click.option("--input", "source_path", metavar="FILE", help="Tag the posts of a file of JSON lines; - reads stdin.")
 @click.option("--output", metavar="FILE", help="Where the tagged posts of --input go. [default: standard output]")
-@click.option("--conll", type=click.Path(path_type=Path), metavar="FILE", help="Score the answers for a BIO file.")
+@click.option(
+    "--conll", type=click.Path(path_type=Path), metavar="FILE", help="Score the answers for a BIO file; - reads stdin."
+)
 @click.option(
     "--types", type=EntityTypes(), metavar="TYPES", help="With --conll, the types that count, such as PER,LOC,ORG."
 )
@@ -180,13 +182,16 @@ def _tag_file(source_path: str, output: str | None, tagger: Tagger) -> None:
 
     async def work(stop: asyncio.Event) -> bool:
         from ingest.sources.jsonl import JsonlSource
+        from workers.abandonable import unless_stopped
 
         source = JsonlSource(source_path)
         try:
-            await source.open(None)
+            await unless_stopped(stop, source.open(None))
             with _opened(output) as stream:
                 while not stop.is_set():
-                    received = await source.next_batch(_POSTS_AT_ONCE)
+                    received = await unless_stopped(stop, source.next_batch(_POSTS_AT_ONCE))
+                    if received is None:
+                        break
                     if not received:
                         return True
                     events = [one.event for one in received]
@@ -203,20 +208,19 @@ def _tag_file(source_path: str, output: str | None, tagger: Tagger) -> None:
 
 
 def _refuse_the_same_file(source_path: str, output: str | None) -> None:
-    """Opening the output empties it: it must not be what is read.
+    """Opening the output empties it, and what is appended to it would be read again: it must not be what is read.
 
     Raises:
         BadSettings: it is.
     """
-    if output is None or output == "-":
-        return
+    name = "standard output" if output in (None, "-") else f"--output {output}"
     try:
         read = os.fstat(sys.stdin.fileno()) if source_path == "-" else os.stat(source_path)
-        written = os.stat(output)
+        written = os.fstat(sys.stdout.fileno()) if output is None or output == "-" else os.stat(output)
     except OSError:
         return
     if stat.S_ISREG(read.st_mode) and os.path.samestat(read, written):
-        raise BadSettings(f"--output {output} is the file that --input reads; give it another name")
+        raise BadSettings(f"{name} is the file that --input reads; give it another name")
 
 
 @contextmanager

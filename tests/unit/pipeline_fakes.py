@@ -111,6 +111,11 @@ class MemoryIndex:
             raise IndexUnavailable("the index is locked by a test")
         return self.cursors.get(source)
 
+    async def drop_dead_letters(self, origins: Sequence[str]) -> int:
+        if self.down:
+            raise IndexUnavailable("the index is locked by a test")
+        return sum(self.letters.pop(origin, None) is not None for origin in origins)
+
     async def documents(self) -> AsyncIterator[TaggedPost]:
         for _, tagged in sorted(self.posts.items()):
             yield tagged

@@ -398,6 +398,154 @@ def test_a_signal_finishes_what_is_in_flight_and_says_where(tmp_path: Path, numb
     assert b"Traceback" not in notes
 
 
+OPENING = """
+import os, sys
+from tagstream.command_line import main
+opened = os.open
+def announced(path, *arguments, **keywords):
+    if path == "fifo":
+        print("opening", file=sys.stderr, flush=True)
+    return opened(path, *arguments, **keywords)
+os.open = announced
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", [["run", "--source", "jsonl:fifo"], ["tag", "--input", "fifo"]])
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_one_signal_ends_the_wait_for_the_writer_of_a_fifo(
+    tmp_path: Path, command: list[str], is_opened: bool, number: signal.Signals
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    environment = os.environ | {"TAGSTREAM_MODELS": "stub:"}
+    running = subprocess.Popen(
+        [sys.executable, "-c", OPENING, *command], cwd=tmp_path, env=environment, stderr=subprocess.PIPE
+    )
+    assert running.stderr is not None
+    writer = None
+    try:
+        assert running.stderr.readline() == b"opening\n"
+        if is_opened:
+            writer = os.open(tmp_path / "fifo", os.O_WRONLY)  # waits for the reader
+        running.send_signal(number)
+        _, notes = running.communicate(timeout=20)
+    finally:
+        running.kill()
+        if writer is not None:
+            os.close(writer)
+    assert running.returncode == 130
+    assert b"interrupted: stopped" in notes
+    assert b"Traceback" not in notes
+
+
+SLOW = """
+import sys, time
+import workers.stub
+from tagstream.command_line import main
+def tag(self, prepared):
+    print("computing", file=sys.stderr, flush=True)
+    time.sleep(60)
+workers.stub.StubTagger.tag = tag
+main()
+"""
+
+
+def test_a_stop_does_not_wait_for_a_long_inference(tmp_path: Path) -> None:
+    (tmp_path / "feed.jsonl").write_text(FEED)
+    environment = os.environ | {"TAGSTREAM_MODELS": "stub:", "TAGSTREAM_STOP_SECONDS": "0"}
+    command = [sys.executable, "-c", SLOW, "run", "--source", "jsonl:feed.jsonl", "--json"]
+    running = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stderr is not None
+    try:
+        assert "computing" in running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        output, notes = running.communicate(timeout=20)
+    finally:
+        running.kill()
+    assert running.returncode == 130
+    assert json.loads(output)["abandoned"] == 6
+    assert "interrupted: stopped after 0 posts" in notes
+    listed, _ = process("dead-letters", "list", "--json", folder=tmp_path).communicate(timeout=30)
+    assert listed == b""
+
+
+def test_half_a_line_that_was_completed_is_no_dead_letter_any_more(run: Terminal) -> None:
+    Path("feed.jsonl").write_text(FEED + '{"id": 5, "text": "La')
+    assert run("run", "--source", "jsonl:feed.jsonl") == 0
+    assert run("dead-letters", "list", "--json") == 0
+    assert [Path(letter["origin"]).name for letter in run.documents] == ["feed.jsonl:3", "feed.jsonl:7"]
+    with Path("feed.jsonl").open("a") as feed:
+        feed.write('gos", "created_at": 0}\n{"id": 6, "te')
+    assert run("run", "--source", "jsonl:feed.jsonl") == 0
+    assert run("dead-letters", "list", "--json") == 0
+    assert [Path(letter["origin"]).name for letter in run.documents] == ["feed.jsonl:3", "feed.jsonl:8"]
+    with Path("feed.jsonl").open("a") as feed:
+        feed.write('xt": 7}\n')
+    assert run("run", "--source", "jsonl:feed.jsonl") == 0
+    assert run("dead-letters", "list", "--json") == 0
+    assert [(Path(one["origin"]).name, one["cause"]) for one in run.documents] == [
+        ("feed.jsonl:3", "invalid_json"),
+        ("feed.jsonl:8", "bad_field"),
+    ]
+
+
+def test_an_erasure_in_one_file_meets_the_posts_of_another_by_their_sequence(run: Terminal) -> None:
+    """By their line numbers the first post would be too late to be erased, and the last one too early to stay."""
+    Path("b.jsonl").write_text('{"author": "ann", "erase": true, "sequence": 100}\n')
+    posts = [
+        f'{{"id": {sequence}, "author": "ann", "text": "x", "created_at": "9999-01-01", "sequence": {sequence}}}\n'
+        for sequence in (50, 100, 150)
+    ]
+    Path("a.jsonl").write_text("\n" * 200 + "".join(posts[:2]))
+    Path("c.jsonl").write_text(posts[2])
+    for names in ("abc", "bac", "cba"):
+        index = f"sqlite:{names}.db"
+        for name in names:
+            assert run("run", "--source", f"jsonl:{name}.jsonl", "--index", index) == 0
+        assert run("dump", "--index", index) == 0
+        assert [document["id"] for document in run.documents] == ["jsonl:150"]
+
+
+def test_a_demo_that_cannot_begin_keeps_the_earlier_one(run: Terminal) -> None:
+    assert run("demo", "feed.jsonl") == 0
+    assert run("demo", "feed.jsonl", "--models", "nowhere") == 2
+    for itself in ("demo/demo.db", "jsonl:demo/demo.db", "jsonl:demo/../demo/demo.db"):
+        assert run("demo", itself) == 2
+        assert "would delete it" in run.notes
+    assert run("dump", "--index", "sqlite:demo/demo.db") == 0
+    assert len(run.documents) == 3
+
+
+def test_tag_does_not_append_to_what_it_reads(tmp_path: Path) -> None:
+    (tmp_path / "feed.jsonl").write_text(FEED)
+    for arguments in ("--input feed.jsonl", "--input feed.jsonl --output -", "--input - < feed.jsonl"):
+        line = f"{shlex.quote(sys.executable)} -m tagstream tag --models stub: {arguments} >> feed.jsonl"
+        ended = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, timeout=30, check=False)
+        assert ended.returncode == 2
+        assert b"is the file that --input reads" in ended.stderr
+    assert (tmp_path / "feed.jsonl").read_text() == FEED
+
+
+def test_an_index_whose_path_is_not_utf8_is_refused_in_words(run: Terminal) -> None:
+    assert run("run", "--source", "jsonl:feed.jsonl", "--index", "sqlite:caf\udce9.db") == 2
+    assert "--index" in run.notes
+    assert "is not UTF-8" in run.notes
+    assert "%E9" in run.notes
+
+
+def test_tag_scores_standard_input(tmp_path: Path) -> None:
+    running = process("tag", "--conll", "-", "--json", folder=tmp_path, stdin=subprocess.PIPE)
+    output, notes = running.communicate(b"London\tB-LOC\ncalls\tO\n", timeout=30)
+    assert (running.returncode, notes) == (0, b"")
+    assert json.loads(output)["strict"]["f1"] == 1.0
+    running = process("tag", "--conll", "-", "--json", folder=tmp_path, stdin=subprocess.PIPE)
+    _, notes = running.communicate(b"London\n", timeout=30)
+    assert (running.returncode, notes.startswith(b"error: standard input:1: ")) == (3, True)
+
+
 def wait_for_posts(folder: Path, number: int) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -416,7 +564,7 @@ def test_a_reader_that_goes_away_is_not_worth_a_word(tmp_path: Path) -> None:
     assert running.stderr is not None
     assert running.stderr.read() == b""
     running.stderr.close()
-    assert running.wait(timeout=30) == 1
+    assert running.wait(timeout=30) == 0
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is a Linux device")

@@ -77,3 +77,23 @@ def test_a_file_without_empty_lines_is_refused_where_it_grows_too_long(tmp_path)
     path.write_text("word\tO\n" * 30_000)
     with pytest.raises(UnreadableInput, match=r"giant\.bio:20001: .* 100,000 characters"):
         read_conll(path)
+
+
+def test_trailing_tabs_comments_and_lower_case_prefixes(tmp_path):
+    path = tmp_path / "odd.bio"
+    path.write_text(
+        "# newdoc\n# sent_id = 5\n# text = what is O\nParis\tb-loc\t\nParis\ti-LOC \t\nis\to\n\n"
+        "# B-MISC\n#Oslo\tB-geo-loc\n# \tO\n#\tO\n"
+    )
+    first, second = read_conll(path)
+    assert (first.text, gold_spans(first, lenient=False)) == ("Paris Paris is", {(0, 2, "LOC")})
+    assert second.text == "# #Oslo # #"
+    assert gold_spans(second, lenient=False) == {(0, 1, "MISC"), (1, 2, "LOC")}
+
+
+@pytest.mark.parametrize("content", ["#word\n", "#\n", "a\tO\n#word more\n"])
+def test_a_hashtag_without_a_tag_is_no_comment(tmp_path, content):
+    path = tmp_path / "bad.bio"
+    path.write_text(content)
+    with pytest.raises(UnreadableInput, match=rf"bad\.bio:{content.count(chr(10))}: "):
+        read_conll(path)

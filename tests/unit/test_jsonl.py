@@ -185,6 +185,8 @@ async def test_a_line_that_was_only_half_written_is_read_again_whole(tmp_path: P
     [again] = await read_all(path, first[-1].cursor)
     assert isinstance(again.event, Post)
     assert again.event.position == 2
+    assert [one.supersedes for one in first] == [None, None]
+    assert again.supersedes == first[-1].event.origin
 
 
 @pytest.mark.parametrize("change", ["cut", "replaced", "edited"])

@@ -286,3 +286,52 @@ def test_lone_surrogates_in_a_dump_document_become_replacement_characters() -> N
 def test_a_hashtag_of_a_dump_document_must_be_text() -> None:
     dumped = {"version": 1, "source": "jsonl", "model": "m", "generation": 1, "entities": [], "id": "jsonl:x"}
     assert refused(line(**dumped, hashtags=[{"text": 7, "start": 0, "end": 0}])).cause == LineFault.BAD_FIELD
+
+
+def test_no_two_posts_share_an_id() -> None:
+    """`a:b.org:1` is the id `1` of the host `b.org`, and can be no other."""
+    assert post(source="a:b.org", id="1").id == "a:b.org:1"
+    for change in (
+        {"id": "b.org:1"},
+        {"id": "localhost:1"},
+        {"reply_to": "b.org:1"},
+        {"id": "b.org:1", "delete": True},
+    ):
+        letter = refused(line(source="a", **change))
+        assert letter.cause == LineFault.BAD_ID
+        assert "source" in letter.message
+    letter = refused(line(source="a:b", id="1"))
+    assert letter.cause == LineFault.BAD_FIELD
+    assert "host" in letter.message
+    for identifier in ("at://did:plc:abc/1", "tweet:1", "b.org", "urn:x:1", ":1"):
+        assert post(source="a", id=identifier).id == f"a:{identifier}"
+    assert post(source="a:b.org", id="c.org:1").id == "a:b.org:c.org:1"
+
+
+def test_a_dump_document_with_the_id_of_another_host_is_refused() -> None:
+    fields = {"version": 1, "model": "m@1", "generation": 1, "entities": []}
+    assert refused(line(source="a", id="a:b.org:1", **fields)).cause == LineFault.BAD_ID
+    assert isinstance(event(line(source="a:web", id="a:web:1", **fields)), Post)
+
+
+def test_a_feed_may_give_its_own_order() -> None:
+    """Line numbers are no order between files; what the feed says is."""
+    assert post(sequence=1_700_000_000_000).position == 1_700_000_000_000
+    assert event(b'{"id": 7, "delete": true, "sequence": 9}').position == 9
+    assert event(b'{"author": "ann", "erase": true, "sequence": 9}').position == 9
+    assert refused(line(text=5, sequence=9)).position == 9
+    assert post(sequence=None).position == 1
+    for wrong in (-1, 2**63, "9", 1.5, True):
+        letter = refused(line(sequence=wrong))
+        assert (letter.cause, letter.position) == (LineFault.BAD_FIELD, 1)
+        assert letter.message.startswith("sequence is ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("lang", 5), ("url", 5), ("author", [1]), ("hashtags", "#a"), ("media", {}), ("revision", "1"), ("source", 5)],
+)
+def test_an_optional_field_of_the_wrong_type_is_named(name: str, value: object) -> None:
+    letter = refused(line(**{name: value}))
+    assert letter.cause == LineFault.BAD_FIELD
+    assert letter.message.startswith(f"{name} is ")

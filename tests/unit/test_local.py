@@ -1,6 +1,7 @@
 """The pipeline in one process, from source to index, with fakes that fail on command."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +9,7 @@ from dataclasses import replace
 import pytest
 from pipeline_fakes import CREATED, ListSource, MemoryIndex, post
 
+from ingest.sources.base import Received
 from tagstream.errors import Fatal, ModelUnavailable, UnreadableInput, UntaggablePost
 from tagstream.posts import Author, Deletion, Erasure, Post, TaggedPost, dead_letter
 from workers.breaker import BackOff
@@ -301,3 +303,64 @@ async def test_the_event_loop_goes_on_while_the_tagger_computes() -> None:
     turning.cancel()
     assert len(index.posts) == 100
     assert index.letters == {}
+
+
+async def test_stop_while_the_source_waits_to_be_opened_ends_at_once() -> None:
+    class Unopened(ListSource):
+        async def open(self, cursor: str | None) -> None:
+            await super().open(cursor)
+            opening.set()
+            await asyncio.Event().wait()
+
+    opening, stop = asyncio.Event(), asyncio.Event()
+    source, index = Unopened([post(1)]), MemoryIndex()
+    index.cursors["jsonl:list"] = "7"
+    running = asyncio.create_task(run(source, index, stop=stop))
+    await opening.wait()
+    stop.set()
+    report = await running
+    assert (report.ended, report.cursor, report.progress.read) == (False, "7", 0)
+    assert source.closed
+
+
+async def test_stop_while_the_index_does_not_answer_ends_at_once() -> None:
+    source, index, stop = ListSource([post(1)]), MemoryIndex(), asyncio.Event()
+    index.down = True
+    report = await run(source, index, stop=stop, progress=lambda progress: progress.waiting_for and stop.set())
+    assert (report.ended, report.cursor, source.opened_at) == (False, None, "never")
+
+
+async def test_stop_does_not_outlast_its_time_during_a_long_inference() -> None:
+    computing, done, stop = threading.Event(), threading.Event(), asyncio.Event()
+
+    class Long(Tagger):
+        def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
+            computing.set()
+            assert done.wait(60), "nobody ended the inference"
+            return super().tag(prepared)
+
+    source, index = ListSource([post(number) for number in range(50)]), MemoryIndex()
+    running = asyncio.create_task(run(source, index, Long(), stop=stop, settings=replace(SETTINGS, stop_seconds=0.05)))
+    assert await asyncio.to_thread(computing.wait, 10)
+    stop.set()
+    report = await running  # within the 20 s of `run`, while the inference lasts
+    assert not done.is_set()
+    assert (report.ended, report.abandoned, report.cursor) == (False, 50, None)
+    done.set()
+    assert (index.changes, index.cursors) == ([], {})
+
+
+async def test_a_letter_of_half_a_line_goes_before_its_whole_line_is_written() -> None:
+    class Grown(ListSource):
+        async def next_batch(self, limit: int) -> Sequence[Received]:
+            batch = await super().next_batch(limit)
+            return [replace(one, supersedes="file:2" if one.cursor == "2" else None) for one in batch]
+
+    index = MemoryIndex()
+    index.letters = {
+        origin: dead_letter(origin=origin, source="jsonl", cause="malformed", message="half", body=b"{")
+        for origin in ("file:1", "file:2")
+    }
+    await run(Grown([post(1), post(2), post(3)]), index)
+    assert list(index.letters) == ["file:1"]
+    assert sorted(index.posts) == ["jsonl:1", "jsonl:2", "jsonl:3"]

@@ -71,7 +71,8 @@ def test_table(arrivals: list[tuple[float, str, int, int]], expected: list[tuple
     closed: list[Batch[str]] = []
     for moment, item, length, rows in arrivals:
         clock.now = moment
-        closed += batcher.due()
+        while (batch := batcher.due()) is not None:
+            closed.append(batch)
         closed += batcher.add(item, length=length, rows=rows)
     closed += batcher.drain()
 
@@ -90,9 +91,12 @@ def test_the_next_deadline_is_the_oldest_batch() -> None:
     batcher.add("b", length=16, rows=1)
     assert batcher.next_deadline() == 13.0
     clock.now = 12.9
-    assert batcher.due() == []
+    assert batcher.due() is None
     clock.now = 13.0
-    assert [batch.items for batch in batcher.due()] == [("a",)]
+    batch = batcher.due()
+    assert batch is not None
+    assert batch.items == ("a",)
+    assert batcher.due() is None
     assert batcher.next_deadline() == 15.0
 
 
@@ -138,12 +142,12 @@ def test_nothing_lost_nothing_doubled_none_over_budget_none_late(arrivals: list[
         while (deadline := batcher.next_deadline()) is not None and deadline <= end:
             clock.now = deadline
             on_time = batcher.due()
-            assert on_time
-            assert all(batch.opened + DEADLINE <= deadline for batch in on_time)
-            closed += on_time
+            assert on_time is not None
+            assert on_time.opened + DEADLINE <= deadline
+            closed.append(on_time)
         clock.now = end
         closed += batcher.add(number, length=length, rows=rows)
-        assert batcher.due() == []
+        assert batcher.due() is None
     closed += batcher.drain()
 
     assert sorted(item for batch in closed for item in batch.items) == list(range(len(arrivals)))

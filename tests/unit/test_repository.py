@@ -6,7 +6,7 @@ import pytest
 
 from tagstream.errors import BadSettings, CorruptState
 from workers.decoder import TAGS
-from workers.repository import HASH_PARAMETER, model_hash, open_version
+from workers.repository import HASH_PARAMETER, MODEL_HASH_PARAMETER, model_hash, network_hash, open_version
 
 DESCRIPTION = {
     "labels": list(TAGS),
@@ -29,7 +29,8 @@ def write_version(repository, version=1, **changes):
 
 def declare(repository):
     lines = [
-        f'parameters {{ key: "{HASH_PARAMETER}_{folder.name}" value {{ string_value: "{model_hash(folder)}" }} }}'
+        f'parameters {{ key: "{parameter}_{folder.name}" value {{ string_value: "{digest(folder)}" }} }}'
+        for parameter, digest in ((HASH_PARAMETER, model_hash), (MODEL_HASH_PARAMETER, network_hash))
         for folder in (repository / "mner").iterdir()
         if folder.is_dir()
     ]
@@ -50,7 +51,7 @@ def test_an_empty_repository_is_a_setting_to_mend(tmp_path):
         open_version(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["vocabulary.txt", "tagger.json"])
+@pytest.mark.parametrize("name", ["vocabulary.txt", "tagger.json", "model.onnx"])
 def test_a_file_of_another_export_is_fatal(tmp_path, name):
     folder = write_version(tmp_path)
     (folder / name).write_text((folder / name).read_text() + " ")

@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo test bench lint docs lock
+.PHONY: help setup setup-all demo test bench stack-up stack-down compose-env lint docs lock
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock"
@@ -26,6 +26,15 @@ test: setup-all  ## every test
 
 bench: setup-all  ## measure the whole pipeline beside the model alone and a transformers pipeline
 	@.venv/bin/tagstream bench local
+
+stack-up: setup  ## start real Kafka, Elasticsearch and Triton on 127.0.0.1, without Docker; STACK=name for another one
+	@.venv/bin/python -m ops.stack up --name "$${STACK:-default}"
+
+stack-down: setup  ## stop them; STACK=name
+	@.venv/bin/python -m ops.stack down --name "$${STACK:-default}"
+
+compose-env: setup  ## write .env for docker-compose.yml: versions, and passwords where it has none
+	@.venv/bin/python -m ops.stack compose-env
 
 lint: setup-all  ## style, types, and whether the generated pages are current
 	@.venv/bin/python -m ruff check .

@@ -1,0 +1,21 @@
+# Our own processes, for docker-compose.yml: `tagstream ingest`, `tagstream worker` and every other command.
+ARG PYTHON_VERSION
+FROM python:${PYTHON_VERSION}-slim-bookworm AS build
+WORKDIR /app
+RUN python -m venv .venv
+COPY requirements/base.txt requirements/
+RUN .venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/base.txt
+COPY . .
+# In place, not copied into site-packages: the shipped model is found beside the code.
+RUN .venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
+    && .venv/bin/python -m compileall -q tagstream ingest workers search
+
+FROM python:${PYTHON_VERSION}-slim-bookworm
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin tagstream
+COPY --from=build /app /app
+WORKDIR /data
+RUN chown tagstream /data
+ENV PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 10001
+ENTRYPOINT ["tagstream"]
+CMD ["--help"]

@@ -1,0 +1,1 @@
+"""What operators need around the product; nothing here is imported by it."""

@@ -1,13 +1,21 @@
-"""The card of an exported version: what it was made from, how good it is, what it cannot do. Every figure is passed
-in by the export that measured it."""
+"""The card of an exported version: what it was made from, how good it is, what it cannot do.
 
+`python -m training.model_card --version 1` measures the files of the version again and writes it; so does an export.
+"""
+
+import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import fill
-from typing import Any
+from typing import Any, cast
 
+from tagstream.settings import Settings
 from training.datasets import CORPORA
-from workers.repository import GPU_MODEL, MODEL
+from training.development import score_corpus
+from workers.open import open_tagger
+from workers.openvino_emitter import OpenVinoEmitter
+from workers.repository import GPU_MODEL, MODEL, open_version
+from workers.tagging import ModelTagger
 
 _LIMITS = """## Limits
 
@@ -23,9 +31,22 @@ _LIMITS = """## Limits
 """
 
 
-def write_card(folder: Path, state: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Writes `model_card.md`; `figures` are those of `export`, by precision and corpus."""
-    recipe = state["recipe"]
+def measure(repository: Path, version: int) -> dict[str, dict[str, Any]]:
+    """Figures of both files of a version on every development set, text and hashtags only, by precision and corpus.
+
+    Both run on this processor: the weights of the fp16 file are what a GPU gets, its arithmetic here is float32.
+    """
+    settings = Settings(models=str(repository), model_version=version)
+    tagger = cast(ModelTagger, open_tagger(settings))
+    figures = {"int8": {name: score_corpus(name, tagger) for name in CORPORA}}
+    tagger.emitter = OpenVinoEmitter(open_version(repository, version=version).folder / GPU_MODEL, settings.threads)
+    return {"fp16": {name: score_corpus(name, tagger) for name in CORPORA}} | figures
+
+
+def write_card(repository: Path, version: int, figures: Mapping[str, Mapping[str, Any]]) -> None:
+    """Writes `model_card.md`; `figures` are those of `measure`."""
+    folder = repository / "mner" / str(version)
+    recipe = open_version(repository, version=version).description.record["recipe"]
     sizes = {name: (folder / name).stat().st_size / 1e6 for name in (MODEL, GPU_MODEL)}
     posts = ", ".join(f"{name} {number:,}" for name, number in recipe["posts"].items())
     settings = ", ".join(f"{name} {value}" for name, value in recipe.items() if name not in ("posts", "system"))
@@ -38,7 +59,7 @@ character features over three segments (the post, its hashtags split into words,
 linear-chain CRF; `training/systems/three_segment_tagger.py`.
 
 `{MODEL}`: static int8, {sizes[MODEL]:.1f} MB, for CPUs. `{GPU_MODEL}`: {sizes[GPU_MODEL]:.1f} MB, for GPUs
-(exported from the same weights; its answers on a GPU are not measured).
+(exported from the same weights; its figures are by float32 arithmetic on a CPU, its answers on a GPU are not measured).
 
 ## Data and recipe
 
@@ -73,3 +94,16 @@ def _rows(figures: Mapping[str, Mapping[str, Any]]) -> str:
             shown = " | ".join("–" if cell is None else f"{100 * cell:.1f}" for cell in cells)
             rows.append(f"| {name} | {precision} | {shown} | {figure['entity_free']['false_entities_per_1000']:.0f} |")
     return "\n".join(rows)
+
+
+def main() -> None:
+    """The command line of this module."""
+    parser = argparse.ArgumentParser(description="Measure the files of a model version and write its card.")
+    parser.add_argument("--repository", type=Path, default=Path("triton_models"))
+    parser.add_argument("--version", type=int, default=1)
+    arguments = parser.parse_args()
+    write_card(arguments.repository, arguments.version, measure(arguments.repository, arguments.version))
+
+
+if __name__ == "__main__":
+    main()

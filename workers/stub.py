@@ -1,12 +1,16 @@
 """A tagger without a model: finds a short fixed list of names by regular expression, and says "stub" everywhere.
 
-For trying the pipeline, for tests, and for measuring what everything but the model costs (`--models stub:`).
+For trying the pipeline, for tests, and for measuring what everything but the model costs (`--models stub:`), or how
+workers share the work of a model that is slow elsewhere (`--models stub:?latency_ms=200`).
 """
 
+import re
+import time
 from collections.abc import Sequence
 
 import regex
 
+from tagstream.errors import BadSettings
 from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost, fold_key
 from workers.tagger import PreparedPost
 from workers.tagging import reads_language
@@ -41,14 +45,30 @@ NAMES: dict[str, EntityType] = {
 _PATTERN = regex.compile(r"\b(?:" + "|".join(sorted(map(regex.escape, NAMES), key=len, reverse=True)) + r")\b")
 
 
+def open_stub(specification: str, languages: frozenset[str]) -> "StubTagger":
+    """The tagger of `stub:` or `stub:?latency_ms=N`.
+
+    Raises:
+        BadSettings: it is neither.
+    """
+    parts = re.fullmatch(r"stub:(?:\?latency_ms=([0-9]{1,6}))?", specification)
+    if parts is None:
+        raise BadSettings(f"--models {specification}: neither stub: nor stub:?latency_ms=N")
+    return StubTagger(languages, int(parts[1] or 0) / 1000)
+
+
 class StubTagger:
-    """A `Tagger` that finds `NAMES` as they are written there; hashtags stay one word each."""
+    """A `Tagger` that finds `NAMES` as they are written there; hashtags stay one word each.
+
+    Every batch takes `latency_seconds`, in which the processor is free, as if the model ran on another machine.
+    """
 
     model = "stub@1"
     generation = 1
 
-    def __init__(self, languages: frozenset[str] = frozenset({"en", "und"})) -> None:
+    def __init__(self, languages: frozenset[str] = frozenset({"en", "und"}), latency_seconds: float = 0.0) -> None:
         self._languages = languages
+        self._latency_seconds = latency_seconds
 
     def prepare(self, posts: Sequence[Post]) -> list[PreparedPost]:
         """Each post as it is; a row of a fixed length, so that batches form as they do with a model."""
@@ -59,6 +79,7 @@ class StubTagger:
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
         """The tagged posts, in order."""
+        time.sleep(self._latency_seconds)
         return [self._tag(value.post, tagged=value.rows > 0) for value in prepared]
 
     def _tag(self, post: Post, *, tagged: bool) -> TaggedPost:

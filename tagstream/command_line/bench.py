@@ -1,6 +1,7 @@
 """`tagstream bench`: measures, side by side with a limit and with the alternative."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,13 +9,18 @@ from tagstream.command_line.common import (
     TagstreamCommand,
     TagstreamGroup,
     current_settings,
+    index_option,
     json_option,
     load_tagger,
     models_option,
 )
 from tagstream.command_line.output import note, write_lines
 from tagstream.command_line.pipeline import pipeline_settings
+from tagstream.command_line.reporting import local_report, stack_report
 from tagstream.errors import BadSettings
+
+if TYPE_CHECKING:
+    from tagstream.posts import Post
 
 
 @click.group("bench", cls=TagstreamGroup)
@@ -34,7 +40,7 @@ def bench_local(source_spec: str, posts: int, rounds: int, models_spec: str | No
     The model alone, in a tight loop over the same posts already tokenised, is the limit. The transformers pipeline
     (BERT-base, one post at a time) is what one would write without tagstream; it needs the train extra.
     """
-    from tagstream.command_line.measuring import measure, read_posts
+    from tagstream.command_line.measuring import measure
     from workers.tagging import ModelTagger
 
     settings = current_settings(models=models_spec)
@@ -43,29 +49,76 @@ def bench_local(source_spec: str, posts: int, rounds: int, models_spec: str | No
         raise BadSettings(
             f"--models {settings.models}: bench needs a real model, for it measures how near we come to it"
         )
-    if ":" in source_spec and source_spec.startswith("simulate:") and "?" not in source_spec:
-        source_spec = f"{source_spec}?posts={posts + posts // 2}"
-    feed = asyncio.run(read_posts(source_spec, posts))
-    if not feed:
-        raise BadSettings(f"--source {source_spec}: no posts to measure with")
+    feed = _read_feed(source_spec, posts)
     figures = measure(tagger, feed, pipeline_settings(settings), settings.threads, rounds)
     if as_json:
         write_lines([figures.document()])
         return
-    note(
-        f"{figures.posts:,} posts of {figures.mean_pieces:.0f} pieces on {figures.threads} threads, median of {rounds}"
-    )
-    lines = [
-        f"whole pipeline          {figures.end_to_end:8.0f} posts/s   {100 * figures.of_limit:.0f} % of the limit",
-        f"model alone (the limit) {figures.model_only:8.0f} posts/s   batches of {figures.model_batch_size}",
-        f"latency at half load    {figures.p50_ms:8.0f} ms p50    {figures.p95_ms:.0f} ms p95",
-        f"peak memory             {figures.peak_memory_mib:8.0f} MiB",
-    ]
-    if figures.pipeline is not None and figures.times_pipeline is not None:
-        rate = f"{figures.pipeline:8.1f} posts/s"
-        lines.insert(
-            2, f"transformers pipeline   {rate}   the whole pipeline is {figures.times_pipeline:.0f} times as fast"
-        )
-    else:
+    if figures.pipeline is None:
         note("the transformers pipeline was not measured: it needs the train extra (make test installs it)")
-    click.echo("\n".join(lines))
+    click.echo("\n".join(local_report(figures, rounds)))
+
+
+@bench.command("stack", cls=TagstreamCommand)
+@click.option("--source", "source_spec", default="simulate:7", show_default=True, metavar="SPEC", help="The posts.")
+@click.option("--posts", default=6000, show_default=True, type=click.IntRange(500, 1_000_000), help="How many of them.")
+@click.option(
+    "--workers",
+    "worker_counts",
+    default=(1, 2, 4),
+    show_default=True,
+    multiple=True,
+    type=click.IntRange(1, 64),
+    help="Rounds with so many workers and partitions; give it several times.",
+)
+@click.option(
+    "--stub-latency-ms",
+    default=1600,
+    show_default=True,
+    type=click.IntRange(1, 60_000),
+    help="How long a batch takes in the rounds with a stub for a model, which show how workers share the work.",
+)
+@click.option(
+    "--rate", default=100, show_default=True, type=click.IntRange(1, 10_000), help="Posts/s of the latency round."
+)
+@index_option
+@models_option
+@json_option
+def bench_stack(
+    source_spec: str,
+    posts: int,
+    worker_counts: tuple[int, ...],
+    stub_latency_ms: int,
+    rate: int,
+    index_spec: str | None,
+    models_spec: str | None,
+    as_json: bool,
+) -> None:
+    """Posts a second, and time until they can be found, through running Kafka, Triton and Elasticsearch.
+
+    The servers are those of the settings (`make stack-up` starts some; `source .stack/env` names them). Beside it,
+    on the same posts: the one-machine pipeline and the model alone. Makes topics and indices of its own and removes
+    them. Needs the train extra.
+    """
+    from tagstream.command_line.measuring_stack import measure_stack
+
+    settings = current_settings(index=index_spec, models=models_spec)
+    feed = _read_feed(source_spec, posts)
+    figures = asyncio.run(
+        measure_stack(settings, feed, worker_counts, f"stub:?latency_ms={stub_latency_ms}", rate, note)
+    )
+    if as_json:
+        write_lines([figures.document()])
+    else:
+        click.echo("\n".join(stack_report(figures)))
+
+
+def _read_feed(source_spec: str, posts: int) -> "list[Post]":
+    from tagstream.command_line.measuring import read_posts
+
+    if source_spec.startswith("simulate:") and "?" not in source_spec:
+        source_spec = f"{source_spec}?posts={posts + posts // 2}"
+    feed = asyncio.run(read_posts(source_spec, posts))
+    if not feed:
+        raise BadSettings(f"--source {source_spec}: no posts to measure with")
+    return feed

@@ -1,9 +1,13 @@
 """The tagger without a model: right about its few names, and open about what it is."""
 
+import time
 from datetime import UTC, datetime
 
+import pytest
+
+from tagstream.errors import BadSettings
 from tagstream.posts import Author, Hashtag, Media, Post, TaggedPost
-from workers.stub import NAMES, StubTagger
+from workers.stub import NAMES, StubTagger, open_stub
 
 
 def tag(text: str, **fields: object) -> TaggedPost:
@@ -56,3 +60,16 @@ def test_the_rest_of_the_post_is_kept_without_picture_bytes() -> None:
 def test_every_name_is_found_as_it_is_listed() -> None:
     for name, type_ in NAMES.items():
         assert [(entity.text, entity.type) for entity in tag(f"so, {name}!").entities] == [(name, type_)]
+
+
+def test_a_batch_takes_the_latency_that_the_specification_names() -> None:
+    tagger = open_stub("stub:?latency_ms=30", frozenset({"en"}))
+    started = time.perf_counter()
+    tagger.tag([])
+    assert time.perf_counter() - started >= 0.03
+
+
+@pytest.mark.parametrize("specification", ["stub:x", "stub:?latency_ms=", "stub:?latency_ms=-1", "stub:?latency=1"])
+def test_a_specification_of_no_stub_is_refused(specification: str) -> None:
+    with pytest.raises(BadSettings, match="latency_ms=N"):
+        open_stub(specification, frozenset({"en"}))

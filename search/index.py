@@ -37,7 +37,9 @@ class WriteReport:
 
     `stored` posts are new or replaced an older version; `duplicate` ones repeat the stored version; `stale` ones are
     older than it; `deleted` ones meet a tombstone or an erasure; `tombstones` counts deletions and erasures applied;
-    `dead` the dead letters kept.
+    `dead` the dead letters kept. `news`, beside the sum, are the posts (id, revision) whose mentions are to be counted:
+    a revision is stored that was not, which a new answer of a model to the stored one is not. A repeat of exactly what
+    is stored is news again, because it may be the replay of a write whose mentions never got out.
     """
 
     stored: int = 0
@@ -46,6 +48,7 @@ class WriteReport:
     deleted: int = 0
     tombstones: int = 0
     dead: int = 0
+    news: frozenset[tuple[str, int]] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

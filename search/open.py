@@ -1,22 +1,36 @@
-"""From a specification such as `sqlite:posts.db` to an open index."""
+"""From a specification such as `sqlite:posts.db` or `elasticsearch:http://127.0.0.1:9200` to an open index."""
+
+import os
 
 from search.index import EntityIndex
 from search.sqlite import SqliteIndex
 from tagstream.errors import BadSettings
+from tagstream.settings import Settings, load_settings
+
+_EXAMPLES = "Write sqlite:PATH, for example sqlite:posts.db, or elasticsearch:URL, for example elasticsearch:http://127.0.0.1:9200/tagstream."
 
 
-async def open_index(spec: str, *, create: bool = True) -> EntityIndex:
+async def open_index(spec: str, *, create: bool = True, settings: Settings | None = None) -> EntityIndex:
     """Opens the index that `spec` names: to write, and making it where there is none, unless `create` is false.
+
+    `settings` say how a server is used (deadlines, credentials, copies); without them the environment does.
 
     Raises:
         BadSettings: the specification names no kind of index that there is.
-        IndexUnavailable: another process writes to it, or it does not answer.
+        IndexUnavailable: another process writes to it.
+        ServiceUnavailable: its server does not answer.
         Fatal: it cannot be opened, is something else, or is newer than this program.
     """
     kind, colon, rest = spec.partition(":")
     if kind == "sqlite" and rest:
         return await SqliteIndex.open(rest, create=create)
-    if kind == "sqlite":
-        raise BadSettings(f"The index {spec!r} names no file. Write sqlite:PATH, for example sqlite:posts.db.")
+    if kind == "elasticsearch" and rest:
+        # Imported here: the client takes a moment to load, which a command on a file should not pay.
+        from search.elastic import ElasticIndex
+
+        return await ElasticIndex.open(rest, settings or load_settings(os.environ), create=create)
+    if kind in ("sqlite", "elasticsearch"):
+        raise BadSettings(f"The index {spec!r} names no {'file' if kind == 'sqlite' else 'server'}. {_EXAMPLES}")
+    # What stands before the colon only: the rest may hold a password.
     problem = f"There is no index of kind {kind!r}" if colon else f"The index {spec!r} has no kind"
-    raise BadSettings(f"{problem}. Write sqlite:PATH, for example sqlite:posts.db.")
+    raise BadSettings(f"{problem}. {_EXAMPLES}")

@@ -23,6 +23,13 @@ class Outcome(Enum):
     DELETED = "deleted"
 
 
+def is_news(outcome: Outcome, version: int, before: int) -> bool:
+    """Whether the mentions of a post are to be counted; `before` is its record's version before it was offered."""
+    if outcome is Outcome.STORED:
+        return before == UNSEEN or version >> _GENERATION_BITS > before >> _GENERATION_BITS
+    return outcome is Outcome.DUPLICATE
+
+
 @dataclass(slots=True)
 class Record:
     """What the registry keeps of one id, for longer than the post itself.

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic_core import PydanticSerializationError
 
 from search.index import Change, Indexable, SourceCursor, WriteReport
-from search.registry import Outcome, Record
+from search.registry import Outcome, Record, is_news
 from search.sqlite_schema import DEAD_LETTER_COLUMNS, IMPLAUSIBLE_TIME, MAX_MOMENT, TIME_SHIFT
 from search.sqlite_terms import hash_key, marks_column, words_column
 from tagstream.errors import RejectedDocument
@@ -64,7 +64,7 @@ def apply(connection: sqlite3.Connection, changes: Sequence[Change], cursor: Sou
             "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (source) DO UPDATE SET position = excluded.position",
             (cursor.source, cursor.position),
         )
-    return WriteReport(**report)
+    return WriteReport(**report, news=frozenset(batch.news))
 
 
 def drop_dead_letters(connection: sqlite3.Connection, origins: Iterable[str]) -> int:
@@ -101,6 +101,7 @@ class _Batch:
         self._erased: dict[tuple[str, str], int | None] = {}
         self._last_number: dict[int, int] = {}
         self._letters: dict[str, DeadLetter] = {}
+        self.news: set[tuple[str, int]] = set()
 
     def post(self, change: Indexable) -> Outcome:
         post = change.post
@@ -110,7 +111,10 @@ class _Batch:
             record.number = self._new_number(post.created_at, change.observed_at)
             record.observed_at = to_epoch_milliseconds(_in_utc(change.observed_at))
         erased_up_to = None if post.author is None else self._erased_up_to(post.source, post.author.id)
-        outcome = record.offer(stored_version(post.revision, post.generation), change.position, erased_up_to)
+        version, before = stored_version(post.revision, post.generation), record.version
+        outcome = record.offer(version, change.position, erased_up_to)
+        if is_news(outcome, version, before):
+            self.news.add((post.id, post.revision))
         if outcome is Outcome.STORED:
             touched.post = post
             touched.author = None if post.author is None else author_key(post.source, post.author.id)

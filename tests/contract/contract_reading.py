@@ -1,6 +1,7 @@
 """Scenarios 8, 9, 12 and 13: what a search finds, how pages follow, what readers see. Numbers as in docs/index.md."""
 
 import asyncio
+import itertools
 from contextlib import suppress
 from datetime import timedelta
 
@@ -27,6 +28,8 @@ def names_of(page_posts: object) -> list[str]:
 
 class ReadingContract:
     """What every index promises of searching and streaming."""
+
+    whole_batches: bool = True
 
     async def test_8a_words_are_all_wanted_and_folded(self, index: EntityIndex) -> None:
         await write(index, tagged("a", "Zürich's STRASSE", minute=1), tagged("b", "Straße in Zurich", minute=2))
@@ -109,13 +112,12 @@ class ReadingContract:
         assert await found(index, "since:2026-03-01T12:01", until=third) == ["2", "1"]
         assert await found(index, "until:2026-03-01") == []
 
-    @pytest.mark.parametrize("text", HOSTILE)
-    async def test_8k_nothing_a_user_types_is_anything_but_a_query(self, index: EntityIndex, text: str) -> None:
+    async def test_8k_nothing_a_user_types_is_anything_but_a_query(self, index: EntityIndex) -> None:
         await write(index, tagged("a", "a b words"))
-        for order in ("newest", "relevance"):
+        for text, order in itertools.product(HOSTILE, ("newest", "relevance")):
             with suppress(MalformedQuery):
                 page = await index.search(Query(text, order=order))  # type: ignore[arg-type]
-                assert page.total == len(page.posts) <= 1
+                assert page.total == len(page.posts) <= 1, text
         assert len(await stored(index)) == 1
 
     async def test_8l_relevance_prefers_the_post_that_is_about_it(self, index: EntityIndex) -> None:
@@ -210,5 +212,7 @@ class ReadingContract:
             totals.append((await index.search(Query("pair", size=1))).total)
         await writing
         assert totals == sorted(totals)
-        assert {total % 4 for total in totals} == {1}
+        assert (await index.search(Query("pair", size=1))).total == 241
+        if self.whole_batches:
+            assert {total % 4 for total in totals} == {1}
         assert len(set(totals)) > 2

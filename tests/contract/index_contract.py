@@ -9,4 +9,7 @@ from contract_writing import WritingContract
 
 
 class IndexContract(WritingContract, ReadingContract, CountingContract):
-    """Inherit from it in a class named Test..., with an asynchronous fixture `index`: a new, empty index."""
+    """Inherit from it in a class named Test..., with an asynchronous fixture `index`: a new, empty index.
+
+    What an implementation cannot promise it declares (`whole_batches = False`), and docs/index.md says so.
+    """

@@ -1,0 +1,43 @@
+"""How the posts of an older analysis get the terms of this one: each is written again, in place, at its own version.
+
+A post that changes meanwhile has a higher version and stays as it is; cut off, it begins anew at the next start.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from search.elastic_bulk import Action, send
+from search.elastic_client import ElasticClient
+from search.elastic_documents import post_document, read_entry, read_post, to_json
+from search.elastic_reads import Hit, many, scan
+from search.elastic_schema import post_mapping, put_mapping
+
+_STEP = 500
+
+
+async def analyse_anew(client: ElasticClient) -> None:
+    """Writes every post again with the terms of this analysis; each index says so when it is done."""
+    found = await client.call(partial(client.raw.indices.get_mapping, index=client.names.posts))
+    for index in found:
+        batch: list[Hit] = []
+        async for hit in scan(client, index, {"match_all": {}}, [{"id": "asc"}], fields=["document"]):
+            batch.append(hit)
+            if len(batch) == _STEP:
+                await _write_again(client, index, batch)
+                batch = []
+        await _write_again(client, index, batch)
+        await put_mapping(client, index, post_mapping())
+
+
+async def _write_again(client: ElasticClient, index: str, batch: Sequence[Hit]) -> None:
+    registry = client.names.registry
+    records = {
+        hit["_id"]: read_entry(hit).record async for hit in many(client, [(registry, one["_id"]) for one in batch])
+    }
+    actions = []
+    for hit in batch:
+        if hit["_id"] in records:
+            document = hit["_source"]["document"]
+            source = to_json(post_document(read_post({"document": document}), document, records[hit["_id"]]))
+            actions.append(Action("index", index, hit["_id"], source, version=hit["_version"]))
+    await send(client, actions)

@@ -1,0 +1,58 @@
+"""The Elasticsearch index keeps the contract, on a real server."""
+
+import itertools
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract_posts import found, letters, stored, write
+from contract_writing import HAPPENINGS, letter
+from index_contract import IndexContract
+
+from search.elastic import ElasticIndex
+from search.sqlite import SqliteIndex
+from tagstream.settings import Settings
+
+_numbers = itertools.count()
+SETTINGS = Settings(elasticsearch_timeout_seconds=60)  # the machine may be busy with other tests
+
+
+@pytest.fixture
+async def index(elasticsearch: Any) -> AsyncIterator[ElasticIndex]:
+    prefix = f"contract{next(_numbers)}"
+    index = await ElasticIndex.open(f"{elasticsearch.url}/{prefix}", SETTINGS)
+    try:
+        yield index
+    finally:
+        await remove(index)
+        await index.close()
+
+
+async def remove(index: ElasticIndex) -> None:
+    """Takes the index off the server, which refuses to delete by pattern."""
+    indices = index.client.raw.indices
+    await indices.delete(index=list(await indices.get_mapping(index=f"{index.address.names.prefix}-*")))
+    await indices.delete_index_template(name=f"{index.address.names.prefix}-posts")
+
+
+class TestElastic(IndexContract):
+    whole_batches = False
+
+
+async def test_both_kinds_of_index_report_and_find_the_same(index: ElasticIndex, tmp_path: Path) -> None:
+    chance = random.Random(11)
+    sqlite = await SqliteIndex.open(tmp_path / "index.db")
+    happenings = [*HAPPENINGS.values(), lambda one: letter(f"{one} {chance.random()}", post_id=f"jsonl:{one}")]
+    for _ in range(25):
+        batch = [chance.choice(happenings)(str(chance.randrange(150))) for _ in range(chance.randrange(1, 40))]
+        reports = [await write(one, *batch) for one in (index, sqlite)]
+        assert reports[0] == reports[1]
+        assert reports[0].news == reports[1].news
+    assert await stored(index) == await stored(sqlite) != []
+    assert await letters(index) == await letters(sqlite)
+    for query in ("", "first", "second -person:macron", "other OR second", '"other words"', "type:PER", "author:3"):
+        assert set(await found(index, query)) == set(await found(sqlite, query)), query
+    assert set(await index.top_entities()) == set(await sqlite.top_entities())
+    await sqlite.close()

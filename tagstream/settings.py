@@ -53,8 +53,8 @@ class Settings(BaseModel):
         str,
         Field(
             min_length=1,
-            description="The model repository to run in this process, `grpc://HOST:PORT` for a Triton server, or `stub:` "
-            "for a tagger that finds a few fixed words and says so. "
+            description="The model repository to run in this process, `grpc://HOST:PORT` for a Triton server, or "
+            "`stub:` for a tagger that finds a few fixed words and says so. "
             "The default is the repository that ships with tagstream.",
         ),
     ] = str(REPOSITORY / "triton_models")
@@ -79,8 +79,8 @@ class Settings(BaseModel):
         Field(
             ge=1,
             le=600,
-            description="How long a request to Triton may take, with its retries, in seconds; at most four fifths of it "
-            "in the server's queue. After that the model counts as unavailable, and tagging waits.",
+            description="How long a request to Triton may take, with its retries, in seconds; at most four fifths of "
+            "it in the server's queue. After that the model counts as unavailable, and tagging waits.",
         ),
     ] = 10
     model_concurrency: Annotated[
@@ -157,9 +157,9 @@ class Settings(BaseModel):
             ge=0,
             le=3600,
             description="How long an interrupted run may finish what is in flight, in seconds; the next run reads "
-            "the rest again. Below the 30 s after which most supervisors kill.",
+            "the rest again. Well below the 10 s after which containers are killed.",
         ),
-    ] = 20
+    ] = 6
     kafka: Annotated[
         tuple[BrokerAddress, ...],
         BeforeValidator(_split_commas),
@@ -176,6 +176,33 @@ class Settings(BaseModel):
             description="What every topic's name begins with, so that two installations can share a broker.",
         ),
     ] = ""
+    kafka_session_seconds: Annotated[
+        int,
+        Field(
+            ge=6,
+            le=300,
+            description="How long Kafka may hear nothing of a worker before its partitions go to another one, in "
+            "seconds. A broker allows no less than 6 unless it is told to; the more, the longer posts lie after a "
+            "crash.",
+        ),
+    ] = 10
+    worker_http: Annotated[
+        str,
+        Field(
+            pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$",
+            description="Where a worker answers `/health/live`, `/health/ready` and `/metrics`, `HOST:PORT`. Port 0 "
+            "takes a free one, which the worker prints: so that several can run on one machine.",
+        ),
+    ] = "127.0.0.1:6066"
+    worker_stuck_seconds: Annotated[
+        int,
+        Field(
+            ge=5,
+            le=3600,
+            description="After how many seconds without a commit, although there is work and nothing that a worker "
+            "depends on is down, it counts as stuck: it ends, for its supervisor to start again.",
+        ),
+    ] = 120
     partitions: Annotated[
         int,
         Field(
@@ -199,8 +226,8 @@ class Settings(BaseModel):
         Field(
             ge=0,
             le=10,
-            description="Copies of every index of Elasticsearch beside the first. 0 is for one node, where a copy could "
-            "never be placed; with several nodes 1 or more survives the loss of one.",
+            description="Copies of every index of Elasticsearch beside the first, for indices made from now on. 0 is "
+            "for one node, where a copy could never be placed; with several nodes 1 or more survives the loss of one.",
         ),
     ] = 0
     elasticsearch_retention_days: Annotated[
@@ -223,8 +250,8 @@ class Settings(BaseModel):
     elasticsearch_certificates: Annotated[
         Path | None,
         Field(
-            description="The certificates (PEM) by which an `https` Elasticsearch is trusted, where the system's own do "
-            "not include its authority.",
+            description="The certificates (PEM) by which an `https` Elasticsearch is trusted, where the system's own "
+            "do not include its authority.",
         ),
     ] = None
 

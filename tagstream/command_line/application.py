@@ -9,9 +9,11 @@ from tagstream.command_line.bench import bench
 from tagstream.command_line.common import TagstreamGroup
 from tagstream.command_line.dead_letters import dead_letters
 from tagstream.command_line.demo import demo
+from tagstream.command_line.ingesting import ingest
 from tagstream.command_line.pipeline import run_feed
 from tagstream.command_line.segmenting import segment
 from tagstream.command_line.tagging import tag
+from tagstream.command_line.working import worker
 
 
 @click.group(cls=TagstreamGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -24,5 +26,5 @@ def application() -> None:
     """
 
 
-for _command in (run_feed, tag, segment, search, trends, dump, dead_letters, demo, bench):
+for _command in (run_feed, worker, ingest, tag, segment, search, trends, dump, dead_letters, demo, bench):
     application.add_command(_command)

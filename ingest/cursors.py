@@ -1,0 +1,173 @@
+"""Where each source goes on, kept on the compacted topic `cursors`: one owner a source, and an older one is told.
+
+::
+
+    claim   init_transactions (fences whoever held the name) ─▶ read the newest record ─▶ write it again as ours
+    save    begin, send, commit;   refused? ─▶ whose is the newest record? ─▶ ours: claim again │ another's: Fatal
+
+Owns fencing. The posts themselves are published without transactions, because the markers of those leave gaps in a
+topic's offsets; a cursor is saved afterwards, in a transaction whose id is derived from the source's name. So an owner
+that was replaced can save nothing more, and finds out. A transaction that an outage outlasted is refused in the same
+way: that is why a record names its owner.
+
+Keeps the second half of invariant 1; `ingest/run.py` keeps the first: that everything up to a cursor is on the broker.
+"""
+
+import asyncio
+import json
+import threading
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kafka.errors import AuthorizationError, InvalidProducerEpochError, KafkaError, ProducerFencedError
+
+from tagstream.broker import PATIENCE_SECONDS, at_start, close_producer, judged, open_producer
+from tagstream.compacted import newest_values
+from tagstream.daemon import in_daemon_thread
+from tagstream.errors import CorruptState, Fatal
+from tagstream.settings import Settings
+from tagstream.topics import Topics
+
+_PAUSE_SECONDS = 0.5
+_INIT_ATTEMPTS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A record: where the source goes on (None: at its beginning), and which process says so."""
+
+    cursor: str | None
+    owner: str
+
+
+class Superseded(Fatal):
+    """Another process reads this source now."""
+
+
+class CursorKeeper:
+    """The cursor of one source, owned by this process from `claim` on. One call at a time."""
+
+    def __init__(self, settings: Settings, topics: Topics, source: str) -> None:
+        self._settings = settings
+        self._topic = topics.cursors.name
+        self._source = source
+        self._transactional_id = f"{self._topic}/{source}"
+        self._owner = uuid.uuid4().hex
+        self._producer: Any = None
+        self._known: _Place | None = None
+        self._closing = threading.Event()
+
+    async def claim(self) -> str | None:
+        """Makes this process the owner; the answer is the newest cursor that any owner saved.
+
+        Raises:
+            ServiceUnavailable: the broker does not answer.
+            Fatal: it refuses, or what it holds is not a cursor of ours.
+        """
+        return await in_daemon_thread(lambda: at_start(self._settings, self._claim, PATIENCE_SECONDS), "cursor-claim")
+
+    async def save(self, cursor: str) -> None:
+        """The cursor is durable on return; during an outage that takes as long as the outage.
+
+        Raises:
+            Fatal: another process has become the owner.
+        """
+        await in_daemon_thread(lambda: self._save(cursor), "cursor-save")
+
+    async def close(self) -> None:
+        """Ends at once; a save that is under way may or may not have happened."""
+        self._closing.set()
+        if self._producer is not None:
+            await asyncio.to_thread(close_producer, self._producer)
+
+    def _claim(self) -> str | None:
+        try:
+            self._fence()
+            self._known = self._newest()
+            cursor = self._known.cursor if self._known else None
+            self._write(_Place(cursor, self._owner))
+        except KafkaError as error:
+            self._drop_producer()
+            if isinstance(error, ProducerFencedError | InvalidProducerEpochError):
+                raise self._superseded() from error
+            raise
+        return cursor
+
+    def _save(self, cursor: str) -> None:
+        place = _Place(cursor, self._owner)
+        while not self._closing.is_set():
+            try:
+                if self._producer is None:
+                    self._take_up_again()
+                self._write(place)
+                return
+            except AuthorizationError as error:
+                raise judged(error) from error
+            except KafkaError:
+                # Whatever the reason, this producer's transaction is in doubt: a new one begins with what is known.
+                self._drop_producer()
+                self._closing.wait(_PAUSE_SECONDS)
+
+    def _take_up_again(self) -> None:
+        """Owns the name once more, if nobody else does."""
+        self._check_owner()
+        self._fence()
+        self._check_owner()
+
+    def _check_owner(self) -> None:
+        newest = self._newest()
+        known = {self._owner} | ({self._known.owner} if self._known else set())
+        if newest is not None and newest.owner not in known:
+            raise self._superseded()
+
+    def _superseded(self) -> Superseded:
+        return Superseded(
+            f"another tagstream ingest reads {self._source} now, and this one has stopped; the other goes on from what "
+            "this one saved last. Let only one read a source at a time"
+        )
+
+    def _fence(self) -> None:
+        self._producer = open_producer(self._settings, transactional_id=self._transactional_id)
+        for attempt in range(_INIT_ATTEMPTS):
+            try:
+                self._producer.init_transactions()
+                return
+            except KafkaError as error:
+                if isinstance(judged(error), Fatal) or attempt + 1 == _INIT_ATTEMPTS or self._closing.is_set():
+                    self._drop_producer()
+                    raise
+
+    def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            close_producer(producer)
+
+    def _write(self, place: _Place) -> None:
+        value = {"cursor": place.cursor, "owner": place.owner, "saved_at": datetime.now(UTC).isoformat()}
+        producer = self._producer
+        producer.begin_transaction()
+        sent = producer.send(
+            self._topic, key=self._source.encode(), value=json.dumps(value, ensure_ascii=False).encode()
+        )
+        producer.commit_transaction()
+        sent.get(timeout=1)
+        self._known = place
+
+    def _newest(self) -> _Place | None:
+        for entry in newest_values(self._settings, self._topic):
+            if entry.key == self._source.encode():
+                return _read_place(entry.value, self._source)
+        return None
+
+
+def _read_place(value: bytes, source: str) -> _Place:
+    try:
+        document = json.loads(value)
+        cursor, owner = document["cursor"], document["owner"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptState(f"the saved cursor of {source} cannot be read: {value[:80]!r}") from error
+    if not isinstance(owner, str) or not isinstance(cursor, str | None):
+        raise CorruptState(f"the saved cursor of {source} cannot be read: {value[:80]!r}")
+    return _Place(cursor, owner)

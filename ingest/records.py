@@ -1,0 +1,59 @@
+"""From what a source gave to what goes on the broker.
+
+Owns which topic an event belongs to, and the dead letter of one that no message can hold. Pure.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ingest.publisher import Record
+from ingest.sources.base import Received
+from tagstream.codec import encode
+from tagstream.errors import MalformedPost
+from tagstream.posts import DeadLetter, Deletion, Erasure, Post, dead_letter
+from tagstream.topics import Topics, headers, key_of
+
+OVERSIZED = "oversized"
+
+
+def records_of(received: Sequence[Received], source: str, accepted: datetime, topics: Topics) -> list[Record]:
+    """The records of a batch of events, in order; before one that supersedes a dead letter the null that ends that."""
+    records: list[Record] = []
+    for one in received:
+        if one.supersedes is not None:
+            records.append(Record(topics.dead.name, one.supersedes.encode(), None, []))
+        records.append(_record(one, f"{source}@{one.cursor}", accepted, topics))
+    return records
+
+
+def letter_record(letter: DeadLetter, topics: Topics) -> Record:
+    """The record that keeps a dead letter."""
+    return Record(topics.dead.name, letter.origin.encode(), encode(letter), [])
+
+
+def _record(one: Received, origin: str, accepted: datetime, topics: Topics) -> Record:
+    event = one.event
+    if isinstance(event, DeadLetter):
+        return letter_record(event, topics)
+    try:
+        return Record(topics.posts.name, key_of(event), encode(event), headers(accepted))
+    except MalformedPost as error:
+        return letter_record(_letter(event, origin, str(error)), topics)
+
+
+def _letter(event: Post | Deletion | Erasure, origin: str, message: str) -> DeadLetter:
+    """The letter of an event that no message can hold: its JSON without pictures, with which little else would fit."""
+    author = None
+    if isinstance(event, Post):
+        author = event.author.id if event.author else None
+        event = event.model_copy(update={"media": tuple(media.without_bytes() for media in event.media)})
+    return dead_letter(
+        origin=origin,
+        source=event.source,
+        cause=OVERSIZED,
+        message=message,
+        body=event.model_dump_json().encode(),
+        post_id=None if isinstance(event, Erasure) else event.id,
+        author=event.author if isinstance(event, Erasure) else author,
+        position=event.position,
+    )

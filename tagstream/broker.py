@@ -1,0 +1,159 @@
+"""Kafka's client library, at its boundary: how it is called, and what its errors mean here.
+
+Owns the options that all our clients share and the one table of errors. Knows nothing of topics or of what is sent.
+Nothing here runs on an event loop: whoever calls does so from a thread.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import errors as kafka_errors
+from kafka.errors import KafkaError
+
+from tagstream.codec import KIB
+from tagstream.errors import BrokerUnavailable, Fatal, Retryable, ServiceUnavailable
+from tagstream.settings import Settings
+
+Answer = TypeVar("Answer")
+
+START_TIMEOUT_MS = 6_000
+REQUEST_TIMEOUT_MS = 10_000
+# How long a start waits for a broker that has answered and is busy, with a recovery or with others.
+PATIENCE_SECONDS = 30.0
+# How long a call may wait for the broker before it returns to us, who may have been told to stop.
+BLOCK_MS = 1_000
+# Past any outage: a batch that its client gives up would be published again anyway, after those behind it.
+NEVER_MS = 2**31 - 1
+BATCH_BYTES = 64 * KIB
+
+# What passes, though the library does not mark it so: a producer that has to begin a new epoch fails what it had in
+# flight, and a broker that starts up or shuts down answers what it can.
+_PASSING = (
+    kafka_errors.RetriableError,
+    kafka_errors.OutOfOrderSequenceNumberError,
+    kafka_errors.UnknownProducerIdError,
+    kafka_errors.InvalidProducerEpochError,
+    kafka_errors.BrokerNotAvailableError,
+    kafka_errors.StaleControllerEpochError,
+    kafka_errors.StaleBrokerEpochError,
+    kafka_errors.UnknownError,
+)
+
+_CURES: dict[type[KafkaError], str] = {
+    kafka_errors.MessageSizeTooLargeError: "the topic's max.message.bytes was lowered; start again, which raises it",
+    kafka_errors.RecordListTooLargeError: "the topic's max.message.bytes was lowered; start again, which raises it",
+    kafka_errors.InvalidTimestampError: "compare this machine's clock with the broker's",
+    kafka_errors.AuthorizationError: "the broker does not let us; give this client the rights on our topics",
+}
+
+
+def judged(error: Exception) -> Retryable | Fatal:
+    """What an error of the client library is here: an outage, or the end."""
+    said = f"{type(error).__name__}: {error.args[0] if error.args and error.args[0] else 'no reason given'}"
+    if isinstance(error, _PASSING):
+        return BrokerUnavailable(f"Kafka: {said}")
+    cure = next((cure for kind, cure in _CURES.items() if isinstance(error, kind)), "see the broker's log")
+    return Fatal(f"Kafka refuses: {said}; {cure}")
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """What every client is given."""
+    _hush()
+    return {
+        "bootstrap_servers": list(settings.kafka),
+        "bootstrap_timeout_ms": START_TIMEOUT_MS,
+        "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        # A broker that comes back is met within a second, at the price of asking that often.
+        "reconnect_backoff_max_ms": 1_000,
+        "client_id": "tagstream",
+    }
+
+
+def _hush() -> None:
+    """The library logs every attempt of an outage; we say once what we wait for."""
+    logger = logging.getLogger("kafka")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)
+
+
+def at_start(settings: Settings, operation: Callable[[], Answer], patience_seconds: float = 0.0) -> Answer:
+    """The operation's answer, while the program starts: there a broker that does not answer is a reason to end.
+
+    It is tried again for `patience_seconds`, where the broker has just been seen and may only be busy.
+
+    Raises:
+        ServiceUnavailable: it does not.
+        Fatal: it refuses.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return operation()
+        except KafkaError as error:
+            verdict = judged(error)
+            if isinstance(verdict, Fatal):
+                raise verdict from error
+            if time.monotonic() >= deadline:
+                raise ServiceUnavailable(
+                    f"Kafka does not answer at {', '.join(settings.kafka)} ({type(error).__name__}): start it, or say "
+                    "where it is with TAGSTREAM_KAFKA=HOST:PORT"
+                ) from error
+
+
+def open_producer(settings: Settings, *, transactional_id: str | None = None) -> Any:
+    """An idempotent producer that waits for all replicas and never gives up a batch.
+
+    Raises:
+        KafkaError: no broker answers.
+    """
+    options: dict[str, Any] = {
+        "acks": "all",
+        "enable_idempotence": True,
+        "compression_type": "gzip",
+        "allow_auto_create_topics": False,
+        "delivery_timeout_ms": NEVER_MS,
+        "max_block_ms": BLOCK_MS,
+        # Whatever may be sent is checked before, by our own limits: the library must refuse nothing.
+        "max_request_size": 4 * KIB * KIB,
+        "batch_size": BATCH_BYTES,
+        "linger_ms": 5,
+        "metrics_enabled": False,
+    }
+    if transactional_id is not None:
+        options |= {"transactional_id": transactional_id, "transaction_timeout_ms": 10_000, "linger_ms": 0}
+    return KafkaProducer(**client_options(settings), **options)
+
+
+def close_producer(producer: Any) -> None:
+    """Ends a producer at once; what it had not sent is not sent.
+
+    Its own `close` first waits for everything in flight, raises when the broker is away, and leaves the thread running.
+    """
+    producer._sender.force_close()
+    with suppress(KafkaError):
+        producer.close(timeout=2)
+
+
+def open_reader(settings: Settings, topic: str, *, committed: bool = True) -> Any:
+    """A consumer of a topic of one partition, from its beginning, in no group; of what is `committed` alone.
+
+    Raises:
+        KafkaError: no broker answers.
+    """
+    reader = KafkaConsumer(
+        **client_options(settings),
+        group_id=None,
+        enable_auto_commit=False,
+        isolation_level="read_committed" if committed else "read_uncommitted",
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=4 * KIB * KIB,
+        metrics_enabled=False,
+    )
+    partition = TopicPartition(topic, 0)
+    reader.assign([partition])
+    reader.seek_to_beginning(partition)
+    return reader

@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo test bench stack-up stack-down compose-env lint docs lock
+.PHONY: help setup setup-all demo test bench chaos stack-up stack-down compose-env lint docs lock
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock"
@@ -26,6 +26,9 @@ test: setup-all  ## every test
 
 bench: setup-all  ## measure the whole pipeline beside the model alone and a transformers pipeline
 	@.venv/bin/tagstream bench local
+
+chaos: setup-all  ## random faults of workers and broker on a real stack for an hour; SECONDS_OF_CHAOS=N for another time
+	@SECONDS_OF_CHAOS="$${SECONDS_OF_CHAOS:-3600}" .venv/bin/python -m pytest tests/chaos/stack/hour.py
 
 stack-up: setup  ## start real Kafka, Elasticsearch and Triton on 127.0.0.1, without Docker; STACK=name for another one
 	@.venv/bin/python -m ops.stack up --name "$${STACK:-default}"

@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     UNTAGGABLE = "untaggable"
     REJECTED = "rejected"
     UNEXPECTED = "unexpected"
+    # A record of a topic that has no value: there is nothing in it to process, nor to keep.
+    EMPTY = "empty"
 
 
 DROPPED = (
@@ -39,11 +41,14 @@ DROPPED = (
     Outcome.UNTAGGABLE,
     Outcome.REJECTED,
     Outcome.UNEXPECTED,
+    Outcome.EMPTY,
 )
 """The outcomes after which the event's own post is not in the index."""
 
 # Sources name their causes more finely; whatever a stage did not cause was malformed when it came.
-_CAUSES = {outcome.value: outcome for outcome in (Outcome.UNTAGGABLE, Outcome.REJECTED, Outcome.UNEXPECTED)}
+_CAUSES = {
+    outcome.value: outcome for outcome in (Outcome.UNTAGGABLE, Outcome.REJECTED, Outcome.UNEXPECTED, Outcome.EMPTY)
+}
 
 
 class Counters:

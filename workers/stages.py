@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from pydantic_core import PydanticSerializationError
 
-from search.index import Change, Indexable, WriteReport
+from search.index import Change, Indexable
 from tagstream.errors import Fatal, Poison
 from tagstream.posts import DeadLetter, Deletion, Event, Post, TaggedPost, clean_text, dead_letter
 from workers.counters import Outcome
@@ -32,12 +32,16 @@ _BYTES_A_TOKEN = 256
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An event on its way in. `origin` is its key among dead letters, `cursor` where its source goes on after it."""
+    """An event on its way in. `origin` is its key among dead letters, `cursor` where its source goes on after it.
+
+    `original`: the bytes that it was read from, where a dead letter is to keep these and not the event as JSON.
+    """
 
     event: Event
     origin: str
     cursor: str
     observed_at: datetime
+    original: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,13 @@ def tag(tagger: Tagger, executor: Executor, limits: Limits) -> Stage[Prepared, T
     return Stage("tag", work, bury, size, limits)
 
 
-def index(write: Callable[[Sequence[Tagged]], Awaitable[WriteReport]], limits: Limits) -> Stage[Tagged, Tagged]:
-    """Writes changes, in order and so one batch at a time; `write` applies a batch with its cursor, all or nothing."""
+def index(
+    write: Callable[[Sequence[Tagged]], Awaitable[object]], limits: Limits, name: str = "index"
+) -> Stage[Tagged, Tagged]:
+    """Writes changes, in order and so one batch at a time; `write` applies a batch with its cursor, all or nothing.
+
+    Wherever to: into the index here, to a topic where the index is another stage's.
+    """
 
     async def work(values: Sequence[Tagged]) -> Sequence[Tagged]:
         await write(values)
@@ -117,7 +126,7 @@ def index(write: Callable[[Sequence[Tagged]], Awaitable[WriteReport]], limits: L
     def size(value: Tagged) -> Size:
         return Size(weight=weight_of(value.arrival.event))
 
-    return Stage("index", work, bury, size, replace(limits, concurrency=1))
+    return Stage(name, work, bury, size, replace(limits, concurrency=1))
 
 
 async def _compute(
@@ -153,8 +162,8 @@ def _with_dead_letter(arrival: Arrival, error: Exception, refused: Outcome) -> A
         origin=clean_text(arrival.origin),
         source=clean_text(event.source),
         cause=cause.value,
-        message=clean_text(_explain(error)[:MAX_MESSAGE_LENGTH]),
-        body=_body(event),
+        message=clean_text(explain(error)[:MAX_MESSAGE_LENGTH]),
+        body=_body(event) if arrival.original is None else arrival.original,
         post_id=clean_text(event.id) if isinstance(event, Post | Deletion) else None,
         author=_author(event),
         position=event.position,
@@ -162,8 +171,8 @@ def _with_dead_letter(arrival: Arrival, error: Exception, refused: Outcome) -> A
     return replace(arrival, event=letter)
 
 
-def _explain(error: Exception) -> str:
-    """What went wrong; for an unexpected exception also where, because nobody will see its traceback."""
+def explain(error: Exception) -> str:
+    """What went wrong, in one line; for an unexpected exception also where: nobody will see its traceback."""
     if isinstance(error, Poison):
         return str(error)
     frames = extract_tb(error.__traceback__)

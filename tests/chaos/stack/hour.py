@@ -1,0 +1,69 @@
+"""Random faults for as long as SECONDS_OF_CHAOS says (`make chaos`): not collected by a plain run of the tests.
+
+Round after round: a new feed's topics, two workers, and faults at random until the feed is worked off; after each round
+everything of the oracle is there once and nothing else. The seed of a round is printed, and decides all of its faults.
+"""
+
+import os
+import random
+import signal
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from fleet import feed
+from test_workers import _ONE_FEED, fleet_on
+
+FAULTS = ("kill", "stop", "pause", "broker")
+PAUSE_SECONDS = 9  # longer than the group waits
+
+
+def test_random_faults(new_stack: Any, tmp_path: Path) -> None:
+    broker = new_stack("kafka").kafka
+    records = feed(_ONE_FEED)
+    end = time.monotonic() + float(os.environ.get("SECONDS_OF_CHAOS", "3600"))
+    for number in count(1):
+        if time.monotonic() > end:
+            break
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        print(f"round {number}", flush=True)
+        one_round(broker, fleet_on(broker.specification, records, folder), random.Random(number))
+
+
+def one_round(broker: Any, fleet: Any, dice: random.Random) -> None:
+    """Faults until the feed is worked off; two workers run after each of them."""
+    try:
+        fleet.start()
+        fleet.start()
+        fleet.until_written(20)
+        while fleet.feed:
+            victim = dice.choice([worker for worker in fleet.workers if worker.process.poll() is None])
+            fault(dice.choice(FAULTS), broker, victim)
+            if victim.process.poll() is not None:
+                fleet.start()
+            fleet.publish_some(dice.randrange(50, 300))
+        fleet.until_done()
+        fleet.stop_all()
+        fleet.assert_everything_once()
+    finally:
+        fleet.close()
+
+
+def fault(kind: str, broker: Any, victim: Any) -> None:
+    match kind:
+        case "kill":
+            victim.signal(signal.SIGKILL)
+            victim.wait()
+        case "stop":
+            victim.signal(signal.SIGTERM)
+            assert victim.wait() == 0, victim.output()
+        case "pause":
+            victim.signal(signal.SIGSTOP)
+            time.sleep(PAUSE_SECONDS)
+            victim.signal(signal.SIGCONT)
+        case "broker":
+            broker.kill()
+            broker.start()
+            broker.wait()

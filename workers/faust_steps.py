@@ -1,0 +1,91 @@
+"""The stages of a worker: what the agents of `workers/app.py` are made of, with their limits and counters."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from search.index import EntityIndex
+from tagstream.settings import Settings
+from tagstream.topics import Topics
+from workers import indexing, stages
+from workers.abandonable import AbandonablePool
+from workers.counters import Counters
+from workers.faust_deliveries import GROUP_RECORDS
+from workers.records import Indexing, outgoing
+from workers.stage import Limits, Stage
+from workers.stages import Arrival, Prepared, Tagged
+from workers.tagger import Tagger
+
+_INDEX_POSTS = 256
+_INDEX_DEADLINE_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """The threads of a worker: one that reads and writes records and prepares posts, some that tag."""
+
+    records: AbandonablePool
+    tag: AbandonablePool
+
+    def shutdown(self) -> None:
+        """Ends them after what they compute at the moment; nobody waits for it."""
+        for pool in (self.records, self.tag):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The stages, in the order of the pipeline; `tag_counters` and `index_counters` say what became of records."""
+
+    prepare: Stage[Arrival, Prepared]
+    tag: Stage[Prepared, Tagged]
+    publish: Stage[Tagged, Tagged]
+    index: Stage[Indexing, indexing.Indexed]
+    mention: Stage[indexing.Indexed, None]
+    tag_counters: Counters
+    index_counters: Counters
+
+
+def open_pools(settings: Settings) -> Pools:
+    """The threads that the settings allow. Twice as many as cores tag: while one decodes, another computes."""
+    return Pools(AbandonablePool(1, "records"), AbandonablePool(2 * settings.threads, "tag"))
+
+
+def open_steps(
+    settings: Settings, tagger: Tagger, index: EntityIndex, publish: indexing.Publish, topics: Topics, pools: Pools
+) -> Steps:
+    """The stages of a worker with this tagger and this index."""
+    tag_counters, index_counters = Counters(), Counters()
+    limits = Limits(
+        batch_count=GROUP_RECORDS,
+        batch_tokens=settings.token_budget,
+        window_count=4 * GROUP_RECORDS,
+        window_weight=settings.in_flight_bytes,
+    )
+    tag_limits = replace(
+        limits,
+        batch_count=settings.batch_posts,
+        batch_deadline_seconds=settings.batch_deadline_ms / 1000,
+        concurrency=2 * settings.threads + 1,
+        window_count=settings.in_flight_posts,
+    )
+    effect_limits = replace(limits, batch_count=_INDEX_POSTS, window_count=4 * _INDEX_POSTS)
+    index_limits = replace(effect_limits, batch_deadline_seconds=_INDEX_DEADLINE_SECONDS)
+
+    async def publish_tagged(values: Sequence[Tagged]) -> None:
+        records = await asyncio.get_running_loop().run_in_executor(
+            pools.records, lambda: [record for value in values if (record := outgoing(value, topics))]
+        )
+        await publish(records)
+        for value in values:
+            tag_counters.count_change(value.change)
+
+    return Steps(
+        prepare=stages.prepare(tagger, pools.records, limits),
+        tag=stages.tag(tagger, pools.tag, tag_limits),
+        publish=stages.index(publish_tagged, effect_limits, name="publish"),
+        index=indexing.index(index, publish, topics, index_counters, index_limits),
+        mention=indexing.mention(publish, effect_limits),
+        tag_counters=tag_counters,
+        index_counters=index_counters,
+    )

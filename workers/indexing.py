@@ -1,0 +1,92 @@
+"""The index stages of the distributed shape: changes ─▶ index, dead letters ─▶ posts.dead, then news ─▶ mentions.
+
+Owns what a batch of `posts.tagged` does. Knows an index by its interface and topics by a function that publishes.
+Mentions go out after the write and before the acknowledgement, and a repeated write names them again: a crash in
+between loses none (invariants 2 and 3).
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from search.index import EntityIndex, Indexable, WriteReport
+from tagstream.errors import Fatal, Poison
+from tagstream.posts import DeadLetter
+from tagstream.topics import Topics
+from workers.counters import Counters, Outcome
+from workers.mentions import mentions_of
+from workers.records import Indexing, Outgoing, buried, letter_of
+from workers.stage import Limits, Size, Stage
+from workers.stages import explain
+
+Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
+
+_RECORD_WEIGHT = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What was done, and the mentions that it leads to."""
+
+    mentions: tuple[Outgoing, ...]
+    weight: int
+
+
+def index(
+    entities: EntityIndex, publish: Publish, names: Topics, counters: Counters, limits: Limits
+) -> Stage[Indexing, Indexed]:
+    """Writes changes into the index, in order and so one batch at a time."""
+
+    async def work(values: Sequence[Indexing]) -> list[Indexed]:
+        letters = [value.change for value in values if isinstance(value.change, DeadLetter)]
+        changes = [value.change for value in values if not isinstance(value.change, DeadLetter)]
+        report = await entities.write(changes) if changes else WriteReport()
+        if kept := [one for letter in letters if (one := buried(letter, names))]:
+            await publish(kept)
+        counters.fold(report)
+        for value in values:
+            counters.count_change(value.change)
+        news = set(report.news)
+        return [Indexed(_mentions(value, news, names), _weight(value)) for value in values]
+
+    async def bury(value: Indexing, error: Exception) -> Indexed:
+        cause = Outcome.REJECTED if isinstance(error, Poison) else Outcome.UNEXPECTED
+        letter = letter_of(value.record, cause, explain(error), value.change)
+        if kept := buried(letter, names):
+            await publish([kept])
+        counters.count_change(letter)
+        return Indexed((), 0)
+
+    def size(value: Indexing) -> Size:
+        return Size(weight=_weight(value))
+
+    return Stage("index", work, bury, size, replace(limits, concurrency=1))
+
+
+def mention(publish: Publish, limits: Limits) -> Stage[Indexed, None]:
+    """Publishes the mentions of what was indexed."""
+
+    async def work(values: Sequence[Indexed]) -> list[None]:
+        if mentions := [one for value in values for one in value.mentions]:
+            await publish(mentions)
+        return [None] * len(values)
+
+    async def bury(_: Indexed, error: Exception) -> None:
+        raise Fatal(f"mentions cannot be published: {explain(error)}") from error  # the post itself is in the index
+
+    def size(value: Indexed) -> Size:
+        return Size(weight=value.weight)
+
+    return Stage("mention", work, bury, size, replace(limits, concurrency=1))
+
+
+def _mentions(value: Indexing, news: set[tuple[str, int]], names: Topics) -> tuple[Outgoing, ...]:
+    """The mentions of a post that is news; once, should the batch hold it twice."""
+    change = value.change
+    if not isinstance(change, Indexable) or (change.post.id, change.post.revision) not in news:
+        return ()
+    news.discard((change.post.id, change.post.revision))
+    return tuple(mentions_of(change, names))
+
+
+def _weight(value: Indexing) -> int:
+    return _RECORD_WEIGHT + 4 * len(value.record.value or b"")

@@ -1,0 +1,58 @@
+"""Carries deletions and erasures on to the dead letters of the broker.
+
+::
+
+    posts.dead ─▶ every letter ─▶ index.write ─▶ refused: its post or its author is gone ─▶ a null on posts.dead
+
+The index alone knows what was deleted: its registry outlasts the posts, and refuses a letter that a deletion or an
+erasure covers, whichever came first. So nothing here keeps state, any number may run at once or be killed, and
+the next sweep finds what this one did not. Keeps invariant 4 for dead letters.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from search.index import EntityIndex
+from tagstream.posts import DeadLetter
+
+_OFFERED_AT_ONCE = 64
+
+
+class Letters(Protocol):
+    """What a sweep needs of the letters of a broker."""
+
+    def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]: ...
+
+    async def drop(self, origins: Sequence[str]) -> None: ...
+
+
+async def sweep_letters(letters: Letters, index: EntityIndex) -> int:
+    """Ends the letters that the index refuses; says how many. Waits while the broker is away.
+
+    Raises:
+        IndexUnavailable: the index does not answer.
+        Fatal: from either.
+    """
+    offered = await _offer(letters, index)
+    await index.refresh()
+    kept = {letter.origin async for letter in index.dead_letters()}
+    refused = [origin for origin in offered if origin not in kept]
+    await letters.drop(refused)
+    # What was requeued meanwhile must not come back into the index by our offer.
+    present = {letter.origin async for letter in letters.dead_letters()}
+    await index.drop_dead_letters([origin for origin in offered if origin not in present])
+    return len(refused)
+
+
+async def _offer(letters: Letters, index: EntityIndex) -> list[str]:
+    origins: list[str] = []
+    some: list[DeadLetter] = []
+    async for letter in letters.dead_letters():
+        origins.append(letter.origin)
+        some.append(letter)
+        if len(some) == _OFFERED_AT_ONCE:
+            await index.write(some)
+            some = []
+    if some:
+        await index.write(some)
+    return origins

@@ -1,0 +1,224 @@
+"""One worker process: starts the agents, watches them, and ends them so that nothing is lost and little repeated.
+
+::
+
+    start:  broker there? topics there? ─▶ health page ─▶ agents join the group
+    stop:   take nothing more ─▶ finish what is in flight (at most `stop_seconds`) ─▶ commit ─▶ leave the group
+
+Owns the life of the process. What was finished is committed before the group is left, so the next owner does not repeat
+it; what was not is read again. Keeps invariants 2, 3 and 7.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from search.index import EntityIndex
+from tagstream.errors import BrokerUnavailable, Fatal
+from tagstream.settings import Settings
+from tagstream.topics import open_topics
+from workers.app import create_app
+from workers.faust_app import WorkerApp, group_of, quiet_libraries
+from workers.faust_pipeline import Pipeline
+from workers.faust_publisher import Publisher
+from workers.faust_steps import Steps, open_pools, open_steps
+from workers.faust_transport import consumer_of
+from workers.faust_witness import Witness
+from workers.health import HealthPage, Metric, Partition, Watch
+from workers.tagger import Tagger
+
+# A commit and the leaving of a group are one round trip each; a broker that is down is not waited for.
+LAST_COMMIT_SECONDS = 1.0
+LEAVE_SECONDS = 1.0
+_LOOKS_A_LIMIT = 10
+
+
+async def run_worker(
+    settings: Settings,
+    tagger: Tagger,
+    index: EntityIndex,
+    *,
+    stop: asyncio.Event,
+    say: Callable[[str], None] = lambda _: None,
+) -> int:
+    """Works until `stop` is set; returns how many records were in flight then and were not finished in time.
+
+    Raises:
+        ServiceUnavailable: Kafka does not answer at the start, or lacks a topic.
+        Fatal: from a stage, or because the worker is stuck or its client broken; nothing unfinished was acknowledged.
+    """
+    quiet_libraries()
+    topics = open_topics(settings)
+    witness = Witness(settings.kafka, group_of(settings), (topics.posts.name, topics.tagged.name))
+    await witness.open()
+    pools = open_pools(settings)
+    try:
+        pipeline = Pipeline(pools.records)
+        publish = _LatePublisher()
+        steps = open_steps(settings, tagger, index, publish, topics, pools)
+        app = create_app(settings, steps, pipeline)
+        publish.publisher = Publisher(app)
+        pipeline.attach(lambda: consumer_of(app))
+        return await _Worker(settings, app, pipeline, steps, publish.publisher, witness, say).run(stop)
+    finally:
+        pools.shutdown()
+        await witness.close()
+
+
+async def _within(seconds: float, work: Awaitable[Any]) -> bool:
+    """Whether the work ended in that time. What did not is left alone: Faust's services swallow a cancellation."""
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait((task,), timeout=seconds)
+    for one in done:
+        if not one.cancelled() and (error := one.exception()) is not None:
+            raise Fatal(f"the worker could not end in order: {error!r}") from error
+    return bool(done)
+
+
+class _LatePublisher:
+    """The stages are made before the app whose producer they use."""
+
+    publisher: Publisher
+
+    def __call__(self, records: Any) -> Awaitable[None]:
+        return self.publisher(records)
+
+
+class _Worker:
+    def __init__(
+        self,
+        settings: Settings,
+        app: WorkerApp,
+        pipeline: Pipeline,
+        steps: Steps,
+        publisher: Publisher,
+        witness: Witness,
+        say: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._app = app
+        self._pipeline = pipeline
+        self._steps = steps
+        self._publisher = publisher
+        self._witness = witness
+        self._say = say
+        self._started = False
+        self._watch = Watch(float(settings.worker_stuck_seconds))
+        self._page = HealthPage(self._not_live, self._not_ready, self._metrics)
+
+    async def run(self, stop: asyncio.Event) -> int:
+        address = await self._page.open(self._settings.worker_http)
+        try:
+            self._say(f"working on {', '.join(self._settings.kafka)}; health at {address}/health/ready")
+            await self._live(stop)
+            return self._pipeline.in_flight
+        finally:
+            await self._page.close()
+
+    async def _live(self, stop: asyncio.Event) -> None:
+        """From the start of the app to its end, whatever ends it."""
+        app = self._app
+        ends: list[asyncio.Future[Any]] = []
+        try:
+            starting = asyncio.ensure_future(app.start())
+            stopping = asyncio.ensure_future(stop.wait())
+            crashing = asyncio.ensure_future(app._crashed.wait())
+            ends += [starting, stopping, crashing, self._pipeline.failure, asyncio.ensure_future(self._watching())]
+            await asyncio.wait((starting, *ends[1:]), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                self._started = True
+                await asyncio.wait(ends[1:], return_when=asyncio.FIRST_COMPLETED)
+            for end in (self._pipeline.failure, ends[-1]):
+                if end.done():
+                    end.result()
+            if crashing.done():
+                raise Fatal(f"the Kafka client broke: {app.crash_reason!r}; what was in flight was not acknowledged")
+        finally:
+            await self._end()
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
+
+    async def _end(self) -> None:
+        """Finishes what is in flight, commits, leaves the group; each within its time."""
+        self._pipeline.stop.set()
+        if self._started:
+            if not self._pipeline.failure.done():
+                await _within(self._settings.stop_seconds, self._pipeline.drained())
+            await _within(LAST_COMMIT_SECONDS, self._app.consumer.commit())
+        if not await _within(LEAVE_SECONDS, self._app.stop()):
+            self._say("the group could not be left in time: it will find out by itself")
+
+    async def _watching(self) -> None:
+        """Looks after the partitions; ends, by an error, when one of them is stuck."""
+        pause = self._settings.worker_stuck_seconds / _LOOKS_A_LIMIT
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                standings = await self._witness.standings(self._held())
+            except BrokerUnavailable:
+                self._watch.excuse()
+                continue
+            self._watch.observe(standings, excused=self._pipeline.waiting_for is not None)
+            if problem := self._not_live():
+                raise Fatal(f"{problem}: a supervisor should start this worker again")
+
+    def _held(self) -> list[Partition]:
+        if not self._started:
+            return []
+        return [(partition.topic, partition.partition) for partition in self._app.consumer.assignment()]
+
+    def _not_live(self) -> str | None:
+        if not self._watch.stuck:
+            return None
+        names = ", ".join(f"{topic}-{number}" for topic, number in sorted(self._watch.stuck))
+        return f"stuck: {names} had work, and no commit for {self._settings.worker_stuck_seconds} s"
+
+    def _not_ready(self) -> str | None:
+        if self._pipeline.stop.is_set():
+            return "stopping"
+        if not self._started or self._app.rebalancing:
+            return "joining the group"
+        if waiting_for := self._pipeline.waiting_for:
+            return f"waiting for {waiting_for}"
+        return None
+
+    def _metrics(self) -> Iterable[Metric]:
+        runners = self._pipeline.runners.items()
+        counters = {"tag": self._steps.tag_counters, "index": self._steps.index_counters}
+        yield Metric(
+            "records_total",
+            "counter",
+            "Records by agent and by what became of them.",
+            {
+                f'agent="{agent}",outcome="{outcome}"': number
+                for agent, counted in counters.items()
+                for outcome, number in counted.snapshot().items()
+            },
+        )
+        yield Metric("published_total", "counter", "Records published.", {"": self._publisher.published})
+        yield Metric(
+            "in_flight", "gauge", "Records in each stage.", {f'stage="{name}"': one.in_flight for name, one in runners}
+        )
+        yield Metric(
+            "retries_total",
+            "counter",
+            "Calls repeated because something was down.",
+            {f'stage="{name}"': one.breaker.retries for name, one in runners},
+        )
+        yield Metric(
+            "waiting",
+            "gauge",
+            "1 while a stage waits for something that is down.",
+            {f'stage="{name}"': one.breaker.waiting_for is not None for name, one in runners},
+        )
+        yield Metric(
+            "lag",
+            "gauge",
+            "Records not acknowledged, by partition, when last asked.",
+            {
+                f'topic="{topic}",partition="{number}"': standing.lag
+                for (topic, number), standing in self._watch.standings.items()
+            },
+        )

@@ -23,7 +23,7 @@ from typing import Any
 
 from kafka.errors import AuthorizationError, InvalidProducerEpochError, KafkaError, ProducerFencedError
 
-from tagstream.broker import PATIENCE_SECONDS, at_start, close_producer, judged, open_producer
+from tagstream.broker import PATIENCE_SECONDS, at_start, close_producer, commit_transaction, judged, open_producer
 from tagstream.compacted import newest_values
 from tagstream.daemon import in_daemon_thread
 from tagstream.errors import CorruptState, Fatal
@@ -31,6 +31,8 @@ from tagstream.settings import Settings
 from tagstream.topics import Topics
 
 _PAUSE_SECONDS = 0.5
+# Longer than the broker lets a transaction be open: what is not committed by then never will be.
+_COMMIT_SECONDS = 15.0
 _INIT_ATTEMPTS = 30
 
 
@@ -151,7 +153,7 @@ class CursorKeeper:
         sent = producer.send(
             self._topic, key=self._source.encode(), value=json.dumps(value, ensure_ascii=False).encode()
         )
-        producer.commit_transaction()
+        commit_transaction(producer, _COMMIT_SECONDS)
         sent.get(timeout=1)
         self._known = place
 

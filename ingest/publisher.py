@@ -13,10 +13,12 @@ keep their order but across a failed attempt; what reads them does not depend on
 
 import asyncio
 import random
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from itertools import count
 from typing import Any, NamedTuple
 
 from kafka.errors import KafkaError
@@ -27,6 +29,8 @@ from tagstream.settings import Settings
 from tagstream.topics import Headers, Topics
 
 _PAUSE_SECONDS = 0.5
+# Well above the time in which one request is answered or given up.
+_STALLED_SECONDS = 30.0
 
 
 class Record(NamedTuple):
@@ -40,17 +44,25 @@ class Record(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class _Batch:
-    """Records whose acknowledgements are still awaited; counted down by the library's thread alone."""
+    """Records of which so many are not acknowledged yet."""
 
     left: int
     published: asyncio.Future[None]
+
+
+class _Attempt(NamedTuple):
+    """One record, given to one producer."""
+
+    record: Record
+    batch: _Batch
 
 
 class Publisher:
     """One producer and the attempts that it makes. Belongs to the event loop on which it was opened.
 
     `failure` is set when publishing cannot go on. `last_refusal` is what the broker last answered to an attempt that is
-    being repeated, None while all is well.
+    being repeated, None while all is well. A producer that acknowledges nothing for `_STALLED_SECONDS` is replaced, and
+    what it held is published again: after a restart of the broker the library was seen to stand still for ever.
     """
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
@@ -59,8 +71,13 @@ class Publisher:
         self._settings = settings
         self._topics = topics
         self._producer: Any = None
-        self._again: list[tuple[Record, _Batch]] = []
+        self._lock = threading.Lock()
+        self._in_flight: dict[int, _Attempt] = {}  # by number; shared with the library's thread, under the lock
+        self._numbers = count()
+        self._again: list[_Attempt] = []
         self._retrying: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._progress = 0.0
 
     async def open(self) -> None:
         """Connects.
@@ -72,6 +89,7 @@ class Publisher:
         self._loop = asyncio.get_running_loop()
         self.failure = self._loop.create_future()
         self._producer = await asyncio.to_thread(at_start, self._settings, self._open, PATIENCE_SECONDS)
+        self._watching = self._loop.create_task(self._watch())
 
     def _open(self) -> Any:
         producer = open_producer(self._settings)
@@ -87,35 +105,52 @@ class Publisher:
     async def publish(self, records: Sequence[Record]) -> asyncio.Future[None]:
         """Hands the records over; the answer is done when the broker holds them all, however long that takes."""
         batch = _Batch(len(records), self._loop.create_future())
-        await asyncio.to_thread(self._send, [(record, batch) for record in records])
+        await asyncio.to_thread(self._send, [_Attempt(record, batch) for record in records])
         return batch.published
 
     async def close(self) -> None:
         """Ends at once: what is not acknowledged by now may or may not be on the broker."""
-        if self._retrying is not None:
-            self._retrying.cancel()
+        for task in (self._retrying, self._watching):
+            if task is not None:
+                task.cancel()
         if self._producer is not None:
             await asyncio.to_thread(close_producer, self._producer)
 
-    def _send(self, attempts: Sequence[tuple[Record, _Batch]]) -> None:
-        for record, batch in attempts:
+    def _send(self, attempts: Sequence[_Attempt]) -> None:
+        producer = self._producer
+        for attempt in attempts:
+            number = next(self._numbers)
+            with self._lock:
+                if not self._in_flight:
+                    self._progress = time.monotonic()
+                self._in_flight[number] = attempt
+            record = attempt.record
             try:
-                future = self._producer.send(record.topic, key=record.key, value=record.value, headers=record.headers)
+                future = producer.send(record.topic, key=record.key, value=record.value, headers=record.headers)
             except KafkaError as error:
-                self._failed(record, batch, error)
+                self._failed(producer, number, error)
             else:
-                future.add_callback(self._acknowledged, batch)
-                future.add_errback(partial(self._failed, record, batch))
+                future.add_callback(self._acknowledged, number)
+                future.add_errback(self._failed, producer, number)
 
-    def _acknowledged(self, batch: _Batch, _: object) -> None:
-        batch.left -= 1
-        if not batch.left:
-            self._on_loop(self._complete, batch)
+    def _acknowledged(self, number: int, _: object) -> None:
+        with self._lock:
+            attempt = self._in_flight.pop(number, None)
+            if attempt is None:
+                return  # it was given to another producer meanwhile, and counts there
+            self._progress = time.monotonic()
+            attempt.batch.left -= 1
+            complete = not attempt.batch.left
+        if complete:
+            self._on_loop(self._complete, attempt.batch)
 
-    def _failed(self, record: Record, batch: _Batch, error: Exception) -> None:
-        self._on_loop(self._judge, record, batch, error)
+    def _failed(self, producer: Any, number: int, error: Exception) -> None:
+        with self._lock:
+            attempt = self._in_flight.pop(number, None)
+        if attempt is not None:
+            self._on_loop(self._judge, producer, attempt, error)
 
-    def _on_loop(self, callback: Any, *arguments: Any) -> None:
+    def _on_loop(self, callback: Callable[..., None], *arguments: Any) -> None:
         with suppress(RuntimeError):  # the loop has ended: nobody waits any more
             self._loop.call_soon_threadsafe(callback, *arguments)
 
@@ -124,14 +159,18 @@ class Publisher:
         if not batch.published.done():
             batch.published.set_result(None)
 
-    def _judge(self, record: Record, batch: _Batch, error: Exception) -> None:
+    def _judge(self, producer: Any, attempt: _Attempt, error: Exception) -> None:
         verdict = judged(error)
-        if isinstance(verdict, Fatal):
+        # What a producer says that was replaced, and closed, concerns nobody.
+        if isinstance(verdict, Fatal) and producer is self._producer:
             if not self.failure.done():
                 self.failure.set_exception(verdict)
             return
         self.last_refusal = str(verdict)
-        self._again.append((record, batch))
+        self._repeat([attempt])
+
+    def _repeat(self, attempts: Sequence[_Attempt]) -> None:
+        self._again += attempts
         if self._retrying is None or self._retrying.done():
             self._retrying = self._loop.create_task(self._retry())
 
@@ -140,3 +179,25 @@ class Publisher:
             await asyncio.sleep(_PAUSE_SECONDS * (0.5 + random.random()))
             attempts, self._again = self._again, []
             await asyncio.to_thread(self._send, attempts)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_STALLED_SECONDS / 4)
+            with self._lock:
+                stalled = bool(self._in_flight) and time.monotonic() - self._progress > _STALLED_SECONDS
+            if stalled:
+                await self._replace()
+
+    async def _replace(self) -> None:
+        """Gives what the producer holds to a new one, if a broker can be reached at all."""
+        try:
+            replacement = await asyncio.to_thread(self._open)
+        except KafkaError as error:
+            self.last_refusal = str(judged(error))
+            return
+        old, self._producer = self._producer, replacement
+        with self._lock:
+            held = list(self._in_flight.values())
+            self._in_flight.clear()
+        self._repeat(held)
+        await asyncio.to_thread(close_producer, old)

@@ -111,7 +111,11 @@ class EntityIndex(Protocol):
     """
 
     async def write(self, changes: Sequence[Change], cursor: SourceCursor | None = None) -> WriteReport:
-        """Applies the changes in order, with the cursor. Durable on return and idempotent; all or nothing here."""
+        """Applies the changes in order, then the cursor. Durable on return and idempotent.
+
+        One that raises may leave a part of the changes (never the cursor) where the store has no transactions; the
+        same call again completes it.
+        """
         ...
 
     async def refresh(self) -> None:

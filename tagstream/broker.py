@@ -136,6 +136,20 @@ def close_producer(producer: Any) -> None:
     producer._sender.force_close()
     with suppress(KafkaError):
         producer.close(timeout=2)
+    # Or its finaliser would try once more, and print that it failed.
+    producer._closed = True
+
+
+def commit_transaction(producer: Any, timeout_seconds: float) -> None:
+    """Commits. The library's own call waits for ever, and after a restart of the broker that was seen to happen.
+
+    Raises:
+        KafkaError: it was refused, or is in doubt after that time.
+    """
+    result = producer._transaction_manager.begin_commit()
+    producer._sender.wakeup()
+    if not result.wait(timeout_ms=1000 * timeout_seconds):
+        raise kafka_errors.KafkaTimeoutError(f"a transaction was not committed within {timeout_seconds:.0f} s")
 
 
 def open_reader(settings: Settings, topic: str, *, committed: bool = True) -> Any:

@@ -12,6 +12,7 @@ Knows nothing of the index: whether a letter may still be kept is asked by `work
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 
 from kafka.errors import KafkaError
 
-from tagstream.broker import at_start, close_producer, judged, open_producer
+from tagstream.broker import PATIENCE_SECONDS, at_start, close_producer, judged, open_producer
 from tagstream.codec import decode, encode
 from tagstream.compacted import Entry, newest_values
 from tagstream.daemon import in_daemon_thread
@@ -31,6 +32,7 @@ from tagstream.topics import Headers, Topics, headers, key_of
 _READ_AT_ONCE = 64
 _WAIT_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
+_STALLED_SECONDS = 30.0
 
 
 class _Put(NamedTuple):
@@ -115,15 +117,17 @@ class BrokerLetters:
 
     def _put(self, puts: Sequence[_Put]) -> None:
         """Each is acknowledged on return, unless `close` comes first."""
-        if self._producer is None:
-            self._producer = at_start(self._settings, lambda: open_producer(self._settings))
         for one in puts:
             while not self._closing.is_set() and not self._is_acknowledged(one):
                 self._closing.wait(_PAUSE_SECONDS)
 
     def _is_acknowledged(self, one: _Put) -> bool:
+        """Puts it once; False after an outage: it may be there or not, and a repetition does no harm."""
+        if self._producer is None:
+            self._producer = at_start(self._settings, lambda: open_producer(self._settings), PATIENCE_SECONDS)
+        deadline = time.monotonic() + _STALLED_SECONDS
         future = None
-        while not self._closing.is_set():
+        while not self._closing.is_set() and time.monotonic() < deadline:
             try:
                 future = future or self._producer.send(one.topic, key=one.key, value=one.value, headers=one.headers)
                 future.get(timeout=_WAIT_SECONDS)
@@ -134,5 +138,8 @@ class BrokerLetters:
                 verdict = judged(error)
                 if isinstance(verdict, Fatal):
                     raise verdict from error
-                return False
+                future = None
+        # A producer that is silent for so long may never speak again: the next attempt takes another.
+        producer, self._producer = self._producer, None
+        close_producer(producer)
         return False

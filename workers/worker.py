@@ -202,6 +202,22 @@ class _Worker:
             "in_flight", "gauge", "Records in each stage.", {f'stage="{name}"': one.in_flight for name, one in runners}
         )
         yield Metric(
+            "batches_total",
+            "counter",
+            "Batches by stage and by why they were closed.",
+            {
+                f'stage="{name}",closed="{closed}"': number
+                for name, one in runners
+                for closed, number in one.batcher.figures.batches.items()
+            },
+        )
+        yield Metric(
+            "batch_posts_total",
+            "counter",
+            "Records that were in those batches.",
+            {f'stage="{name}"': one.batcher.figures.items for name, one in runners},
+        )
+        yield Metric(
             "retries_total",
             "counter",
             "Calls repeated because something was down.",

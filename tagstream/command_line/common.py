@@ -77,7 +77,10 @@ TagstreamGroup.group_class = TagstreamGroup
 
 def index_option(command: Decorated) -> Decorated:
     return click.option(
-        "--index", "index_spec", metavar="SPEC", help="The index: sqlite:PATH. [default: sqlite:tagstream.db]"
+        "--index",
+        "index_spec",
+        metavar="SPEC",
+        help="The index: sqlite:PATH or elasticsearch:URL. [default: sqlite:tagstream.db]",
     )(command)
 
 
@@ -85,8 +88,9 @@ def models_option(command: Decorated) -> Decorated:
     return click.option(
         "--models",
         "models_spec",
-        metavar="DIR",
-        help="The model repository, or stub: for a tagger that finds fixed words. [default: the shipped models]",
+        metavar="SPEC",
+        help="A model repository, grpc://HOST:PORT of a Triton server, or stub: for a tagger that finds fixed words. "
+        "[default: the shipped models]",
     )(command)
 
 
@@ -136,7 +140,7 @@ async def opened_index(settings: Settings, *, create: bool = False) -> AsyncIter
     """
     from search.open import open_index
 
-    index = await open_index(settings.index, create=create)
+    index = await open_index(settings.index, create=create, settings=settings)
     try:
         yield index
     finally:

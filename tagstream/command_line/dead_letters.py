@@ -6,19 +6,12 @@ for the workers. `sweep` brings the two together: a deletion reaches the letters
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
 
 import click
-from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from search.index import Change, Indexable
 from tagstream.command_line.broker_option import kafka_option
 from tagstream.command_line.common import (
     TagstreamGroup,
@@ -31,21 +24,18 @@ from tagstream.command_line.common import (
     run_until_stopped,
 )
 from tagstream.command_line.failures import Interrupted
+from tagstream.command_line.letters_again import (
+    chosen,
+    opened_broker_letters,
+    opened_letters,
+    requeue_in_index,
+    requeue_on_broker,
+)
 from tagstream.command_line.output import console, dead_letter_document, note, printable, write_lines
-from tagstream.errors import BadSettings, Fatal, MalformedPost, Poison, Retryable
-from tagstream.posts import DeadLetter, Deletion, Erasure, Event, Post, TaggedPost
-from tagstream.settings import Settings
-from workers.counters import Outcome
-from workers.tagger import Tagger
-
-if TYPE_CHECKING:
-    from tagstream.letters import BrokerLetters
+from tagstream.errors import Fatal
+from tagstream.posts import DeadLetter
 
 _LETTERS_IN_A_TABLE = 1000
-# These letters hold an event that had been read, as JSON; all others hold the bytes of the feed, or of a topic.
-_KEPT_BY_A_STAGE = (Outcome.UNTAGGABLE, Outcome.REJECTED, Outcome.UNEXPECTED, "oversized")
-# How a message of ours begins (a map of three entries), and no line of JSON.
-_MESSAGE = b"\x83"
 
 
 @click.group("dead-letters", cls=TagstreamGroup)
@@ -68,7 +58,7 @@ def list_letters(index_spec: str | None, kafka: str | None, cause: str | None, a
 
     async def work() -> Counter[str]:
         causes: Counter[str] = Counter()
-        async with _opened_letters(settings, kafka) as letters:
+        async with opened_letters(settings, kafka) as letters:
             table = _letters_table()
             async for letter in letters.dead_letters(cause):
                 causes[letter.cause] += 1
@@ -85,40 +75,6 @@ def list_letters(index_spec: str | None, kafka: str | None, cause: str | None, a
     counted = f": {', '.join(f'{printable(one)} {count:,}' for one, count in causes.most_common())}" if causes else ""
     hint = f"; the first {_LETTERS_IN_A_TABLE:,} are shown, --json lists all"
     note(f"{number:,} dead letters{counted}" + (hint if number > _LETTERS_IN_A_TABLE and not as_json else ""))
-
-
-class _Letters(Protocol):
-    """Where dead letters lie."""
-
-    def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]: ...
-
-
-@asynccontextmanager
-async def _opened_letters(settings: Settings, kafka: str | None) -> AsyncIterator[_Letters]:
-    if kafka is None:
-        async with opened_index(settings) as index:
-            yield index
-    else:
-        async with _opened_broker_letters(settings) as letters:
-            yield letters
-
-
-@asynccontextmanager
-async def _opened_broker_letters(settings: Settings) -> "AsyncIterator[BrokerLetters]":
-    from tagstream.letters import BrokerLetters
-    from tagstream.topics import open_topics
-    from tagstream.topics_admin import ensure_topics
-
-    def on_unreadable(key: str, reason: str) -> None:
-        note(f"{printable(key)}: left alone: {printable(reason)}")
-
-    topics = open_topics(settings)
-    await asyncio.to_thread(ensure_topics, settings, [topics.posts, topics.dead])
-    letters = BrokerLetters(settings, topics, on_unreadable)
-    try:
-        yield letters
-    finally:
-        await letters.close()
 
 
 def _letters_table() -> Table:
@@ -146,8 +102,8 @@ def show(origin: str, index_spec: str | None, kafka: str | None, as_json: bool) 
     settings = current_settings(index=index_spec, kafka=kafka)
 
     async def work() -> DeadLetter:
-        async with _opened_letters(settings, kafka) as letters:
-            return (await _chosen(letters, (origin,), None))[0]
+        async with opened_letters(settings, kafka) as letters:
+            return (await chosen(letters, (origin,), None))[0]
 
     letter = asyncio.run(work())
     if as_json:
@@ -196,9 +152,9 @@ def requeue(
         raise click.UsageError("--cause goes with --all")
     settings = current_settings(index=index_spec, models=models_spec, kafka=kafka)
     if kafka is None:
-        done = run_until_stopped(partial(_requeue_in_index, settings, load_tagger(settings), origins, cause))
+        done = run_until_stopped(partial(requeue_in_index, settings, load_tagger(settings), origins, cause))
     else:
-        done = run_until_stopped(partial(_requeue_on_broker, settings, origins, cause))
+        done = run_until_stopped(partial(requeue_on_broker, settings, origins, cause))
     if as_json:
         write_lines([{"succeeded": done.succeeded, "failed": done.failed, "left": done.left}])
     if done.left:
@@ -223,132 +179,10 @@ def sweep(index_spec: str | None, kafka: str | None, as_json: bool) -> None:
     from workers.letter_sweep import sweep_letters
 
     async def work() -> int:
-        async with opened_index(settings) as index, _opened_broker_letters(settings) as letters:
+        async with opened_index(settings) as index, opened_broker_letters(settings) as letters:
             return await sweep_letters(letters, index)
 
     dropped = asyncio.run(work())
     if as_json:
         write_lines([{"dropped": dropped}])
     note(f"done: {dropped:,} dead letters were dropped")
-
-
-async def _requeue_in_index(
-    settings: Settings, tagger: Tagger, origins: Sequence[str], cause: str | None, stop: asyncio.Event
-) -> "_Requeued":
-    async with opened_index(settings) as index:
-
-        async def process(letter: DeadLetter) -> None:
-            change = await asyncio.to_thread(_change_of, letter, tagger)
-            # The effect first, then the letter goes: a kill between the two costs a repetition, not the post.
-            await index.write([change])
-            await index.drop_dead_letters([letter.origin])
-
-        return await _requeue_all(process, await _chosen(index, origins, cause), stop)
-
-
-async def _requeue_on_broker(
-    settings: Settings, origins: Sequence[str], cause: str | None, stop: asyncio.Event
-) -> "_Requeued":
-    async with _opened_broker_letters(settings) as letters:
-
-        async def process(letter: DeadLetter) -> None:
-            event = read_again(letter)
-            if isinstance(event, DeadLetter):
-                raise MalformedPost(event.message)
-            await letters.requeue(letter, event)
-
-        return await _requeue_all(process, await _chosen(letters, origins, cause), stop)
-
-
-async def _chosen(index: _Letters, origins: Sequence[str], cause: str | None) -> list[DeadLetter]:
-    """The named dead letters, or all of a cause where none is named.
-
-    Raises:
-        BadSettings: there is none of that name.
-    """
-    wanted = set(origins)
-    found = [letter async for letter in index.dead_letters(cause) if not wanted or letter.origin in wanted]
-    absent = wanted.difference(letter.origin for letter in found)
-    if absent:
-        raise BadSettings(f"there is no dead letter {min(absent)!r}; `tagstream dead-letters list` names them")
-    return found
-
-
-@dataclass(slots=True)
-class _Requeued:
-    """How many letters succeeded, failed again (some of them unexpectedly), and were not tried because of a stop."""
-
-    succeeded: int = 0
-    failed: int = 0
-    unexpected: int = 0
-    left: int = 0
-
-
-async def _requeue_all(
-    process: Callable[[DeadLetter], Awaitable[None]], letters: Sequence[DeadLetter], stop: asyncio.Event
-) -> _Requeued:
-    done = _Requeued()
-    for letter in letters:
-        if stop.is_set():
-            break
-        try:
-            await process(letter)
-            done.succeeded += 1
-        except Poison as poison:
-            done.failed += 1
-            note(f"{printable(letter.origin)}: {poison}")
-        except (Fatal, Retryable):
-            raise
-        except Exception as error:  # the boundary: whatever one letter raises must not keep the others waiting
-            done.failed += 1
-            done.unexpected += 1
-            note(f"{printable(letter.origin)}: unexpected {type(error).__name__}: {printable(str(error))}")
-    done.left = len(letters) - done.succeeded - done.failed
-    return done
-
-
-def _change_of(letter: DeadLetter, tagger: Tagger) -> Change:
-    """What the letter's bytes do to the index now."""
-    event = read_again(letter)
-    if isinstance(event, Post):
-        tagged = tagger.tag(tagger.prepare([event]))[0]
-        return Indexable(tagged, datetime.now(UTC), event.position)
-    return event
-
-
-def read_again(letter: DeadLetter) -> Event:
-    """The event of a dead letter's bytes: a line of a feed, or what a stage kept of an event that it had read.
-
-    Raises:
-        MalformedPost: it still cannot be read, or too little of it was kept.
-    """
-    from ingest.sources.jsonl_line import read_event
-
-    if letter.size > len(letter.body):
-        raise MalformedPost(
-            f"only {len(letter.body):,} of its {letter.size:,} bytes were kept: feed the original again"
-        )
-    if letter.body.startswith(_MESSAGE):
-        return _event_of_message(letter.body)
-    if letter.cause in _KEPT_BY_A_STAGE:
-        return _kept_event(letter.body)
-    event = read_event(letter.body, origin=letter.origin, position=letter.position, source=letter.source)
-    if isinstance(event, DeadLetter):
-        raise MalformedPost(event.message)
-    return event
-
-
-def _kept_event(body: bytes) -> Event:
-    for contract in (Post, Deletion, Erasure):
-        with suppress(ValidationError):
-            return contract.model_validate_json(body)
-    raise MalformedPost("its bytes are neither a post nor a deletion nor an erasure")
-
-
-def _event_of_message(body: bytes) -> Event:
-    from tagstream.codec import decode
-
-    message = decode(body)
-    if isinstance(message, TaggedPost | DeadLetter):
-        raise MalformedPost(f"its bytes are a {type(message).__name__}, which no source gives")
-    return message

@@ -104,6 +104,42 @@ async def test_what_is_not_even_taken_is_given_again(publisher: Any) -> None:
     await asyncio.wait_for(published, 5)
 
 
+async def test_a_producer_that_stands_still_is_replaced_and_counts_nothing_twice(
+    publisher: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = await publisher.publish(batch("a", "b"))
+    first = publisher.producer
+    second = HeldProducer()
+    monkeypatch.setattr(Publisher, "_open", lambda _: second)
+    await publisher._replace()
+    publisher.producer = second
+    await sent(publisher, 2)
+    for _, future in first.sent:  # the old one wakes up, or is closed: either way nobody listens
+        future.success(None)
+    second.sent[0][1].success(None)
+    await asyncio.sleep(0.02)
+    assert not published.done()
+    second.sent[1][1].success(None)
+    await asyncio.wait_for(published, 5)
+    assert second.keys() == [b"a", b"b"]
+
+
+async def test_a_stall_is_noticed(publisher: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced = asyncio.Event()
+    monkeypatch.setattr(ingest.publisher, "_STALLED_SECONDS", 0.01)
+
+    async def replace(_: Publisher) -> None:
+        replaced.set()
+
+    monkeypatch.setattr(Publisher, "_replace", replace)
+    watching = asyncio.create_task(publisher._watch())
+    await asyncio.sleep(0.05)
+    assert not replaced.is_set(), "there is nothing to wait for"
+    await publisher.publish(batch("a"))
+    await asyncio.wait_for(replaced.wait(), 5)
+    watching.cancel()
+
+
 async def test_a_refusal_ends_it_and_accuses_nobody(publisher: Any) -> None:
     """The library fails whatever is in flight with the error of one record."""
     published = await publisher.publish(batch("a", "b"))

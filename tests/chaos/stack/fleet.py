@@ -130,9 +130,17 @@ class Fleet:
             for name in (self.topics.posts.name, self.topics.tagged.name)
         }
         self._dead = [TopicPartition(self.topics.dead.name, 0)]
+        self.look()
+
+    def look(self) -> None:
+        """Connects to the broker."""
         self._reader = KafkaConsumer(
-            bootstrap_servers=brokers, group_id=f"{prefix}tagstream-worker", enable_auto_commit=False
+            bootstrap_servers=self.brokers, group_id=f"{self.prefix}tagstream-worker", enable_auto_commit=False
         )
+
+    def look_away(self) -> None:
+        """Disconnects: the client leaks a socket at each attempt to reach a broker that is away."""
+        self._reader.close()
 
     def close(self) -> None:
         for worker in self.workers:

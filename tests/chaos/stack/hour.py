@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from fleet import feed
+from fleet import Fleet, feed
 from test_workers import _ONE_FEED, fleet_on
 
 FAULTS = ("kill", "stop", "pause", "broker")
@@ -40,7 +40,7 @@ def one_round(broker: Any, fleet: Any, dice: random.Random) -> None:
         fleet.until_written(20)
         while fleet.feed:
             victim = dice.choice([worker for worker in fleet.workers if worker.process.poll() is None])
-            fault(dice.choice(FAULTS), broker, victim)
+            fault(dice.choice(FAULTS), broker, fleet, victim)
             if victim.process.poll() is not None:
                 fleet.start()
             fleet.publish_some(dice.randrange(50, 300))
@@ -51,7 +51,7 @@ def one_round(broker: Any, fleet: Any, dice: random.Random) -> None:
         fleet.close()
 
 
-def fault(kind: str, broker: Any, victim: Any) -> None:
+def fault(kind: str, broker: Any, fleet: Fleet, victim: Any) -> None:
     match kind:
         case "kill":
             victim.signal(signal.SIGKILL)
@@ -64,6 +64,8 @@ def fault(kind: str, broker: Any, victim: Any) -> None:
             time.sleep(PAUSE_SECONDS)
             victim.signal(signal.SIGCONT)
         case "broker":
+            fleet.look_away()
             broker.kill()
             broker.start()
             broker.wait()
+            fleet.look()

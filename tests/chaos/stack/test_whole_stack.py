@@ -1,0 +1,148 @@
+"""The whole distributed shape under the fall of each of its parts: what the index then holds is what the oracle says.
+
+Real Kafka, Elasticsearch and Triton, and our commands as an operator starts them. Each part is killed with SIGKILL
+while a worker holds work that is not acknowledged, and stays away for longer than every timeout (they are settings).
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from ingest.sources.simulate.oracle import truth
+
+SEED = 23
+POSTS = 2000
+TIMEOUT_SECONDS = 2
+AWAY_SECONDS = 10
+PATIENCE_SECONDS = 240
+
+
+class Site:
+    """An installation on a stack of its own."""
+
+    def __init__(self, stack: Any, folder: Path) -> None:
+        self.stack = stack
+        self._folder = folder
+        self._started: list[subprocess.Popen[str]] = []
+        self._pages: dict[int, str] = {}
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("TAGSTREAM_")}
+        self._environment |= stack.variables() | {
+            "TAGSTREAM_ELASTICSEARCH_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
+            "TAGSTREAM_MODEL_DEADLINE_SECONDS": str(TIMEOUT_SECONDS),
+            "TAGSTREAM_KAFKA_SESSION_SECONDS": "6",
+            "TAGSTREAM_WORKER_HTTP": "127.0.0.1:0",
+        }
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        log = (self._folder / f"{len(self._started)}-{command[0]}.log").open("w")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tagstream", *command],
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            text=True,
+        )
+        log.close()
+        self._started.append(process)
+        return process
+
+    def start_worker(self) -> subprocess.Popen[str]:
+        worker = self.start("worker")
+        log = self._folder / f"{len(self._started) - 1}-worker.log"
+        found = until(lambda: re.search(r"health at (\S+)/health/ready", log.read_text()))
+        self._pages[worker.pid] = found[1]
+        return worker
+
+    def in_flight(self, worker: subprocess.Popen[str]) -> int:
+        """How many records a worker has taken and not acknowledged."""
+        page = httpx.get(f"{self._pages[worker.pid]}/metrics").text
+        return sum(int(float(line.split()[-1])) for line in page.splitlines() if line.startswith(_IN_FLIGHT))
+
+    def visible(self) -> int:
+        try:
+            return int(httpx.get(f"{self.stack.elasticsearch.url}/tagstream-posts-*/_count").json().get("count", 0))
+        except httpx.HTTPError:
+            return 0
+
+    def answer(self, *command: str) -> list[dict[str, Any]]:
+        """What a command prints."""
+        process = subprocess.run(
+            [sys.executable, "-m", "tagstream", *command],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        return [json.loads(line) for line in process.stdout.splitlines()]
+
+    def close(self) -> None:
+        for process in self._started:
+            process.kill()
+            process.wait()
+
+
+Answer = TypeVar("Answer")
+
+_IN_FLIGHT = "tagstream_worker_in_flight{"
+
+
+def until(look: Callable[[], Answer], seconds: float = PATIENCE_SECONDS) -> Answer:
+    """The first answer that is not empty."""
+    end = time.monotonic() + seconds
+    while not (answer := look()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return answer
+
+
+@pytest.fixture
+def site(new_stack: Any, tmp_path: Path) -> Iterator[Site]:
+    site = Site(new_stack(), tmp_path)
+    yield site
+    site.close()
+
+
+def test_whatever_falls_nothing_is_lost_nothing_doubles_and_nothing_is_called_poison(site: Site) -> None:
+    expected = truth(SEED, POSTS)
+    ingest = site.start("ingest", "--source", f"simulate:{SEED}?posts={POSTS}", "--until-end")
+    workers = [site.start_worker(), site.start_worker()]
+    parts = [site.stack.triton, site.stack.elasticsearch, site.stack.kafka]
+    for part in parts:
+        before = site.visible()
+        until(lambda before=before: site.visible() > before + POSTS // 8)
+        until(lambda: any(site.in_flight(worker) for worker in workers))
+        part.kill()
+        assert site.visible() < len(expected.visible)
+        time.sleep(AWAY_SECONDS)
+        part.start()
+        part.wait()
+    until(lambda: site.visible() > len(expected.visible) // 2)
+    until(lambda: site.in_flight(workers[0]))
+    workers[0].send_signal(signal.SIGKILL)
+    workers[0] = site.start_worker()
+    until(lambda: site.visible() == len(expected.visible) and not any(map(site.in_flight, workers)))
+    assert ingest.wait(PATIENCE_SECONDS) == 0
+
+    found = {document["id"]: document for document in site.answer("dump")}
+    assert found.keys() == expected.visible.keys()
+    assert expected.absent
+    assert {post_id: post["text"] for post_id, post in found.items()} == {
+        post_id: post.text for post_id, post in expected.visible.items()
+    }
+    assert {post["model"] for post in found.values()} == {"mner@1"}
+    letters = site.answer("dead-letters", "list", "--kafka", site.stack.kafka.specification, "--json")
+    assert {letter["origin"] for letter in letters} == expected.dead_letters
+    for worker in workers:
+        worker.send_signal(signal.SIGTERM)
+    assert [worker.wait(30) for worker in workers] == [0, 0]

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from ingest.sources.base import Received, Source
 from search.index import EntityIndex, SourceCursor, WriteReport
@@ -23,6 +23,7 @@ from tagstream.errors import Fatal
 from workers import stages
 from workers.abandonable import AbandonablePool, unless_stopped
 from workers.breaker import BackOff, Breaker
+from workers.links import Link
 from workers.microbatch import BatchFigures
 from workers.progress import Progress, Tracker
 from workers.stage import Delivery, Limits, Stage, StageRunner, acknowledge, worst
@@ -108,22 +109,6 @@ async def run_pipeline(
     gc.freeze()
     pipeline = _Pipeline(source, tagger, index, settings or PipelineSettings(), now, clock)
     return await pipeline.run(stop or asyncio.Event(), progress or (lambda _: None))
-
-
-class _Link(Generic[Value]):
-    """What joins two stages: room for one group of deliveries, so that a slow stage slows the one before it."""
-
-    def __init__(self) -> None:
-        self._groups: asyncio.Queue[Sequence[Delivery[Value]]] = asyncio.Queue(1)
-
-    async def put(self, deliveries: Sequence[Delivery[Value]]) -> None:
-        """Hands over a group; waits while the one before it has not been taken. An empty group is the end."""
-        await self._groups.put(deliveries)
-
-    async def deliveries(self) -> AsyncIterator[Sequence[Delivery[Value]]]:
-        """The groups, until the end."""
-        while group := await self._groups.get():
-            yield group
 
 
 class _Pipeline:
@@ -214,8 +199,8 @@ class _Pipeline:
 
     async def _run_stages(self, stop: asyncio.Event) -> None:
         """Runs the three stages until the last one has acknowledged all, or the time to stop has run out."""
-        prepared: _Link[stages.Prepared] = _Link()
-        tagged: _Link[Tagged] = _Link()
+        prepared: Link[stages.Prepared] = Link()
+        tagged: Link[Tagged] = Link()
         try:
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as tasks:
                 limiter = tasks.create_task(self._limit_stop(stop, limit))
@@ -297,7 +282,7 @@ class _Pipeline:
 async def _join(
     runner: StageRunner[Value, Result],
     deliveries: AsyncIterator[Sequence[Delivery[Value]]],
-    link: _Link[Result],
+    link: Link[Result],
 ) -> None:
     """Runs a stage whose results go into the link, and closes the link when it is done."""
     await runner.run(deliveries, link.put)

@@ -27,8 +27,8 @@ test: setup-all  ## every test
 bench: setup-all  ## measure the whole pipeline beside the model alone and a transformers pipeline
 	@.venv/bin/tagstream bench local
 
-chaos: setup-all  ## random faults of workers and broker on a real stack for an hour; SECONDS_OF_CHAOS=N for another time
-	@SECONDS_OF_CHAOS="$${SECONDS_OF_CHAOS:-3600}" .venv/bin/python -m pytest tests/chaos/stack/hour.py
+chaos: setup-all  ## the fall of every server, then random faults for an hour; SECONDS_OF_CHAOS=N for another time
+	@SECONDS_OF_CHAOS="$${SECONDS_OF_CHAOS:-3600}" .venv/bin/python -m pytest tests/chaos/stack/whole_stack.py tests/chaos/stack/hour.py
 
 stack-up: setup  ## start real Kafka, Elasticsearch and Triton on 127.0.0.1, without Docker; STACK=name for another one
 	@.venv/bin/python -m ops.stack up --name "$${STACK:-default}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fleet import Fleet, feed
-from test_workers import _ONE_FEED, fleet_on
+from test_worker_faults import _ONE_FEED, fleet_on
 
 FAULTS = ("kill", "stop", "pause", "broker")
 PAUSE_SECONDS = 9  # longer than the group waits

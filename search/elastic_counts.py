@@ -14,16 +14,9 @@ from search.elastic_client import ElasticClient
 from search.elastic_documents import read_mention
 from search.elastic_reads import ask
 from search.index import Bucket, EntityCount, Trend
-from search.sqlite_counts import (
-    CLOCK_AUTHORS,
-    MAX_BUCKETS,
-    MAX_CANDIDATES,
-    MAX_SIZE,
-    MAX_TREND_SECONDS,
-)
-from search.sqlite_schema import MAX_MOMENT
+from search.limits import bucket_count, check_size, check_windows
+from search.sqlite_counts import CLOCK_AUTHORS, MAX_CANDIDATES
 from search.trend_score import MIN_AUTHORS, MIN_SCORE, significance
-from tagstream.errors import BadSettings
 from tagstream.posts import EntityType, from_epoch_milliseconds
 
 _FIRST_CANDIDATES = 500
@@ -42,7 +35,7 @@ async def top_entities(
     client: ElasticClient, *, since: datetime | None, until: datetime | None, type: EntityType | None, size: int
 ) -> list[EntityCount]:
     """The entities most authors mention in [since, until), most first."""
-    _check_size(size)
+    check_size(size)
     filters = [queries.time_range(since, until)] if since is not None or until is not None else []
     return await _entity_counts(client, await _most_authors(client, filters, size, type=type), filters)
 
@@ -57,7 +50,7 @@ async def companions(
     size: int,
 ) -> list[EntityCount]:
     """The entities mentioned in the same posts as this one, most authors first."""
-    _check_size(size)
+    check_size(size)
     times = [queries.time_range(since, until)] if since is not None or until is not None else []
     together = [*times, {"terms": {"marks": queries.entity_marks(key, type)}}]
     best = await _most_authors(client, together, size, without=queries.named(key, type))
@@ -76,31 +69,22 @@ async def counts(
     """Posts and distinct authors that mention the entity, for every bucket from `since` until `until` is reached."""
     low, high = queries.moments(since, until)
     width = bucket_seconds * 1000
-    if not 1 <= bucket_seconds <= MAX_MOMENT // 1000 or high <= low or -(-(high - low) // width) > MAX_BUCKETS:
-        raise BadSettings(
-            f"Buckets of {bucket_seconds} s from {since} to {until} make no series of 1 to {MAX_BUCKETS} buckets. "
-            "Choose a longer bucket or a shorter time."
-        )
+    number = bucket_count(low, high, bucket_seconds, since, until)
     answer = await ask(client, queries.counts_body(queries.entity_marks(key, type), low, high, width))
     found = {
         (bucket["key"] - low) // width: (bucket["doc_count"], bucket["authors"]["value"])
         for bucket in answer["aggregations"]["buckets"]["buckets"]
     }
     start = from_epoch_milliseconds(low)
-    return [
-        Bucket(start + timedelta(seconds=bucket_seconds * at), *found.get(at, (0, 0)))
-        for at in range(-(-(high - low) // width))
-    ]
+    return [Bucket(start + timedelta(seconds=bucket_seconds * at), *found.get(at, (0, 0))) for at in range(number)]
 
 
 async def trending(
     client: ElasticClient, *, until: datetime | None, window_seconds: int, past_windows: int, size: int
 ) -> list[Trend]:
     """The entities whose authors in the last window exceed what the windows before explain, most significant first."""
-    _check_size(size)
-    if window_seconds < 1 or not 1 <= past_windows <= MAX_BUCKETS or window_seconds * past_windows > MAX_TREND_SECONDS:
-        limit = f"both must be at least 1, and their product at most {MAX_TREND_SECONDS}"
-        raise BadSettings(f"{past_windows} past windows of {window_seconds} s: {limit}.")
+    check_size(size)
+    check_windows(window_seconds, past_windows)
     width = window_seconds * 1000
     end = await _feed_clock(client, width) if until is None else queries.moment(until, 0)
     if end is None:
@@ -231,8 +215,3 @@ async def _newest(client: ElasticClient) -> AsyncIterator[tuple[int, int]]:
 
 def _pieces(values: Sequence[str], size: int) -> Iterable[Sequence[str]]:
     return (values[start : start + size] for start in range(0, len(values), size))
-
-
-def _check_size(size: int) -> None:
-    if not 1 <= size <= MAX_SIZE:
-        raise BadSettings(f"{size} entities were asked for; between 1 and {MAX_SIZE} can be given.")

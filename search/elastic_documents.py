@@ -16,9 +16,10 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from search.elastic_schema import MAX_KEYWORD_LENGTH, OLD
+from search.limits import MAX_MOMENT
 from search.registry import Record
 from search.sqlite_reads import read_document
-from search.sqlite_schema import IMPLAUSIBLE_TIME, MAX_MOMENT, TIME_SHIFT
+from search.sqlite_schema import IMPLAUSIBLE_TIME, TIME_SHIFT
 from search.sqlite_terms import MAX_ENTITY_MARKS, hash_key, marks_column, words_column
 from tagstream.analysis import tag
 from tagstream.errors import CorruptState, RejectedDocument

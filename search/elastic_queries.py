@@ -12,14 +12,12 @@ from typing import Any
 
 from search.elastic_documents import in_utc, mention_of
 from search.index import Query
+from search.limits import MAX_MOMENT, check_page
 from search.query import AnyOf, Clause, Field, Leaf, MalformedQuery, Named, Without, parse
-from search.sqlite_schema import MAX_MOMENT
 from search.sqlite_terms import mark
 from tagstream.analysis import Phrase
-from tagstream.errors import BadSettings
 from tagstream.posts import ENTITY_TYPES, EntityType, to_epoch_milliseconds
 
-MAX_PAGE = 1_000
 MAX_PREFIX_EXPANSIONS = 4_096
 EXACT_UP_TO = 3_000  # distinct authors; above, the count is within a few percent
 NEWEST_FIRST = [{"time": "desc"}, {"id": "desc"}]
@@ -34,8 +32,7 @@ def search_body(query: Query) -> Json:
         MalformedQuery: the text is not a query, or `after` is not the end of a page in this order.
         BadSettings: a page size that is not between 1 and `MAX_PAGE`.
     """
-    if not 1 <= query.size <= MAX_PAGE:
-        raise BadSettings(f"A page of {query.size} posts was asked for; between 1 and {MAX_PAGE} can be given.")
+    check_page(query.size)
     relevance = query.order == "relevance"
     body: Json = {
         "query": {"bool": _parts(query, scored=relevance)},

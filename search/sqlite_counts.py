@@ -10,17 +10,14 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from search.index import Bucket, EntityCount, Trend
+from search.limits import bucket_count, check_size, check_windows
 from search.sqlite_reads import first_number, number_range
-from search.sqlite_schema import IMPLAUSIBLE_TIME, MAX_MOMENT, TIME_SHIFT, transaction
+from search.sqlite_schema import IMPLAUSIBLE_TIME, TIME_SHIFT, transaction
 from search.sqlite_terms import hash_key
 from search.trend_score import MIN_AUTHORS, MIN_SCORE, significance
-from tagstream.errors import BadSettings
 from tagstream.posts import ENTITY_TYPES, EntityType, from_epoch_milliseconds
 
-MAX_BUCKETS = 10_000
-MAX_SIZE = 10_000
 MAX_CANDIDATES = 2_000
-MAX_TREND_SECONDS = 10 * 366 * 86_400
 CLOCK_AUTHORS = 3
 _SPELLINGS_READ = 1_000
 _CLOCK_MENTIONS_READ = 200_000
@@ -36,7 +33,7 @@ def top_entities(
     size: int,
 ) -> list[EntityCount]:
     """The entities most authors mention in [since, until), most first."""
-    _check_size(size)
+    check_size(size)
     low, high = number_range(since, until)
     # Over all of time the table is read as it lies, by entity; over a part of it by time, and then sorted.
     everything = since is None and until is None
@@ -70,11 +67,7 @@ def counts(
     """Posts and distinct authors that mention the entity, for every bucket from `since` until `until` is reached."""
     low, high = number_range(since, until)
     width = bucket_seconds * 1000 << TIME_SHIFT
-    if not 1 <= bucket_seconds <= MAX_MOMENT // 1000 or high <= low or -(-(high - low) // width) > MAX_BUCKETS:
-        raise BadSettings(
-            f"Buckets of {bucket_seconds} s from {since} to {until} make no series of 1 to {MAX_BUCKETS} buckets. "
-            "Choose a longer bucket or a shorter time."
-        )
+    number = bucket_count(low >> TIME_SHIFT, high >> TIME_SHIFT, bucket_seconds, since, until)
     entities = _hashes(key, type)
     rows = connection.execute(
         "SELECT (number - ?) / ? AS bucket, count(DISTINCT number), count(DISTINCT author) FROM mentions "
@@ -83,10 +76,7 @@ def counts(
     ).fetchall()
     found = {bucket: (posts, authors) for bucket, posts, authors in rows}
     start = from_epoch_milliseconds(low >> TIME_SHIFT)
-    return [
-        Bucket(start + timedelta(seconds=bucket_seconds * at), *found.get(at, (0, 0)))
-        for at in range(-(-(high - low) // width))
-    ]
+    return [Bucket(start + timedelta(seconds=bucket_seconds * at), *found.get(at, (0, 0))) for at in range(number)]
 
 
 def companions(
@@ -99,7 +89,7 @@ def companions(
     size: int,
 ) -> list[EntityCount]:
     """The entities mentioned in the same posts as this one, most authors first."""
-    _check_size(size)
+    check_size(size)
     low, high = number_range(since, until)
     entities = _hashes(key, type)
     places = _places(entities)
@@ -119,10 +109,8 @@ def trending(
     connection: sqlite3.Connection, *, until: datetime | None, window_seconds: int, past_windows: int, size: int
 ) -> list[Trend]:
     """The entities whose authors in the last window exceed what the windows before explain, most significant first."""
-    _check_size(size)
-    if window_seconds < 1 or not 1 <= past_windows <= MAX_BUCKETS or window_seconds * past_windows > MAX_TREND_SECONDS:
-        limit = f"both must be at least 1, and their product at most {MAX_TREND_SECONDS}"
-        raise BadSettings(f"{past_windows} past windows of {window_seconds} s: {limit}.")
+    check_size(size)
+    check_windows(window_seconds, past_windows)
     width = window_seconds * 1000 << TIME_SHIFT
     with transaction(connection, write=False):
         end = _feed_clock(connection, width) if until is None else first_number(until, 0)
@@ -226,8 +214,3 @@ def _hashes(key: str, type: EntityType | None) -> tuple[int, ...]:
 
 def _places(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
-
-
-def _check_size(size: int) -> None:
-    if not 1 <= size <= MAX_SIZE:
-        raise BadSettings(f"{size} entities were asked for; between 1 and {MAX_SIZE} can be given.")

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from search.index import Page, Query
+from search.limits import MAX_MOMENT, check_page
 from search.query import MalformedQuery, parse
-from search.sqlite_schema import DEAD_LETTER_COLUMNS, MAX_MOMENT, TIME_SHIFT, transaction
+from search.sqlite_schema import DEAD_LETTER_COLUMNS, TIME_SHIFT, transaction
 from search.sqlite_terms import match_expression
-from tagstream.errors import BadSettings, CorruptState
+from tagstream.errors import CorruptState
 from tagstream.posts import DeadLetter, TaggedPost, to_epoch_milliseconds
 
-MAX_PAGE = 1_000
 _STREAM_STEP = 200
 
 
@@ -41,8 +41,7 @@ def search(connection: sqlite3.Connection, query: Query) -> Page:
         MalformedQuery: the text is not a query, or `after` is not the end of a page in this order.
         BadSettings: a page size that is not between 1 and `MAX_PAGE`.
     """
-    if not 1 <= query.size <= MAX_PAGE:
-        raise BadSettings(f"A page of {query.size} posts was asked for; between 1 and {MAX_PAGE} can be given.")
+    check_page(query.size)
     parsed = parse(query.text)
     expression = match_expression(parsed, query.source)
     low, high = number_range(query.since, query.until)

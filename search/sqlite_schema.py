@@ -29,7 +29,6 @@ APPLICATION_ID = 0x74616773  # "tags", in the header of every file of ours
 BUSY_SECONDS = 10.0
 TIME_SHIFT = 20
 IMPLAUSIBLE_TIME = 1 << 19
-MAX_MOMENT = 1 << 42  # milliseconds: the year 2109
 
 DEAD_LETTER_COLUMNS = (
     "origin",

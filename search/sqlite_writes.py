@@ -14,8 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pydantic_core import PydanticSerializationError
 
 from search.index import Change, Indexable, SourceCursor, WriteReport
+from search.limits import MAX_MOMENT
 from search.registry import Outcome, Record, is_news
-from search.sqlite_schema import DEAD_LETTER_COLUMNS, IMPLAUSIBLE_TIME, MAX_MOMENT, TIME_SHIFT
+from search.sqlite_schema import DEAD_LETTER_COLUMNS, IMPLAUSIBLE_TIME, TIME_SHIFT
 from search.sqlite_terms import hash_key, marks_column, words_column
 from tagstream.errors import RejectedDocument
 from tagstream.posts import (

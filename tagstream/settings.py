@@ -194,6 +194,15 @@ class Settings(BaseModel):
             "takes a free one, which the worker prints: so that several can run on one machine.",
         ),
     ] = "127.0.0.1:6066"
+    dead_letter_sweep_seconds: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=86_400,
+            description="How often the workers drop the dead letters on the broker whose posts were deleted, in "
+            "seconds. One of them does it: the owner of the first partition.",
+        ),
+    ] = 3600
     worker_stuck_seconds: Annotated[
         int,
         Field(

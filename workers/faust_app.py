@@ -21,13 +21,16 @@ _LIBRARIES = ("faust", "mode", "aiokafka")
 
 
 class WorkerApp(faust.App):
-    """Faust, with our transport."""
+    """Faust, with our transport, and without the folder for tables that we have none of."""
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)
 
     def _new_producer_transport(self) -> Any:
         return self.transport
+
+    def _create_directories(self) -> None:
+        return
 
 
 def group_of(settings: Settings) -> str:

@@ -9,7 +9,9 @@ erasure covers, whichever came first. So nothing here keeps state, any number ma
 the next sweep finds what this one did not. Keeps invariant 4 for dead letters.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from search.index import EntityIndex
@@ -42,6 +44,31 @@ async def sweep_letters(letters: Letters, index: EntityIndex) -> int:
     present = {letter.origin async for letter in letters.dead_letters()}
     await index.drop_dead_letters([origin for origin in offered if origin not in present])
     return len(refused)
+
+
+async def keep_swept(
+    letters: Letters,
+    index: EntityIndex,
+    every_seconds: float,
+    *,
+    is_due: Callable[[], bool],
+    say: Callable[[str], None],
+) -> None:
+    """Sweeps for ever, about every so many seconds, where `is_due` says so at that time.
+
+    What fails is said, and left to the next sweep: a worker does not end for a letter.
+    """
+    while True:
+        await asyncio.sleep(every_seconds * random.uniform(0.9, 1.1))
+        if not is_due():
+            continue
+        try:
+            dropped = await sweep_letters(letters, index)
+        except Exception as error:  # whatever it is: the worker's own work does not depend on it
+            say(f"dead letters were not swept, the next attempt comes by itself: {error!r}")
+        else:
+            if dropped:
+                say(f"{dropped:,} dead letters of deleted posts were dropped")
 
 
 async def _offer(letters: Letters, index: EntityIndex) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from search.index import EntityIndex
 from tagstream.errors import BrokerUnavailable, Fatal
+from tagstream.letters import BrokerLetters
 from tagstream.settings import Settings
 from tagstream.topics import open_topics
 from workers.app import create_app
@@ -25,6 +26,7 @@ from workers.faust_steps import Steps, open_pools, open_steps
 from workers.faust_transport import consumer_of
 from workers.faust_witness import Witness
 from workers.health import HealthPage, Metric, Partition, Watch
+from workers.letter_sweep import keep_swept
 from workers.tagger import Tagger
 
 # A commit and the leaving of a group are one round trip each; a broker that is down is not waited for.
@@ -52,6 +54,7 @@ async def run_worker(
     witness = Witness(settings.kafka, group_of(settings), (topics.posts.name, topics.tagged.name))
     await witness.open()
     pools = open_pools(settings)
+    letters = BrokerLetters(settings, topics)
     try:
         pipeline = Pipeline(pools.records)
         publish = _LatePublisher()
@@ -59,9 +62,24 @@ async def run_worker(
         app = create_app(settings, steps, pipeline)
         publish.publisher = Publisher(app)
         pipeline.attach(lambda: consumer_of(app))
-        return await _Worker(settings, app, pipeline, steps, publish.publisher, witness, say).run(stop)
+        worker = _Worker(settings, app, pipeline, steps, publish.publisher, witness, say)
+        sweeping = asyncio.create_task(
+            keep_swept(
+                letters,
+                index,
+                settings.dead_letter_sweep_seconds,
+                is_due=lambda: (topics.posts.name, 0) in worker.held(),
+                say=say,
+            )
+        )
+        try:
+            return await worker.run(stop)
+        finally:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
     finally:
         pools.shutdown()
+        await letters.close()
         await witness.close()
 
 
@@ -156,7 +174,7 @@ class _Worker:
         while True:
             await asyncio.sleep(pause)
             try:
-                standings = await self._witness.standings(self._held())
+                standings = await self._witness.standings(self.held())
             except BrokerUnavailable:
                 self._watch.excuse()
                 continue
@@ -164,7 +182,8 @@ class _Worker:
             if problem := self._not_live():
                 raise Fatal(f"{problem}: a supervisor should start this worker again")
 
-    def _held(self) -> list[Partition]:
+    def held(self) -> list[Partition]:
+        """The partitions that are this worker's at the moment."""
         if not self._started:
             return []
         return [(partition.topic, partition.partition) for partition in self._app.consumer.assignment()]

@@ -18,26 +18,22 @@ and say nothing.
 import asyncio
 import os
 import stat
-import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
 
 from ingest.sources.base import Received
 from ingest.sources.jsonl_fields import LineFault
 from ingest.sources.jsonl_line import DEFAULT_SOURCE, read_event
 from ingest.sources.lines import FINGERPRINT_BYTES, MAX_LINE_BYTES, Line, LineSplitter, fingerprint
+from tagstream.daemon import in_daemon_thread
 from tagstream.errors import CorruptState, UnreadableInput
 from tagstream.posts import DeadLetter, path_as_text
 
 READ_BYTES = 128 * 1024
 STANDARD_INPUT = "-"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-Answer = TypeVar("Answer")
+_THREAD = "jsonl-reader"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +67,14 @@ class JsonlSource:
             UnreadableInput: it is not there, not readable, or not what it was when the cursor was saved.
             CorruptState: the cursor is not one of ours.
         """
-        self._opening = _in_daemon_thread(lambda: self._open(cursor))
+        self._opening = in_daemon_thread(lambda: self._open(cursor), _THREAD)
         await asyncio.shield(self._opening)
 
     async def next_batch(self, limit: int) -> Sequence[Received]:
         while not self._ready and not self._ended:
             if self._reading is None:
-                self._reading = _in_daemon_thread(self._read)
+                # A read from a terminal or a FIFO blocks until somebody writes.
+                self._reading = in_daemon_thread(self._read, _THREAD)
             # Shielded, and kept: if this call is cancelled, the next one takes up what the thread has read.
             chunk = await asyncio.shield(self._reading)
             self._reading = None
@@ -217,23 +214,3 @@ def _too_long(line: Line, sha256: str, origin: str) -> DeadLetter:
         sha256=sha256,
         position=line.number,
     )
-
-
-def _in_daemon_thread(work: Callable[[], Answer]) -> asyncio.Future[Answer]:
-    """The work's answer, from a thread of its own that the end of the process does not wait for.
-
-    A read from a terminal or a FIFO blocks until somebody writes; an executor's thread would hold up the exit.
-    """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Answer] = loop.create_future()
-
-    def run() -> None:
-        try:
-            settle = partial(answer.set_result, work())
-        except BaseException as error:  # whatever it is, it belongs to the one who waits
-            settle = partial(answer.set_exception, error)
-        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            loop.call_soon_threadsafe(lambda: None if answer.cancelled() else settle())
-
-    threading.Thread(target=run, name="jsonl-reader", daemon=True).start()
-    return answer

@@ -173,7 +173,7 @@ def sweep(index_spec: str | None, kafka: str | None, as_json: bool) -> None:
     """Drop the letters of a broker whose posts were deleted.
 
     A deletion reaches the index at once, and the letters there with it; this carries it on to the broker. Offers every
-    letter to the index, and ends those that it refuses. The workers do the same now and then.
+    letter to the index, and ends those that it refuses. A worker does the same every hour.
     """
     settings = current_settings(index=index_spec, kafka=kafka)
     from workers.letter_sweep import sweep_letters

@@ -21,6 +21,12 @@ LINES = [
     {"id": 2, "delete": True},
     {"id": 3, "text": "Tokyo", "created_at": 1_700_000_002_000, "author": "a", "lang": "en"},
 ]
+# No post for two reasons, so each becomes a dead letter; the second is deleted.
+BAD_LINES = [
+    {"id": 4, "text": 7, "created_at": 1_700_000_003_000},
+    {"id": 5, "text": 7, "created_at": 1_700_000_004_000},
+    {"id": 5, "delete": True},
+]
 
 
 def tagstream(*arguments: str, environment: Mapping[str, str]) -> "subprocess.Popen[str]":
@@ -60,13 +66,31 @@ def answers(url: str) -> str:
 
 
 def finished(metrics: str) -> bool:
-    """Whether the index agent is done with the feed: three posts, stored or too late, and a deletion."""
+    """Whether the index agent is done with the feed: three posts, stored or too late, and two deletions."""
     counts = {
         line.split('outcome="')[1].split('"')[0]: float(line.split()[-1])
         for line in metrics.splitlines()
         if line.startswith('tagstream_worker_records_total{agent="index"')
     }
-    return sum(counts.values()) == len(LINES)
+    return sum(counts.values()) == len(LINES) + 1
+
+
+def figure(metrics: str, name: str, stage: str) -> float:
+    """A figure of a stage, over all its other labels."""
+    start = f'tagstream_worker_{name}{{stage="{stage}"'
+    found = [float(line.split()[-1]) for line in metrics.splitlines() if line.startswith(start)]
+    assert found, f"no {start} in {metrics}"
+    return sum(found)
+
+
+def letters(environment: Mapping[str, str]) -> list[str]:
+    """The origins of the dead letters on the broker."""
+    process = tagstream(
+        "dead-letters", "list", "--kafka", environment["TAGSTREAM_KAFKA"], "--json", environment=environment
+    )
+    listed, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return [json.loads(line)["origin"] for line in listed.splitlines()]
 
 
 def until(condition: Any) -> None:
@@ -81,15 +105,19 @@ def test_a_feed_goes_through_ingest_and_a_worker_into_the_index(kafka: Any, tmp_
         "TAGSTREAM_KAFKA": kafka.specification,
         "TAGSTREAM_TOPIC_PREFIX": "worker-test.",
         "TAGSTREAM_WORKER_HTTP": "127.0.0.1:0",
+        "TAGSTREAM_DEAD_LETTER_SWEEP_SECONDS": "1",
     }
     feed, database = tmp_path / "feed.jsonl", tmp_path / "index.db"
-    feed.write_text("".join(json.dumps(line) + "\n" for line in LINES))
+    feed.write_text("".join(json.dumps(line) + "\n" for line in LINES + BAD_LINES))
     ingest = tagstream("ingest", "--source", f"jsonl:{feed}", "--until-end", environment=environment)
     _, errors = ingest.communicate()
     assert ingest.returncode == 0, errors
     with worker(database, environment) as (process, page):
         until(lambda: finished(answers(f"{page}/metrics")))
         assert json.loads(answers(f"{page}/health/live"))["ok"]
+        assert figure(answers(f"{page}/metrics"), "batch_posts_total", "tag") == len(LINES) + 1
+        assert 1 <= figure(answers(f"{page}/metrics"), "batches_total", "tag") <= len(LINES) + 1
+        until(lambda: letters(environment) == [f"{feed}:5"])
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_SECONDS) == 0
     dumped, _ = tagstream("dump", "--index", f"sqlite:{database}", environment=environment).communicate()

@@ -1,11 +1,13 @@
 """Deletions and erasures reach the letters of a broker through the index, whichever came first."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from search.open import open_index
+from tagstream.errors import BrokerUnavailable
 from tagstream.posts import DeadLetter, Deletion, Erasure, dead_letter
-from workers.letter_sweep import sweep_letters
+from workers.letter_sweep import keep_swept, sweep_letters
 
 
 class ListLetters:
@@ -63,4 +65,32 @@ async def test_a_letter_requeued_meanwhile_does_not_come_back(tmp_path: Path) ->
         assert await sweep_letters(letters, index) == 0
         assert [one.origin async for one in index.dead_letters()] == ["posts-0-2"]
     finally:
+        await index.close()
+
+
+async def test_sweeps_come_again_where_they_are_due_and_outlive_an_outage(tmp_path: Path) -> None:
+    index = await open_index(f"sqlite:{tmp_path / 'index.db'}", create=True)
+    letters = ListLetters([letter(1), letter(2)])
+    await index.write([Deletion(id="jsonl:1", source="jsonl")])
+    asked, said = 0, asyncio.Queue[str]()
+
+    def is_due() -> bool:
+        nonlocal asked
+        asked += 1
+        assert asked > 1 or letters.present.keys() == {"posts-0-1", "posts-0-2"}
+        return asked > 1
+
+    def outage() -> None:
+        letters.after_a_reading = lambda: None
+        raise BrokerUnavailable("gone")
+
+    letters.after_a_reading = outage
+    sweeping = asyncio.create_task(keep_swept(letters, index, 0.001, is_due=is_due, say=said.put_nowait))
+    try:
+        assert "gone" in await asyncio.wait_for(said.get(), 10)
+        assert await asyncio.wait_for(said.get(), 10) == "1 dead letters of deleted posts were dropped"
+        assert letters.present.keys() == {"posts-0-2"}
+    finally:
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
         await index.close()

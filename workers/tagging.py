@@ -68,7 +68,7 @@ class ModelTagger:
 
     def _prepare(self, post: Post) -> PreparedPost:
         hashtags = tuple(
-            SegmentedHashtag.model_construct(
+            SegmentedHashtag(
                 text=hashtag.text, start=hashtag.start, end=hashtag.end, words=tuple(self._segment(hashtag.text))
             )
             for hashtag in post.hashtags
@@ -179,7 +179,7 @@ def _entity(text: str, words: Sequence[Word], tag: int, score: float) -> Entity 
         return None
     start = words[0].start + (words[0].kind is Kind.HASHTAG)
     surface = text[start : words[-1].end]
-    return Entity.model_construct(
+    return Entity(
         text=surface,
         type=kind,
         start=start,

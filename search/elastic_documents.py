@@ -24,6 +24,7 @@ from search.sqlite_terms import MAX_ENTITY_MARKS, hash_key, marks_column, words_
 from tagstream.analysis import tag
 from tagstream.errors import CorruptState, RejectedDocument
 from tagstream.posts import (
+    ENTITY_TYPES,
     DeadLetter,
     Entity,
     EntityType,
@@ -186,10 +187,13 @@ def mention_of(type: EntityType, key: str) -> str:
     return f"{type}:{key}"
 
 
+_TYPES: dict[str, EntityType] = {type: type for type in ENTITY_TYPES}
+
+
 def read_mention(mention: str) -> tuple[EntityType, str]:
     """The type and key that a keyword stands for."""
     type_, _, key = mention.partition(":")
-    return type_, key  # type: ignore[return-value]
+    return _TYPES[type_], key
 
 
 def distinct(entities: tuple[Entity, ...]) -> dict[str, Entity]:

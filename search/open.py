@@ -22,6 +22,11 @@ async def open_index(spec: str, *, create: bool = True, settings: Settings | Non
         Fatal: it cannot be opened, is something else, or is newer than this program.
     """
     kind, colon, rest = spec.partition(":")
+    if kind == "sqlite" and rest == ":memory:":
+        raise BadSettings(
+            "sqlite::memory: is no index: it is kept in a file, for other commands to read and to outlive this one. "
+            "Name a file, for example sqlite:/tmp/posts.db."
+        )
     if kind == "sqlite" and rest:
         return await SqliteIndex.open(rest, create=create)
     if kind == "elasticsearch" and rest:

@@ -100,7 +100,12 @@ def bench_stack(
     on the same posts: the one-machine pipeline and the model alone. Makes topics and indices of its own and removes
     them. Needs the train extra.
     """
-    from tagstream.command_line.measuring_stack import measure_stack
+    try:
+        from tagstream.command_line.measuring_stack import measure_stack
+    except ModuleNotFoundError as error:
+        raise BadSettings(
+            f"bench stack needs the train extra, of which {error.name} is not installed: `make setup-all` installs it"
+        ) from None
 
     settings = current_settings(index=index_spec, models=models_spec)
     feed = _read_feed(source_spec, posts)

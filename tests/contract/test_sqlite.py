@@ -311,6 +311,13 @@ async def test_an_index_of_no_known_kind_is_refused(spec: str) -> None:
         await open_index(spec)
 
 
+async def test_an_index_in_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadSettings, match="Name a file"):
+        await open_index("sqlite::memory:")
+    assert os.listdir(tmp_path) == []
+
+
 async def test_a_stored_document_that_is_none_is_corrupt_state(index: SqliteIndex) -> None:
     await write(index, tagged("a"))
     index._writing.execute("UPDATE documents SET document = '{}'")

@@ -122,6 +122,34 @@ async def test_an_open_batch_goes_on_filling_while_all_workers_are_busy() -> Non
     assert max(len(call) for call in bench.calls) >= 4
 
 
+async def test_of_the_overdue_batches_only_that_of_the_free_worker_is_closed() -> None:
+    """The others wait for a worker anyway, and go on filling."""
+    may_end = [asyncio.Event() for _ in range(4)]
+
+    async def work(values: Sequence[int]) -> Sequence[str]:
+        await may_end[len(bench.calls) - 1].wait()
+        return [f"r{value}" for value in values]
+
+    bench = Bench(work, batch_deadline_seconds=0.0)
+    bench.bucket = lambda value: Size(64 if value % 2 else 8, 1, 1)
+
+    def deliveries(*values: int) -> list[Delivery[int]]:
+        return [Delivery(value, lambda: None) for value in values]
+
+    async def feed() -> AsyncIterator[list[Delivery[int]]]:
+        yield deliveries(0)
+        await until(lambda: len(bench.calls) == 1)
+        yield deliveries(1, 2)
+        may_end[0].set()
+        await until(lambda: len(bench.calls) == 2)
+        yield deliveries(3, 4)
+        for event in may_end:
+            event.set()
+
+    await bench.runner.run(feed(), bench._to)
+    assert bench.calls == [[0], [1], [2, 4], [3]]
+
+
 async def test_a_rare_length_is_not_overtaken_for_ever_by_full_batches() -> None:
     """Whatever was opened first is started first: else the head of the order waits and the window fills up."""
 

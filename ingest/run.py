@@ -33,6 +33,9 @@ from tagstream.topics import Topics
 Answer = TypeVar("Answer")
 
 READ_EVENTS = 256
+# Posts of a live feed come one at a time, and what one batch costs, whatever its size, is as much as ten posts.
+SMALL_EVENTS = 16
+GATHER_SECONDS = 0.02
 SOURCE_PAUSE_SECONDS = 2.0
 # Saving is a transaction of some 50 ms; what a killed run published since the last one is published again.
 SAVE_EVERY_SECONDS = 0.5
@@ -161,6 +164,8 @@ class Ingest:
             await self._patiently(lambda: self._source.open(self._cursor))
             while received := await self._patiently(lambda: self._source.next_batch(READ_EVENTS)):
                 await self._publish(received)
+                if len(received) < SMALL_EVENTS:
+                    await asyncio.sleep(GATHER_SECONDS)
             self._ended = True
         except Fatal as failure:
             self._failure = failure

@@ -17,6 +17,8 @@ from workers.stages import Arrival, Prepared, Tagged
 from workers.tagger import Tagger
 
 _INDEX_POSTS = 256
+# Records come one at a time, and a hop to a thread and back costs as much as preparing ten posts.
+_PREPARE_DEADLINE_SECONDS = 0.01
 _INDEX_DEADLINE_SECONDS = 0.02
 
 
@@ -67,6 +69,7 @@ def open_steps(
         batch_count=settings.batch_posts,
         batch_deadline_seconds=settings.batch_deadline_ms / 1000,
         concurrency=2 * settings.threads + 1,
+        deadline_concurrency=settings.threads,
         window_count=settings.in_flight_posts,
     )
     effect_limits = replace(limits, batch_count=_INDEX_POSTS, window_count=4 * _INDEX_POSTS)
@@ -81,7 +84,9 @@ def open_steps(
             tag_counters.count_change(value.change)
 
     return Steps(
-        prepare=stages.prepare(tagger, pools.records, limits),
+        prepare=stages.prepare(
+            tagger, pools.records, replace(limits, batch_deadline_seconds=_PREPARE_DEADLINE_SECONDS)
+        ),
         tag=stages.tag(tagger, pools.tag, tag_limits),
         publish=stages.index(publish_tagged, effect_limits, name="publish"),
         index=indexing.index(index, publish, topics, index_counters, index_limits),

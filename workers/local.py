@@ -141,6 +141,7 @@ class _Pipeline:
         tag_limits = replace(
             self._limits(settings.batch_posts, settings.batch_deadline_seconds),
             concurrency=settings.tag_threads + 1,
+            deadline_concurrency=settings.tag_threads,
             window_count=settings.in_flight_posts,
         )
         self._tag = self._runner(stages.tag(tagger, self._pools[1], tag_limits))

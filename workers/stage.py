@@ -50,6 +50,9 @@ class Size(NamedTuple):
 class Limits:
     """Bounds of one stage. `concurrency`: batches worked on at a time; the last two bound what is held in memory.
 
+    A batch that its deadline closes starts only while fewer than `deadline_concurrency` are worked on: a feed that does
+    not fill batches would otherwise be cut into many small ones, which cost nearly as much each as full ones.
+
     `batch_deadline_seconds` is measured from a batch's first value, and asked only when a batch could start: while
     all workers are busy an open batch goes on filling, which delays nothing.
     """
@@ -58,6 +61,7 @@ class Limits:
     batch_tokens: int = 4096
     batch_deadline_seconds: float = 0.0
     concurrency: int = 1
+    deadline_concurrency: int = 1
     window_count: int = 1024
     window_weight: int = 32 * 1024 * 1024
 
@@ -199,7 +203,7 @@ class StageRunner(Generic[Value, Result]):
                 tasks.create_task(self._work_off(next_batch))
             alarm = None
             deadline = self.batcher.next_deadline()
-            if self._running < self._stage.limits.concurrency and deadline is not None:
+            if self._running < self._stage.limits.deadline_concurrency and deadline is not None:
                 alarm = loop.call_later(max(0.0, deadline - self._clock()), self._arrived.set)
             await self._arrived.wait()
             if alarm is not None:
@@ -214,7 +218,8 @@ class StageRunner(Generic[Value, Result]):
         waits_longest = self._ready and (
             deadline is None or self._ready[0][0] <= deadline - self._stage.limits.batch_deadline_seconds
         )
-        if not waits_longest and (batch := self.batcher.due()) is not None:
+        may_close = not waits_longest and self._running < self._stage.limits.deadline_concurrency
+        if may_close and (batch := self.batcher.due()) is not None:
             return batch
         return heappop(self._ready)[2] if self._ready else None
 

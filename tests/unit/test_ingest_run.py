@@ -8,6 +8,7 @@ from pipeline_fakes import ListSource, post
 
 from ingest.publisher import Record
 from ingest.run import READ_EVENTS, Ingest
+from ingest.sources.base import Received
 from tagstream.errors import Fatal, UnreadableInput
 from tagstream.settings import Settings
 from tagstream.topics import open_topics
@@ -101,6 +102,30 @@ async def test_no_cursor_is_saved_before_everything_up_to_it_is_on_the_broker() 
     report = await task
     assert run.keeper.saved == [str(3 * READ_EVENTS)]
     assert report.ended  # type: ignore[attr-defined]
+
+
+async def test_posts_that_come_one_at_a_time_are_published_some_at_a_time() -> None:
+    class Trickle(ListSource):
+        """One more post can be had every two milliseconds."""
+
+        async def next_batch(self, limit: int) -> Sequence[Received]:
+            self.began = getattr(self, "began", None) or asyncio.get_running_loop().time()
+            await asyncio.sleep(0.002)
+            there = int((asyncio.get_running_loop().time() - self.began) / 0.002)
+            return await super().next_batch(min(limit, max(1, there - self.given)))
+
+    run = Run(Trickle([post(number) for number in range(40)]))
+    task = run.start()
+    published = 0
+    while published < 40:
+        await run.publisher.has(1)
+        for _, answer in run.publisher.batches:
+            if not answer.done():
+                answer.set_result(None)
+        published = sum(len(records) for records, _ in run.publisher.batches)
+        await asyncio.sleep(0.001)
+    await task
+    assert len(run.publisher.batches) < 20
 
 
 async def test_a_full_window_stops_the_reading() -> None:

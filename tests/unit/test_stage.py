@@ -150,6 +150,34 @@ async def test_of_the_overdue_batches_only_that_of_the_free_worker_is_closed() -
     assert bench.calls == [[0], [1], [2, 4], [3]]
 
 
+async def test_batches_that_are_not_full_wait_where_full_ones_start() -> None:
+    may_end = asyncio.Event()
+
+    async def work(values: Sequence[int]) -> Sequence[str]:
+        await may_end.wait()
+        return [f"r{value}" for value in values]
+
+    bench = Bench(work, batch_count=3, batch_deadline_seconds=0.0, concurrency=2, deadline_concurrency=1)
+    bench.bucket = lambda value: Size(64 if value % 2 else 8, 1, 1)
+
+    def deliveries(*values: int) -> list[Delivery[int]]:
+        return [Delivery(value, lambda: None) for value in values]
+
+    async def feed() -> AsyncIterator[list[Delivery[int]]]:
+        yield deliveries(0)
+        await until(lambda: len(bench.calls) == 1)
+        yield deliveries(2, 1)
+        await asyncio.sleep(0.01)
+        assert bench.calls == [[0]]
+        yield deliveries(3, 5)
+        await until(lambda: len(bench.calls) == 2)
+        yield deliveries(4)
+        may_end.set()
+
+    await bench.runner.run(feed(), bench._to)
+    assert bench.calls == [[0], [1, 3, 5], [2, 4]]
+
+
 async def test_a_rare_length_is_not_overtaken_for_ever_by_full_batches() -> None:
     """Whatever was opened first is started first: else the head of the order waits and the window fills up."""
 

@@ -146,7 +146,9 @@ def trends(index_spec: str | None, window: int, past: int, until: datetime | Non
     elif found:
         console().print(trends_table(found))
     else:
-        note("nothing is mentioned more than its past explains")
+        note(
+            "nothing is mentioned more than its past explains; --until looks at an earlier time, --window at a longer one"
+        )
 
 
 @click.command(cls=TagstreamCommand)

@@ -147,7 +147,8 @@ def trends(index_spec: str | None, window: int, past: int, until: datetime | Non
         console().print(trends_table(found))
     else:
         note(
-            "nothing is mentioned more than its past explains; --until looks at an earlier time, --window at a longer one"
+            "nothing is mentioned more than its past explains; "
+            "--until looks at an earlier time, --window at a longer one"
         )
 
 

@@ -10,7 +10,7 @@ from ingest.publisher import Record
 from ingest.sources.base import Received
 from tagstream.codec import encode
 from tagstream.errors import MalformedPost
-from tagstream.posts import DeadLetter, Deletion, Erasure, Post, dead_letter
+from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Post, dead_letter
 from tagstream.topics import Topics, headers, key_of
 
 OVERSIZED = "oversized"
@@ -41,7 +41,7 @@ def _record(one: Received, origin: str, accepted: datetime, topics: Topics) -> R
         return letter_record(_letter(event, origin, str(error)), topics)
 
 
-def _letter(event: Post | Deletion | Erasure, origin: str, message: str) -> DeadLetter:
+def _letter(event: Post | Deletion | Erasure | AccountStatus, origin: str, message: str) -> DeadLetter:
     """The letter of an event that no message can hold: its JSON without pictures, with which little else would fit."""
     author = None
     if isinstance(event, Post):
@@ -53,7 +53,7 @@ def _letter(event: Post | Deletion | Erasure, origin: str, message: str) -> Dead
         cause=OVERSIZED,
         message=message,
         body=event.model_dump_json().encode(),
-        post_id=None if isinstance(event, Erasure) else event.id,
-        author=event.author if isinstance(event, Erasure) else author,
+        post_id=None if isinstance(event, Erasure | AccountStatus) else event.id,
+        author=event.author if isinstance(event, Erasure | AccountStatus) else author,
         position=event.position,
     )

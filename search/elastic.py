@@ -20,7 +20,7 @@ from search.elastic_upgrade import analyse_anew
 from search.elastic_writes import Writer
 from search.index import Bucket, Change, EntityCount, Indexable, Page, Query, SourceCursor, Trend, WriteReport
 from tagstream.errors import IndexUnavailable, ServiceUnavailable
-from tagstream.posts import DeadLetter, EntityType, TaggedPost
+from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
 from tagstream.settings import Settings
 
 
@@ -86,7 +86,8 @@ class ElasticIndex:
         """After it returns, every earlier `write` is visible to searches."""
         self._check_open()
         names = self.client.names
-        await self.client.call(partial(self.client.raw.indices.refresh, index=[names.posts, names.dead]))
+        searched = [names.posts, names.dead, names.accounts]
+        await self.client.call(partial(self.client.raw.indices.refresh, index=searched))
 
     async def cursor(self, source: str) -> str | None:
         """The saved position of a source."""
@@ -146,11 +147,17 @@ class ElasticIndex:
             self.client, until=until, window_seconds=window_seconds, past_windows=past_windows, size=size
         )
 
-    async def documents(self) -> AsyncIterator[TaggedPost]:
-        """Every visible post, in order of id, as of the moment of the call."""
+    async def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
+        """Every visible post, in order of id, as of the moment of the call; `with_hidden` also of hidden authors."""
         self._check_open()
-        async for post in elastic_reads.documents(self.client):
+        async for post in elastic_reads.documents(self.client, with_hidden=with_hidden):
             yield post
+
+    async def account_statuses(self) -> AsyncIterator[AccountStatus]:
+        """The newest status of every account that ever had one, in order of source and author."""
+        self._check_open()
+        async for status in elastic_reads.account_statuses(self.client):
+            yield status
 
     async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
         """The dead letters, in the order in which they first came."""

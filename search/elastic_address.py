@@ -41,6 +41,10 @@ class Names:
         return f"{self.prefix}-dead"
 
     @property
+    def accounts(self) -> str:
+        return f"{self.prefix}-accounts"
+
+    @property
     def cursors(self) -> str:
         return f"{self.prefix}-cursors"
 

@@ -32,22 +32,24 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One line pair of a bulk request. `version` is an external one; `seen` (sequence number, primary term) makes the
-    action fail if the document has changed since it was read."""
+    """One line pair of a bulk request. `version` is an external one, which an equal one replaces unless
+    `only_newer`; `seen` (sequence number, primary term) makes the action fail if the document has changed since it was
+    read."""
 
     kind: Literal["index", "create", "delete"]
     index: str
     id: str
     source: bytes = b""
     version: int | None = None
+    only_newer: bool = False
     seen: tuple[int, int] | None = None
 
     def lines(self) -> bytes:
         """What is sent."""
         head: dict[str, object] = {"_index": self.index, "_id": self.id}
         if self.version is not None:
-            # Equal versions pass, so that a repair may write again what was lost.
-            head |= {"version": self.version, "version_type": "external_gte"}
+            # Mostly equal versions pass, so that a repair may write again what was lost.
+            head |= {"version": self.version, "version_type": "external" if self.only_newer else "external_gte"}
         if self.seen is not None:
             head |= {"if_seq_no": self.seen[0], "if_primary_term": self.seen[1]}
         first = json.dumps({self.kind: head}).encode()
@@ -101,9 +103,7 @@ async def _send_chunk(client: ElasticClient, chunk: Sequence[Action], refresh: b
         # Lines that are bytes already: the client sends them, its types do not know it.
         body: list[Any] = [chunk[place].lines() for place in waiting]
         deadline = f"{max(1, client.timeout_seconds - 1)}s"  # the server gives up before we do, and says why
-        answer = await client.call(
-            partial(client.raw.bulk, operations=body, refresh=refresh, timeout=deadline)
-        )
+        answer = await client.call(partial(client.raw.bulk, operations=body, refresh=refresh, timeout=deadline))
         delayed, reason = [], None
         for place, item in zip(waiting, answer["items"], strict=True):
             found = outcome(item)

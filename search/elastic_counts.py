@@ -12,6 +12,7 @@ from typing import Any
 from search import elastic_queries as queries
 from search.elastic_client import ElasticClient
 from search.elastic_documents import read_mention
+from search.elastic_hiding import shown_filters
 from search.elastic_reads import ask
 from search.index import Bucket, EntityCount, Trend
 from search.limits import bucket_count, check_size, check_windows
@@ -36,7 +37,7 @@ async def top_entities(
 ) -> list[EntityCount]:
     """The entities most authors mention in [since, until), most first."""
     check_size(size)
-    filters = [queries.time_range(since, until)] if since is not None or until is not None else []
+    filters = [*await shown_filters(client), *_times(since, until)]
     return await _entity_counts(client, await _most_authors(client, filters, size, type=type), filters)
 
 
@@ -51,10 +52,10 @@ async def companions(
 ) -> list[EntityCount]:
     """The entities mentioned in the same posts as this one, most authors first."""
     check_size(size)
-    times = [queries.time_range(since, until)] if since is not None or until is not None else []
-    together = [*times, {"terms": {"marks": queries.entity_marks(key, type)}}]
+    filters = [*await shown_filters(client), *_times(since, until)]
+    together = [*filters, {"terms": {"marks": queries.entity_marks(key, type)}}]
     best = await _most_authors(client, together, size, without=queries.named(key, type))
-    return await _entity_counts(client, best, times)
+    return await _entity_counts(client, best, filters)
 
 
 async def counts(
@@ -70,7 +71,8 @@ async def counts(
     low, high = queries.moments(since, until)
     width = bucket_seconds * 1000
     number = bucket_count(low, high, bucket_seconds, since, until)
-    answer = await ask(client, queries.counts_body(queries.entity_marks(key, type), low, high, width))
+    shown = await shown_filters(client)
+    answer = await ask(client, queries.counts_body(shown, queries.entity_marks(key, type), low, high, width))
     found = {
         (bucket["key"] - low) // width: (bucket["doc_count"], bucket["authors"]["value"])
         for bucket in answer["aggregations"]["buckets"]["buckets"]
@@ -86,18 +88,19 @@ async def trending(
     check_size(size)
     check_windows(window_seconds, past_windows)
     width = window_seconds * 1000
-    end = await _feed_clock(client, width) if until is None else queries.moment(until, 0)
+    shown = await shown_filters(client)
+    end = await _feed_clock(client, shown, width) if until is None else queries.moment(until, 0)
     if end is None:
         return []
     bounds = [end - width * back for back in range(past_windows + 1, -1, -1)]
-    window = [queries.milliseconds(bounds[-2], end)]
+    window = [*shown, queries.milliseconds(bounds[-2], end)]
     posts = {
         bucket["key"]: bucket["doc_count"]
         for bucket in await _by_posts(client, window, MAX_CANDIDATES, posts=MIN_AUTHORS)
     }
-    heard = await _heard(client, bounds, width)
+    heard = await _heard(client, shown, bounds, width)
     scored = []
-    async for mention, series in _series(client, list(posts), bounds, width):
+    async for mention, series in _series(client, shown, list(posts), bounds, width):
         authors = series[-1]
         # Windows in which the feed itself was silent say nothing about its entities.
         past = [count for count, known in zip(series[:-1], heard[:-1], strict=True) if known]
@@ -111,6 +114,10 @@ async def trending(
         Trend(entity, expected, -score, tuple(series))
         for entity, (score, _, _, expected, series) in zip(entities, best, strict=True)
     ]
+
+
+def _times(since: datetime | None, until: datetime | None) -> list[queries.Json]:
+    return [queries.time_range(since, until)] if since is not None or until is not None else []
 
 
 async def _by_posts(client: ElasticClient, filters: Filters, size: int, **options: Any) -> list[queries.Json]:
@@ -158,19 +165,19 @@ async def _entity_counts(client: ElasticClient, counted: Sequence[Counted], filt
     return found
 
 
-async def _heard(client: ElasticClient, bounds: Sequence[int], width: int) -> list[bool]:
-    answer = await ask(client, queries.heard_body(bounds[0], bounds[-1], width))
+async def _heard(client: ElasticClient, shown: Filters, bounds: Sequence[int], width: int) -> list[bool]:
+    answer = await ask(client, queries.heard_body(shown, bounds[0], bounds[-1], width))
     heard = {(one["key"] - bounds[0]) // width for one in answer["aggregations"]["buckets"]["buckets"]}
     return [window in heard for window in range(len(bounds) - 1)]
 
 
 async def _series(
-    client: ElasticClient, mentions: Sequence[str], bounds: Sequence[int], width: int
+    client: ElasticClient, shown: Filters, mentions: Sequence[str], bounds: Sequence[int], width: int
 ) -> AsyncIterator[tuple[str, list[int]]]:
     """The distinct authors who mention each entity, window by window."""
     windows = len(bounds) - 1
     for piece in _pieces(mentions, max(1, _BUCKETS_A_REQUEST // windows)):
-        answer = await ask(client, queries.series_body(piece, bounds[0], bounds[-1], width))
+        answer = await ask(client, queries.series_body(shown, piece, bounds[0], bounds[-1], width))
         for bucket in answer["aggregations"]["mentions"]["buckets"]:
             series = [0] * windows
             for one in bucket["buckets"]["buckets"]:
@@ -178,7 +185,7 @@ async def _series(
             yield bucket["key"], series
 
 
-async def _feed_clock(client: ElasticClient, width: int) -> int | None:
+async def _feed_clock(client: ElasticClient, shown: Filters, width: int) -> int | None:
     """The end of the newest minute of the feed, in milliseconds; None without mentions.
 
     A minute counts if several authors wrote in the window that ends with it: a stray date in the future moves
@@ -186,7 +193,7 @@ async def _feed_clock(client: ElasticClient, width: int) -> int | None:
     """
     recent: deque[tuple[int, int]] = deque()
     newest: int | None = None
-    async for time, author in _newest(client):
+    async for time, author in _newest(client, shown):
         newest = time if newest is None else newest
         recent.append((time, author))
         while recent[0][0] - time > width:
@@ -195,16 +202,16 @@ async def _feed_clock(client: ElasticClient, width: int) -> int | None:
             newest = recent[0][0]
             break
     if newest is None:
-        answer = await ask(client, queries.clock_body(plausible=False, size=1, after=None))
+        answer = await ask(client, queries.clock_body(shown, plausible=False, size=1, after=None))
         newest = next((hit["sort"][0] for hit in answer["hits"]["hits"]), None)
     return None if newest is None else (newest // _MINUTE + 1) * _MINUTE
 
 
-async def _newest(client: ElasticClient) -> AsyncIterator[tuple[int, int]]:
+async def _newest(client: ElasticClient, shown: Filters) -> AsyncIterator[tuple[int, int]]:
     """(time, author) of the newest plausible posts that name something."""
     after: list[Any] | None = None
     for _ in range(_CLOCK_POSTS_READ // _CLOCK_STEP):
-        answer = await ask(client, queries.clock_body(plausible=True, size=_CLOCK_STEP, after=after))
+        answer = await ask(client, queries.clock_body(shown, plausible=True, size=_CLOCK_STEP, after=after))
         hits = answer["hits"]["hits"]
         for hit in hits:
             yield hit["sort"][0], hit["fields"]["author"][0]

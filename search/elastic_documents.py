@@ -17,7 +17,7 @@ from pydantic_core import PydanticSerializationError
 
 from search.elastic_schema import MAX_KEYWORD_LENGTH, OLD
 from search.limits import MAX_MOMENT
-from search.registry import Record
+from search.registry import Record, Standing
 from search.sqlite_reads import read_document
 from search.sqlite_schema import IMPLAUSIBLE_TIME, TIME_SHIFT
 from search.sqlite_terms import MAX_ENTITY_MARKS, hash_key, marks_column, words_column
@@ -25,6 +25,7 @@ from tagstream.analysis import tag
 from tagstream.errors import CorruptState, RejectedDocument
 from tagstream.posts import (
     ENTITY_TYPES,
+    AccountStatus,
     DeadLetter,
     Entity,
     EntityType,
@@ -85,9 +86,28 @@ def post_id(name: str) -> str:
 
 
 def account_id(source: str, author: str) -> str:
-    """The id of the record that says up to where an account is erased; it names nobody."""
+    """The id of what is kept of an account: up to where it is erased, and its newest status. It names nobody."""
     account = f"{source}\0{author}".encode()
     return f"a:{blake2b(account, digest_size=16).hexdigest()}"
+
+
+def status_document(source: str, author: str, standing: Standing) -> dict[str, Any]:
+    """The document of an account that has a status."""
+    key = hash_key(source, author)
+    return {"source": source, "author_id": author, "author": key, **standing._asdict()}
+
+
+def read_status(source: Mapping[str, Any]) -> AccountStatus:
+    """The status that a document keeps.
+
+    Raises:
+        CorruptState: it is none.
+    """
+    try:
+        account = {"source": source["source"], "author": source["author_id"]}
+        return AccountStatus(**account, position=source["position"], hidden=source["hidden"])
+    except (KeyError, ValidationError) as error:
+        raise CorruptState(f"A stored status of an account cannot be read: {error}.") from error
 
 
 def read_entry(hit: Mapping[str, Any]) -> Entry:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from search.elastic_documents import Entry, clean_letter, day_of, in_utc, post_number
 from search.index import Change, Indexable, WriteReport
-from search.registry import Outcome, Record, is_news
+from search.registry import NO_STATUS, Outcome, Record, Standing, is_news
 from search.sqlite_terms import hash_key
 from tagstream.posts import (
+    AccountStatus,
     DeadLetter,
     Deletion,
     Erasure,
@@ -28,10 +29,12 @@ Account = tuple[str, str]  # source, author
 
 @dataclass
 class Known:
-    """What was read before: entries by post id, erased positions by account, visible posts without their document."""
+    """What was read before: entries by post id, erased positions and standings by account, visible posts without their
+    document."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     erased: dict[Account, int] = field(default_factory=dict)
+    standings: dict[Account, Standing] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
 
 
@@ -55,7 +58,7 @@ class Touched:
 
 
 class Plan:
-    """The effects of one batch. `apply` once, then read `touched`, `letters`, `erasures` and `report`."""
+    """The effects of one batch. `apply` once, then read `touched`, `letters`, `erasures`, `statuses` and `report`."""
 
     def __init__(self, known: Known, retention_days: int) -> None:
         self.known = known
@@ -63,6 +66,7 @@ class Plan:
         self.letters: dict[str, DeadLetter] = {}
         self.erased = dict(known.erased)
         self.erasures: dict[Account, int] = {}
+        self.statuses: dict[Account, Standing] = {}
         self.deletions: set[str] = set()
         self._retention_days = retention_days
         self._report: Counter[str] = Counter()
@@ -90,6 +94,9 @@ class Plan:
                 case Erasure():
                     self._erasure(change)
                     self._report["tombstones"] += 1
+                case AccountStatus():
+                    self._status(change)
+                    self._report["statuses"] += 1
                 case DeadLetter():
                     self._report["dead" if self._letter(clean_letter(change)) else "deleted"] += 1
 
@@ -119,7 +126,8 @@ class Plan:
         account = None if post.author is None else (post.source, post.author.id)
         version, before = stored_version(post.revision, post.generation), record.version
         outcome = record.offer(version, change.position, None if account is None else self.erased.get(account))
-        if is_news(outcome, version, before):
+        hidden = account is not None and self._standing(account).hidden
+        if not hidden and is_news(outcome, version, before):
             self._news.add((post.id, post.revision))
         if outcome is Outcome.DUPLICATE and post.id in self.known.lost and touched.post is None:
             outcome = Outcome.STORED  # the writer before us ended between the record and its document
@@ -145,6 +153,15 @@ class Plan:
             touched.entry.record.erase(position)
             self._settle(touched)
         self._drop_letters()
+
+    def _status(self, status: AccountStatus) -> None:
+        account = (clean_text(status.source), status.author)
+        before, said = self._standing(account), Standing(status.position, status.hidden)
+        if said > before:
+            self.statuses[account] = said
+
+    def _standing(self, account: Account) -> Standing:
+        return self.statuses.get(account) or self.known.standings.get(account, NO_STATUS)
 
     def _letter(self, letter: DeadLetter) -> bool:
         if self.refuses(letter):

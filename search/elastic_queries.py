@@ -20,13 +20,16 @@ from tagstream.posts import ENTITY_TYPES, EntityType, to_epoch_milliseconds
 
 MAX_PREFIX_EXPANSIONS = 4_096
 EXACT_UP_TO = 3_000  # distinct authors; above, the count is within a few percent
+_TERMS_A_CLAUSE = 50_000  # a server takes 65,536 by default
 NEWEST_FIRST = [{"time": "desc"}, {"id": "desc"}]
 
 Json = dict[str, Any]
 
 
-def search_body(query: Query) -> Json:
+def search_body(query: Query, shown: Sequence[Json] = ()) -> Json:
     """The search for one page, and one post more that tells whether another page follows.
+
+    `shown` are the filters that leave out hidden authors; `hidden_left_out` makes them.
 
     Raises:
         MalformedQuery: the text is not a query, or `after` is not the end of a page in this order.
@@ -35,7 +38,7 @@ def search_body(query: Query) -> Json:
     check_page(query.size)
     relevance = query.order == "relevance"
     body: Json = {
-        "query": {"bool": _parts(query, scored=relevance)},
+        "query": {"bool": _parts(query, shown, scored=relevance)},
         "sort": [{"_score": "desc"}, *NEWEST_FIRST] if relevance else NEWEST_FIRST,
         "size": query.size + 1,
         "track_total_hits": True,
@@ -46,17 +49,23 @@ def search_body(query: Query) -> Json:
     return body
 
 
-def score_body(query: Query, post_id: str) -> Json:
+def score_body(query: Query, post_id: str, shown: Sequence[Json] = ()) -> Json:
     """The search for what one post scores now."""
-    parts = _parts(query, scored=True)
+    parts = _parts(query, shown, scored=True)
     parts["filter"] = [*parts.get("filter", []), {"term": {"id": post_id}}]
     return {"query": {"bool": parts}, "size": 1, "_source": False}
 
 
-def _parts(query: Query, *, scored: bool) -> Json:
+def hidden_left_out(authors: Sequence[int]) -> list[Json]:
+    """The filters that leave out the posts of these authors, by their hashes; none if there are none."""
+    pieces = [authors[start : start + _TERMS_A_CLAUSE] for start in range(0, len(authors), _TERMS_A_CLAUSE)]
+    return [{"bool": {"must_not": [{"terms": {"author": list(piece)}} for piece in pieces]}}] if pieces else []
+
+
+def _parts(query: Query, shown: Sequence[Json], *, scored: bool) -> Json:
     parsed = parse(query.text)
     words: list[Json] = []
-    filters: list[Json] = []
+    filters: list[Json] = [*shown]
     for clause in parsed.clauses:
         if not isinstance(clause, Without):
             (words if scored and _has_words(clause) else filters).append(_clause(clause))
@@ -210,28 +219,28 @@ def histogram(start: int, width: int) -> Json:
     }
 
 
-def counts_body(marks: Sequence[str], low: int, high: int, width: int) -> Json:
+def counts_body(shown: Sequence[Json], marks: Sequence[str], low: int, high: int, width: int) -> Json:
     """Posts and authors of an entity over time."""
-    filters: list[Json] = [{"terms": {"marks": list(marks)}}, milliseconds(low, high)]
+    filters: list[Json] = [*shown, {"terms": {"marks": list(marks)}}, milliseconds(low, high)]
     return _counting(filters, {"buckets": histogram(low, width) | {"aggs": _AUTHORS}})
 
 
-def heard_body(low: int, high: int, width: int) -> Json:
+def heard_body(shown: Sequence[Json], low: int, high: int, width: int) -> Json:
     """The windows in which anything at all was mentioned."""
-    return _counting([NAMING, milliseconds(low, high)], {"buckets": histogram(low, width)})
+    return _counting([*shown, NAMING, milliseconds(low, high)], {"buckets": histogram(low, width)})
 
 
-def series_body(mentions: Sequence[str], low: int, high: int, width: int) -> Json:
+def series_body(shown: Sequence[Json], mentions: Sequence[str], low: int, high: int, width: int) -> Json:
     """The authors of each of these entities, window by window."""
     terms = {"field": "mentions", "size": len(mentions), "include": list(mentions)}
     windows = {"buckets": histogram(low, width) | {"aggs": _AUTHORS}}
-    filters: list[Json] = [{"terms": {"mentions": list(mentions)}}, milliseconds(low, high)]
+    filters: list[Json] = [*shown, {"terms": {"mentions": list(mentions)}}, milliseconds(low, high)]
     return _counting(filters, {"mentions": {"terms": terms, "aggs": windows}})
 
 
-def clock_body(*, plausible: bool, size: int, after: Sequence[Any] | None) -> Json:
+def clock_body(shown: Sequence[Json], *, plausible: bool, size: int, after: Sequence[Any] | None) -> Json:
     """The newest posts that name something: when, and by whom."""
-    filters: list[Json] = [NAMING, {"term": {"implausible": False}}] if plausible else [NAMING]
+    filters: list[Json] = [*shown, NAMING, *([{"term": {"implausible": False}}] if plausible else [])]
     body: Json = {
         "query": {"bool": {"filter": filters}},
         "sort": NEWEST_FIRST,

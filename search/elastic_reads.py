@@ -11,12 +11,21 @@ from typing import Any
 import elasticsearch
 
 from search.elastic_client import ElasticClient, error_type
-from search.elastic_documents import document_id, post_id, read_entry, read_letter, read_post
-from search.elastic_queries import read_token, score_body, search_body, token
+from search.elastic_documents import (
+    account_id,
+    document_id,
+    post_id,
+    read_entry,
+    read_letter,
+    read_post,
+    read_status,
+)
+from search.elastic_hiding import shown_filters
+from search.elastic_queries import Json, read_token, score_body, search_body, token
 from search.index import Page, Query
 from search.sqlite_terms import hash_key
 from tagstream.errors import CorruptState, IndexUnavailable, TagstreamError
-from tagstream.posts import DeadLetter, TaggedPost
+from tagstream.posts import AccountStatus, DeadLetter, TaggedPost
 
 _STEP = 500
 _IDS_A_REQUEST = 1_000
@@ -119,26 +128,27 @@ async def search(client: ElasticClient, query: Query) -> Page:
         MalformedQuery: the text is not a query, or `after` is not the end of a page in this order.
         BadSettings: a page size that cannot be.
     """
-    body = search_body(query)
+    shown = await shown_filters(client)
+    body = search_body(query, shown)
     options: dict[str, Any] = {}
     if query.order == "relevance":
         options["search_type"] = "dfs_query_then_fetch"  # words are as rare as they are in all days together
         if query.after is not None:
-            body["search_after"] = await _score_now(client, query)
+            body["search_after"] = await _score_now(client, query, shown)
     answer = await ask(client, body, **options)
     hits = answer["hits"]["hits"]
-    shown = hits[: query.size]
-    following = token(query.order, shown[-1]["sort"]) if len(hits) > query.size else None
-    posts = tuple(read_post(hit["_source"]) for hit in shown)
+    page = hits[: query.size]
+    following = token(query.order, page[-1]["sort"]) if len(hits) > query.size else None
+    posts = tuple(read_post(hit["_source"]) for hit in page)
     return Page(posts, answer["hits"]["total"]["value"], following)
 
 
-async def _score_now(client: ElasticClient, query: Query) -> list[Any]:
+async def _score_now(client: ElasticClient, query: Query, shown: Sequence[Json]) -> list[Any]:
     """All scores shift a little as posts arrive, so a page continues after the *post* last shown, at its score of
     now; the score it had then serves only if it has gone meanwhile."""
     assert query.after is not None
     score, time, last = read_token(query.order, query.after)
-    answer = await ask(client, score_body(query, last), search_type="dfs_query_then_fetch")
+    answer = await ask(client, score_body(query, last, shown), search_type="dfs_query_then_fetch")
     hits = answer["hits"]["hits"]
     return [hits[0]["_score"] if hits else score, time, last]
 
@@ -150,8 +160,17 @@ async def get(client: ElasticClient, identifier: str) -> TaggedPost | None:
         if entry.record.visible and entry.day is not None:
             day = client.names.of_day(entry.day)
             async for hit in many(client, [(day, post_id(identifier))], fields=["document"]):
-                return read_post(hit["_source"])
+                post = read_post(hit["_source"])
+                return None if await _is_hidden(client, post) else post
     return None
+
+
+async def _is_hidden(client: ElasticClient, post: TaggedPost) -> bool:
+    """Whether the post's author is, as last written."""
+    wanted = [] if post.author is None else [(client.names.accounts, account_id(post.source, post.author.id))]
+    async for hit in many(client, wanted):
+        return read_status(hit["_source"]).hidden
+    return False
 
 
 async def cursor(client: ElasticClient, source: str) -> str | None:
@@ -161,10 +180,18 @@ async def cursor(client: ElasticClient, source: str) -> str | None:
     return None
 
 
-async def documents(client: ElasticClient) -> AsyncIterator[TaggedPost]:
-    """Every visible post in order of id, as of one moment."""
-    async for hit in scan(client, client.names.posts, {"match_all": {}}, [{"id": "asc"}], fields=["document"]):
+async def documents(client: ElasticClient, *, with_hidden: bool) -> AsyncIterator[TaggedPost]:
+    """Every visible post in order of id, as of one moment; `with_hidden` also those of hidden authors."""
+    query = {"bool": {"filter": [] if with_hidden else await shown_filters(client)}}
+    async for hit in scan(client, client.names.posts, query, [{"id": "asc"}], fields=["document"]):
         yield read_post(hit["_source"])
+
+
+async def account_statuses(client: ElasticClient) -> AsyncIterator[AccountStatus]:
+    """The newest status of every account in order of source and author, as of one moment."""
+    order = [{"source": "asc"}, {"author_id": "asc"}]
+    async for hit in scan(client, client.names.accounts, {"match_all": {}}, order):
+        yield read_status(hit["_source"])
 
 
 async def dead_letters(client: ElasticClient, cause: str | None) -> AsyncIterator[DeadLetter]:

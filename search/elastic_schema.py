@@ -3,7 +3,7 @@
 ::
 
     open ─▶ read mappings ─▶ newer than this code? ─▶ stop
-                         ├─▶ not there: create   (template for the days, three fixed indices, posts-old)
+                         ├─▶ not there: create   (template for the days, four fixed indices, posts-old)
                          └─▶ older: add fields   (template and open indices)
 
 Every mapping is strict: a field that it lacks is refused, never guessed. Changes only add: what would change the type
@@ -22,7 +22,7 @@ from search.elastic_client import ElasticClient, error_type
 from tagstream.analysis import ANALYSIS_VERSION
 from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: accounts may be hidden, which whoever reads must know of
 OLD = "old"  # the "day" of posts older than the retention
 REFRESH_INTERVAL = "250ms"
 MAX_KEYWORD_LENGTH = 1_024
@@ -107,6 +107,14 @@ DEAD_FIELDS: dict[str, Any] = {
     "cause": _KEYWORD,
 }
 
+ACCOUNT_FIELDS: dict[str, Any] = {
+    "source": {"type": "keyword"},
+    "author_id": {"type": "keyword"},
+    "author": _LONG,  # the same hash as in posts
+    "position": _KEPT_LONG,
+    "hidden": {"type": "boolean"},
+}
+
 CURSOR_FIELDS: dict[str, Any] = {"source": _KEPT, "position": _KEPT}
 
 
@@ -137,6 +145,7 @@ def fixed_indices(names: Names, replicas: int) -> dict[str, dict[str, Any]]:
         names.registry: {"settings": read_by_id, "mappings": mapping(REGISTRY_FIELDS)},
         names.cursors: {"settings": read_by_id, "mappings": mapping(CURSOR_FIELDS)},
         names.dead: {"settings": searched, "mappings": mapping(DEAD_FIELDS)},
+        names.accounts: {"settings": searched, "mappings": mapping(ACCOUNT_FIELDS)},
         names.of_day(OLD): {"settings": searched, "mappings": post_mapping()},
     }
 
@@ -163,7 +172,7 @@ async def prepare(client: ElasticClient, *, replicas: int, create: bool) -> bool
         Whether the terms of stored posts are of an older analysis, and must be made anew.
 
     Raises:
-        UnreadableInput: nothing is there, and `create` is false.
+        UnreadableInput: nothing is there, or something too old to be read, and `create` is false.
         NewerVersion: a newer tagstream made it.
         CorruptState: an index of that name is not ours, or its mapping contradicts ours.
     """
@@ -175,6 +184,11 @@ async def prepare(client: ElasticClient, *, replicas: int, create: bool) -> bool
     if not create:
         if names.registry not in found:
             raise UnreadableInput(f"There is no index at {client.address}. Check the address, or write one first.")
+        if names.accounts not in found:
+            raise UnreadableInput(
+                f"The index at {client.address} does not say which accounts are hidden: an older tagstream made it. "
+                "Start a worker of this version once; it brings it up to date."
+            )
         return False
     await client.call(
         partial(
@@ -195,8 +209,9 @@ async def prepare(client: ElasticClient, *, replicas: int, create: bool) -> bool
 async def _mappings(client: ElasticClient) -> dict[str, Any]:
     pattern = f"{client.names.prefix}-*"
     answer = await client.call(partial(client.raw.indices.get_mapping, index=pattern))
-    ours = (client.names.registry, client.names.cursors, client.names.dead)
-    days = client.names.of_day("")
+    names = client.names
+    ours = (names.registry, names.cursors, names.dead, names.accounts)
+    days = names.of_day("")
     return {index: one["mappings"] for index, one in answer.items() if index in ours or index.startswith(days)}
 
 

@@ -2,14 +2,18 @@
 
 ::
 
-    changes ─▶ read registry ─▶ plan ─▶ write registry ─▶ write and delete ─▶ look again ─▶ cursor
-                    ▲            only pure   │  with what was    documents      was something
-                    └────────────────────────┘  read, or anew                   deleted meanwhile?
+    changes ─▶ read registry ─▶ plan ─▶ write registry ─▶ statuses ─▶ write and delete ─▶ look again ─▶ cursor
+                    ▲            only pure   │  with what was            documents      was something
+                    └────────────────────────┘  read, or anew                           deleted meanwhile?
 
 The registry goes first: a tombstone that stands there wins over every document that comes later, by whomever. Each of
 its entries is written only over the state that was read, so no writer loses what another wrote. A document carries its
 entry's version, so an older one never replaces a newer, and a reader of the registry can tell whether it is there.
 What a crash leaves half done, the same changes written again complete. Keeps invariants 3, 4 and 5.
+
+The status of an account is one document, and touches no post: readers leave out the posts of those who are hidden
+(`elastic_hiding.py`). Its position is its version, so that the newest stays, whoever writes it and whenever: there is
+nothing to sweep that a crash could leave half swept, nor a post that another writer could put in behind a sweep.
 """
 
 import asyncio
@@ -30,14 +34,17 @@ from search.elastic_documents import (
     post_json,
     read_entry,
     read_letter,
+    read_status,
+    status_document,
     to_json,
 )
 from search.elastic_plan import Account, Known, Plan, Touched
 from search.elastic_reads import many, scan
 from search.index import Change, Indexable, SourceCursor, WriteReport
+from search.registry import Standing
 from search.sqlite_terms import hash_key
 from tagstream.errors import IndexUnavailable
-from tagstream.posts import DeadLetter, Deletion, Erasure, clean_text, stored_version
+from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, clean_text, stored_version
 
 ROUNDS = 12
 _TERMS_A_QUERY = 10_000
@@ -62,6 +69,7 @@ class Writer:
         written = await asyncio.to_thread(_written, changes)
         plan = await self._settle_registry(changes) if changes else None
         if plan is not None:
+            await self._write_statuses(plan)
             await self._write_documents(plan, written)
             await self._sweep_letters(plan)
             await self._look_again(plan)
@@ -93,11 +101,15 @@ class Writer:
 
     async def _read_entries(self, known: Known, posts: Iterable[str], accounts: Iterable[Account]) -> None:
         by_id: dict[str, str | Account] = {post_id(one): one for one in posts}
-        by_id |= {account_id(*one): one for one in accounts}
-        async for hit in many(self._client, [(self._names.registry, one) for one in by_id]):
+        by_id |= (account_ids := {account_id(*one): one for one in accounts})
+        wanted = [(self._names.registry, one) for one in by_id] + [(self._names.accounts, one) for one in account_ids]
+        async for hit in many(self._client, wanted):
             asked = by_id[hit["_id"]]
             if isinstance(asked, str):
                 known.entries[asked] = read_entry(hit)
+            elif hit["_index"] == self._names.accounts:
+                status = read_status(hit["_source"])
+                known.standings[asked] = Standing(status.position, status.hidden)
             else:
                 known.erased[asked] = hit["_source"]["erased_up_to"]
 
@@ -160,6 +172,21 @@ class Writer:
         for entry, result in zip(changed, results, strict=True):
             entry.version = result.version
         return all(result.outcome is Outcome.DONE for result in results)
+
+    async def _write_statuses(self, plan: Plan) -> None:
+        """Of two at one position the one that hides stays: it replaces an equal one, the other only an older."""
+        actions = [
+            Action(
+                "index",
+                self._names.accounts,
+                account_id(*account),
+                to_json(status_document(*account, standing)),
+                version=standing.position,
+                only_newer=not standing.hidden,
+            )
+            for account, standing in plan.statuses.items()
+        ]
+        await send(self._client, actions)
 
     async def _write_documents(self, plan: Plan, written: Mapping[int, str]) -> None:
         """An older version that is there already stays: its writer knows more than we do."""
@@ -278,6 +305,8 @@ def _asked(changes: Iterable[Change]) -> tuple[set[str], set[Account], dict[Acco
                 account = (clean_text(change.source), change.author)
                 accounts.add(account)
                 erasures[account] = max(change.position, erasures.get(account, 0))
+            case AccountStatus():
+                accounts.add((clean_text(change.source), change.author))
             case DeadLetter():
                 letter = clean_letter(change)
                 posts |= {letter.post_id} if letter.post_id is not None else set()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from tagstream.posts import DeadLetter, Deletion, EntityType, Erasure, TaggedPost
+from tagstream.posts import AccountStatus, DeadLetter, Deletion, EntityType, Erasure, TaggedPost
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Indexable:
     position: int = 0
 
 
-Change = Indexable | Deletion | Erasure | DeadLetter
+Change = Indexable | Deletion | Erasure | AccountStatus | DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,10 @@ class WriteReport:
 
     `stored` posts are new or replaced an older version; `duplicate` ones repeat the stored version; `stale` ones are
     older than it; `deleted` ones meet a tombstone or an erasure; `tombstones` counts deletions and erasures applied;
-    `dead` the dead letters kept. `news`, beside the sum, are the posts (id, revision) whose mentions are to be counted:
-    a revision is stored that was not, which a new answer of a model to the stored one is not. A repeat of exactly what
-    is stored is news again, because it may be the replay of a write whose mentions never got out.
+    `statuses` the account statuses taken note of, newest or not; `dead` the dead letters kept. `news`, beside the sum,
+    are the posts (id, revision) whose mentions are to be counted: a revision is stored that was not, which a new answer
+    of a model to the stored one is not. A repeat of exactly what is stored is news again, because it may be the replay
+    of a write whose mentions never got out. What a hidden author writes is no news.
     """
 
     stored: int = 0
@@ -47,6 +48,7 @@ class WriteReport:
     stale: int = 0
     deleted: int = 0
     tombstones: int = 0
+    statuses: int = 0
     dead: int = 0
     news: frozenset[tuple[str, int]] = field(default=frozenset(), compare=False)
 
@@ -105,6 +107,8 @@ class Trend:
 
 class EntityIndex(Protocol):
     """Posts, their entities, and the registry that decides which version of each may be seen.
+
+    The posts of an author who is hidden are kept, and no search, count or trend sees them, nor `get`.
 
     All methods are safe to call again with the same arguments. They raise `IndexUnavailable` when the store does not
     answer (try again) and `Fatal` when it is corrupt or newer than this code.
@@ -168,8 +172,12 @@ class EntityIndex(Protocol):
         """
         ...
 
-    def documents(self) -> AsyncIterator[TaggedPost]:
-        """Every visible post, in order of id (by code point)."""
+    def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
+        """Every visible post, in order of id (by code point); `with_hidden` also those of hidden authors."""
+        ...
+
+    def account_statuses(self) -> AsyncIterator[AccountStatus]:
+        """The newest status of every account that ever had one, in order of source and author (by code point)."""
         ...
 
     def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]: ...

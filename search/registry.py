@@ -2,11 +2,13 @@
 
 A record says what is known of one id. Whatever the order in which posts, deletions and erasures arrive, the same
 set of them leaves the same answer: *the newest revision decides*. It is visible unless a deletion covers its version
-or an erasure its position; an older revision never comes back in its place.
+or an erasure its position; an older revision never comes back in its place. Whether its author is hidden is asked
+beside that, of what `Standing` keeps.
 """
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from tagstream.posts import DELETED_FOR_EVER
 
@@ -21,6 +23,17 @@ class Outcome(Enum):
     DUPLICATE = "duplicate"
     STALE = "stale"
     DELETED = "deleted"
+
+
+class Standing(NamedTuple):
+    """What a status says of an account. The greatest of all that were ever said holds: so their order does not matter,
+    and of two at one position the one that hides wins."""
+
+    position: int
+    hidden: bool
+
+
+NO_STATUS = Standing(UNSEEN, hidden=False)
 
 
 def is_news(outcome: Outcome, version: int, before: int) -> bool:

@@ -21,7 +21,7 @@ from search.sqlite_schema import connect, our_errors, transaction
 from search.sqlite_upgrade import prepare
 from search.writer_lock import WriterLock
 from tagstream.errors import IndexUnavailable, UnreadableInput
-from tagstream.posts import DeadLetter, EntityType, TaggedPost
+from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
 
 READERS = 4
 
@@ -145,13 +145,24 @@ class SqliteIndex:
             sqlite_counts.trending, until=until, window_seconds=window_seconds, past_windows=past_windows, size=size
         )
 
-    async def documents(self) -> AsyncIterator[TaggedPost]:
-        """Every visible post, in order of id. What is written meanwhile is seen or not, but nothing twice."""
+    async def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
+        """Every visible post, in order of id; `with_hidden` also those of hidden authors.
+
+        What is written meanwhile is seen or not, but nothing twice.
+        """
         last = ""
-        while rows := await self._read(sqlite_reads.documents_after, last):
+        while rows := await self._read(sqlite_reads.documents_after, last, with_hidden=with_hidden):
             for _, post in rows:
                 yield post
             last = rows[-1][0]
+
+    async def account_statuses(self) -> AsyncIterator[AccountStatus]:
+        """The newest status of every account that ever had one, in order of source and author."""
+        last = ("", "")
+        while found := await self._read(sqlite_reads.account_statuses_after, last):
+            for status in found:
+                yield status
+            last = (found[-1].source, found[-1].author)
 
     async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
         """The dead letters, in the order in which they first came."""

@@ -16,9 +16,11 @@ from search.query import MalformedQuery, parse
 from search.sqlite_schema import DEAD_LETTER_COLUMNS, TIME_SHIFT, transaction
 from search.sqlite_terms import match_expression
 from tagstream.errors import CorruptState
-from tagstream.posts import DeadLetter, TaggedPost, to_epoch_milliseconds
+from tagstream.posts import AccountStatus, DeadLetter, TaggedPost, to_epoch_milliseconds
 
 _STREAM_STEP = 200
+# Of documents: those that may be seen.
+SHOWN = "(author IS NULL OR author NOT IN (SELECT author FROM hidden_authors))"
 
 
 def first_number(moment: datetime | None, default: int) -> int:
@@ -114,7 +116,7 @@ def _after(order: str, text: str) -> tuple[int, float]:
 def get(connection: sqlite3.Connection, post_id: str) -> TaggedPost | None:
     """The visible post of that id."""
     row = connection.execute(
-        "SELECT document FROM registry JOIN documents USING (number) WHERE id = ?", (post_id,)
+        f"SELECT document FROM registry JOIN documents USING (number) WHERE id = ? AND {SHOWN}", (post_id,)
     ).fetchone()
     return None if row is None else read_document(row[0])
 
@@ -125,13 +127,27 @@ def cursor(connection: sqlite3.Connection, source: str) -> str | None:
     return None if row is None else row[0]
 
 
-def documents_after(connection: sqlite3.Connection, post_id: str) -> list[tuple[str, TaggedPost]]:
-    """The next visible posts in order of id, a few hundred."""
+def documents_after(connection: sqlite3.Connection, post_id: str, *, with_hidden: bool) -> list[tuple[str, TaggedPost]]:
+    """The next visible posts in order of id, a few hundred; `with_hidden` also those of hidden authors."""
     rows = connection.execute(
-        "SELECT id, document FROM registry JOIN documents USING (number) WHERE id > ? ORDER BY id LIMIT ?",
-        (post_id, _STREAM_STEP),
+        "SELECT id, document FROM registry JOIN documents USING (number) "
+        f"WHERE id > ? AND (? OR {SHOWN}) ORDER BY id LIMIT ?",
+        (post_id, with_hidden, _STREAM_STEP),
     ).fetchall()
     return [(post_id, read_document(document)) for post_id, document in rows]
+
+
+def account_statuses_after(connection: sqlite3.Connection, account: tuple[str, str]) -> list[AccountStatus]:
+    """The newest statuses of the next accounts, in order of source and author, a few hundred."""
+    rows = connection.execute(
+        "SELECT source, author, position, hidden FROM account_statuses WHERE (source, author) > (?, ?) "
+        "ORDER BY source, author LIMIT ?",
+        (*account, _STREAM_STEP),
+    ).fetchall()
+    return [
+        AccountStatus(source=source, author=author, position=position, hidden=bool(hidden))
+        for source, author, position, hidden in rows
+    ]
 
 
 def dead_letters_after(connection: sqlite3.Connection, entry: int, cause: str | None) -> list[tuple[int, DeadLetter]]:

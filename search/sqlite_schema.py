@@ -4,10 +4,11 @@
 
     registry      one row an id, for ever: number, stored version, position, tombstone
     documents     the visible posts as JSON, by number
-    terms         FTS5: their words and marks, by number
-    mentions      (entity, number): who mentions what; read by entity and by time
+    terms         FTS5: their words and marks, by number; without those of hidden authors
+    mentions      (entity, number): who mentions what; read by entity and by time; without those of hidden authors
     entities      what an entity's hash stands for
     erasures      up to which position an author is gone
+    account_statuses, hidden_authors   the newest status of each account; the keys of those that are hidden
     dead_letters  by origin
     cursors       how far each source has been read
     settings      the version of the analysis that made the terms
@@ -89,6 +90,16 @@ TABLES = (
     "CREATE INDEX dead_letters_by_author ON dead_letters (author, source) WHERE author IS NOT NULL",
     "CREATE TABLE cursors (source TEXT PRIMARY KEY, position TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+)
+
+ACCOUNT_TABLES = (
+    """CREATE TABLE account_statuses (
+        source TEXT NOT NULL,
+        author TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        hidden INTEGER NOT NULL,
+        PRIMARY KEY (source, author)) WITHOUT ROWID""",
+    "CREATE TABLE hidden_authors (author INTEGER PRIMARY KEY)",
 )
 
 

@@ -4,14 +4,11 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from search.sqlite_reads import read_document
-from search.sqlite_schema import APPLICATION_ID, TABLES, transaction
-from search.sqlite_terms import marks_column, words_column
+from search.sqlite_postings import rebuild_terms
+from search.sqlite_schema import ACCOUNT_TABLES, APPLICATION_ID, TABLES, transaction
 from search.writer_lock import WriterLock
 from tagstream.analysis import ANALYSIS_VERSION
 from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
-
-_REBUILD_STEP = 500
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -23,8 +20,13 @@ def _create(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO terms (terms, rank) VALUES ('secure-delete', 1)")
 
 
+def _add_account_statuses(connection: sqlite3.Connection) -> None:
+    for statement in ACCOUNT_TABLES:
+        connection.execute(statement)
+
+
 # The step at place n turns a file of version n into one of version n + 1; the first makes it from nothing.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create,)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_account_statuses)
 
 
 def prepare(connection: sqlite3.Connection, path: Path, lock: WriterLock, *, create: bool) -> None:
@@ -47,7 +49,8 @@ def prepare(connection: sqlite3.Connection, path: Path, lock: WriterLock, *, cre
             MIGRATIONS[step](connection)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         if _analysis(connection) != ANALYSIS_VERSION:
-            _build_terms(connection)
+            rebuild_terms(connection)
+            connection.execute("UPDATE settings SET value = ? WHERE name = 'analysis'", (ANALYSIS_VERSION,))
     if not create:
         lock.release()
 
@@ -79,19 +82,3 @@ def _version(connection: sqlite3.Connection) -> int:
 def _analysis(connection: sqlite3.Connection) -> int:
     version: int = connection.execute("SELECT value FROM settings WHERE name = 'analysis'").fetchone()[0]
     return version
-
-
-def _build_terms(connection: sqlite3.Connection) -> None:
-    """Analyses every post again, because the terms of another analysis would not be found."""
-    connection.execute("DELETE FROM terms")
-    last = -1
-    while rows := connection.execute(
-        "SELECT number, document FROM documents WHERE number > ? ORDER BY number LIMIT ?", (last, _REBUILD_STEP)
-    ).fetchall():
-        posts = ((number, read_document(document)) for number, document in rows)
-        connection.executemany(
-            "INSERT INTO terms (rowid, words, marks) VALUES (?, ?, ?)",
-            ((number, words_column(post), marks_column(post)) for number, post in posts),
-        )
-        last = rows[-1][0]
-    connection.execute("UPDATE settings SET value = ? WHERE name = 'analysis'", (ANALYSIS_VERSION,))

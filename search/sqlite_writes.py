@@ -1,8 +1,9 @@
 """One write to the SQLite index: a batch of changes in, the final state of every touched row out, in one transaction.
 
 The changes are first played through on records in memory (search/registry.py decides), so that several changes to
-one post cost one effect, and then written table by table. FTS5 gets its rows in order of number: it starts a new
-segment whenever a number is not above the one before.
+one post or account cost one effect, and then written table by table; what searches see of that is the affair of
+`sqlite_postings.py`. FTS5 gets its rows in order of number: it starts a new segment whenever a number is not above the
+one before.
 """
 
 import sqlite3
@@ -13,16 +14,17 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic_core import PydanticSerializationError
 
+from search import sqlite_postings
 from search.index import Change, Indexable, SourceCursor, WriteReport
 from search.limits import MAX_MOMENT
-from search.registry import Outcome, Record, is_news
+from search.registry import NO_STATUS, Outcome, Record, Standing, is_news
 from search.sqlite_schema import DEAD_LETTER_COLUMNS, IMPLAUSIBLE_TIME, TIME_SHIFT
-from search.sqlite_terms import hash_key, marks_column, words_column
+from search.sqlite_terms import hash_key
 from tagstream.errors import RejectedDocument
 from tagstream.posts import (
+    AccountStatus,
     DeadLetter,
     Deletion,
-    Entity,
     Erasure,
     TaggedPost,
     clean_text,
@@ -57,6 +59,9 @@ def apply(connection: sqlite3.Connection, changes: Sequence[Change], cursor: Sou
             case Erasure():
                 batch.erasure(change)
                 report["tombstones"] += 1
+            case AccountStatus():
+                batch.status(change)
+                report["statuses"] += 1
             case DeadLetter():
                 report["dead" if batch.letter(change) else "deleted"] += 1
     batch.flush()
@@ -100,6 +105,8 @@ class _Batch:
         self._connection = connection
         self._touched: dict[str, _Touched] = {}
         self._erased: dict[tuple[str, str], int | None] = {}
+        self._stored_standings: dict[tuple[str, str], Standing] = {}
+        self._standings: dict[tuple[str, str], Standing] = {}
         self._last_number: dict[int, int] = {}
         self._letters: dict[str, DeadLetter] = {}
         self.news: set[tuple[str, int]] = set()
@@ -111,14 +118,16 @@ class _Batch:
         if record.number <= 0:
             record.number = self._new_number(post.created_at, change.observed_at)
             record.observed_at = to_epoch_milliseconds(_in_utc(change.observed_at))
-        erased_up_to = None if post.author is None else self._erased_up_to(post.source, post.author.id)
+        account = None if post.author is None else (post.source, post.author.id)
+        erased_up_to = None if account is None else self._erased_up_to(*account)
         version, before = stored_version(post.revision, post.generation), record.version
         outcome = record.offer(version, change.position, erased_up_to)
-        if is_news(outcome, version, before):
+        hidden = account is not None and self._standing(account).hidden
+        if not hidden and is_news(outcome, version, before):
             self.news.add((post.id, post.revision))
         if outcome is Outcome.STORED:
             touched.post = post
-            touched.author = None if post.author is None else author_key(post.source, post.author.id)
+            touched.author = None if account is None else author_key(*account)
         return outcome
 
     def deletion(self, deletion: Deletion) -> None:
@@ -159,6 +168,10 @@ class _Batch:
             "DELETE FROM dead_letters WHERE author = ? AND source = ? AND position <= ?", (author, source, position)
         )
 
+    def status(self, status: AccountStatus) -> None:
+        account = (clean_text(status.source), status.author)
+        self._standings[account] = max(self._standing(account), Standing(status.position, status.hidden))
+
     def letter(self, letter: DeadLetter) -> bool:
         """Whether the dead letter may be kept: not if a deletion or an erasure covers it."""
         letter = _clean(letter)
@@ -181,6 +194,7 @@ class _Batch:
         added = [one for one in ordered if one.post is not None and one.record.visible]
         if removed:
             self._remove(removed)
+        self._write_standings()
         self._add(added)
         self._connection.executemany(
             f"INSERT INTO dead_letters ({', '.join(DEAD_LETTER_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -209,38 +223,36 @@ class _Batch:
         self._connection.executemany(f"UPDATE registry SET {assignments} WHERE id = ?", changed)
 
     def _remove(self, removed: Sequence[_Touched]) -> None:
-        numbers = [(one.record.number,) for one in removed]
-        execute = self._connection.executemany
-        entities = {
-            row[0]
-            for number in numbers
-            for row in self._connection.execute("SELECT entity FROM mentions WHERE number = ?", number)
-        }
-        execute("DELETE FROM documents WHERE number = ?", numbers)
-        execute("DELETE FROM terms WHERE rowid = ?", numbers)
-        execute("DELETE FROM mentions WHERE number = ?", numbers)
-        # A name that nobody mentions any more may be what the deletion was about.
-        execute(
-            "DELETE FROM entities WHERE entity = ?1 AND NOT EXISTS (SELECT 1 FROM mentions WHERE entity = ?1)",
-            [(entity,) for entity in entities],
-        )
+        numbers = [one.record.number for one in removed]
+        self._connection.executemany("DELETE FROM documents WHERE number = ?", [(number,) for number in numbers])
+        sqlite_postings.remove(self._connection, numbers)
+
+    def _write_standings(self) -> None:
+        """After what is gone is removed and before what is new is added: only what stays is hidden or shown."""
+        for account, standing in self._standings.items():
+            if standing == (before := self._stored_standings[account]):
+                continue
+            self._connection.execute(
+                "INSERT INTO account_statuses VALUES (?, ?, ?, ?) ON CONFLICT (source, author) "
+                "DO UPDATE SET position = excluded.position, hidden = excluded.hidden",
+                (*account, *standing),
+            )
+            if standing.hidden != before.hidden:
+                change = sqlite_postings.hide_author if standing.hidden else sqlite_postings.show_author
+                change(self._connection, author_key(*account))
 
     def _add(self, added: Sequence[_Touched]) -> None:
-        documents, terms, entities, mentions = [], [], [], []
+        documents, seen = [], []
+        authors = {one.author for one in added if one.author is not None}
+        hidden = {author for author in authors if sqlite_postings.is_hidden(self._connection, author)}
         for one in added:
             post, number = one.post, one.record.number
             assert post is not None
-            author = hash_key("post", post.id) if one.author is None else one.author
             documents.append((number, one.author, _document(post)))
-            terms.append((number, words_column(post), marks_column(post)))
-            for entity, mention in _distinct(post.entities):
-                entities.append((entity, mention.type, mention.key))
-                mentions.append((entity, number, author, mention.text))
-        execute = self._connection.executemany
-        execute("INSERT INTO documents VALUES (?, ?, ?)", documents)
-        execute("INSERT INTO terms (rowid, words, marks) VALUES (?, ?, ?)", terms)
-        execute("INSERT OR IGNORE INTO entities VALUES (?, ?, ?)", entities)
-        execute("INSERT INTO mentions VALUES (?, ?, ?, ?)", mentions)
+            if one.author not in hidden:
+                seen.append((number, one.author, post))
+        self._connection.executemany("INSERT INTO documents VALUES (?, ?, ?)", documents)
+        sqlite_postings.add(self._connection, seen)
 
     def _record(self, post_id: str) -> _Touched:
         known = self._known(post_id)
@@ -268,6 +280,16 @@ class _Batch:
             ).fetchone()
             self._erased[key] = None if row is None else row[0]
         return self._erased[key]
+
+    def _standing(self, account: tuple[str, str]) -> Standing:
+        """What is known of the account, this batch's changes so far included."""
+        if account not in self._standings:
+            row = self._connection.execute(
+                "SELECT position, hidden FROM account_statuses WHERE source = ? AND author = ?", account
+            ).fetchone()
+            standing = NO_STATUS if row is None else Standing(row[0], bool(row[1]))
+            self._stored_standings[account] = self._standings[account] = standing
+        return self._standings[account]
 
     def _new_number(self, created_at: datetime, observed_at: datetime) -> int:
         """The next free number at the post's time, min(created_at, observed_at), which is fixed from here on."""
@@ -304,14 +326,6 @@ def _clean(letter: DeadLetter) -> DeadLetter:
 
 def _row(record: Record) -> tuple[object, ...]:
     return tuple(getattr(record, column) for column in _RECORD_COLUMNS)
-
-
-def _distinct(entities: Iterable[Entity]) -> Iterable[tuple[int, Entity]]:
-    """The first mention of each entity of a post, with the entity's hash."""
-    found: dict[int, Entity] = {}
-    for entity in entities:
-        found.setdefault(hash_key(entity.type, entity.key), entity)
-    return found.items()
 
 
 def _in_utc(moment: datetime) -> datetime:

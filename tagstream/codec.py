@@ -14,15 +14,16 @@ import msgpack
 from pydantic import ValidationError
 
 from tagstream.errors import MalformedPost, NewerVersion
-from tagstream.posts import CONTRACT_VERSION, DeadLetter, Deletion, Erasure, Post, TaggedPost
+from tagstream.posts import CONTRACT_VERSION, AccountStatus, DeadLetter, Deletion, Erasure, Post, TaggedPost
 
-Message = Post | TaggedPost | Deletion | Erasure | DeadLetter
+Message = Post | TaggedPost | Deletion | Erasure | AccountStatus | DeadLetter
 
 KINDS: dict[str, type[Message]] = {
     "post": Post,
     "tagged": TaggedPost,
     "deletion": Deletion,
     "erasure": Erasure,
+    "account_status": AccountStatus,
     "dead_letter": DeadLetter,
 }
 _NAMES = {contract: name for name, contract in KINDS.items()}
@@ -33,6 +34,7 @@ MAX_BYTES: dict[str, int] = {
     "tagged": 1024 * KIB,
     "deletion": 8 * KIB,
     "erasure": 8 * KIB,
+    "account_status": 8 * KIB,
     "dead_letter": 1024 * KIB,
 }
 _MAX_ANY_BYTES = max(MAX_BYTES.values())

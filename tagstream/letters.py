@@ -25,7 +25,7 @@ from tagstream.codec import decode, encode
 from tagstream.compacted import Entry, newest_values
 from tagstream.daemon import in_daemon_thread
 from tagstream.errors import Fatal, MalformedPost
-from tagstream.posts import DeadLetter, Deletion, Erasure, Post, clean_text
+from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Post, clean_text
 from tagstream.settings import Settings
 from tagstream.topics import Headers, Topics, headers, key_of
 
@@ -73,7 +73,7 @@ class BrokerLetters:
                 if isinstance(letter, DeadLetter) and cause in (None, letter.cause):
                     yield letter
 
-    async def requeue(self, letter: DeadLetter, event: Post | Deletion | Erasure) -> None:
+    async def requeue(self, letter: DeadLetter, event: Post | Deletion | Erasure | AccountStatus) -> None:
         """Publishes what the letter holds as if it came now, then ends the letter; waits while the broker is away.
 
         Raises:

@@ -217,6 +217,20 @@ class Erasure(Contract):
     position: Position
 
 
+class AccountStatus(Contract):
+    """The network says that an account is hidden (deactivated, suspended) or shown again; nothing of it is deleted.
+
+    Of several the one with the highest `position` holds, in whatever order they arrive; of two at one position the
+    one that hides.
+    """
+
+    version: Literal[1] = CONTRACT_VERSION
+    source: str
+    author: Identifier
+    hidden: bool
+    position: Position
+
+
 class DeadLetter(Contract):
     """Something that could not be processed, kept with its cause and its original bytes.
 
@@ -238,7 +252,7 @@ class DeadLetter(Contract):
     position: Position = 0
 
 
-Event = Post | Deletion | Erasure | DeadLetter
+Event = Post | Deletion | Erasure | AccountStatus | DeadLetter
 
 DEAD_LETTER_BODY_BYTES = 64 * 1024
 

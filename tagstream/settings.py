@@ -27,7 +27,15 @@ def _split_commas(value: object) -> object:
     return value
 
 
+def _split_semicolons(value: object) -> object:
+    """As commas do, for values that hold commas themselves."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(";") if part.strip())
+    return value
+
+
 LanguageTag = Annotated[str, Field(pattern=r"^[a-z]{2,8}$")]
+MediaEndpoint = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5}$")]
 BrokerAddress = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")]
 
 
@@ -263,6 +271,143 @@ class Settings(BaseModel):
             "do not include its authority.",
         ),
     ] = None
+    bluesky_images: Annotated[
+        str,
+        Field(
+            pattern=r"^https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?$",
+            description="The host from which the pictures of Bluesky's posts are had as JPEG; another one for a "
+            "network of your own.",
+        ),
+    ] = "https://cdn.bsky.app"
+    bluesky_zstd_dictionary: Annotated[
+        Path | None,
+        Field(
+            description="The file by which Jetstream servers compress with zstd (`pkg/models/zstd_dictionary` of the "
+            "server's first generation), which halves what is received. Where none is named the source `bluesky:` "
+            "takes the WebSocket's own compression.",
+        ),
+    ] = None
+    mastodon_token: Annotated[
+        SecretStr | None,
+        Field(
+            description="The access token by which the source `mastodon:` reads, made on that server under "
+            "Preferences, Development, with the scope `read:statuses`. Most servers stream to nobody without one, and "
+            "keep back what its account has blocked or muted, so give tagstream an account of its own.",
+        ),
+    ] = None
+    rss_poll_seconds: Annotated[
+        int,
+        Field(
+            ge=30,
+            le=86_400,
+            description="How often a feed of the source `rss:` is asked at most, in seconds, and one that does not say "
+            "how often it changes. One that says so is asked as rarely as it wishes, up to an hour apart.",
+        ),
+    ] = 300
+    x_bearer_token: Annotated[
+        SecretStr | None,
+        Field(
+            description="The bearer token of an app of X, by which the source `x:` reads its filtered stream. Each app "
+            "may have one connection, so give tagstream an app of its own.",
+        ),
+    ] = None
+    x_rules: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_split_semicolons),
+        Field(
+            description="Which posts the source `x:` reads, as rules of X's filtered stream; in a variable a semicolon "
+            "parts them, because rules hold commas. They replace those that tagstream added before, and no others. "
+            "Where none are named, the rules that the app has are left as they are.",
+        ),
+    ] = ()
+
+    media_fetch: Annotated[
+        bool | None,
+        Field(
+            description="Whether the photos of posts are fetched from their URLs. Where this is not set, those of a "
+            "network's posts are, and those that a file of posts names are not: an archive's URLs are mostly dead.",
+        ),
+    ] = None
+    media_allowed: Annotated[
+        tuple[MediaEndpoint, ...],
+        BeforeValidator(_split_commas),
+        Field(
+            description="Exact `address:port` pairs beyond the public internet from which photos may be fetched, for "
+            "tests and for a media server of your own; an IPv6 address in brackets, names never. Every other check "
+            "stays on.",
+        ),
+    ] = ()
+    media_wait_seconds: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=60,
+            description="How long a post may wait for its photos, in seconds; then it goes on without, and says so. "
+            "It is what one slow photo adds to the delay of the feed.",
+        ),
+    ] = 6
+    media_timeout_seconds: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=60,
+            description="How long fetching one photo may take once it is its turn, redirects included, in seconds.",
+        ),
+    ] = 5
+    media_max_bytes: Annotated[
+        int,
+        Field(
+            ge=64 * 1024,
+            le=100 * 1024 * 1024,
+            description="The most bytes of a photo, counted as they come. Networks allow 1 to 16 MB; as many of this "
+            "as `media_concurrency` may be in memory at a time.",
+        ),
+    ] = 10 * 1024 * 1024
+    media_max_pixels: Annotated[
+        int,
+        Field(
+            ge=10_000,
+            le=100_000_000,
+            description="The most pixels of a photo, by what it says itself before it is decoded: a few kilobytes can "
+            "say 2.5 billion.",
+        ),
+    ] = 40_000_000
+    media_concurrency: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=256,
+            description="Photos that are fetched at a time; at most half of them from one host, so that a slow one "
+            "leaves room for the others.",
+        ),
+    ] = 16
+    media_decoders: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="Processes that decode photos, each on a core of its own and started when first needed. One "
+            "decodes more photos a second than a large network posts.",
+        ),
+    ] = 1
+    media_look_ahead: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100_000,
+            description="How many posts are read ahead while the photos of the first are on their way. With "
+            "`media_wait_seconds` it bounds what slow photos can do: this many posts in so many seconds still pass.",
+        ),
+    ] = 1024
+    media_cache_bytes: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=16 * 1024**3,
+            description="How many bytes of thumbnails are remembered, so that a photo that many posts share is fetched "
+            "once. In memory only, for an hour at most.",
+        ),
+    ] = 64 * 1024 * 1024
 
     @property
     def threads(self) -> int:

@@ -13,9 +13,9 @@ holds across both. Values are MessagePack (`tagstream/codec.py`), but JSON on `p
 
 A record on `posts` and `posts.tagged` carries headers, whose values are ASCII: `observed_at`, when the post was
 accepted, in ms since 1970; on `posts.tagged` also `position`, the post's place in its source's own order, and
-`kind` (`tagged`, `deletion` or `erasure`). The index needs them, and a `TaggedPost` holds none. The record's own
-timestamp is when it was published on that topic, and only retention looks at it: taken for `observed_at` it would let a
-broker throw away, right after an outage, what the outage held up.
+`kind` (`tagged`, `deletion`, `erasure` or `account_status`). The index needs them, and a `TaggedPost` holds none. The
+record's own timestamp is when it was published on that topic, and only retention looks at it: taken for `observed_at`
+it would let a broker throw away, right after an outage, what the outage held up.
 
 Knows nothing of clients. `tagstream/topics_admin.py` makes the topics; no broker may make them by itself.
 """
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tagstream.codec import KIB, MAX_BYTES
-from tagstream.posts import Deletion, Erasure, Post, from_epoch_milliseconds, to_epoch_milliseconds
+from tagstream.posts import AccountStatus, Deletion, Erasure, Post, from_epoch_milliseconds, to_epoch_milliseconds
 from tagstream.settings import Settings
 
 OBSERVED_AT = "observed_at"
@@ -36,6 +36,7 @@ KIND = "kind"
 ENVELOPE_BYTES = 16 * KIB
 
 _HOUR_MS = 3_600_000
+_END_OF_TIME_MS = 10**14  # the year 5138: what lies further on is no time at which anything was accepted
 
 Headers = list[tuple[str, bytes]]
 
@@ -111,8 +112,8 @@ def open_topics(settings: Settings) -> Topics:
             partitions=partitions,
             retention_hours=72,
             max_value_bytes=MAX_BYTES["post"],
-            key="the post's id; of a deletion the id of what it deletes, of an erasure the author's id",
-            value="Post, Deletion or Erasure, MessagePack",
+            key="the post's id; of a deletion the id of what it deletes, of an erasure or a status the author's id",
+            value="Post, Deletion, Erasure or AccountStatus, MessagePack",
         ),
         tagged=Topic(
             name=f"{prefix}posts.tagged",
@@ -120,7 +121,7 @@ def open_topics(settings: Settings) -> Topics:
             retention_hours=72,
             max_value_bytes=MAX_BYTES["tagged"],
             key="as on posts",
-            value="TaggedPost, Deletion or Erasure, JSON",
+            value="TaggedPost, Deletion, Erasure or AccountStatus, JSON",
         ),
         mentions=Topic(
             name=f"{prefix}mentions",
@@ -149,12 +150,13 @@ def open_topics(settings: Settings) -> Topics:
     )
 
 
-def key_of(event: Post | Deletion | Erasure) -> bytes:
+def key_of(event: Post | Deletion | Erasure | AccountStatus) -> bytes:
     """The key of an event on `posts` and `posts.tagged`.
 
-    An erasure goes to one partition, whichever: the index applies it to all of an author's posts, whenever they come.
+    What is said of an account goes to one partition, whichever: the index applies it to all of its posts, whenever
+    they come.
     """
-    return (event.author if isinstance(event, Erasure) else event.id).encode()
+    return (event.author if isinstance(event, Erasure | AccountStatus) else event.id).encode()
 
 
 def headers(observed_at: datetime, *, position: int | None = None, kind: str | None = None) -> Headers:
@@ -169,14 +171,17 @@ def headers(observed_at: datetime, *, position: int | None = None, kind: str | N
 
 def observed_at(given: Mapping[str, bytes] | Iterable[tuple[str, bytes]] | None, timestamp_ms: int) -> datetime:
     """When the post was accepted: its header, or the record's timestamp where there is none that can be read."""
-    return from_epoch_milliseconds(_number(given, OBSERVED_AT, timestamp_ms))
+    return from_epoch_milliseconds(_number(given, OBSERVED_AT, timestamp_ms, below=_END_OF_TIME_MS))
 
 
 def position(given: Mapping[str, bytes] | Iterable[tuple[str, bytes]] | None) -> int:
     """The post's place in its source's own order; 0 where no header says one."""
-    return _number(given, POSITION, 0)
+    return _number(given, POSITION, 0, below=2**63)
 
 
-def _number(given: Mapping[str, bytes] | Iterable[tuple[str, bytes]] | None, name: str, otherwise: int) -> int:
+def _number(
+    given: Mapping[str, bytes] | Iterable[tuple[str, bytes]] | None, name: str, otherwise: int, *, below: int
+) -> int:
     value = dict(given or ()).get(name, b"")
-    return int(value) if value.isdigit() and len(value) < 15 else otherwise
+    number = int(value) if value.isdigit() and len(value) < 20 else below
+    return number if number < below else otherwise

@@ -2,9 +2,9 @@
 
 ::
 
-    posts ─▶ tag: prepare, tag, publish ─▶ posts.tagged ─▶ index: write, mention ─▶ the index
-              │                                              │                └──▶ mentions
-              └──────────────── posts.dead ◀─────────────────┘
+    posts ─▶ tag: see, prepare, tag, publish ─▶ posts.tagged ─▶ index: write, mention ─▶ the index
+              │                                                   │                └──▶ mentions
+              └────────────────── posts.dead ◀────────────────────┘
 
 Posts, deletions and erasures go through both topics in the order of their partition; only posts are tagged. A record
 is acknowledged when the last stage of its agent is done with it: the brokers have what it published, or the index its
@@ -31,7 +31,7 @@ def create_app(settings: Settings, steps: Steps, pipeline: Pipeline) -> WorkerAp
 
     @app.agent(raw_topic(app, topics.posts), name="tag")
     async def tag(stream: Any) -> None:
-        await pipeline.run(stream, read_posts, steps.prepare, steps.tag, steps.publish)
+        await pipeline.run(stream, read_posts, *steps.see, steps.prepare, steps.tag, steps.publish)
 
     @app.agent(raw_topic(app, topics.tagged), name="index")
     async def index(stream: Any) -> None:

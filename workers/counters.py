@@ -24,6 +24,8 @@ class Outcome(StrEnum):
     DELETED = "deleted"
     # A deletion or an erasure, applied.
     TOMBSTONE = "tombstone"
+    # An account is hidden or shown.
+    STATUS = "status"
     # Kept as dead letters: unreadable; the tagger or the index refuses it; a defect of ours met it.
     MALFORMED = "malformed"
     UNTAGGABLE = "untaggable"
@@ -70,6 +72,7 @@ class Counters:
         self._counts[Outcome.STALE] += report.stale
         self._counts[Outcome.DELETED] += report.deleted
         self._counts[Outcome.TOMBSTONE] += report.tombstones
+        self._counts[Outcome.STATUS] += report.statuses
 
     def count_change(self, change: Change) -> None:
         """Counts what can be read off a change itself: why it is a dead letter, or why it has no entities."""

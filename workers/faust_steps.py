@@ -12,33 +12,39 @@ from workers.abandonable import AbandonablePool
 from workers.counters import Counters
 from workers.faust_deliveries import GROUP_RECORDS
 from workers.records import Indexing, outgoing
+from workers.seeing import Eyes, see
 from workers.stage import Limits, Stage
 from workers.stages import Arrival, Prepared, Tagged
 from workers.tagger import Tagger
 
 _INDEX_POSTS = 256
 # Records come one at a time, and a hop to a thread and back costs as much as preparing ten posts.
-_PREPARE_DEADLINE_SECONDS = 0.01
+_GATHER_SECONDS = 0.01
 _INDEX_DEADLINE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """The threads of a worker: one that reads and writes records and prepares posts, some that tag."""
+    """The threads of a worker: one that reads and writes records and prepares posts, some that tag, one for photos."""
 
     records: AbandonablePool
     tag: AbandonablePool
+    see: AbandonablePool
 
     def shutdown(self) -> None:
         """Ends them after what they compute at the moment; nobody waits for it."""
-        for pool in (self.records, self.tag):
+        for pool in (self.records, self.tag, self.see):
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The stages, in the order of the pipeline; `tag_counters` and `index_counters` say what became of records."""
+    """The stages, in the order of the pipeline; `see` has none where there is no image model.
 
+    `tag_counters` and `index_counters` say what became of records.
+    """
+
+    see: tuple[Stage[Arrival, Arrival], ...]
     prepare: Stage[Arrival, Prepared]
     tag: Stage[Prepared, Tagged]
     publish: Stage[Tagged, Tagged]
@@ -50,13 +56,19 @@ class Steps:
 
 def open_pools(settings: Settings) -> Pools:
     """The threads that the settings allow. Twice as many as cores tag: while one decodes, another computes."""
-    return Pools(AbandonablePool(1, "records"), AbandonablePool(2 * settings.threads, "tag"))
+    return Pools(AbandonablePool(1, "records"), AbandonablePool(2 * settings.threads, "tag"), AbandonablePool(1, "see"))
 
 
 def open_steps(
-    settings: Settings, tagger: Tagger, index: EntityIndex, publish: indexing.Publish, topics: Topics, pools: Pools
+    settings: Settings,
+    eyes: Eyes | None,
+    tagger: Tagger,
+    index: EntityIndex,
+    publish: indexing.Publish,
+    topics: Topics,
+    pools: Pools,
 ) -> Steps:
-    """The stages of a worker with this tagger and this index."""
+    """The stages of a worker with this image model, this tagger and this index."""
     tag_counters, index_counters = Counters(), Counters()
     limits = Limits(
         batch_count=GROUP_RECORDS,
@@ -83,10 +95,10 @@ def open_steps(
         for value in values:
             tag_counters.count_change(value.change)
 
+    gathered = replace(limits, batch_deadline_seconds=_GATHER_SECONDS)
     return Steps(
-        prepare=stages.prepare(
-            tagger, pools.records, replace(limits, batch_deadline_seconds=_PREPARE_DEADLINE_SECONDS)
-        ),
+        see=() if eyes is None else (see(eyes, pools.see, gathered),),
+        prepare=stages.prepare(tagger, pools.records, gathered),
         tag=stages.tag(tagger, pools.tag, tag_limits),
         publish=stages.index(publish_tagged, effect_limits, name="publish"),
         index=indexing.index(index, publish, topics, index_counters, index_limits),

@@ -2,7 +2,8 @@
 
 ::
 
-    source ─▶ prepare (executor) ─▶ tag (executor, a batch of one length at a time) ─▶ index, with the source's cursor
+    source ─▶ see ─▶ prepare ─▶ tag (a batch of one length at a time) ─▶ index, with the source's cursor
+              └──────── in executors ────────┘
 
 Owns which stage feeds which, how much lies between them, and how a run ends. The stages themselves are those of the
 distributed shape (`workers/stages.py`); here bounded links join them. Keeps invariant 1: the index stores each batch
@@ -26,6 +27,7 @@ from workers.breaker import BackOff, Breaker
 from workers.links import Link
 from workers.microbatch import BatchFigures
 from workers.progress import Progress, Tracker
+from workers.seeing import Eyes, see
 from workers.stage import Delivery, Limits, Stage, StageRunner, acknowledge, worst
 from workers.stages import Arrival, Tagged
 from workers.tagger import Tagger
@@ -53,6 +55,7 @@ class PipelineSettings:
     in_flight_posts: int = 1024
     in_flight_bytes: int = 64 * 1024 * 1024
     read_posts: int = 256
+    see_posts: int = 32
     prepare_posts: int = 64
     index_posts: int = 256
     index_deadline_seconds: float = 0.02
@@ -89,6 +92,7 @@ async def run_pipeline(
     tagger: Tagger,
     index: EntityIndex,
     *,
+    eyes: Eyes | None = None,
     settings: PipelineSettings | None = None,
     stop: asyncio.Event | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -97,9 +101,9 @@ async def run_pipeline(
 ) -> RunReport:
     """Reads the source from its saved cursor until it ends or `stop` is set; what was read by then is indexed.
 
-    A file ends; a live feed runs until stopped. `progress` is called on the event loop every
-    `settings.progress_seconds` and once at the end. Opens and closes the source, not the index. May be cancelled at
-    any moment: the next run goes on from the saved cursor.
+    A file ends; a live feed runs until stopped. `eyes` look at the photos, where there are any. `progress` is called on
+    the event loop every `settings.progress_seconds` and once at the end. Opens and closes the source, not the index.
+    May be cancelled at any moment: the next run goes on from the saved cursor.
 
     Raises:
         Fatal: from the source (after all that it gave is indexed), the tagger or the index.
@@ -107,7 +111,7 @@ async def run_pipeline(
     # The models and word lists live as long as the process: a collector that walks them again and again costs 3 %.
     gc.collect()
     gc.freeze()
-    pipeline = _Pipeline(source, tagger, index, settings or PipelineSettings(), now, clock)
+    pipeline = _Pipeline(source, eyes, tagger, index, settings or PipelineSettings(), now, clock)
     return await pipeline.run(stop or asyncio.Event(), progress or (lambda _: None))
 
 
@@ -117,6 +121,7 @@ class _Pipeline:
     def __init__(
         self,
         source: Source,
+        eyes: Eyes | None,
         tagger: Tagger,
         index: EntityIndex,
         settings: PipelineSettings,
@@ -136,7 +141,10 @@ class _Pipeline:
         self._pools = (
             AbandonablePool(1, "prepare"),
             AbandonablePool(settings.tag_threads, "tag"),
+            AbandonablePool(1, "see"),
         )
+        see_limits = self._limits(settings.see_posts, settings.index_deadline_seconds)
+        self._see = None if eyes is None else self._runner(see(eyes, self._pools[2], see_limits))
         self._prepare = self._runner(stages.prepare(tagger, self._pools[0], self._limits(settings.prepare_posts)))
         tag_limits = replace(
             self._limits(settings.batch_posts, settings.batch_deadline_seconds),
@@ -200,12 +208,17 @@ class _Pipeline:
 
     async def _run_stages(self, stop: asyncio.Event) -> None:
         """Runs the three stages until the last one has acknowledged all, or the time to stop has run out."""
+        seen: Link[Arrival] = Link()
         prepared: Link[stages.Prepared] = Link()
         tagged: Link[Tagged] = Link()
         try:
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as tasks:
                 limiter = tasks.create_task(self._limit_stop(stop, limit))
-                tasks.create_task(_join(self._prepare, self._arrivals(stop), prepared))
+                arrivals = self._arrivals(stop)
+                if self._see is not None:
+                    tasks.create_task(_join(self._see, arrivals, seen))
+                    arrivals = seen.deliveries()
+                tasks.create_task(_join(self._prepare, arrivals, prepared))
                 tasks.create_task(_join(self._tag, prepared.deliveries(), tagged))
                 await self._write.run(tagged.deliveries(), self._finish)
                 limiter.cancel()

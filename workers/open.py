@@ -6,10 +6,12 @@ from pathlib import Path
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings
 from workers.hashtags import HashtagSegmenter
+from workers.seeing import Eyes
 from workers.stub import open_stub
 from workers.tagger import Tagger
 
 TRITON = "grpc://"
+IMAGE_ENCODER = "image_encoder"
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\[\]/?#@:\s]+):(\d{1,5})")
 
 
@@ -65,6 +67,23 @@ def open_tagger(settings: Settings) -> Tagger:
         segment=segment,
         languages=settings.languages,
     )
+
+
+def open_eyes(settings: Settings) -> Eyes | None:
+    """The image model of the repository, in this process; None where it has none, and for `stub:`.
+
+    Raises:
+        CorruptState: its files do not belong together.
+    """
+    if settings.models.startswith("stub:"):
+        return None
+    folder = settings.model_repository if settings.models.startswith(TRITON) else Path(settings.models)
+    if not (folder / IMAGE_ENCODER).is_dir():
+        return None
+    from workers.image_encoder import ImageEncoder
+    from workers.image_repository import open_image_version
+
+    return ImageEncoder(open_image_version(folder), settings.threads)
 
 
 def _address(specification: str) -> str:

@@ -21,18 +21,26 @@ from tagstream.errors import MalformedPost
 from tagstream.posts import (
     DEAD_LETTER_BODY_BYTES,
     MAX_ID_BYTES,
+    AccountStatus,
     DeadLetter,
     Deletion,
     Erasure,
     Event,
-    Post,
+    TaggedPost,
     clean_text,
 )
 from workers.counters import Outcome
 from workers.faust_deliveries import Record
 from workers.stages import MAX_MESSAGE_LENGTH, Arrival, Tagged
 
-TAGGED, DELETION, ERASURE = "tagged", "deletion", "erasure"
+TAGGED = "tagged"
+# What passes from `posts` to `posts.tagged` as it is, by its kind there.
+_UNTAGGED: dict[str, type[Deletion | Erasure | AccountStatus]] = {
+    "deletion": Deletion,
+    "erasure": Erasure,
+    "account_status": AccountStatus,
+}
+_KINDS = {contract: kind for kind, contract in _UNTAGGED.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +91,8 @@ def _arrival(record: Record) -> Arrival:
 
 def _event(record: Record) -> Event:
     event = codec.decode(record.value or b"")
-    if not isinstance(event, Post | Deletion | Erasure):
-        raise MalformedPost(f"a {type(event).__name__} on {record.topic}, where posts and deletions belong")
+    if isinstance(event, TaggedPost | DeadLetter):
+        raise MalformedPost(f"a {type(event).__name__} on {record.topic}, where what a source gives belongs")
     return event
 
 
@@ -105,10 +113,10 @@ def _change(record: Record) -> Change:
     if kind == TAGGED:
         observed_at = topics.observed_at(record.headers, record.timestamp_ms)
         return Indexable(codec.decode_json(value), observed_at, topics.position(record.headers))
-    if kind not in (DELETION, ERASURE):
-        raise MalformedPost(f"a record of kind {kind[:40]!r}: the kinds are {TAGGED}, {DELETION} and {ERASURE}")
+    if kind not in _UNTAGGED:
+        raise MalformedPost(f"a record of kind {kind[:40]!r}: the kinds are {', '.join((TAGGED, *_UNTAGGED))}")
     try:
-        return (Deletion if kind == DELETION else Erasure).model_validate_json(value)
+        return _UNTAGGED[kind].model_validate_json(value)
     except (ValidationError, OverflowError) as error:
         raise MalformedPost(f"a {kind}: {codec.describe(error)}") from error
 
@@ -130,7 +138,7 @@ def letter_of(record: Record, cause: Outcome, message: str, change: Change | Non
         sha256=hashlib.sha256(body).hexdigest(),
         post_id=post.id if post else _post_id(record.key),
         author=post.author.id if post and post.author else None,
-        position=change.position if isinstance(change, Indexable | Deletion | Erasure) else 0,
+        position=0 if change is None else change.position,
     )
 
 
@@ -148,13 +156,11 @@ def outgoing(value: Tagged, names: topics.Topics) -> Outgoing | None:
     if isinstance(change, DeadLetter):
         return buried(change, names)
     if isinstance(change, Indexable):
-        key, kind, position, body = change.post.id, TAGGED, change.position, codec.encode_json(change.post)
+        key, kind, body = change.post.id.encode(), TAGGED, codec.encode_json(change.post)
     else:
-        kind = DELETION if isinstance(change, Deletion) else ERASURE
-        key = change.author if isinstance(change, Erasure) else change.id
-        position, body = change.position, change.model_dump_json().encode()
-    headers = topics.headers(value.arrival.observed_at, position=position, kind=kind)
-    return Outgoing(names.tagged.name, key.encode(), body, headers)
+        key, kind, body = topics.key_of(change), _KINDS[type(change)], change.model_dump_json().encode()
+    headers = topics.headers(value.arrival.observed_at, position=change.position, kind=kind)
+    return Outgoing(names.tagged.name, key, body, headers)
 
 
 def buried(letter: DeadLetter, names: topics.Topics) -> Outgoing | None:

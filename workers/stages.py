@@ -1,7 +1,8 @@
 """The steps that every shape of the pipeline shares: prepare ─▶ tag ─▶ index.
 
 Owns what each step does to a batch, what it costs, and what becomes of a guilty post. Knows nothing of where events
-come from or who acknowledges them. Deletions, erasures and dead letters go through in their place, without the model.
+come from or who acknowledges them. Deletions, erasures, statuses of accounts and dead letters go through in their
+place, without the model.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from tagstream.errors import Fatal, Poison
 from tagstream.posts import DeadLetter, Deletion, Event, Post, TaggedPost, clean_text, dead_letter
 from workers.counters import Outcome
 from workers.stage import Limits, Size, Stage
-from workers.tagger import PreparedPost, Tagger
+from workers.tagger import NOTHING_SEEN, PreparedPost, Sight, Tagger
 
 Input = TypeVar("Input")
 Answer = TypeVar("Answer")
@@ -35,6 +36,7 @@ class Arrival:
     """An event on its way in. `origin` is its key among dead letters, `cursor` where its source goes on after it.
 
     `original`: the bytes that it was read from, where a dead letter is to keep these and not the event as JSON.
+    `sight`: what the photos of a post show, once `workers/seeing.py` has looked.
     """
 
     event: Event
@@ -42,6 +44,7 @@ class Arrival:
     cursor: str
     observed_at: datetime
     original: bytes | None = None
+    sight: Sight = NOTHING_SEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,13 @@ def weight_of(event: Event) -> int:
 def prepare(tagger: Tagger, executor: Executor, limits: Limits) -> Stage[Arrival, Prepared]:
     """Turns posts into model input: hashtags segmented, words cut into pieces."""
 
+    def prepare_all(arrivals: Sequence[Arrival]) -> list[PreparedPost]:
+        posts = [arrival.event for arrival in arrivals if isinstance(arrival.event, Post)]
+        return tagger.prepare(posts, [arrival.sight for arrival in arrivals])
+
     async def work(arrivals: Sequence[Arrival]) -> list[Prepared]:
-        posts = {number: arrival.event for number, arrival in enumerate(arrivals) if isinstance(arrival.event, Post)}
-        answers = await _compute(executor, tagger.prepare, posts)
+        posts = {number: arrival for number, arrival in enumerate(arrivals) if isinstance(arrival.event, Post)}
+        answers = await _compute(executor, prepare_all, posts)
         return [Prepared(arrival, answers.get(number)) for number, arrival in enumerate(arrivals)]
 
     async def bury(arrival: Arrival, error: Exception) -> Prepared:

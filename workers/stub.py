@@ -12,7 +12,7 @@ import regex
 
 from tagstream.errors import BadSettings
 from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost, fold_key
-from workers.tagger import PreparedPost
+from workers.tagger import NOTHING_SEEN, PreparedPost, Sight, answer_generation
 from workers.tagging import reads_language
 
 NAMES: dict[str, EntityType] = {
@@ -70,19 +70,18 @@ class StubTagger:
         self._languages = languages
         self._latency_seconds = latency_seconds
 
-    def prepare(self, posts: Sequence[Post]) -> list[PreparedPost]:
+    def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
         """Each post as it is; a row of a fixed length, so that batches form as they do with a model."""
-        return [
-            PreparedPost(post, 32, 1) if reads_language(post.lang, self._languages) else PreparedPost(post, 0, 0)
-            for post in posts
-        ]
+        sights = [NOTHING_SEEN] * len(posts) if sights is None else sights
+        sizes = [(32, 1) if reads_language(post.lang, self._languages) else (0, 0) for post in posts]
+        return [PreparedPost(post, *size, sight=sight) for post, size, sight in zip(posts, sizes, sights, strict=True)]
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
         """The tagged posts, in order."""
         time.sleep(self._latency_seconds)
-        return [self._tag(value.post, tagged=value.rows > 0) for value in prepared]
+        return [self._tag(value.post, value.sight, tagged=value.rows > 0) for value in prepared]
 
-    def _tag(self, post: Post, *, tagged: bool) -> TaggedPost:
+    def _tag(self, post: Post, sight: Sight, *, tagged: bool) -> TaggedPost:
         return TaggedPost(
             id=post.id,
             source=post.source,
@@ -99,8 +98,10 @@ class StubTagger:
                 for hashtag in post.hashtags
             ),
             entities=_find(post) if tagged else (),
+            image_labels=sight.labels,
             model=self.model,
-            generation=self.generation,
+            generation=answer_generation(self.generation, sight),
+            degraded=sight.degraded,
             untagged=None if tagged else "language",
         )
 

@@ -8,24 +8,40 @@ from tagstream.posts import Post, TaggedPost
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """What the photos of a post show: `labels`, the most certain first; and in `degraded` what could not be seen now.
+
+    A post with anything in `degraded` is tagged all the same, and may be tagged again when that has passed.
+    """
+
+    labels: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
+
+
+NOTHING_SEEN = Sight()
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedPost:
     """A post turned into model input.
 
     `length` is the padded length in word pieces of each of its rows (a length bucket: only equal lengths share a
     batch); `rows` how many rows it needs (1, more for very long posts, 0 for one that the model need not see).
-    `payload` is the tagger's own.
+    `payload` is the tagger's own. `sight` is what its photos show.
     """
 
     post: Post
     length: int
     rows: int
     payload: Any = None
+    sight: Sight = NOTHING_SEEN
 
 
 class Tagger(Protocol):
     """Finds the entities of posts. Both methods are pure computation: run them in an executor, never on the loop.
 
-    An answer never depends on the posts that share its batch (invariant 8).
+    An answer never depends on the posts that share its batch (invariant 8). Where the sight is degraded, the answer
+    says so, and its generation is even: the same model's whole answer replaces it (invariant 9).
 
     Raises (`tag`):
         ModelUnavailable: the model cannot answer now, whatever the posts.
@@ -35,10 +51,15 @@ class Tagger(Protocol):
     model: str
     generation: int
 
-    def prepare(self, posts: Sequence[Post]) -> list[PreparedPost]:
-        """Model input for each post, in order."""
+    def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
+        """Model input for each post, in order; `sights` says what the photos of each show."""
         ...
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
         """The tagged posts, in the order given."""
         ...
+
+
+def answer_generation(generation: int, sight: Sight) -> int:
+    """The generation of an answer: the model's, its lowest bit 0 where something could not be seen."""
+    return generation & ~1 if sight.degraded else generation

@@ -16,7 +16,7 @@ import numpy as np
 from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost, fold_key
 from workers.decoder import IMPOSSIBLE, TAGS, Decoded, Decoder, FloatArray
 from workers.encoding import Encoder, ModelInput, Row, stack_rows
-from workers.tagger import PreparedPost
+from workers.tagger import NOTHING_SEEN, PreparedPost, Sight, answer_generation
 from workers.words import Kind, Word, split_words
 
 _TYPES: tuple[EntityType | None, ...] = (None, "PER", "PER", "LOC", "LOC", "ORG", "ORG", "MISC", "MISC")
@@ -62,11 +62,12 @@ class ModelTagger:
         self._segment = segment
         self._languages = languages
 
-    def prepare(self, posts: Sequence[Post]) -> list[PreparedPost]:
+    def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
         """Words, segmented hashtags and rows of each post; a post in a language we do not read gets no rows."""
-        return [self._prepare(post) for post in posts]
+        sights = [NOTHING_SEEN] * len(posts) if sights is None else sights
+        return [self._prepare(post, sight) for post, sight in zip(posts, sights, strict=True)]
 
-    def _prepare(self, post: Post) -> PreparedPost:
+    def _prepare(self, post: Post, sight: Sight) -> PreparedPost:
         hashtags = tuple(
             SegmentedHashtag(
                 text=hashtag.text, start=hashtag.start, end=hashtag.end, words=tuple(self._segment(hashtag.text))
@@ -74,12 +75,13 @@ class ModelTagger:
             for hashtag in post.hashtags
         )
         if not reads_language(post.lang, self._languages):
-            return PreparedPost(post, 0, 0, Payload([], hashtags, []))
+            return PreparedPost(post, 0, 0, Payload([], hashtags, []), sight)
         words = split_words(post.text)
-        image_words = " ".join(media.alt for media in post.media if media.alt)
+        # The author's own words first: they say more, and the segment has an end.
+        image_words = " ".join((*(media.alt for media in post.media if media.alt), *sight.labels))
         rows = self._encoder.encode(words, [hashtag.words for hashtag in hashtags], image_words)
         length = max((row.bucket for row in rows), default=0)
-        return PreparedPost(post, length, len(rows), Payload(words, hashtags, rows))
+        return PreparedPost(post, length, len(rows), Payload(words, hashtags, rows), sight)
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
         """The tagged posts, in order."""
@@ -88,7 +90,7 @@ class ModelTagger:
         emissions = self._emissions([payloads[number] for number in seen])
         decoded = dict(zip(seen, self._decoder.decode(emissions), strict=True))
         return [
-            self._tagged(post.post, payload, decoded.get(number))
+            self._tagged(post, payload, decoded.get(number))
             for number, (post, payload) in enumerate(zip(prepared, payloads, strict=True))
         ]
 
@@ -112,7 +114,8 @@ class ModelTagger:
                     scores[i] = _OUTSIDE
         return answers
 
-    def _tagged(self, post: Post, payload: Payload, decoded: Decoded | None) -> TaggedPost:
+    def _tagged(self, prepared: PreparedPost, payload: Payload, decoded: Decoded | None) -> TaggedPost:
+        post, sight = prepared.post, prepared.sight
         # The fields come from a validated Post: validating them again would cost more than segmentation does.
         fields = {name: getattr(post, name) for name in _SHARED_FIELDS}
         fields["media"] = tuple(media.without_bytes() for media in post.media)
@@ -120,10 +123,10 @@ class ModelTagger:
             **fields,
             hashtags=payload.hashtags,
             entities=tuple(find_entities(post.text, payload.words, decoded)) if decoded else (),
-            image_labels=(),
+            image_labels=sight.labels,
             model=self.model,
-            generation=self.generation,
-            degraded=(),
+            generation=answer_generation(self.generation, sight),
+            degraded=sight.degraded,
             untagged=None if reads_language(post.lang, self._languages) else "language",
         )
 

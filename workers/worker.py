@@ -27,6 +27,7 @@ from workers.faust_transport import consumer_of
 from workers.faust_witness import Witness
 from workers.health import HealthPage, Metric, Partition, Watch
 from workers.letter_sweep import keep_swept
+from workers.seeing import Eyes
 from workers.tagger import Tagger
 
 # A commit and the leaving of a group are one round trip each; a broker that is down is not waited for.
@@ -37,6 +38,7 @@ _LOOKS_A_LIMIT = 10
 
 async def run_worker(
     settings: Settings,
+    eyes: Eyes | None,
     tagger: Tagger,
     index: EntityIndex,
     *,
@@ -58,7 +60,7 @@ async def run_worker(
     try:
         pipeline = Pipeline(pools.records)
         publish = _LatePublisher()
-        steps = open_steps(settings, tagger, index, publish, topics, pools)
+        steps = open_steps(settings, eyes, tagger, index, publish, topics, pools)
         app = create_app(settings, steps, pipeline)
         publish.publisher = Publisher(app)
         pipeline.attach(lambda: consumer_of(app))

@@ -1,5 +1,8 @@
 """A feed from a file of JSON lines, or from standard input.
 
+A line is of one of the forms of `jsonl_line.py`, of an archive of X (`twitter_archive.py`), or of a recording
+(`recording.py`). A file may be compressed (`compressed.py`): its offsets are those of the content.
+
 A file (`jsonl:PATH`) resumes exactly: its cursor is `<offset>:<lines>:<fingerprint>`, where reading goes on at that
 byte, after that many lines, if the bytes before it still have that fingerprint. A file that was cut, replaced or
 edited before that place is refused; one that grew is read on.
@@ -12,7 +15,8 @@ only if it is piped in again.
 the half is read again, and supersedes the dead letter of that half. A dead letter's origin is `<absolute path>:<line
 number>`, of standard input `-:<line number>`: as the cursor's name, it is the same for a file however its path is
 spelled. Of a path that is not UTF-8 the bytes that cannot be decoded stand there as `%E9`. Blank lines count as lines
-and say nothing.
+and say nothing. Of a line that holds several events all but the last have the cursor before the line, so that none of
+them is lost, and some are read twice, if a run ends between them.
 """
 
 import asyncio
@@ -23,12 +27,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.sources.base import Received
+from ingest.sources.compressed import FileBytes, PlainBytes, open_bytes
 from ingest.sources.jsonl_fields import LineFault
 from ingest.sources.jsonl_line import DEFAULT_SOURCE, read_event
 from ingest.sources.lines import FINGERPRINT_BYTES, MAX_LINE_BYTES, Line, LineSplitter, fingerprint
+from ingest.sources.recording import read_recorded_line
+from ingest.sources.twitter_archive import read_archive_line
 from tagstream.daemon import in_daemon_thread
 from tagstream.errors import CorruptState, UnreadableInput
-from tagstream.posts import DeadLetter, path_as_text
+from tagstream.posts import DeadLetter, Event, path_as_text
 
 READ_BYTES = 128 * 1024
 STANDARD_INPUT = "-"
@@ -52,7 +59,9 @@ class JsonlSource:
         self.name = f"jsonl:{self._place}"
         self._path = path
         self._descriptor: int | None = None
+        self._bytes: FileBytes | None = None
         self._seekable = False
+        self._before = ""  # the cursor before the next line
         self._splitter = LineSplitter()
         self._half_read: int | None = None
         self._ready: deque[Received] = deque()
@@ -110,10 +119,12 @@ class JsonlSource:
         if stat.S_ISDIR(mode):
             raise UnreadableInput(f"cannot read {self._path!r}: it is a directory, name a file of JSON lines")
         self._seekable = stat.S_ISREG(mode) and self._path != STANDARD_INPUT
+        self._bytes = open_bytes(self._descriptor, self._path) if self._seekable else PlainBytes(self._descriptor)
+        self._before = cursor or (f"0:0:{fingerprint(b'')}" if self._seekable else "lines:0")
         if cursor is not None:
-            self._resume(self._descriptor, cursor)
+            self._resume(self._bytes, cursor)
 
-    def _resume(self, descriptor: int, cursor: str) -> None:
+    def _resume(self, content: FileBytes, cursor: str) -> None:
         offset, number, mark = parse_cursor(cursor)
         if (offset is not None) != self._seekable:
             raise UnreadableInput(
@@ -123,20 +134,21 @@ class JsonlSource:
         if offset is None:
             self._splitter = LineSplitter(number=number)
             return
-        size = os.fstat(descriptor).st_size
-        before = os.pread(descriptor, FINGERPRINT_BYTES, max(0, offset - FINGERPRINT_BYTES))[:offset]
-        if size < offset or fingerprint(before) != mark:
-            what = f"has only {size} bytes" if size < offset else "was changed before that place"
+        before = content.read_at(max(0, offset - FINGERPRINT_BYTES), min(offset, FINGERPRINT_BYTES))
+        reached = content.seek(offset)
+        if reached < offset or fingerprint(before) != mark:
+            what = f"has only {reached} bytes" if reached < offset else "was changed before that place"
             raise UnreadableInput(
                 f"cannot go on reading {self._path!r} after line {number} (byte {offset}): it {what}. "
                 "Restore it, or read the new file under another name or into a new index"
             )
         if before and not before.endswith(b"\n"):
-            offset, whole = _unfinished_line(descriptor, offset, number)
+            offset, whole = _unfinished_line(content, offset, number)
             self._half_read = number if whole < number else None
             number = whole
-            before = os.pread(descriptor, FINGERPRINT_BYTES, max(0, offset - FINGERPRINT_BYTES))[:offset]
-        os.lseek(descriptor, offset, os.SEEK_SET)
+            before = content.read_at(max(0, offset - FINGERPRINT_BYTES), min(offset, FINGERPRINT_BYTES))
+            content.seek(offset)
+            self._before = f"{offset}:{number}:{fingerprint(before)}"
         self._splitter = LineSplitter(offset=offset, number=number, before=before)
 
     def _read(self) -> _Chunk:
@@ -145,32 +157,55 @@ class JsonlSource:
         Only says that the input has ended, and leaves it to `next_batch` to end the feed: if that was cancelled, the
         events of the last bytes still wait to be taken.
         """
-        while not self._ended and self._descriptor is not None:
+        while not self._ended and self._bytes is not None:
             try:
-                data = os.read(self._descriptor, READ_BYTES)
+                data = self._bytes.read(READ_BYTES)
             except OSError as error:
                 raise UnreadableInput(f"cannot read {self._path!r} any further: {error.strerror}") from error
             if not data:
-                self._check_not_cut(self._descriptor)
+                self._check_not_cut(self._bytes)
             lines = self._splitter.feed(data) if data else self._splitter.finish()
-            received = [self._receive(line) for line in lines if line.body.strip() or line.sha256]
+            received = [one for line in lines for one in self._receive(line)]
             if received or not data:
                 return _Chunk(received, last=not data)
         return _Chunk([], last=True)
 
-    def _check_not_cut(self, descriptor: int) -> None:
-        size = os.fstat(descriptor).st_size
-        if self._seekable and size < os.lseek(descriptor, 0, os.SEEK_CUR):
-            raise UnreadableInput(f"{self._path!r} was cut to {size} bytes while it was being read: restore it")
+    def _check_not_cut(self, content: FileBytes) -> None:
+        if self._seekable and content.lost():
+            raise UnreadableInput(f"{self._path!r} became shorter while it was being read: restore it")
 
-    def _receive(self, line: Line) -> Received:
+    def _receive(self, line: Line) -> list[Received]:
+        """The events of a line; none of a blank one."""
         cursor = f"{line.end}:{line.number}:{line.fingerprint}" if self._seekable else f"lines:{line.number}"
+        before, self._before = self._before, cursor
+        if not line.body.strip() and line.sha256 is None:
+            return []
         origin = f"{self._place}:{line.number}"
-        supersedes = origin if line.number == self._half_read else None
+        half_read = origin if line.number == self._half_read else None
         if line.sha256 is not None:
-            return Received(_too_long(line, line.sha256, origin), cursor, supersedes)
+            return [Received(_too_long(line, line.sha256, origin), cursor, half_read)]
         body = line.body.removeprefix(_BYTE_ORDER_MARK) if line.number == 1 else line.body
-        return Received(read_event(body, origin=origin, position=line.number), cursor, supersedes)
+        *others, (last, supersedes) = read_line(body, origin=origin, position=line.number)
+        return [
+            *(Received(event, before, superseded) for event, superseded in others),
+            Received(last, cursor, supersedes or half_read),
+        ]
+
+
+def read_line(
+    body: bytes, *, origin: str, position: int, source: str = DEFAULT_SOURCE
+) -> list[tuple[Event, str | None]]:
+    """The events of a line of any form, each with the origin of the dead letter that it supersedes; at least one.
+
+    `source` is that of a line which names none.
+    """
+    recorded = read_recorded_line(body, origin=origin, position=position)
+    if recorded is not None:
+        return [recorded]
+    archived = read_archive_line(body, origin=origin, position=position)
+    if archived is not None:
+        return [(event, None) for event in archived]
+    return [(read_event(body, origin=origin, position=position, source=source), None)]
 
 
 def parse_cursor(cursor: str) -> tuple[int | None, int, str]:
@@ -188,19 +223,19 @@ def parse_cursor(cursor: str) -> tuple[int | None, int, str]:
 
 
 def _is_count(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 20
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
-def _unfinished_line(descriptor: int, offset: int, number: int) -> tuple[int, int]:
+def _unfinished_line(content: FileBytes, offset: int, number: int) -> tuple[int, int]:
     """Where to go on when the last line read had no newline yet, and the file may have grown since.
 
     If only the newline came, after it. If the line itself grew, what was read was half of it: read it again whole.
     """
-    following = os.pread(descriptor, 2, offset)
+    following = content.read_at(offset, 2)
     if following == b"" or b"\n" in (following[:1], following.removeprefix(b"\r")):
         return offset + following.find(b"\n") + 1, number
     start = max(0, offset - MAX_LINE_BYTES)
-    return start + os.pread(descriptor, offset - start, start).rfind(b"\n") + 1, number - 1
+    return start + content.read_at(start, offset - start).rfind(b"\n") + 1, number - 1
 
 
 def _too_long(line: Line, sha256: str, origin: str) -> DeadLetter:

@@ -52,7 +52,7 @@ class LineFault(StrEnum):
 
 
 class MalformedLine(MalformedPost):
-    """The line is none of the four forms; `fault` says why."""
+    """The line is none of the five forms; `fault` says why."""
 
     def __init__(self, fault: LineFault, message: str) -> None:
         super().__init__(message)
@@ -255,7 +255,7 @@ def author_of(value: object) -> Author | None:
 def required_author(fields: Fields) -> Author:
     author = author_of(fields.get("author"))
     if author is None:
-        refuse(LineFault.MISSING_FIELD, "author is missing: an erasure needs it")
+        refuse(LineFault.MISSING_FIELD, "author is missing: an erasure and a status need it")
     return author
 
 

@@ -1,10 +1,11 @@
 """One line of JSON into one event. Pure: no files, no clock.
 
-A line is an object of one of four forms::
+A line is an object of one of five forms::
 
     {"id": 7, "text": "…", "created_at": "2024-05-01T12:00:00Z"}      a post; more fields below
     {"id": 7, "delete": true}                                         a deletion, up to `revision` if there is one
     {"author": "ann", "erase": true}                                  an erasure of what came before it
+    {"author": "ann", "hide": true}                                   a status: hidden, or with `false` shown again
     {"version": 1, "source": …, "model": …, "generation": …,
      "entities": …, "id": "jsonl:7", …}                               a document of `tagstream dump`
 
@@ -15,9 +16,12 @@ defaults to `jsonl`, and these may be added: `author` (its id, or an object with
 `url`, `alt`, `kind`, `width`, `height`, `sha256`, `reason`; the first four count) and `reply_to`. Null is absent.
 Fields of any other name are ignored: a newsroom's feed has its own. A field of these names with a value of the wrong
 type makes the line a dead letter that says which: a post without it could be found by nobody who asks for that field.
+A post may have a `hide` that is false. One that is true is refused: nobody can say whether it means the post or its
+author.
 
-What comes before an erasure is told by `sequence`, an integer that any line may have and that rises with the time of
-the feed, over all its files. Without it the line's number counts, which orders the lines of one file only.
+What comes before an erasure, and which status of an author is the newest, is told by `sequence`, an integer that any
+line may have and that rises with the time of the feed, over all its files. Without it the line's number counts, which
+orders the lines of one file only.
 
 `created_at` is ISO 8601 (UTC where it names no zone) or an integer of milliseconds since 1970.
 """
@@ -51,7 +55,7 @@ from ingest.sources.jsonl_fields import (
     source_of,
     source_of_native_ids,
 )
-from tagstream.posts import CONTRACT_VERSION, Deletion, Erasure, Event, Hashtag, Post, dead_letter
+from tagstream.posts import CONTRACT_VERSION, AccountStatus, Deletion, Erasure, Event, Hashtag, Post, dead_letter
 
 DEFAULT_SOURCE = "jsonl"
 
@@ -81,6 +85,9 @@ def _event(fields: Fields, line: int, default_source: str) -> Event:
     position = position_of(fields, line)
     if fields.keys() >= _DUMP_FIELDS:
         return _dumped_post(fields, position)
+    if _says_status(fields):
+        source, author = source_of(fields, default_source), required_author(fields).id
+        return build(AccountStatus, source=source, author=author, hidden=flag(fields, "hide"), position=position)
     source = source_of_native_ids(fields, default_source)
     deletes, erases = flag(fields, "delete"), flag(fields, "erase")
     if deletes and erases:
@@ -92,6 +99,18 @@ def _event(fields: Fields, line: int, default_source: str) -> Event:
             Deletion, id=post_id(source, fields), source=source, revision=fields.get("revision"), position=position
         )
     return _post(fields, source, position)
+
+
+def _says_status(fields: Fields) -> bool:
+    """Whether the line hides or shows an account, and is about nothing else."""
+    about_posts = (
+        any(flag(fields, name) for name in ("delete", "erase"))
+        or fields.get("id") is not None
+        or fields.get("text") is not None
+    )
+    if flag(fields, "hide") and about_posts:
+        refuse(LineFault.BAD_FIELD, "hide is true beside something else: write author and hide on a line of their own")
+    return fields.get("hide") is not None and not about_posts
 
 
 def _post(fields: Fields, source: str, position: int) -> Post:

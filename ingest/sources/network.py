@@ -7,24 +7,32 @@
          └── back-off ◀───┘ (jittered; a server's Retry-After counts)
 
 Owns the connection's life: one at a time, opened again where the last event left off, never in a hurry. A full queue
-stops the reading, so that a slow pipeline slows the network and memory does not grow (invariant 6). The only state is
-the cursor. While the network is away `next_batch` raises `FeedUnavailable` after each attempt, so that whoever runs the
-source can say so; the next call goes on waiting.
+stops the reading, so that a slow pipeline slows the network and memory does not grow (invariant 6); it is bounded in
+events and in characters, as a thousand events may weigh 300 kB or 100 MB. The only state is the cursor. While the
+network is away `next_batch` raises `FeedUnavailable` after each attempt, so that whoever runs the source can say so;
+the next call goes on waiting.
 
 A network's own file says how to connect and what its frames mean (`connect`), and nothing about any of this.
 """
 
 import asyncio
 import random
+import re
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from ingest.sources.base import Received
 from tagstream.errors import Fatal, Retryable
+from tagstream.posts import DeadLetter, Event, Post
 
 QUEUED_EVENTS = 1024
+QUEUED_CHARACTERS = 8 * 1024 * 1024
+# A connection that does not let itself be closed is left to the event loop after that.
+CLOSE_SECONDS = 5.0
 # Names the consumer to whoever runs the server, as every network asks.
 USER_AGENT = "tagstream/0.1 (+https://github.com/tagstream/tagstream)"
 
@@ -38,6 +46,24 @@ class FeedUnavailable(Retryable):
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+def retry_after_seconds(header: str | None, now: datetime | None = None) -> float | None:
+    """What a `Retry-After` header asks for: seconds, or a date, counted from `now` (the wall clock where None).
+
+    None where there is no header or it makes no sense; 0 for a date that has passed.
+    """
+    said = (header or "").strip()
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", said):
+        return float(said)
+    if not said or not said[0].isalpha():
+        return None
+    try:
+        moment = parsedate_to_datetime(said)
+    except (ValueError, OverflowError):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +102,18 @@ class NetworkSource:
         self._reconnecting = reconnecting or Reconnecting()
         self._cursor: str | None = None
         self._ready: deque[Received] = deque()
+        self._characters = 0
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._problem: FeedUnavailable | None = None
         self._failure: Fatal | None = None
         self._ended = False
+
+    @property
+    def queued(self) -> int:
+        """Events that were received and not taken yet; at most `QUEUED_EVENTS`."""
+        return len(self._ready)
 
     def connect(self, cursor: str | None) -> AsyncGenerator[Received, None]:
         """Connects, and yields what comes after the cursor (None: from now on, or all there is) until it is over.
@@ -119,6 +151,7 @@ class NetworkSource:
             self._changed.clear()
             await self._changed.wait()
         batch = [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
+        self._characters -= sum(_weight(received.event) for received in batch)
         self._room.set()
         return batch
 
@@ -127,7 +160,7 @@ class NetworkSource:
         pump, self._pump = self._pump, None
         if pump is not None:
             pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
+            await asyncio.wait({pump}, timeout=CLOSE_SECONDS)
         self._ended = True
         self._changed.set()
 
@@ -140,10 +173,10 @@ class NetworkSource:
                 self.connections += 1
                 await self._drain()
                 self._ended = True
-            except FeedUnavailable as problem:
+            except (FeedUnavailable, OSError) as error:
                 settled = loop.time() - began >= self._reconnecting.settled_seconds
                 failures = 1 if settled else failures + 1
-                self._problem = problem
+                problem = self._problem = self._as_problem(error)
                 self._changed.set()
                 await asyncio.sleep(self._reconnecting.delay(failures, problem.retry_after_seconds))
             except Fatal as failure:
@@ -157,14 +190,32 @@ class NetworkSource:
                 self._ended = True
         self._changed.set()
 
+    def _as_problem(self, error: FeedUnavailable | OSError) -> FeedUnavailable:
+        """What a network's own file let through of its socket is the network's failure too, and no defect of ours."""
+        if isinstance(error, FeedUnavailable):
+            return error
+        return FeedUnavailable(f"{self.name}: the connection failed: {type(error).__name__}: {error}")
+
     async def _drain(self) -> None:
         """One connection, from where the last one left off to its end."""
         async with aclosing(self.connect(self._cursor)) as events:
             async for received in events:
-                while len(self._ready) >= QUEUED_EVENTS:
+                weight = _weight(received.event)
+                while self._ready and not self._has_room(weight):
                     self._room.clear()
                     await self._room.wait()
                 self._problem = None
                 self._cursor = received.cursor
                 self._ready.append(received)
+                self._characters += weight
                 self._changed.set()
+
+    def _has_room(self, weight: int) -> bool:
+        return len(self._ready) < QUEUED_EVENTS and self._characters + weight <= QUEUED_CHARACTERS
+
+
+def _weight(event: Event) -> int:
+    """About how many characters an event holds: those of its parts that may be long."""
+    if isinstance(event, Post):
+        return 512 + len(event.text) + sum(len(media.alt or "") + len(media.url or "") for media in event.media)
+    return 512 + (len(event.body) if isinstance(event, DeadLetter) else 0)

@@ -6,12 +6,20 @@ from ingest.sources.base import Source
 from ingest.sources.jsonl import STANDARD_INPUT, JsonlSource
 from ingest.sources.simulate.source import DEFAULT_POSTS, SimulatedSource
 from tagstream.errors import BadSettings
+from tagstream.settings import Settings
 
-KINDS = "jsonl:PATH, jsonl:- or - (JSON lines from standard input), simulate:SEED[?posts=N]"
+KINDS = (
+    "bluesky:[URL,…][?lang=en&dids=did:…&quiet=1&compress=0], "
+    "jsonl:PATH (JSON lines, archives of X, recordings; plain or compressed), jsonl:- or - (standard input), "
+    "mastodon:HOST[?stream=public|public:local|hashtag&tag=TAG&transport=websocket], rss:URL[,URL…] or rss:@FILE, "
+    "x:[URL][?backfill_minutes=N&compliance=1], simulate:SEED[?posts=N]"
+)
 
 
-def open_source(spec: str) -> Source:
+def open_source(spec: str, settings: Settings | None = None) -> Source:
     """The source a specification names; it reads nothing before its own `open`.
+
+    `settings` hold what a network needs and no command line should show: the defaults, where there are none.
 
     Raises:
         BadSettings: there is no such kind of source, or its argument makes no sense.
@@ -23,6 +31,14 @@ def open_source(spec: str) -> Source:
         return JsonlSource(argument)
     if kind == "simulate":
         return _simulated(spec, argument)
+    if kind == "x":
+        return _x(spec, settings or Settings())
+    if kind == "bluesky":
+        return _bluesky(spec, settings or Settings())
+    if kind == "mastodon" and argument:
+        return _mastodon(argument, settings or Settings())
+    if kind == "rss" and argument:
+        return _rss(argument, settings or Settings())
     raise BadSettings(f"{spec!r} names no source; there are {KINDS}")
 
 
@@ -31,3 +47,28 @@ def _simulated(spec: str, argument: str) -> SimulatedSource:
     if parts is None:
         raise BadSettings(f"{spec!r} is not simulate:SEED or simulate:SEED?posts=N, with whole numbers from 0")
     return SimulatedSource(int(parts[1]), DEFAULT_POSTS if parts[2] is None else int(parts[2]))
+
+
+def _x(spec: str, settings: Settings) -> Source:
+    # What a network needs is loaded only for it: a file should not wait for an HTTP client.
+    from ingest.sources.x_specification import open_x
+
+    return open_x(spec, settings)
+
+
+def _bluesky(spec: str, settings: Settings) -> Source:
+    from ingest.sources.bluesky import open_bluesky
+
+    return open_bluesky(spec, settings)
+
+
+def _mastodon(argument: str, settings: Settings) -> Source:
+    from ingest.sources.mastodon import open_mastodon
+
+    return open_mastodon(argument, settings)
+
+
+def _rss(argument: str, settings: Settings) -> Source:
+    from ingest.sources.rss import open_rss
+
+    return open_rss(argument, settings)

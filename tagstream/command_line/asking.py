@@ -1,6 +1,7 @@
 """`tagstream search`, `trends` and `dump`: what the index knows."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -19,7 +20,7 @@ from tagstream.command_line.output import (
     trends_table,
     write_lines,
 )
-from tagstream.posts import TaggedPost
+from tagstream.posts import AccountStatus
 
 _LINES_AT_ONCE = 256
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -157,23 +158,38 @@ def trends(index_spec: str | None, window: int, past: int, until: datetime | Non
 def dump(index_spec: str | None) -> None:
     """Print every tagged post, a line of JSON each.
 
-    They come in order of id: a backup, and what two runs are compared by.
+    They come in order of id: a backup, and what two runs are compared by. Before them come the accounts that were ever
+    hidden, as lines such as {"author": "ann", "hide": true}. The posts of hidden accounts are in it, so that a feed
+    of its lines restores the index as it was: keep it as you keep the index, and show nobody what is hidden.
     """
     settings = current_settings(index=index_spec)
 
     async def work() -> None:
         async with opened_index(settings) as index:
-            async for lines in _in_groups(index.documents()):
+            async for lines in _in_groups(_backup(index)):
                 write_lines(lines)
 
     asyncio.run(work())
 
 
-async def _in_groups(posts: AsyncIterator[TaggedPost]) -> AsyncIterator[list[str]]:
-    lines: list[str] = []
-    async for post in posts:
-        lines.append(post.model_dump_json())
-        if len(lines) == _LINES_AT_ONCE:
-            yield lines
-            lines = []
-    yield lines
+async def _backup(index: EntityIndex) -> AsyncIterator[str]:
+    # The statuses first: whoever reads the lines back shows no hidden author for a moment.
+    async for status in index.account_statuses():
+        yield _status_line(status)
+    async for post in index.documents(with_hidden=True):
+        yield post.model_dump_json()
+
+
+def _status_line(status: AccountStatus) -> str:
+    line = {"author": status.author, "hide": status.hidden, "source": status.source, "sequence": status.position}
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+
+
+async def _in_groups(lines: AsyncIterator[str]) -> AsyncIterator[list[str]]:
+    group: list[str] = []
+    async for line in lines:
+        group.append(line)
+        if len(group) == _LINES_AT_ONCE:
+            yield group
+            group = []
+    yield group

@@ -6,7 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from pydantic import ValidationError
@@ -17,6 +17,9 @@ from tagstream.errors import BadSettings
 from tagstream.posts import path_as_text
 from tagstream.settings import Settings, load_settings, reference_line
 from workers.tagger import Tagger
+
+if TYPE_CHECKING:
+    from workers.seeing import Eyes
 
 Answer = TypeVar("Answer")
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
@@ -128,6 +131,17 @@ def load_tagger(settings: Settings) -> Tagger:
     from workers.open import open_tagger
 
     return open_tagger(settings)
+
+
+def load_eyes(settings: Settings) -> "Eyes | None":
+    """The image model of the same repository, None where there is none.
+
+    Raises:
+        CorruptState: its files do not belong together.
+    """
+    from workers.open import open_eyes
+
+    return open_eyes(settings)
 
 
 @asynccontextmanager

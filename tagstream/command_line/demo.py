@@ -17,6 +17,7 @@ from search.index import EntityIndex, Query, Trend
 from tagstream.command_line.common import (
     TagstreamCommand,
     current_settings,
+    load_eyes,
     load_tagger,
     models_option,
     opened_index,
@@ -54,10 +55,10 @@ def demo(feed: str | None, directory: Path, models_spec: str | None) -> None:
     settings = current_settings(index=f"sqlite:{path}", models=models_spec)
     # Whatever can be refused is refused before the index of the earlier demo is deleted.
     source = _found(spec, directory)
-    tagger = load_tagger(settings)
+    eyes, tagger = load_eyes(settings), load_tagger(settings)
     _make_room(directory)
     note(f"tagging {spec}")
-    report, interrupted = run_source(source, tagger, settings)
+    report, interrupted = run_source(source, tagger, settings, eyes)
     note(f"done: {summary(report)}")
     if interrupted:
         raise Interrupted("the demo was stopped before its end; what was read is in the index")

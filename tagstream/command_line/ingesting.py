@@ -8,6 +8,7 @@ import click
 from tagstream.command_line.broker_option import kafka_option
 from tagstream.command_line.common import TagstreamCommand, current_settings, json_option, run_until_stopped
 from tagstream.command_line.failures import Interrupted
+from tagstream.command_line.feed_options import feed_options, open_feed
 from tagstream.command_line.output import note, write_lines
 from tagstream.command_line.progress import RunProgress
 from workers.counters import Outcome, Rate
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     metavar="SPEC",
     help="The feed: jsonl:PATH, - for JSON lines from standard input, or simulate:SEED[?posts=N].",
 )
+@feed_options
 @kafka_option("The brokers. [default: the setting kafka]")
 @click.option(
     "--until-end",
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     help="End with the feed. A file ends by itself; a feed that never ends runs until it is interrupted.",
 )
 @json_option
-def ingest(source_spec: str, kafka: str | None, until_end: bool, as_json: bool) -> None:
+def ingest(
+    source_spec: str, speed: float | None, record: str | None, kafka: str | None, until_end: bool, as_json: bool
+) -> None:
     """Put a feed on Kafka, where the workers take it from.
 
     Makes the topics if they are not there. A second run goes on where the first one stopped, even if that one was
@@ -41,11 +45,10 @@ def ingest(source_spec: str, kafka: str | None, until_end: bool, as_json: bool) 
     """
     settings = current_settings(kafka=kafka)
     from ingest.run import Ingest
-    from ingest.sources.open import open_source
     from tagstream.topics import open_topics
     from tagstream.topics_admin import ensure_topics
 
-    source = open_source(source_spec)
+    source = open_feed(source_spec, settings, speed=speed, record=record)
     topics = open_topics(settings)
 
     async def work(stop: asyncio.Event) -> "tuple[IngestReport, bool]":

@@ -17,7 +17,7 @@ from search.index import Change, Indexable
 from tagstream.command_line.common import opened_index
 from tagstream.command_line.output import note, printable
 from tagstream.errors import BadSettings, Fatal, MalformedPost, Poison, Retryable
-from tagstream.posts import DeadLetter, Deletion, Erasure, Event, Post, TaggedPost
+from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Event, Post, TaggedPost
 from tagstream.settings import Settings
 from workers.counters import Outcome
 from workers.tagger import Tagger
@@ -171,10 +171,10 @@ def read_again(letter: DeadLetter) -> Event:
 
 
 def _kept_event(body: bytes) -> Event:
-    for contract in (Post, Deletion, Erasure):
+    for contract in (Post, Deletion, Erasure, AccountStatus):
         with suppress(ValidationError):
             return contract.model_validate_json(body)
-    raise MalformedPost("its bytes are neither a post nor a deletion nor an erasure")
+    raise MalformedPost("its bytes are neither a post nor a deletion, an erasure or the status of an account")
 
 
 def _event_of_message(body: bytes) -> Event:

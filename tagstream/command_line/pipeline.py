@@ -12,16 +12,19 @@ from tagstream.command_line.common import (
     current_settings,
     index_option,
     json_option,
+    load_eyes,
     load_tagger,
     models_option,
     opened_index,
     run_until_stopped,
 )
 from tagstream.command_line.failures import Interrupted
+from tagstream.command_line.feed_options import feed_options, open_feed
 from tagstream.command_line.output import note, write_lines
 from tagstream.command_line.progress import RunProgress, in_reasons
 from tagstream.settings import Settings
 from workers.local import PipelineSettings, RunReport, run_pipeline
+from workers.seeing import Eyes
 from workers.tagger import Tagger
 
 
@@ -33,6 +36,7 @@ from workers.tagger import Tagger
     metavar="SPEC",
     help="The feed: jsonl:PATH, - for JSON lines from standard input, or simulate:SEED[?posts=N].",
 )
+@feed_options
 @index_option
 @models_option
 @click.option(
@@ -41,16 +45,23 @@ from workers.tagger import Tagger
     help="End with the feed. A file ends by itself; a feed that never ends runs until it is interrupted.",
 )
 @json_option
-def run_feed(source_spec: str, index_spec: str | None, models_spec: str | None, until_end: bool, as_json: bool) -> None:
+def run_feed(
+    source_spec: str,
+    speed: float | None,
+    record: str | None,
+    index_spec: str | None,
+    models_spec: str | None,
+    until_end: bool,
+    as_json: bool,
+) -> None:
     """Tag a feed and index it, until the feed ends or Ctrl-C.
 
     A second run goes on where the first one stopped, even if that one was killed: nothing is lost and nothing doubles.
     Malformed lines become dead letters and do not stop the run. --json prints the report of the run at its end.
     """
     settings = current_settings(index=index_spec, models=models_spec)
-    from ingest.sources.open import open_source
-
-    report, interrupted = run_source(open_source(source_spec), load_tagger(settings), settings)
+    source = open_feed(source_spec, settings, speed=speed, record=record)
+    report, interrupted = run_source(source, load_tagger(settings), settings, load_eyes(settings))
     if as_json:
         write_lines([report_document(report)])
     where = f" at {report.cursor}" if report.cursor else ""
@@ -61,14 +72,20 @@ def run_feed(source_spec: str, index_spec: str | None, models_spec: str | None, 
     note(f"done: {summary(report)}")
 
 
-def run_source(source: Source, tagger: Tagger, settings: Settings) -> tuple[RunReport, bool]:
+def run_source(source: Source, tagger: Tagger, settings: Settings, eyes: Eyes | None = None) -> tuple[RunReport, bool]:
     """Runs the pipeline over the source; also whether it was interrupted before the feed ended."""
 
     async def work(stop: asyncio.Event) -> tuple[RunReport, bool]:
         async with opened_index(settings, create=True) as index:
             with RunProgress() as progress:
                 report = await run_pipeline(
-                    source, tagger, index, settings=pipeline_settings(settings), stop=stop, progress=progress
+                    source,
+                    tagger,
+                    index,
+                    eyes=eyes,
+                    settings=pipeline_settings(settings),
+                    stop=stop,
+                    progress=progress,
                 )
         return report, stop.is_set() and not report.ended
 

@@ -12,6 +12,7 @@ from tagstream.command_line.common import (
     TagstreamCommand,
     current_settings,
     index_option,
+    load_eyes,
     load_tagger,
     models_option,
     opened_index,
@@ -42,12 +43,12 @@ def worker(index_spec: str | None, models_spec: str | None, kafka: str | None) -
     from workers.worker import run_worker
 
     ensure_topics(settings, open_topics(settings))
-    tagger = load_tagger(settings)
+    eyes, tagger = load_eyes(settings), load_tagger(settings)
 
     async def work(stop: asyncio.Event) -> int:
         with leaving_anyway():
             async with opened_index(settings, create=True) as index:
-                return await run_worker(settings, tagger, index, stop=stop, say=note)
+                return await run_worker(settings, eyes, tagger, index, stop=stop, say=note)
 
     unfinished = run_until_stopped(work)
     rest = f"; {unfinished:,} records in flight were not finished and will be read again" if unfinished else ""

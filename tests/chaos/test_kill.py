@@ -36,6 +36,7 @@ class Remains:
     """All that a run leaves: what two runs are compared by."""
 
     documents: list[TaggedPost]
+    hidden: list[TaggedPost]
     letters: list[DeadLetter]
     cursor: str | None
 
@@ -127,8 +128,11 @@ class Victim:
     async def _remains(self) -> Remains:
         index = await open_index(f"sqlite:{self.database}", create=False)
         try:
+            seen = [post async for post in index.documents()]
+            seen_ids = {post.id for post in seen}
             return Remains(
-                [post async for post in index.documents()],
+                seen,
+                [post async for post in index.documents(with_hidden=True) if post.id not in seen_ids],
                 sorted([letter async for letter in index.dead_letters()], key=lambda letter: letter.origin),
                 await index.cursor(self._name),
             )
@@ -187,7 +191,9 @@ def agree_with_the_oracle(remains: Remains) -> None:
     expected = truth(SEED, POSTS)
     found = {post.id: post for post in remains.documents}
     assert found.keys() == expected.visible.keys()
+    assert {post.id for post in remains.hidden} == expected.hidden.keys()
     assert expected.absent
+    assert expected.hidden
     assert not found.keys() & expected.absent
     for post_id, post in found.items():
         want = expected.visible[post_id]

@@ -12,7 +12,7 @@ from contract_posts import OBSERVED, START, found, indexable, letters, stored, t
 
 from search.index import Change, EntityIndex, Indexable, Query, SourceCursor, WriteReport
 from tagstream.errors import RejectedDocument
-from tagstream.posts import DeadLetter, Deletion, Erasure, dead_letter
+from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, dead_letter
 
 
 def deletion(name: str, revision: int | None = None, position: int = 0) -> Deletion:
@@ -21,6 +21,10 @@ def deletion(name: str, revision: int | None = None, position: int = 0) -> Delet
 
 def erasure(author: str, position: int) -> Erasure:
     return Erasure(source="jsonl", author=author, position=position)
+
+
+def status(author: str, position: int, *, hidden: bool, source: str = "jsonl") -> AccountStatus:
+    return AccountStatus(source=source, author=author, hidden=hidden, position=position)
 
 
 def letter(origin: str, cause: str = "malformed", body: bytes = b"x", **parts: object) -> DeadLetter:
@@ -41,17 +45,21 @@ HAPPENINGS: dict[str, Callable[[str], Change]] = {
     "delete for ever": lambda one: deletion(one, position=15),
     "erase early": lambda one: erasure(one, 12),
     "erase late": lambda one: erasure(one, 22),
+    "hide": lambda one: status(one, 11, hidden=True),
+    "show": lambda one: status(one, 17, hidden=False),
 }
 
 
 def visible_version(changes: Iterable[Change]) -> tuple[int, int] | None:
     """The (revision, generation) that must be visible after these changes, in whatever order they came.
 
-    Says it without any order: the newest revision decides; it must lie above every deletion and erasure.
+    Says it without any order: the newest revision decides; it must lie above every deletion and erasure, and the newest
+    status of its author must not hide it.
     """
     changes = list(changes)
     posts = [change for change in changes if isinstance(change, Indexable)]
-    if not posts:
+    said = {change.position: change.hidden for change in changes if isinstance(change, AccountStatus)}
+    if not posts or (said and said[max(said)]):
         return None
     newest = max(one.post.revision for one in posts)
     for change in changes:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from contract_posts import START, found, indexable, letters, stored, tagged, write
-from contract_writing import HAPPENINGS, History, assert_as_the_model_says, deletion, erasure, letter
+from contract_writing import HAPPENINGS, History, assert_as_the_model_says, deletion, erasure, letter, status
 from elastic_proxy import Fault, busy, healthy, proxy
 from elasticsearch import AsyncElasticsearch, ConflictError, NotFoundError
 
@@ -85,6 +85,9 @@ def a_batch() -> list[Change]:
         erasure("z", 9),
         letter("kept", post_id="jsonl:new", position=20),
         indexable(tagged("new", "new words", author="x", generation=3, names=["Macron"]), 20),
+        indexable(tagged("of one who is hidden", "new", author="h", names=["Paris"]), 20),
+        status("h", 20, hidden=True),
+        status("y", 20, hidden=False),
     ]
 
 
@@ -96,6 +99,7 @@ async def before(index: ElasticIndex) -> None:
         indexable(tagged("erased", author="z", names=["Merkel"]), 5),
         letter("of the deleted", post_id="jsonl:deleted"),
         letter("of the erased", author="z", position=4),
+        status("y", 10, hidden=True),
     )
 
 
@@ -110,7 +114,15 @@ class Cut(Exception):
     """The process ended here."""
 
 
-STEPS = ["_enter_erasures", "_write_registry", "_write_documents", "_sweep_letters", "_look_again", "_save_cursor"]
+STEPS = [
+    "_enter_erasures",
+    "_write_registry",
+    "_write_statuses",
+    "_write_documents",
+    "_sweep_letters",
+    "_look_again",
+    "_save_cursor",
+]
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import writer_process
 from contract_posts import START, found, indexable, stored, tagged, write
+from contract_writing import status
 from index_contract import IndexContract
 
 from search import sqlite_schema, sqlite_terms, sqlite_upgrade, sqlite_writes, writer_lock
@@ -91,7 +92,7 @@ def assert_sound(path: Path) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("step", ["_write_registry", "_remove", "_add"])
+@pytest.mark.parametrize("step", ["_write_registry", "_remove", "_write_standings", "_add"])
 async def test_a_write_that_fails_at_any_step_leaves_nothing(
     index: SqliteIndex, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -271,6 +272,45 @@ async def test_an_older_index_is_brought_up_to_date(path: Path, monkeypatch: pyt
         assert index._writing.execute("SELECT count(*) FROM added").fetchone() == (0,)
         assert len(await stored(index)) == 1
         await index.close()
+
+
+async def test_a_file_from_before_accounts_could_be_hidden_is_brought_up_to_date(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_upgrade, "MIGRATIONS", sqlite_upgrade.MIGRATIONS[:1])
+        await (await SqliteIndex.open(path)).close()
+    for create in (False, True):
+        index = await SqliteIndex.open(path, create=create)
+        await write(index, status("x", 1, hidden=True), tagged("a", "word", author="x"), tagged("b", "word"))
+        assert await found(index, "word") == ["b"]
+        await index.close()
+
+
+async def test_a_hidden_author_stays_hidden_when_the_terms_are_built_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = await SqliteIndex.open(path)
+    await write(index, tagged("a", "word", author="x"), tagged("b", "word", author="y"), status("x", 1, hidden=True))
+    await index.close()
+    monkeypatch.setattr(sqlite_upgrade, "ANALYSIS_VERSION", 2)
+    index = await SqliteIndex.open(path)
+    assert await found(index, "word") == ["b"]
+    await write(index, status("x", 2, hidden=False))
+    assert sorted(await found(index, "word")) == ["a", "b"]
+    await index.close()
+
+
+async def test_two_accounts_of_one_key_are_hidden_together_and_break_nothing(
+    index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_writes, "author_key", lambda _source, _author: 7)
+    await write(index, tagged("a", "word", author="x"), status("x", 1, hidden=True), status("y", 1, hidden=True))
+    await write(index, tagged("b", "word", author="z"))
+    assert await stored(index) == []
+    await write(index, status("x", 2, hidden=False), tagged("c", "word", author="z"))
+    await write(index, status("y", 2, hidden=False))
+    assert sorted(await found(index, "word")) == ["a", "b", "c"]
 
 
 async def test_another_analysis_builds_the_terms_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

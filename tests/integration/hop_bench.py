@@ -35,7 +35,7 @@ from workers.hashtags import HashtagSegmenter
 from workers.records import Outgoing, read_posts
 from workers.stage import Limits, Size, Stage
 from workers.stub import StubTagger
-from workers.tagger import PreparedPost
+from workers.tagger import PreparedPost, Sight
 
 TAGS = ("NewYorkCity", "iPhone5s", "BlackFriday2026", "ThrowbackThursday", "WeAreTheChampions")
 
@@ -47,11 +47,11 @@ class SegmentingStub(StubTagger):
         super().__init__()
         self._segmenter = segmenter
 
-    def prepare(self, posts: Sequence[Post]) -> list[PreparedPost]:
+    def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
         if self._segmenter is not None:
             for post in posts:
                 segment(self._segmenter, post)
-        return super().prepare(posts)
+        return super().prepare(posts, sights)
 
 
 def segment(segmenter: HashtagSegmenter, post: Post) -> list[list[str]]:
@@ -118,7 +118,7 @@ async def measure(settings: Settings, posts: int, *, hop: bool) -> None:
     pipeline.attach(lambda: consumer_of(app))
     tagged = Publisher(app)
     tagger = SegmentingStub(None if hop else segmenter)
-    steps = open_steps(settings, tagger, None, tagged, topics, pools)  # type: ignore[arg-type]
+    steps = open_steps(settings, None, tagger, None, tagged, topics, pools)  # type: ignore[arg-type]
 
     async def segment_posts(stream: Any) -> None:
         stage = segment_stage(segmenter, publish, pools.records, between.name)

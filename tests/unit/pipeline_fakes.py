@@ -10,6 +10,7 @@ from search.index import Change, Indexable, SourceCursor, WriteReport
 from tagstream.errors import IndexUnavailable, RejectedDocument
 from tagstream.posts import (
     DELETED_FOR_EVER,
+    AccountStatus,
     DeadLetter,
     Deletion,
     Event,
@@ -65,6 +66,7 @@ class MemoryIndex:
         self.posts: dict[str, TaggedPost] = {}
         self.versions: dict[str, int] = {}
         self.letters: dict[str, DeadLetter] = {}
+        self.statuses: list[AccountStatus] = []
         self.cursors: dict[str, str] = {}
         self.changes: list[Change] = []
         self.saved_cursors: list[str] = []
@@ -94,6 +96,9 @@ class MemoryIndex:
             self.versions[change.id] = deletion_version(change)
             self.posts.pop(change.id, None)
             return "tombstones"
+        if isinstance(change, AccountStatus):
+            self.statuses.append(change)
+            return "statuses"
         if not isinstance(change, Indexable):
             self.posts = {id: one for id, one in self.posts.items() if not one.author or one.author.id != change.author}
             return "tombstones"

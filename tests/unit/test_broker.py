@@ -11,7 +11,7 @@ from ingest.sources.base import Received
 from tagstream.broker import at_start, judged
 from tagstream.codec import decode, encode
 from tagstream.errors import Fatal, Retryable, ServiceUnavailable
-from tagstream.posts import Author, DeadLetter, Deletion, Erasure, Media, Post, dead_letter
+from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Erasure, Media, Post, dead_letter
 from tagstream.settings import Settings
 from tagstream.topics import headers, observed_at, open_topics, position
 
@@ -73,17 +73,32 @@ def test_a_refusal_is_never_poison_but_says_what_to_do(kind: type[kafka_errors.K
 
 def test_each_event_goes_to_its_topic_under_its_key() -> None:
     letter = dead_letter(origin="/feed:4", source="jsonl", cause="bad_id", message="no", body=b"{}")
-    events = [post(1), Deletion(id="jsonl:1", source="jsonl"), Erasure(source="jsonl", author="ä", position=3), letter]
+    events = [
+        post(1),
+        Deletion(id="jsonl:1", source="jsonl"),
+        Erasure(source="jsonl", author="ä", position=3),
+        AccountStatus(source="jsonl", author="ä", hidden=True, position=4),
+        letter,
+    ]
     received = [Received(event, str(number)) for number, event in enumerate(events)]
     records = records_of(received, "jsonl:/feed", NOW, TOPICS)
     assert [(one.topic, one.key) for one in records] == [
         ("unit.posts", b"jsonl:1"),
         ("unit.posts", b"jsonl:1"),
         ("unit.posts", "ä".encode()),
+        ("unit.posts", "ä".encode()),
         ("unit.posts.dead", b"/feed:4"),
     ]
     assert [decode(one.value or b"") for one in records] == events
-    assert {observed_at(one.headers, 0) for one in records[:3]} == {NOW}
+    assert {observed_at(one.headers, 0) for one in records[:4]} == {NOW}
+
+
+def test_a_status_that_no_message_can_hold_becomes_a_letter_that_names_its_author() -> None:
+    huge = AccountStatus(source="s" * 9_000, author="ann", hidden=True, position=7)
+    letter = decode(records_of([Received(huge, "2")], "jsonl:/f", NOW, TOPICS)[0].value or b"")
+    assert isinstance(letter, DeadLetter)
+    assert (letter.cause, letter.post_id, letter.author, letter.position) == ("oversized", None, "ann", 7)
+    assert AccountStatus.model_validate_json(letter.body) == huge
 
 
 def test_what_supersedes_a_letter_ends_it_first() -> None:
@@ -107,9 +122,12 @@ def test_an_oversized_post_becomes_a_letter_that_deletions_reach() -> None:
 
 
 def test_headers_survive_the_hop() -> None:
-    given = headers(NOW, position=2**45, kind="tagged")
-    assert (observed_at(given, 0), position(given)) == (NOW, 2**45)
-    assert (observed_at(dict(given), 0), position(dict(given))) == (NOW, 2**45)
+    for place in (0, 2**45, 2**63 - 1):
+        given = headers(NOW, position=place, kind="tagged")
+        assert (observed_at(given, 0), position(given)) == (NOW, place)
+        assert (observed_at(dict(given), 0), position(dict(given))) == (NOW, place)
+    assert position([("position", b"%d" % 2**63)]) == position([("position", b"9" * 5_000)]) == 0
+    assert observed_at([("observed_at", b"%d" % 2**63)], 0) == datetime(1970, 1, 1, tzinfo=UTC)
     assert observed_at(None, 1000) == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
     assert observed_at([("observed_at", b"-7")], 0) == datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -12,6 +12,7 @@ from tagstream.errors import MalformedPost, NewerVersion
 from tagstream.posts import (
     CONTRACT_VERSION,
     MAX_REVISION,
+    AccountStatus,
     Author,
     DeadLetter,
     Deletion,
@@ -83,10 +84,11 @@ tagged = st.builds(
 )
 deletions = st.builds(Deletion, id=short, source=texts, revision=st.none() | revisions, position=positions)
 erasures = st.builds(Erasure, source=texts, author=short, position=positions)
+statuses = st.builds(AccountStatus, source=texts, author=short, hidden=st.booleans(), position=positions)
 dead_letters = st.builds(
     dead_letter, origin=texts, source=texts, cause=texts, message=texts, body=st.binary(), position=positions
 )
-messages = posts | tagged | deletions | erasures | dead_letters
+messages = posts | tagged | deletions | erasures | statuses | dead_letters
 
 POST = Post(id="jsonl:1", source="jsonl", created_at=datetime(2024, 5, 1, tzinfo=UTC), text="Rain in Łódź 🌧️")
 

@@ -110,6 +110,25 @@ def test_a_dump_is_every_post_in_order_and_feeds_a_run_again(indexed: Terminal) 
     assert indexed.output == dumped
 
 
+def test_a_dump_restores_hidden_accounts_as_hidden(run: Terminal) -> None:
+    Path("hidden.jsonl").write_text(
+        '{"id": 1, "author": "ann", "text": "London", "created_at": 0}\n{"author": "ann", "hide": true}\n'
+        '{"id": 2, "author": "bea", "text": "London", "created_at": 0}\n{"author": "bea", "hide": false}\n'
+    )
+    assert run("run", "--source", "jsonl:hidden.jsonl", "--index", "sqlite:first.db") == 0
+    assert run("dump", "--index", "sqlite:first.db") == 0
+    dumped = run.output
+    statuses, posts = run.documents[:2], run.documents[2:]
+    assert [(one["author"], one["hide"], one["sequence"]) for one in statuses] == [("ann", True, 2), ("bea", False, 4)]
+    assert [one["id"] for one in posts] == ["jsonl:1", "jsonl:2"]
+    Path("dump.jsonl").write_bytes(dumped)
+    assert run("run", "--source", "jsonl:dump.jsonl", "--index", "sqlite:second.db") == 0
+    assert run("search", "london", "--json", "--index", "sqlite:second.db") == 0
+    assert [document["id"] for document in run.documents] == ["jsonl:2"]
+    assert run("dump", "--index", "sqlite:second.db") == 0
+    assert run.output == dumped
+
+
 def test_search_answers_machines_and_people(indexed: Terminal) -> None:
     assert indexed("search", "place:London", "--json") == 0
     (post,) = indexed.documents

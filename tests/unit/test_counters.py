@@ -22,7 +22,7 @@ def test_every_outcome_stands_at_zero_from_the_start() -> None:
 
 def test_a_write_report_is_folded_field_by_field() -> None:
     counters = Counters()
-    counters.fold(WriteReport(stored=1, duplicate=2, stale=3, deleted=4, tombstones=5, dead=6))
+    counters.fold(WriteReport(stored=1, duplicate=2, stale=3, deleted=4, tombstones=5, statuses=7, dead=6))
     counters.fold(WriteReport(stored=1))
     assert {outcome: number for outcome, number in counters.snapshot().items() if number} == {
         Outcome.STORED: 2,
@@ -30,6 +30,7 @@ def test_a_write_report_is_folded_field_by_field() -> None:
         Outcome.STALE: 3,
         Outcome.DELETED: 4,
         Outcome.TOMBSTONE: 5,
+        Outcome.STATUS: 7,
     }
 
 

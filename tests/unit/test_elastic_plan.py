@@ -6,9 +6,19 @@ from search.elastic_documents import Entry, day_of, distinct, document_id, post_
 from search.elastic_plan import Known, Plan
 from search.elastic_schema import POST_FIELDS
 from search.index import Change, Indexable, WriteReport
-from search.registry import Record
+from search.registry import Record, Standing
 from search.sqlite_terms import hash_key
-from tagstream.posts import Author, Deletion, Entity, Erasure, Media, SegmentedHashtag, TaggedPost, dead_letter
+from tagstream.posts import (
+    AccountStatus,
+    Author,
+    Deletion,
+    Entity,
+    Erasure,
+    Media,
+    SegmentedHashtag,
+    TaggedPost,
+    dead_letter,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -75,6 +85,31 @@ def test_what_is_news() -> None:
         known(entry("a"), entry("b"), entry("c")), *map(indexable, (post("a"), retagged, post("c", revision=2)))
     )
     assert plan.report.news == {("jsonl:a", 0), ("jsonl:c", 2)}
+
+
+def test_the_newest_status_is_written_and_no_post_is_touched() -> None:
+    def status(position: int, *, hidden: bool) -> AccountStatus:
+        return AccountStatus(source="jsonl", author="x", hidden=hidden, position=position)
+
+    before = known(entry("a"))
+    before.standings["jsonl", "x"] = Standing(5, hidden=False)
+    for said, expected in (
+        ([status(4, hidden=True)], None),
+        ([status(5, hidden=False)], None),
+        ([status(5, hidden=True)], (5, True)),
+        ([status(9, hidden=False), status(7, hidden=True)], (9, False)),
+    ):
+        plan = planned(before, *said)
+        assert plan.statuses.get(("jsonl", "x")) == expected
+        assert (plan.touched, plan.report) == ({}, WriteReport(statuses=len(said)))
+
+
+def test_what_a_hidden_author_writes_is_no_news() -> None:
+    before = known(entry("b"))
+    before.standings["jsonl", "x"] = Standing(5, hidden=True)
+    shown = AccountStatus(source="jsonl", author="x", hidden=False, position=6)
+    plan = planned(before, indexable(post("a")), indexable(post("b")), shown, indexable(post("c")))
+    assert (plan.report.stored, plan.report.duplicate, plan.report.news) == (2, 1, {("jsonl:c", 0)})
 
 
 def test_a_deletion_repeated_removes_what_its_first_time_may_have_left() -> None:

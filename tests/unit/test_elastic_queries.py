@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from search.elastic_queries import read_token, search_body, token
+from search.elastic_queries import (
+    clock_body,
+    counts_body,
+    heard_body,
+    hidden_left_out,
+    read_token,
+    score_body,
+    search_body,
+    series_body,
+    token,
+)
 from search.index import Query
 from search.query import MalformedQuery
 from tagstream.errors import BadSettings
@@ -23,6 +33,20 @@ def question(parts: dict[str, Any]) -> Query:
 @pytest.mark.parametrize("case", GOLDEN, ids=lambda case: case["name"])
 def test_a_question_becomes_this_body(case: dict[str, Any]) -> None:
     assert search_body(question(case["query"])) == case["body"]
+
+
+def test_hidden_authors_are_left_out_however_many_they_are() -> None:
+    assert hidden_left_out([]) == []
+    authors = list(range(50_001))
+    (shown,) = hidden_left_out(authors)
+    clauses = shown["bool"]["must_not"]
+    assert [len(one["terms"]["author"]) for one in clauses] == [50_000, 1]
+    assert [key for one in clauses for key in one["terms"]["author"]] == authors
+    for body in (search_body(Query(), [shown]), score_body(Query("word"), "jsonl:a", [shown])):
+        assert shown in body["query"]["bool"]["filter"]
+    counted = [counts_body([shown], ["m"], 0, 9, 3), heard_body([shown], 0, 9, 3), series_body([shown], ["m"], 0, 9, 3)]
+    for body in (*counted, clock_body([shown], plausible=True, size=1, after=None)):
+        assert shown in body["query"]["bool"]["filter"]
 
 
 @pytest.mark.parametrize(("order", "values"), [("newest", [5, "jsonl:ü.b"]), ("relevance", [1.25, 5, "a" * 300])])

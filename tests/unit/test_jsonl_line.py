@@ -8,7 +8,16 @@ import pytest
 
 from ingest.sources.jsonl_fields import LineFault
 from ingest.sources.jsonl_line import read_event
-from tagstream.posts import DEAD_LETTER_BODY_BYTES, DeadLetter, Deletion, Erasure, Event, Post, TaggedPost
+from tagstream.posts import (
+    DEAD_LETTER_BODY_BYTES,
+    AccountStatus,
+    DeadLetter,
+    Deletion,
+    Erasure,
+    Event,
+    Post,
+    TaggedPost,
+)
 
 
 def line(**fields: object) -> bytes:
@@ -162,6 +171,13 @@ def test_dates_that_are_none(given: object) -> None:
         (line(delete="yes"), LineFault.BAD_FIELD),
         (line(delete=1), LineFault.BAD_FIELD),
         (line(delete=True, erase=True), LineFault.BAD_FIELD),
+        (line(hide=True), LineFault.BAD_FIELD),
+        (line(hide="yes"), LineFault.BAD_FIELD),
+        (line(text=None, hide=True), LineFault.BAD_FIELD),
+        (b'{"hide": true}', LineFault.MISSING_FIELD),
+        (b'{"hide": 1, "author": "a"}', LineFault.BAD_FIELD),
+        (b'{"hide": true, "erase": true, "author": "a"}', LineFault.BAD_FIELD),
+        (b'{"hide": false, "author": "a", "source": "No"}', LineFault.BAD_FIELD),
         (line(delete=True, revision=1.5), LineFault.BAD_FIELD),
     ],
     ids=lambda value: repr(value)[:40],
@@ -204,6 +220,17 @@ def test_deletions_and_erasures() -> None:
     )
     assert event(b'{"author": {"id": 5}, "erase": true}') == Erasure(source="jsonl", author="5", position=1)
     assert isinstance(event(line(delete=False, erase=None)), Post)
+
+
+def test_statuses_of_accounts() -> None:
+    shown = AccountStatus(source="jsonl", author="ann", hidden=False, position=1)
+    assert event(b'{"author": "ann", "hide": false}') == event(b'{"author": {"id": "ann"}, "hide": false}') == shown
+    assert event(b'{"author": 5, "hide": true, "source": "mastodon:a.example", "sequence": 9}') == AccountStatus(
+        source="mastodon:a.example", author="5", hidden=True, position=9
+    )
+    assert isinstance(event(line(hide=False)), Post)
+    assert isinstance(event(line(hide=None)), Post)
+    assert isinstance(event(b'{"id": 7, "delete": true, "hide": false}'), Deletion)
 
 
 def test_huge_ids_are_hashed_alike_in_posts_deletions_and_replies() -> None:

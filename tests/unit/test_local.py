@@ -11,7 +11,7 @@ from pipeline_fakes import CREATED, ListSource, MemoryIndex, post
 
 from ingest.sources.base import Received
 from tagstream.errors import Fatal, ModelUnavailable, UnreadableInput, UntaggablePost
-from tagstream.posts import Author, Deletion, Erasure, Post, TaggedPost, dead_letter
+from tagstream.posts import AccountStatus, Author, Deletion, Erasure, Post, TaggedPost, dead_letter
 from workers.breaker import BackOff
 from workers.counters import Outcome
 from workers.local import PipelineSettings, RunReport, run_pipeline
@@ -93,12 +93,14 @@ async def test_a_feed_is_indexed_in_order_with_its_cursor() -> None:
     assert report.p95_seconds >= report.p50_seconds > 0
 
 
-async def test_deletions_erasures_and_dead_letters_pass_in_their_place() -> None:
+async def test_deletions_erasures_statuses_and_dead_letters_pass_in_their_place() -> None:
     letter = dead_letter(origin="file:3", source="jsonl", cause="malformed", message="not JSON", body=b"{")
+    status = AccountStatus(source="jsonl", author="jsonl:b", hidden=True, position=9)
     events = [
         post(1, author=Author(id="jsonl:a")),
         letter,
         Erasure(source="jsonl", author="jsonl:a", position=9),
+        status,
         post(2),
         Deletion(id="jsonl:2", source="jsonl"),
     ]
@@ -108,6 +110,7 @@ async def test_deletions_erasures_and_dead_letters_pass_in_their_place() -> None
     assert index.letters == {"file:3": letter}
     assert report.progress.dropped[Outcome.MALFORMED] == 1
     assert report.progress.outcomes[Outcome.TOMBSTONE] == 2
+    assert (index.statuses, report.progress.outcomes[Outcome.STATUS]) == ([status], 1)
 
 
 async def test_an_empty_feed_ends_at_once() -> None:

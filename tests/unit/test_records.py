@@ -10,7 +10,7 @@ import pytest
 from search.index import Indexable
 from tagstream import codec
 from tagstream.errors import NewerVersion
-from tagstream.posts import Author, DeadLetter, Deletion, Erasure, Post, TaggedPost
+from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Erasure, Post, TaggedPost
 from tagstream.settings import Settings
 from tagstream.topics import headers, open_topics
 from workers.counters import Outcome
@@ -35,6 +35,8 @@ TAGGED = TaggedPost(
 )
 DELETION = Deletion(id="jsonl:a", source="jsonl", revision=4, position=10)
 ERASURE = Erasure(source="jsonl", author="x", position=11)
+STATUS = AccountStatus(source="jsonl", author="x", hidden=True, position=2**63 - 1)
+PASSING = (DELETION, ERASURE, STATUS)
 
 
 def record(value: bytes | None, topic: str = "posts", **fields: Any) -> Record:
@@ -42,18 +44,21 @@ def record(value: bytes | None, topic: str = "posts", **fields: Any) -> Record:
     return replace(made, **fields)
 
 
-@pytest.mark.parametrize("event", [POST, DELETION, ERASURE])
-def test_an_event_is_read_as_it_was_published(event: Post | Deletion | Erasure) -> None:
+@pytest.mark.parametrize("event", [POST, DELETION, ERASURE, STATUS])
+def test_an_event_is_read_as_it_was_published(event: Post | Deletion | Erasure | AccountStatus) -> None:
     data = codec.encode(event)
     assert read_posts([record(data)]) == [Arrival(event, "posts-2-7", "", MOMENT, data)]
 
 
-@pytest.mark.parametrize(("event", "change"), [(POST, TAGGED), (DELETION, DELETION), (ERASURE, ERASURE)])
+@pytest.mark.parametrize(
+    ("event", "change"),
+    [(POST, TAGGED), (POST.model_copy(update={"position": 2**63 - 1}), TAGGED), *((one, one) for one in PASSING)],
+)
 def test_what_is_published_on_posts_tagged_is_read_back_as_the_change(event: Any, change: Any) -> None:
     whole = Indexable(change, MOMENT, event.position) if isinstance(change, TaggedPost) else change
     sent = outgoing(Tagged(Arrival(event, "posts-2-7", "", MOMENT), whole), NAMES)
     assert sent is not None
-    assert (sent.topic, sent.key) == ("posts.tagged", b"x" if event is ERASURE else b"jsonl:a")
+    assert (sent.topic, sent.key) == ("posts.tagged", b"x" if event in (ERASURE, STATUS) else b"jsonl:a")
     back = Record(sent.topic, 0, 0, sent.key, sent.value, dict(sent.headers), 0)
     assert read_tagged([back])[0].change == whole
 
@@ -70,7 +75,7 @@ def test_what_no_post_is_becomes_a_dead_letter_with_its_bytes(value: bytes) -> N
     assert codec.decode(sent.value) == letter
 
 
-@pytest.mark.parametrize("kind", [b"tagged", b"deletion", b"erasure", b"\xff", b"", b"post"])
+@pytest.mark.parametrize("kind", [b"tagged", b"deletion", b"erasure", b"account_status", b"\xff", b"", b"post"])
 @pytest.mark.parametrize("value", [b"{", b"{}", b"[]", b"null", b"\xff"])
 def test_garbage_of_any_kind_on_posts_tagged_becomes_a_dead_letter(kind: bytes, value: bytes) -> None:
     change = read_tagged([record(value, "posts.tagged", headers={"kind": kind})])[0].change

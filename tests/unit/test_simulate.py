@@ -16,7 +16,15 @@ from ingest.sources.base import Received
 from ingest.sources.simulate import hostile
 from ingest.sources.simulate.delivery import chapter_count, deliveries
 from ingest.sources.simulate.dice import Dice
-from ingest.sources.simulate.happenings import Closed, Garbage, Happening, Published, Removed
+from ingest.sources.simulate.happenings import (
+    Closed,
+    Garbage,
+    Happening,
+    Published,
+    Removed,
+    Restored,
+    Suspended,
+)
 from ingest.sources.simulate.network import CONTENTS, FATES
 from ingest.sources.simulate.oracle import chapters, truth
 from ingest.sources.simulate.pictures import POOL, picture
@@ -25,7 +33,7 @@ from ingest.sources.simulate.vocabulary import Slot, everyday, nouns, sentences,
 from ingest.sources.simulate.world import world_of
 from ingest.sources.simulate.writing import fill, untidy
 from tagstream.errors import BadSettings, CorruptState
-from tagstream.posts import ENTITY_TYPES, DeadLetter, Deletion, Erasure, Event, Post
+from tagstream.posts import ENTITY_TYPES, AccountStatus, DeadLetter, Deletion, Erasure, Event, Post
 
 SEEDS = (0, 7, 2**62 + 1)
 POSTS = 2_000
@@ -134,6 +142,7 @@ def test_every_content_and_every_fate_occurs(seed: int) -> None:
     assert kinds[Removed] > 100
     assert kinds[Closed] >= 6
     assert kinds[Garbage] >= 16
+    assert (kinds[Suspended], kinds[Restored]) == (24, 15)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -178,6 +187,23 @@ def test_closed_accounts_come_back_and_their_old_posts_arrive_late(seed: int) ->
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_suspended_accounts_write_on_and_what_is_said_of_them_comes_out_of_order(seed: int) -> None:
+    said = [item for item in delivered(seed) if isinstance(item, Suspended | Restored)]
+    newest: dict[str, int] = {}
+    overtaken = 0
+    for item in said:
+        overtaken += item.position < newest.get(item.author.id, 0)
+        newest[item.author.id] = max(item.position, newest.get(item.author.id, 0))
+    assert overtaken >= 3
+    posts = [item for item in happened(seed) if isinstance(item, Published)]
+    final = {item.author: isinstance(item, Suspended) for item in sorted(said, key=lambda item: item.position)}
+    suspended_at = {item.author: item.position for item in said if final[item.author]}
+    assert sum(post.author in suspended_at and post.position < suspended_at[post.author] for post in posts) > 5
+    assert sum(post.author in suspended_at and post.position > suspended_at[post.author] for post in posts) > 5
+    assert sum(not hidden for hidden in final.values()) > 5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_deleted_posts_are_created_again_under_a_newer_revision(seed: int) -> None:
     deleted_up_to: dict[str, int] = {}
     again = 0
@@ -219,7 +245,13 @@ def test_the_events_hold_every_hostility() -> None:
     assert sum(post.author is None for post in posts) > 100
     assert {post.lang for post in posts} == {None, "en", *topics("language")}
     assert any(post.reply_to for post in posts)
-    assert Counter(type(event) for event in events).keys() == {Post, Deletion, Erasure, DeadLetter}
+    assert Counter(type(event) for event in events).keys() == {
+        Post,
+        Deletion,
+        Erasure,
+        AccountStatus,
+        DeadLetter,
+    }
     causes = {event.cause for event in events if isinstance(event, DeadLetter)}
     assert len(causes) >= 8
 
@@ -310,9 +342,10 @@ def test_posts_carry_pictures_some_described_some_gone() -> None:
 # --- the oracle ----------------------------------------------------------------------------------------------------
 
 
-def last_word(events: Iterator[Event]) -> dict[str, Post]:
-    """What is left if every event is read in the order of positions: no lateness, no doubles."""
+def last_word(events: Iterator[Event]) -> tuple[dict[str, Post], dict[str, Post]]:
+    """What is seen and what is hidden if every event is read in the order of positions: no lateness, no doubles."""
     left: dict[str, Post] = {}
+    hidden: set[str] = set()
     for event in sorted({event.position: event for event in events}.values(), key=lambda event: event.position):
         match event:
             case Post():
@@ -323,27 +356,34 @@ def last_word(events: Iterator[Event]) -> dict[str, Post]:
                 left = {
                     key: post for key, post in left.items() if post.author is None or post.author.id != event.author
                 }
-    return left
+            case AccountStatus():
+                hidden = hidden | {event.author} if event.hidden else hidden - {event.author}
+    gone = {key: post for key, post in left.items() if post.author is not None and post.author.id in hidden}
+    return {key: post for key, post in left.items() if key not in gone}, gone
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("posts", [1, 100, 250, 260, POSTS])
 def test_the_oracle_tells_what_the_events_add_up_to(seed: int, posts: int) -> None:
     expected = truth(seed, posts)
-    left = last_word(iter(feed(seed, posts)))
+    left, gone = last_word(iter(feed(seed, posts)))
     assert left.keys() == expected.visible.keys()
-    for post_id, post in left.items():
-        told = expected.visible[post_id]
+    assert gone.keys() == expected.hidden.keys()
+    for post_id, post in (left | gone).items():
+        told = (expected.visible | expected.hidden)[post_id]
         assert (post.revision, post.text, post.lang) == (told.revision, told.text, told.lang)
         assert len(post.media) == told.photos
         assert (post.author.id if post.author else None) == told.author
-    assert not expected.absent & expected.visible.keys()
-    assert expected.absent | expected.visible.keys() == {e.id for e in feed(seed, posts) if isinstance(e, Post)}
+    assert not expected.absent & (expected.visible | expected.hidden).keys()
+    assert expected.absent | expected.visible.keys() | expected.hidden.keys() == {
+        e.id for e in feed(seed, posts) if isinstance(e, Post)
+    }
 
 
 def test_the_oracle_is_not_vacuous() -> None:
     expected = truth(7, POSTS)
     assert len(expected.absent) > 150
+    assert len(expected.hidden) > 20
     assert sum(post.revision > 0 for post in expected.visible.values()) > 80
     assert sum(bool(post.names) for post in expected.visible.values()) > 1_000
     assert sum(post.names is None for post in expected.visible.values()) > 50

@@ -10,12 +10,12 @@ from pipeline_fakes import CREATED, post
 
 from search.index import Indexable, WriteReport
 from tagstream.errors import Fatal, RejectedDocument, UntaggablePost
-from tagstream.posts import Author, DeadLetter, Deletion, Event, Hashtag, Media, Post, dead_letter
+from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Event, Hashtag, Media, Post, dead_letter
 from workers import stages
 from workers.stage import Limits
 from workers.stages import Arrival, Prepared, Tagged
 from workers.stub import StubTagger
-from workers.tagger import PreparedPost
+from workers.tagger import PreparedPost, Sight
 
 
 def arrival(event: Event) -> Arrival:
@@ -87,6 +87,13 @@ async def test_what_the_index_refuses_is_written_as_a_dead_letter_with_its_curso
     assert Deletion.model_validate_json(kept.change.body) == deletion
 
 
+async def test_a_refused_status_is_kept_under_its_author() -> None:
+    status = AccountStatus(source="jsonl", author="ann", hidden=True, position=3)
+    letter = await buried_by_tag(status, UntaggablePost("no"))
+    assert (letter.post_id, letter.author, letter.position) == (None, "ann", 3)
+    assert AccountStatus.model_validate_json(letter.body) == status
+
+
 async def test_a_dead_letter_that_is_refused_keeps_its_own_bytes() -> None:
     first = dead_letter(origin="f:1", source="jsonl", cause="malformed", message="m", body=b"\xff\x00")
     assert (await buried_by_tag(first, UntaggablePost("no"))).body == b"\xff\x00"
@@ -106,8 +113,8 @@ async def test_only_posts_meet_the_tagger_and_all_keep_their_place() -> None:
 
 async def test_a_tagger_that_answers_too_few_posts_is_fatal() -> None:
     class Short(StubTagger):
-        def prepare(self, posts: Sequence[Post]) -> list[PreparedPost]:
-            return super().prepare(posts)[1:]
+        def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
+            return super().prepare(posts, sights)[1:]
 
     with ThreadPoolExecutor(1) as pool:
         stage = stages.prepare(Short(), pool, Limits())
@@ -117,10 +124,10 @@ async def test_a_tagger_that_answers_too_few_posts_is_fatal() -> None:
 
 async def test_the_tagger_never_runs_on_the_event_loop() -> None:
     class Watching(StubTagger):
-        def prepare(self, posts: Sequence[Post]) -> list[PreparedPost]:
+        def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
             with pytest.raises(RuntimeError, match="no running event loop"):
                 asyncio.get_running_loop()
-            return super().prepare(posts)
+            return super().prepare(posts, sights)
 
     with ThreadPoolExecutor(1) as pool:
         assert len(await stages.prepare(Watching(), pool, Limits()).work([arrival(post(1))])) == 1

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from ingest.sources.simulate.dice import Dice
-from ingest.sources.simulate.happenings import Happening, Published
+from ingest.sources.simulate.happenings import Happening, Published, Restored, Suspended
 from ingest.sources.simulate.network import POSTS_PER_CHAPTER, Chapter, chapter_of
 from ingest.sources.simulate.world import World
 
@@ -49,7 +49,7 @@ def _due(world: World, chapter: Chapter) -> Iterator[tuple[int, Happening]]:
     for index, happening in enumerate(chapter.happenings):
         yield index + _delay(dice, happening), happening
         closing = isinstance(happening, Published) and happening.fate == "account_closed"
-        if closing or dice.chance(0.05):
+        if closing or isinstance(happening, Suspended | Restored) or dice.chance(0.05):
             yield index + dice.between(*AGAIN), happening
 
 
@@ -59,6 +59,6 @@ def _delay(dice: Dice, happening: Happening) -> int:
             return dice.between(*AFTER_ITS_DELETION)
         if happening.fate == "account_closed" and happening.revision == 0:
             return dice.between(*LATE)
-    if dice.chance(0.06):
+    if dice.chance(0.4 if isinstance(happening, Suspended | Restored) else 0.06):
         return dice.between(*LATE)
     return dice.between(*SHUFFLED) if dice.chance(0.1) else 0

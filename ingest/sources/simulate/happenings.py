@@ -55,6 +55,22 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspended:
+    """An account is suspended: nobody sees its posts, neither those so far nor those to come."""
+
+    position: int
+    author: Person
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """An account is suspended no longer: its posts are seen again."""
+
+    position: int
+    author: Person
+
+
+@dataclass(frozen=True, slots=True)
 class Garbage:
     """The network hands out bytes that are no post."""
 
@@ -62,4 +78,4 @@ class Garbage:
     body: bytes
 
 
-Happening = Published | Removed | Closed | Garbage
+Happening = Published | Removed | Closed | Suspended | Restored | Garbage

@@ -12,7 +12,16 @@ from dataclasses import dataclass, replace
 from ingest.sources.simulate import clock, hostile
 from ingest.sources.simulate.bursts import Burst, plan_burst
 from ingest.sources.simulate.dice import Dice
-from ingest.sources.simulate.happenings import Closed, Garbage, Happening, Photo, Published, Removed
+from ingest.sources.simulate.happenings import (
+    Closed,
+    Garbage,
+    Happening,
+    Photo,
+    Published,
+    Removed,
+    Restored,
+    Suspended,
+)
 from ingest.sources.simulate.pictures import POOL
 from ingest.sources.simulate.vocabulary import everyday, sentences, topics
 from ingest.sources.simulate.world import Person, World
@@ -33,6 +42,8 @@ FATES = (
 )
 ODDITIES = (("strange_id", 3), ("strange_date", 3), ("no_author", 5))
 GARBAGE_PER_CHAPTER = 3
+# Neither the busiest, without whom little would be left to see, nor those who hardly write.
+_EVER_SUSPENDED = slice(4, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,7 @@ class _Writer:
                 )
             self._let_happen(until=count)
         self._let_happen(until=2 * POSTS_PER_CHAPTER)
+        self._suspend_and_restore()
         return Chapter(self._number, tuple(self._happenings), burst)
 
     def _moments(self, burst: Burst | None) -> list[tuple[int, bool]]:
@@ -222,12 +234,30 @@ class _Writer:
         self._alive = {post_id: post for post_id, post in self._alive.items() if post.author != author}
         self._returning.append(author)
 
+    def _suspend_and_restore(self) -> None:
+        """A chapter ends by suspending three accounts: one by mistake, one until the end of the next, one for good."""
+        mistaken, for_a_while, for_good = _suspended_by(self._world, self._number)
+        self._happenings.append(Suspended(self._position(), mistaken))
+        self._happenings.append(Restored(self._position(), mistaken))
+        if self._number > 0:
+            _, back, _ = _suspended_by(self._world, self._number - 1)
+            self._happenings.append(Restored(self._position(), back))
+        self._happenings.append(Suspended(self._position(), for_a_while))
+        self._happenings.append(Suspended(self._position(), for_good))
+
     def _closed_since(self, post: Published) -> Sequence[Person]:
         return [
             happening.author
             for happening in self._happenings
             if isinstance(happening, Closed) and happening.position > post.position
         ]
+
+
+def _suspended_by(world: World, number: int) -> list[Person]:
+    """The three accounts that a chapter suspends, told without writing the chapter."""
+    choice = list(world.authors[_EVER_SUSPENDED])
+    Dice(f"{world.seed}/{number}/suspended").shuffle(choice)
+    return choice[:3]
 
 
 def _photos(dice: Dice, draft: Draft) -> tuple[Photo, ...]:

@@ -15,7 +15,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ingest.sources.simulate.delivery import chapter_count, nth_chapter
-from ingest.sources.simulate.happenings import Closed, Garbage, Happening, Published, Removed
+from ingest.sources.simulate.happenings import (
+    Closed,
+    Garbage,
+    Happening,
+    Published,
+    Removed,
+    Restored,
+    Suspended,
+)
 from ingest.sources.simulate.network import Chapter
 from ingest.sources.simulate.world import world_of
 from ingest.sources.simulate.writing import Name
@@ -47,9 +55,11 @@ class PlantedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What must be there and what must not: posts by id, ids that must be absent, origins of dead letters, events."""
+    """What must be there and what must not: posts by id that are seen, and that are kept although their authors are
+    suspended; ids that must be absent; origins of dead letters; events."""
 
     visible: dict[str, ExpectedPost]
+    hidden: dict[str, ExpectedPost]
     absent: frozenset[str]
     dead_letters: frozenset[str]
     events: tuple[PlantedEvent, ...]
@@ -62,6 +72,7 @@ class NetworkState:
         self.posts: dict[str, Published] = {}
         self.ever: set[str] = set()
         self.garbage: set[int] = set()
+        self.suspended: set[str] = set()
         self._by_author: dict[str, set[str]] = defaultdict(set)
 
     def happen(self, happening: Happening) -> None:
@@ -76,6 +87,10 @@ class NetworkState:
             case Closed():
                 for post_id in self._by_author.pop(happening.author.id, ()):
                     self.posts.pop(post_id, None)
+            case Suspended():
+                self.suspended.add(happening.author.id)
+            case Restored():
+                self.suspended.discard(happening.author.id)
             case Garbage():
                 self.garbage.add(happening.position)
 
@@ -91,9 +106,10 @@ def truth(seed: int, posts: int) -> Truth:
             burst = chapter.burst
             names = tuple((noun.text, str(noun.type)) for nouns in burst.nouns.values() for noun in nouns)
             events.append(PlantedEvent(burst.kind, names, burst.start_ms, burst.end_ms))
-    visible = {post.id: post for post in map(_expected, state.posts.values())}
+    kept = {post.id: post for post in map(_expected, state.posts.values())}
     return Truth(
-        visible=visible,
+        visible={key: post for key, post in kept.items() if post.author not in state.suspended},
+        hidden={key: post for key, post in kept.items() if post.author in state.suspended},
         absent=frozenset(_indexed_id(post_id) for post_id in state.ever - state.posts.keys()),
         dead_letters=frozenset(f"simulate:{seed}:{position}" for position in state.garbage),
         events=tuple(events),
@@ -135,6 +151,7 @@ def _documents(found: Truth) -> Iterator[Mapping[str, object]]:
             None if post.names is None else [(post.text[n.start : n.end], n.type, n.start, n.end) for n in post.names]
         )
         yield {"id": post.id, "revision": post.revision, "text": post.text, "names": names}
+    yield from ({"id": post_id, "hidden": True} for post_id in sorted(found.hidden))
     yield from ({"id": post_id, "absent": True} for post_id in sorted(found.absent))
     yield from ({"dead_letter": origin} for origin in sorted(found.dead_letters))
     for event in found.events:

@@ -13,13 +13,23 @@ from functools import lru_cache
 from ingest.sources.base import Received
 from ingest.sources.jsonl_line import read_event
 from ingest.sources.simulate.delivery import chapter_count, deliveries
-from ingest.sources.simulate.happenings import Closed, Garbage, Happening, Photo, Published, Removed
+from ingest.sources.simulate.happenings import (
+    Closed,
+    Garbage,
+    Happening,
+    Photo,
+    Published,
+    Removed,
+    Restored,
+    Suspended,
+)
 from ingest.sources.simulate.pictures import picture
 from ingest.sources.simulate.world import Person, world_of
 from tagstream.errors import BadSettings, CorruptState
 from tagstream.hashtag_spans import hashtags_of
 from tagstream.posts import (
     MAX_MEDIA,
+    AccountStatus,
     Author,
     Deletion,
     Erasure,
@@ -97,6 +107,9 @@ def _event(seed: int, happening: Happening) -> Event:
             return Deletion(id=native_id(SOURCE, post_id), source=SOURCE, revision=revision, position=position)
         case Closed(position, author):
             return Erasure(source=SOURCE, author=author.id, position=position)
+        case Suspended(position, author) | Restored(position, author):
+            hidden = isinstance(happening, Suspended)
+            return AccountStatus(source=SOURCE, author=author.id, hidden=hidden, position=position)
         case Garbage(position, body):
             return read_event(body, origin=f"{SOURCE}:{seed}:{position}", position=position, source=SOURCE)
 

@@ -27,7 +27,7 @@ from ingest.sources.open import open_source
 from ingest.sources.simulate.oracle import truth
 from search.index import Change, Indexable
 from search.open import open_index
-from tagstream.posts import Deletion, Erasure, TaggedPost
+from tagstream.posts import AccountStatus, Deletion, Erasure, TaggedPost
 from tagstream.settings import load_settings
 from tagstream.topics import open_topics
 from tagstream.topics_admin import ensure_topics
@@ -281,7 +281,9 @@ def _change(document: dict[str, Any]) -> Change:
         case "post":
             post = TaggedPost.model_validate_json(document["json"])
             return Indexable(post, datetime.fromisoformat(document["observed_at"]), document["position"])
-        case "deletion":
+        case "Deletion":
             return Deletion.model_validate_json(document["json"])
-        case _:
+        case "Erasure":
             return Erasure.model_validate_json(document["json"])
+        case _:
+            return AccountStatus.model_validate_json(document["json"])

@@ -18,7 +18,7 @@ from tagstream.command_line.common import run_until_stopped
 from tagstream.command_line.failures import say
 from tagstream.command_line.working import leaving_anyway
 from tagstream.errors import Fatal
-from tagstream.posts import Deletion, TaggedPost
+from tagstream.posts import TaggedPost
 from tagstream.settings import load_settings
 from workers.stub import StubTagger
 from workers.tagger import PreparedPost
@@ -57,13 +57,13 @@ def _document(change: Change) -> dict[str, object]:
             "position": change.position,
             "json": change.post.model_dump_json(),
         }
-    return {"kind": "deletion" if isinstance(change, Deletion) else "erasure", "json": change.model_dump_json()}
+    return {"kind": type(change).__name__, "json": change.model_dump_json()}
 
 
 async def work(stop: asyncio.Event) -> int:
     index: Any = EffectLog(sys.argv[1])
     with leaving_anyway():
-        return await run_worker(load_settings(os.environ), SlowTagger(), index, stop=stop, say=say)
+        return await run_worker(load_settings(os.environ), None, SlowTagger(), index, stop=stop, say=say)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""From a URL to a picture, or to the reason why there is none: fetched once, decoded once, remembered for a while.
+
+Owns how long what is remembered, and that nothing but a reason comes of whatever goes wrong. Two URLs with the same
+bytes share one decoding.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ingest.media.address import parse_endpoints
+from ingest.media.cache import SharedCache
+from ingest.media.decode import DecodeLimits, Decoders, memory_for
+from ingest.media.fetch import Fetched, Fetcher, FetchLimits
+from ingest.media.refusals import PhotoRefused
+from tagstream.photo_reasons import PhotoReason
+from tagstream.settings import Settings
+
+MAX_REMEMBERED = 20_000
+PICTURE_SECONDS = 3600.0
+REFUSED_SECONDS = 600.0
+PASSING_SECONDS = 30.0
+_ENTRY_BYTES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A photo: `sha256` is of the original bytes, width and height of the original as it is meant to be seen."""
+
+    sha256: str
+    width: int
+    height: int
+    thumbnail: bytes
+
+
+Outcome = Picture | PhotoReason
+
+
+class Album:
+    """The photos of one process. Owns the fetcher and the decoders: `close` closes them."""
+
+    def __init__(
+        self, fetcher: Fetcher, decoders: Decoders, cache_bytes: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._fetcher = fetcher
+        self._decoders = decoders
+        self._by_url = _outcomes(cache_bytes // 2, clock)
+        self._by_hash = _outcomes(cache_bytes // 2, clock)
+
+    async def photo(self, url: str) -> Outcome:
+        """The picture at this URL, or why there is none. Raises nothing but a cancellation."""
+        return await self._by_url.get(url, lambda: self._make(url))
+
+    async def close(self) -> None:
+        """Ends what is in flight. Promptly."""
+        await self._by_url.close()
+        await self._by_hash.close()
+        await self._decoders.close()
+        await self._fetcher.close()
+
+    async def _make(self, url: str) -> Outcome:
+        try:
+            async with self._fetcher.fetch(url) as fetched:
+                return await self._by_hash.get(fetched.sha256, lambda: self._decode(fetched))
+        except PhotoRefused as refusal:
+            return refusal.reason
+        except Exception:  # the boundary: a photo that our own code fails on must not stop a feed
+            return PhotoReason.DEFECT
+
+    async def _decode(self, fetched: Fetched) -> Outcome:
+        try:
+            decoded = await self._decoders.decode(fetched.content, fetched.format)
+        except PhotoRefused as refusal:
+            return refusal.reason
+        return Picture(fetched.sha256, decoded.width, decoded.height, decoded.thumbnail)
+
+
+def open_album(settings: Settings) -> Album:
+    """The album that the settings describe; it connects to nothing before it is asked.
+
+    Raises:
+        BadSettings: `media_allowed` names something else than addresses and ports.
+    """
+    fetcher = Fetcher(
+        FetchLimits(
+            max_bytes=settings.media_max_bytes,
+            total_seconds=settings.media_timeout_seconds,
+            concurrency=settings.media_concurrency,
+            patience_seconds=settings.media_wait_seconds,
+        ),
+        allowed=parse_endpoints(settings.media_allowed),
+    )
+    decoders = Decoders(
+        settings.media_decoders, DecodeLimits(settings.media_max_pixels, memory_for(settings.media_max_pixels))
+    )
+    return Album(fetcher, decoders, settings.media_cache_bytes)
+
+
+def _outcomes(max_bytes: int, clock: Callable[[], float]) -> SharedCache[Outcome]:
+    return SharedCache(
+        max_entries=MAX_REMEMBERED, max_bytes=max_bytes, weight=_weight, keep_seconds=_keep_seconds, clock=clock
+    )
+
+
+def _weight(outcome: Outcome) -> int:
+    return _ENTRY_BYTES + (len(outcome.thumbnail) if isinstance(outcome, Picture) else 0)
+
+
+def _keep_seconds(outcome: Outcome) -> float:
+    if isinstance(outcome, Picture):
+        return PICTURE_SECONDS
+    return PASSING_SECONDS if outcome.can_pass else REFUSED_SECONDS

@@ -1,0 +1,98 @@
+"""HTTP connections to the hosts of photos, kept open for a while: most photos of a network come from one host.
+
+Owns when a connection is used again and when it is closed: one that did not end its exchange cleanly never is used
+again. Not a pool of the client library: in those a request that is cancelled while it connects leaves its place
+taken, and here requests are cancelled all the time, by their limits.
+"""
+
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+
+import httpcore
+
+from ingest.media.address import Endpoint
+from ingest.media.pinned import PinnedBackend, Resolve
+
+IDLE_SECONDS = 15.0
+MAX_IDLE = 32
+
+
+class Connection:
+    """One connection to one origin. `reused`: it has carried an exchange before."""
+
+    def __init__(self, origin: httpcore.Origin, backend: PinnedBackend, ssl_context: ssl.SSLContext) -> None:
+        self.origin = origin
+        self.reused = False
+        self.idle_since = 0.0
+        self._backend = backend
+        self._http = httpcore.AsyncHTTPConnection(
+            origin, ssl_context, keepalive_expiry=IDLE_SECONDS, network_backend=backend
+        )
+
+    async def request(self, request: httpcore.Request) -> httpcore.Response:
+        """Sends it; the answer's body is yet to be read, and the answer to be closed."""
+        return await self._http.handle_async_request(request)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server has closed it, as far as was read."""
+        return self._backend.meter.ended
+
+    @property
+    def usable(self) -> bool:
+        """Whether its last exchange is over and the server has not closed it."""
+        return self._http.is_idle() and not self._http.has_expired()
+
+    async def close(self) -> None:
+        try:
+            await self._http.aclose()
+        finally:
+            await self._backend.close()
+
+
+class Connections:
+    """Takes a connection out, to be given back when its exchange is over, however it ended."""
+
+    def __init__(
+        self,
+        resolve: Resolve,
+        allowed: Collection[Endpoint],
+        max_bytes_an_answer: int,
+        ssl_context: ssl.SSLContext,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._resolve = resolve
+        self._allowed = allowed
+        self._max_bytes = max_bytes_an_answer
+        self._ssl_context = ssl_context
+        self._clock = clock
+        self._idle: deque[Connection] = deque()
+
+    def take(self, origin: httpcore.Origin, *, fresh: bool = False) -> Connection:
+        """An idle connection to this origin, or a new one, which connects with its first request."""
+        if not fresh:
+            for connection in reversed(self._idle):
+                if connection.origin == origin and connection.usable:
+                    self._idle.remove(connection)
+                    connection.reused = True
+                    return connection
+        backend = PinnedBackend(self._resolve, self._allowed, self._max_bytes)
+        return Connection(origin, backend, self._ssl_context)
+
+    async def give_back(self, connection: Connection) -> None:
+        """Keeps it if it can be used again, closes it if not; closes those that have been idle for too long."""
+        now = self._clock()
+        connection.idle_since = now
+        if connection.usable:
+            self._idle.append(connection)
+        else:
+            await connection.close()
+        while self._idle and (len(self._idle) > MAX_IDLE or now - self._idle[0].idle_since > IDLE_SECONDS):
+            await self._idle.popleft().close()
+
+    async def close(self) -> None:
+        """Closes the idle ones."""
+        while self._idle:
+            await self._idle.popleft().close()

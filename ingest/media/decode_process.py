@@ -1,0 +1,207 @@
+"""The process that decodes: pictures in, size and thumbnail out, and no right to anything else.
+
+It reads requests from its standard input and writes answers to its standard output; both are pipes that were open
+before it gave up its rights. From then on it can open no file and no socket (no new descriptor at all), start no
+process, gain no privilege, write no file, and use no more memory and time than one picture may cost. It ends with its
+standard input.
+
+Imports nothing of tagstream, so that it starts fast and holds no secret. Everything that decoding needs is imported
+before the rights are given up, because an import opens files.
+
+::
+
+    request  format (1 byte), length (4), content
+    answer   verdict (1), width (4), height (4), length (4), thumbnail     numbers are big-endian
+"""
+
+import ctypes
+import io
+import os
+import resource
+import struct
+import sys
+import warnings
+
+from PIL import (
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+FOUND, UNDECODABLE, TOO_MANY_PIXELS, TOO_COSTLY = range(4)
+REQUEST = struct.Struct(">BI")
+ANSWER = struct.Struct(">BIII")
+READY = ANSWER.pack(FOUND, 0, 0, 0)
+
+THUMBNAIL_SIDE = 256
+THUMBNAIL_BYTES = 64 * 1024
+_QUALITIES = (85, 75, 60, 40, 20)
+_ORIENTATION_TAG = 0x0112
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDES_SWAPPED = frozenset({5, 6, 7, 8})
+_PR_SET_NO_NEW_PRIVS = 38
+# Those that pictures in the warm-up do not reach are named here, so that they are imported before it.
+PLUGINS = (GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
+
+
+class TooManyPixels(Exception):
+    """The picture says that it is larger than pictures may be."""
+
+
+def thumbnail_of(content: bytes, kind: str, max_pixels: int, max_side: int) -> tuple[int, int, bytes]:
+    """Width and height of the picture as it is meant to be seen, and its thumbnail (JPEG, without metadata).
+
+    Of an animation the first frame; transparency over white; a picture that is cut off raises, like a broken one.
+    """
+    with Image.open(io.BytesIO(content), formats=(kind,)) as image:
+        width, height = image.size
+        if width * height > max_pixels or max(width, height) > max_side:
+            raise TooManyPixels
+        orientation = _orientation(image)
+        small = _over_white(_shrunk(image))
+    if orientation in _TRANSPOSITIONS:
+        small = small.transpose(_TRANSPOSITIONS[orientation])
+    if orientation in _SIDES_SWAPPED:
+        width, height = height, width
+    return width, height, _encoded(small)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except MemoryError:
+        raise
+    except Exception:  # EXIF is as hostile as the rest, and a picture without it is seen as it lies
+        return 1
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    """At most 256 pixels a side. A JPEG is decoded smaller at once; what scales badly is converted first."""
+    if image.mode == "1":
+        image = image.convert("L")
+    elif image.mode == "P" or (image.mode in ("L", "RGB") and "transparency" in image.info):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode.startswith(("I", "F")):
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    image.load()
+    return image
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """A new picture, so that nothing but the pixels comes along."""
+    flat = Image.new("RGB", image.size, (255, 255, 255))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        flat.paste(image, mask=image.getchannel("A"))
+    else:
+        flat.paste(image.convert("RGB"))
+    return flat
+
+
+def _encoded(image: Image.Image) -> bytes:
+    encoded = b""
+    for quality in _QUALITIES:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
+        encoded = buffer.getvalue()
+        if len(encoded) <= THUMBNAIL_BYTES:
+            break
+    return encoded
+
+
+def answer_to(content: bytes, kind: str, max_pixels: int, max_side: int) -> bytes:
+    """The answer, as it goes over the pipe."""
+    verdict, width, height, thumbnail = UNDECODABLE, 0, 0, b""
+    try:
+        width, height, thumbnail = thumbnail_of(content, kind, max_pixels, max_side)
+        verdict = FOUND
+    except (TooManyPixels, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        verdict = TOO_MANY_PIXELS
+    except MemoryError:
+        verdict = TOO_COSTLY
+    except Exception as error:  # whatever a decoder makes of hostile bytes: they are no picture to us
+        if "memory" in str(error):
+            verdict = TOO_COSTLY
+    return ANSWER.pack(verdict, width, height, len(thumbnail)) + thumbnail
+
+
+def warm_up() -> None:
+    """Decodes one picture of each format, so that whatever is imported or allocated at first use is there."""
+    for kind in FORMATS:
+        buffer = io.BytesIO()
+        exif = Image.Exif()
+        exif[_ORIENTATION_TAG] = 6
+        Image.new("P" if kind == "GIF" else "RGB", (300, 2)).save(buffer, kind, exif=exif)
+        answer_to(buffer.getvalue(), kind, 1_000_000, 1_000)
+        answer_to(buffer.getvalue()[:-20], kind, 1_000_000, 1_000)
+
+
+def give_up_rights(memory_bytes: int) -> None:
+    """Leaves this process what decoding needs: memory up to a limit, time picture by picture, and its two pipes."""
+    if sys.platform == "linux" and ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "PR_SET_NO_NEW_PRIVS was refused")
+    for limit, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, 0),
+        (resource.RLIMIT_AS, memory_bytes),
+    ):
+        resource.setrlimit(limit, (value, value))
+
+
+def allow_processor_time(seconds: int) -> None:
+    """For the next picture; beyond that the kernel ends this process, wherever in a decoder it is."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(usage.ru_utime + usage.ru_stime) + 1 + seconds, hard))
+
+
+def _read(size: int) -> bytes:
+    """Exactly so many bytes of standard input; ends the process at its end."""
+    parts = bytearray()
+    while len(parts) < size:
+        part = os.read(0, min(size - len(parts), 1 << 20))
+        if not part:
+            os._exit(0)
+        parts += part
+    return bytes(parts)
+
+
+def _write(data: bytes) -> None:
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def main(max_pixels: int, max_side: int, memory_bytes: int, processor_seconds: int) -> None:
+    """Answers requests until standard input ends."""
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    warm_up()
+    give_up_rights(memory_bytes)
+    _write(READY)
+    while True:
+        kind, length = REQUEST.unpack(_read(REQUEST.size))
+        content = _read(length)
+        allow_processor_time(processor_seconds)
+        _write(answer_to(content, FORMATS[kind], max_pixels, max_side))
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))

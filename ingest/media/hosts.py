@@ -1,0 +1,110 @@
+"""Whose turn it is: so many photos at a time in all, at most half of them from one host, none from one that is held.
+
+A host is held while it has asked to be left alone (429 or 503), and for a while after it was too slow several times in
+a row, so that one bad host cannot take the turns of the others. Owns these counts; knows nothing of HTTP.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from ingest.media.refusals import PhotoRefused
+from tagstream.photo_reasons import PhotoReason
+
+SLOW_IN_A_ROW = 3
+SLOW_SECONDS = 30.0
+LONGEST_HOLD_SECONDS = 900.0
+MAX_HOSTS = 4096
+
+
+@dataclass(slots=True)
+class _Host:
+    turns: asyncio.Semaphore
+    held_until: float = 0.0
+    slow: int = 0
+    users: int = 0
+
+
+class Hosts:
+    """The turns of all hosts. `patience_seconds`: how long to wait for one."""
+
+    def __init__(self, concurrency: int, patience_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._all = asyncio.Semaphore(concurrency)
+        self._per_host = max(1, concurrency // 2)
+        self._patience = patience_seconds
+        self._clock = clock
+        self._hosts: OrderedDict[str, _Host] = OrderedDict()
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """One turn at this host.
+
+        Raises:
+            PhotoRefused: the host is held, or no turn came up in time.
+        """
+        host = self._host(name)
+        self._refuse_held(name, host)
+        host.users += 1
+        try:
+            await self._wait(name, host)
+            try:
+                self._refuse_held(name, host)
+                yield
+            finally:
+                self._all.release()
+                host.turns.release()
+        finally:
+            host.users -= 1
+
+    def hold(self, name: str, seconds: float) -> None:
+        """The host has asked not to be asked again for so long."""
+        self._host(name).held_until = self._clock() + min(max(seconds, 0.0), LONGEST_HOLD_SECONDS)
+
+    def was_slow(self, name: str) -> None:
+        """The host did not answer in time."""
+        host = self._host(name)
+        host.slow += 1
+        if host.slow >= SLOW_IN_A_ROW:
+            host.slow = 0
+            self.hold(name, SLOW_SECONDS)
+
+    def answered(self, name: str) -> None:
+        """The host answered, whatever it said."""
+        self._host(name).slow = 0
+
+    async def _wait(self, name: str, host: _Host) -> None:
+        """The host's turn first: else those that wait for one host would keep everybody else waiting."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await host.turns.acquire()
+                try:
+                    await self._all.acquire()
+                except BaseException:
+                    host.turns.release()
+                    raise
+        except TimeoutError as error:
+            raise PhotoRefused(PhotoReason.LATE, f"{name}: no turn within {self._patience:g} s") from error
+
+    def _refuse_held(self, name: str, host: _Host) -> None:
+        if host.held_until > self._clock():
+            raise PhotoRefused(
+                PhotoReason.HOST_BUSY, f"{name} is left alone for {host.held_until - self._clock():.0f} s more"
+            )
+
+    def _host(self, name: str) -> _Host:
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._hosts[name] = _Host(asyncio.Semaphore(self._per_host))
+            self._forget_old()
+        self._hosts.move_to_end(name)
+        return host
+
+    def _forget_old(self) -> None:
+        """Names of hosts are whatever posts say, so they are bounded; those in use are kept."""
+        if len(self._hosts) > MAX_HOSTS:
+            oldest = next((name for name, host in self._hosts.items() if not host.users), None)
+            if oldest is not None:
+                del self._hosts[oldest]

@@ -1,0 +1,261 @@
+"""The bytes of a file, compressed or not: gzip, Zstandard, bzip2 and xz, told by how the file begins.
+
+Owns what an offset means there (bytes of the content, so that a cursor is the same however the file is packed), and
+that no file can exhaust the memory: every read gives at most what was asked for. Going to an offset of a compressed
+file reads what lies before it. A file may hold several compressed parts, one after the other.
+
+What cannot be unpacked is `UnreadableInput`, after all that came before it was given; a file that ends too early is
+`TruncatedInput`, which reading on from the cursor cures once the rest is there. Knows nothing of lines.
+"""
+
+import bz2
+import gzip
+import lzma
+import os
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import zstandard
+
+from tagstream.errors import UnreadableInput
+
+MAGIC_BYTES = 6
+_INPUT_BYTES = 128 * 1024
+# What a part may ask for its tables: xz -9 needs 65 MiB, zstd without --long 8 MiB to 128 MiB.
+_XZ_MEMORY_BYTES = 256 * 1024 * 1024
+_ZSTD_WINDOW_BYTES = 128 * 1024 * 1024
+# A block of 128 KiB may take 4 bytes in Zstandard, and the library unpacks all that it is fed: this makes 8 MiB.
+_ZSTD_FEED_BYTES = 256
+
+
+class TruncatedInput(UnreadableInput):
+    """A compressed file that ends before its content does."""
+
+
+class Decompressor(Protocol):
+    """One compressed part, as the standard library's own do it: `decompress` gives at most `max_length` bytes."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _Gzip:
+    """zlib in the manner of the other two."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(wbits=31)
+        self._full = False
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    @property
+    def needs_input(self) -> bool:
+        # A full answer may not have been all: the rest can be asked for without another byte of input.
+        return not self._stream.unconsumed_tail and not self._full
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._stream.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        output = self._stream.decompress(self._stream.unconsumed_tail + data, max_length)
+        self._full = len(output) == max_length and not self._stream.eof
+        return output
+
+
+class _Zstandard:
+    """Fed in small pieces, because the library has no limit for its answers."""
+
+    def __init__(self) -> None:
+        self._stream = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj()
+        self._input = b""
+        self._at = 0
+        self._output = memoryview(b"")
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof and not self._output
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._output and self._at >= len(self._input)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._stream.unused_data + self._input[self._at :]
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        if data:
+            self._input, self._at = self._input[self._at :] + data, 0
+        while not self._output and not self._stream.eof and self._at < len(self._input):
+            piece = self._input[self._at : self._at + _ZSTD_FEED_BYTES]
+            self._at += len(piece)
+            self._output = memoryview(self._stream.decompress(piece))
+        output, self._output = self._output[:max_length], self._output[max_length:]
+        return bytes(output)
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """One format. `compress` packs bytes into a part of its own, which may be appended to a file."""
+
+    name: str
+    suffix: str
+    decompressor: Callable[[], Decompressor]
+    compress: Callable[[bytes], bytes]
+
+
+_GZIP = Compression("gzip", ".gz", _Gzip, gzip.compress)
+_ZSTANDARD = Compression("Zstandard", ".zst", _Zstandard, lambda data: zstandard.ZstdCompressor().compress(data))
+_BZIP2 = Compression("bzip2", ".bz2", bz2.BZ2Decompressor, bz2.compress)
+_XZ = Compression("xz", ".xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES), lzma.compress)
+COMPRESSIONS = (_GZIP, _ZSTANDARD, _BZIP2, _XZ)
+
+
+def compression_of(beginning: bytes) -> Compression | None:
+    """How a file that begins with these (at least `MAGIC_BYTES`) bytes is compressed; None if it is not."""
+    if beginning.startswith(b"\x1f\x8b\x08"):
+        return _GZIP
+    # The second is a frame to be skipped, with which parallel compressors begin.
+    if beginning.startswith(b"\x28\xb5\x2f\xfd") or (beginning[1:4] == b"\x2a\x4d\x18" and beginning[0] >> 4 == 5):
+        return _ZSTANDARD
+    if beginning.startswith(b"BZh") and beginning[3:4] in b"123456789":
+        return _BZIP2
+    return _XZ if beginning.startswith(b"\xfd7zXZ\x00") else None
+
+
+def compression_named(path: str) -> Compression | None:
+    """How a file of this name is to be compressed; None if it is not."""
+    return next((one for one in COMPRESSIONS if path.lower().endswith(one.suffix)), None)
+
+
+class PlainBytes:
+    """A file, or a stream, as it is. Does not close the descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, at most `size`; none at the end."""
+        return os.read(self._descriptor, size)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Bytes from an offset on, less than `size` at the end only; where `read` goes on is not defined then."""
+        return os.pread(self._descriptor, size, offset)
+
+    def seek(self, offset: int) -> int:
+        """Lets `read` go on at the offset; returns how far the file reaches up to there."""
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+        return min(offset, os.fstat(self._descriptor).st_size)
+
+    def lost(self) -> bool:
+        """Whether the file has become shorter than what was read of it."""
+        return os.fstat(self._descriptor).st_size < os.lseek(self._descriptor, 0, os.SEEK_CUR)
+
+
+class CompressedBytes:
+    """The content of a compressed file, with the methods of `PlainBytes`.
+
+    `whole` is where, in the file, the last complete part ends that was read so far.
+
+    Raises (from every method):
+        TruncatedInput: the file ends in the middle of a part.
+        UnreadableInput: the data is damaged, or needs more memory than we give.
+    """
+
+    def __init__(self, descriptor: int, compression: Compression, path: str) -> None:
+        self._descriptor = descriptor
+        self._compression = compression
+        self._path = path
+        self._rewind()
+
+    def _rewind(self) -> None:
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._part: Decompressor | None = None
+        self._input = b""
+        self._taken = 0
+        self._position = 0
+        self.whole = 0
+
+    def read(self, size: int) -> bytes:
+        try:
+            while (output := self._unpack(size)) == b"":
+                pass
+        except (zlib.error, OSError, EOFError, lzma.LZMAError, zstandard.ZstdError, ValueError) as error:
+            raise UnreadableInput(
+                f"{self._path!r} is damaged after byte {self._position:,} of its content, as {self._compression.name} "
+                f"({error}): what was before that has been read; restore the file to read the rest"
+            ) from error
+        self._position += len(output or b"")
+        return output or b""
+
+    def _unpack(self, size: int) -> bytes | None:
+        """Some of the next bytes, perhaps none yet; None at the end."""
+        if self._part is None:
+            # Zeros that fill up a block of a tape, or of xz, are no part.
+            self._input = (self._input or self._next_input()).lstrip(b"\0")
+            if not self._input:
+                return None if self._at_end() else b""
+            self._part = self._compression.decompressor()
+        data = b""
+        if self._part.needs_input:
+            data = self._input or self._next_input()
+            self._input = b""
+            if not data:
+                raise TruncatedInput(
+                    f"{self._path!r} ends in the middle of its compressed data, after byte {self._position:,} of its "
+                    "content: what was before that has been read; the same command goes on there when the rest is there"
+                )
+        output = self._part.decompress(data, size)
+        if self._part.eof:
+            self._input, self._part = self._part.unused_data + self._input, None
+            self.whole = self._taken - len(self._input)
+        return output
+
+    def _next_input(self) -> bytes:
+        data = os.read(self._descriptor, _INPUT_BYTES)
+        self._taken += len(data)
+        return data
+
+    def _at_end(self) -> bool:
+        return self._taken >= os.fstat(self._descriptor).st_size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        if self.seek(offset) < offset:
+            return b""
+        pieces = []
+        while size and (piece := self.read(size)):
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def seek(self, offset: int) -> int:
+        if offset < self._position:
+            self._rewind()
+        while self._position < offset and self.read(min(_INPUT_BYTES, offset - self._position)):
+            pass
+        return self._position
+
+    def lost(self) -> bool:
+        return False
+
+
+FileBytes = PlainBytes | CompressedBytes
+
+
+def open_bytes(descriptor: int, path: str) -> FileBytes:
+    """The content of a regular file that is open at its beginning."""
+    compression = compression_of(os.pread(descriptor, MAGIC_BYTES, 0))
+    return PlainBytes(descriptor) if compression is None else CompressedBytes(descriptor, compression, path)

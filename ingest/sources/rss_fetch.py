@@ -1,0 +1,153 @@
+"""Fetches one feed over HTTP: conditionally, within limits, and politely.
+
+Owns what an answer means for polling. A body is counted while it is unpacked, so that a small one that unpacks to
+gigabytes is refused before it is in memory; redirects are followed to the web only, at most `MAX_REDIRECTS` of them,
+and never to an address with a user or a password. Nothing of one answer (cookies) goes with the next request. Knows
+nothing of what a feed says.
+"""
+
+import asyncio
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import httpx
+
+from ingest.sources.network import USER_AGENT, retry_after_seconds
+
+MAX_REDIRECTS = 5
+MAX_VALIDATOR_LENGTH = 512
+_ACCEPTED = "application/atom+xml, application/rss+xml, application/rdf+xml;q=0.9, application/xml;q=0.8, */*;q=0.5"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """`total_seconds` bounds a server that sends a byte now and then."""
+
+    connect_seconds: float = 15.0
+    silence_seconds: float = 30.0
+    total_seconds: float = 60.0
+    body_bytes: int = 5 * 1024 * 1024
+
+
+class Outcome(StrEnum):
+    """What an answer means: all there is."""
+
+    MODIFIED = "modified"
+    NOT_MODIFIED = "not_modified"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer. `validators` are what the next request asks with; `age_seconds` how long it holds by its headers.
+
+    `message` says what went wrong; `content_type` and `address` (after redirects) are of a body.
+    """
+
+    outcome: Outcome
+    body: bytes = b""
+    content_type: str = ""
+    address: str = ""
+    validators: tuple[str | None, str | None] = (None, None)
+    age_seconds: float | None = None
+    retry_after_seconds: float | None = None
+    message: str = ""
+
+
+def make_client(limits: FetchLimits) -> httpx.AsyncClient:
+    """A client for `fetch`; the caller closes it."""
+    return httpx.AsyncClient(
+        headers={"User-Agent": USER_AGENT, "Accept": _ACCEPTED, "Accept-Encoding": "gzip, deflate"},
+        timeout=httpx.Timeout(limits.silence_seconds, connect=limits.connect_seconds),
+        follow_redirects=False,
+    )
+
+
+async def fetch(
+    client: httpx.AsyncClient, address: str, validators: tuple[str | None, str | None], limits: FetchLimits
+) -> Fetched:
+    """The feed, or why there is none; never raises for what a server does."""
+    try:
+        async with asyncio.timeout(limits.total_seconds):
+            return await _follow(client, address, validators, limits)
+    except TimeoutError:
+        return Fetched(Outcome.FAILED, message=f"no whole answer within {limits.total_seconds:g} s")
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        return Fetched(Outcome.FAILED, message=f"{type(error).__name__}: {error}"[:300])
+    finally:
+        client.cookies.clear()
+
+
+async def _follow(
+    client: httpx.AsyncClient, address: str, validators: tuple[str | None, str | None], limits: FetchLimits
+) -> Fetched:
+    names = ("If-None-Match", "If-Modified-Since")
+    headers = {name: value for name, value in zip(names, validators, strict=True) if value is not None}
+    for _ in range(MAX_REDIRECTS + 1):
+        client.cookies.clear()
+        async with client.stream("GET", address, headers=headers) as response:
+            if response.status_code not in _REDIRECTS:
+                return await _read(response, limits)
+            target = httpx.URL(address).join(response.headers.get("Location", ""))
+            if target.scheme not in ("http", "https") or not target.host or target.userinfo:
+                return Fetched(
+                    Outcome.FAILED, message=f"it redirects to what is no address of the web ({target.scheme}:)"
+                )
+            address = str(target)
+    return Fetched(Outcome.FAILED, message=f"more than {MAX_REDIRECTS} redirects")
+
+
+async def _read(response: httpx.Response, limits: FetchLimits) -> Fetched:
+    status, headers = response.status_code, response.headers
+    age = _age_seconds(headers)
+    if status == 304:
+        return Fetched(Outcome.NOT_MODIFIED, age_seconds=age)
+    if status in (401, 403, 410):
+        return Fetched(Outcome.REFUSED, message=f"it answers {status}")
+    if status != 200:
+        asked = retry_after_seconds(headers.get("Retry-After"))
+        return Fetched(Outcome.FAILED, message=f"it answers {status}", retry_after_seconds=asked)
+    body = await _body(response, limits.body_bytes)
+    if body is None:
+        return Fetched(Outcome.FAILED, message=f"it has more than {limits.body_bytes:,} bytes, or cannot be unpacked")
+    return Fetched(
+        Outcome.MODIFIED,
+        body=body,
+        content_type=headers.get("Content-Type", "")[:200],
+        address=str(response.url),
+        validators=(_validator(headers.get("ETag")), _validator(headers.get("Last-Modified"))),
+        age_seconds=age,
+    )
+
+
+async def _body(response: httpx.Response, most_bytes: int) -> bytes | None:
+    """The body, unpacked; None if it is over the limit or packed in a way that we did not ask for."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
+        return None
+    unpacker = None if encoding == "identity" else zlib.decompressobj(zlib.MAX_WBITS | 32)
+    body = bytearray()
+    async for piece in response.aiter_raw():
+        try:
+            body += piece if unpacker is None else unpacker.decompress(piece, most_bytes + 1 - len(body))
+        except zlib.error:
+            return None
+        if len(body) > most_bytes:
+            return None
+    if unpacker is not None and not unpacker.eof:
+        return None
+    return bytes(body)
+
+
+def _validator(value: str | None) -> str | None:
+    return value if value and len(value) <= MAX_VALIDATOR_LENGTH and value.isascii() and value.isprintable() else None
+
+
+def _age_seconds(headers: Mapping[str, str]) -> float | None:
+    found = re.search(r"(?:^|[,\s])max-age\s*=\s*\"?([0-9]{1,9})", headers.get("Cache-Control", ""), re.IGNORECASE)
+    return float(found[1]) if found else None

@@ -1,0 +1,65 @@
+"""What is remembered of feeds between polls and over restarts: how to ask again, and what was already read. Pure.
+
+Of what was read only digests of 48 bits are kept, those of the feed as it is now first, so that a cursor stays small: a
+feed that shows an entry again after it fell out of memory gives it again, which the index removes by its id.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tagstream.errors import CorruptState
+
+REMEMBERED_ENTRIES = 1000
+_VERSION = 1
+_MARK_LENGTH = 8
+
+
+def mark(identifier: str, revision: int) -> str:
+    """Stands for one revision of one entry."""
+    return base64.urlsafe_b64encode(hashlib.sha256(f"{revision} {identifier}".encode()).digest()[:6]).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class FeedMemory:
+    """Of one feed: the validators of its last answer (ETag, Last-Modified), and the marks of what was read."""
+
+    validators: tuple[str | None, str | None] = (None, None)
+    marks: tuple[str, ...] = ()
+
+    def after(self, validators: tuple[str | None, str | None], marks: Iterable[str]) -> "FeedMemory":
+        """The memory once an answer with these validators and entries was read whole."""
+        kept = dict.fromkeys([*marks, *self.marks])
+        return FeedMemory(validators, tuple(kept)[:REMEMBERED_ENTRIES])
+
+
+def to_cursor(memories: dict[str, FeedMemory]) -> str:
+    """The memories of feeds, by address, as a cursor."""
+    feeds = {address: [*memory.validators, "".join(memory.marks)] for address, memory in memories.items()}
+    return json.dumps({"version": _VERSION, "feeds": feeds}, separators=(",", ":"), sort_keys=True)
+
+
+def from_cursor(cursor: str | None) -> dict[str, FeedMemory]:
+    """The memories of a cursor; none for None.
+
+    Raises:
+        CorruptState: it is none that `to_cursor` made.
+    """
+    if cursor is None:
+        return {}
+    try:
+        fields = json.loads(cursor)
+        if fields["version"] != _VERSION:
+            raise ValueError("another version")
+        return {address: _memory(*memory) for address, memory in fields["feeds"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CorruptState(f"the saved place {cursor[:80]!r} is not one of feeds") from error
+
+
+def _memory(etag: object, last_modified: object, marks: object) -> FeedMemory:
+    if not isinstance(etag, str | None) or not isinstance(last_modified, str | None) or not isinstance(marks, str):
+        raise TypeError
+    cut = range(0, len(marks), _MARK_LENGTH)
+    return FeedMemory((etag, last_modified), tuple(marks[start : start + _MARK_LENGTH] for start in cut))

@@ -1,0 +1,215 @@
+"""What the index holds after a network has lived is what the network shows, record by record.
+
+A small Bluesky lives on while the whole pipeline reads it; connections drop, servers restart and change, runs are
+killed and go on. At the end the index is compared with the network's own state, which knows no code of the product.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from bluesky_world import START_US, World, tid
+from jetstream_server import JetstreamServer
+from network_contract import QUICK, until
+from network_server import Drop, Fault, HalfFrame, Refuse, Stall
+
+from ingest.sources.bluesky import BlueskySource, JetstreamLimits
+from ingest.sources.bluesky_options import read_options
+from search.index import SourceCursor
+from search.sqlite import SqliteIndex
+from tagstream.posts import TaggedPost
+from workers.breaker import BackOff
+from workers.local import PipelineSettings, run_pipeline
+from workers.stub import StubTagger
+
+LIMITS = JetstreamLimits(connect_seconds=5.0, silence_seconds=0.5)
+SETTINGS = PipelineSettings(
+    batch_deadline_seconds=0.001,
+    index_deadline_seconds=0.001,
+    progress_seconds=60.0,
+    stop_seconds=10.0,
+    back_off=BackOff(0.001, 0.01),
+)
+# After all that the network dates, so that no post is older by its own clock than by ours.
+NOW = datetime(2024, 5, 20, tzinfo=UTC)
+
+
+@dataclass
+class Site:
+    """A network, its two servers, and the index of one who reads them."""
+
+    world: World
+    servers: tuple[JetstreamServer, JetstreamServer]
+    index: SqliteIndex
+
+    @property
+    def name(self) -> str:
+        return self.source().name
+
+    def source(self) -> BlueskySource:
+        addresses = ",".join(server.url for server in self.servers)
+        return BlueskySource(read_options(f"bluesky:{addresses}?quiet=1"), limits=LIMITS, reconnecting=QUICK)
+
+    async def live(self, steps: int) -> None:
+        self.world.live(steps)
+        for server in self.servers:
+            await server.follow()
+
+    async def begin(self) -> None:
+        """Puts the cursor before the first event."""
+        place = f"{START_US}@127.0.0.1:{self.servers[0].port}"
+        await self.index.write([], SourceCursor(self.name, place))
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[asyncio.Event]:
+        """The pipeline runs; it is stopped in order at the end."""
+        stop = asyncio.Event()
+        run = asyncio.create_task(
+            run_pipeline(self.source(), StubTagger(), self.index, settings=SETTINGS, stop=stop, now=lambda: NOW)
+        )
+        try:
+            yield stop
+        finally:
+            stop.set()
+            await run
+
+    async def read_to_the_end(self) -> None:
+        """Waits until a last post, written now, is in the index."""
+        marker = self.world.write_post(self.world.accounts[0])
+        for server in self.servers:
+            await server.follow()
+        last = f"bluesky:{self.world.accounts[0].did}/{marker}"
+
+        async with asyncio.timeout(30):
+            while last not in await self.held():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    async def held(self) -> dict[str, TaggedPost]:
+        return {post.id: post async for post in self.index.documents(with_hidden=True)}
+
+    async def shown(self) -> dict[str, TaggedPost]:
+        return {post.id: post async for post in self.index.documents()}
+
+    async def assert_is_the_network(self) -> None:
+        shown, expected = await self.shown(), self.world.visible()
+        assert sorted(shown) == sorted(expected)
+        for id_, stored in expected.items():
+            post = shown[id_]
+            assert post.text == stored.record["text"]
+            assert tid(post.revision, clock=7) == stored.rev
+            assert post.author is not None
+            assert post.author.id == id_.removeprefix("bluesky:").partition("/")[0]
+            assert post.created_at == datetime.fromisoformat(stored.record["createdAt"])
+        assert [letter async for letter in self.index.dead_letters()] == []
+        assert self.world.failures == []
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    world = World(seed=20)
+    # The second server's clock is four seconds behind.
+    servers = (JetstreamServer(world), JetstreamServer(world, clock_us=-4_000_000))
+    for server in servers:
+        await server.start()
+    index = await SqliteIndex.open(tmp_path / "index.db")
+    yield Site(world, servers, index)
+    await index.close()
+    for server in servers:
+        await server.stop()
+
+
+async def test_a_network_is_mirrored(site: Site) -> None:
+    await site.begin()
+    await site.live(400)
+    async with site.reading():
+        await site.live(200)
+        await site.read_to_the_end()
+    kinds = {(event["kind"], event.get("commit", {}).get("operation")) for event in site.world.events}
+    assert kinds == {("commit", one) for one in ("create", "update", "delete")} | {
+        ("identity", None),
+        ("account", None),
+    }
+    assert any(account.hidden for account in site.world.accounts)
+    assert len(await site.held()) > len(await site.shown())
+    await site.assert_is_the_network()
+
+
+async def test_a_network_is_mirrored_over_drops_restarts_and_changes_of_server(site: Site) -> None:
+    await site.begin()
+    faults: list[Fault] = [Drop(20), HalfFrame(35), Refuse(503), Drop(0), Stall(30), Drop(60)]
+    site.servers[0].faults.extend(faults)
+    site.servers[1].faults.extend([Drop(25), Refuse(429, "0"), HalfFrame(50), Drop(1)])
+    await site.live(300)
+    async with site.reading():
+        for _ in range(4):
+            await site.live(40)
+            await site.servers[0].stop()
+            await until(lambda: site.servers[1].open_connections > 0)
+            await site.servers[0].start()
+            await site.servers[1].stop()
+            await until(lambda: site.servers[0].open_connections > 0)
+            await site.servers[1].start()
+        await site.read_to_the_end()
+    assert len(site.servers[0].attempts) > 4
+    assert len(site.servers[1].attempts) > 4
+    await site.assert_is_the_network()
+
+
+async def test_runs_that_are_killed_go_on_from_what_they_saved(site: Site) -> None:
+    await site.begin()
+    await site.live(300)
+    for delay in (0.02, 0.05, 0.1, 0.15):
+        run = asyncio.create_task(
+            run_pipeline(site.source(), StubTagger(), site.index, settings=SETTINGS, now=lambda: NOW)
+        )
+        await asyncio.sleep(delay)
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+        await site.live(30)
+    async with site.reading():
+        await site.read_to_the_end()
+    await site.assert_is_the_network()
+
+
+async def test_what_is_read_twice_changes_nothing(site: Site) -> None:
+    """All of the network's history again, in order, over what is stored."""
+    await site.begin()
+    await site.live(300)
+    async with site.reading():
+        await site.read_to_the_end()
+    before = await site.held()
+    await site.begin()
+    async with site.reading():
+        await site.read_to_the_end()
+    await site.assert_is_the_network()
+    after = await site.held()
+    assert {id_: post for id_, post in after.items() if id_ in before} == before
+
+
+async def test_a_post_created_anew_under_a_deleted_key_lives(site: Site) -> None:
+    await site.begin()
+    account = site.world.accounts[2]
+    key = site.world.write_post(account)
+    site.world.delete_post(account, key)
+    site.world.write_post(account, key, site.world.record("born again in Paris"))
+    async with site.reading():
+        await site.read_to_the_end()
+    assert (await site.shown())[f"bluesky:{account.did}/{key}"].text == "born again in Paris"
+    await site.assert_is_the_network()
+
+
+async def test_an_account_that_was_deleted_and_came_back_keeps_what_it_wrote_since(site: Site) -> None:
+    await site.begin()
+    account = site.world.accounts[3]
+    site.world.write_post(account)
+    site.world.set_status(account, False, "deleted")
+    site.world.set_status(account, True)
+    key = site.world.write_post(account, record=site.world.record("back again"))
+    async with site.reading():
+        await site.read_to_the_end()
+    assert [id_ for id_ in await site.shown() if account.did in id_] == [f"bluesky:{account.did}/{key}"]
+    await site.assert_is_the_network()

@@ -1,0 +1,155 @@
+"""What photos show, in this process: labels that the image model is certain enough of, and features of 49 regions.
+
+::
+
+    thumbnail (JPEG) ─▶ decoded ─▶ (3, side, side) uint8 ─▶ OpenVINO ─▶ logits (classes) ─▶ probabilities ─▶ labels
+                                                                    └─▶ regions (49, width)
+
+Owns how a picture of any shape becomes the model's input. A picture is worked out alone, so its answer never depends on
+the others of its batch. Knows nothing of posts.
+"""
+
+import io
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import openvino
+from PIL import Image
+
+from tagstream.errors import CorruptState
+from workers.image_repository import REGIONS, ImageVersion
+from workers.repository import MODEL
+
+# Thumbnails are made by us: whatever is larger is none of ours, and is not decoded.
+MAX_BYTES = 64 * 1024
+MAX_SIDE = 256
+# A wider picture loses its sides, a taller one its ends; less than that is squeezed, as pictures were in training.
+WIDEST = 4 / 3
+
+Pixels = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What one picture shows: names with their probabilities, the most certain first, and the features of its regions,
+    (49, width), row by row from the top left. Without regions it was no picture that we can read.
+    """
+
+    labels: tuple[tuple[str, float], ...]
+    regions: FloatArray | None
+
+
+NOT_A_PICTURE = Seen((), None)
+
+
+class ImageEncoder:
+    """Thumbnails to labels. May be called by several threads at once, each of which uses one core.
+
+    Raises:
+        CorruptState: the version's file is not the model that its folder describes.
+    """
+
+    def __init__(self, version: ImageVersion, threads: int) -> None:
+        description = self.description = version.description
+        self.network = OpenVinoImageNetwork(version.folder / MODEL, description.side, threads)
+        expected = (len(description.labels), description.region_width)
+        if (self.network.classes, self.network.region_width) != expected:
+            raise CorruptState(
+                f"{version.folder}: the network has {self.network.classes} classes and {self.network.region_width} "
+                f"features a region, its description {expected[0]} and {expected[1]}: export the version again"
+            )
+
+    def see(self, thumbnails: Sequence[bytes], *, threshold: float | None = None, most: int = 5) -> list[Seen]:
+        """What each thumbnail shows: at most `most` labels of at least `threshold`, by default the version's own."""
+        return [self._see(thumbnail, threshold, most) for thumbnail in thumbnails]
+
+    def __call__(self, thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
+        """The labels of each thumbnail that it is certain enough of, the most certain first."""
+        return [tuple(name for name, _ in seen.labels) for seen in self.see(thumbnails)]
+
+    def _see(self, thumbnail: bytes, threshold: float | None, most: int) -> Seen:
+        pixels = read_thumbnail(thumbnail, self.description.side)
+        if pixels is None:
+            return NOT_A_PICTURE
+        logits, regions = self.network(pixels)
+        chances = probabilities(logits, self.description.temperature)
+        least = self.description.threshold if threshold is None else threshold
+        # Stable, so that equal probabilities always come in the same order.
+        ranked = np.argsort(-chances, kind="stable")[:most]
+        names = self.description.labels
+        return Seen(tuple((names[i], float(chances[i])) for i in ranked if chances[i] >= least), regions)
+
+
+def probabilities(logits: npt.NDArray[np.floating], temperature: float) -> npt.NDArray[np.float64]:
+    """Calibrated probabilities of logits (…, classes)."""
+    scaled = logits.astype(np.float64) / temperature
+    powers: npt.NDArray[np.float64] = np.exp(scaled - scaled.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def read_thumbnail(data: bytes, side: int) -> Pixels | None:
+    """The model's input (3, side, side) of a JPEG of at most 64 KiB and 256 x 256 pixels; None for anything else."""
+    if len(data) > MAX_BYTES:
+        return None
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            if max(image.size) > MAX_SIDE:
+                return None
+            return model_input(image.convert("RGB"), side)
+    except MemoryError:
+        raise
+    except Exception:  # Broken bytes raise whatever the decoder trips over, of no common class.
+        return None
+
+
+def model_input(image: Image.Image, side: int) -> Pixels:
+    """(3, side, side) of an RGB picture of any shape: the middle of it, squeezed where it is not square."""
+    width, height = image.size
+    across, down = min(width, height * WIDEST), min(height, width * WIDEST)
+    box = ((width - across) / 2, (height - down) / 2, (width + across) / 2, (height + down) / 2)
+    small = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
+    return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
+
+
+class OpenVinoImageNetwork:
+    """The network, one picture a call. Each thread that calls it has its own request.
+
+    Raises:
+        CorruptState: the file is not a model of our inputs and outputs.
+    """
+
+    def __init__(self, path: Path, side: int, threads: int) -> None:
+        try:
+            self._model = openvino.Core().compile_model(
+                str(path),
+                "CPU",
+                {
+                    "PERFORMANCE_HINT": "THROUGHPUT",
+                    "NUM_STREAMS": threads,
+                    "INFERENCE_NUM_THREADS": threads,
+                    # Pinned to what the file says: with bfloat16 a processor would answer differently from another.
+                    "INFERENCE_PRECISION_HINT": "f32",
+                },
+            )
+            self._requests = threading.local()
+            # The first call ever is made here: two threads that make it at once can wait for each other for good.
+            logits, regions = self(np.zeros((3, side, side), np.uint8))
+        except (RuntimeError, TypeError, KeyError) as error:
+            raise CorruptState(f"{path}: OpenVINO cannot run it: {str(error)[:300]}") from error
+        if regions.ndim != 2 or len(regions) != REGIONS or logits.ndim != 1:
+            raise CorruptState(f"{path}: logits {logits.shape} and regions {regions.shape} are not what is served")
+        self.classes, self.region_width = len(logits), regions.shape[1]
+
+    def __call__(self, pixels: Pixels) -> tuple[FloatArray, FloatArray]:
+        """Logits (classes,) and regions (49, width) of one input (3, side, side) uint8."""
+        request = getattr(self._requests, "request", None)
+        if request is None:
+            request = self._requests.request = self._model.create_infer_request()
+        answers = request.infer({"pixels": pixels[None]})
+        # Copied: the next call writes into the same memory.
+        return np.array(answers["logits"][0]), np.array(answers["regions"][0])

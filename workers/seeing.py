@@ -1,0 +1,100 @@
+"""What the photos of posts show, before the posts are tagged.
+
+::
+
+    post with thumbnails ─▶ image model, the photos of many posts at a time ─▶ labels ─▶ image words of the tagger
+
+Owns what becomes of a post whose photos cannot be seen. Unlike the tagger, the image model is not waited for: the text
+says most of it. So while it is away a post goes on without its labels, marked `degraded`, and can be repaired later
+(invariant 9). A photo that was not fetched for a cause that can pass is told in the same way.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import Protocol
+
+from tagstream.errors import Poison, Retryable
+from tagstream.photo_reasons import PhotoReason
+from tagstream.posts import Media, Post
+from workers.stage import Limits, Size, Stage
+from workers.stages import Arrival, weight_of
+from workers.tagger import NOTHING_SEEN, Sight
+
+IMAGE_MODEL = "image_model"
+PHOTO = "photo"
+MAX_LABELS = 5
+
+
+class Eyes(Protocol):
+    """An image model."""
+
+    def __call__(self, thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
+        """The labels of each JPEG that it is certain enough of, the most certain first; none for what is no picture.
+
+        Raises:
+            ModelUnavailable: it does not answer now, whatever the pictures.
+        """
+        ...
+
+
+def see(eyes: Eyes, executor: Executor, limits: Limits) -> Stage[Arrival, Arrival]:
+    """Adds to each post what its photos show. Whatever fails, the post goes on."""
+
+    async def work(arrivals: Sequence[Arrival]) -> list[Arrival]:
+        thumbnails = [picture for arrival in arrivals for picture in thumbnails_of(arrival)]
+        labels: list[tuple[str, ...]] | None = []
+        if thumbnails:
+            try:
+                labels = await asyncio.get_running_loop().run_in_executor(executor, eyes, thumbnails)
+            except (Retryable, Poison):
+                labels = None
+        return with_sights(arrivals, labels)
+
+    async def bury(arrival: Arrival, _: Exception) -> Arrival:
+        return replace(arrival, sight=_sight(arrival, None))
+
+    def size(arrival: Arrival) -> Size:
+        return Size(weight=weight_of(arrival.event))
+
+    return Stage("see", work, bury, size, limits)
+
+
+def thumbnails_of(arrival: Arrival) -> list[bytes]:
+    """The pictures of a post, in order."""
+    if not isinstance(arrival.event, Post):
+        return []
+    return [media.thumbnail for media in arrival.event.media if media.thumbnail is not None]
+
+
+def with_sights(arrivals: Sequence[Arrival], labels: Sequence[tuple[str, ...]] | None) -> list[Arrival]:
+    """The arrivals with what their pictures show; `labels` are those of all pictures, None where nothing was seen."""
+    seen: list[Arrival] = []
+    start = 0
+    for arrival in arrivals:
+        end = start + len(thumbnails_of(arrival))
+        sight = _sight(arrival, None if labels is None else labels[start:end])
+        seen.append(arrival if sight == arrival.sight else replace(arrival, sight=sight))
+        start = end
+    return seen
+
+
+def _sight(arrival: Arrival, labels: Sequence[tuple[str, ...]] | None) -> Sight:
+    post = arrival.event
+    if not isinstance(post, Post) or not post.media:
+        return NOTHING_SEEN
+    degraded = []
+    if labels is None and thumbnails_of(arrival):
+        degraded.append(IMAGE_MODEL)
+    if any(map(_may_come_later, post.media)):
+        degraded.append(PHOTO)
+    # All first labels before all second ones: each photo of a post counts.
+    ranks = range(max((len(one) for one in labels or ()), default=0))
+    ordered = [one[rank] for rank in ranks for one in labels or () if rank < len(one)]
+    return Sight(tuple(dict.fromkeys(ordered))[:MAX_LABELS], tuple(degraded))
+
+
+def _may_come_later(media: Media) -> bool:
+    """Whether a photo is missing for a cause that can pass. A reason that we do not know is for good."""
+    return media.thumbnail is None and media.reason in {reason.value for reason in PhotoReason if reason.can_pass}

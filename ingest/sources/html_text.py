@@ -5,8 +5,9 @@ not text to read (scripts, styles, comments) is left out, and so is what is mark
 there servers mark the parts of an address that they shorten, and the whole address is what one searches for.
 
 Hostile input never raises and takes time linear in its length. The standard library's parser alone promises neither:
-each tag that never ends makes it look through all that follows. So this file finds where a tag begins and ends, within
-`MAX_TAG_LENGTH`, and gives the parser one tag at a time. What is no tag is text; nothing is repaired.
+each tag that never ends makes it look through all that follows. So this file finds where a tag begins and ends, and
+gives the parser one tag at a time, if it is not over `MAX_TAG_LENGTH`; a longer one (a picture within an address) says
+nothing. What is no tag is text; nothing is repaired.
 """
 
 import html
@@ -16,33 +17,18 @@ from html.parser import HTMLParser
 from tagstream.posts import clean_text
 
 MAX_TAG_LENGTH = 8192
+
+
+def _named(elements: str) -> frozenset[str]:
+    return frozenset(elements.split())
+
+
 _SPACES = " \t\n\r\f"
-_PARAGRAPHS = frozenset(
-    ["p", "blockquote", "pre", "ul", "ol", "dl", "table", "h1", "h2", "h3", "h4", "h5", "h6", "figure", "hr"]
-)
-_LINES = frozenset(
-    [
-        "div",
-        "li",
-        "dt",
-        "dd",
-        "tr",
-        "section",
-        "article",
-        "header",
-        "footer",
-        "aside",
-        "figcaption",
-        "address",
-        "main",
-        "nav",
-    ]
-)
+_PARAGRAPHS = _named("p blockquote pre ul ol dl table h1 h2 h3 h4 h5 h6 figure hr")
+_LINES = _named("div li dt dd tr section article header footer aside figcaption address main nav")
 _ENDS_NAME = frozenset([*_SPACES, "/", ">"])
-_VOID = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
-)
-_UNREAD = frozenset(["script", "style", "template", "iframe", "noembed", "noframes", "object", "svg", "title"])
+_VOID = _named("area base br col embed hr img input link meta param source track wbr")
+_UNREAD = _named("script style template iframe noembed noframes object svg title")
 _PARAGRAPH_BREAK, _LINE_BREAK = 2, 1
 
 
@@ -113,8 +99,8 @@ def _end_of_markup(source: str, start: int, last_comment: int) -> int | None:
 
 def _end_of_tag(source: str, start: int) -> int | None:
     # A `<` begins anew, within quotes too: so no character is looked at twice, however many tags never end.
-    following = source.find("<", start + 1, start + MAX_TAG_LENGTH)
-    limit = following if following >= 0 else min(len(source), start + MAX_TAG_LENGTH)
+    following = source.find("<", start + 1)
+    limit = following if following >= 0 else len(source)
     place = start + 1
     while place < limit:
         character = source[place]
@@ -226,7 +212,7 @@ class _Writer:
 
     def markup(self, tag: str) -> str | None:
         """One tag; the name of the element whose content is no text, if it begins one."""
-        if tag[1] in "!?" or not self.tag.read(tag):
+        if tag[1] in "!?" or len(tag) > MAX_TAG_LENGTH or not self.tag.read(tag):
             return None
         name = self.tag.name
         if name == "br":

@@ -39,6 +39,8 @@ from tagstream.posts import (
 MAX_ALT_LENGTH = 10_000
 MAX_URL_LENGTH = 4096
 MAX_ID_LENGTH = 128
+# Reading 200,000 characters of hostile HTML takes half a second, in which nothing else is done.
+MAX_CONTENT_LENGTH = 200_000
 _KINDS: Mapping[str, str] = {"image": "photo", "unknown": "photo", "gifv": "animation", "video": "video"}
 _LEFT_OUT = frozenset({"quote-inline"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -125,6 +127,9 @@ def _string(fields: Fields, name: str) -> str:
 def _content(fields: Fields) -> HtmlText:
     if not isinstance(fields.get("content"), str):
         refuse(LineFault.MISSING_FIELD, f"content is {short(fields.get('content'))}, it must be a string of HTML")
+    length = len(fields["content"])
+    if length > MAX_CONTENT_LENGTH:
+        refuse(LineFault.TEXT_TOO_LONG, f"content has {length:,} characters, the limit is {MAX_CONTENT_LENGTH:,}")
     return html_to_text(fields["content"], left_out=_LEFT_OUT)
 
 

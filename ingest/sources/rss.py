@@ -13,7 +13,8 @@ Without a cursor a feed gives all that is in it.
 Feeds have no deletions: an entry that falls out of a feed is old, not deleted. They have no resume either: what came
 and went between two polls was never there for us, and no feed tells. An edit is seen where the entry says when it was
 updated. A feed that fails is asked again later and later, and stops none of the others; when all fail, that is an
-outage, and where all refuse (401, 403, 410), a mistake. `refused` counts answers that are no feed.
+outage, and where all refuse from the beginning (401, 403, 410),
+a mistake. `refused` counts answers that are no feed.
 """
 
 import asyncio
@@ -76,6 +77,7 @@ class _Feed:
     due: float = 0.0
     failures: int = 0
     refused: bool = False
+    was_read: bool = False
     problem: str | None = None
     retry_after_seconds: float | None = None
     refused_body: str | None = None
@@ -172,7 +174,8 @@ class RssSource(NetworkSource):
                 letters = self._refused_body(feed, fetched.body, problem)
         if problem:
             feed.problem, feed.failures = problem, feed.failures + 1
-            feed.refused = fetched.outcome is Outcome.REFUSED
+            # One that could be read before refuses for a reason that may pass.
+            feed.refused = fetched.outcome is Outcome.REFUSED and not feed.was_read
             feed.retry_after_seconds = fetched.retry_after_seconds
             feed.due = moment + self._polling.delay_after_failure(feed.failures, fetched.retry_after_seconds)
             return _Poll(feed.address, letters, feed.memory)
@@ -181,7 +184,9 @@ class RssSource(NetworkSource):
         feed.due = moment + self._polling.delay(max(hints, default=None))
         if document is None:
             return _Poll(feed.address, [], feed.memory)
-        return self._new(feed, document, fetched.validators)
+        poll = await asyncio.to_thread(self._new, feed, document, fetched.validators)
+        feed.memory, feed.was_read = poll.memory, True
+        return poll
 
     def _new(self, feed: _Feed, document: Document, validators: tuple[str | None, str | None]) -> _Poll:
         marks = {mark(entry_id(one, feed.address), revision_of(one)): one for one in document.entries}
@@ -191,8 +196,7 @@ class RssSource(NetworkSource):
         new.reverse()
         new.sort(key=lambda entry: max(entry.published or 0, entry.updated or 0))
         events: list[Event] = [self._event(entry, document, feed.address) for entry in new]
-        feed.memory = feed.memory.after(validators, marks)
-        return _Poll(feed.address, events, feed.memory)
+        return _Poll(feed.address, events, feed.memory.after(validators, marks))
 
     def _event(self, entry: Entry, document: Document, address: str) -> Post | DeadLetter:
         try:

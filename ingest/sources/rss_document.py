@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import feedparser  # type: ignore[import-untyped]
+import feedparser
 
 from ingest.sources.rss_guard import MAX_ENTRIES, EntryMedia, MediaContent, NotWellFormed, TooMuch, media_of_entries
 

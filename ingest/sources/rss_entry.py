@@ -25,6 +25,7 @@ from tagstream.posts import MAX_MEDIA, MAX_REVISION, MAX_TEXT_LENGTH, Author, Me
 MAX_ALT_LENGTH = 10_000
 MAX_URL_LENGTH = 4096
 MAX_AUTHOR_LENGTH = 200
+MAX_PASSAGE_LENGTH = 500_000
 _MEANS_THE_SAME_EVERYWHERE = ("https://", "http://", "tag:", "urn:")
 
 
@@ -83,6 +84,9 @@ def revision_of(entry: Entry) -> int:
 
 
 def _read(passage: Passage) -> HtmlText:
+    if len(passage.text) > MAX_PASSAGE_LENGTH:
+        length = f"{len(passage.text):,} characters, the limit is {MAX_PASSAGE_LENGTH:,}"
+        refuse(LineFault.TEXT_TOO_LONG, f"a passage of the entry has {length}")
     if passage.is_html:
         return html_to_text(passage.text)
     return HtmlText(clean_text(passage.text).replace("\0", "\ufffd"))

@@ -6,7 +6,7 @@ answer, 8 about a poll in progress; 11 is about feeds that are all refused.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -124,6 +124,19 @@ async def test_2c_an_update_is_read_again_and_is_newer(server: FeedServer) -> No
     assert (first.event.id, first.event.revision) == (second.event.id, 0)
     assert second.event.revision == int(datetime(2024, 3, 5, 8, tzinfo=UTC).timestamp()) * 1_000_000
     assert second.event.created_at == first.event.created_at
+
+
+async def test_2e_what_lay_in_the_spool_when_a_connection_ended_is_given_again(server: FeedServer) -> None:
+    server.feeds["/a"], server.feeds["/b"] = rss(item(0)), rss(item(1))
+    async with reading(server, "/a", "/b") as source, asyncio.timeout(PATIENCE_SECONDS):
+        first_connection = source.connect(None)
+        first = await anext(first_connection)
+        # A feed is asked again only after its last answer was spooled.
+        await until(lambda: len(server.polls("/a")) >= 2 and len(server.polls("/b")) >= 2)
+        await first_connection.aclose()
+        async with aclosing(source.connect(first.cursor)) as second_connection:
+            second = await anext(second_connection)
+    assert {identity(first), identity(second)} == set(ids(server, 0, 1))
 
 
 async def test_2d_a_cursor_that_is_none_of_ours_is_refused(server: FeedServer) -> None:
@@ -253,6 +266,17 @@ async def test_11_feeds_that_are_all_refused_are_fatal(server: FeedServer) -> No
         for _ in range(2):
             with pytest.raises(BadSettings, match="answers 4"):
                 await source.next_batch(10)
+
+
+async def test_11b_a_feed_that_was_read_before_may_refuse_for_a_while(server: FeedServer) -> None:
+    server.feeds["/a"] = rss(item(0))
+    async with reading(server) as source, asyncio.timeout(PATIENCE_SECONDS):
+        await read_count(source, 1)
+        server.scripts["/a"].append(status(403))
+        with pytest.raises(FeedUnavailable, match="answers 403"):
+            await source.next_batch(1)
+        server.feeds["/a"] = rss(item(1), item(0))
+        assert [identity(one) for one in await read_count(source, 1)] == ids(server, 1)
 
 
 async def test_12_where_nobody_listens_it_waits(server: FeedServer) -> None:

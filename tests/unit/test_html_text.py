@@ -109,9 +109,10 @@ def test_a_class_can_be_left_out_with_all_in_it() -> None:
     assert (found.text, found.pictures) == ("mine", ())
 
 
-def test_a_tag_over_the_limit_is_text() -> None:
-    assert html_to_text(f"<b {'x' * MAX_TAG_LENGTH}>").text.startswith("<b x")
-    assert html_to_text(f"<b {'x' * (MAX_TAG_LENGTH - 10)}>y").text == "y"
+def test_a_tag_over_the_limit_says_nothing() -> None:
+    found = html_to_text(f"a<img src='data:{'x' * MAX_TAG_LENGTH}'>b<p {'x' * MAX_TAG_LENGTH}>c</p>")
+    assert (found.text, found.pictures) == ("abc", ())
+    assert html_to_text(f"a<p {'x' * (MAX_TAG_LENGTH - 10)}>b").text == "a\n\nb"
 
 
 _PIECES = [
@@ -159,7 +160,16 @@ def test_nothing_raises_and_no_offset_lies_outside(pieces: list[str]) -> None:
 
 _ENDLESS = ["<", "<!", "<!--", "<!-- a --", "</", "</a ", "<a ", '<a b="', "<a b='x", '<a b="c"d="', "&", "&#", "&amp"]
 _ENDLESS += ["<![CDATA[", "<?", "<script>", "<script></scrip", "<style><!--", "<a/", "<a =", "<b></i>", "<a href=x>"]
-_ENDLESS += ["<pre>", "<p>x", "<a b=c ", "<img alt=x>", "<!--->", f"<a b={'x' * 8000}>", "&#1" + "1" * 5000]
+_ENDLESS += [
+    "<pre>",
+    "<p>x",
+    "<a b=c ",
+    "<img alt=x>",
+    "<!--->",
+    f"<a b={'x' * 8000}>",
+    "<a " + "b" * 9000,
+    "&#1" + "1" * 5000,
+]
 
 
 @pytest.mark.parametrize("piece", _ENDLESS)

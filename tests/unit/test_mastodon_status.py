@@ -142,6 +142,7 @@ def test_what_is_no_public_post_is_passed_over(fields: dict[str, Any], expected:
         ({"edited_at": "1960-01-01T00:00:00Z"}, LineFault.BAD_FIELD),
         ({"spoiler_text": 7}, LineFault.BAD_FIELD),
         ({"content": "x" * 100_001}, LineFault.TEXT_TOO_LONG),
+        ({"content": "<p>" * 70_000}, LineFault.TEXT_TOO_LONG),
         ({"in_reply_to_id": {}}, LineFault.BAD_ID),
     ],
 )

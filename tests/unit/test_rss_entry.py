@@ -152,6 +152,7 @@ def test_pictures_are_gathered_once_with_whatever_says_what_they_show() -> None:
     [
         (Entry(id="1"), LineFault.MISSING_FIELD),
         (replace(ENTRY, title=Passage("x" * 100_001)), LineFault.TEXT_TOO_LONG),
+        (replace(ENTRY, content=Passage("<p>" * 200_000, is_html=True)), LineFault.TEXT_TOO_LONG),
     ],
 )
 def test_what_is_no_post_is_refused(entry: Entry, fault: LineFault) -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tagstream.hashtag_spans import hashtags_of
-from tagstream.posts import Media, Post
+from tagstream.posts import Media, Post, stored_version
 from workers.decoder import TAGS, Decoder
 from workers.encoding import Encoder
+from workers.tagger import NOTHING_SEEN, Sight
 from workers.tagging import ModelTagger, reads_language
 
 VOCABULARY = [
@@ -104,6 +105,23 @@ def test_every_field_of_the_post_is_kept_but_the_bytes(tagger):
     assert type(after).model_validate(after.model_dump()) == after
     assert (after.id, after.created_at, after.text) == (before.id, before.created_at, before.text)
     assert (after.model, after.generation, after.untagged) == ("test@1", 1, None)
+
+
+def test_labels_follow_the_alt_text_and_stand_on_the_answer(tagger, emitter):
+    sight = Sight(("boat", "Paris"), ())
+    prepared = tagger.prepare([post("Ada", media=(Media(alt="Ada"),)), post("Ada")], [sight, NOTHING_SEEN])
+    seen, unseen = tagger.tag(prepared)
+    assert (seen.image_labels, seen.degraded, unseen.image_labels) == (("boat", "Paris"), (), ())
+    row = emitter.asked[0].pieces[0].tolist()
+    assert [VOCABULARY[piece] for piece in row if piece] == ["[CLS]", "ada", "[SEP]", "ada", "boat", "paris", "[SEP]"]
+
+
+def test_a_degraded_answer_yields_to_a_whole_one_of_the_same_model(tagger):
+    (degraded,) = tagger.tag(tagger.prepare([post("Ada in Paris")], [Sight((), ("photo",))]))
+    (whole,) = tag(tagger, post("Ada in Paris"))
+    assert (degraded.degraded, degraded.entities) == (("photo",), whole.entities)
+    assert stored_version(0, degraded.generation) < stored_version(0, whole.generation)
+    assert degraded.generation % 2 == 0
 
 
 def test_alt_text_is_the_third_segment(tagger, emitter):

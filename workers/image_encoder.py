@@ -89,7 +89,8 @@ def probabilities(logits: npt.NDArray[np.floating], temperature: float) -> npt.N
     """Calibrated probabilities of logits (…, classes)."""
     scaled = logits.astype(np.float64) / temperature
     powers: npt.NDArray[np.float64] = np.exp(scaled - scaled.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+    shares: npt.NDArray[np.float64] = powers / powers.sum(-1, keepdims=True)
+    return shares
 
 
 def read_thumbnail(data: bytes, side: int) -> Pixels | None:

@@ -65,7 +65,7 @@ class _Stream(NamedTuple):
 class XSource(NetworkSource):
     """Posts that match the rules, from X at `base`; with `compliance` also deletions and hidden accounts.
 
-    `now` is the wall clock, by which an outage is measured against the cursor.
+    `now` is the wall clock, by which the outage before a restart is measured; `clock` measures those in between.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class XSource(NetworkSource):
         rate_limited_seconds: float = RATE_LIMITED_SECONDS,
         max_frame_bytes: int = MAX_FRAME_BYTES,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(f"{SOURCE}:" if base == ADDRESS else f"{SOURCE}:{base}", reconnecting)
         self._rules = checked_rules(rules)
@@ -89,6 +90,7 @@ class XSource(NetworkSource):
         self._compliance = compliance
         self._max_frame_bytes = max_frame_bytes
         self._now = now
+        self._clock = clock
         self._connection = XConnection(
             base,
             token,
@@ -119,13 +121,14 @@ class XSource(NetworkSource):
             await synchronise(self._connection, self._rules)
             self._has_rules = True
         missed = {stream: self._missed(stream, cursor) for stream in self._streams()}
-        broken = {stream for stream, one in missed.items() if one > timedelta(minutes=self._backfill_minutes)}
+        longest = timedelta(minutes=self._backfill_minutes)
+        broken = {stream for stream, one in missed.items() if one is not None and one > longest}
         async with aclosing(self._frames(missed)) as frames:
             async for stream, line in frames:
                 if stream in broken:
                     broken.discard(stream)
                     self.gaps += 1
-                self._heard[stream] = time.monotonic()
+                self._heard[stream] = self._clock()
                 event, ends = self._read(stream.path, line) if line else (None, None)
                 if event is not None:
                     yield Received(event, str(to_epoch_milliseconds(self._newest)))
@@ -136,21 +139,21 @@ class XSource(NetworkSource):
         compliance = [_Stream(path, part) for path in (POST_STREAM, USER_STREAM) for part in PARTITIONS]
         return [_Stream(STREAM), *(compliance if self._compliance else ())]
 
-    def _missed(self, stream: _Stream, cursor: str | None) -> timedelta:
-        """How long nothing was heard of the stream; nothing is missed before the first connection."""
+    def _missed(self, stream: _Stream, cursor: str | None) -> timedelta | None:
+        """How long nothing was heard of the stream; None before the first connection, which misses nothing."""
         if stream in self._heard:
-            return timedelta(seconds=time.monotonic() - self._heard[stream])
-        return timedelta() if cursor is None else max(timedelta(), self._now() - self._newest)
+            return timedelta(seconds=self._clock() - self._heard[stream])
+        return None if cursor is None else max(timedelta(), self._now() - self._newest)
 
-    def _parameters(self, stream: _Stream, missed: timedelta) -> dict[str, str]:
+    def _parameters(self, stream: _Stream, missed: timedelta | None) -> dict[str, str]:
         parameters = dict(FIELDS) if stream.partition is None else {"partition": str(stream.partition)}
-        if missed and self._backfill_minutes:
+        if missed is not None and self._backfill_minutes:
             # One more than was missed, because posts come up to a minute after they were written.
             minutes = math.ceil(missed / timedelta(minutes=1)) + 1
             parameters["backfill_minutes"] = str(min(self._backfill_minutes, minutes))
         return parameters
 
-    async def _frames(self, missed: Mapping[_Stream, timedelta]) -> AsyncGenerator[tuple[_Stream, bytes], None]:
+    async def _frames(self, missed: Mapping[_Stream, timedelta | None]) -> AsyncGenerator[tuple[_Stream, bytes], None]:
         """The lines of all streams as they come; the end of one is the end of all."""
         queue: asyncio.Queue[tuple[_Stream, bytes] | Exception] = asyncio.Queue(_QUEUED_LINES)
         readers = [

@@ -9,6 +9,7 @@ from tagstream.command_line.bench import bench
 from tagstream.command_line.common import TagstreamGroup
 from tagstream.command_line.dead_letters import dead_letters
 from tagstream.command_line.demo import demo
+from tagstream.command_line.exporting import export
 from tagstream.command_line.ingesting import ingest
 from tagstream.command_line.pipeline import run_feed
 from tagstream.command_line.segmenting import segment
@@ -26,5 +27,5 @@ def application() -> None:
     """
 
 
-for _command in (run_feed, worker, ingest, tag, segment, search, trends, dump, dead_letters, demo, bench):
+for _command in (run_feed, worker, ingest, tag, segment, search, trends, dump, dead_letters, demo, bench, export):
     application.add_command(_command)

@@ -18,6 +18,7 @@ from tagstream.command_line.output import note, write_lines
 from tagstream.command_line.pipeline import pipeline_settings
 from tagstream.command_line.reporting import local_report, stack_report
 from tagstream.errors import BadSettings
+from tagstream.settings import Settings
 
 if TYPE_CHECKING:
     from tagstream.posts import Post
@@ -49,7 +50,7 @@ def bench_local(source_spec: str, posts: int, rounds: int, models_spec: str | No
         raise BadSettings(
             f"--models {settings.models}: bench needs a real model, for it measures how near we come to it"
         )
-    feed = _read_feed(source_spec, posts)
+    feed = _read_feed(source_spec, posts, settings)
     figures = measure(tagger, feed, pipeline_settings(settings), settings.threads, rounds)
     if as_json:
         write_lines([figures.document()])
@@ -108,7 +109,7 @@ def bench_stack(
         ) from None
 
     settings = current_settings(index=index_spec, models=models_spec)
-    feed = _read_feed(source_spec, posts)
+    feed = _read_feed(source_spec, posts, settings)
     figures = asyncio.run(
         measure_stack(settings, feed, worker_counts, f"stub:?latency_ms={stub_latency_ms}", rate, note)
     )
@@ -118,12 +119,12 @@ def bench_stack(
         click.echo("\n".join(stack_report(figures)))
 
 
-def _read_feed(source_spec: str, posts: int) -> "list[Post]":
+def _read_feed(source_spec: str, posts: int, settings: Settings) -> "list[Post]":
     from tagstream.command_line.measuring import read_posts
 
     if source_spec.startswith("simulate:") and "?" not in source_spec:
         source_spec = f"{source_spec}?posts={posts + posts // 2}"
-    feed = asyncio.run(read_posts(source_spec, posts))
+    feed = asyncio.run(read_posts(source_spec, posts, settings))
     if not feed:
         raise BadSettings(f"--source {source_spec}: no posts to measure with")
     return feed

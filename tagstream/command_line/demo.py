@@ -27,6 +27,7 @@ from tagstream.command_line.output import console, entities_table, note, posts_t
 from tagstream.command_line.pipeline import run_source, summary
 from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.posts import EntityType, TaggedPost
+from tagstream.settings import Settings
 
 _SHIPPED_FEED = "simulate:2026?posts=3000"
 # Not the name of an index that somebody uses: these files are deleted by the next demo.
@@ -54,7 +55,7 @@ def demo(feed: str | None, directory: Path, models_spec: str | None) -> None:
     path = directory / _INDEX_NAME
     settings = current_settings(index=f"sqlite:{path}", models=models_spec)
     # Whatever can be refused is refused before the index of the earlier demo is deleted.
-    source = _found(spec, directory)
+    source = _found(spec, directory, settings)
     eyes, tagger = load_eyes(settings), load_tagger(settings)
     _make_room(directory)
     note(f"tagging {spec}")
@@ -77,7 +78,7 @@ def _source_of(feed: str | None) -> str:
     return feed if is_spec and not Path(feed).exists() else f"jsonl:{feed}"
 
 
-def _found(spec: str, directory: Path) -> Source:
+def _found(spec: str, directory: Path, settings: Settings) -> Source:
     """The source of that name.
 
     Raises:
@@ -86,7 +87,7 @@ def _found(spec: str, directory: Path) -> Source:
     """
     from ingest.sources.open import open_source
 
-    source = open_source(spec)
+    source = open_source(spec, settings)
     kind, _, path = spec.partition(":")
     if kind == "jsonl" and path != "-":
         if not Path(path).exists() or Path(path).is_dir():

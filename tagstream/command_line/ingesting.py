@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     "source_spec",
     required=True,
     metavar="SPEC",
-    help="The feed: jsonl:PATH, - for JSON lines from standard input, or simulate:SEED[?posts=N].",
+    help="The feed: bluesky:, mastodon:HOST, x:, rss:URL, jsonl:PATH, - for JSON lines from standard input, or "
+    "simulate:SEED[?posts=N]; docs/sources.md has their options.",
 )
 @feed_options
 @kafka_option("The brokers. [default: the setting kafka]")

@@ -154,7 +154,7 @@ def read_again(letter: DeadLetter) -> Event:
     Raises:
         MalformedPost: it still cannot be read, or too little of it was kept.
     """
-    from ingest.sources.jsonl_line import read_event
+    from ingest.sources.jsonl import read_line
 
     if letter.size > len(letter.body):
         raise MalformedPost(
@@ -164,7 +164,10 @@ def read_again(letter: DeadLetter) -> Event:
         return _event_of_message(letter.body)
     if letter.cause in _KEPT_BY_A_STAGE:
         return _kept_event(letter.body)
-    event = read_event(letter.body, origin=letter.origin, position=letter.position, source=letter.source)
+    events = read_line(letter.body, origin=letter.origin, position=letter.position, source=letter.source)
+    if len(events) > 1:
+        raise MalformedPost(f"it holds {len(events):,} posts, and a letter becomes one: feed the original again")
+    event = events[0][0]
     if isinstance(event, DeadLetter):
         raise MalformedPost(event.message)
     return event

@@ -23,6 +23,7 @@ from ingest.sources.jsonl import JsonlSource
 from ingest.sources.open import open_source
 from search.open import open_index
 from tagstream.posts import Post
+from tagstream.settings import Settings
 from workers.encoding import ModelInput, Row, stack_rows
 from workers.local import PipelineSettings, RunReport, run_pipeline
 from workers.tagging import ModelTagger
@@ -81,9 +82,9 @@ class PacedSource:
         """Nothing to close."""
 
 
-async def read_posts(spec: str, count: int) -> list[Post]:
+async def read_posts(spec: str, count: int, settings: Settings) -> list[Post]:
     """The first posts of a feed, pictures left out."""
-    source = open_source(spec)
+    source = open_source(spec, settings)
     await source.open(None)
     posts: dict[str, Post] = {}
     while len(posts) < count and (batch := await source.next_batch(256)):

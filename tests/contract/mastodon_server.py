@@ -118,7 +118,8 @@ def check_status(status: dict[str, Any]) -> None:
 
 
 class MastodonServer(ScriptedServer):
-    """`statuses` holds those that are not as `make_status` makes them; `asked` and `paths` note the requests.
+    """`statuses` holds those that are not as `make_status` makes them; `asked` and `paths` note the requests,
+    `pongs` counts the answers to pings.
 
     `live` are the events (name, payload) that a stream begins with, `live_error` what a WebSocket says before them.
     `missed`: how many events happen between two connections; `rewound`: how many before its cursor a client begins.
@@ -134,6 +135,7 @@ class MastodonServer(ScriptedServer):
         self.answers: list[web.Response] = []
         self.rate: dict[str, str] = {}
         self.ignores_min_id = False
+        self.pongs = 0
         self.missed = MISSED
         self.checks_token = True
         self.live_error: dict[str, Any] | None = None
@@ -251,7 +253,7 @@ class MastodonServer(ScriptedServer):
             return _refusal(fault)
         socket = web.WebSocketResponse(autoping=False, compress=False)
         await socket.prepare(request)
-        listening = asyncio.create_task(_listen(socket))
+        listening = asyncio.create_task(self._listen(socket))
         playing = asyncio.create_task(self._play_websocket(request, socket, fault))
         try:
             await asyncio.wait({listening, playing}, return_when=asyncio.FIRST_COMPLETED)
@@ -260,6 +262,10 @@ class MastodonServer(ScriptedServer):
                 task.cancel()
             await asyncio.gather(listening, playing, return_exceptions=True)
         return socket
+
+    async def _listen(self, socket: web.WebSocketResponse) -> None:
+        while (message := await socket.receive()).type not in _ENDS:
+            self.pongs += message.type is WSMsgType.PONG
 
     async def _play_websocket(self, request: web.Request, socket: web.WebSocketResponse, fault: Fault | None) -> None:
         if self.live_error is not None:
@@ -274,9 +280,7 @@ def _refusal(fault: Refuse) -> web.Response:
     return web.json_response({"error": "refused"}, status=fault.status, headers=headers)
 
 
-async def _listen(socket: web.WebSocketResponse) -> None:
-    while (await socket.receive()).type not in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
-        pass
+_ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 
 
 def _abort(request: web.Request) -> None:

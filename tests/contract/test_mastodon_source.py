@@ -81,6 +81,8 @@ class MastodonContract(NetworkContract):
                     await source.next_batch(100)
             server.resume.set()
             ids += await read_ids(source, 10 - MISSED - 3)
+        assert isinstance(server, MastodonServer)
+        assert (server.pongs > 0) == (self.transport == "websocket"), "a server ends a WebSocket that answers no ping"
         assert ids == [server.event_id(number) for number in range(11)]
         assert len(server.attempts) == 1
 
@@ -185,6 +187,15 @@ async def test_a_status_that_came_late_is_found_by_the_rewind(server: MastodonSe
     async with reading(server, cursor=snowflake(9), backfilling=Backfilling(0.0, rewind_seconds=60.0)) as source:
         ids = await read_ids(source, 42)
     assert f"{server.source}:{late['id']}" in ids
+
+
+async def test_a_late_status_on_the_stream_does_not_move_the_cursor_back(server: MastodonServer) -> None:
+    server.live = [("update", json.dumps(make_status(number))) for number in (5, 3, 6)]
+    async with reading(server) as source:
+        received: list[Received] = []
+        while len(received) < 3:
+            received += await read(source, 10)
+    assert [one.cursor for one in received] == [snowflake(5), snowflake(5), snowflake(6)]
 
 
 async def test_what_the_server_cannot_give_again_is_a_counted_gap(server: MastodonServer) -> None:

@@ -5,6 +5,7 @@ answer, 8 about a poll in progress; 11 is about feeds that are all refused.
 """
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
@@ -216,8 +217,14 @@ async def test_7_a_bomb_is_refused_in_bounded_memory(server: FeedServer, unpacke
     server.scripts["/a"].append(packed(unpacked))
     server.feeds["/a"] = rss(item(0))
     async with reading(server) as source, asyncio.timeout(PATIENCE_SECONDS):
-        with pytest.raises(FeedUnavailable, match="bytes"):
-            await source.next_batch(1)
+        tracemalloc.start()
+        try:
+            with pytest.raises(FeedUnavailable, match="bytes"):
+                await source.next_batch(1)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 20 * LIMITS.body_bytes
         assert identity((await read(source, 1))[0]) == ids(server, 0)[0]
 
 

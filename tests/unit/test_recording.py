@@ -21,6 +21,8 @@ from ingest.sources.jsonl import JsonlSource, read_line
 from ingest.sources.lines import MAX_LINE_BYTES
 from ingest.sources.recording import OVERSIZED, RecordingSource, recorded_line
 from ingest.sources.simulate.source import SimulatedSource
+from tagstream.command_line.application import application
+from tagstream.command_line.failures import run_guarded
 from tagstream.errors import BadSettings, Fatal, UnreadableInput
 from tagstream.posts import (
     MAX_REVISION,
@@ -405,3 +407,28 @@ def test_a_killed_run_has_recorded_all_that_it_handed_on(tmp_path: Path, name: s
     assert 0 <= doubled <= 5
     assert recorded[: len(handed)] == expected[: len(handed)]
     assert recorded[len(handed) + doubled :] == expected[len(handed) :]
+
+
+def test_a_run_records_its_feed_at_its_pace_and_the_recording_runs_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = ["run", "--models", "stub:", "--until-end"]
+    feed = ["--source", "simulate:7?posts=60", "--speed", "1000000", "--record", "feed.jsonl.gz"]
+    assert run_guarded(application, [*run, *feed, "--index", "sqlite:first.db"]) == 0
+    assert run_guarded(application, [*run, "--source", "jsonl:feed.jsonl.gz", "--index", "sqlite:again.db"]) == 0
+    dumps = [
+        subprocess.run(
+            [sys.executable, "-m", "tagstream", "dump", "--index", f"sqlite:{name}.db"], capture_output=True, check=True
+        ).stdout
+        for name in ("first", "again")
+    ]
+    assert dumps[0] == dumps[1]
+    assert len(dumps[0].splitlines()) > 40
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "nan", "fast"])
+def test_a_speed_that_makes_no_sense_is_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_guarded(application, ["run", "--source", "simulate:7", "--models", "stub:", "--speed", speed]) == 2
+    assert list(tmp_path.iterdir()) == []

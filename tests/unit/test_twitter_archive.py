@@ -2,11 +2,15 @@
 
 import json
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ingest.sources.jsonl import JsonlSource
 from ingest.sources.twitter_archive import MAX_PAGE_POSTS, read_archive_line
@@ -296,6 +300,40 @@ def test_a_post_without_a_date_has_that_of_its_id() -> None:
     assert post(document).created_at == datetime(2017, 11, 13, 8, 28, 36, 794_000, tzinfo=UTC)
     document["data"].update(id="20", edit_history_tweet_ids=["20"])
     assert refused(document).cause == "missing_field"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=8) | st.just("\ud800"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+PLACES = [
+    *(("text",), ("id_str",), ("user",), ("user", "id_str"), ("user", "screen_name"), ("lang",), ("entities",)),
+    *(("entities", "hashtags"), ("entities", "hashtags", 0), ("entities", "hashtags", 0, "indices"), ("created_at",)),
+    *(("entities", "hashtags", 0, "text"), ("in_reply_to_status_id_str",), ("retweeted_status",), ("extended_tweet",)),
+    *(("extended_entities",), ("edit_history",), ("edit_history_tweet_ids",), ("delete",), ("data",), ("includes",)),
+    *(("data", "id"), ("data", "text"), ("data", "author_id"), ("data", "attachments"), ("data", "referenced_tweets")),
+    *(("data", "note_tweet"), ("data", "entities", "hashtags"), ("data", "edit_history_tweet_ids"), ("data", "lang")),
+    *(("includes", "users"), ("includes", "media"), ("includes", "tweets"), ("includes", "users", 0, "username")),
+]
+
+
+@given(st.sampled_from([classic, modern]), st.lists(st.tuples(st.sampled_from(PLACES), json_values), max_size=3))
+@settings(max_examples=400, deadline=None, derandomize=True)
+def test_whatever_stands_where_it_is_a_post_a_letter_or_left_alone(
+    form: Callable[[], dict[str, Any]], changes: list[tuple[tuple[str | int, ...], Any]]
+) -> None:
+    document: Any = form()
+    for place, value in changes:
+        inner = document
+        with suppress(KeyError, IndexError, TypeError):
+            for name in place[:-1]:
+                inner = inner[name]
+            inner[place[-1]] = value
+    for event in events(document) or []:
+        assert isinstance(event, Post | DeadLetter | Deletion)
+        if isinstance(event, Post):
+            assert all(0 <= one.start <= one.end <= len(event.text) for one in event.hashtags)
 
 
 async def test_pages_in_a_file_lose_nothing_wherever_a_run_ends(tmp_path: Path) -> None:

@@ -301,7 +301,7 @@ async def test_what_would_be_refused_for_ever_is_fatal(status: int) -> None:
         server.refusals.append(answer(status, {"detail": "It \x1b[31mcannot\n be."}, location="http://127.0.0.1:1/"))
         error = await failure(source)
     assert isinstance(error, BadSettings)
-    assert f"{status} (It [31mcannot be.)" in str(error).replace(" [", " [")
+    assert f"with {status} (It  [31mcannot  be.)" in str(error)
     assert len(server.streams) == 1
 
 
@@ -345,7 +345,7 @@ async def test_rules_that_cannot_be_read_are_asked_for_again(body: bytes, monkey
 
 
 async def test_a_server_that_answers_in_drops_is_given_up() -> None:
-    async def drip(request: Request, chunks: Chunks) -> None:
+    async def drip(_: Request, chunks: Chunks) -> None:
         while True:
             await chunks.write(b" ")
             await asyncio.sleep(0.02)
@@ -375,7 +375,7 @@ def minutes_asked(request: Request) -> str | None:
         (timedelta(seconds=30), 1, "1", 0),
         (timedelta(seconds=90), 1, "1", 1),
         (timedelta(seconds=1), 0, None, 1),
-        (timedelta(days=-1), 5, None, 0),
+        (timedelta(days=-1), 5, "1", 0),
     ],
 )
 async def test_a_restart_asks_for_what_it_missed_and_counts_what_is_lost(
@@ -388,13 +388,12 @@ async def test_a_restart_asks_for_what_it_missed_and_counts_what_is_lost(
         assert source.gaps == gaps
 
 
-async def test_a_quiet_stream_with_heartbeats_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_quiet_stream_with_heartbeats_misses_nothing() -> None:
     """An hour without posts, with heartbeats, then a short break: that is no gap."""
     clock = [1000.0]
-    monkeypatch.setattr("ingest.sources.x.time.monotonic", lambda: clock[0])
     turns = 0
 
-    async def serve(request: Request, chunks: Chunks) -> None:
+    async def serve(_: Request, chunks: Chunks) -> None:
         nonlocal turns
         turns += 1
         await chunks.say(frame(ID + turns))
@@ -407,22 +406,21 @@ async def test_a_quiet_stream_with_heartbeats_misses_nothing(monkeypatch: pytest
             return
         await asyncio.sleep(60)
 
-    async with reading(serve, backfill_minutes=5) as (source, server):
+    async with reading(serve, backfill_minutes=5, clock=lambda: clock[0]) as (source, server):
         await take(source, 2)
         assert source.gaps == 0
         assert [minutes_asked(one) for one in server.streams] == [None, "1"]
 
 
-async def test_an_outage_that_is_longer_than_the_backfill_is_one_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_outage_that_is_longer_than_the_backfill_is_one_gap() -> None:
     clock = [1000.0]
-    monkeypatch.setattr("ingest.sources.x.time.monotonic", lambda: clock[0])
 
-    async def serve(request: Request, chunks: Chunks) -> None:
+    async def serve(_: Request, chunks: Chunks) -> None:
         await chunks.say(frame(ID))
         await asyncio.sleep(0.05)
         await chunks.end()
 
-    async with reading(serve, backfill_minutes=2) as (source, server):
+    async with reading(serve, backfill_minutes=2, clock=lambda: clock[0]) as (source, server):
         await take(source, 1)
         server.refusals = [answer(503, {})] * 3
         clock[0] += 121.0
@@ -566,10 +564,7 @@ async def test_the_end_of_one_stream_is_the_end_of_all_and_all_come_back() -> No
         await asyncio.sleep(60)
 
     async with reading(serve, compliance=True, backfill_minutes=3) as (source, server):
-        with pytest.raises(FeedUnavailable, match=COMPLIANCE[1]):
-            while True:
-                async with asyncio.timeout(20):
-                    await source.next_batch(10)
+        assert COMPLIANCE[1] in str(await failure(source))
         await take(source, 1)
         assert len(server.streams) == 18
         assert source.gaps == 0

@@ -8,7 +8,8 @@
     person: place: organisation: other:      the same, of one type
     type:PER                   posts that name some person (PER, LOC, ORG, MISC)
     hashtag:NewYork  #NewYork  author:bbc  source:bluesky  lang:en
-    has:photo                  photo, video, hashtag, entity, link, reply
+    has:photo                  photo, video, label, hashtag, entity, link, reply
+    label:"fishing boat"       photos show this, says the image model; degraded:photo   some could not be had
     since:2026-03-01 until:2026-03-02T12:00     UTC; until excludes its moment
     -word  -type:PER           posts without
     merkel OR macron           either; binds closer than the space between words
@@ -31,8 +32,8 @@ MAX_QUERY_LENGTH = 2_000
 MAX_CLAUSES = 64
 MIN_PREFIX_LENGTH = 2
 
-FieldName = Literal["type", "hashtag", "source", "author", "lang", "has"]
-FEATURES = ("photo", "video", "hashtag", "entity", "link", "reply")
+FieldName = Literal["type", "hashtag", "source", "author", "lang", "has", "label", "degraded"]
+FEATURES = ("photo", "video", "label", "hashtag", "entity", "link", "reply")
 
 
 class MalformedQuery(BadSettings):
@@ -93,7 +94,7 @@ _ENTITY_FIELDS: dict[str, EntityType | None] = {
     "other": "MISC",
 }
 _TIME_FIELDS = ("since", "until")
-_FIELDS = (*_ENTITY_FIELDS, "type", "hashtag", "source", "author", "lang", "has", *_TIME_FIELDS)
+_FIELDS = (*_ENTITY_FIELDS, "type", "hashtag", "source", "author", "lang", "has", "label", "degraded", *_TIME_FIELDS)
 
 _TOKEN = re.compile(
     r"""(?P<minus>-)?(?:(?P<field>[A-Za-z]+):(?!//))?(?:"(?P<quoted>[^"]*)(?P<closed>"?)(?P<star>\*)?|(?P<bare>[^\s"]+))""",
@@ -248,6 +249,8 @@ _VALUES: dict[str, Callable[[str], str]] = {
     "author": author_handle,
     "source": _lower,
     "lang": _lower,
+    "label": fold_key,
+    "degraded": _lower,
 }
 
 

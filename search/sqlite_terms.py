@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from search.query import AnyOf, Clause, Field, Leaf, Named, ParsedQuery, Without, author_handle
 from tagstream.analysis import Phrase, post_terms, tag
-from tagstream.posts import ENTITY_TYPES, TaggedPost
+from tagstream.posts import ENTITY_TYPES, TaggedPost, fold_key
 
 MAX_ENTITY_MARKS = 1_000
 
@@ -68,6 +68,10 @@ def _marks(post: TaggedPost) -> Iterator[str]:
         yield mark("type", entity.type)
     for hashtag in post.hashtags[:MAX_ENTITY_MARKS]:
         yield mark("hashtag", tag(hashtag.text))
+    for label in post.image_labels[:MAX_ENTITY_MARKS]:
+        yield mark("label", fold_key(label))
+    for cause in post.degraded[:MAX_ENTITY_MARKS]:
+        yield mark("degraded", cause.lower())
     yield from (mark("has", feature) for feature in _features(post))
 
 
@@ -78,6 +82,8 @@ def _features(post: TaggedPost) -> Iterator[str]:
         yield "hashtag"
     if post.reply_to:
         yield "reply"
+    if post.image_labels:
+        yield "label"
     if "://" in post.text:
         yield "link"
     for media in post.media:

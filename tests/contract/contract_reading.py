@@ -135,6 +135,15 @@ class ReadingContract:
         assert (await index.search(Query("x"))).posts == (post,)
         assert await index.get("jsonl:none") is None
 
+    async def test_8n_labels_of_photos_and_what_is_missing(self, index: EntityIndex) -> None:
+        boat = tagged("boat", minute=1).model_copy(update={"image_labels": ("fishing boat", "gull")})
+        blind = tagged("blind", "a boat", minute=2).model_copy(update={"degraded": ("image_model",)})
+        await write(index, boat, blind)
+        assert await found(index, 'label:"Fishing Boat"') == await found(index, "label:GULL") == ["boat"]
+        assert await found(index, "has:label") == await found(index, "-degraded:image_model") == ["boat"]
+        assert await found(index, "degraded:image_model") == ["blind"]
+        assert await found(index, "label:boat") == await found(index, "degraded:photo") == []
+
     async def test_9a_pages_neither_skip_nor_repeat_while_posts_arrive(self, index: EntityIndex) -> None:
         await write(index, *(tagged(str(number), "word", minute=number // 3) for number in range(50)))
         seen: list[str] = []

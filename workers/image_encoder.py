@@ -137,6 +137,10 @@ class OpenVinoImageNetwork:
                     "INFERENCE_PRECISION_HINT": "f32",
                 },
             )
+            taken = self._model.input("pixels").partial_shape
+            if taken != openvino.PartialShape([-1, 3, side, side]):
+                # Asked with other pictures, OpenVINO gives empty answers and no error.
+                raise CorruptState(f"{path}: it takes pictures of the shape {taken}, not of {side} x {side} pixels")
             self._requests = threading.local()
             # The first call ever is made here: two threads that make it at once can wait for each other for good.
             logits, regions = self(np.zeros((3, side, side), np.uint8))

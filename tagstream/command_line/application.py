@@ -12,6 +12,7 @@ from tagstream.command_line.demo import demo
 from tagstream.command_line.exporting import export
 from tagstream.command_line.ingesting import ingest
 from tagstream.command_line.pipeline import run_feed
+from tagstream.command_line.retag import retag
 from tagstream.command_line.segmenting import segment
 from tagstream.command_line.tagging import tag
 from tagstream.command_line.working import worker
@@ -27,5 +28,19 @@ def application() -> None:
     """
 
 
-for _command in (run_feed, worker, ingest, tag, segment, search, trends, dump, dead_letters, demo, bench, export):
+for _command in (
+    run_feed,
+    worker,
+    ingest,
+    tag,
+    segment,
+    search,
+    trends,
+    dump,
+    dead_letters,
+    retag,
+    demo,
+    bench,
+    export,
+):
     application.add_command(_command)

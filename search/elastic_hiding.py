@@ -15,6 +15,9 @@ from search.elastic_client import ElasticClient
 from search.elastic_queries import Json, hidden_left_out
 
 _STEP = 10_000  # what a server gives at once by default
+_HIDDEN = {"term": {"hidden": True}}
+# With it a cluster asks the same copy each time: two copies may differ for a moment, and a list must be of one.
+_PREFERENCE = "accounts"
 
 State = tuple[int, float]
 _lists: WeakKeyDictionary[ElasticClient, tuple[State, Sequence[Json]]] = WeakKeyDictionary()
@@ -33,13 +36,14 @@ async def shown_filters(client: ElasticClient) -> Sequence[Json]:
 
 
 async def _state(client: ElasticClient) -> State:
-    """A value that no two contents of the accounts have.
+    """A value that no two lists of hidden accounts have: how many there are, and the sum of their sequence numbers.
 
-    Each write gives its document a higher sequence number and none is ever deleted, so their sum rises with every write
-    that becomes visible. The highest would not do: writes may become visible in another order than they are numbered.
+    Each write gives its document a higher number than all before and none is ever deleted. The highest would not do:
+    writes may become visible in another order than they are numbered. Accounts that are shown do not count, or every
+    new account of a network would make everybody fetch the list again.
     """
     numbers = {"numbers": {"stats": {"field": "_seq_no"}}}
-    answer = await _ask(client, size=0, aggregations=numbers)
+    answer = await _ask(client, query=_HIDDEN, size=0, aggregations=numbers)
     found = answer["aggregations"]["numbers"]
     return found["count"], found["sum"]
 
@@ -50,7 +54,7 @@ async def _hidden_authors(client: ElasticClient) -> list[int]:
     after: list[Any] | None = None
     while True:
         page = {"size": _STEP, "sort": [{"author": "asc"}], "search_after": after, "source": False}
-        answer = await _ask(client, query={"term": {"hidden": True}}, **page)
+        answer = await _ask(client, query=_HIDDEN, **page)
         hits = answer["hits"]["hits"]
         authors += [hit["sort"][0] for hit in hits]
         if len(hits) < _STEP:
@@ -59,5 +63,7 @@ async def _hidden_authors(client: ElasticClient) -> list[int]:
 
 
 async def _ask(client: ElasticClient, **body: Any) -> Any:
-    question = partial(client.raw.search, track_total_hits=False, allow_partial_search_results=False, **body)
+    question = partial(
+        client.raw.search, track_total_hits=False, allow_partial_search_results=False, preference=_PREFERENCE, **body
+    )
     return await client.call(partial(question, index=client.names.accounts))

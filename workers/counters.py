@@ -18,6 +18,8 @@ class Outcome(StrEnum):
     STORED = "stored"
     # Stored without entities: the post is in a language that is not read.
     LANGUAGE = "language"
+    # Tagged without a photo, or without the image model; `tagstream retag` makes it good.
+    DEGRADED = "degraded"
     # Legal, but the index already knows better.
     DUPLICATE = "duplicate"
     STALE = "stale"
@@ -54,7 +56,7 @@ _CAUSES = {
 
 
 class Counters:
-    """How many events met each outcome since the start. `LANGUAGE` posts are also `STORED` or one of its refusals."""
+    """How many events met each outcome since the start. `LANGUAGE` and `DEGRADED` ones are `STORED` or refused, too."""
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(Outcome, 0)
@@ -75,11 +77,12 @@ class Counters:
         self._counts[Outcome.STATUS] += report.statuses
 
     def count_change(self, change: Change) -> None:
-        """Counts what can be read off a change itself: why it is a dead letter, or why it has no entities."""
+        """Counts what can be read off a change itself: why it is a dead letter, or what its answer lacks."""
         if isinstance(change, DeadLetter):
             self._counts[_CAUSES.get(change.cause, Outcome.MALFORMED)] += 1
-        elif isinstance(change, Indexable) and change.post.untagged == "language":
-            self._counts[Outcome.LANGUAGE] += 1
+        elif isinstance(change, Indexable):
+            self._counts[Outcome.LANGUAGE] += change.post.untagged == "language"
+            self._counts[Outcome.DEGRADED] += bool(change.post.degraded)
 
     def snapshot(self) -> Mapping[Outcome, int]:
         """A copy of all counts, the zeros too."""

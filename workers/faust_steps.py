@@ -18,6 +18,7 @@ from workers.stages import Arrival, Prepared, Tagged
 from workers.tagger import Tagger
 
 _INDEX_POSTS = 256
+_PHOTOS = 32
 # Records come one at a time, and a hop to a thread and back costs as much as preparing ten posts.
 _GATHER_SECONDS = 0.01
 _INDEX_DEADLINE_SECONDS = 0.02
@@ -56,7 +57,11 @@ class Steps:
 
 def open_pools(settings: Settings) -> Pools:
     """The threads that the settings allow. Twice as many as cores tag: while one decodes, another computes."""
-    return Pools(AbandonablePool(1, "records"), AbandonablePool(2 * settings.threads, "tag"), AbandonablePool(1, "see"))
+    return Pools(
+        AbandonablePool(1, "records"),
+        AbandonablePool(2 * settings.threads, "tag"),
+        AbandonablePool(settings.threads, "see"),
+    )
 
 
 def open_steps(
@@ -96,8 +101,9 @@ def open_steps(
             tag_counters.count_change(value.change)
 
     gathered = replace(limits, batch_deadline_seconds=_GATHER_SECONDS)
+    see_limits = replace(gathered, batch_tokens=_PHOTOS, concurrency=settings.threads)
     return Steps(
-        see=() if eyes is None else (see(eyes, pools.see, gathered),),
+        see=() if eyes is None else (see(eyes, pools.see, see_limits),),
         prepare=stages.prepare(tagger, pools.records, gathered),
         tag=stages.tag(tagger, pools.tag, tag_limits),
         publish=stages.index(publish_tagged, effect_limits, name="publish"),

@@ -55,7 +55,8 @@ class PipelineSettings:
     in_flight_posts: int = 1024
     in_flight_bytes: int = 64 * 1024 * 1024
     read_posts: int = 256
-    see_posts: int = 32
+    see_photos: int = 32
+    see_threads: int = 2
     prepare_posts: int = 64
     index_posts: int = 256
     index_deadline_seconds: float = 0.02
@@ -141,9 +142,13 @@ class _Pipeline:
         self._pools = (
             AbandonablePool(1, "prepare"),
             AbandonablePool(settings.tag_threads, "tag"),
-            AbandonablePool(1, "see"),
+            AbandonablePool(settings.see_threads, "see"),
         )
-        see_limits = self._limits(settings.see_posts, settings.index_deadline_seconds)
+        see_limits = replace(
+            self._limits(settings.read_posts, settings.index_deadline_seconds),
+            batch_tokens=settings.see_photos,
+            concurrency=settings.see_threads,
+        )
         self._see = None if eyes is None else self._runner(see(eyes, self._pools[2], see_limits))
         self._prepare = self._runner(stages.prepare(tagger, self._pools[0], self._limits(settings.prepare_posts)))
         tag_limits = replace(

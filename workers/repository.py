@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from tagstream.errors import BadSettings, CorruptState
 from workers.decoder import TAGS, Decoder
@@ -34,6 +34,12 @@ MODEL_HASH_PARAMETER = "model_sha256"
 _Nine = Annotated[list[float], Field(min_length=len(TAGS), max_length=len(TAGS))]
 
 
+def _odd(generation: int) -> int:
+    if generation % 2 == 0:
+        raise ValueError(f"generation {generation} is even: the next whole model takes {generation + 1}")
+    return generation
+
+
 class Description(BaseModel):
     """`tagger.json`: the labels in order, the CRF that decodes them, and how the version came to be."""
 
@@ -43,7 +49,8 @@ class Description(BaseModel):
     transitions: Annotated[list[_Nine], Field(min_length=len(TAGS), max_length=len(TAGS))]
     starts: _Nine
     ends: _Nine
-    generation: Annotated[int, Field(ge=1, lt=4095)]
+    # Odd: the even one below it is that of its degraded answers.
+    generation: Annotated[int, Field(ge=1, lt=4095), AfterValidator(_odd)]
     record: dict[str, Any] = {}
 
 

@@ -15,9 +15,9 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Protocol
 
-from tagstream.errors import Poison, Retryable
+from tagstream.errors import Fatal, Poison
 from tagstream.photo_reasons import PhotoReason
-from tagstream.posts import Media, Post
+from tagstream.posts import Event, Media, Post
 from workers.stage import Limits, Size, Stage
 from workers.stages import Arrival, weight_of
 from workers.tagger import NOTHING_SEEN, Sight
@@ -40,7 +40,7 @@ class Eyes(Protocol):
 
 
 def see(eyes: Eyes, executor: Executor, limits: Limits) -> Stage[Arrival, Arrival]:
-    """Adds to each post what its photos show. Whatever fails, the post goes on."""
+    """Adds to each post what its photos show. Whatever fails, the post goes on. A photo is a token of the batch."""
 
     async def work(arrivals: Sequence[Arrival]) -> list[Arrival]:
         thumbnails = [picture for arrival in arrivals for picture in thumbnails_of(arrival)]
@@ -48,24 +48,38 @@ def see(eyes: Eyes, executor: Executor, limits: Limits) -> Stage[Arrival, Arriva
         if thumbnails:
             try:
                 labels = await asyncio.get_running_loop().run_in_executor(executor, eyes, thumbnails)
-            except (Retryable, Poison):
+            except (Fatal, Poison):
+                raise  # of a picture that is guilty the runner finds the post, and buries its photos alone
+            except Exception:  # whatever else fails, the text is there
                 labels = None
+            else:
+                if len(labels) != len(thumbnails):
+                    raise Fatal(f"the image model answered {len(labels)} of {len(thumbnails)} pictures: a defect of it")
         return with_sights(arrivals, labels)
 
     async def bury(arrival: Arrival, _: Exception) -> Arrival:
-        return replace(arrival, sight=_sight(arrival, None))
+        return replace(arrival, sight=unseen(arrival.event))
 
     def size(arrival: Arrival) -> Size:
-        return Size(weight=weight_of(arrival.event))
+        photos = len(thumbnails_of(arrival))
+        return Size(1 if photos else 0, photos, weight_of(arrival.event))
 
     return Stage("see", work, bury, size, limits)
 
 
+def unseen(event: Event) -> Sight:
+    """What is known of a post's photos where nothing looks at them: that they were not seen."""
+    return _sight(event, None)
+
+
 def thumbnails_of(arrival: Arrival) -> list[bytes]:
     """The pictures of a post, in order."""
-    if not isinstance(arrival.event, Post):
-        return []
-    return [media.thumbnail for media in arrival.event.media if media.thumbnail is not None]
+    return _thumbnails(arrival.event)
+
+
+def _thumbnails(event: Event) -> list[bytes]:
+    media = event.media if isinstance(event, Post) else ()
+    return [one.thumbnail for one in media if one.thumbnail is not None]
 
 
 def with_sights(arrivals: Sequence[Arrival], labels: Sequence[tuple[str, ...]] | None) -> list[Arrival]:
@@ -74,20 +88,19 @@ def with_sights(arrivals: Sequence[Arrival], labels: Sequence[tuple[str, ...]] |
     start = 0
     for arrival in arrivals:
         end = start + len(thumbnails_of(arrival))
-        sight = _sight(arrival, None if labels is None else labels[start:end])
+        sight = _sight(arrival.event, None if labels is None else labels[start:end])
         seen.append(arrival if sight == arrival.sight else replace(arrival, sight=sight))
         start = end
     return seen
 
 
-def _sight(arrival: Arrival, labels: Sequence[tuple[str, ...]] | None) -> Sight:
-    post = arrival.event
-    if not isinstance(post, Post) or not post.media:
+def _sight(event: Event, labels: Sequence[tuple[str, ...]] | None) -> Sight:
+    if not isinstance(event, Post) or not event.media:
         return NOTHING_SEEN
     degraded = []
-    if labels is None and thumbnails_of(arrival):
+    if labels is None and _thumbnails(event):
         degraded.append(IMAGE_MODEL)
-    if any(map(_may_come_later, post.media)):
+    if any(map(_may_come_later, event.media)):
         degraded.append(PHOTO)
     # All first labels before all second ones: each photo of a post counts.
     ranks = range(max((len(one) for one in labels or ()), default=0))
@@ -96,5 +109,12 @@ def _sight(arrival: Arrival, labels: Sequence[tuple[str, ...]] | None) -> Sight:
 
 
 def _may_come_later(media: Media) -> bool:
-    """Whether a photo is missing for a cause that can pass. A reason that we do not know is for good."""
-    return media.thumbnail is None and media.reason in {reason.value for reason in PhotoReason if reason.can_pass}
+    """Whether a photo is missing for a cause that can pass. A reason that we do not know is for good.
+
+    One that was there (it has a hash) and came without its bytes, as in a dead letter or a backup, can be had again.
+    """
+    if media.thumbnail is not None:
+        return False
+    if media.reason is None:
+        return media.sha256 is not None
+    return media.reason in {reason.value for reason in PhotoReason if reason.can_pass}

@@ -269,7 +269,7 @@ def retry_after_seconds(value: bytes, now: datetime) -> float:
         return float(text[:10])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return DEFAULT_HOLD_SECONDS
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
 

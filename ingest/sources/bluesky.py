@@ -83,6 +83,7 @@ class BlueskySource(NetworkSource):
         self._decompressor: FrameDecompressor | None = None
         self._turn = 0
         self._refusing: set[str] = set()
+        self._accepted = False
         self._newest_us = 0
         self._stuck = 0
 
@@ -128,6 +129,7 @@ class BlueskySource(NetworkSource):
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 what = "no answer in time" if isinstance(error, TimeoutError) else f"{error or type(error).__name__}"
                 raise FeedUnavailable(f"cannot connect to {_name(url)}: {what}") from error
+            self._accepted = True
             self._refusing.clear()
             try:
                 yield socket
@@ -165,7 +167,8 @@ class BlueskySource(NetworkSource):
 
     def _refused(self, url: str, refused: aiohttp.WSServerHandshakeError) -> NoReturn:
         """What a status means: a server that will never have us is fatal once all of them say so."""
-        if refused.status in (400, 401, 403, 404, 405, 410):
+        # A server that had us before may be behind a proxy that says anything while it is away.
+        if refused.status in (400, 401, 403, 404, 405, 410) and not self._accepted:
             self._refusing.add(url)
             if self._refusing.issuperset(self._options.servers):
                 raise BadSettings(

@@ -36,13 +36,14 @@ class FrameDecompressor:
             BadSettings: it was made with another dictionary: so will every frame be.
         """
         try:
-            named = zstandard.get_frame_parameters(body).dict_id
+            header = zstandard.get_frame_parameters(body)
+            named = header.dict_id
             if named not in (0, self.dictionary_id):
                 raise BadSettings(
                     f"the Bluesky server compresses with the dictionary {named} and not with {self.dictionary_id}: "
                     "let bluesky_zstd_dictionary name that of the server, or unset it"
                 )
-            with self._decompressor.stream_reader(body) as reader:
+            with self._decompressor.stream_reader(body, read_across_frames=False) as reader:
                 content = reader.read(self._largest_bytes + 1)
         except zstandard.ZstdError as error:
             raise MalformedFrame(FrameFault.BAD_COMPRESSION, f"the frame is no zstd frame: {error}") from error
@@ -50,6 +51,11 @@ class FrameDecompressor:
             raise MalformedFrame(
                 FrameFault.FRAME_TOO_LARGE,
                 f"the frame of {len(body):,} bytes would be more than {self._largest_bytes:,} decompressed",
+            )
+        # The reader gives what there is of a frame that was cut short, without a word.
+        if header.content_size not in (zstandard.CONTENTSIZE_UNKNOWN, len(content)):
+            raise MalformedFrame(
+                FrameFault.BAD_COMPRESSION, f"the frame says {header.content_size:,} bytes and holds {len(content):,}"
             )
         return content
 
@@ -68,7 +74,10 @@ async def handed_out(session: aiohttp.ClientSession, url: str, largest_bytes: in
             content += piece
             if len(content) > MAX_DICTIONARY_BYTES:
                 return None
-    return FrameDecompressor(bytes(content), largest_bytes) if content.startswith(_MAGIC) else None
+    try:
+        return FrameDecompressor(bytes(content), largest_bytes) if content.startswith(_MAGIC) else None
+    except zstandard.ZstdError:
+        return None
 
 
 def read_dictionary(path: Path) -> bytes:
@@ -83,6 +92,16 @@ def read_dictionary(path: Path) -> bytes:
             content = file.read(MAX_DICTIONARY_BYTES + 1)
     except OSError as error:
         raise UnreadableInput(f"the zstd dictionary {path} cannot be read: {error.strerror or error}") from error
-    if not content.startswith(_MAGIC) or len(content) > MAX_DICTIONARY_BYTES:
+    if not _is_dictionary(content):
         raise BadSettings(f"{path}, which bluesky_zstd_dictionary names, is no zstd dictionary of at most 4 MiB")
     return content
+
+
+def _is_dictionary(content: bytes) -> bool:
+    if not content.startswith(_MAGIC) or len(content) > MAX_DICTIONARY_BYTES:
+        return False
+    try:
+        FrameDecompressor(content, 1)
+    except zstandard.ZstdError:
+        return False
+    return True

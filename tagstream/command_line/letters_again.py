@@ -20,6 +20,7 @@ from tagstream.errors import BadSettings, Fatal, MalformedPost, Poison, Retryabl
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Event, Post, TaggedPost
 from tagstream.settings import Settings
 from workers.counters import Outcome
+from workers.seeing import unseen
 from workers.tagger import Tagger
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _change_of(letter: DeadLetter, tagger: Tagger) -> Change:
     """What the letter's bytes do to the index now."""
     event = read_again(letter)
     if isinstance(event, Post):
-        tagged = tagger.tag(tagger.prepare([event]))[0]
+        tagged = tagger.tag(tagger.prepare([event], [unseen(event)]))[0]
         return Indexable(tagged, datetime.now(UTC), event.position)
     return event
 

@@ -22,6 +22,7 @@ class RunProgress:
     def __init__(self) -> None:
         self._live = Live(console=Console(file=sys.stderr), auto_refresh=False) if sys.stderr.isatty() else None
         self._next_line = _PLAIN_INTERVAL_SECONDS
+        self._was_waiting = False
 
     def __enter__(self) -> Self:
         if self._live:
@@ -37,9 +38,10 @@ class RunProgress:
     def __call__(self, progress: Progress) -> None:
         if self._live:
             self._live.update(Text(progress_line(progress), overflow="ellipsis", no_wrap=True), refresh=True)
-        elif progress.elapsed_seconds >= self._next_line:
+        elif progress.elapsed_seconds >= self._next_line or (progress.waiting_for and not self._was_waiting):
             self._next_line = progress.elapsed_seconds + _PLAIN_INTERVAL_SECONDS
             say(progress_line(progress))
+        self._was_waiting = progress.waiting_for is not None
 
 
 def progress_line(progress: Progress) -> str:

@@ -236,6 +236,15 @@ async def test_one_server_of_several_that_refuses_for_good_is_passed_over(server
             assert await read_ids(source, 2) == expected
 
 
+async def test_a_refusal_by_a_server_that_had_us_before_is_waited_for(server: JetstreamServer) -> None:
+    """A proxy says 404 while what is behind it is started again."""
+    server.faults.extend([Drop(after=1), Refuse(404)])
+    expected = await server.publish(3)
+    async with opened(source_of(server), cursor_before_all(server)) as source:
+        assert list(dict.fromkeys(await read_ids(source, 3))) == expected
+    assert len(server.attempts) == 3
+
+
 async def test_an_address_that_is_no_jetstream_server_is_fatal(server: JetstreamServer) -> None:
     source = BlueskySource(read_options(f"bluesky:{server.url}/elsewhere"), limits=LIMITS, reconnecting=QUICK)
     async with opened(source):
@@ -434,6 +443,24 @@ async def test_a_deflated_bomb_is_refused(server: JetstreamServer) -> None:
         assert await read_ids(source, 2) == expected
 
 
+def test_a_frame_that_was_cut_short_is_refused(dictionary: bytes) -> None:
+    content = bytes(range(256)) * 4
+    body = zstandard.ZstdCompressor(dict_data=zstandard.ZstdCompressionDict(dictionary)).compress(content)
+    decompressor = FrameDecompressor(dictionary, LARGEST_FRAME_BYTES)
+    assert decompressor.decompress(body) == content
+    for length in range(len(body)):
+        with pytest.raises(MalformedFrame):
+            decompressor.decompress(body[:length])
+
+
+async def test_a_server_whose_dictionary_is_broken_is_read_uncompressed(dictionary: bytes) -> None:
+    async with running(dictionary=dictionary) as server:
+        server.dictionary = dictionary[:8] + b"junk" * 100
+        expected = await server.publish(3)
+        async with opened(second_source_of(server), cursor_before_all(server)) as source:
+            assert await read_ids(source, 3) == expected
+
+
 async def test_a_retired_dictionary_is_fatal_and_says_which_is_needed(dictionary: bytes) -> None:
     other = zstandard.train_dictionary(4096, [bytes([n % 256]) * n for n in range(500, 1500)]).as_bytes()
     async with running(dictionary=other) as server:
@@ -448,6 +475,9 @@ def test_a_dictionary_that_is_none_is_refused(tmp_path: Path, dictionary: bytes)
     with pytest.raises(UnreadableInput, match="cannot be read"):
         read_dictionary(path)
     path.write_bytes(b"no dictionary")
+    with pytest.raises(BadSettings, match="no zstd dictionary"):
+        read_dictionary(path)
+    path.write_bytes(dictionary[:8] + b"junk" * 100)
     with pytest.raises(BadSettings, match="no zstd dictionary"):
         read_dictionary(path)
     path.write_bytes(dictionary)

@@ -44,7 +44,14 @@ def test_addresses_of_the_internet_are_public(text: str) -> None:
 @pytest.mark.parametrize("prefix", ["::ffff:", "64:ff9b::"])
 @pytest.mark.parametrize(
     ("inner", "public"),
-    [("8.8.8.8", True), ("10.0.0.1", False), ("127.0.0.1", False), ("169.254.169.254", False), ("224.0.0.1", False)],
+    [
+        ("8.8.8.8", True),
+        ("10.0.0.1", False),
+        ("127.0.0.1", False),
+        ("169.254.169.254", False),
+        ("168.63.129.16", False),
+        ("224.0.0.1", False),
+    ],
 )
 def test_an_ipv4_address_in_an_ipv6_one_counts_as_itself(prefix: str, inner: str, public: bool) -> None:
     assert is_public(ipaddress.ip_address(prefix + inner)) is public

@@ -39,9 +39,9 @@ def declare(repository):
 
 def test_the_newest_version_or_the_one_that_is_named(tmp_path):
     for version in (1, 2, 10):
-        write_version(tmp_path, version, generation=version)
+        write_version(tmp_path, version, generation=2 * version + 1)
     assert open_version(tmp_path).version == 10
-    assert open_version(tmp_path, version=2).description.generation == 2
+    assert open_version(tmp_path, version=2).description.generation == 5
     with pytest.raises(BadSettings, match="no version 3: there are 1, 2, 10"):
         open_version(tmp_path, version=3)
 
@@ -67,7 +67,8 @@ def test_a_missing_file_is_fatal(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"labels": list(reversed(TAGS))}, {"starts": [0.0]}, {"generation": 4095}, {"surprise": 1}]
+    "changes",
+    [{"labels": list(reversed(TAGS))}, {"starts": [0.0]}, {"generation": 4095}, {"generation": 2}, {"surprise": 1}],
 )
 def test_a_description_that_is_not_ours_is_fatal(tmp_path, changes):
     write_version(tmp_path, **changes)

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pipeline_fakes import CREATED, post
 
-from tagstream.errors import ModelUnavailable, UntaggablePost
+from tagstream.errors import Fatal, ModelUnavailable, UntaggablePost
 from tagstream.posts import Deletion, Media
-from workers.seeing import IMAGE_MODEL, MAX_LABELS, PHOTO, see
+from workers.seeing import IMAGE_MODEL, MAX_LABELS, PHOTO, see, unseen
 from workers.stage import Delivery, Limits, StageRunner
 from workers.stages import Arrival
 from workers.tagger import NOTHING_SEEN, Sight
@@ -71,8 +71,41 @@ async def test_four_photos_give_no_more_labels_than_the_tagger_reads() -> None:
 
 @pytest.mark.parametrize("failure", [ModelUnavailable("away"), UntaggablePost("no"), ZeroDivisionError()])
 async def test_while_the_image_model_fails_posts_with_photos_go_on_degraded(failure: Exception) -> None:
-    sights = await seen(ScriptedEyes(failure), arrival(1, Media(thumbnail=b"boat")), arrival(2, Media(alt="a dog")))
-    assert sights == [Sight((), (IMAGE_MODEL,)), NOTHING_SEEN]
+    """However many there are: an unexpected failure is no reason to stop a feed whose text is there."""
+    photos = [arrival(number, Media(thumbnail=b"boat")) for number in range(100)]
+    *sights, last = await seen(ScriptedEyes(failure), *photos, arrival(200, Media(alt="a dog")))
+    assert sights == [Sight((), (IMAGE_MODEL,))] * 100
+    assert last == NOTHING_SEEN
+
+
+async def test_one_guilty_picture_costs_no_other_post_its_labels() -> None:
+    class Refusing(ScriptedEyes):
+        def __call__(self, thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
+            if b"guilty" in thumbnails:
+                raise UntaggablePost("no")
+            return super().__call__(thumbnails)
+
+    pictures = [b"boat"] * 20
+    pictures[7] = b"guilty"
+    sights = await seen(Refusing(), *(arrival(number, Media(thumbnail=one)) for number, one in enumerate(pictures)))
+    assert sights.pop(7) == Sight((), (IMAGE_MODEL,))
+    assert sights == [Sight(("boat",), ())] * 19
+
+
+async def test_an_answer_for_fewer_pictures_is_a_defect_and_mixes_up_nobody() -> None:
+    class Short(ScriptedEyes):
+        def __call__(self, thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
+            return super().__call__(thumbnails)[1:]
+
+    with pytest.raises(Fatal, match="1 of 2 pictures"):
+        await seen(Short(), arrival(1, Media(thumbnail=b"boat")), arrival(2, Media(thumbnail=b"dog")))
+
+
+async def test_a_photo_without_its_bytes_can_be_had_again() -> None:
+    kept = Media(url="https://p.example/1.jpg", sha256="0" * 64)
+    assert unseen(post(1, media=(kept,))) == Sight((), (PHOTO,))
+    assert await seen(ScriptedEyes(), arrival(1, kept)) == [Sight((), (PHOTO,))]
+    assert unseen(post(1)) == NOTHING_SEEN
 
 
 async def test_a_photo_that_may_come_later_degrades_and_one_that_is_refused_for_good_does_not() -> None:

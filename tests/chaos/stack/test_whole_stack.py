@@ -68,7 +68,7 @@ class Site:
         page = httpx.get(f"{self._pages[worker.pid]}/metrics").text
         return sum(int(float(line.split()[-1])) for line in page.splitlines() if line.startswith(_IN_FLIGHT))
 
-    def visible(self) -> int:
+    def kept(self) -> int:
         try:
             return int(httpx.get(f"{self.stack.elasticsearch.url}/tagstream-posts-*/_count").json().get("count", 0))
         except httpx.HTTPError:
@@ -116,27 +116,27 @@ def site(new_stack: Any, tmp_path: Path) -> Iterator[Site]:
 
 def test_whatever_falls_nothing_is_lost_nothing_doubles_and_nothing_is_called_poison(site: Site) -> None:
     expected = truth(SEED, POSTS)
+    kept = expected.visible | expected.hidden
     ingest = site.start("ingest", "--source", f"simulate:{SEED}?posts={POSTS}", "--until-end")
     workers = [site.start_worker(), site.start_worker()]
     parts = [site.stack.triton, site.stack.elasticsearch, site.stack.kafka]
     for part in parts:
-        before = site.visible()
-        until(lambda before=before: site.visible() > before + POSTS // 8)
+        before = site.kept()
+        until(lambda before=before: site.kept() > before + POSTS // 8)
         until(lambda: any(site.in_flight(worker) for worker in workers))
-        at_the_fall = site.visible()
+        at_the_fall = site.kept()
         part.kill()
-        assert 0 < at_the_fall < len(expected.visible), "the fall must come while there is work"
+        assert 0 < at_the_fall < len(kept), "the fall must come while there is work"
         time.sleep(AWAY_SECONDS)
         part.start()
         part.wait()
-    until(lambda: site.visible() > len(expected.visible) // 2)
+    until(lambda: site.kept() > len(kept) // 2)
     until(lambda: site.in_flight(workers[0]))
     workers[0].send_signal(signal.SIGKILL)
     workers[0] = site.start_worker()
-    until(lambda: site.visible() == len(expected.visible) and not any(map(site.in_flight, workers)))
+    until(lambda: site.kept() == len(kept) and not any(map(site.in_flight, workers)))
     assert ingest.wait(PATIENCE_SECONDS) == 0
 
-    kept = expected.visible | expected.hidden
     found = {document["id"]: document for document in site.answer("dump") if "id" in document}
     assert found.keys() == kept.keys()
     assert expected.absent

@@ -28,7 +28,7 @@ Answer = TypeVar("Answer")
 
 # A post of 10,000 characters has 4,000 tokens: in one request one core of the server works on it for half a second, and
 # all that came after it waits; in parts every core does.
-TOKENS_A_REQUEST = 1024
+TOKENS_A_REQUEST = 2048
 
 
 class TritonEmitter:

@@ -15,11 +15,12 @@ import json
 import tempfile
 import time
 from asyncio.subprocess import Process
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from search.elastic import ElasticIndex
 from search.elastic_client import ElasticClient
@@ -30,11 +31,13 @@ from tagstream.command_line.measuring import model_batches, model_loop, run_feed
 from tagstream.command_line.pipeline import pipeline_settings
 from tagstream.command_line.processes import processor_seconds
 from tagstream.command_line.stack_installation import installation
-from tagstream.errors import Fatal
+from tagstream.errors import Fatal, IndexUnavailable
 from tagstream.posts import Post, from_epoch_milliseconds
 from tagstream.settings import Settings
 from workers.open import open_tagger
 from workers.tagging import ModelTagger
+
+Answer = TypeVar("Answer")
 
 _POLL_SECONDS = 0.05
 _STALL_SECONDS = 120.0
@@ -204,7 +207,7 @@ async def _watch(client: ElasticClient, count: int, created: Mapping[int, dateti
     changed = time.perf_counter()
     while len(found) < count:
         body = search_body(Query(_MARK, since=created.get(missing), size=_PAGE))
-        answer = await ask(client, body | {"_source": False})
+        answer = await _patiently(partial(ask, client, body | {"_source": False}))
         now = time.perf_counter()
         known = len(found)
         for hit in answer["hits"]["hits"]:
@@ -223,7 +226,7 @@ async def _count_until(index: EntityIndex, count: int) -> tuple[int, float]:
     """Waits until so many posts can be found; returns how many there were, and when."""
     best, changed = -1, time.perf_counter()
     while True:
-        total = (await index.search(Query(size=1))).total
+        total = (await _patiently(lambda: index.search(Query(size=1)))).total
         now = time.perf_counter()
         if total >= count:
             return total, now
@@ -232,3 +235,15 @@ async def _count_until(index: EntityIndex, count: int) -> tuple[int, float]:
         elif now - changed > _STALL_SECONDS:
             raise Fatal(f"the index stands at {total:,} of {count:,} posts; see the workers' output")
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _patiently(question: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The answer, asked for again where the index has none yet: a new one is not ready at once."""
+    end = time.perf_counter() + _STALL_SECONDS
+    while True:
+        try:
+            return await question()
+        except IndexUnavailable:
+            if time.perf_counter() > end:
+                raise
+            await asyncio.sleep(_POLL_SECONDS)

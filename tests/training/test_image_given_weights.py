@@ -1,0 +1,221 @@
+"""Weights that somebody has: the networks are those of the papers under torchvision's names, and whatever does not fit
+is refused in plain words."""
+
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from tagstream.command_line.exporting import export
+from tagstream.errors import BadSettings, UnreadableInput
+from training.image.given_weights import FEWEST_PHOTOS, export_given, read_photos
+from training.image.torchvision_networks import NETWORKS, network_of
+from workers.image_encoder import ImageEncoder
+from workers.image_repository import open_image_version
+
+# As their publishers count them, with 1,000 classes.
+PARAMETERS = {
+    "mobilenet_v2": 3_504_872,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "resnet101": 44_549_160,
+    "resnet152": 60_192_808,
+}
+# Written down from torchvision's own sources, so that our names cannot drift with our code.
+NAMES = {
+    "mobilenet_v2": {
+        "features.0.0.weight": (32, 3, 3, 3),
+        "features.0.1.running_mean": (32,),
+        "features.1.conv.0.0.weight": (32, 1, 3, 3),
+        "features.1.conv.1.weight": (16, 32, 1, 1),
+        "features.1.conv.2.bias": (16,),
+        "features.2.conv.0.0.weight": (96, 16, 1, 1),
+        "features.2.conv.1.0.weight": (96, 1, 3, 3),
+        "features.2.conv.2.weight": (24, 96, 1, 1),
+        "features.2.conv.3.running_var": (24,),
+        "features.17.conv.2.weight": (320, 960, 1, 1),
+        "features.18.0.weight": (1280, 320, 1, 1),
+        "features.18.1.weight": (1280,),
+        "classifier.1.weight": (1000, 1280),
+        "classifier.1.bias": (1000,),
+    },
+    "resnet18": {
+        "conv1.weight": (64, 3, 7, 7),
+        "bn1.running_mean": (64,),
+        "layer1.0.conv1.weight": (64, 64, 3, 3),
+        "layer2.0.downsample.0.weight": (128, 64, 1, 1),
+        "layer2.0.downsample.1.bias": (128,),
+        "layer4.1.bn2.weight": (512,),
+        "fc.weight": (1000, 512),
+    },
+    "resnet50": {
+        "layer1.0.conv1.weight": (64, 64, 1, 1),
+        "layer1.0.conv3.weight": (256, 64, 1, 1),
+        "layer1.0.downsample.0.weight": (256, 64, 1, 1),
+        "layer3.5.conv2.weight": (256, 256, 3, 3),
+        "layer4.2.bn3.bias": (2048,),
+        "fc.bias": (1000,),
+    },
+}
+
+
+def random_weights(name: str, classes: int) -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    network = NETWORKS[name](classes)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.1, 0.1)
+            module.running_var.uniform_(0.8, 1.5)
+    return network.state_dict()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_has_the_parameters_that_its_publishers_count(name):
+    with torch.device("meta"):
+        network = NETWORKS[name](1000)
+    assert sum(value.numel() for value in network.parameters()) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_are_named_as_in_torchvisions_files(name):
+    with torch.device("meta"):
+        state = NETWORKS[name](1000).state_dict()
+    assert {key: tuple(state[key].shape) for key in NAMES[name]} == NAMES[name]
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18", "resnet50"])
+def test_a_network_is_known_by_its_weights_and_gives_a_grid_of_seven(name):
+    weights = random_weights(name, 3)
+    found, network = network_of(weights, "w.pth")
+    assert found == name
+    with torch.no_grad():
+        logits, features = network(torch.rand(1, 3, 224, 224))
+    assert logits.shape == (1, 3)
+    assert features.shape == (1, network.region_width, 7, 7)
+    assert torch.allclose(logits, list(network.modules())[-1](features.mean((2, 3))))
+    assert all(torch.equal(network.state_dict()[key], value) for key, value in weights.items())
+
+
+def test_files_from_before_batches_were_counted_are_read():
+    weights = random_weights("resnet18", 3)
+    older = {name: value for name, value in weights.items() if not name.endswith("num_batches_tracked")}
+    assert network_of(older, "w.pth")[0] == "resnet18"
+
+
+def damaged() -> dict[str, dict[str, object]]:
+    whole = random_weights("resnet18", 3)
+    return {
+        "empty": {},
+        "a name is missing": {name: value for name, value in whole.items() if name != "layer3.1.bn1.bias"},
+        "a name too many": whole | {"layer5.0.conv1.weight": torch.zeros(1)},
+        "another shape": whole | {"conv1.weight": torch.zeros(64, 3, 3, 3)},
+        "no tensor": whole | {"bn1.bias": [0.0] * 64},
+        "no classes": whole | {"fc.weight": torch.zeros(0, 512), "fc.bias": torch.zeros(0)},
+        "not a number": whole | {"bn1.bias": torch.full((64,), float("nan"))},
+    }
+
+
+@pytest.mark.parametrize("name", damaged())
+def test_weights_of_no_known_network_are_refused(name):
+    with pytest.raises(BadSettings, match=r"w\.pth: (not the weights of|weights of resnet18, but some are no finite)"):
+        network_of(damaged()[name], "w.pth")
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("given")
+    torch.save(random_weights("resnet18", 5), folder / "weights.pth")
+    (folder / "names.txt").write_text("a cat\ndog\nboat\nsea\nsun\n")
+    photos = folder / "photos"
+    photos.mkdir()
+    chance = np.random.default_rng(4)
+    for number in range(FEWEST_PHOTOS):
+        blobs = Image.fromarray(chance.integers(0, 256, (5, 7, 3), np.uint8))
+        blobs.resize((320, 240)).save(photos / f"{number}.{('jpg', 'png', 'webp')[number % 3]}")
+    (photos / "broken.jpg").write_bytes(b"not a photo")
+    (photos / "notes.txt").write_text("left alone")
+    return folder
+
+
+def arguments(folder, **changes) -> dict[str, object]:
+    given = {"weights": folder / "weights.pth", "names": folder / "names.txt", "photos": folder / "photos"}
+    return {**given, "repository": folder / "models", "version": 1, "threshold": 0.5} | changes
+
+
+def test_what_the_command_makes_is_served_as_the_model_that_ships(given):
+    options = ["--weights", "weights.pth", "--names", "names.txt", "--photos", "photos", "--repository", "models"]
+    paths = [option if option.startswith("--") else str(given / option) for option in options]
+    result = CliRunner().invoke(export, ["image-encoder", *paths, "--version", "3", "--threshold", "0.2", "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout.splitlines()[-1]) == {
+        "network": "resnet18", "classes": 5, "photos": FEWEST_PHOTOS, "photos_left_out": 1,
+    }  # fmt: skip
+    version = open_image_version(given / "models")
+    assert version.version == 3
+    encoder = ImageEncoder(version, threads=1)
+    buffer = io.BytesIO()
+    Image.open(given / "photos" / "0.jpg").resize((256, 192)).save(buffer, "JPEG")
+    (seen,) = encoder.see([buffer.getvalue()], threshold=0.0)
+    assert {name for name, _ in seen.labels} == {"a cat", "dog", "boat", "sea", "sun"}
+    assert sum(chance for _, chance in seen.labels) == pytest.approx(1)
+    assert seen.regions.shape == (49, 512)
+    card = (version.folder / "model_card.md").read_text()
+    assert "resnet18 with the weights of `weights.pth`" in card
+    assert "Nothing was measured" in card
+
+
+def test_what_does_not_fit_together_is_refused_before_anything_is_written(given, tmp_path):
+    few = tmp_path / "few"
+    few.mkdir()
+    shutil.copyfile(given / "photos" / "0.jpg", few / "0.jpg")
+    (tmp_path / "names.txt").write_text("a\nb\n")
+    (tmp_path / "twice.txt").write_text("a\nb\nc\n  b\nd\n")
+    (tmp_path / "empty.txt").write_text("a\nb\n\nc\nd\n")
+    (tmp_path / "bytes.txt").write_bytes(b"\xff\n")
+    (tmp_path / "weights.pth").write_bytes(b"PK\x03\x04 no archive")
+    torch.save([1, 2], tmp_path / "list.pth")
+    cases = [
+        ({"photos": few}, BadSettings, "1 photos that can be read"),
+        ({"names": tmp_path / "names.txt"}, BadSettings, "2 names, and .* has 5 classes"),
+        ({"names": tmp_path / "twice.txt"}, BadSettings, "lines 2 and 4 are both 'b'"),
+        ({"names": tmp_path / "empty.txt"}, BadSettings, r"empty\.txt, line 3: "),
+        ({"names": tmp_path / "bytes.txt"}, BadSettings, "not UTF-8"),
+        ({"weights": tmp_path / "weights.pth"}, BadSettings, "not a state dictionary that torch.save wrote"),
+        ({"weights": tmp_path / "list.pth"}, BadSettings, "not a state dictionary: save"),
+        ({"weights": tmp_path / "none.pth"}, UnreadableInput, "cannot read"),
+        ({"names": tmp_path / "none.txt"}, UnreadableInput, "cannot read"),
+        ({"photos": tmp_path / "none"}, UnreadableInput, "cannot read"),
+        ({"photos": given / "names.txt"}, UnreadableInput, "cannot read"),
+    ]
+    for changes, kind, message in cases:
+        with pytest.raises(kind, match=message):
+            export_given(**arguments(given, repository=tmp_path / "models", **changes))
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_file_that_runs_code_when_it_is_read_is_not_read(given, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    torch.save({"fc.weight": Trap()}, tmp_path / "trap.pth")
+    with pytest.raises(BadSettings, match="not a state dictionary that"):
+        export_given(**arguments(given, weights=tmp_path / "trap.pth"))
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_photos_are_taken_by_name_and_no_more_than_needed(given, monkeypatch):
+    monkeypatch.setattr("training.image.given_weights.MOST_PHOTOS", 17)
+    monkeypatch.setattr("training.image.given_weights.FEWEST_PHOTOS", 1)
+    inputs, left_out = read_photos(given / "photos", 14)
+    assert (len(inputs), left_out) == (16, 1)
+    monkeypatch.setattr("training.image.given_weights.MOST_PHOTOS", 2)
+    first, none = read_photos(given / "photos", 14)
+    assert (len(first), none) == (2, 0)
+    assert all(np.array_equal(one, other) for one, other in zip(first, inputs, strict=False))

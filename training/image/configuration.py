@@ -1,0 +1,91 @@
+"""`config.pbtxt` of the image encoder: what a Triton server is told of it, here and in NVIDIA's container alike.
+
+Pixels are bytes and are normalised in the network, so that a client cannot do it otherwise than training did. Triton
+has one configuration for all versions of a model, so they must be alike in their shapes.
+"""
+
+from pathlib import Path
+
+from tagstream.errors import BadSettings
+from training.configuration import COMPUTE_CAPABILITIES, INSTANCES, MAX_QUEUED, QUEUE_SECONDS
+from workers.image_repository import LABELS, LABELS_HASH_PARAMETER, REGIONS, ImageDescription, labels_hash
+from workers.repository import GPU_MODEL, MODEL, MODEL_HASH_PARAMETER, network_hash
+
+# The photos of 16 posts at most.
+MAX_ROWS = 64
+
+
+def configuration(model: Path) -> str:
+    """The text of `config.pbtxt` for the versions in the folder `model`, of which there is one at least."""
+    versions = sorted(int(path.name) for path in model.iterdir() if path.name.isdigit())
+    gpu = [f'cc_model_filenames {{ key: "{capability}" value: "{GPU_MODEL}" }}' for capability in COMPUTE_CAPABILITIES]
+    hashes = [
+        f'parameters {{ key: "{parameter}_{version}" value {{ string_value: "{digest(model / str(version))}" }} }}'
+        for version in versions
+        for parameter, digest in ((LABELS_HASH_PARAMETER, labels_hash), (MODEL_HASH_PARAMETER, network_hash))
+    ]
+    newest = ImageDescription.model_validate_json((model / str(versions[-1]) / LABELS).read_bytes())
+    return _head(*_shapes(newest)) + "\n".join([*gpu, *hashes, ""])
+
+
+def require_alike(model: Path, description: ImageDescription, version: int) -> None:
+    """Checks that a version can stand beside the others in the folder `model`.
+
+    Raises:
+        BadSettings: its shapes are others.
+    """
+    others = {
+        path.name: _shapes(ImageDescription.model_validate_json(path.joinpath(LABELS).read_bytes()))
+        for path in model.glob("*")
+        if path.name.isdigit() and int(path.name) != version
+    }
+    for name, shapes in others.items():
+        if shapes != _shapes(description):
+            raise BadSettings(
+                f"{model}: version {version} would have the side, classes and region width {_shapes(description)}, and "
+                f"version {name} has {shapes}: Triton has one configuration for all versions, so remove those of "
+                "another shape from the repository, or give one that has none"
+            )
+
+
+def _shapes(description: ImageDescription) -> tuple[int, int, int]:
+    return description.side, len(description.labels), description.region_width
+
+
+def _head(side: int, classes: int, region_width: int) -> str:
+    return f"""# Written by `python -m training.image.configuration`. Regions go row by row from the top left.
+backend: "onnxruntime"
+default_model_filename: "{MODEL}"
+max_batch_size: {MAX_ROWS}
+input [ {{ name: "pixels" data_type: TYPE_UINT8 dims: [ 3, {side}, {side} ] }} ]
+output [
+  {{ name: "logits" data_type: TYPE_FP32 dims: [ {classes} ] }},
+  {{ name: "regions" data_type: TYPE_FP32 dims: [ {REGIONS}, {region_width} ] }}
+]
+# Every version in the folder is served, and clients ask by number: a new one is tried beside the old.
+version_policy {{ all {{ }} }}
+instance_group [ {{ count: {INSTANCES} }} ]
+dynamic_batching {{
+  max_queue_delay_microseconds: 0
+  default_queue_policy {{
+    timeout_action: REJECT
+    default_timeout_microseconds: {QUEUE_SECONDS * 1_000_000}
+    allow_timeout_override: true
+    max_queue_size: {MAX_QUEUED}
+  }}
+}}
+# The first inference is many times slower: it is done before the server calls itself ready.
+model_warmup {{
+  name: "one picture" batch_size: 1
+  inputs {{ key: "pixels" value {{ data_type: TYPE_UINT8 dims: [ 3, {side}, {side} ] zero_data: true }} }}
+}}
+"""
+
+
+def write_configuration(model: Path) -> None:
+    """Writes `config.pbtxt` into the model's folder."""
+    (model / "config.pbtxt").write_text(configuration(model), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_configuration(Path(__file__).resolve().parents[2] / "triton_models" / "image_encoder")

@@ -1,0 +1,98 @@
+"""Exports a trained image encoder: `python -m training.image.export --run runs/image/first --version 1`.
+
+Writes `triton_models/image_encoder/<version>/`: `model.onnx` (static int8, for CPUs), `model.fp16.onnx` (for GPUs),
+`labels.json` (names, temperature, threshold) and the model card, and beside them `config.pbtxt` with their hashes.
+Temperature and threshold are chosen on one half of the validation pictures and measured on the other. The int8 file is
+refused if it costs a percentage point of top-1 accuracy or more.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from training.image.dataset import Pictures, data_folder, load_names, load_pictures
+from training.image.evaluate import served_pixels
+from training.image.files import fused, install, write_networks
+from training.image.measure import calibrate, measure
+from training.image.model_card import Figures, write_card
+from training.image.names import display_names
+from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, ServedNetwork
+from workers.image_encoder import Pixels
+from workers.image_repository import LABELS, ImageDescription
+from workers.repository import MODEL
+
+CALIBRATION_PICTURES = 1000
+LARGEST_LOSS = 0.01
+PRECISION = 0.9
+
+
+def load_run(run: Path) -> tuple[ImageNetwork, dict[str, Any]]:
+    """The network of a run's last epoch, and what was recorded with it."""
+    state = torch.load(run / "last.pt", weights_only=True)
+    network = ImageNetwork()
+    network.load_state_dict(state["network"])
+    return network.eval(), state
+
+
+def calibration_inputs(pictures: Pictures, count: int, seed: int) -> Pixels:
+    """(count, 3, 56, 56) random pictures as they are served."""
+    rows = np.sort(np.random.default_rng(seed).permutation(len(pictures))[:count])
+    inputs: Pixels = served_pixels(torch.from_numpy(np.array(pictures.pixels[rows]))).numpy()
+    return inputs
+
+
+def export(run: Path, repository: Path, version: int, cache: Path) -> Figures:
+    """Exports a run and returns the figures of both files.
+
+    Raises:
+        SystemExit: int8 costs too much.
+    """
+    network, state = load_run(run)
+    train, held_out = (load_pictures(data_folder(), part, cache) for part in ("train", "val"))
+    inputs = calibration_inputs(train, CALIBRATION_PICTURES, state["recipe"]["seed"])
+    record = {"recipe": state["recipe"], "epochs": state["epoch"], "calibration_pictures": len(inputs)}
+    with tempfile.TemporaryDirectory() as scratch:
+        # Made whole elsewhere: a server that starts meanwhile would refuse half a version.
+        folder = Path(scratch)
+        write_networks(ServedNetwork(fused(network)), INPUT_SIDE, list(inputs), folder)
+        temperature, threshold = calibrate(folder / MODEL, held_out, PRECISION)
+        description = ImageDescription(
+            labels=display_names(load_names(data_folder())),
+            side=INPUT_SIDE,
+            region_width=FEATURE_WIDTH,
+            temperature=temperature,
+            threshold=threshold,
+            precision=PRECISION,
+            record=record,
+        )
+        (folder / LABELS).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        figures = measure(folder, description, held_out)
+        loss = figures["fp16"]["top1"] - figures["int8"]["top1"]
+        if loss >= LARGEST_LOSS:
+            raise SystemExit(f"int8 costs {100 * loss:.2f} percentage points; {100 * LARGEST_LOSS:g} is the limit")
+        write_card(folder, description, figures, version)
+        install(folder, repository, version)
+    return figures
+
+
+def main() -> None:
+    """The command line of this module."""
+    parser = argparse.ArgumentParser(description="Export a trained image encoder into the model repository.")
+    parser.add_argument("--run", type=Path, required=True, help="the folder that training wrote")
+    parser.add_argument("--repository", type=Path, default=Path("triton_models"))
+    parser.add_argument("--version", type=int, default=1)
+    parser.add_argument("--cache", type=Path, default=Path("runs/image/cache"), help="folder for decoded pictures")
+    arguments = parser.parse_args()
+    figures = export(arguments.run, arguments.repository, arguments.version, arguments.cache)
+    text = json.dumps(figures, indent=1)
+    (arguments.run / "figures.json").write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

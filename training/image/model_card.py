@@ -1,0 +1,92 @@
+"""The card of an exported image encoder: what it was made from, how good it is, what it cannot see."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+from workers.image_repository import ImageDescription
+from workers.repository import GPU_MODEL, MODEL
+
+Figures = dict[str, dict[str, float]]
+
+_WIDTH = 120
+_LIMITS = """## Limits
+
+- It knows 200 things and nothing else (`labels.json`). Most photos in a feed show none of them, above all people: there
+  is no class for a face, a crowd, a flag, a fire, a flood or a screenshot. Such a photo should get no label; some get a
+  wrong one, because the threshold was chosen on pictures that all show one of the 200.
+- It sees 56 x 56 pixels. A thing that is small in a photo is not seen at all; writing cannot be read.
+- A label names the one thing that fills the picture. It is a hint to the tagger, never a finding: it names no person,
+  no place and no event.
+- A photo wider than 4:3 loses its sides, a taller one than 3:4 its ends; less than that is squeezed.
+- Neighbouring classes are mixed up (kinds of dogs, cats and butterflies; bridges; bottles; spoons and pans).
+- The pictures come from ImageNet: gathered from photo sites before 2011, with its makers' choice of places and people.
+- Regions are the features of 8 x 8 pixels each, which saw much of the picture around; no figure here measures them.
+"""
+
+
+def write_card(folder: Path, description: ImageDescription, figures: Figures, version: int) -> None:
+    """Writes `model_card.md`; `figures` are those of `training.image.measure`."""
+    recipe = description.record["recipe"]
+    sizes = {name: f"{figure['megabytes']:.1f}" for name, figure in figures.items()}
+    text = f"""# image_encoder, version {version}
+
+What a photo shows, out of 200 things, and features of its 7 x 7 regions. A residual network
+(`training/image/network.py`, 2.7 M parameters) over pixels as bytes, which it normalises itself.
+
+`{MODEL}`: static int8, {sizes["int8"]} MB, for CPUs. `{GPU_MODEL}`: {sizes["fp16"]} MB, for GPUs (the same weights;
+its figures are by float32 arithmetic on a CPU, its answers on a GPU are not measured).
+
+| tensor | shape | what |
+|---|---|---|
+| `pixels` | rows, 3, 56, 56, uint8 | RGB, the whole picture |
+| `logits` | rows, 200 | divided by {description.temperature:g} and through softmax: probabilities |
+| `regions` | rows, 49, 256 | row by row from the top left |
+
+## Data and recipe
+
+{_recipe(recipe)}
+
+Made by `python -m training.image.train --run RUN` and `python -m training.image.export --run RUN`. One seed.
+
+## Figures
+
+On the 10,000 validation pictures of Tiny ImageNet, shrunk to 56 x 56, through the code that serves the model. One half
+of them chose the temperature and the threshold, and nothing else; labels and calibration are measured on the other. A
+label is given from a probability of {description.threshold:.2f} on, so that {description.precision:.0%} are right.
+
+| file | top-1 | top-5 | labels that are right | pictures with a label | calibration error | pictures/s, one core |
+|---|---|---|---|---|---|---|
+{_rows(figures)}
+
+Speed: the network alone, one picture a call, on a core with AVX512-VNNI and AMX; decoding a thumbnail comes on top.
+
+{_LIMITS}"""
+    (folder / "model_card.md").write_text(text, encoding="utf-8")
+
+
+def _recipe(recipe: Mapping[str, Any]) -> str:
+    phases = "; ".join(
+        f"epochs at {phase['side']} x {phase['side']}: {phase['epochs']} ("
+        + f"learning rate planned for {phase['horizon']}, "
+        + ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in phase["augmentation"].items())
+        + ")"
+        for phase in recipe["phases"]
+    )
+    settings = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in recipe.items() if name != "phases")
+    paragraphs = (
+        "80,000 pictures of Tiny ImageNet (200 classes of ImageNet, 64 x 64 pixels; research terms). Part of what is "
+        "learnt comes from a teacher: a linear layer, fitted out of fold, over the features of a MobileNet v2 trained "
+        "on ImageNet-1k (Apache-2.0). Nothing of either is in these files.",
+        f"{phases[0].upper()}{phases[1:]}. {settings[0].upper()}{settings[1:]}.",
+    )
+    return "\n\n".join(fill(paragraph, _WIDTH) for paragraph in paragraphs)
+
+
+def _rows(figures: Figures) -> str:
+    return "\n".join(
+        f"| {name} | {figure['top1']:.1%} | {figure['top5']:.1%} | {figure['precision']:.1%} "
+        f"| {figure['coverage']:.1%} | {figure['calibration_error']:.3f} | {figure['pictures_a_second']:,.0f} |"
+        for name, figure in figures.items()
+    )

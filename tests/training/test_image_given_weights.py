@@ -11,7 +11,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from tagstream.command_line.exporting import export
+from tagstream.command_line.application import application
 from tagstream.errors import BadSettings, UnreadableInput
 from training.image.given_weights import FEWEST_PHOTOS, export_given, read_photos
 from training.image.torchvision_networks import NETWORKS, network_of
@@ -151,7 +151,9 @@ def arguments(folder, **changes) -> dict[str, object]:
 def test_what_the_command_makes_is_served_as_the_model_that_ships(given):
     options = ["--weights", "weights.pth", "--names", "names.txt", "--photos", "photos", "--repository", "models"]
     paths = [option if option.startswith("--") else str(given / option) for option in options]
-    result = CliRunner().invoke(export, ["image-encoder", *paths, "--version", "3", "--threshold", "0.2", "--json"])
+    result = CliRunner().invoke(
+        application, ["export", "image-encoder", *paths, "--version", "3", "--threshold", "0.2", "--json"]
+    )
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout.splitlines()[-1]) == {
         "network": "resnet18", "classes": 5, "photos": FEWEST_PHOTOS, "photos_left_out": 1,

@@ -15,7 +15,7 @@ from training.image import teacher
 from training.image.augment import Augmentation, views
 from training.image.dataset import Pictures, data_folder, halves, load_names, load_pictures
 from training.image.network import FEATURE_WIDTH, ImageNetwork, ServedNetwork, normalise
-from training.image.train import RECIPE, Phase, Recipe, Trainer
+from training.image.train import RECIPE, Phase, Rate, Recipe, Trainer
 
 CLASSES = 5
 STILL = Augmentation(smallest_area=1.0, colour=0.0, erase=0.0)
@@ -29,7 +29,8 @@ def pictures(count: int, seed: int = 1) -> Pictures:
 @pytest.fixture
 def recipe() -> Recipe:
     strong = Augmentation(smallest_area=0.4, colour=0.2, erase=0.5)
-    phases = (Phase(1, 16, 3, strong), Phase(2, 24, 3, replace(strong, erase=0.0)))
+    rate = Rate(peak=0.3, warmup=0.2, begins=0, horizon=3)
+    phases = (Phase(1, 16, rate, strong), Phase(2, 24, rate, replace(strong, erase=0.0)))
     return replace(Recipe.read(RECIPE), batch=8, phases=phases)
 
 
@@ -65,24 +66,27 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(recipe, tmp_path):
     assert len(losses[0]) == 3
 
 
-def test_the_learning_rate_rises_falls_and_ends_near_zero_sooner_where_the_horizon_comes_nearer(recipe, tmp_path):
-    def rates(*phases: tuple[int, int]) -> list[float]:
-        still = recipe.phases[0].augmentation
-        run = trainer(replace(recipe, phases=tuple(Phase(n, 16, horizon, still) for n, horizon in phases)), tmp_path)
-        run.steps_an_epoch, seen = 10, []
-        for step in range(10 * run.recipe.epochs):
-            run.epoch = step // 10
-            seen.append(run._learning_rate(step) / recipe.learning_rate)
-        return seen
+def test_the_learning_rate_rises_falls_to_zero_and_falls_sooner_where_the_horizon_comes_nearer():
+    rate = Rate(peak=0.4, warmup=0.2, begins=5, horizon=10)
+    assert rate.at(5) == 0
+    assert rate.at(6) == pytest.approx(0.2)
+    assert rate.at(7) == pytest.approx(0.4)
+    assert rate.at(11) == pytest.approx(0.2)
+    assert rate.at(15) == pytest.approx(0)
+    sooner = replace(rate, horizon=8)
+    assert all(sooner.at(epoch) < rate.at(epoch) for epoch in range(8, 13))
 
-    whole = rates((10, 10))
-    assert whole.index(max(whole)) == round(recipe.warmup * 100) - 1
-    assert max(whole) == pytest.approx(1)
-    assert 0 < whole[-1] < 0.001
-    cut = rates((5, 10), (2, 7))
-    assert cut[:50] == whole[:50]
-    assert all(a < b for a, b in zip(cut[50:], whole[50:], strict=False))
-    assert cut[-1] < 0.01
+
+def test_each_phase_has_the_rate_that_its_part_of_the_plan_gives(recipe, tmp_path):
+    first, second = recipe.phases
+    restart = Rate(peak=0.1, warmup=0.5, begins=1, horizon=2)
+    run = trainer(replace(recipe, phases=(first, replace(second, rate=restart))), tmp_path)
+    rates = []
+    for epoch in range(3):
+        run.epoch = epoch
+        rates.append(run._learning_rate(epoch * run.steps_an_epoch))
+    half = 0.5 / run.steps_an_epoch
+    assert rates == pytest.approx([first.rate.at(half), restart.at(1 + half), restart.at(2 + half)])
 
 
 def test_a_run_is_not_gone_on_with_by_another_recipe(recipe, tmp_path):

@@ -69,7 +69,7 @@ Speed: the network alone, one picture a call, on a core with AVX512-VNNI and AMX
 def _recipe(recipe: Mapping[str, Any]) -> str:
     phases = "; ".join(
         f"epochs at {phase['side']} x {phase['side']}: {phase['epochs']} ("
-        + f"learning rate planned for {phase['horizon']}, "
+        + "learning rate up to {peak:g}, planned from epoch {begins} for {horizon}, ".format_map(phase["rate"])
         + ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in phase["augmentation"].items())
         + ")"
         for phase in recipe["phases"]

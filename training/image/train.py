@@ -35,27 +35,41 @@ RECIPE = Path(__file__).with_name("recipe.toml")
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
-    """A stretch of epochs at one side (pixels) with one augmentation.
-
-    `horizon` is the number of epochs for which the learning rate is planned meanwhile: where a later phase has a
-    smaller one, the rate falls faster from there on.
+class Rate:
+    """A learning rate that rises to `peak` in the first `warmup` of its epochs and falls to zero along a half cosine
+    (Loshchilov and Hutter, 2017, eq. 5). It is planned from epoch `begins` for `horizon` epochs: where a later phase
+    has a smaller horizon it falls faster from there on, where it begins anew the training restarts warm.
     """
+
+    peak: float
+    warmup: float
+    begins: int
+    horizon: int
+
+    def at(self, epoch: float) -> float:
+        """The rate at an epoch and its fraction, counted from 0."""
+        share = (epoch - self.begins) / self.horizon
+        if share < self.warmup:
+            return self.peak * share / self.warmup
+        return self.peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (share - self.warmup) / (1 - self.warmup))))
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of epochs at one side (pixels) with one augmentation and one plan of the learning rate."""
 
     epochs: int
     side: int
-    horizon: int
+    rate: Rate
     augmentation: Augmentation
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`recipe.toml`, typed. `warmup` is the share of the steps in which the learning rate rises."""
+    """`recipe.toml`, typed."""
 
     seed: int
     batch: int
-    learning_rate: float
-    warmup: float
     momentum: float
     weight_decay: float
     teacher_share: float
@@ -73,8 +87,8 @@ class Recipe:
             Phase(
                 phase["epochs"],
                 phase["side"],
-                phase["horizon"],
-                Augmentation(phase["smallest_area"], phase["colour"], phase["erase"]),
+                Rate(**phase["rate"]),
+                Augmentation(**phase["augmentation"]),
             )
             for phase in values["phases"]
         )
@@ -176,11 +190,7 @@ class Trainer:
         self.optimizer.step()
 
     def _learning_rate(self, step: int) -> float:
-        total = self.steps_an_epoch * self.recipe.phase(self.epoch).horizon
-        rise = max(1, round(self.recipe.warmup * total))
-        if step < rise:
-            return self.recipe.learning_rate * (step + 1) / rise
-        return self.recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
+        return self.recipe.phase(self.epoch).rate.at((step + 0.5) / self.steps_an_epoch)
 
     def _log(self, loss: float, seconds: float) -> None:
         first, fifth = accuracy(network_logits(self.network, self.held_out), self.held_out.classes)

@@ -1,0 +1,27 @@
+"""Every system by the name that recipes use."""
+
+from importlib import import_module
+
+from tagstream.errors import BadSettings
+from training.systems.base import Sizes, System
+
+_CLASSES = {
+    "bert_crf": "BertCrf",
+}
+NAMES = tuple(_CLASSES)
+
+
+def build(name: str, sizes: Sizes, options: dict[str, object]) -> System:
+    """A new system with random weights, but for what is pretrained.
+
+    Raises:
+        BadSettings: no such system, or an option that it does not have.
+    """
+    if name not in _CLASSES:
+        raise BadSettings(f"{name}: no such system; there are {', '.join(NAMES)}")
+    kind = getattr(import_module(f"training.systems.{name}"), _CLASSES[name])
+    try:
+        system: System = kind(sizes, **options)
+    except TypeError as error:
+        raise BadSettings(f"{name}: {error}") from error
+    return system

@@ -1,0 +1,80 @@
+"""How a row of the table is trained: a file of `training/configs/`, typed, unknown keys refused."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tagstream.errors import BadSettings
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+class Inputs(BaseModel):
+    """What a system is given besides the tweet.
+
+    `visual`: `captions` are the encoded tokens of the BLIP-2 caption, `regions` the 7 x 7 features of the image model.
+    `second_segment`: the words about the photo that an encoder of pieces reads after the tweet. `word_vectors`: a file
+    of vectors in text form, `tweets` for those that are trained here, nothing for none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    visual: Literal["none", "captions", "regions"] = "none"
+    second_segment: Literal["none", "labels", "caption"] = "none"
+    word_vectors: str = ""
+
+
+class Training(BaseModel):
+    """How it is trained. The rates are those of `encoder.model` (pretrained), of `decoder` (the CRF), and of the rest.
+
+    `warmup` is the share of all steps in which the rate rises; `decay`: whether it falls to zero, linearly, after that,
+    or by `1 / (1 + inverse_decay * epoch)`. `accumulate` batches make one step. `patience` epochs without a better
+    development score end the training. `l1` weighs the sum of the absolute weights.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adamw"
+    learning_rate: Annotated[float, Field(gt=0)]
+    encoder_learning_rate: Annotated[float, Field(ge=0)] = 0.0
+    decoder_learning_rate: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    l1: Annotated[float, Field(ge=0)] = 0.0
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    decay: bool = False
+    inverse_decay: Annotated[float, Field(ge=0)] = 0.0
+    clip: Annotated[float, Field(gt=0)] = 5.0
+    batch: Annotated[int, Field(ge=1)] = 16
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    epochs: Annotated[int, Field(ge=1)] = 8
+    patience: Annotated[int, Field(ge=1)] = 8
+
+
+class Recipe(BaseModel):
+    """One file. `system` names a module of `training/systems/`, `options` are the arguments of its class.
+
+    `title` is what the table calls it, `paper` which printed row it is set against.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    system: str
+    title: str
+    paper: str = ""
+    options: dict[str, Any] = {}
+    inputs: Inputs = Inputs()
+    training: Training
+
+    @classmethod
+    def read(cls, path: Path) -> "Recipe":
+        """A file.
+
+        Raises:
+            BadSettings: there is none, or it says what is not understood.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+            raise BadSettings(f"{path}: not a recipe of a system: {error}") from error

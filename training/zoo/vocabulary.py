@@ -1,0 +1,83 @@
+"""Words and characters as numbers: 0 is padding, 1 whatever was not seen in training.
+
+Words are told apart in lower case, with digits alike; characters as they stand, so that case is left to those.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+PADDING, UNKNOWN = 0, 1
+LONGEST_WORD = 40
+LETTER_CASES = 6
+
+_DIGIT = re.compile(r"\d")
+
+
+def normal_form(word: str) -> str:
+    """The form under which a word is looked up."""
+    return _DIGIT.sub("0", word.lower())
+
+
+def letter_case(word: str) -> int:
+    """1 lower, 2 capitalised, 3 upper, 4 mixed, 5 without letters; 0 is padding."""
+    if not any(character.isalpha() for character in word):
+        return 5
+    if word.islower():
+        return 1
+    if word.isupper():
+        return 3 if len(word) > 1 else 2
+    return 2 if word[0].isupper() and not any(character.isupper() for character in word[1:]) else 4
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """`words` and `characters` in order of their numbers, which begin at 2; `labels` are those of photos, from 1."""
+
+    words: tuple[str, ...]
+    characters: tuple[str, ...]
+    labels: tuple[str, ...]
+    _word_numbers: dict[str, int]
+    _character_numbers: dict[str, int]
+    _label_numbers: dict[str, int]
+
+    @classmethod
+    def of(cls, words: Iterable[str], characters: Iterable[str], labels: Iterable[str]) -> Self:
+        """Of normal forms, characters and labels, each of which may occur more than once."""
+        known, letters, names = (tuple(sorted(set(values))) for values in (words, characters, labels))
+        return cls(
+            known,
+            letters,
+            names,
+            {word: number for number, word in enumerate(known, UNKNOWN + 1)},
+            {letter: number for number, letter in enumerate(letters, UNKNOWN + 1)},
+            {name: number for number, name in enumerate(names, PADDING + 1)},
+        )
+
+    def word(self, word: str) -> int:
+        """The number of a word as it stands in a text."""
+        return self._word_numbers.get(normal_form(word), UNKNOWN)
+
+    def spelling(self, word: str) -> list[int]:
+        """The numbers of its first `LONGEST_WORD` characters."""
+        return [self._character_numbers.get(character, UNKNOWN) for character in word[:LONGEST_WORD]]
+
+    def photo_labels(self, labels: Sequence[str]) -> list[int]:
+        """The numbers of those labels that are known, in order."""
+        return [self._label_numbers[label] for label in labels if label in self._label_numbers]
+
+    @property
+    def word_count(self) -> int:
+        """Rows of a table of words, those of padding and the unknown included."""
+        return len(self.words) + 2
+
+    @property
+    def character_count(self) -> int:
+        """Rows of a table of characters, likewise."""
+        return len(self.characters) + 2
+
+    @property
+    def label_count(self) -> int:
+        """Rows of a table of labels, that of padding included."""
+        return len(self.labels) + 1

@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo test bench chaos stack-up stack-down compose-env lint docs lock
+.PHONY: help setup setup-all demo test bench chaos stack-up stack-down compose-env zoo lint docs lock
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock"
@@ -36,6 +36,9 @@ stack-up: setup  ## start real Kafka, Elasticsearch and Triton on 127.0.0.1, wit
 stack-down: setup  ## stop them; STACK=name
 	@.venv/bin/python -m ops.stack down --name "$${STACK:-default}"
 
+zoo: setup-all  ## train every system of the papers (days), write docs/results.md; ROWS=prefix for some of them
+	@.venv/bin/python -m training.zoo --only "$${ROWS:-}"
+
 compose-env: setup  ## write .env for docker-compose.yml: versions, and passwords where it has none
 	@.venv/bin/python -m ops.stack compose-env
 
@@ -44,6 +47,7 @@ lint: setup-all  ## style, types, and whether the generated pages are current
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m mypy
 	@.venv/bin/python -m tagstream.command_line.reference --check
+	@.venv/bin/python -m training.zoo --check
 
 docs: setup  ## write the generated pages: docs/cli.md, docs/settings.md
 	@.venv/bin/python -m tagstream.command_line.reference

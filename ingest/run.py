@@ -15,7 +15,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,7 +50,8 @@ _SILENT_SECONDS = 3.0
 class IngestProgress:
     """How a run stands: `read` events came from the source, `published` of them are on the broker with their cursor.
 
-    `posts` and `letters` count what kinds of events were published. `waiting_for` is what an outage looks like.
+    `posts` and `letters` count what kinds of events were published. `waiting_for` is what an outage looks like,
+    `source_counts` what the source counted itself.
     """
 
     elapsed_seconds: float
@@ -62,6 +63,7 @@ class IngestProgress:
     lag_seconds: float
     cursor: str | None
     waiting_for: str | None
+    source_counts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,4 +263,5 @@ class Ingest:
             lag_seconds=lag,
             cursor=self._cursor,
             waiting_for=self._publisher.last_refusal or silent or self._source_waits,
+            source_counts=self._source.counts(),
         )

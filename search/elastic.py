@@ -82,6 +82,16 @@ class ElasticIndex:
             await self._expire(changes)
             return await self.writer.write(changes, cursor)
 
+    async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
+        """Keeps thumbnails ahead of their posts; says how many the server refused for good. Durable on return."""
+        self._check_open()
+        return await self.writer.keep_thumbnails(posts)
+
+    async def discard_thumbnails(self, posts: Sequence[Indexable]) -> None:
+        """Removes the thumbnails of revisions that are not going to be written."""
+        self._check_open()
+        await self.writer.discard_thumbnails(posts)
+
     async def refresh(self) -> None:
         """After it returns, every earlier `write` is visible to searches."""
         self._check_open()
@@ -103,6 +113,11 @@ class ElasticIndex:
         """The visible post of that id."""
         self._check_open()
         return await elastic_reads.get(self.client, post_id)
+
+    async def thumbnail(self, post_id: str, ordinal: int) -> bytes | None:
+        """The JPEG of the visible post's medium of that number, counted from 0."""
+        self._check_open()
+        return await elastic_reads.thumbnail(self.client, post_id, ordinal)
 
     async def top_entities(
         self,
@@ -171,14 +186,17 @@ class ElasticIndex:
         return await self.writer.drop_letters(origins)
 
     async def drop_days(self, before: datetime) -> list[str]:
-        """Drops the indices of whole days before that day, and says which; the registry keeps its records."""
+        """Drops the indices of whole days before that day, and says which; the registry keeps its records.
+
+        The thumbnails of a day go with its posts.
+        """
         names = self.client.names
         limit = before.strftime("%Y.%m.%d")
         self.writer.expired_before = max(limit, self.writer.expired_before)
         settings = self.client.raw.indices.get_settings
-        answer = await self.client.call(partial(settings, index=names.posts, name="index.uuid"))
-        days = sorted(names.day_of(index) for index in answer)
-        gone = [names.of_day(day) for day in days if day != OLD and day < limit]
+        answer = await self.client.call(partial(settings, index=[names.posts, names.media], name="index.uuid"))
+        days = {index: names.day_of(index) for index in answer}
+        gone = sorted(index for index, day in days.items() if day != OLD and day < limit)
         if gone:
             await self.client.call(partial(self.client.raw.indices.delete, index=gone, ignore_unavailable=True))
         return gone

@@ -7,6 +7,7 @@
 
     newsroom-registry          one record a post and an account, for ever
     newsroom-posts-2026.03.01  the posts of one day; newsroom-posts-old those older than the retention at first sight
+    newsroom-media-2026.03.01  the thumbnails of the posts of that day
     newsroom-dead              dead letters
     newsroom-cursors           how far each source has been read
 
@@ -58,8 +59,17 @@ class Names:
         return f"{self.prefix}-posts-{day}"
 
     def day_of(self, index: str) -> str:
-        """The day that an index of posts is for."""
-        return index.removeprefix(f"{self.prefix}-posts-")
+        """The day that an index of posts or of thumbnails is for."""
+        return index.removeprefix(f"{self.prefix}-posts-").removeprefix(f"{self.prefix}-media-")
+
+    @property
+    def media(self) -> str:
+        """The pattern of all indices of thumbnails, and the name of their template."""
+        return f"{self.prefix}-media-*"
+
+    def media_of_day(self, day: str) -> str:
+        """The index of the thumbnails of the posts of a day."""
+        return f"{self.prefix}-media-{day}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Outcome(Enum):
 class Action:
     """One line pair of a bulk request. `version` is an external one, which an equal one replaces unless
     `only_newer`; `seen` (sequence number, primary term) makes the action fail if the document has changed since it was
-    read."""
+    read. That the server refuses the document of one that `may_be_refused` is a result like any other."""
 
     kind: Literal["index", "create", "delete"]
     index: str
@@ -43,6 +43,7 @@ class Action:
     version: int | None = None
     only_newer: bool = False
     seen: tuple[int, int] | None = None
+    may_be_refused: bool = False
 
     def lines(self) -> bytes:
         """What is sent."""
@@ -113,6 +114,8 @@ async def _send_chunk(client: ElasticClient, chunk: Sequence[Action], refresh: b
             elif found in (Outcome.DONE, Outcome.CONFLICT):
                 told = next(iter(item.values()))
                 results[place] = Result(found, told.get("_version", 0), told.get("result") == "deleted")
+            elif found is Outcome.REJECTED and chunk[place].may_be_refused:
+                results[place] = Result(found)
             else:
                 _refuse(found, chunk[place], item, client)
         if not delayed:

@@ -7,7 +7,7 @@ same as in the SQLite index), what is counted, and flat fields for people and da
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -39,7 +39,7 @@ from tagstream.posts import (
 MAX_ID_BYTES = 512  # what Elasticsearch takes as the id of a document
 _TOLERATED_AHEAD = timedelta(minutes=5)
 _FLAT_FIELDS: dict[EntityType, str] = {"PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
-_RECORD_FIELDS = tuple(field.name for field in fields(Record))
+_RECORD_FIELDS = tuple(one.name for one in fields(Record))
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Entry:
 
     `day` names the index of the post's document (None: only a deletion was seen), `author` stands for who wrote the
     document that was last stored there, `seen` and `version` say which state of the entry was read (None, 0: there is
-    none yet).
+    none yet). `photos` says where its thumbnails may lie, and which the document shows (search/elastic_thumbnails.py).
     """
 
     record: Record
@@ -56,15 +56,17 @@ class Entry:
     author: int | None = None
     seen: tuple[int, int] | None = None
     version: int = 0
+    photos: dict[str, bool] = field(default_factory=dict)
 
     def state(self) -> tuple[object, ...]:
         """What is stored of it."""
-        return (*(getattr(self.record, name) for name in _RECORD_FIELDS), self.day, self.author)
+        return (*(getattr(self.record, name) for name in _RECORD_FIELDS), self.day, self.author, *self.photos.items())
 
     def source(self) -> bytes:
         """The entry as it is stored."""
         record = {name: getattr(self.record, name) for name in _RECORD_FIELDS}
-        return to_json({**record, "day": self.day, "author": self.author})
+        photos = {"photos": list(self.photos.items())} if self.photos else {}
+        return to_json({**record, "day": self.day, "author": self.author, **photos})
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:
@@ -118,9 +120,9 @@ def read_entry(hit: Mapping[str, Any]) -> Entry:
     """
     stored = dict(hit["_source"])
     try:
-        day, author = stored.pop("day"), stored.pop("author")
-        return Entry(Record(**stored), day, author, (hit["_seq_no"], hit["_primary_term"]), hit["_version"])
-    except (TypeError, KeyError) as error:
+        day, author, photos = stored.pop("day"), stored.pop("author"), dict(stored.pop("photos", ()))
+        return Entry(Record(**stored), day, author, (hit["_seq_no"], hit["_primary_term"]), hit["_version"], photos)
+    except (TypeError, KeyError, ValueError) as error:
         raise CorruptState(f"The record {hit['_id']!r} of the registry cannot be read: {error}.") from error
 
 

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from search.elastic_documents import Entry, clean_letter, day_of, in_utc, post_number
+from search.elastic_thumbnails import Place, note_photos
 from search.index import Change, Indexable, WriteReport
 from search.registry import NO_STATUS, Outcome, Record, Standing, is_news
 from search.sqlite_terms import hash_key
+from search.thumbnails import merged
 from tagstream.posts import (
     AccountStatus,
     DeadLetter,
@@ -40,11 +42,17 @@ class Known:
 
 @dataclass(slots=True)
 class Touched:
-    """An entry that a batch touches: as it was read, as it becomes, and the post that is to be its document."""
+    """An entry that a batch touches: as it was read, as it becomes, and the post that is to be its document.
+
+    `brought` are the thumbnails that came with its posts, by photo; `strays` the places, not on the entry's list, where
+    one may lie that must not.
+    """
 
     entry: Entry
     before: tuple[object, ...] | None
     post: TaggedPost | None = None
+    brought: dict[str, bytes] = field(default_factory=dict)
+    strays: set[Place] = field(default_factory=set)
 
     @property
     def changed(self) -> bool:
@@ -134,6 +142,8 @@ class Plan:
         if outcome is Outcome.STORED:
             touched.post = post
             self._written_by(entry, None if account is None else hash_key(*account))
+        merged(touched.brought, change.thumbnails)
+        touched.strays |= note_photos(entry, change, outcome, self._retention_days)
         self._settle(touched)
         return outcome
 

@@ -12,6 +12,7 @@ import elasticsearch
 
 from search.elastic_client import ElasticClient, error_type
 from search.elastic_documents import (
+    Entry,
     account_id,
     document_id,
     post_id,
@@ -22,8 +23,10 @@ from search.elastic_documents import (
 )
 from search.elastic_hiding import shown_filters
 from search.elastic_queries import Json, read_token, score_body, search_body, token
+from search.elastic_thumbnails import address, photo_of, read_jpeg, shown_places
 from search.index import Page, Query
 from search.sqlite_terms import hash_key
+from search.thumbnails import photo_at
 from tagstream.errors import CorruptState, IndexUnavailable, TagstreamError
 from tagstream.posts import AccountStatus, DeadLetter, TaggedPost
 
@@ -49,13 +52,13 @@ async def many(
 
 
 def _check_missing(client: ElasticClient, hit: Hit) -> None:
-    """A day without an index has no posts; anything else that is not answered is not known."""
+    """A day without an index has no posts, or no thumbnails; anything else that is not answered is not known."""
     problem = error_type(hit)
     if problem != "index_not_found_exception":
         raise IndexUnavailable(
             f"Elasticsearch at {client.address} cannot read {hit['_index']}: {problem}. Trying again."
         )
-    if not hit["_index"].startswith(client.names.of_day("")):
+    if not hit["_index"].startswith((client.names.of_day(""), client.names.media_of_day(""))):
         raise CorruptState(f"The index {hit['_index']} at {client.address} is gone. Restore it from a snapshot.")
 
 
@@ -155,13 +158,31 @@ async def _score_now(client: ElasticClient, query: Query, shown: Sequence[Json])
 
 async def get(client: ElasticClient, identifier: str) -> TaggedPost | None:
     """The visible post of that id, as last written."""
+    found = await _visible(client, identifier)
+    return None if found is None else found[1]
+
+
+async def thumbnail(client: ElasticClient, identifier: str, ordinal: int) -> bytes | None:
+    """The JPEG of the visible post's medium of that number, as last written."""
+    found = await _visible(client, identifier)
+    photo = None if found is None else photo_at(found[1], ordinal)
+    if found is None or photo is None:
+        return None
+    places = [one for one in sorted(shown_places(found[0])) if photo_of(one) == photo]
+    async for hit in many(client, [address(client.names, identifier, one) for one in places]):
+        return read_jpeg(hit)
+    return None
+
+
+async def _visible(client: ElasticClient, identifier: str) -> tuple[Entry, TaggedPost] | None:
+    """The visible post of that id, and its entry of the registry."""
     async for found in many(client, [(client.names.registry, post_id(identifier))]):
         entry = read_entry(found)
         if entry.record.visible and entry.day is not None:
             day = client.names.of_day(entry.day)
             async for hit in many(client, [(day, post_id(identifier))], fields=["document"]):
                 post = read_post(hit["_source"])
-                return None if await _is_hidden(client, post) else post
+                return None if await _is_hidden(client, post) else (entry, post)
     return None
 
 

@@ -3,7 +3,7 @@
 ::
 
     open ─▶ read mappings ─▶ newer than this code? ─▶ stop
-                         ├─▶ not there: create   (template for the days, four fixed indices, posts-old)
+                         ├─▶ not there: create   (templates for the days, four fixed indices, posts-old)
                          └─▶ older: add fields   (template and open indices)
 
 Every mapping is strict: a field that it lacks is refused, never guessed. Changes only add: what would change the type
@@ -22,7 +22,8 @@ from search.elastic_client import ElasticClient, error_type
 from tagstream.analysis import ANALYSIS_VERSION
 from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
 
-SCHEMA_VERSION = 2  # 2: accounts may be hidden, which whoever reads must know of
+# 2: accounts may be hidden, which whoever reads must know of. 3: so must whoever writes of where thumbnails lie.
+SCHEMA_VERSION = 3
 OLD = "old"  # the "day" of posts older than the retention
 REFRESH_INTERVAL = "250ms"
 MAX_KEYWORD_LENGTH = 1_024
@@ -48,6 +49,7 @@ REGISTRY_FIELDS: dict[str, Any] = {
     "visible": {"type": "boolean", "index": False, "doc_values": False},
     "day": _KEPT,
     "author": _LONG,  # a hash: an erasure finds the author's posts by it
+    "photos": _KEPT,  # where its thumbnails may lie
     "erased_up_to": _KEPT_LONG,  # of accounts
 }
 
@@ -115,6 +117,8 @@ ACCOUNT_FIELDS: dict[str, Any] = {
     "hidden": {"type": "boolean"},
 }
 
+MEDIA_FIELDS: dict[str, Any] = {"jpeg": {"type": "binary"}}
+
 CURSOR_FIELDS: dict[str, Any] = {"source": _KEPT, "position": _KEPT}
 
 
@@ -155,13 +159,18 @@ def post_mapping() -> dict[str, Any]:
     return mapping(POST_FIELDS, left_out=("words", "marks"))
 
 
-def template(names: Names, replicas: int) -> dict[str, Any]:
-    """The template by which the first post of a day makes the index of the day."""
+def templates(names: Names, replicas: int) -> dict[str, dict[str, Any]]:
+    """The templates, by name, by which the first post or thumbnail of a day makes the index of the day."""
+    searched, read_by_id = (index_settings(replicas, refresh=interval) for interval in (REFRESH_INTERVAL, "-1"))
+    made = {names.posts: (searched, post_mapping()), names.media: (read_by_id, mapping(MEDIA_FIELDS))}
     return {
-        "index_patterns": [names.posts],
-        "priority": _TEMPLATE_PRIORITY,
-        "_meta": META,
-        "template": {"settings": index_settings(replicas, refresh=REFRESH_INTERVAL), "mappings": post_mapping()},
+        pattern.removesuffix("-*"): {
+            "index_patterns": [pattern],
+            "priority": _TEMPLATE_PRIORITY,
+            "_meta": META,
+            "template": {"settings": settings, "mappings": mappings},
+        }
+        for pattern, (settings, mappings) in made.items()
     }
 
 
@@ -190,17 +199,14 @@ async def prepare(client: ElasticClient, *, replicas: int, create: bool) -> bool
                 "Start a worker of this version once; it brings it up to date."
             )
         return False
-    await client.call(
-        partial(
-            client.patient.indices.put_index_template, name=names.posts.removesuffix("-*"), **template(names, replicas)
-        )
-    )
+    for name, body in templates(names, replicas).items():
+        await client.call(partial(client.patient.indices.put_index_template, name=name, **body))
     fixed = fixed_indices(names, replicas)
     # Together, because the server then changes its state once.
     await asyncio.gather(*(_create(client, index, body) for index, body in fixed.items() if index not in found))
     expected = {index: body["mappings"] for index, body in fixed.items()}
     for index, one in found.items():
-        wanted = expected.get(index, post_mapping() if index.startswith(names.of_day("")) else None)
+        wanted = expected.get(index, _mapping_of_day(names, index))
         if wanted is not None and not older_analysis and not _includes(one, wanted):
             await put_mapping(client, index, wanted)
     return older_analysis
@@ -211,8 +217,18 @@ async def _mappings(client: ElasticClient) -> dict[str, Any]:
     answer = await client.call(partial(client.raw.indices.get_mapping, index=pattern))
     names = client.names
     ours = (names.registry, names.cursors, names.dead, names.accounts)
-    days = names.of_day("")
-    return {index: one["mappings"] for index, one in answer.items() if index in ours or index.startswith(days)}
+    return {
+        index: one["mappings"]
+        for index, one in answer.items()
+        if index in ours or _mapping_of_day(names, index) is not None
+    }
+
+
+def _mapping_of_day(names: Names, index: str) -> dict[str, Any] | None:
+    """The mapping of an index of a day, None if it is none."""
+    if index.startswith(names.of_day("")):
+        return post_mapping()
+    return mapping(MEDIA_FIELDS) if index.startswith(names.media_of_day("")) else None
 
 
 def _check_version(client: ElasticClient, index: str, found: Mapping[str, Any]) -> bool:

@@ -2,9 +2,9 @@
 
 ::
 
-    changes ─▶ read registry ─▶ plan ─▶ write registry ─▶ statuses ─▶ write and delete ─▶ look again ─▶ cursor
-                    ▲            only pure   │  with what was            documents      was something
-                    └────────────────────────┘  read, or anew                           deleted meanwhile?
+    changes ─▶ read registry ─▶ plan ─▶ write registry ─▶ statuses ─▶ write and delete  ─▶ look again ─▶ cursor
+                    ▲            only pure   │  with what was        documents, thumbnails  was something
+                    └────────────────────────┘  read, or anew                               deleted meanwhile?
 
 The registry goes first: a tombstone that stands there wins over every document that comes later, by whomever. Each of
 its entries is written only over the state that was read, so no writer loses what another wrote. A document carries its
@@ -19,8 +19,10 @@ nothing to sweep that a crash could leave half swept, nor a post that another wr
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
+from search import elastic_media
 from search.elastic_bulk import Action, Outcome, send
 from search.elastic_client import ElasticClient, pause
 from search.elastic_documents import (
@@ -40,6 +42,7 @@ from search.elastic_documents import (
 )
 from search.elastic_plan import Account, Known, Plan, Touched
 from search.elastic_reads import many, scan
+from search.elastic_thumbnails import additions, removals
 from search.index import Change, Indexable, SourceCursor, WriteReport
 from search.registry import Standing
 from search.sqlite_terms import hash_key
@@ -68,14 +71,24 @@ class Writer:
         """
         written = await asyncio.to_thread(_written, changes)
         plan = await self._settle_registry(changes) if changes else None
+        refused = 0
         if plan is not None:
             await self._write_statuses(plan)
             await self._write_documents(plan, written)
+            refused = await self._write_thumbnails(plan)
             await self._sweep_letters(plan)
             await self._look_again(plan)
         if cursor is not None:
             await self._save_cursor(cursor)
-        return WriteReport() if plan is None else plan.report
+        return WriteReport() if plan is None else replace(plan.report, refused_thumbnails=refused)
+
+    async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
+        """Keeps thumbnails ahead of their posts; says how many the server refused for good."""
+        return await elastic_media.keep(self._client, posts, self._retention_days, self.expired_before)
+
+    async def discard_thumbnails(self, posts: Sequence[Indexable]) -> None:
+        """Removes the thumbnails of revisions that are not going to be written."""
+        await elastic_media.discard(self._client, posts, self._retention_days, self.expired_before)
 
     async def _settle_registry(self, changes: Sequence[Change]) -> Plan:
         """The plan of the changes, as the registry now holds it."""
@@ -196,6 +209,14 @@ class Writer:
             actions += await self._letter_actions(plan.letters)
         await send(self._client, actions)
 
+    async def _write_thumbnails(self, plan: Plan) -> int:
+        """Leaves those that visible documents show; says how many of them the server refused for good."""
+        names, over, actions = self._names, self.expired_before, []
+        for one in plan.touched.values():
+            actions += removals(names, one.entry, one.strays, over)
+            actions += additions(names, one.entry, one.brought, over)
+        return sum(result.outcome is Outcome.REJECTED for result in await send(self._client, actions))
+
     def _document_actions(self, plan: Plan, written: Mapping[int, str]) -> list[Action]:
         return [self._document_action(one, written) for one in plan.stored()]
 
@@ -244,10 +265,11 @@ class Writer:
     async def _look_again(self, plan: Plan) -> None:
         """Undoes what was deleted or erased between our two looks: who did it could not see our documents."""
         stored = plan.stored()
-        if not stored and not plan.letters:
+        illustrated = [one for one in plan.touched.values() if one.brought]
+        if not stored and not illustrated and not plan.letters:
             return
         letters = list(plan.letters.values())
-        posts = {one.entry.record.id: one for one in stored}
+        posts = {one.entry.record.id: one for one in (*stored, *illustrated)}
         accounts: set[Account] = {
             (one.post.source, one.post.author.id)
             for one in stored
@@ -256,16 +278,16 @@ class Writer:
         accounts |= {(letter.source, letter.author) for letter in letters if letter.author is not None}
         now = Known()
         await self._read_entries(now, [*posts, *(one.post_id for one in letters if one.post_id)], accounts)
-        removals = [
-            self._removal(entry)
-            for post, entry in now.entries.items()
-            if post in posts and entry.version != posts[post].entry.version and not entry.record.visible
-        ]
+        undone = []
+        for post, entry in now.entries.items():
+            if post in posts and entry.version != posts[post].entry.version:
+                undone += [] if entry.record.visible else [self._removal(entry)]
+                undone += removals(self._names, entry, posts[post].strays, self.expired_before)
         check = Plan(now, self._retention_days)
-        removals += [
+        undone += [
             Action("delete", self._names.dead, document_id("d", one.origin)) for one in letters if check.refuses(one)
         ]
-        await send(self._client, removals)
+        await send(self._client, undone)
         later = {one: at for one, at in now.erased.items() if at > plan.erased.get(one, -1)}
         if later:  # erased while we wrote: the sweep is repeated, with our posts in its sight
             await self.write([Erasure(source=source, author=who, position=at) for (source, who), at in later.items()])

@@ -6,18 +6,29 @@ Owns the order of effects (registry, document, dead letters, cursor). Knows noth
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, EntityType, Erasure, TaggedPost
 
 
+class Thumbnail(NamedTuple):
+    """The small JPEG of a photo, and the SHA-256 of the photo that it was made from."""
+
+    sha256: str
+    jpeg: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Indexable:
-    """A tagged post on its way into the index, with what only the registry keeps of it."""
+    """A tagged post on its way into the index, with what only the registry and the media store keep of it.
+
+    `thumbnails` are those of its media that came with their bytes; the post itself carries none.
+    """
 
     post: TaggedPost
     observed_at: datetime
     position: int = 0
+    thumbnails: tuple[Thumbnail, ...] = field(default=(), repr=False)
 
 
 Change = Indexable | Deletion | Erasure | AccountStatus | DeadLetter
@@ -40,7 +51,8 @@ class WriteReport:
     `statuses` the account statuses taken note of, newest or not; `dead` the dead letters kept. `news`, beside the sum,
     are the posts (id, revision) whose mentions are to be counted: a revision is stored that was not, which a new answer
     of a model to the stored one is not. A repeat of exactly what is stored is news again, because it may be the replay
-    of a write whose mentions never got out. What a hidden author writes is no news.
+    of a write whose mentions never got out. What a hidden author writes is no news. `refused_thumbnails`, beside the
+    sum too, are those that the media store never takes; their posts are stored without them.
     """
 
     stored: int = 0
@@ -51,6 +63,7 @@ class WriteReport:
     statuses: int = 0
     dead: int = 0
     news: frozenset[tuple[str, int]] = field(default=frozenset(), compare=False)
+    refused_thumbnails: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +130,27 @@ class EntityIndex(Protocol):
     async def write(self, changes: Sequence[Change], cursor: SourceCursor | None = None) -> WriteReport:
         """Applies the changes in order, then the cursor. Durable on return and idempotent.
 
+        Of each post that the changes touch exactly those thumbnails stay, of the ones that they bring and the ones that
+        are there, whose photos its visible document shows; and those that were kept ahead for a newer revision.
+
         One that raises may leave a part of the changes (never the cursor) where the store has no transactions; the
         same call again completes it.
+        """
+        ...
+
+    async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
+        """Keeps thumbnails ahead of posts that are handed on without them; says how many the store refused for good.
+
+        Durable on return and idempotent. Nobody sees them until their post is written, and that `write` decides which
+        of them stay: so it must follow, or `discard_thumbnails`, or the same posts again.
+        """
+        ...
+
+    async def discard_thumbnails(self, posts: Sequence[Indexable]) -> None:
+        """Removes the thumbnails of these revisions, which are not going to be written after all.
+
+        A thumbnail that an older revision shares goes with them: better a post without its picture than a picture
+        that no deletion finds.
         """
         ...
 
@@ -133,6 +165,13 @@ class EntityIndex(Protocol):
     async def search(self, query: Query) -> Page: ...
 
     async def get(self, post_id: str) -> TaggedPost | None: ...
+
+    async def thumbnail(self, post_id: str, ordinal: int) -> bytes | None:
+        """The JPEG of the post's medium of that number, counted from 0.
+
+        None if none is kept, or the post is not visible.
+        """
+        ...
 
     async def top_entities(
         self,

@@ -61,6 +61,11 @@ class Record:
     deleted_position: int = UNSEEN
     visible: bool = False
 
+    @property
+    def decided_revision(self) -> int:
+        """The newest revision of which it is decided whether it may be seen; `UNSEEN` if there is none."""
+        return max(self.version, self.deleted) >> _GENERATION_BITS
+
     def offer(self, version: int, position: int, erased_up_to: int | None) -> Outcome:
         """Takes in a post of that stored version and position; STORED means that its document is now the answer.
 

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
-from search import sqlite_counts, sqlite_reads, sqlite_writes
-from search.index import Bucket, Change, EntityCount, Page, Query, SourceCursor, Trend, WriteReport
+from search import sqlite_counts, sqlite_reads, sqlite_thumbnails, sqlite_writes
+from search.index import Bucket, Change, EntityCount, Indexable, Page, Query, SourceCursor, Trend, WriteReport
 from search.sqlite_schema import connect, our_errors, transaction
 from search.sqlite_upgrade import prepare
 from search.writer_lock import WriterLock
@@ -91,6 +91,23 @@ class SqliteIndex:
         with our_errors(self.path), transaction(self._writing):
             return sqlite_writes.apply(self._writing, changes, cursor)
 
+    async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
+        """Keeps thumbnails ahead of their posts; none is ever refused."""
+        if any(one.thumbnails for one in posts):
+            await self._write(self._change_thumbnails, sqlite_thumbnails.keep, posts)
+        return 0
+
+    async def discard_thumbnails(self, posts: Sequence[Indexable]) -> None:
+        """Removes the thumbnails of revisions that are not going to be written."""
+        await self._write(self._change_thumbnails, sqlite_thumbnails.discard, posts)
+
+    def _change_thumbnails(
+        self, change: Callable[[sqlite3.Connection, Sequence[Indexable]], None], posts: Sequence[Indexable]
+    ) -> None:
+        self._lock.take()
+        with our_errors(self.path), transaction(self._writing):
+            change(self._writing, posts)
+
     async def refresh(self) -> None:
         """Nothing to do: what `write` returned from is visible at once."""
 
@@ -105,6 +122,10 @@ class SqliteIndex:
     async def get(self, post_id: str) -> TaggedPost | None:
         """The visible post of that id."""
         return await self._read(sqlite_reads.get, post_id)
+
+    async def thumbnail(self, post_id: str, ordinal: int) -> bytes | None:
+        """The JPEG of the visible post's medium of that number, counted from 0."""
+        return await self._read(sqlite_thumbnails.read, post_id, ordinal)
 
     async def top_entities(
         self,

@@ -11,6 +11,7 @@
     account_statuses, hidden_authors   the newest status of each account; the keys of those that are hidden
     dead_letters  by origin
     cursors       how far each source has been read
+    thumbnails    the small pictures of posts, by id and photo
     settings      the version of the analysis that made the terms
 
 A post's *number* is its time: milliseconds since 1970 shifted by 20 bits, then bit 19 if the post claims a time later
@@ -101,6 +102,13 @@ ACCOUNT_TABLES = (
         PRIMARY KEY (source, author)) WITHOUT ROWID""",
     "CREATE TABLE hidden_authors (author INTEGER PRIMARY KEY)",
 )
+
+THUMBNAIL_TABLE = """CREATE TABLE thumbnails (
+    id TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    jpeg BLOB NOT NULL,
+    PRIMARY KEY (id, sha256))"""
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from search.sqlite_postings import rebuild_terms
-from search.sqlite_schema import ACCOUNT_TABLES, APPLICATION_ID, TABLES, transaction
+from search.sqlite_schema import ACCOUNT_TABLES, APPLICATION_ID, TABLES, THUMBNAIL_TABLE, transaction
 from search.writer_lock import WriterLock
 from tagstream.analysis import ANALYSIS_VERSION
 from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
@@ -25,8 +25,12 @@ def _add_account_statuses(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _add_thumbnails(connection: sqlite3.Connection) -> None:
+    connection.execute(THUMBNAIL_TABLE)
+
+
 # The step at place n turns a file of version n into one of version n + 1; the first makes it from nothing.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_account_statuses)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_account_statuses, _add_thumbnails)
 
 
 def prepare(connection: sqlite3.Connection, path: Path, lock: WriterLock, *, create: bool) -> None:

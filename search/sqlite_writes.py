@@ -9,17 +9,18 @@ one before.
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pydantic_core import PydanticSerializationError
 
-from search import sqlite_postings
+from search import sqlite_postings, sqlite_thumbnails
 from search.index import Change, Indexable, SourceCursor, WriteReport
 from search.limits import MAX_MOMENT
 from search.registry import NO_STATUS, Outcome, Record, Standing, is_news
 from search.sqlite_schema import DEAD_LETTER_COLUMNS, IMPLAUSIBLE_TIME, TIME_SHIFT
 from search.sqlite_terms import hash_key
+from search.thumbnails import merged
 from tagstream.errors import RejectedDocument
 from tagstream.posts import (
     AccountStatus,
@@ -88,7 +89,8 @@ def author_key(source: str, author: str) -> int:
 class _Touched:
     """A record of this batch, what the tables hold of it now, and the post they are to hold.
 
-    `row` is its row of the registry (None: there is none yet), `author` the key of the author of its visible post.
+    `row` is its row of the registry (None: there is none yet), `author` the key of the author of its visible post,
+    `brought` the thumbnails that came with its posts, by photo.
     """
 
     record: Record
@@ -96,6 +98,7 @@ class _Touched:
     author: int | None = None
     post: TaggedPost | None = None
     was_visible: bool = False
+    brought: dict[str, bytes] = field(default_factory=dict)
 
 
 class _Batch:
@@ -115,6 +118,7 @@ class _Batch:
         post = change.post
         touched = self._record(post.id)
         record = touched.record
+        merged(touched.brought, change.thumbnails)
         if record.number <= 0:
             record.number = self._new_number(post.created_at, change.observed_at)
             record.observed_at = to_epoch_milliseconds(_in_utc(change.observed_at))
@@ -196,6 +200,7 @@ class _Batch:
             self._remove(removed)
         self._write_standings()
         self._add(added)
+        self._settle_thumbnails()
         self._connection.executemany(
             f"INSERT INTO dead_letters ({', '.join(DEAD_LETTER_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (origin) DO UPDATE SET "
@@ -253,6 +258,10 @@ class _Batch:
                 seen.append((number, one.author, post))
         self._connection.executemany("INSERT INTO documents VALUES (?, ?, ?)", documents)
         sqlite_postings.add(self._connection, seen)
+
+    def _settle_thumbnails(self) -> None:
+        for one in self._touched.values():
+            sqlite_thumbnails.settle(self._connection, one.record, one.post, one.brought)
 
     def _record(self, post_id: str) -> _Touched:
         known = self._known(post_id)

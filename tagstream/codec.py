@@ -39,8 +39,11 @@ MAX_BYTES: dict[str, int] = {
 }
 _MAX_ANY_BYTES = max(MAX_BYTES.values())
 
-# One entry a version that is still read: it turns the body of a kind into the body of the next version.
-UPGRADES: dict[int, Callable[[str, dict[str, Any]], dict[str, Any]]] = {}
+# One entry a version that is still read: it turns the body of a kind into the body of the next version. A new kind is
+# a new version too: a reader of the one before would keep it as a dead letter, and its effect would be lost.
+UPGRADES: dict[int, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
+    1: lambda _, body: body,  # 2 added the kind account_status, and left the others as they were
+}
 
 
 def encode(message: Message) -> bytes:

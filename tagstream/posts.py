@@ -10,9 +10,9 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-CONTRACT_VERSION: Literal[1] = 1
+CONTRACT_VERSION: Literal[2] = 2
 MAX_ID_BYTES = 256
 MAX_MEDIA = 4
 MAX_REVISION = 2**51
@@ -71,12 +71,18 @@ def to_epoch_milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
+def _of_the_version_before(version: object) -> object:
+    """Version 2 added `AccountStatus` and changed no other contract, so what indices and files hold of 1 reads as 2."""
+    return CONTRACT_VERSION if type(version) is int and version == CONTRACT_VERSION - 1 else version
+
+
 class Contract(BaseModel):
     """What all contracts share: strict types, no unknown field, never changed after it was made."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+Version = Annotated[Literal[2], BeforeValidator(_of_the_version_before)]
 Moment = Annotated[datetime, Field(strict=False)]
 Span = Annotated[int, Field(ge=0)]
 Position = Annotated[int, Field(ge=0, lt=2**63)]
@@ -147,7 +153,7 @@ class Entity(Contract):
 class PostFields(Contract):
     """What a post is before and after tagging."""
 
-    version: Literal[1] = CONTRACT_VERSION
+    version: Version = CONTRACT_VERSION
     id: Identifier
     source: SourceName
     author: Author | None = None
@@ -201,7 +207,7 @@ class TaggedPost(PostFields):
 class Deletion(Contract):
     """The network says that a post is gone. `revision` None: for ever; else up to that revision."""
 
-    version: Literal[1] = CONTRACT_VERSION
+    version: Version = CONTRACT_VERSION
     id: Identifier
     source: str
     revision: Revision | None = None
@@ -211,7 +217,7 @@ class Deletion(Contract):
 class Erasure(Contract):
     """The network says that an account is gone: everything of it up to `position` goes, what comes later stays."""
 
-    version: Literal[1] = CONTRACT_VERSION
+    version: Version = CONTRACT_VERSION
     source: str
     author: Identifier
     position: Position
@@ -224,7 +230,7 @@ class AccountStatus(Contract):
     one that hides.
     """
 
-    version: Literal[1] = CONTRACT_VERSION
+    version: Version = CONTRACT_VERSION
     source: str
     author: Identifier
     hidden: bool
@@ -239,7 +245,7 @@ class DeadLetter(Contract):
     could be read, so that deletions and erasures reach it.
     """
 
-    version: Literal[1] = CONTRACT_VERSION
+    version: Version = CONTRACT_VERSION
     origin: str
     source: str
     cause: str

@@ -69,8 +69,8 @@ class Settings(BaseModel):
     model_repository: Annotated[
         Path,
         Field(
-            description="With a Triton server: the model repository that it serves. The vocabulary and the transitions "
-            "are read from it here, and a server that has another export of the model is refused.",
+            description="With a Triton server: the model repository that it serves. Vocabulary, transitions and the "
+            "names of what photos show are read from it here, and a server that has another export is refused.",
         ),
     ] = REPOSITORY / "triton_models"
     model_version: Annotated[
@@ -88,7 +88,8 @@ class Settings(BaseModel):
             ge=1,
             le=600,
             description="How long a request to Triton may take, with its retries, in seconds; at most four fifths of "
-            "it in the server's queue. After that the model counts as unavailable, and tagging waits.",
+            "it in the server's queue. After that the model counts as unavailable: tagging waits, and what photos "
+            "show is left out and repaired later.",
         ),
     ] = 10
     model_concurrency: Annotated[
@@ -194,6 +195,15 @@ class Settings(BaseModel):
             "crash.",
         ),
     ] = 10
+    ingest_http: Annotated[
+        str | None,
+        Field(
+            pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$",
+            description="Where `tagstream ingest` answers `/health/live`, `/health/ready` and `/metrics`, `HOST:PORT`; "
+            "nowhere by default, because one machine reads many feeds, each in a process of its own. Port 0 takes a "
+            "free one, which it prints.",
+        ),
+    ] = None
     worker_http: Annotated[
         str,
         Field(

@@ -20,6 +20,8 @@ class Outcome(StrEnum):
     LANGUAGE = "language"
     # Tagged without a photo, or without the image model; `tagstream retag` makes it good.
     DEGRADED = "degraded"
+    # A picture that the media store never takes; its post goes on without it.
+    THUMBNAIL_REFUSED = "thumbnail_refused"
     # Legal, but the index already knows better.
     DUPLICATE = "duplicate"
     STALE = "stale"
@@ -56,7 +58,10 @@ _CAUSES = {
 
 
 class Counters:
-    """How many events met each outcome since the start. `LANGUAGE` and `DEGRADED` ones are `STORED` or refused, too."""
+    """How many events met each outcome since the start.
+
+    `LANGUAGE` and `DEGRADED` ones are `STORED` or refused, too; of `THUMBNAIL_REFUSED` each picture counts.
+    """
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(Outcome, 0)
@@ -75,6 +80,7 @@ class Counters:
         self._counts[Outcome.DELETED] += report.deleted
         self._counts[Outcome.TOMBSTONE] += report.tombstones
         self._counts[Outcome.STATUS] += report.statuses
+        self._counts[Outcome.THUMBNAIL_REFUSED] += report.refused_thumbnails
 
     def count_change(self, change: Change) -> None:
         """Counts what can be read off a change itself: why it is a dead letter, or what its answer lacks."""

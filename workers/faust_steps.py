@@ -1,15 +1,24 @@
-"""The stages of a worker: what the agents of `workers/app.py` are made of, with their limits and counters."""
+"""The stages of a worker: what the agents of `workers/app.py` are made of, with their limits and counters.
+
+::
+
+    tagged post ─▶ thumbnails ─▶ media store, then the post without them ─▶ posts.tagged ─▶ index, which thumbnails stay
+
+Owns that order. A thumbnail is stored before its post is published, and its record acknowledged only after both: so
+whatever is cut off in between, the post comes again, and the index decides about its thumbnails again. One whose post
+cannot be published is removed before its dead letter is.
+"""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from search.index import EntityIndex
+from search.index import EntityIndex, Indexable
 from tagstream.settings import Settings
 from tagstream.topics import Topics
 from workers import indexing, stages
 from workers.abandonable import AbandonablePool
-from workers.counters import Counters
+from workers.counters import Counters, Outcome
 from workers.faust_deliveries import GROUP_RECORDS
 from workers.records import Indexing, outgoing
 from workers.seeing import Eyes, see
@@ -96,9 +105,19 @@ def open_steps(
         records = await asyncio.get_running_loop().run_in_executor(
             pools.records, lambda: [record for value in values if (record := outgoing(value, topics))]
         )
+        changes = [value.change for value in values if isinstance(value.change, Indexable)]
+        if illustrated := [change for change in changes if change.thumbnails]:
+            tag_counters.add(Outcome.THUMBNAIL_REFUSED, await index.keep_thumbnails(illustrated))
         await publish(records)
         for value in values:
             tag_counters.count_change(value.change)
+
+    publishing = stages.index(publish_tagged, effect_limits, name="publish")
+
+    async def bury_unpublished(value: Tagged, error: Exception) -> Tagged:
+        if isinstance(value.change, Indexable) and value.change.thumbnails:
+            await index.discard_thumbnails([value.change])
+        return await publishing.bury(value, error)
 
     gathered = replace(limits, batch_deadline_seconds=_GATHER_SECONDS)
     see_limits = replace(gathered, batch_tokens=_PHOTOS, concurrency=settings.threads)
@@ -106,7 +125,7 @@ def open_steps(
         see=() if eyes is None else (see(eyes, pools.see, see_limits),),
         prepare=stages.prepare(tagger, pools.records, gathered),
         tag=stages.tag(tagger, pools.tag, tag_limits),
-        publish=stages.index(publish_tagged, effect_limits, name="publish"),
+        publish=replace(publishing, bury=bury_unpublished),
         index=indexing.index(index, publish, topics, index_counters, index_limits),
         mention=indexing.mention(publish, effect_limits),
         tag_counters=tag_counters,

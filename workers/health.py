@@ -73,11 +73,11 @@ class Metric:
     values: Mapping[str, float]  # by its labels as text, '' without
 
 
-def exposition(metrics: Iterable[Metric]) -> str:
-    """The figures as Prometheus reads them."""
+def exposition(metrics: Iterable[Metric], process: str = "worker") -> str:
+    """The figures of that kind of process as Prometheus reads them."""
     lines = []
     for metric in metrics:
-        name = f"tagstream_worker_{metric.name}"
+        name = f"tagstream_{process}_{metric.name}"
         lines += [f"# HELP {name} {metric.help}", f"# TYPE {name} {metric.kind}"]
         lines += [
             f"{name}{{{labels}}} {value:.17g}" if labels else f"{name} {value:.17g}"
@@ -89,7 +89,7 @@ def exposition(metrics: Iterable[Metric]) -> str:
 class HealthPage:
     """Answers `/health/live`, `/health/ready` (200 or 503, with the reason) and `/metrics`.
 
-    `live` and `ready` answer None, or why not.
+    `live` and `ready` answer None, or why not. `process` is the kind of process that it speaks of.
     """
 
     def __init__(
@@ -97,8 +97,9 @@ class HealthPage:
         live: Callable[[], str | None],
         ready: Callable[[], str | None],
         metrics: Callable[[], Iterable[Metric]],
+        process: str = "worker",
     ) -> None:
-        self._live, self._ready, self._metrics = live, ready, metrics
+        self._live, self._ready, self._metrics, self._process = live, ready, metrics, process
         application = web.Application()
         application.add_routes(
             [
@@ -116,15 +117,16 @@ class HealthPage:
             BadSettings: the address cannot be had.
         """
         host, _, port = address.rpartition(":")
+        setting = f"TAGSTREAM_{self._process.upper()}_HTTP"
         if int(port) > HIGHEST_PORT:
-            raise BadSettings(f"TAGSTREAM_WORKER_HTTP = {address}: ports end at {HIGHEST_PORT}")
+            raise BadSettings(f"{setting} = {address}: ports end at {HIGHEST_PORT}")
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
         except OSError as error:
             raise BadSettings(
-                f"TAGSTREAM_WORKER_HTTP = {address} cannot be had ({error.strerror or error}): give this worker "
-                f"another address, or port 0 for a free one"
+                f"{setting} = {address} cannot be had ({error.strerror or error}): name another "
+                f"address, or port 0 for a free one"
             ) from error
         return f"http://{host}:{self._runner.addresses[0][1]}"
 
@@ -138,7 +140,7 @@ class HealthPage:
         return _answer(self._ready())
 
     async def _answer_metrics(self, _: web.Request) -> web.Response:
-        return web.Response(text=exposition(self._metrics()), content_type="text/plain", charset="utf-8")
+        return web.Response(text=exposition(self._metrics(), self._process), content_type="text/plain", charset="utf-8")
 
 
 def _answer(problem: str | None) -> web.Response:

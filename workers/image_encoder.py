@@ -1,19 +1,20 @@
-"""What photos show, in this process: labels that the image model is certain enough of, and features of 49 regions.
+"""What photos show: labels that the image model is certain enough of, and features of 49 regions.
 
 ::
 
-    thumbnail (JPEG) ─▶ decoded ─▶ (3, side, side) uint8 ─▶ OpenVINO ─▶ logits (classes) ─▶ probabilities ─▶ labels
-                                                                    └─▶ regions (49, width)
+    thumbnail (JPEG) ─▶ decoded ─▶ (3, side, side) uint8 ─▶ network ─▶ logits (classes) ─▶ probabilities ─▶ labels
+                                                                   └─▶ regions (49, width)
 
-Owns how a picture of any shape becomes the model's input. A picture is worked out alone, so its answer never depends on
-the others of its batch. Knows nothing of posts.
+Owns how a picture of any shape becomes the model's input, what logits mean, and the network in this process; on Triton
+it is that of `image_triton.py`. Knows nothing of posts.
 """
 
 import io
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +22,13 @@ import openvino
 from PIL import Image
 
 from tagstream.errors import CorruptState
-from workers.image_repository import REGIONS, ImageVersion
+from workers.image_repository import REGIONS, ImageDescription, ImageVersion
 from workers.repository import MODEL
 
 # Thumbnails are made by us: whatever is larger is none of ours, and is not decoded.
 MAX_BYTES = 64 * 1024
 MAX_SIDE = 256
+MOST_LABELS = 5
 # A wider picture loses its sides, a taller one its ends; less than that is squeezed, as pictures were in training.
 WIDEST = 4 / 3
 
@@ -47,42 +49,79 @@ class Seen:
 NOT_A_PICTURE = Seen((), None)
 
 
+class ImageNetwork(Protocol):
+    """The network, wherever it runs."""
+
+    def __call__(self, pictures: Sequence[Pixels], *, regions: bool) -> tuple[FloatArray, FloatArray | None]:
+        """Logits (pictures, classes) and, where they are asked for, regions (pictures, 49, width).
+
+        A picture is (3, side, side), and is answered alike alone and in any company; there is one at least.
+
+        Raises:
+            ModelUnavailable: it does not answer now, whatever the pictures.
+        """
+        ...
+
+
 class ImageEncoder:
-    """Thumbnails to labels. May be called by several threads at once, each of which uses one core.
+    """Thumbnails to labels, by any network of the described shape. May be called by several threads at once."""
+
+    def __init__(self, description: ImageDescription, network: ImageNetwork) -> None:
+        self.description = description
+        self.network = network
+
+    def see(
+        self, thumbnails: Sequence[bytes], *, threshold: float | None = None, most: int = MOST_LABELS
+    ) -> list[Seen]:
+        """What each thumbnail shows: at most `most` labels of at least `threshold`, by default the version's own."""
+        least = self.description.threshold if threshold is None else threshold
+        seen = [NOT_A_PICTURE] * len(thumbnails)
+        for place, logits, regions in self._answers(thumbnails, regions=True):
+            seen[place] = Seen(self._labels(logits, least, most), regions)
+        return seen
+
+    def __call__(self, thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
+        """The labels of each thumbnail that it is certain enough of, the most certain first."""
+        labels: list[tuple[str, ...]] = [()] * len(thumbnails)
+        for place, logits, _ in self._answers(thumbnails, regions=False):
+            labels[place] = tuple(name for name, _ in self._labels(logits, self.description.threshold, MOST_LABELS))
+        return labels
+
+    def _answers(
+        self, thumbnails: Sequence[bytes], *, regions: bool
+    ) -> Iterator[tuple[int, FloatArray, FloatArray | None]]:
+        """The place of each thumbnail that is a picture, and what the network says of it."""
+        read = ((place, read_thumbnail(data, self.description.side)) for place, data in enumerate(thumbnails))
+        pictures = {place: pixels for place, pixels in read if pixels is not None}
+        if not pictures:
+            return
+        logits, features = self.network(list(pictures.values()), regions=regions)
+        for number, place in enumerate(pictures):
+            yield place, logits[number], None if features is None else features[number]
+
+    def _labels(self, logits: FloatArray, least: float, most: int) -> tuple[tuple[str, float], ...]:
+        chances = probabilities(logits, self.description.temperature)
+        # Stable, so that equal probabilities always come in the same order.
+        ranked = np.argsort(-chances, kind="stable")[:most]
+        names = self.description.labels
+        return tuple((names[i], float(chances[i])) for i in ranked if chances[i] >= least)
+
+
+def open_image_encoder(version: ImageVersion, threads: int) -> ImageEncoder:
+    """The version in this process. Each thread that calls it uses one core.
 
     Raises:
         CorruptState: the version's file is not the model that its folder describes.
     """
-
-    def __init__(self, version: ImageVersion, threads: int) -> None:
-        description = self.description = version.description
-        self.network = OpenVinoImageNetwork(version.folder / MODEL, description.side, threads)
-        expected = (len(description.labels), description.region_width)
-        if (self.network.classes, self.network.region_width) != expected:
-            raise CorruptState(
-                f"{version.folder}: the network has {self.network.classes} classes and {self.network.region_width} "
-                f"features a region, its description {expected[0]} and {expected[1]}: export the version again"
-            )
-
-    def see(self, thumbnails: Sequence[bytes], *, threshold: float | None = None, most: int = 5) -> list[Seen]:
-        """What each thumbnail shows: at most `most` labels of at least `threshold`, by default the version's own."""
-        return [self._see(thumbnail, threshold, most) for thumbnail in thumbnails]
-
-    def __call__(self, thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
-        """The labels of each thumbnail that it is certain enough of, the most certain first."""
-        return [tuple(name for name, _ in seen.labels) for seen in self.see(thumbnails)]
-
-    def _see(self, thumbnail: bytes, threshold: float | None, most: int) -> Seen:
-        pixels = read_thumbnail(thumbnail, self.description.side)
-        if pixels is None:
-            return NOT_A_PICTURE
-        logits, regions = self.network(pixels)
-        chances = probabilities(logits, self.description.temperature)
-        least = self.description.threshold if threshold is None else threshold
-        # Stable, so that equal probabilities always come in the same order.
-        ranked = np.argsort(-chances, kind="stable")[:most]
-        names = self.description.labels
-        return Seen(tuple((names[i], float(chances[i])) for i in ranked if chances[i] >= least), regions)
+    description = version.description
+    network = OpenVinoImageNetwork(version.folder / MODEL, description.side, threads)
+    expected = (len(description.labels), description.region_width)
+    if (network.classes, network.region_width) != expected:
+        raise CorruptState(
+            f"{version.folder}: the network has {network.classes} classes and {network.region_width} "
+            f"features a region, its description {expected[0]} and {expected[1]}: export the version again"
+        )
+    return ImageEncoder(description, OneByOne(network))
 
 
 def probabilities(logits: npt.NDArray[np.floating], temperature: float) -> npt.NDArray[np.float64]:
@@ -158,3 +197,15 @@ class OpenVinoImageNetwork:
         answers = request.infer({"pixels": pixels[None]})
         # Copied: the next call writes into the same memory.
         return np.array(answers["logits"][0]), np.array(answers["regions"][0])
+
+
+class OneByOne:
+    """An `ImageNetwork` that asks for each picture alone, so that an answer cannot depend on the others."""
+
+    def __init__(self, network: OpenVinoImageNetwork) -> None:
+        self._network = network
+
+    def __call__(self, pictures: Sequence[Pixels], *, regions: bool) -> tuple[FloatArray, FloatArray | None]:
+        """Logits (pictures, classes) and regions (pictures, 49, width)."""
+        logits, features = zip(*map(self._network, pictures), strict=True)
+        return np.stack(logits), np.stack(features) if regions else None

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tagstream.errors import BadSettings, CorruptState
-from workers.repository import MODEL, MODEL_HASH_PARAMETER, declared_hashes, network_hash
+from workers.repository import MODEL, MODEL_HASH_PARAMETER, Generation, declared_hashes, network_hash
 
 NAME = "image_encoder"
 LABELS = "labels.json"
@@ -27,6 +27,8 @@ LABELS_HASH_PARAMETER = "labels_sha256"
 # Whatever the network, it divides its input into 7 x 7 regions.
 GRID_SIDE = 7
 REGIONS = GRID_SIDE**2
+# One up from having no image model, whose answers it replaces.
+FIRST_GENERATION = 3
 
 _Name = Annotated[str, Field(min_length=1, max_length=40)]
 
@@ -35,8 +37,9 @@ class ImageDescription(BaseModel):
     """`labels.json`. The network takes pictures of `side` x `side` pixels and gives `region_width` features a region.
 
     A logit divided by `temperature`, through softmax, is a probability. `threshold` is the least probability at which
-    a label is given, `precision` the share of right labels that it was chosen for (None: by hand); `record` says
-    how the version came to be.
+    a label is given, `precision` the share of right labels that it was chosen for (None: by hand). `generation` rises
+    with whatever replaces the labels of another version; that of no image model is 1. `record` says how the version
+    came to be.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -47,6 +50,7 @@ class ImageDescription(BaseModel):
     temperature: Annotated[float, Field(gt=0)]
     threshold: Annotated[float, Field(gt=0, le=1)]
     precision: Annotated[float, Field(gt=0, le=1)] | None
+    generation: Annotated[Generation, Field(ge=FIRST_GENERATION)]
     record: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -63,6 +67,7 @@ class ImageVersion:
     version: int
     folder: Path
     description: ImageDescription
+    name: str = NAME
 
 
 def labels_hash(folder: Path) -> str:
@@ -85,18 +90,30 @@ def open_image_version(repository: Path, version: int | None = None) -> ImageVer
     if chosen not in versions:
         raise BadSettings(f"{model}: no version {chosen}: there are {', '.join(map(str, versions))}")
     folder = model / str(chosen)
-    return ImageVersion(chosen, folder, _read_description(model / "config.pbtxt", folder))
+    return ImageVersion(chosen, folder, _read_whole(model / "config.pbtxt", folder))
 
 
-def _read_description(configuration: Path, folder: Path) -> ImageDescription:
+def read_description(folder: Path) -> ImageDescription:
+    """What a version's folder says of it, be the rest of it whole or not.
+
+    Raises:
+        CorruptState: it cannot be read.
+    """
+    try:
+        return ImageDescription.model_validate_json((folder / LABELS).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise CorruptState(f"{folder}: not a whole model version: {error}") from error
+
+
+def _read_whole(configuration: Path, folder: Path) -> ImageDescription:
+    description = read_description(folder)
     try:
         text = configuration.read_text(encoding="utf-8")
         parts = (
             (LABELS, LABELS_HASH_PARAMETER, labels_hash(folder)),
             (MODEL, MODEL_HASH_PARAMETER, network_hash(folder)),
         )
-        description = ImageDescription.model_validate_json((folder / LABELS).read_bytes())
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise CorruptState(f"{folder}: not a whole model version: {error}") from error
     for name, parameter, found in parts:
         declared = declared_hashes(text, parameter).get(folder.name)

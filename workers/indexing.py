@@ -50,6 +50,8 @@ def index(
 
     async def bury(value: Indexing, error: Exception) -> Indexed:
         cause = Outcome.REJECTED if isinstance(error, Poison) else Outcome.UNEXPECTED
+        if isinstance(value.change, Indexable) and value.change.post.media:  # its thumbnails came ahead of it
+            await entities.discard_thumbnails([value.change])
         letter = letter_of(value.record, cause, explain(error), value.change)
         if kept := buried(letter, names):
             await publish([kept])

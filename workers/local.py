@@ -295,7 +295,8 @@ class _Pipeline:
 
     def _snapshot(self) -> Progress:
         breakers = (self._source_breaker, self._prepare.breaker, self._tag.breaker, self._write.breaker)
-        return self._tracker.snapshot(next((wait for wait in (one.waiting_for for one in breakers) if wait), None))
+        waiting_for = next((wait for wait in (one.waiting_for for one in breakers) if wait), None)
+        return self._tracker.snapshot(waiting_for, self._source.counts())
 
 
 async def _join(

@@ -1,7 +1,8 @@
-"""The tagger that a `--models` specification names."""
+"""The tagger and the image model that a `--models` specification names."""
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings
@@ -10,8 +11,12 @@ from workers.seeing import Eyes
 from workers.stub import open_stub
 from workers.tagger import Tagger
 
+if TYPE_CHECKING:
+    from workers.image_repository import ImageVersion
+
 TRITON = "grpc://"
 IMAGE_ENCODER = "image_encoder"
+_STUB = "stub:"
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\[\]/?#@:\s]+):(\d{1,5})")
 
 
@@ -19,18 +24,19 @@ def open_tagger(settings: Settings) -> Tagger:
     """`stub:`, a version of the tagger in a model repository run in this process, or the same version on Triton.
 
     What turns text into word pieces and scores into names comes from the repository here in either case; Triton must
-    serve the network of the same export. The version is `model_version`, or the newest one there is.
+    serve the network of the same export. The version is `model_version`, or the newest one there is. Its answers bear
+    the stamp of the pair: that of `open_eyes` with the same settings counts, too.
 
     Raises:
         BadSettings: no such repository, model or version, or an address that is none.
-        CorruptState: the model's files do not belong together, or Triton serves others.
+        CorruptState: the models' files do not belong together, or Triton serves others.
         ServiceUnavailable: Triton does not answer.
     """
-    if settings.models.startswith("stub:"):
+    if settings.models.startswith(_STUB):
         return open_stub(settings.models, settings.languages)
     on_triton = settings.models.startswith(TRITON)
     address = _address(settings.models) if on_triton else ""
-    folder = settings.model_repository if on_triton else Path(settings.models)
+    folder = _repository(settings)
     if not folder.is_dir():
         if on_triton:
             raise BadSettings(f"TAGSTREAM_MODEL_REPOSITORY {folder}: no such folder; it holds what Triton serves")
@@ -39,10 +45,12 @@ def open_tagger(settings: Settings) -> Tagger:
         )
     # Imported here: the runtime takes a second to load, which `stub:` and the other commands should not pay.
     from workers.encoding import Encoder
+    from workers.pair import stamp_of
     from workers.repository import MODEL, VOCABULARY, open_version
     from workers.tagging import Emitter, ModelTagger
 
     version = open_version(folder, version=settings.model_version)
+    stamp = stamp_of(version, _image_version(folder))
     emitter: Emitter
     if on_triton:
         from workers.triton_emitter import TritonEmitter
@@ -59,8 +67,8 @@ def open_tagger(settings: Settings) -> Tagger:
         emitter = OpenVinoEmitter(version.folder / MODEL, settings.threads)
     segment = HashtagSegmenter.load().segment
     return ModelTagger(
-        model=f"{version.name}@{version.version}",
-        generation=version.description.generation,
+        model=stamp.model,
+        generation=stamp.generation,
         encoder=Encoder.load(version.folder / VOCABULARY, segment),
         emitter=emitter,
         decoder=version.decoder,
@@ -70,20 +78,44 @@ def open_tagger(settings: Settings) -> Tagger:
 
 
 def open_eyes(settings: Settings) -> Eyes | None:
-    """The image model of the repository, in this process; None where it has none, and for `stub:`.
+    """The image model of the repository, in this process or on Triton; None where it has none, and for `stub:`.
+
+    A Triton that does not answer is no error here: photos are not waited for, and it may come yet.
 
     Raises:
-        CorruptState: its files do not belong together.
+        BadSettings: an address that is none, or Triton does not have the version that the repository here has.
+        CorruptState: the model's files do not belong together, or Triton serves others.
     """
-    if settings.models.startswith("stub:"):
+    if settings.models.startswith(_STUB):
         return None
-    folder = settings.model_repository if settings.models.startswith(TRITON) else Path(settings.models)
+    on_triton = settings.models.startswith(TRITON)
+    address = _address(settings.models) if on_triton else ""
+    version = _image_version(_repository(settings))
+    if version is None:
+        return None
+    from workers.image_encoder import ImageEncoder, open_image_encoder
+
+    if not on_triton:
+        return open_image_encoder(version, settings.threads)
+    from workers.image_triton import TritonImageNetwork
+
+    network = TritonImageNetwork(
+        address, version, deadline_seconds=settings.model_deadline_seconds, concurrency=settings.model_concurrency
+    )
+    return ImageEncoder(version.description, network)
+
+
+def _repository(settings: Settings) -> Path:
+    return settings.model_repository if settings.models.startswith(TRITON) else Path(settings.models)
+
+
+def _image_version(folder: Path) -> "ImageVersion | None":
+    """The newest image encoder of the repository; None where it has none."""
     if not (folder / IMAGE_ENCODER).is_dir():
         return None
-    from workers.image_encoder import ImageEncoder
     from workers.image_repository import open_image_version
 
-    return ImageEncoder(open_image_version(folder), settings.threads)
+    return open_image_version(folder)
 
 
 def _address(specification: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tagstream.posts import Post
 from workers.counters import Counters, Latencies, Outcome, Rate
@@ -15,7 +15,7 @@ class Progress:
 
     `read` events came from the source, `finished` of them are safe in the index (`posts` of these were posts),
     `in_flight` lie between. `lag_seconds` is how long the oldest of those has been waiting. `waiting_for` is what a
-    dependency that is down last answered, None while all is well.
+    dependency that is down last answered, None while all is well. `source_counts` are what the source counted itself.
     """
 
     elapsed_seconds: float
@@ -28,6 +28,7 @@ class Progress:
     outcomes: Mapping[Outcome, int]
     dropped: Mapping[Outcome, int]
     waiting_for: str | None
+    source_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ class Tracker:
         self._posts += isinstance(value.arrival.event, Post)
         self.cursor = value.arrival.cursor
 
-    def snapshot(self, waiting_for: str | None) -> Progress:
+    def snapshot(self, waiting_for: str | None, source_counts: Mapping[str, int]) -> Progress:
         """How the run stands now."""
         now = self._clock()
         return Progress(
@@ -93,4 +94,5 @@ class Tracker:
             outcomes=self.counters.snapshot(),
             dropped=self.counters.dropped(),
             waiting_for=waiting_for,
+            source_counts=source_counts,
         )

@@ -40,6 +40,11 @@ def _odd(generation: int) -> int:
     return generation
 
 
+# Odd: the even one below it is that of its degraded answers. 4095 is that of deletions.
+MAX_GENERATION = 4093
+Generation = Annotated[int, Field(ge=1, le=MAX_GENERATION), AfterValidator(_odd)]
+
+
 class Description(BaseModel):
     """`tagger.json`: the labels in order, the CRF that decodes them, and how the version came to be."""
 
@@ -49,8 +54,7 @@ class Description(BaseModel):
     transitions: Annotated[list[_Nine], Field(min_length=len(TAGS), max_length=len(TAGS))]
     starts: _Nine
     ends: _Nine
-    # Odd: the even one below it is that of its degraded answers.
-    generation: Annotated[int, Field(ge=1, lt=4095), AfterValidator(_odd)]
+    generation: Generation
     record: dict[str, Any] = {}
 
 

@@ -6,12 +6,13 @@
 
 Owns what becomes of a post whose photos cannot be seen. Unlike the tagger, the image model is not waited for: the text
 says most of it. So while it is away a post goes on without its labels, marked `degraded`, and can be repaired later
-(invariant 9). A photo that was not fetched for a cause that can pass is told in the same way.
+(invariant 9). Nor is a model waited for that stands still, wherever it runs. A photo that was not fetched for a cause
+that can pass is told in the same way.
 """
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from typing import Protocol
 
@@ -25,6 +26,8 @@ from workers.tagger import NOTHING_SEEN, Sight
 IMAGE_MODEL = "image_model"
 PHOTO = "photo"
 MAX_LABELS = 5
+# Photos of a batch take a fraction of a second. Longer than a model server's deadline by default, which says why.
+LONGEST_LOOK_SECONDS = 30.0
 
 
 class Eyes(Protocol):
@@ -39,23 +42,37 @@ class Eyes(Protocol):
         ...
 
 
-def see(eyes: Eyes, executor: Executor, limits: Limits) -> Stage[Arrival, Arrival]:
-    """Adds to each post what its photos show. Whatever fails, the post goes on. A photo is a token of the batch."""
+def see(
+    eyes: Eyes, executor: Executor, limits: Limits, *, longest_seconds: float = LONGEST_LOOK_SECONDS
+) -> Stage[Arrival, Arrival]:
+    """Adds to each post what its photos show. Whatever fails, the post goes on. A photo is a token of the batch.
+
+    `executor` has a thread for each of `limits.concurrency` batches. A look that has taken `longest_seconds` is left to
+    itself; while that many are, nobody waits for another.
+    """
+    overdue: set[Future[list[tuple[str, ...]]]] = set()
+
+    async def look(thumbnails: list[bytes]) -> list[tuple[str, ...]] | None:
+        if len(overdue) >= limits.concurrency:
+            return None
+        looking = executor.submit(eyes, thumbnails)
+        try:
+            async with asyncio.timeout(longest_seconds):
+                labels = await asyncio.wrap_future(looking)
+        except (Fatal, Poison):
+            raise  # of a picture that is guilty the runner finds the post, and buries its photos alone
+        except Exception:  # whatever else fails, the text is there
+            if not looking.done():
+                overdue.add(looking)
+                looking.add_done_callback(overdue.discard)
+            return None
+        if len(labels) != len(thumbnails):
+            raise Fatal(f"the image model answered {len(labels)} of {len(thumbnails)} pictures: a defect of it")
+        return labels
 
     async def work(arrivals: Sequence[Arrival]) -> list[Arrival]:
         thumbnails = [picture for arrival in arrivals for picture in thumbnails_of(arrival)]
-        labels: list[tuple[str, ...]] | None = []
-        if thumbnails:
-            try:
-                labels = await asyncio.get_running_loop().run_in_executor(executor, eyes, thumbnails)
-            except (Fatal, Poison):
-                raise  # of a picture that is guilty the runner finds the post, and buries its photos alone
-            except Exception:  # whatever else fails, the text is there
-                labels = None
-            else:
-                if len(labels) != len(thumbnails):
-                    raise Fatal(f"the image model answered {len(labels)} of {len(thumbnails)} pictures: a defect of it")
-        return with_sights(arrivals, labels)
+        return with_sights(arrivals, await look(thumbnails) if thumbnails else [])
 
     async def bury(arrival: Arrival, _: Exception) -> Arrival:
         return replace(arrival, sight=unseen(arrival.event))
@@ -69,7 +86,7 @@ def see(eyes: Eyes, executor: Executor, limits: Limits) -> Stage[Arrival, Arriva
 
 def unseen(event: Event) -> Sight:
     """What is known of a post's photos where nothing looks at them: that they were not seen."""
-    return _sight(event, None)
+    return sight_of(event, None)
 
 
 def thumbnails_of(arrival: Arrival) -> list[bytes]:
@@ -88,13 +105,14 @@ def with_sights(arrivals: Sequence[Arrival], labels: Sequence[tuple[str, ...]] |
     start = 0
     for arrival in arrivals:
         end = start + len(thumbnails_of(arrival))
-        sight = _sight(arrival.event, None if labels is None else labels[start:end])
+        sight = sight_of(arrival.event, None if labels is None else labels[start:end])
         seen.append(arrival if sight == arrival.sight else replace(arrival, sight=sight))
         start = end
     return seen
 
 
-def _sight(event: Event, labels: Sequence[tuple[str, ...]] | None) -> Sight:
+def sight_of(event: Event, labels: Sequence[tuple[str, ...]] | None) -> Sight:
+    """What an event's pictures show together; `labels` are those of each, None where nothing was seen."""
     if not isinstance(event, Post) or not event.media:
         return NOTHING_SEEN
     degraded = []

@@ -17,6 +17,7 @@ from typing import TypeVar
 from pydantic_core import PydanticSerializationError
 
 from search.index import Change, Indexable
+from search.thumbnails import thumbnails_of
 from tagstream.errors import Fatal, Poison
 from tagstream.posts import DeadLetter, Deletion, Event, Post, TaggedPost, clean_text, dead_letter
 from workers.counters import Outcome
@@ -155,7 +156,7 @@ def _tagged(arrival: Arrival, answer: TaggedPost | None) -> Tagged:
         return Tagged(arrival, event)
     if answer is None:
         raise Fatal(f"post {event.id!r} reached the index untagged: a defect of the pipeline")
-    return Tagged(arrival, Indexable(answer, arrival.observed_at, event.position))
+    return Tagged(arrival, Indexable(answer, arrival.observed_at, event.position, thumbnails_of(event)))
 
 
 def _with_dead_letter(arrival: Arrival, error: Exception, refused: Outcome) -> Arrival:

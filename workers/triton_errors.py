@@ -32,16 +32,21 @@ BY_STATUS: dict[str, type[TagstreamError]] = {
 
 _CURES = {
     "NOT_FOUND": "serve this version there (its folder belongs into the server's repository, and `version_policy` must "
-    "load it), or name one that is served with TAGSTREAM_MODEL_VERSION",
+    "load it)",
     "UNIMPLEMENTED": "whatever answers there is no Triton: give --models the address of its gRPC port",
     "UNAUTHENTICATED": "something in front of the server asks for credentials: name the server's own gRPC port",
     "PERMISSION_DENIED": "something in front of the server forbids it: name the server's own gRPC port",
 }
 
 
-def translate(error: Any, model: str, address: str) -> TagstreamError:
-    """The error of ours for an `InferenceServerException` about `model` (name@version) at `address`."""
+def translate(error: Any, model: str, address: str, otherwise: str = "") -> TagstreamError:
+    """The error of ours for an `InferenceServerException` about `model` (name@version) at `address`.
+
+    `otherwise` is what to do where the server cannot be given this model.
+    """
     status = (error.status() or "StatusCode.UNKNOWN").removeprefix("StatusCode.")
     kind = BY_STATUS.get(status, UntaggablePost)
     cure = f": {_CURES[status]}" if status in _CURES else ""
+    if status == "NOT_FOUND" and otherwise:
+        cure += f", {otherwise}"
     return kind(f"{model} at grpc://{address} answered {status}: {str(error.message())[:300]}{cure}")

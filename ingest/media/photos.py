@@ -12,13 +12,13 @@ thumbnail. A cursor is given out with its event, so what was read ahead of it is
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ingest.media.album import Album, Outcome, Picture, open_album
 from ingest.media.refusals import PhotoCounts
-from ingest.sources.base import Received, Source
+from ingest.sources.base import Received, Source, named
 from ingest.sources.network import NetworkSource
 from tagstream.errors import Retryable
 from tagstream.photo_reasons import PhotoReason
@@ -43,12 +43,12 @@ class WithPhotos:
     """A `Source` around a source. Owns the album: `close` closes both.
 
     `wait_seconds`: how long a post waits for its photos. `max_ahead`: how many events are read ahead of the one that
-    is given out next. `counts` says what became of every photo.
+    is given out next. `photos` says what became of every photo.
     """
 
     def __init__(self, source: Source, album: Album, *, wait_seconds: float, max_ahead: int) -> None:
         self.name = source.name
-        self.counts = PhotoCounts()
+        self.photos = PhotoCounts()
         self._source = source
         self._album = album
         self._wait_seconds = wait_seconds
@@ -100,6 +100,10 @@ class WithPhotos:
             await self._source.close()
         finally:
             await self._album.close()
+
+    def counts(self) -> Mapping[str, int]:
+        """Those of the source, and what became of every photo."""
+        return {**self._source.counts(), **named("photo", self.photos.snapshot())}
 
     def _take(self, limit: int) -> list[Received]:
         """What is ready at the head."""
@@ -164,7 +168,7 @@ class WithPhotos:
         except TimeoutError:
             outcome = PhotoReason.LATE
         if isinstance(outcome, Picture):
-            self.counts.count(None)
+            self.photos.count(None)
             update = {
                 "sha256": outcome.sha256,
                 "width": outcome.width,
@@ -172,7 +176,7 @@ class WithPhotos:
                 "thumbnail": outcome.thumbnail,
             }
             return media.model_copy(update=update)
-        self.counts.count(outcome)
+        self.photos.count(outcome)
         return media.model_copy(update={"reason": outcome.value})
 
 

@@ -1,6 +1,6 @@
-"""What a source of posts is: four methods, and one piece of state, its cursor."""
+"""What a source of posts is: five methods, and one piece of state, its cursor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,7 +26,9 @@ class Source(Protocol):
     `name` is stable over restarts: the cursor is kept under it. `next_batch` waits for at least one event and
     returns at most `limit` of them, in order; an empty answer means that the feed has ended, for good. It may be
     cancelled at any await without losing an event. Malformed input is yielded as a `DeadLetter`, never raised.
-    `close` may be called at any time, twice too.
+    `close` may be called at any time, twice too. `counts` says, at any time, how often what happened that gave no
+    event: a gap, a frame passed over, a photo that cannot be had. Its names are a closed list that stands from the
+    start, the zeros too (invariant 6).
 
     Raises:
         UnreadableInput: the feed cannot be opened, or cannot be read any further.
@@ -39,3 +41,10 @@ class Source(Protocol):
     async def next_batch(self, limit: int) -> Sequence[Received]: ...
 
     async def close(self) -> None: ...
+
+    def counts(self) -> Mapping[str, int]: ...
+
+
+def named(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts, each name behind the prefix and an underscore."""
+    return {f"{prefix}_{name}": number for name, number in counts.items()}

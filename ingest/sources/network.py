@@ -19,7 +19,7 @@ import asyncio
 import random
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -109,6 +109,10 @@ class NetworkSource:
         self._problem: FeedUnavailable | None = None
         self._failure: Fatal | None = None
         self._ended = False
+
+    def counts(self) -> Mapping[str, int]:
+        """`gap` and `reconnect`; a network that passes things over adds its own."""
+        return {"gap": self.gaps, "reconnect": max(0, self.connections - 1)}
 
     @property
     def queued(self) -> int:

@@ -3,7 +3,7 @@
 import re
 
 from ingest.sources.base import Source
-from ingest.sources.jsonl import STANDARD_INPUT, JsonlSource
+from ingest.sources.jsonl.source import STANDARD_INPUT, JsonlSource
 from ingest.sources.simulate.source import DEFAULT_POSTS, SimulatedSource
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings
@@ -51,24 +51,24 @@ def _simulated(spec: str, argument: str) -> SimulatedSource:
 
 def _x(spec: str, settings: Settings) -> Source:
     # What a network needs is loaded only for it: a file should not wait for an HTTP client.
-    from ingest.sources.x_specification import open_x
+    from ingest.sources.x.specification import open_x
 
     return open_x(spec, settings)
 
 
 def _bluesky(spec: str, settings: Settings) -> Source:
-    from ingest.sources.bluesky import open_bluesky
+    from ingest.sources.bluesky.source import open_bluesky
 
     return open_bluesky(spec, settings)
 
 
 def _mastodon(argument: str, settings: Settings) -> Source:
-    from ingest.sources.mastodon import open_mastodon
+    from ingest.sources.mastodon.source import open_mastodon
 
     return open_mastodon(argument, settings)
 
 
 def _rss(argument: str, settings: Settings) -> Source:
-    from ingest.sources.rss import open_rss
+    from ingest.sources.rss.source import open_rss
 
     return open_rss(argument, settings)

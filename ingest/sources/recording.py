@@ -24,7 +24,7 @@ import fcntl
 import json
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ from pydantic import ValidationError
 
 from ingest.sources.base import Received, Source
 from ingest.sources.compressed import MAGIC_BYTES, CompressedBytes, TruncatedInput, compression_named, open_bytes
-from ingest.sources.jsonl_fields import Fields, LineFault, MalformedLine, read_object, refuse, short
+from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, read_object, refuse, short
 from ingest.sources.lines import MAX_LINE_BYTES
 from tagstream.daemon import in_daemon_thread
 from tagstream.errors import BadSettings, Fatal, UnreadableInput
@@ -212,6 +212,9 @@ class RecordingSource:
             self._ready.extend(self._unwritten)
             self._writing = None
         return [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
+
+    def counts(self) -> Mapping[str, int]:
+        return self._source.counts()
 
     async def close(self) -> None:
         await self._source.close()

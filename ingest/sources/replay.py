@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from ingest.sources.base import Received, Source
@@ -65,6 +65,9 @@ class PacedSource:
         while self._waiting and len(batch) < limit and self._waiting[0][0] <= now:
             batch.append(self._waiting.popleft()[1])
         return batch
+
+    def counts(self) -> Mapping[str, int]:
+        return self._source.counts()
 
     async def close(self) -> None:
         await self._source.close()

@@ -11,10 +11,12 @@ from tagstream.command_line.dead_letters import dead_letters
 from tagstream.command_line.demo import demo
 from tagstream.command_line.exporting import export
 from tagstream.command_line.ingesting import ingest
+from tagstream.command_line.photo import photo
 from tagstream.command_line.pipeline import run_feed
 from tagstream.command_line.retag import retag
 from tagstream.command_line.segmenting import segment
 from tagstream.command_line.tagging import tag
+from tagstream.command_line.training import evaluate, train
 from tagstream.command_line.working import worker
 
 
@@ -36,11 +38,14 @@ for _command in (
     segment,
     search,
     trends,
+    photo,
     dump,
     dead_letters,
     retag,
     demo,
     bench,
+    train,
+    evaluate,
     export,
 ):
     application.add_command(_command)

@@ -160,7 +160,11 @@ def dump(index_spec: str | None) -> None:
 
     They come in order of id: a backup, and what two runs are compared by. Before them come the accounts that were ever
     hidden, as lines such as {"author": "ann", "hide": true}. The posts of hidden accounts are in it, so that a feed
-    of its lines restores the index as it was: keep it as you keep the index, and show nobody what is hidden.
+    of its lines restores who is hidden: keep it as you keep the index, and show nobody what is hidden.
+
+    Thumbnails are not in it. Its image_labels are there to be read: a feed of its lines tags the posts anew and does
+    not take them over. Where the setting media_fetch is true the photos are fetched again; else, with an image model,
+    those posts are marked degraded, for `retag`.
     """
     settings = current_settings(index=index_spec)
 

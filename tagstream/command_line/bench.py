@@ -11,12 +11,13 @@ from tagstream.command_line.common import (
     current_settings,
     index_option,
     json_option,
+    load_eyes,
     load_tagger,
     models_option,
 )
 from tagstream.command_line.output import note, write_lines
 from tagstream.command_line.pipeline import pipeline_settings
-from tagstream.command_line.reporting import local_report, stack_report
+from tagstream.command_line.reporting import local_report, sight_report, stack_report
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings
 
@@ -117,6 +118,29 @@ def bench_stack(
         write_lines([figures.document()])
     else:
         click.echo("\n".join(stack_report(figures)))
+
+
+@bench.command("sight", cls=TagstreamCommand)
+@click.option("--source", "source_spec", default="simulate:7", show_default=True, metavar="SPEC", help="The posts.")
+@click.option("--posts", default=3000, show_default=True, type=click.IntRange(1, 100_000), help="How many of them.")
+@models_option
+@json_option
+def bench_sight(source_spec: str, posts: int, models_spec: str | None, as_json: bool) -> None:
+    """How many answers change by what authors say of their photos, and by what the image model sees in them.
+
+    Of a feed that has no gold: a change may be for the better or the worse.
+    """
+    from tagstream.command_line.measuring_sight import measure_sight
+
+    settings = current_settings(models=models_spec)
+    eyes = load_eyes(settings)
+    if eyes is None:
+        raise BadSettings(f"--models {settings.models}: has no image model, so there is nothing that pixels change")
+    figures = measure_sight(load_tagger(settings), eyes, _read_feed(source_spec, posts, settings))
+    if as_json:
+        write_lines([figures.document()])
+    else:
+        click.echo("\n".join(sight_report(figures)))
 
 
 def _read_feed(source_spec: str, posts: int, settings: Settings) -> "list[Post]":

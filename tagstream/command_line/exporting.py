@@ -45,6 +45,11 @@ def export() -> None:
 )
 @click.option("--version", default=1, show_default=True, type=click.IntRange(1, 1_000_000), help="Its version there.")
 @click.option(
+    "--generation",
+    type=click.IntRange(3, 4093),
+    help="Odd. Its labels replace those of lower ones. [default: above all that are there; the first is 3]",
+)
+@click.option(
     "--threshold",
     default=0.5,
     show_default=True,
@@ -53,7 +58,14 @@ def export() -> None:
 )
 @json_option
 def export_image_encoder(
-    weights: Path, names: Path, photos: Path, repository: Path, version: int, threshold: float, as_json: bool
+    weights: Path,
+    names: Path,
+    photos: Path,
+    repository: Path,
+    version: int,
+    generation: int | None,
+    threshold: float,
+    as_json: bool,
 ) -> None:
     """Put the weights of a torchvision network in the place of the image model that ships.
 
@@ -65,10 +77,11 @@ def export_image_encoder(
         raise BadSettings(
             f"export needs the train extra, and there is no {error.name}: install tagstream[train]"
         ) from error
-    made = export_given(weights, names, photos, repository, version, threshold)
+    made = export_given(weights, names, photos, repository, version, threshold, generation)
     if as_json:
         write_lines([made])
         return
     if made["photos_left_out"]:
         note(f"{made['photos_left_out']} files in {photos} cannot be read as photos and were left out")
-    click.echo(f"{made['network']}, {made['classes']:,} classes: {repository / 'image_encoder' / str(version)}")
+    where = repository / "image_encoder" / str(version)
+    click.echo(f"{made['network']}, {made['classes']:,} classes, generation {made['generation']}: {where}")

@@ -9,8 +9,9 @@ from tagstream.command_line.broker_option import kafka_option
 from tagstream.command_line.common import TagstreamCommand, current_settings, json_option, run_until_stopped
 from tagstream.command_line.failures import Interrupted
 from tagstream.command_line.feed_options import feed_options, open_feed
+from tagstream.command_line.ingest_page import answering
 from tagstream.command_line.output import note, write_lines
-from tagstream.command_line.progress import RunProgress
+from tagstream.command_line.progress import RunProgress, in_reasons
 from workers.counters import Outcome, Rate
 from workers.progress import Progress
 
@@ -56,7 +57,9 @@ def ingest(
         await asyncio.to_thread(ensure_topics, settings, topics)
         with RunProgress() as progress:
             shown = _Shown(progress)
-            report = await Ingest(source, settings, topics).run(stop, shown)
+            run = Ingest(source, settings, topics)
+            async with answering(settings.ingest_http, run.snapshot):
+                report = await run.run(stop, shown)
         return report, stop.is_set() and not report.ended
 
     report, interrupted = run_until_stopped(work)
@@ -92,6 +95,7 @@ class _Shown:
                 outcomes=dropped,
                 dropped=dropped,
                 waiting_for=progress.waiting_for,
+                source_counts=progress.source_counts,
             )
         )
 
@@ -103,6 +107,8 @@ def summary(report: "IngestReport") -> str:
     parts = [f"{progress.posts:,} posts in {progress.elapsed_seconds:.1f} s ({rate:,.0f} posts/s)"]
     if progress.letters:
         parts.append(f"dead letters: {progress.letters:,}")
+    if reasons := in_reasons(progress.source_counts):
+        parts.append(f"source: {reasons}")
     if progress.in_flight:
         parts.append(f"not acknowledged, and read again: {progress.in_flight:,}")
     return "; ".join(parts)
@@ -118,6 +124,7 @@ def report_document(report: "IngestReport") -> dict[str, Any]:
         "read": progress.read,
         "published": progress.published,
         "dead_letters": progress.letters,
+        "source": dict(progress.source_counts),
         "ended": report.ended,
         "abandoned": progress.in_flight,
         "cursor": progress.cursor,

@@ -155,7 +155,7 @@ def read_again(letter: DeadLetter) -> Event:
     Raises:
         MalformedPost: it still cannot be read, or too little of it was kept.
     """
-    from ingest.sources.jsonl import read_line
+    from ingest.sources.jsonl.source import read_line
 
     if letter.size > len(letter.body):
         raise MalformedPost(

@@ -13,13 +13,13 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ingest.sources.base import Received
-from ingest.sources.jsonl import JsonlSource
+from ingest.sources.jsonl.source import JsonlSource
 from ingest.sources.open import open_source
 from search.open import open_index
 from tagstream.posts import Post
@@ -77,6 +77,10 @@ class PacedSource:
         events = [Received(post, str(place)) for place, post in enumerate(self._posts[self._sent : end], self._sent)]
         self._sent = end
         return events
+
+    def counts(self) -> Mapping[str, int]:
+        """None: it gives all that it has."""
+        return {}
 
     async def close(self) -> None:
         """Nothing to close."""

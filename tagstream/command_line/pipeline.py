@@ -117,6 +117,8 @@ def summary(report: RunReport) -> str:
         parts.append(reasons)
     if reasons := in_reasons(progress.dropped):
         parts.append(f"dropped: {reasons}")
+    if reasons := in_reasons(progress.source_counts):
+        parts.append(f"source: {reasons}")
     return "; ".join(parts)
 
 
@@ -131,6 +133,7 @@ def report_document(report: RunReport) -> dict[str, Any]:
         "finished": progress.finished,
         "outcomes": dict(progress.outcomes),
         "dropped": dict(progress.dropped),
+        "source": dict(progress.source_counts),
         "ended": report.ended,
         "abandoned": report.abandoned,
         "cursor": report.cursor,

@@ -55,11 +55,13 @@ def progress_line(progress: Progress) -> str:
     ]
     if dropped := in_reasons(progress.dropped):
         parts.append(f"dropped: {dropped}")
+    if counted := in_reasons(progress.source_counts):
+        parts.append(f"source: {counted}")
     if progress.waiting_for:
         parts.append(f"waiting for {progress.waiting_for}")
     return " | ".join(parts)
 
 
-def in_reasons(counts: Mapping[Outcome, int]) -> str:
+def in_reasons(counts: Mapping[Outcome, int] | Mapping[str, int]) -> str:
     """`duplicate 3, malformed 1`: the counts that are not zero, empty if all are."""
     return ", ".join(f"{reason} {number:,}" for reason, number in counts.items() if number)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tagstream.command_line.measuring import LocalFigures
+    from tagstream.command_line.measuring_sight import SightFigures
     from tagstream.command_line.measuring_stack import StackFigures, StackRound
 
 
@@ -37,6 +38,17 @@ def stack_report(figures: "StackFigures") -> list[str]:
         "",
         f"from ingest until a search finds it, {latency.posts:,} posts at {latency.posts_per_second:.0f} posts/s: "
         f"{latency.p50_ms:.0f} ms p50, {latency.p95_ms:.0f} ms p95, {latency.p99_ms:.0f} ms p99",
+    ]
+
+
+def sight_report(figures: "SightFigures") -> list[str]:
+    """What photos change."""
+    return [
+        f"{figures.posts:,} posts, {figures.with_photo:,} with a photo, {figures.with_alt:,} of them described",
+        f"{figures.photos:,} photos seen, {figures.photos_labelled:,} given a label",
+        f"other names by the author's description   {figures.changed_by_alt:6,} of {figures.with_alt:,}",
+        f"other names by pixels                     {figures.changed_by_pixels:6,} of {figures.with_photo:,}",
+        f"another score alone by pixels             {figures.changed_score_by_pixels:6,} of {figures.with_photo:,}",
     ]
 
 

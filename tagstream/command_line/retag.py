@@ -2,14 +2,14 @@
 
 ::
 
-    index: degraded:… ─▶ the post again, its photos unfetched ─▶ photos ─▶ the pipeline of `run` ─▶ index
+    index: degraded:… ─▶ the post again, with the thumbnails that are kept ─▶ other photos ─▶ as in `run` ─▶ index
 
 A whole answer has the higher generation, so it replaces the degraded one and nothing else (invariants 5 and 9); where
 the photo is still away the answer is the one that is there. Any number may run at once, or be killed.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -51,7 +51,8 @@ def retag(index_spec: str | None, models_spec: str | None, as_json: bool) -> Non
     """Tag again what was tagged without its photos.
 
     While the image model or a photo was away posts were tagged from their text and marked: `tagstream search
-    degraded:photo` shows them. Fetches their photos anew and tags them; the rest of the index is left alone.
+    degraded:photo` shows them. Tags them by the thumbnails that the index keeps, and fetches the photos of which it has
+    none; the rest of the index is left alone.
     """
     settings = current_settings(index=index_spec, models=models_spec)
     tagger, eyes = load_tagger(settings), load_eyes(settings)
@@ -81,7 +82,7 @@ def _run(settings: Settings, tagger: Tagger, eyes: Eyes | None) -> tuple[RunRepo
                     progress=progress,
                 )
             if posts.without_url:
-                note(f"{posts.without_url:,} posts were left as they are: their photos came without a URL")
+                note(f"{posts.without_url:,} posts were left as they are: photos that nobody kept came without a URL")
         return report, stop.is_set() and not report.ended
 
     return run_until_stopped(work)
@@ -95,8 +96,9 @@ def photos_again(posts: "DegradedPosts", album: Album, settings: Settings) -> Wi
 class DegradedPosts:
     """A `Source`: the degraded posts of an index, newest first, as they were before they were tagged.
 
-    It has no place to go on from: what is whole is no longer among them. A post whose photo has no URL is left as it
-    is: its photo came with the feed, and cannot be had again; `without_url` counts them.
+    It has no place to go on from: what is whole is no longer among them. Each photo whose thumbnail the index keeps has
+    it again. A post of which neither that nor a URL is left stays as it is: its photo came with the feed, and cannot be
+    had again; `without_url` counts them.
     """
 
     def __init__(self, index: EntityIndex) -> None:
@@ -113,24 +115,39 @@ class DegradedPosts:
         """The next ones; empty at the end."""
         while not self._ended:
             page = await self._index.search(Query(_DEGRADED, size=min(limit, PAGE), after=self._after))
+            posts = [untagged(post, await self._thumbnails(post)) for post in page.posts]
+            # Only now: should the index go away before, the same page is asked for again.
             self._after, self._ended = page.next, page.next is None
-            posts = [untagged(post) for post in page.posts]
             self.without_url += posts.count(None)
             if again := [Received(post, post.id) for post in posts if post is not None]:
                 return again
         return ()
 
+    def counts(self) -> Mapping[str, int]:
+        """None: what cannot be had again is said by itself."""
+        return {}
+
+    async def _thumbnails(self, post: TaggedPost) -> list[bytes | None]:
+        return [
+            None if media.sha256 is None else await self._index.thumbnail(post.id, ordinal)
+            for ordinal, media in enumerate(post.media)
+        ]
+
     async def close(self) -> None:
         """Nothing to close."""
 
 
-def untagged(post: TaggedPost) -> Post | None:
-    """The post as its source gave it, its photos unfetched; None where one of them cannot be fetched again."""
-    if any(media.url is None and media.sha256 is not None for media in post.media):
+def untagged(post: TaggedPost, thumbnails: Sequence[bytes | None]) -> Post | None:
+    """The post as its source gave it, with the thumbnails of its media where there are any, its other photos unfetched.
+
+    None where one of these cannot be fetched again.
+    """
+    media = [one.model_copy(update={"thumbnail": jpeg}) for one, jpeg in zip(post.media, thumbnails, strict=True)]
+    if any(one.url is None and one.sha256 is not None and one.thumbnail is None for one in media):
         return None
     fields = {name: getattr(post, name) for name in Post.model_fields if name in TaggedPost.model_fields}
     fields["hashtags"] = tuple(Hashtag(text=tag.text, start=tag.start, end=tag.end) for tag in post.hashtags)
-    fields["media"] = tuple(map(_unfetched, post.media))
+    fields["media"] = tuple(map(_unfetched, media))
     return Post(**fields)
 
 

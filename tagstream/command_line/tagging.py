@@ -25,10 +25,11 @@ from tagstream.command_line.common import (
 )
 from tagstream.command_line.failures import Interrupted
 from tagstream.command_line.output import console, marked, note, printable, write_lines
+from tagstream.command_line.tagging_photo import with_photo
 from tagstream.errors import BadSettings, Poison
 from tagstream.hashtag_spans import hashtags_of
 from tagstream.posts import ENTITY_TYPES, DeadLetter, EntityType, Event, Media, Post, TaggedPost, clean_text
-from workers.tagger import Tagger
+from workers.tagger import NOTHING_SEEN, Sight, Tagger
 
 _POSTS_AT_ONCE = 512
 _REFUSALS_SHOWN = 10
@@ -54,6 +55,12 @@ class EntityTypes(click.ParamType):
 
 @click.command(cls=TagstreamCommand)
 @click.argument("text", required=False)
+@click.option(
+    "--photo",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A photo of TEXT: what the image model sees in it helps, and is shown.",
+)
 @click.option("--alt", metavar="TEXT", help="What the author says is in the post's picture.")
 @click.option("--input", "source_path", metavar="FILE", help="Tag the posts of a file of JSON lines; - reads stdin.")
 @click.option("--output", metavar="FILE", help="Where the tagged posts of --input go. [default: standard output]")
@@ -67,6 +74,7 @@ class EntityTypes(click.ParamType):
 @json_option
 def tag(
     text: str | None,
+    photo: Path | None,
     alt: str | None,
     source_path: str | None,
     output: str | None,
@@ -87,6 +95,8 @@ def tag(
         raise click.UsageError("--types goes with --conll")
     if alt is not None and text is None:
         raise click.UsageError("--alt goes with TEXT")
+    if photo is not None and text is None:
+        raise click.UsageError("--photo goes with TEXT")
     settings = current_settings(models=models_spec)
     if conll is not None:
         _score(conll, load_tagger(settings), types or ENTITY_TYPES, as_json=as_json)
@@ -94,7 +104,11 @@ def tag(
         _refuse_the_same_file(source_path, output)
         _tag_file(source_path, output, load_tagger(settings))
     elif text is not None:
-        _show(_tag_text(post_of(text, alt), load_tagger(settings)), as_json=as_json)
+        post = post_of(text, alt)
+        sight = NOTHING_SEEN
+        if photo is not None:
+            post, sight = with_photo(post, photo, settings)
+        _show(_tag_text(post, sight, load_tagger(settings)), as_json=as_json)
 
 
 def post_of(text: str, alt: str | None = None) -> Post:
@@ -112,8 +126,8 @@ def post_of(text: str, alt: str | None = None) -> Post:
         raise BadSettings(f"{first['loc'][0]} cannot be that of a post: {first['msg']}") from error
 
 
-def _tag_text(post: Post, tagger: Tagger) -> TaggedPost:
-    return tagger.tag(tagger.prepare([post]))[0]
+def _tag_text(post: Post, sight: Sight, tagger: Tagger) -> TaggedPost:
+    return tagger.tag(tagger.prepare([post], [sight]))[0]
 
 
 def _show(post: TaggedPost, *, as_json: bool) -> None:
@@ -125,6 +139,8 @@ def _show(post: TaggedPost, *, as_json: bool) -> None:
     for entity in post.entities:
         place = ", in a hashtag" if entity.in_hashtag else ""
         target.print(f"  {entity.type:<4} {printable(entity.text)}  ({entity.score:.2f}{place})", markup=False)
+    if post.image_labels:
+        target.print(f"  photo: {printable(', '.join(post.image_labels))}", markup=False)
     for hashtag in post.hashtags:
         target.print(f"  #{printable(hashtag.text)} = {printable(' '.join(hashtag.words))}", markup=False)
     if not post.entities:
@@ -181,7 +197,7 @@ def _tag_file(source_path: str, output: str | None, tagger: Tagger) -> None:
     run = _FileRun()
 
     async def work(stop: asyncio.Event) -> bool:
-        from ingest.sources.jsonl import JsonlSource
+        from ingest.sources.jsonl.source import JsonlSource
         from workers.abandonable import unless_stopped
 
         source = JsonlSource(source_path)

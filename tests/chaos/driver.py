@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,9 @@ class TracedSource:
             os.pwrite(self._descriptor, f"{self._read} {received[-1].cursor}".ljust(199).encode() + b"\n", 0)
             self._death.passes(CrashPoint.AFTER_READ)
         return received
+
+    def counts(self) -> Mapping[str, int]:
+        return self._source.counts()
 
     async def close(self) -> None:
         await self._source.close()

@@ -12,6 +12,7 @@ from typing import Any
 
 START_US = 1_714_560_000_000_000  # 2024-05-01 10:40 UTC
 TICK_US = 1_000_000
+AWAY_US = 60_000_000  # nobody is back sooner from being deleted
 _ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 _WORDS = (
     "Angela Merkel",
@@ -126,6 +127,7 @@ class World:
         if status in ("deleted", "takendown"):
             account.posts.clear()
             account.hidden = False
+            self.now_us += AWAY_US
         else:
             account.hidden = not active
 

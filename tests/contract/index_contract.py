@@ -5,11 +5,12 @@ Each scenario has the number of its promise in docs/index.md.
 
 from contract_counting import CountingContract
 from contract_hiding import HidingContract
+from contract_media import MediaContract
 from contract_reading import ReadingContract
 from contract_writing import WritingContract
 
 
-class IndexContract(WritingContract, ReadingContract, CountingContract, HidingContract):
+class IndexContract(WritingContract, ReadingContract, CountingContract, HidingContract, MediaContract):
     """Inherit from it in a class named Test..., with an asynchronous fixture `index`: a new, empty index.
 
     What an implementation cannot promise it declares (`whole_batches = False`), and docs/index.md says so.

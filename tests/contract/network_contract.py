@@ -11,6 +11,7 @@ Each scenario has a number:
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from network_server import (
@@ -194,6 +195,43 @@ class NetworkContract:
         for wait, least in zip(waits, (0.02, 0.04, 0.08, 0.08, 0.08), strict=True):
             assert wait >= least * 0.9
 
+    async def test_3_no_attempt_leaves_its_connection_behind(self, server: ScriptedServer) -> None:
+        """Half-open, refused and lost ones in turn, so that one is given up while another is still closing."""
+        begin = await self.begin(server)
+        faults: list[Fault] = [Stall(1), Drop(1), Stall(0), Refuse(503), Drop(0), Stall(1), Refuse(429, "0")]
+        server.faults.extend([*faults, Endless(0)])
+        await server.publish(20)
+        async with self.reading(server, begin) as source:
+            reader = asyncio.create_task(_read_quietly(source))
+            await until(lambda: source.counts()["reconnect"] == len(faults) + 1)
+            await until(lambda: server.open_connections == 1)
+            await until(lambda: client_sockets(server.port) == 1)
+            await source.close()
+            await reader
+        await until(lambda: client_sockets(server.port) == 0)
+
+    async def test_3_while_it_stays_away_nothing_is_open(self, server: ScriptedServer) -> None:
+        begin = await self.begin(server)
+        server.faults.extend([Stall(0), Refuse(503, "60")])
+        async with self.reading(server, begin) as source:
+            reader = asyncio.create_task(_read_quietly(source))
+            await until(lambda: len(server.attempts) == 2)
+            await until(lambda: client_sockets(server.port) == 0)
+            await source.close()
+            await reader
+
+    async def test_3_what_it_counts_has_its_names_from_the_start(self, server: ScriptedServer) -> None:
+        source = self.make_source(server)
+        names = list(source.counts())
+        assert not any(source.counts().values())
+        begin = await self.begin(server)
+        await server.publish(3)
+        server.faults.append(Refuse(503))
+        async with self.reading(server, begin) as reading:
+            await read_ids(reading, 3)
+            assert list(reading.counts()) == names
+            assert reading.counts() == {**dict.fromkeys(names, 0), "reconnect": 1}
+
     async def test_3c_an_accepting_server_that_drops_at_once_is_not_hammered(self, server: ScriptedServer) -> None:
         begin = await self.begin(server)
         server.faults.extend([Drop(0)] * 5)
@@ -375,6 +413,13 @@ def _is_ours(task: asyncio.Task[object]) -> bool:
     """Whether the task runs code of the sources; a fake server's own tasks may outlive a client for a moment."""
     frames = [frame.f_code.co_filename for frame in task.get_stack()]
     return any("/ingest/" in name for name in frames)
+
+
+def client_sockets(port: int) -> int:
+    """How many TCP connections to that port of loopback their client has not closed."""
+    lines = [line.split() for line in Path("/proc/self/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    not_closed = ("01", "08")  # established, and closed by the server only
+    return sum(int(line[2].partition(":")[2], 16) == port and line[3] in not_closed for line in lines)
 
 
 async def until(condition: Callable[[], bool]) -> None:

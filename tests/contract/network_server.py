@@ -99,13 +99,14 @@ class ScriptedServer(ABC):
     """The log of a network, and what goes wrong with the connections to it.
 
     `faults` holds what happens on each of the next connections (attempts that are refused count too); without one
-    the server behaves. `attempts` are the loop's times of all attempts to connect.
+    the server behaves. `attempts` are the loop's times of all attempts to connect. `port` is where it listens.
     """
 
     def __init__(self) -> None:
         self.faults: deque[Fault] = deque()
         self.attempts: list[float] = []
         self.open_connections = 0
+        self.port = 0
         self.endless_bytes = 0
         self.resume = asyncio.Event()
         self.published = 0

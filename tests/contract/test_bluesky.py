@@ -27,10 +27,10 @@ from network_server import Drop, Heartbeats, Refuse, ScriptedServer, Stall
 from websocket_peer import BINARY, TEXT, frame_head
 
 from ingest.sources.base import Received
-from ingest.sources.bluesky import BlueskySource, JetstreamLimits
-from ingest.sources.bluesky_compression import FrameDecompressor, read_dictionary
-from ingest.sources.bluesky_frame import FrameReader, MalformedFrame
-from ingest.sources.bluesky_options import read_options
+from ingest.sources.bluesky.compression import FrameDecompressor, read_dictionary
+from ingest.sources.bluesky.frame import FrameReader, MalformedFrame
+from ingest.sources.bluesky.options import read_options
+from ingest.sources.bluesky.source import BlueskySource, JetstreamLimits
 from ingest.sources.network import USER_AGENT, FeedUnavailable, NetworkSource
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
 from tagstream.posts import DeadLetter, Post

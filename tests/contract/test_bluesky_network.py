@@ -17,8 +17,8 @@ from jetstream_server import JetstreamServer
 from network_contract import QUICK, until
 from network_server import Drop, Fault, HalfFrame, Refuse, Stall
 
-from ingest.sources.bluesky import BlueskySource, JetstreamLimits
-from ingest.sources.bluesky_options import read_options
+from ingest.sources.bluesky.options import read_options
+from ingest.sources.bluesky.source import BlueskySource, JetstreamLimits
 from search.index import SourceCursor
 from search.sqlite import SqliteIndex
 from tagstream.posts import TaggedPost
@@ -111,8 +111,8 @@ class Site:
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     world = World(seed=20)
-    # The second server's clock is four seconds behind.
-    servers = (JetstreamServer(world), JetstreamServer(world, clock_us=-4_000_000))
+    # The first server's clock is five seconds ahead, the second's seven behind.
+    servers = (JetstreamServer(world, clock_us=5_000_000), JetstreamServer(world, clock_us=-7_000_000))
     for server in servers:
         await server.start()
     index = await SqliteIndex.open(tmp_path / "index.db")
@@ -212,4 +212,24 @@ async def test_an_account_that_was_deleted_and_came_back_keeps_what_it_wrote_sin
     async with site.reading():
         await site.read_to_the_end()
     assert [id_ for id_ in await site.shown() if account.did in id_] == [f"bluesky:{account.did}/{key}"]
+    await site.assert_is_the_network()
+
+
+async def test_what_one_server_gave_another_erases_and_shows_again_although_its_clock_is_behind(site: Site) -> None:
+    await site.begin()
+    gone, back = site.world.accounts[1], site.world.accounts[4]
+    async with site.reading():
+        site.world.write_post(gone)
+        kept = site.world.write_post(back)
+        site.world.set_status(back, False, "deactivated")
+        await site.read_to_the_end()
+        assert f"bluesky:{gone.did}" in " ".join(await site.shown())
+        await site.servers[0].stop()
+        await until(lambda: site.servers[1].open_connections > 0)
+        site.world.set_status(gone, False, "deleted")
+        site.world.set_status(back, True)
+        await site.read_to_the_end()
+        assert f"bluesky:{gone.did}" not in " ".join(await site.held())
+        assert f"bluesky:{back.did}/{kept}" in await site.shown()
+        await site.servers[0].start()
     await site.assert_is_the_network()

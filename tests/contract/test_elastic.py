@@ -34,7 +34,7 @@ async def remove(index: ElasticIndex) -> None:
     """Takes the index off the server, which refuses to delete by pattern."""
     indices = index.client.raw.indices
     await indices.delete(index=list(await indices.get_mapping(index=f"{index.address.names.prefix}-*")))
-    await indices.delete_index_template(name=f"{index.address.names.prefix}-posts")
+    await indices.delete_index_template(name=[f"{index.address.names.prefix}-{kind}" for kind in ("posts", "media")])
 
 
 class TestElastic(IndexContract):

@@ -61,7 +61,7 @@ async def opened(elasticsearch: Any, prefix: str) -> AsyncIterator[Opener]:
         if names:
             await client.indices.delete(index=names)
         with suppress(NotFoundError):
-            await client.indices.delete_index_template(name=f"{prefix}-posts")
+            await client.indices.delete_index_template(name=[f"{prefix}-{kind}" for kind in ("posts", "media")])
 
 
 @asynccontextmanager

@@ -24,10 +24,10 @@ from network_server import Drop, Heartbeats, Refuse, ScriptedServer, first_occur
 from pydantic import SecretStr
 
 from ingest.sources.base import Received
-from ingest.sources.mastodon import Backfilling, MastodonSource
-from ingest.sources.mastodon_api import MastodonLimits
-from ingest.sources.mastodon_feed import parse_feed
-from ingest.sources.mastodon_status import PassedOver
+from ingest.sources.mastodon.api import MastodonLimits
+from ingest.sources.mastodon.feed import parse_feed
+from ingest.sources.mastodon.source import Backfilling, MastodonSource
+from ingest.sources.mastodon.status import PassedOver
 from ingest.sources.network import FeedUnavailable, NetworkSource
 from tagstream.errors import BadSettings, CorruptState
 from tagstream.posts import DeadLetter, Deletion, Post

@@ -69,7 +69,7 @@ class LineServer(ScriptedServer):
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.port = self._server.sockets[0].getsockname()[1]
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:

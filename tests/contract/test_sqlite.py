@@ -12,16 +12,17 @@ from pathlib import Path
 
 import pytest
 import writer_process
-from contract_posts import START, found, indexable, stored, tagged, write
+from contract_media import illustrated, shown
+from contract_posts import OBSERVED, START, found, indexable, stored, tagged, write
 from contract_writing import status
 from index_contract import IndexContract
 
 from search import sqlite_schema, sqlite_terms, sqlite_upgrade, sqlite_writes, writer_lock
-from search.index import Query, SourceCursor
+from search.index import Indexable, Query, SourceCursor, Thumbnail
 from search.open import open_index
 from search.sqlite import SqliteIndex
 from tagstream.errors import BadSettings, CorruptState, IndexUnavailable, NewerVersion, UnreadableInput
-from tagstream.posts import Deletion
+from tagstream.posts import Deletion, Media
 
 WRITER = Path(writer_process.__file__)
 REPOSITORY = WRITER.parents[2]
@@ -92,7 +93,7 @@ def assert_sound(path: Path) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("step", ["_write_registry", "_remove", "_write_standings", "_add"])
+@pytest.mark.parametrize("step", ["_write_registry", "_remove", "_write_standings", "_add", "_settle_thumbnails"])
 async def test_a_write_that_fails_at_any_step_leaves_nothing(
     index: SqliteIndex, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -128,14 +129,19 @@ async def test_everything_is_there_again_after_reopening(path: Path) -> None:
 
 async def test_a_removed_post_is_gone_from_the_file(path: Path) -> None:
     index = await SqliteIndex.open(path)
-    secret = tagged("a", "xylophonist", names=["Quetzalcoatl"], author="zarathustra")
-    await write(index, secret, *(tagged(str(number), "xylem") for number in range(50)))
+    media = [Media(sha256=f"{number}" * 64) for number in range(2)]
+    secret = tagged("a", "xylophonist", names=["Quetzalcoatl"], author="zarathustra", media=media)
+    thumbnails = tuple(
+        Thumbnail(one.sha256 or "", b"Xanthippe" * size) for one, size in zip(media, (1, 7000), strict=True)
+    )
+    await write(index, Indexable(secret, OBSERVED, 0, thumbnails), *(tagged(str(at), "xylem") for at in range(50)))
+    await index.keep_thumbnails([Indexable(secret, OBSERVED, 0, (Thumbnail("2" * 64, b"Xenophanes" * 900),))])
     await write(index, Deletion(id="jsonl:a", source="jsonl"))
     await index.compact()
     await index.close()
     content = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert b"xylem" in content
-    for trace in (b"xylophonist", b"ophonist", b"uetzalcoatl", b"zarathustra"):
+    for trace in (b"xylophonist", b"ophonist", b"uetzalcoatl", b"zarathustra", b"Xanthippe", b"Xenophanes"):
         assert trace not in content
 
 
@@ -285,6 +291,22 @@ async def test_a_file_from_before_accounts_could_be_hidden_is_brought_up_to_date
         await write(index, status("x", 1, hidden=True), tagged("a", "word", author="x"), tagged("b", "word"))
         assert await found(index, "word") == ["b"]
         await index.close()
+
+
+async def test_a_file_from_before_thumbnails_gets_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_upgrade, "MIGRATIONS", sqlite_upgrade.MIGRATIONS[:2])
+        patch.setattr(sqlite_writes._Batch, "_settle_thumbnails", lambda _: None)
+        old = await SqliteIndex.open(path)
+        await write(old, illustrated("a", "A", brought=""), illustrated("b", "B", brought=""))
+        await old.close()
+    reader = await SqliteIndex.open(path, create=False)
+    assert await reader.thumbnail("jsonl:a", 0) is None
+    await reader.close()
+    index = await SqliteIndex.open(path)
+    await write(index, illustrated("a", "A", generation=3), illustrated("b", "B"), illustrated("c", "C"))
+    assert [await shown(index, name) for name in "abc"] == ["A", "B", "C"]
+    await index.close()
 
 
 async def test_a_hidden_author_stays_hidden_when_the_terms_are_built_anew(

@@ -28,7 +28,7 @@ from x_server import (
 )
 
 from ingest.sources.network import NetworkSource
-from ingest.sources.x import XSource
+from ingest.sources.x.source import XSource
 
 BEGAN = datetime(2024, 5, 1, 12, tzinfo=UTC)
 BEGAN_MS = int(BEGAN.timestamp() * 1000)

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,9 @@ class Feed:
         batch = [Received(self._events[number], str(number + 1)) for number in range(self._given, end)]
         self._given = end
         return batch
+
+    def counts(self) -> Mapping[str, int]:
+        return {}
 
     async def close(self) -> None: ...
 

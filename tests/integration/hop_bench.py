@@ -107,6 +107,13 @@ def read_segmented(records: Sequence[Record]) -> Sequence[Any]:
     return read_posts(records)
 
 
+class NoStore:
+    """The first hop asks nothing of an index but to take thumbnails."""
+
+    async def keep_thumbnails(self, _: Sequence[Any]) -> int:
+        return 0
+
+
 async def measure(settings: Settings, posts: int, *, hop: bool) -> None:
     topics = open_topics(settings)
     between = Topic(f"{settings.topic_prefix}posts.segmented", settings.partitions, 1, 600_000, "id", "post")
@@ -118,7 +125,7 @@ async def measure(settings: Settings, posts: int, *, hop: bool) -> None:
     pipeline.attach(lambda: consumer_of(app))
     tagged = Publisher(app)
     tagger = SegmentingStub(None if hop else segmenter)
-    steps = open_steps(settings, None, tagger, None, tagged, topics, pools)  # type: ignore[arg-type]
+    steps = open_steps(settings, None, tagger, NoStore(), tagged, topics, pools)  # type: ignore[arg-type]
 
     async def segment_posts(stream: Any) -> None:
         stage = segment_stage(segmenter, publish, pools.records, between.name)

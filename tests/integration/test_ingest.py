@@ -19,7 +19,7 @@ from ingest.cursors import CursorKeeper, Superseded
 from ingest.publisher import Publisher
 from ingest.records import letter_record
 from ingest.run import Ingest
-from ingest.sources.jsonl import JsonlSource
+from ingest.sources.jsonl.source import JsonlSource
 from ingest.sources.simulate.oracle import truth
 from ingest.sources.simulate.source import SimulatedSource
 from ops.stack.java import java

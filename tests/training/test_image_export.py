@@ -97,27 +97,54 @@ def test_the_int8_file_is_static_and_its_convolutions_are_int8(exported):
     assert (exported / MODEL).stat().st_size < 0.3 * (exported / "fp32.onnx").stat().st_size
 
 
-def test_a_version_is_installed_whole_and_one_of_another_shape_is_refused(tmp_path, exported):
-    description = ImageDescription(
-        labels=[str(number) for number in range(11)], side=INPUT_SIDE, region_width=FEATURE_WIDTH, temperature=1.5,
-        threshold=0.5, precision=0.9,
-    )  # fmt: skip
-    folder, repository = tmp_path / "made", tmp_path / "repository"
+@pytest.fixture
+def made(tmp_path, exported):
+    """A folder with the files of a version, but for its description."""
+    folder = tmp_path / "made"
     folder.mkdir()
     for name in (MODEL, GPU_MODEL):
         shutil.copyfile(exported / name, folder / name)
-    (folder / LABELS).write_text(description.model_dump_json())
-    for version in (1, 2, 1):
-        files.install(folder, repository, version)
-    assert open_image_version(repository, 1).description == open_image_version(repository, 2).description == description
-    other = description.model_copy(update={"side": 224})
-    (folder / LABELS).write_text(other.model_dump_json())
-    before = {path: path.read_bytes() for path in repository.rglob("*") if path.is_file()}
+    return folder
+
+
+def description_of(generation, side=INPUT_SIDE):
+    return ImageDescription(
+        labels=[str(number) for number in range(11)], side=side, region_width=FEATURE_WIDTH, temperature=1.5,
+        threshold=0.5, precision=0.9, generation=generation,
+    )  # fmt: skip
+
+
+def install(made, repository, version, description):
+    (made / LABELS).write_text(description.model_dump_json())
+    files.install(made, repository, version)
+
+
+def contents(repository):
+    return {path: path.read_bytes() for path in repository.rglob("*") if path.is_file()}
+
+
+def test_a_version_is_installed_whole_and_one_of_another_shape_is_refused(tmp_path, made):
+    repository = tmp_path / "repository"
+    for version, generation in ((1, 3), (2, 5), (1, 7), (1, 7)):
+        install(made, repository, version, description_of(generation))
+    assert open_image_version(repository, 1).description == description_of(7)
+    assert open_image_version(repository).description == description_of(5)
+    before = contents(repository)
     with pytest.raises(
         BadSettings, match=r"version 2 would have .*\(224, 11, 256\), and version 1 has \(56, 11, 256\)"
     ):
-        files.install(folder, repository, 2)
-    assert {path: path.read_bytes() for path in repository.rglob("*") if path.is_file()} == before
+        install(made, repository, 2, description_of(9, side=224))
+    assert contents(repository) == before
     shutil.rmtree(repository / NAME / "1")
-    files.install(folder, repository, 2)
+    install(made, repository, 2, description_of(9, side=224))
     assert "dims: [ 3, 224, 224 ]" in (repository / NAME / "config.pbtxt").read_text()
+
+
+def test_a_version_that_would_not_replace_what_the_others_said_is_refused(tmp_path, made):
+    repository = tmp_path / "repository"
+    install(made, repository, 1, description_of(5))
+    before = contents(repository)
+    for version, generation in ((2, 5), (2, 3), (1, 3)):
+        with pytest.raises(BadSettings, match=rf"have the generation {generation}, and version 1 has 5.*take 7"):
+            install(made, repository, version, description_of(generation))
+    assert contents(repository) == before

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from image_models import write_version
 from PIL import Image
 
 from tagstream.command_line.application import application
 from tagstream.errors import BadSettings, UnreadableInput
 from training.image.given_weights import FEWEST_PHOTOS, export_given, read_photos
 from training.image.torchvision_networks import NETWORKS, network_of
-from workers.image_encoder import ImageEncoder
+from workers.image_encoder import open_image_encoder
 from workers.image_repository import open_image_version
 
 # As their publishers count them, with 1,000 classes.
@@ -156,11 +157,11 @@ def test_what_the_command_makes_is_served_as_the_model_that_ships(given):
     )
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout.splitlines()[-1]) == {
-        "network": "resnet18", "classes": 5, "photos": FEWEST_PHOTOS, "photos_left_out": 1,
+        "network": "resnet18", "classes": 5, "generation": 3, "photos": FEWEST_PHOTOS, "photos_left_out": 1,
     }  # fmt: skip
     version = open_image_version(given / "models")
     assert version.version == 3
-    encoder = ImageEncoder(version, threads=1)
+    encoder = open_image_encoder(version, threads=1)
     buffer = io.BytesIO()
     Image.open(given / "photos" / "0.jpg").resize((256, 192)).save(buffer, "JPEG")
     (seen,) = encoder.see([buffer.getvalue()], threshold=0.0)
@@ -170,6 +171,20 @@ def test_what_the_command_makes_is_served_as_the_model_that_ships(given):
     card = (version.folder / "model_card.md").read_text()
     assert "resnet18 with the weights of `weights.pth`" in card
     assert "Nothing was measured" in card
+    assert "Generation 3: answers with its labels" in card
+    again = ["export", "image-encoder", *paths, "--version", "4"]
+    refused = CliRunner().invoke(application, [*again, "--generation", "3"]).exception
+    assert "version 4 would have the generation 3" in str(refused)
+    result = CliRunner().invoke(application, again)
+    assert result.exit_code == 0, result.output
+    assert "resnet18, 5 classes, generation 5: " in result.output
+    assert open_image_version(given / "models").description.generation == 5
+
+
+def test_a_generation_that_replaces_nothing_is_refused_before_the_weights_are_read(given, tmp_path):
+    write_version(tmp_path, generation=7)
+    with pytest.raises(BadSettings, match=r"version 2 would have the generation 7, and version 1 has 7.*take 9"):
+        export_given(**arguments(given, weights=tmp_path / "none.pth", repository=tmp_path, version=2, generation=7))
 
 
 def test_what_does_not_fit_together_is_refused_before_anything_is_written(given, tmp_path):

@@ -77,7 +77,7 @@ def test_no_two_classes_are_shown_under_one_name():
 
 def test_the_card_says_what_was_measured(tmp_path):
     description = ImageDescription(
-        labels=["a", "b"], side=56, region_width=256, temperature=1.25, threshold=0.63, precision=0.9,
+        labels=["a", "b"], side=56, region_width=256, temperature=1.25, threshold=0.63, precision=0.9, generation=3,
         record={"recipe": asdict(Recipe.read(RECIPE))},
     )  # fmt: skip
     figure = {

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ingest.sources.base import Received
@@ -36,6 +36,7 @@ class ListSource:
         self.given = 0
         self.opened_at: str | None = "never"
         self.closed = False
+        self.counted: dict[str, int] = {}
         self.failure: Exception | None = None
         self._events = events
         self._live = live
@@ -54,6 +55,9 @@ class ListSource:
             await asyncio.Event().wait()
         self.given = end
         return batch
+
+    def counts(self) -> Mapping[str, int]:
+        return dict(self.counted)
 
     async def close(self) -> None:
         self.closed = True

@@ -9,9 +9,9 @@ from atproto_lexicon import NotOfTheLexicon, check_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources import bluesky_frame
-from ingest.sources.bluesky_frame import FrameReader, PassedOver
-from ingest.sources.bluesky_names import handle_of, post_id_of_uri, revision_of
+from ingest.sources.bluesky import frame as bluesky_frame
+from ingest.sources.bluesky.frame import FrameReader, PassedOver
+from ingest.sources.bluesky.names import handle_of, post_id_of_uri, revision_of
 from tagstream.posts import (
     AccountStatus,
     Author,
@@ -32,6 +32,9 @@ TIME_US = 1_725_911_162_329_308
 # The revision of the example in the documents of Jetstream: 78 ms before its server saw it.
 REV = "3l3qo2vutsw2b"
 REV_US = 1_725_911_162_251_036
+# What the frames of accounts say of their time, and how far an erasure reaches: 30 s beyond that.
+CHANGED_US = 1_725_516_664_870_000
+ERASED_US = CHANGED_US + 30_000_000
 BLOB = {"$type": "blob", "ref": {"$link": CID}, "mimeType": "image/jpeg", "size": 345_678}
 
 
@@ -110,7 +113,7 @@ def test_a_whole_post() -> None:
             ),
         ),
         reply_to="bluesky:did:plc:abc/3kparent",
-        position=TIME_US,
+        position=REV_US,
         hashtags=(Hashtag(text="Café", start=20, end=25), Hashtag(text="voyage", start=47, end=47)),
     )
 
@@ -123,7 +126,7 @@ def test_an_edit_is_a_newer_post_and_a_deletion_reaches_up_to_its_revision() -> 
     deletion = read(envelope("commit", commit("delete", rev=later)))
     assert isinstance(deletion, Deletion)
     assert deletion.id == edit.id
-    assert deletion.position == TIME_US
+    assert deletion.position == edit.position == edit.revision
     assert stored_version(edit.revision, 4094) <= deletion_version(deletion)
     assert stored_version(edit.revision + 1, 1) > deletion_version(deletion)
 
@@ -133,7 +136,7 @@ def test_a_deletion_counts_whatever_its_revision_is(rev: object) -> None:
     body = json.dumps(envelope("commit", commit("delete", rev=rev))).encode()
     event = FrameReader().read(body).event
     assert isinstance(event, Deletion)
-    assert event.revision == TIME_US
+    assert event.revision == event.position == TIME_US
 
 
 @pytest.mark.parametrize(
@@ -165,24 +168,24 @@ def test_revisions_are_in_the_order_of_their_text() -> None:
 @pytest.mark.parametrize(
     ("account", "event"),
     [
-        ({"active": True}, AccountStatus(source="bluesky", author=DID, hidden=False, position=TIME_US)),
+        ({"active": True}, AccountStatus(source="bluesky", author=DID, hidden=False, position=CHANGED_US)),
         (
             {"active": True, "status": "desynchronized"},
-            AccountStatus(source="bluesky", author=DID, hidden=False, position=TIME_US),
+            AccountStatus(source="bluesky", author=DID, hidden=False, position=CHANGED_US),
         ),
         (
             {"active": True, "status": "deleted"},
-            AccountStatus(source="bluesky", author=DID, hidden=False, position=TIME_US),
+            AccountStatus(source="bluesky", author=DID, hidden=False, position=CHANGED_US),
         ),
         *(
             (
                 {"active": False} | ({"status": status} if status else {}),
-                AccountStatus(source="bluesky", author=DID, hidden=True, position=TIME_US),
+                AccountStatus(source="bluesky", author=DID, hidden=True, position=CHANGED_US),
             )
             for status in ("deactivated", "suspended", "desynchronized", "throttled", None)
         ),
         *(
-            ({"active": False, "status": status}, Erasure(source="bluesky", author=DID, position=TIME_US))
+            ({"active": False, "status": status}, Erasure(source="bluesky", author=DID, position=ERASED_US))
             for status in ("deleted", "takendown")
         ),
     ],
@@ -273,7 +276,7 @@ def test_only_the_languages_that_were_asked_for(wanted: set[str], langs: list[st
 
 def test_an_edit_that_leaves_the_languages_takes_the_post_with_it() -> None:
     event = read(post_frame("update", langs=["de"]), FrameReader(frozenset({"en"})))
-    assert event == Deletion(id=f"bluesky:{DID}/3l3qo2vuowo2b", source="bluesky", revision=REV_US, position=TIME_US)
+    assert event == Deletion(id=f"bluesky:{DID}/3l3qo2vuowo2b", source="bluesky", revision=REV_US, position=REV_US)
 
 
 @pytest.mark.parametrize(
@@ -381,7 +384,7 @@ def test_a_dead_letter_knows_whose_it_is_so_that_deletions_reach_it() -> None:
     letter = refused(post_frame(text=None))
     assert letter.post_id == f"bluesky:{DID}/3l3qo2vuowo2b"
     assert letter.author == DID
-    assert letter.position == TIME_US
+    assert letter.position == REV_US
 
 
 def test_names_that_are_too_long_for_an_id_are_hashed() -> None:

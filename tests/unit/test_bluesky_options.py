@@ -2,8 +2,8 @@
 
 import pytest
 
-from ingest.sources.bluesky import BlueskySource
-from ingest.sources.bluesky_options import PUBLIC_SERVERS, BlueskyOptions, read_options
+from ingest.sources.bluesky.options import PUBLIC_SERVERS, BlueskyOptions, read_options
+from ingest.sources.bluesky.source import BlueskySource
 from ingest.sources.open import open_source
 from tagstream.errors import BadSettings
 

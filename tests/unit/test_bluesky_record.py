@@ -9,7 +9,7 @@ from atproto_lexicon import check_post
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources.bluesky_record import MAX_FACETS, hashtags, languages_of, media_of
+from ingest.sources.bluesky.record import MAX_FACETS, hashtags, languages_of, media_of
 from tagstream.posts import Hashtag, Media
 
 DID = "did:plc:eygmaihciaxprqvxpfvl6flk"

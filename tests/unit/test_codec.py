@@ -154,9 +154,9 @@ def test_a_wrong_body_is_a_malformed_post(kind: str, body: dict[str, object], ex
         b"\xd7\xff" + b"\xff" * 8,
         b"\xc7\x0c\xff\x00\x00\x00\x00" + b"\x7f" + b"\xff" * 7,
         msgpack.packb({"kind": "post", "version": True, "body": {}}),
-        msgpack.packb({"kind": ["post"], "version": 1, "body": {}}),
-        msgpack.packb({"kind": "post", "version": 1, "body": {b"id": "x"}}),
-        msgpack.packb({"kind": "post", "version": 1}),
+        msgpack.packb({"kind": ["post"], "version": CONTRACT_VERSION, "body": {}}),
+        msgpack.packb({"kind": "post", "version": CONTRACT_VERSION, "body": {b"id": "x"}}),
+        msgpack.packb({"kind": "post", "version": CONTRACT_VERSION}),
         b"\xdd\xff\xff\xff\xff",
     ],
 )
@@ -184,10 +184,10 @@ def test_hostile_json_is_refused(data: bytes) -> None:
 
 
 def test_a_newer_version_stops_the_reader_whatever_its_kind_and_body() -> None:
-    with pytest.raises(NewerVersion, match=r"version 2.*upgrade"):
+    with pytest.raises(NewerVersion, match=r"version 3.*upgrade"):
         codec.decode(msgpack.packb({"kind": "hologram", "version": CONTRACT_VERSION + 1, "body": 7}))
     with pytest.raises(NewerVersion):
-        codec.decode_json(b'{"version": 2, "smell": "of rain"}')
+        codec.decode_json(b'{"version": 3, "smell": "of rain"}')
 
 
 def test_the_version_before_is_upgraded_and_the_one_before_that_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,14 +198,41 @@ def test_the_version_before_is_upgraded_and_the_one_before_that_refused(monkeypa
 
     old = POST.model_dump(exclude={"version", "text"}) | {"content": POST.text}
     wire = msgpack.packb({"kind": "post", "version": CONTRACT_VERSION - 1, "body": old}, datetime=True)
-    with pytest.raises(MalformedPost, match="too old"):
-        codec.decode(wire)
+    with monkeypatch.context() as without:
+        without.delitem(codec.UPGRADES, CONTRACT_VERSION - 1)
+        with pytest.raises(MalformedPost, match="too old"):
+            codec.decode(wire)
     monkeypatch.setitem(codec.UPGRADES, CONTRACT_VERSION - 1, rename)
     assert codec.decode(wire) == POST
-    document = b'{"version":0,"id":"a:1","source":"a","created_at":"2024-05-01T00:00:00Z","content":"x","model":"m@1",'
+    document = b'{"version":1,"id":"a:1","source":"a","created_at":"2024-05-01T00:00:00Z","content":"x","model":"m@1",'
     assert codec.decode_json(document + b'"generation":1}').text == "x"
     with pytest.raises(MalformedPost, match="too old"):
         codec.decode(msgpack.packb({"kind": "post", "version": CONTRACT_VERSION - 2, "body": old}, datetime=True))
+
+
+@given(messages)
+def test_what_the_version_before_wrote_is_read(message: codec.Message) -> None:
+    """Version 1 had every kind but `account_status`, with the bodies of today."""
+    body = message.model_dump(exclude={"version"})
+    kind = codec._NAMES[type(message)]
+    assert codec.decode(msgpack.packb({"kind": kind, "version": 1, "body": body}, datetime=True)) == message
+    assert type(message).model_validate(message.model_dump() | {"version": 1}) == message
+
+
+@given(tagged)
+def test_a_tagged_post_that_the_version_before_wrote_is_read(post: TaggedPost) -> None:
+    document = codec.encode_json(post).replace(b'"version":2', b'"version":1', 1)
+    assert codec.decode_json(document) == post
+    assert codec.encode_json(codec.decode_json(document)) == codec.encode_json(post)
+
+
+def test_a_kind_that_is_new_stops_the_reader_of_the_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of version 1 meets an `account_status`: it must not keep it as a dead letter."""
+    wire = codec.encode(AccountStatus(source="bluesky", author="did:plc:abc", hidden=True, position=7))
+    monkeypatch.setattr(codec, "CONTRACT_VERSION", 1)
+    monkeypatch.delitem(codec.KINDS, "account_status")
+    with pytest.raises(NewerVersion):
+        codec.decode(wire)
 
 
 def test_sizes_are_bounded_in_both_directions() -> None:
@@ -216,7 +243,7 @@ def test_sizes_are_bounded_in_both_directions() -> None:
         codec.encode(large)
     body = large.model_dump(exclude={"version"})
     with pytest.raises(MalformedPost, match="at most 524288"):
-        codec.decode(msgpack.packb({"kind": "post", "version": 1, "body": body}, datetime=True))
+        codec.decode(msgpack.packb({"kind": "post", "version": 2, "body": body}, datetime=True))
     with pytest.raises(MalformedPost, match="at most 1048576"):
         codec.decode(b"\x00" * 2_000_000)
     with pytest.raises(MalformedPost, match="at most 1048576"):

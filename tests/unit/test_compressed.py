@@ -24,7 +24,7 @@ from ingest.sources.compressed import (
     compression_of,
     open_bytes,
 )
-from ingest.sources.jsonl import JsonlSource
+from ingest.sources.jsonl.source import JsonlSource
 from ingest.sources.lines import MAX_LINE_BYTES
 from tagstream.errors import UnreadableInput
 from tagstream.posts import DeadLetter, Post

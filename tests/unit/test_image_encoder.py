@@ -13,7 +13,14 @@ from PIL import Image
 from tagstream.errors import BadSettings, CorruptState
 from tagstream.settings import REPOSITORY
 from workers import image_encoder
-from workers.image_encoder import NOT_A_PICTURE, ImageEncoder, model_input, probabilities, read_thumbnail
+from workers.image_encoder import (
+    NOT_A_PICTURE,
+    ImageEncoder,
+    model_input,
+    open_image_encoder,
+    probabilities,
+    read_thumbnail,
+)
 from workers.image_repository import LABELS, NAME, ImageDescription, open_image_version
 from workers.repository import MODEL
 
@@ -36,7 +43,7 @@ def jpeg(image: Image.Image, **options) -> bytes:
 
 @pytest.fixture(scope="module")
 def encoder():
-    return ImageEncoder(open_image_version(MODELS), threads=1)
+    return open_image_encoder(open_image_version(MODELS), threads=1)
 
 
 @pytest.fixture
@@ -46,10 +53,7 @@ def repository(tmp_path):
 
 
 def with_description(encoder: ImageEncoder, **changes) -> ImageEncoder:
-    other = object.__new__(ImageEncoder)
-    other.network = encoder.network
-    other.description = encoder.description.model_copy(update=changes)
-    return other
+    return ImageEncoder(encoder.description.model_copy(update=changes), encoder.network)
 
 
 def test_a_thumbnail_gives_labels_by_probability_and_the_features_of_49_regions(encoder):
@@ -214,20 +218,22 @@ def test_a_description_that_is_not_ours_is_fatal(repository, change):
 
 def test_a_name_for_two_classes_is_refused():
     with pytest.raises(ValueError, match="two classes"):
-        ImageDescription(labels=["a", "a"], side=56, region_width=1, temperature=1, threshold=0.5, precision=0.9)
+        ImageDescription(
+            labels=["a", "a"], side=56, region_width=1, temperature=1, threshold=0.5, precision=0.9, generation=3
+        )
 
 
 def test_a_network_that_is_not_the_described_one_is_fatal(repository):
     version = open_image_version(repository)
     fewer = version.description.model_copy(update={"labels": version.description.labels[:-1]})
     with pytest.raises(CorruptState, match=r"has 200 classes and 256 .* description 199"):
-        ImageEncoder(replace(version, description=fewer), threads=1)
+        open_image_encoder(replace(version, description=fewer), threads=1)
     wider = version.description.model_copy(update={"side": 112})
     with pytest.raises(CorruptState, match="not of 112 x 112 pixels"):
-        ImageEncoder(replace(version, description=wider), threads=1)
+        open_image_encoder(replace(version, description=wider), threads=1)
     (version.folder / MODEL).write_bytes(b"no network")
     with pytest.raises(CorruptState, match="cannot run it"):
-        ImageEncoder(version, threads=1)
+        open_image_encoder(version, threads=1)
     shutil.copyfile(MODELS / "mner" / "1" / MODEL, version.folder / MODEL)
     with pytest.raises(CorruptState, match="cannot run it"):
-        ImageEncoder(version, threads=1)
+        open_image_encoder(version, threads=1)

@@ -186,3 +186,13 @@ async def test_a_broker_that_refuses_ends_the_run() -> None:
     with pytest.raises(Fatal, match="refused"):
         await asyncio.wait_for(task, 5)
     assert run.keeper.saved == []
+
+
+async def test_what_the_source_counted_is_in_the_report() -> None:
+    run = Run(posts(1))
+    run.source.counted = {"gap": 1}
+    task = run.start()
+    await run.publisher.has(1)
+    run.publisher.batches[0][1].set_result(None)
+    report = await task
+    assert report.progress.source_counts == {"gap": 1}  # type: ignore[attr-defined]

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ingest.sources.base import Received
-from ingest.sources.jsonl import JsonlSource
-from ingest.sources.jsonl_line import read_event
+from ingest.sources.jsonl.line import read_event
+from ingest.sources.jsonl.source import JsonlSource
 from ingest.sources.lines import MAX_LINE_BYTES, LineSplitter
 from ingest.sources.open import open_source
 from tagstream.errors import BadSettings, CorruptState, Fatal, UnreadableInput

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ingest.sources.jsonl_fields import LineFault
-from ingest.sources.jsonl_line import read_event
+from ingest.sources.jsonl.fields import LineFault
+from ingest.sources.jsonl.line import read_event
 from tagstream.posts import (
     DEAD_LETTER_BODY_BYTES,
     AccountStatus,
@@ -290,7 +290,7 @@ def test_a_dump_can_be_read_again() -> None:
     ("change", "cause"),
     [
         ({"id": "7"}, LineFault.BAD_FIELD),
-        ({"version": 2}, LineFault.NEWER_VERSION),
+        ({"version": 3}, LineFault.NEWER_VERSION),
         ({"version": "1"}, LineFault.BAD_FIELD),
         ({"hashtags": [{"text": "a", "start": 0, "end": 99}]}, LineFault.BAD_FIELD),
         ({"hashtags": ["a"]}, LineFault.BAD_FIELD),

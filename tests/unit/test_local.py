@@ -210,8 +210,14 @@ async def test_stop_finishes_what_is_in_flight_and_reads_no_more() -> None:
 
 async def test_a_quiet_live_feed_stops_at_once() -> None:
     source, index, stop = ListSource([post(1)], live=True), MemoryIndex(), asyncio.Event()
-    asyncio.get_running_loop().call_later(0.05, stop.set)
-    report = await run(source, index, stop=stop)
+
+    async def stop_when_indexed() -> None:
+        while not index.posts:
+            await asyncio.sleep(0)
+        stop.set()
+
+    async with asyncio.timeout(10):
+        report, _ = await asyncio.gather(run(source, index, stop=stop), stop_when_indexed())
     assert list(index.posts) == ["jsonl:1"]
     assert not report.ended
 

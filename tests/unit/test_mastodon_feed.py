@@ -3,8 +3,8 @@
 import pytest
 from pydantic import SecretStr
 
-from ingest.sources.mastodon import open_mastodon
-from ingest.sources.mastodon_feed import parse_feed
+from ingest.sources.mastodon.feed import parse_feed
+from ingest.sources.mastodon.source import open_mastodon
 from ingest.sources.open import open_source
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings

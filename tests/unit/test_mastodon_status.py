@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources.jsonl_fields import LineFault, MalformedLine
-from ingest.sources.mastodon import parse_cursor, rewound
-from ingest.sources.mastodon_events import EventReader, Oversized, RefusedSubscription, StreamEvent, websocket_event
-from ingest.sources.mastodon_status import PassedOver, read_status
+from ingest.sources.jsonl.fields import LineFault, MalformedLine
+from ingest.sources.mastodon.events import EventReader, Oversized, RefusedSubscription, StreamEvent, websocket_event
+from ingest.sources.mastodon.source import parse_cursor, rewound
+from ingest.sources.mastodon.status import PassedOver, read_status
 from tagstream.errors import CorruptState
 from tagstream.posts import Author, DeadLetter, Deletion, Hashtag, Media, Post
 

@@ -151,8 +151,8 @@ async def test_a_post_does_not_wait_longer_than_its_limit() -> None:
     source = illustrated(ListSource([with_photo(number) for number in range(3)]), album, wait_seconds=0.2)
     received = await everything(source)
     assert [one.event.media[0].reason for one in received] == ["late", None, None]
-    assert source.counts.snapshot()["late"] == 1
-    assert source.counts.snapshot()[FOUND] == 2
+    assert source.photos.snapshot()["late"] == 1
+    assert source.photos.snapshot()[FOUND] == 2
     await source.close()
 
 
@@ -161,7 +161,7 @@ async def test_a_post_goes_on_without_its_photo_and_says_why(reason) -> None:
     source = illustrated(ListSource([with_photo(1)]), ScriptedAlbum(default=reason))
     ((one,),) = [await everything(source)]
     assert one.event.media == (Media(url="https://p.example/1.jpg", alt="photo 1", reason=reason.value),)
-    assert {name: number for name, number in source.counts.snapshot().items() if number} == {reason.value: 1}
+    assert {name: number for name, number in source.photos.snapshot().items() if number} == {reason.value: 1}
     await source.close()
 
 
@@ -416,8 +416,8 @@ async def test_a_feed_of_good_and_hostile_photos(server) -> None:
     for one in received:
         (photo,) = one.event.media
         assert (photo.thumbnail is None) == (photo.reason is not None)
-    assert source.counts.snapshot()[FOUND] == 2
-    assert sum(source.counts.snapshot().values()) == len(posts)
+    assert source.photos.snapshot()[FOUND] == 2
+    assert sum(source.photos.snapshot().values()) == len(posts)
     await source.close()
 
 

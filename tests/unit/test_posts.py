@@ -214,7 +214,9 @@ def test_epoch_milliseconds_outside_the_calendar(milliseconds: int) -> None:
     "change",
     [
         {"unknown": 1},
-        {"version": 2},
+        {"version": 0},
+        {"version": 3},
+        {"version": True},
         {"text": 5},
         {"text": b"bytes"},
         {"text": "x" * 100_001},

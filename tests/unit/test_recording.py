@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ingest.sources.base import Received
 from ingest.sources.compressed import compression_named
-from ingest.sources.jsonl import JsonlSource, read_line
+from ingest.sources.jsonl.source import JsonlSource, read_line
 from ingest.sources.lines import MAX_LINE_BYTES
 from ingest.sources.recording import OVERSIZED, RecordingSource, recorded_line
 from ingest.sources.simulate.source import SimulatedSource
@@ -116,6 +116,9 @@ class ScriptedSource:
     async def next_batch(self, limit: int) -> Sequence[Received]:
         assert limit > 0
         return self._batches.pop(0) if self._batches else []
+
+    def counts(self) -> Mapping[str, int]:
+        return {"gap": 2}
 
     async def close(self) -> None:
         self.closed += 1
@@ -345,7 +348,7 @@ def test_a_damaged_line_is_a_letter(line: str) -> None:
 
 
 def test_a_line_of_a_newer_tagstream_says_so() -> None:
-    line = recorded_line(post(1)).replace(b'"version": 1', b'"version": 2')
+    line = recorded_line(post(1)).replace(b'"version": 2', b'"version": 3')
     [(event, _)] = read_line(line, origin="feed:3", position=3)
     assert isinstance(event, DeadLetter)
     assert event.cause == "newer_version"

@@ -99,11 +99,11 @@ def test_a_record_without_a_value_is_counted_and_not_kept() -> None:
 
 
 def test_a_newer_message_stops_and_is_no_dead_letter() -> None:
-    newer = codec.encode(POST).replace(b"\xa7version\x01", b"\xa7version\x02", 1)
+    newer = codec.encode(POST).replace(b"\xa7version\x02", b"\xa7version\x03", 1)
     with pytest.raises(NewerVersion):
         read_posts([record(newer)])
     with pytest.raises(NewerVersion):
-        read_tagged([record(b'{"version": 2}', "posts.tagged")])
+        read_tagged([record(b'{"version": 3}', "posts.tagged")])
 
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff\xfe", b"k" * 300])

@@ -1,6 +1,6 @@
 """The pace of a feed: its own clock, whatever it says, and a clock of the run that the test turns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,6 +38,9 @@ class Run:
     async def next_batch(self, limit: int) -> Sequence[Received]:
         batch, self._events = self._events[:limit], self._events[limit:]
         return batch
+
+    def counts(self) -> Mapping[str, int]:
+        return {"gap": 2}
 
     async def close(self) -> None:
         self.closed += 1

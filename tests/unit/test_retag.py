@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from pipeline_fakes import ListSource, post
+from pipeline_fakes import CREATED, ListSource, post
 
 from ingest.media.album import Outcome, Picture
 from ingest.media.photos import WithPhotos
+from ingest.sources.jsonl.source import JsonlSource
+from search.index import Indexable
 from search.open import open_index
 from tagstream.command_line.retag import DegradedPosts, photos_again, untagged
 from tagstream.errors import ModelUnavailable
@@ -82,7 +84,7 @@ async def test_what_was_missing_is_made_good_and_nothing_else_changes(index, out
     before = {one.id: one async for one in index.documents()}
     assert {one.degraded for one in before.values()} == {(cause,), ()}
     album = await again(index, PICTURE, Eyes())
-    assert len(album.asked) == 250
+    assert len(album.asked) == (250 if cause == PHOTO else 0), "what is kept is not fetched again"
     after = {one.id: one async for one in index.documents()}
     for post_id, now in after.items():
         was = before[post_id]
@@ -115,13 +117,31 @@ async def test_a_post_deleted_meanwhile_stays_deleted(index) -> None:
 
 async def test_a_photo_that_came_without_a_url_cannot_be_had_again(index) -> None:
     drawn = Media(sha256="1" * 64, thumbnail=b"\xff\xd8\xff", width=3, height=2)
-    await feed(index, [post(1, media=(drawn,))], PICTURE, Eyes(away=True))
+    await feed(index, [post(1, media=(drawn,)), post(2, media=(drawn,))], PICTURE, Eyes(away=True))
+    await index.discard_thumbnails([Indexable(await index.get("jsonl:1"), CREATED)])
     posts = DegradedPosts(index)
-    assert (await posts.next_batch(5), posts.without_url) == ((), 1)
+    [again] = await posts.next_batch(5)
+    assert (again.event, posts.without_url) == (post(2, media=(drawn,)), 1), "of the second the thumbnail is kept"
+
+
+async def test_a_backup_tells_the_labels_and_does_not_take_them_over(index, tmp_path) -> None:
+    await feed(index, [with_photo(1)], PICTURE, Eyes())
+    [whole] = [one async for one in index.documents()]
+    assert (whole.image_labels, whole.degraded) == (("boat",), ())
+    (tmp_path / "backup.jsonl").write_text(whole.model_dump_json() + "\n")
+    other = await open_index(f"sqlite:{tmp_path / 'other.db'}", create=True)
+    for target in (other, index):
+        await run_pipeline(JsonlSource(str(tmp_path / "backup.jsonl")), StubTagger(), target, eyes=Eyes())
+    [restored] = [one async for one in other.documents()]
+    assert (restored.image_labels, restored.degraded, restored.media) == ((), (PHOTO,), whole.media)
+    assert await other.thumbnail(whole.id, 0) is None
+    await other.close()
+    assert [one async for one in index.documents()] == [whole], "what is whole does not yield to it"
+    assert await index.thumbnail(whole.id, 0) == PICTURE.thumbnail
 
 
 async def test_a_post_comes_back_as_it_was_before_it_was_tagged(index) -> None:
     before = with_photo(7)
     await feed(index, [before], PhotoReason.TIMEOUT, Eyes())
     [tagged] = [one async for one in index.documents()]
-    assert untagged(tagged) == before.model_copy(update={"position": 0})
+    assert untagged(tagged, [None]) == before.model_copy(update={"position": 0})

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import ingest.sources.rss_document as rss_document
-from ingest.sources.rss_document import Attachment, Document, Passage, UnreadableFeed, read_document
-from ingest.sources.rss_guard import MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_ENTRIES
+import ingest.sources.rss.document as rss_document
+from ingest.sources.rss.document import Attachment, Document, Passage, UnreadableFeed, read_document
+from ingest.sources.rss.guard import MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_ENTRIES
 
 BEGIN = b"<?xml version='1.0'?><rss version='2.0' xmlns:media='http://search.yahoo.com/mrss/'><channel><title>A</title>"
 END = b"</channel></rss>"

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources.jsonl_fields import LineFault, MalformedLine
+from ingest.sources.jsonl.fields import LineFault, MalformedLine
 from ingest.sources.open import open_source
-from ingest.sources.rss import Polling
-from ingest.sources.rss_document import Attachment, Document, Entry, Passage
-from ingest.sources.rss_entry import entry_id, entry_post, revision_of
-from ingest.sources.rss_feeds import MAX_FEEDS, parse_feeds, source_of
-from ingest.sources.rss_state import REMEMBERED_ENTRIES, FeedMemory, from_cursor, mark, to_cursor
+from ingest.sources.rss.document import Attachment, Document, Entry, Passage
+from ingest.sources.rss.entry import entry_id, entry_post, revision_of
+from ingest.sources.rss.feeds import MAX_FEEDS, parse_feeds, source_of
+from ingest.sources.rss.source import Polling
+from ingest.sources.rss.state import REMEMBERED_ENTRIES, FeedMemory, from_cursor, mark, to_cursor
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
 from tagstream.posts import Author, Media, Post
 from tagstream.settings import Settings

@@ -1,17 +1,23 @@
 """What a post's photos add to it, and that a post goes on without them whatever fails."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 
 import pytest
-from pipeline_fakes import CREATED, post
+from pipeline_fakes import CREATED, ListSource, MemoryIndex, post
 
+import workers.local
 from tagstream.errors import Fatal, ModelUnavailable, UntaggablePost
 from tagstream.posts import Deletion, Media
-from workers.seeing import IMAGE_MODEL, MAX_LABELS, PHOTO, see, unseen
+from workers.abandonable import AbandonablePool
+from workers.local import PipelineSettings, run_pipeline
+from workers.seeing import IMAGE_MODEL, MAX_LABELS, PHOTO, Eyes, see, unseen
 from workers.stage import Delivery, Limits, StageRunner
 from workers.stages import Arrival
+from workers.stub import StubTagger
 from workers.tagger import NOTHING_SEEN, Sight
 
 
@@ -122,3 +128,116 @@ async def test_what_is_no_post_goes_through() -> None:
     eyes = ScriptedEyes()
     assert await seen(eyes, gone, arrival(2)) == [NOTHING_SEEN, NOTHING_SEEN]
     assert eyes.calls == []
+
+
+class StandingEyes(ScriptedEyes):
+    """Stands still, in native code as it were, in its first looks at a picture that says so."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.stands, self.go_on = threading.Event(), threading.Event()
+        self._left = looks
+
+    def __call__(self, thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
+        answer = super().__call__(thumbnails)
+        if b"standstill" in thumbnails and self._left:
+            self._left -= 1
+            self.stands.set()
+            assert self.go_on.wait(60)
+        return answer
+
+
+async def one_by_one(eyes: Eyes, pool: Executor, limits: Limits, pictures: Sequence[bytes]) -> list[Sight]:
+    stage = see(eyes, pool, limits, longest_seconds=0.3)
+    return [
+        (await stage.work([arrival(number, Media(thumbnail=picture))]))[0].sight
+        for number, picture in enumerate(pictures)
+    ]
+
+
+async def test_a_model_that_stands_still_holds_up_its_own_batch_for_a_while_and_no_other() -> None:
+    eyes = StandingEyes(looks=1)
+    pool = AbandonablePool(1, "see")
+    try:
+        async with asyncio.timeout(20):  # a hundred posts that each waited would take 30 s
+            sights = await one_by_one(eyes, pool, Limits(), [b"standstill", *[b"boat"] * 100])
+        assert sights == [Sight((), (IMAGE_MODEL,))] * 101
+        assert len(eyes.calls) == 1
+        eyes.go_on.set()
+        stage = see(eyes, pool, Limits())
+        assert (await stage.work([arrival(1, Media(thumbnail=b"boat"))]))[0].sight == Sight(("boat",), ())
+    finally:
+        eyes.go_on.set()
+        pool.shutdown()
+
+
+async def test_one_look_that_never_ends_leaves_the_other_threads_their_eyes() -> None:
+    eyes = StandingEyes(looks=2)
+    pool = AbandonablePool(2, "see")
+    try:
+        pictures = [b"standstill", b"boat", b"standstill", b"sea", b"sky"]
+        sights = await one_by_one(eyes, pool, Limits(concurrency=2), pictures)
+        unseen = Sight((), (IMAGE_MODEL,))
+        assert sights == [unseen, Sight(("boat",), ()), unseen, unseen, unseen]
+    finally:
+        eyes.go_on.set()
+        pool.shutdown()
+
+
+async def test_eyes_that_can_see_again_are_asked_again() -> None:
+    eyes = StandingEyes(looks=1)
+    pool = AbandonablePool(1, "see")
+    stage = see(eyes, pool, Limits(), longest_seconds=0.2)
+    try:
+        (first,) = await stage.work([arrival(1, Media(thumbnail=b"standstill"))])
+        eyes.go_on.set()
+        await asyncio.wrap_future(pool.submit(int))  # its one thread has come back from the look
+        (again,) = await stage.work([arrival(2, Media(thumbnail=b"boat"))])
+        assert [one.sight for one in (first, again)] == [Sight((), (IMAGE_MODEL,)), Sight(("boat",), ())]
+    finally:
+        eyes.go_on.set()
+        pool.shutdown()
+
+
+async def test_a_look_that_is_cancelled_is_not_held_against_the_model() -> None:
+    eyes = StandingEyes(looks=1)
+    pool = AbandonablePool(1, "see")
+    stage = see(eyes, pool, Limits())
+    try:
+        working = asyncio.ensure_future(stage.work([arrival(1, Media(thumbnail=b"standstill"))]))
+        assert await asyncio.to_thread(eyes.stands.wait, 20)
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        eyes.go_on.set()
+        assert (await stage.work([arrival(2, Media(thumbnail=b"boat"))]))[0].sight == Sight(("boat",), ())
+    finally:
+        eyes.go_on.set()
+        pool.shutdown()
+
+
+@pytest.mark.parametrize(
+    "eyes",
+    [StandingEyes(looks=1000), ScriptedEyes(ModelUnavailable("away")), ScriptedEyes(MemoryError())],
+    ids=["hangs", "away", "crashes"],
+)
+async def test_whatever_the_image_model_does_every_text_is_tagged_and_indexed(
+    eyes: ScriptedEyes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.local, "see", partial(see, longest_seconds=0.2))
+    posts = [post(number, media=(Media(thumbnail=b"standstill"),)) for number in range(300)]
+    index = MemoryIndex()
+    settings = PipelineSettings(progress_seconds=0.05, stop_seconds=1)
+    try:
+        async with asyncio.timeout(30):
+            report = await run_pipeline(ListSource(posts), StubTagger(), index, eyes=eyes, settings=settings)
+    finally:
+        if isinstance(eyes, StandingEyes):
+            eyes.go_on.set()
+    assert report.ended
+    assert len(index.posts) == 300
+    assert {one.degraded for one in index.posts.values()} == {(IMAGE_MODEL,)}
+    assert {tuple(entity.text for entity in one.entities) for one in index.posts.values()} == {
+        ("Angela Merkel", "Paris")
+    }
+    assert index.letters == {}

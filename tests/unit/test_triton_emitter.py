@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from time import monotonic
 
 import grpc
@@ -15,11 +16,13 @@ from workers.encoding import FEATURES, ModelInput
 from workers.open import open_tagger
 from workers.repository import open_version
 from workers.triton_client import ATTEMPTS
-from workers.triton_contract import hashes_of, rows_accepted
+from workers.triton_contract import rows_accepted, tagger_on_triton
 from workers.triton_emitter import TritonEmitter
 
 VERSION = open_version(REPOSITORY / "triton_models")
-HASHES = hashes_of(VERSION)
+MODEL = tagger_on_triton(VERSION)
+HASHES = MODEL.hashes
+UNHASHED = replace(MODEL, hashes={})
 STATUS = grpc.StatusCode
 
 
@@ -217,13 +220,13 @@ def test_other_inputs_or_no_batches_are_refused():
         ],
         "output": [{"name": "emissions", "data_type": "TYPE_FP32", "dims": ["-1", "9"]}],
     }
-    assert rows_accepted(config, {}, "here") == 8
+    assert rows_accepted(config, UNHASHED, "here") == 8
     with pytest.raises(CorruptState, match="takes no batches"):
-        rows_accepted({**config, "max_batch_size": 0}, {}, "here")
+        rows_accepted({**config, "max_batch_size": 0}, UNHASHED, "here")
     with pytest.raises(CorruptState, match="here has the inputs"):
-        rows_accepted({**config, "input": config["input"][:2]}, {}, "here")
+        rows_accepted({**config, "input": config["input"][:2]}, UNHASHED, "here")
     with pytest.raises(CorruptState, match="here has the outputs"):
-        rows_accepted({**config, "output": [{**config["output"][0], "data_type": "TYPE_FP16"}]}, {}, "here")
+        rows_accepted({**config, "output": [{**config["output"][0], "data_type": "TYPE_FP16"}]}, UNHASHED, "here")
 
 
 @pytest.mark.parametrize(

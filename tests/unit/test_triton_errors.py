@@ -28,10 +28,11 @@ def test_an_outage_or_overload_is_waited_for(status):
 
 @pytest.mark.parametrize(
     ("status", "cure"),
-    [("NOT_FOUND", "TAGSTREAM_MODEL_VERSION"), ("UNIMPLEMENTED", "no Triton"), ("PERMISSION_DENIED", "gRPC port")],
+    [("NOT_FOUND", "or name another"), ("UNIMPLEMENTED", "no Triton"), ("PERMISSION_DENIED", "gRPC port")],
 )
 def test_what_no_waiting_mends_says_what_to_do(status, cure):
-    error = translate(InferenceServerException("no", f"StatusCode.{status}"), "mner@3", "host:8001")
+    exception = InferenceServerException("no", f"StatusCode.{status}")
+    error = translate(exception, "mner@3", "host:8001", "or name another")
     assert isinstance(error, BadSettings)
     assert cure in str(error)
 

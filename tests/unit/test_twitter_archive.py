@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.sources.jsonl import JsonlSource
-from ingest.sources.twitter_archive import MAX_PAGE_POSTS, read_archive_line
+from ingest.sources.jsonl.source import JsonlSource
+from ingest.sources.x.archive import MAX_PAGE_POSTS, read_archive_line
 from tagstream.posts import DEAD_LETTER_BODY_BYTES, DeadLetter, Deletion, Event, Media, Post
 from tagstream.settings import Settings
 

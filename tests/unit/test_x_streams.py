@@ -28,8 +28,8 @@ from x_server import (
 from ingest.sources.base import Received
 from ingest.sources.network import FeedUnavailable, Reconnecting
 from ingest.sources.open import open_source
-from ingest.sources.x import XSource
-from ingest.sources.x_rules import TAG
+from ingest.sources.x.rules import TAG
+from ingest.sources.x.source import XSource
 from tagstream.errors import BadSettings, CorruptState, Fatal
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Event, Post, to_epoch_milliseconds
 from tagstream.settings import Settings, load_settings
@@ -517,6 +517,7 @@ def complies(events: list[dict[str, Any]]) -> Serve:
 async def test_what_compliance_events_mean(event: dict[str, Any], expected: Event | None) -> None:
     async with reading(complies([event]), compliance=True) as (source, server):
         received = await take(source, 1 if expected is None else 2)
+        assert source.counts()["passed_over_compliance"] == (expected is None)
     events = [one.event for one in received]
     assert isinstance(events[-1], Post)
     assert events[:-1] == ([] if expected is None else [expected])

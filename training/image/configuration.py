@@ -8,8 +8,15 @@ from pathlib import Path
 
 from tagstream.errors import BadSettings
 from training.configuration import COMPUTE_CAPABILITIES, INSTANCES, MAX_QUEUED, QUEUE_SECONDS
-from workers.image_repository import LABELS, LABELS_HASH_PARAMETER, REGIONS, ImageDescription, labels_hash
-from workers.repository import GPU_MODEL, MODEL, MODEL_HASH_PARAMETER, network_hash
+from workers.image_repository import (
+    FIRST_GENERATION,
+    LABELS_HASH_PARAMETER,
+    REGIONS,
+    ImageDescription,
+    labels_hash,
+    read_description,
+)
+from workers.repository import GPU_MODEL, MAX_GENERATION, MODEL, MODEL_HASH_PARAMETER, network_hash
 
 # The photos of 16 posts at most.
 MAX_ROWS = 64
@@ -24,28 +31,53 @@ def configuration(model: Path) -> str:
         for version in versions
         for parameter, digest in ((LABELS_HASH_PARAMETER, labels_hash), (MODEL_HASH_PARAMETER, network_hash))
     ]
-    newest = ImageDescription.model_validate_json((model / str(versions[-1]) / LABELS).read_bytes())
+    newest = read_description(model / str(versions[-1]))
     return _head(*_shapes(newest)) + "\n".join([*gpu, *hashes, ""])
 
 
-def require_alike(model: Path, description: ImageDescription, version: int) -> None:
+def generation_for(model: Path, version: int, given: int | None = None) -> int:
+    """The generation of a version that is put into the folder `model`: the one above all that are there, or `given`.
+
+    Raises:
+        BadSettings: `given` would not replace what the versions there have said, or there is none above them.
+        CorruptState: a version there cannot be read.
+    """
+    there = {number: description.generation for number, description in _versions(model).items()}
+    highest = max(there.values(), default=FIRST_GENERATION - 2)
+    chosen = highest + 2 if given is None else given
+    holder = max((number for number, generation in there.items() if generation == highest), default=version)
+    if chosen < highest or (chosen == highest and holder != version):
+        raise BadSettings(
+            f"{model}: version {version} would have the generation {chosen}, and version {holder} has {highest}: its "
+            f"labels would never replace those that are stored; take {highest + 2}, or leave it out"
+        )
+    if chosen % 2 == 0 or not FIRST_GENERATION <= chosen <= MAX_GENERATION:
+        raise BadSettings(
+            f"{model}: version {version} would have the generation {chosen}: it must be odd, {FIRST_GENERATION} at "
+            f"least and {MAX_GENERATION} at most"
+        )
+    return chosen
+
+
+def require_room(model: Path, description: ImageDescription, version: int) -> None:
     """Checks that a version can stand beside the others in the folder `model`.
 
     Raises:
-        BadSettings: its shapes are others.
+        BadSettings: its shapes are others, or its generation is not above theirs.
+        CorruptState: a version there cannot be read.
     """
-    others = {
-        path.name: _shapes(ImageDescription.model_validate_json(path.joinpath(LABELS).read_bytes()))
-        for path in model.glob("*")
-        if path.name.isdigit() and int(path.name) != version
-    }
-    for name, shapes in others.items():
-        if shapes != _shapes(description):
+    generation_for(model, version, description.generation)
+    for number, other in _versions(model).items():
+        if number != version and _shapes(other) != _shapes(description):
             raise BadSettings(
                 f"{model}: version {version} would have the side, classes and region width {_shapes(description)}, and "
-                f"version {name} has {shapes}: Triton has one configuration for all versions, so remove those of "
-                "another shape from the repository, or give one that has none"
+                f"version {number} has {_shapes(other)}: Triton has one configuration for all versions, so remove "
+                "those of another shape from the repository, or give one that has none"
             )
+
+
+def _versions(model: Path) -> dict[int, ImageDescription]:
+    return {int(path.name): read_description(path) for path in sorted(model.glob("*")) if path.name.isdigit()}
 
 
 def _shapes(description: ImageDescription) -> tuple[int, int, int]:

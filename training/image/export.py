@@ -1,9 +1,9 @@
 """Exports a trained image encoder: `python -m training.image.export --run runs/image/first --version 1`.
 
 Writes `triton_models/image_encoder/<version>/`: `model.onnx` (static int8, for CPUs), `model.fp16.onnx` (for GPUs),
-`labels.json` (names, temperature, threshold) and the model card, and beside them `config.pbtxt` with their hashes.
-Temperature and threshold are chosen on one half of the validation pictures and measured on the other. The int8 file is
-refused if it costs a percentage point of top-1 accuracy or more.
+`labels.json` (names, temperature, threshold, generation) and the model card, and beside them `config.pbtxt` with their
+hashes. Temperature and threshold are chosen on one half of the validation pictures and measured on the other. The int8
+file is refused if it costs a percentage point of top-1 accuracy or more. What a generation is: docs/models.md.
 """
 
 import argparse
@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from tagstream.errors import BadSettings
+from training.image.configuration import generation_for
 from training.image.dataset import Pictures, data_folder, load_names, load_pictures
 from training.image.evaluate import served_pixels
 from training.image.files import fused, install, write_networks
@@ -23,7 +25,7 @@ from training.image.model_card import Figures, write_card
 from training.image.names import display_names
 from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, ServedNetwork
 from workers.image_encoder import Pixels
-from workers.image_repository import LABELS, ImageDescription
+from workers.image_repository import LABELS, NAME, ImageDescription
 from workers.repository import MODEL
 
 CALIBRATION_PICTURES = 1000
@@ -46,12 +48,14 @@ def calibration_inputs(pictures: Pictures, count: int, seed: int) -> Pixels:
     return inputs
 
 
-def export(run: Path, repository: Path, version: int, cache: Path) -> Figures:
+def export(run: Path, repository: Path, version: int, cache: Path, generation: int | None = None) -> Figures:
     """Exports a run and returns the figures of both files.
 
     Raises:
+        BadSettings: the generation would not replace the answers of the versions there.
         SystemExit: int8 costs too much.
     """
+    generation = generation_for(repository / NAME, version, generation)
     network, state = load_run(run)
     train, held_out = (load_pictures(data_folder(), part, cache) for part in ("train", "val"))
     inputs = calibration_inputs(train, CALIBRATION_PICTURES, state["recipe"]["seed"])
@@ -68,6 +72,7 @@ def export(run: Path, repository: Path, version: int, cache: Path) -> Figures:
             temperature=temperature,
             threshold=threshold,
             precision=PRECISION,
+            generation=generation,
             record=record,
         )
         (folder / LABELS).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -86,9 +91,15 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="the folder that training wrote")
     parser.add_argument("--repository", type=Path, default=Path("triton_models"))
     parser.add_argument("--version", type=int, default=1)
+    parser.add_argument(
+        "--generation", type=int, help="odd, and above those of all versions there [default: 2 above, or 3]"
+    )
     parser.add_argument("--cache", type=Path, default=Path("runs/image/cache"), help="folder for decoded pictures")
     arguments = parser.parse_args()
-    figures = export(arguments.run, arguments.repository, arguments.version, arguments.cache)
+    try:
+        figures = export(arguments.run, arguments.repository, arguments.version, arguments.cache, arguments.generation)
+    except BadSettings as error:
+        parser.error(str(error))
     text = json.dumps(figures, indent=1)
     (arguments.run / "figures.json").write_text(text + "\n", encoding="utf-8")
     print(text)

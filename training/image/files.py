@@ -18,10 +18,10 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from training.image.configuration import require_alike, write_configuration
+from training.image.configuration import require_room, write_configuration
 from training.image.network import ServedNetwork
 from workers.image_encoder import Pixels
-from workers.image_repository import LABELS, NAME, ImageDescription
+from workers.image_repository import NAME, read_description
 from workers.repository import GPU_MODEL, MODEL
 
 
@@ -85,10 +85,11 @@ def install(folder: Path, repository: Path, version: int) -> None:
     """Copies a whole version into the repository and declares it in `config.pbtxt`.
 
     Raises:
-        BadSettings: the repository has versions of other shapes.
+        BadSettings: the repository has versions of other shapes, or of a generation that is not below this one's.
+        CorruptState: a version there cannot be read.
     """
     model = repository / NAME
-    require_alike(model, ImageDescription.model_validate_json((folder / LABELS).read_bytes()), version)
+    require_room(model, read_description(folder), version)
     target = model / str(version)
     target.mkdir(parents=True, exist_ok=True)
     for file in folder.iterdir():

@@ -20,11 +20,12 @@ from PIL import Image
 from pydantic import ValidationError
 
 from tagstream.errors import BadSettings, UnreadableInput
+from training.image.configuration import generation_for
 from training.image.files import fused, install, write_networks
 from training.image.network import ServedNetwork
 from training.image.torchvision_networks import DEVIATION, MEAN, SIDE, network_of
 from workers.image_encoder import Pixels, model_input
-from workers.image_repository import LABELS, ImageDescription
+from workers.image_repository import LABELS, NAME, ImageDescription
 
 FEWEST_PHOTOS = 16
 MOST_PHOTOS = 300
@@ -33,15 +34,25 @@ _SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
 
 def export_given(
-    weights: Path, names: Path, photos: Path, repository: Path, version: int, threshold: float
+    weights: Path,
+    names: Path,
+    photos: Path,
+    repository: Path,
+    version: int,
+    threshold: float,
+    generation: int | None = None,
 ) -> dict[str, Any]:
     """Writes a version and says what it was made from: the network's name and the number of photos read and left out.
+
+    Without a `generation` it gets the one above all that are in the repository.
 
     Raises:
         UnreadableInput: a file or folder cannot be read.
         BadSettings: the weights are of no known network, the names are not of its classes, there are too few photos,
-            or the repository holds an image encoder of another shape.
+            or the repository holds an image encoder of another shape, or one that this could not replace.
+        CorruptState: what the repository holds cannot be read.
     """
+    generation = generation_for(repository / NAME, version, generation)
     kind, network = network_of(_read_weights(weights), str(weights))
     labels = _read_names(names)
     classes = _classes(network)
@@ -50,13 +61,19 @@ def export_given(
     inputs, left_out = read_photos(photos, SIDE)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        description = _describe(kind, labels, network.region_width, threshold, weights, names)
+        description = _describe(kind, labels, network.region_width, threshold, generation, weights, names)
         scaled = ([255 * value for value in values] for values in (MEAN, DEVIATION))
         write_networks(ServedNetwork(fused(network), *scaled), SIDE, inputs, folder)
         (folder / LABELS).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "model_card.md").write_text(_card(kind, description, version, len(inputs)), encoding="utf-8")
         install(folder, repository, version)
-    return {"network": kind, "classes": classes, "photos": len(inputs), "photos_left_out": left_out}
+    return {
+        "network": kind,
+        "classes": classes,
+        "generation": generation,
+        "photos": len(inputs),
+        "photos_left_out": left_out,
+    }
 
 
 def _read_weights(path: Path) -> dict[str, Any]:
@@ -139,7 +156,13 @@ def _read_photo(path: Path, side: int) -> Pixels | None:
 
 
 def _describe(
-    kind: str, labels: Sequence[str], region_width: int, threshold: float, weights: Path, names: Path
+    kind: str,
+    labels: Sequence[str],
+    region_width: int,
+    threshold: float,
+    generation: int,
+    weights: Path,
+    names: Path,
 ) -> ImageDescription:
     with weights.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -151,6 +174,7 @@ def _describe(
             temperature=1.0,
             threshold=threshold,
             precision=None,
+            generation=generation,
             record={"network": kind, "weights": weights.name, "weights_sha256": digest},
         )
     except ValidationError as error:
@@ -171,4 +195,6 @@ data and limits are their makers'. {len(description.labels):,} classes, pictures
 
 Nothing was measured: there were no labelled pictures. Probabilities are as the weights give them, and the threshold of
 {description.threshold:g} was given by hand.
+
+Generation {description.generation}: answers with its labels replace those of lower ones.
 """

@@ -33,7 +33,8 @@ def write_card(folder: Path, description: ImageDescription, figures: Figures, ve
     text = f"""# image_encoder, version {version}
 
 What a photo shows, out of 200 things, and features of its 7 x 7 regions. A residual network
-(`training/image/network.py`, 2.7 M parameters) over pixels as bytes, which it normalises itself.
+(`training/image/network.py`, 2.7 M parameters) over pixels as bytes, which it normalises itself. Generation
+{description.generation}: answers with its labels replace those of lower ones.
 
 `{MODEL}`: static int8, {sizes["int8"]} MB, for CPUs. `{GPU_MODEL}`: {sizes["fp16"]} MB, for GPUs (the same weights;
 its figures are by float32 arithmetic on a CPU, its answers on a GPU are not measured).

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from workers.decoder import IMPOSSIBLE, TAGS, allowed_starts, allowed_transitions
+from workers.decoder import IMPOSSIBLE, allowed_starts, allowed_transitions
 
 
 class LinearChainCrf(nn.Module):
@@ -11,16 +11,22 @@ class LinearChainCrf(nn.Module):
 
     Shapes: B posts, T words, Y = 9 tags. Parameters: `transitions` (Y, Y) from row to column, `starts` (Y,),
     `ends` (Y,). Decoding is `workers.decoder.Decoder`, which serving uses.
+
+    Args:
+        follows: (Y, Y), true where the tag of the column may follow that of the row; by default as in `TAGS`.
+        begins: (Y,), true where a post may begin with the tag; likewise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, follows: Tensor | None = None, begins: Tensor | None = None) -> None:
         super().__init__()
-        tags = len(TAGS)
+        follows = torch.from_numpy(allowed_transitions()) if follows is None else follows
+        begins = torch.from_numpy(allowed_starts()) if begins is None else begins
+        tags = len(begins)
         self.transitions = nn.Parameter(torch.empty(tags, tags).uniform_(-0.1, 0.1))
         self.starts = nn.Parameter(torch.empty(tags).uniform_(-0.1, 0.1))
         self.ends = nn.Parameter(torch.empty(tags).uniform_(-0.1, 0.1))
-        self.register_buffer("follows", torch.from_numpy(allowed_transitions()), persistent=False)
-        self.register_buffer("begins", torch.from_numpy(allowed_starts()), persistent=False)
+        self.register_buffer("follows", follows, persistent=False)
+        self.register_buffer("begins", begins, persistent=False)
         self.follows: Tensor
         self.begins: Tensor
 

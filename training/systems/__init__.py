@@ -6,7 +6,18 @@ from tagstream.errors import BadSettings
 from training.systems.base import Sizes, System
 
 _CLASSES = {
+    "bilstm_crf": "BiLstmCrf",
+    "gvatt_hbilstm_crf": "GvattHBiLstmCrf",
+    "acn": "Acn",
+    "cwi": "Cwi",
+    "mner_ma": "MnerMa",
+    "trimod": "TriMod",
     "bert_crf": "BertCrf",
+    "gvatt_bert_crf": "GvattBertCrf",
+    "adacan_bert_crf": "AdacanBertCrf",
+    "mt_bert_crf": "MtBertCrf",
+    "umt_bert_crf": "UmtBertCrf",
+    "msb": "Msb",
 }
 NAMES = tuple(_CLASSES)
 

@@ -1,13 +1,14 @@
 """BERT and BERT-CRF: a pretrained encoder, a linear layer, and a softmax or a conditional random field.
 
-After Yu et al. 2020 (UMT), section 3.2 and the rows "BERT" and "BERT-CRF" of table 3; text alone.
+After Yu et al. 2020 (UMT), section 3.2 and the rows "BERT" and "BERT-CRF" of table 2; text alone.
 
 ::
 
     pieces (B, L) ─▶ encoder (B, L, H) ─▶ first piece of each word (B, T, H) ─▶ linear ─▶ emissions (B, T, 9)
 
 Departures: the encoder is whatever the recipe names (all-MiniLM-L6-v2, 22 M parameters, H = 384, where there is no
-BERT-base-cased); later pieces of a word are no positions of the CRF, where the paper's code labels them X.
+BERT-base-cased), and the letter case of each word is given to it, because that one is uncased; later
+pieces of a word are no positions of the CRF, where the paper's code labels them X.
 """
 
 from torch import Tensor, nn

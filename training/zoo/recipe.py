@@ -15,14 +15,16 @@ class Inputs(BaseModel):
     """What a system is given besides the tweet.
 
     `visual`: `captions` are the encoded tokens of the BLIP-2 caption, `regions` the 7 x 7 features of the image model.
-    `second_segment`: the words about the photo that an encoder of pieces reads after the tweet. `word_vectors`: a file
-    of vectors in text form, `tweets` for those that are trained here, nothing for none.
+    `second_segment`: the words about the photo that an encoder of pieces reads after the tweet. `urls`: whether it
+    reads those; a removed one has its tag read at the mark after the tweet. `word_vectors`: a file of vectors in text
+    form, `tweets` for those that are trained here, nothing for none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     visual: Literal["none", "captions", "regions"] = "none"
     second_segment: Literal["none", "labels", "caption"] = "none"
+    urls: Literal["kept", "removed"] = "kept"
     word_vectors: str = ""
 
 
@@ -55,7 +57,8 @@ class Training(BaseModel):
 class Recipe(BaseModel):
     """One file. `system` names a module of `training/systems/`, `options` are the arguments of its class.
 
-    `title` is what the table calls it, `paper` which printed row it is set against.
+    `title` is what the table calls it, `paper` which printed row it is set against, `reads` what it is given: words,
+    characters, pieces, hashtags, captions, labels, regions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,6 +66,7 @@ class Recipe(BaseModel):
     system: str
     title: str
     paper: str = ""
+    reads: str
     options: dict[str, Any] = {}
     inputs: Inputs = Inputs()
     training: Training

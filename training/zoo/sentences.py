@@ -43,12 +43,26 @@ def load_sentences(corpus: str, part: str) -> list[Sentence]:
         BadSettings: no such corpus, or one without that part.
         UnreadableInput: the file is not there.
     """
+    return [sentence_of(post) for post in read_conll(data_folder() / part_file(corpus, part))]
+
+
+def parts_of(corpus: str) -> list[str]:
+    """The parts that a corpus has."""
+    return [part for part, file in zip(PARTS, _FILES[corpus], strict=True) if file is not None]
+
+
+def part_file(corpus: str, part: str) -> str:
+    """Where a part lies in the folder of the data.
+
+    Raises:
+        BadSettings: no such corpus, or one without that part.
+    """
     if corpus not in _FILES or part not in PARTS:
         raise BadSettings(f"{corpus} {part}: there are {', '.join(CORPORA)}, each with {', '.join(PARTS)}")
     file = _FILES[corpus][PARTS.index(part)]
     if file is None:
         raise BadSettings(f"{corpus} has no {part} part")
-    return [sentence_of(post) for post in read_conll(data_folder() / file)]
+    return file
 
 
 def sentence_of(post: ConllPost) -> Sentence:

@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 from training.zoo.batch import Encoded, Numbers, Vectors
 from training.zoo.sentences import Sentence
 from training.zoo.vocabulary import Vocabulary, letter_case, normal_form
+from workers.words import Kind, split_words
 
 LONGEST_INPUT = 512
 SECOND_SEGMENTS = ("none", "labels", "caption")
@@ -50,6 +51,11 @@ class PieceTokenizer:
         return known
 
     @property
+    def longest(self) -> int:
+        """How many pieces, marks included, the encoder can read."""
+        return min(LONGEST_INPUT, int(self.tokenizer.model_max_length))
+
+    @property
     def start(self) -> int:
         """The mark before everything."""
         return int(self.tokenizer.cls_token_id)
@@ -64,7 +70,8 @@ class PieceTokenizer:
 class Views:
     """How tweets are read. `photo` knows every photo by name; `segment` splits a hashtag into words.
 
-    `second_segment` says which words about the photo an encoder of pieces reads after the tweet.
+    `second_segment` says which words about the photo an encoder of pieces reads after the tweet, and `urls` whether it
+    reads those.
     """
 
     vocabulary: Vocabulary
@@ -72,6 +79,7 @@ class Views:
     photo: Callable[[str | None], Photo]
     segment: Callable[[str], Sequence[str]]
     second_segment: str = "none"
+    urls: str = "kept"
 
     def encode(self, sentence: Sentence) -> Encoded:
         """All views of one tweet."""
@@ -98,18 +106,27 @@ class Views:
         """Pieces, their segments, and the place of each token's first piece; the tokens' own places come first."""
         second = {"none": (), "labels": photo.labels, "caption": photo.caption.split()}[self.second_segment]
         said = [piece for word in second for piece in self.pieces.pieces(word)]
-        said = [*said, self.pieces.separator] if said else []
+        said = [*said[: self.pieces.longest // 2], self.pieces.separator] if said else []
         pieces, first_pieces = [self.pieces.start], []
-        room = LONGEST_INPUT - 1 - len(said)
+        room = self.pieces.longest - 1 - len(said)
         for token in sentence.tokens:
-            # A token beyond the room is read as the last mark: it is answered for, if badly.
-            first_pieces.append(min(len(pieces), room))
+            if self.urls == "removed" and is_url(token):
+                first_pieces.append(room)
+                continue
+            first_pieces.append(len(pieces))
             pieces += self.pieces.pieces(token)
         pieces = [*pieces[:room], self.pieces.separator]
+        # A token that is removed or beyond the room is read as the last mark: it is answered for, if badly.
+        first_pieces = [min(place, len(pieces) - 1) for place in first_pieces]
         segments = [0] * len(pieces) + [1] * len(said)
         numbers = (np.array(values, np.int64) for values in (pieces + said, segments, first_pieces))
         first, second_numbers, third = numbers
         return first, second_numbers, third
+
+
+def is_url(token: str) -> bool:
+    """Whether a token is a link and nothing else."""
+    return [word.kind for word in split_words(token)] == [Kind.URL]
 
 
 def hashtags(tokens: Sequence[str]) -> list[str]:

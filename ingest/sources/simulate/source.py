@@ -7,11 +7,11 @@ second one, has the position of the first. A dead letter's origin is `simulate:<
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from ingest.sources.base import Received
-from ingest.sources.jsonl_line import read_event
+from ingest.sources.jsonl.line import read_event
 from ingest.sources.simulate.delivery import chapter_count, deliveries
 from ingest.sources.simulate.happenings import (
     Closed,
@@ -89,6 +89,10 @@ class SimulatedSource:
                 return batch
             self._chapter, self._count, self._events = self._chapter + 1, 0, None
         return ()
+
+    def counts(self) -> Mapping[str, int]:
+        """None: all that is read is an event."""
+        return {}
 
     async def close(self) -> None:
         """Nothing is held open."""

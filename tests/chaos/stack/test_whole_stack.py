@@ -145,7 +145,7 @@ def test_whatever_falls_nothing_is_lost_nothing_doubles_and_nothing_is_called_po
     assert {post_id: post["text"] for post_id, post in found.items()} == {
         post_id: post.text for post_id, post in kept.items()
     }
-    assert {post["model"] for post in found.values()} == {"mner@1"}
+    assert {post["model"] for post in found.values()} == {"mner@1+image_encoder@1"}
     letters = site.answer("dead-letters", "list", "--kafka", site.stack.kafka.specification, "--json")
     assert {letter["origin"] for letter in letters} == expected.dead_letters
     for worker in workers:

@@ -168,7 +168,7 @@ def test_poison_in_every_topic_is_kept_and_stops_nobody(fleet: Fleet) -> None:
 
 
 def test_what_a_newer_tagstream_wrote_stops_the_worker_and_is_not_lost(fleet: Fleet) -> None:
-    fleet.publish([Record(fleet.topics.tagged.name, b"x:1", b'{"version": 2}', [])])
+    fleet.publish([Record(fleet.topics.tagged.name, b"x:1", b'{"version": 3}', [])])
     worker = fleet.start()
     assert worker.wait() == 1
     assert "newer tagstream" in worker.output()

@@ -48,6 +48,11 @@ class EffectLog:
         posts = [change.post for change in changes if isinstance(change, Indexable)]
         return WriteReport(stored=len(posts), news=frozenset((post.id, post.revision) for post in posts))
 
+    async def keep_thumbnails(self, _: Sequence[Indexable]) -> int:
+        return 0
+
+    async def discard_thumbnails(self, _: Sequence[Indexable]) -> None: ...
+
 
 def _document(change: Change) -> dict[str, object]:
     if isinstance(change, Indexable):

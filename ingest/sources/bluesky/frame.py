@@ -1,0 +1,293 @@
+"""What one frame of a Jetstream server says. Pure, but for the handles that it remembers.
+
+::
+
+    commit    create, update ─▶ Post        delete ─▶ Deletion up to its revision
+    account   active ─▶ shown               deleted, taken down ─▶ Erasure        any other state ─▶ hidden
+    identity  ─▶ the handle that later posts of the account carry
+
+The protocol: github.com/bluesky-social/jetstream and the lexicons `app.bsky.feed.post` and
+`com.atproto.sync.subscribeRepos`. Whether an account is seen is decided by `active` alone, as atproto.com/specs/account
+asks; the status only says whether its posts are to be deleted. An account that is throttled or out of step but active
+is seen.
+
+Owns what a frame means. Knows nothing of connections. A frame that is not of the protocol is a `DeadLetter` whose
+origin follows from its content, so that it is the same from every server and at every replay.
+"""
+
+import hashlib
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from ingest.sources.bluesky.address import unwrapped
+from ingest.sources.bluesky.names import (
+    POSTS,
+    SOURCE,
+    author_id,
+    did_of,
+    handle_of,
+    post_id,
+    record_key_of,
+    revision_of,
+)
+from ingest.sources.bluesky.position import (
+    position_of_commit,
+    position_of_erasure,
+    position_of_letter,
+    position_of_status,
+)
+from ingest.sources.bluesky.record import (
+    CLOCKS_DIFFER,
+    IMAGES,
+    created_at,
+    hashtags,
+    languages_of,
+    media_of,
+    replied_to,
+)
+from ingest.sources.jsonl.fields import MalformedLine, read_object, short
+from tagstream.errors import MalformedPost
+from tagstream.posts import (
+    MAX_REVISION,
+    MAX_TEXT_LENGTH,
+    AccountStatus,
+    Author,
+    DeadLetter,
+    Deletion,
+    Erasure,
+    Event,
+    Post,
+    clean_text,
+    dead_letter,
+)
+
+Fields = Mapping[str, Any]
+
+REMEMBERED_HANDLES = 100_000
+_KINDS = frozenset({"commit", "account", "identity"})
+_ERASING = frozenset({"deleted", "takendown", "tombstoned"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class FrameFault(StrEnum):
+    """Why a frame is a dead letter, beside what makes it no JSON object."""
+
+    BAD_ENVELOPE = "bad_envelope"
+    BAD_COMMIT = "bad_commit"
+    BAD_ACCOUNT = "bad_account"
+    BAD_RECORD = "bad_record"
+    TEXT_TOO_LONG = "text_too_long"
+    BAD_COMPRESSION = "bad_compression"
+    FRAME_TOO_LARGE = "frame_too_large"
+
+
+class PassedOver(StrEnum):
+    """Frames that are right and say nothing of a post: all the reasons there are."""
+
+    IDENTITY = "identity"
+    OTHER_KIND = "other_kind"
+    OTHER_COLLECTION = "other_collection"
+    LANGUAGE = "language"
+
+
+class MalformedFrame(MalformedPost):
+    """The frame is not of the protocol; `fault` says why."""
+
+    def __init__(self, fault: FrameFault, message: str) -> None:
+        super().__init__(clean_text(message))
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a frame gives: `event` None if there is nothing to store; `time_us` None if it could not be read."""
+
+    event: Event | None
+    time_us: int | None
+
+
+def refuse(fault: FrameFault, message: str) -> NoReturn:
+    raise MalformedFrame(fault, message)
+
+
+class FrameReader:
+    """Reads the frames of one feed. `languages`: the primary subtags to keep (`und`: none named), all if empty.
+
+    `passed_over` counts what gave no event. Handles are remembered of the accounts that were last heard of.
+    """
+
+    def __init__(self, languages: frozenset[str] = frozenset(), images: str = IMAGES) -> None:
+        self.passed_over: Counter[PassedOver] = Counter()
+        self._languages = languages
+        self._images = images
+        self._handles: OrderedDict[str, str] = OrderedDict()
+
+    def read(self, body: bytes) -> Frame:
+        """What the frame says; a dead letter if it is not of the protocol, whatever its bytes are."""
+        fields: Fields = {}
+        try:
+            fields = unwrapped(read_object(body))
+            return self._read(fields)
+        except (MalformedLine, MalformedFrame) as malformed:
+            return Frame(_letter(fields, body, malformed.fault.value, str(malformed)), _time_of(fields))
+
+    def _read(self, fields: Fields) -> Frame:
+        kind, time_us, did = fields.get("kind"), _time_of(fields), did_of(fields.get("did"))
+        if isinstance(kind, str) and kind not in _KINDS:
+            # An answer to a heartbeat, or what a newer server says besides; it need not even have an account.
+            self.passed_over[PassedOver.OTHER_KIND] += 1
+            return Frame(None, time_us)
+        if time_us is None:
+            refuse(FrameFault.BAD_ENVELOPE, f"time_us is {short(fields.get('time_us'))}, no microseconds since 1970")
+        if did is None:
+            refuse(FrameFault.BAD_ENVELOPE, f"did is {short(fields.get('did'))}, no identifier of an account")
+        match kind:
+            case "commit":
+                return Frame(self._commit(_part(fields, "commit", FrameFault.BAD_COMMIT), did, time_us), time_us)
+            case "account":
+                return Frame(self._account(_part(fields, "account", FrameFault.BAD_ACCOUNT), did, time_us), time_us)
+            case "identity":
+                self._identity(_part(fields, "identity", FrameFault.BAD_ENVELOPE), did)
+                return Frame(None, time_us)
+        refuse(FrameFault.BAD_ENVELOPE, f"kind is {short(kind)}, it must be a string")
+
+    def _commit(self, commit: Fields, did: str, time_us: int) -> Event | None:
+        if commit.get("collection") != POSTS:
+            self.passed_over[PassedOver.OTHER_COLLECTION] += 1
+            return None
+        key = record_key_of(commit.get("rkey"))
+        if key is None:
+            refuse(FrameFault.BAD_COMMIT, f"rkey is {short(commit.get('rkey'))}, no key of a record")
+        revision = revision_of(commit.get("rev"))
+        operation = commit.get("operation")
+        if operation == "delete":
+            return _deletion(did, key, revision, time_us)
+        if operation not in ("create", "update"):
+            refuse(FrameFault.BAD_COMMIT, f"operation is {short(operation)}, it must be create, update or delete")
+        if revision is None:
+            refuse(FrameFault.BAD_COMMIT, f"rev is {short(commit.get('rev'))}, no timestamp identifier")
+        record = _part(commit, "record", FrameFault.BAD_RECORD)
+        if not self._keeps(record):
+            self.passed_over[PassedOver.LANGUAGE] += 1
+            # An edit that leaves the languages takes what was stored before with it.
+            return _deletion(did, key, revision, time_us) if operation == "update" else None
+        return self._post(record, did, key, revision, time_us)
+
+    def _keeps(self, record: Fields) -> bool:
+        if not self._languages:
+            return True
+        named = languages_of(record) or ("und",)
+        return any(one.partition("-")[0].lower() in self._languages for one in named)
+
+    def _post(self, record: Fields, did: str, key: str, revision: int, time_us: int) -> Post:
+        text = record.get("text")
+        if not isinstance(text, str):
+            refuse(FrameFault.BAD_RECORD, f"text is {short(text)}, it must be a string")
+        if len(text) > MAX_TEXT_LENGTH:
+            refuse(FrameFault.TEXT_TOO_LONG, f"text has {len(text):,} characters, the limit is {MAX_TEXT_LENGTH:,}")
+        text = clean_text(text)
+        languages = languages_of(record)
+        author = author_id(did)
+        url = f"https://bsky.app/profile/{did}/post/{key}"
+        try:
+            return Post(
+                id=post_id(did, key),
+                source=SOURCE,
+                author=Author(id=author, handle=self._handles.get(author)),
+                created_at=created_at(record, _committed(revision, time_us)),
+                revision=revision,
+                text=text,
+                lang=languages[0] if languages else None,
+                url=url if len(url) <= 4096 else None,
+                media=media_of(record, did, self._images),
+                reply_to=replied_to(record),
+                position=position_of_commit(revision, time_us),
+                hashtags=hashtags(record, text),
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            refuse(FrameFault.BAD_RECORD, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+
+    def _account(self, account: Fields, did: str, time_us: int) -> Event:
+        if account.get("did", did) != did:
+            refuse(FrameFault.BAD_ACCOUNT, f"the account is {short(account.get('did'))}, the frame speaks of {did}")
+        active, status = account.get("active"), account.get("status")
+        if not isinstance(active, bool):
+            refuse(FrameFault.BAD_ACCOUNT, f"active is {short(active)}, it must be true or false")
+        author = author_id(did)
+        if not active and isinstance(status, str) and status in _ERASING:
+            self._handles.pop(author, None)
+            return Erasure(source=SOURCE, author=author, position=position_of_erasure(account.get("time"), time_us))
+        position = position_of_status(account.get("time"), time_us)
+        return AccountStatus(source=SOURCE, author=author, hidden=not active, position=position)
+
+    def _identity(self, identity: Fields, did: str) -> None:
+        self.passed_over[PassedOver.IDENTITY] += 1
+        author, handle = author_id(did), handle_of(identity.get("handle"))
+        self._handles.pop(author, None)
+        if handle is not None:
+            self._handles[author] = handle
+            if len(self._handles) > REMEMBERED_HANDLES:
+                self._handles.popitem(last=False)
+
+
+def unreadable(body: bytes, malformed: MalformedFrame) -> Frame:
+    """The dead letter of a frame that could not even be decompressed."""
+    return Frame(_letter({}, body, malformed.fault.value, str(malformed)), None)
+
+
+def _part(fields: Fields, name: str, fault: FrameFault) -> Fields:
+    part = fields.get(name)
+    if not isinstance(part, dict):
+        refuse(fault, f"{name} is {short(part)}, it must be an object")
+    return part
+
+
+def _time_of(fields: Fields) -> int | None:
+    """The microseconds at which the server saw it, in years that every part of the pipeline can write."""
+    value = fields.get("time_us")
+    return value if type(value) is int and 0 < value < 2**53 else None
+
+
+def _committed(revision: int, time_us: int) -> datetime:
+    """When the account's server took a commit, by its revision: that is the same from every Jetstream server.
+
+    The time of the Jetstream server only where the revision lies in its future, for it is the account's to choose.
+    """
+    differ_us = CLOCKS_DIFFER // timedelta(microseconds=1)
+    return _EPOCH + timedelta(microseconds=revision if revision <= time_us + differ_us else time_us)
+
+
+def _deletion(did: str, key: str, revision: int | None, time_us: int) -> Deletion:
+    """A deletion counts even if its revision makes no sense: the network's clock says what came before it."""
+    return Deletion(
+        id=post_id(did, key),
+        source=SOURCE,
+        revision=min(time_us, MAX_REVISION - 1) if revision is None else revision,
+        position=position_of_commit(revision, time_us),
+    )
+
+
+def _letter(fields: Fields, body: bytes, cause: str, message: str) -> DeadLetter:
+    """A dead letter for the frame, with post, author and position as far as they can be read."""
+    commit = fields.get("commit")
+    did = did_of(fields.get("did"))
+    key, revision = None, None
+    if isinstance(commit, dict):
+        key, revision = record_key_of(commit.get("rkey")), revision_of(commit.get("rev"))
+    return dead_letter(
+        origin=f"{SOURCE}:sha256-{hashlib.sha256(body).hexdigest()}",
+        source=SOURCE,
+        cause=cause,
+        message=message,
+        body=body,
+        post_id=post_id(did, key) if did and key else None,
+        author=author_id(did) if did else None,
+        position=position_of_letter(revision, _time_of(fields)),
+    )

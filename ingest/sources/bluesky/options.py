@@ -1,0 +1,123 @@
+"""What `bluesky:` asks for: which servers, which accounts and languages, and how it is carried. Pure.
+
+`bluesky:` reads the public servers; `bluesky:ws://HOST:PORT,wss://HOST` those named, in turn, at `/subscribe` where the
+address has no path; one may also end in `/xrpc/network.bsky.jetstream.subscribeEvents`. Behind a `?`, joined by `&`:
+
+    lang=en,und     only posts in these languages; `und` are those that name none
+    dids=did:…,…    only these accounts, at most 10,000
+    quiet=1         a network on which nothing may happen for minutes: a ping is a sign of life (with `dids` always)
+    compress=0      uncompressed
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+from urllib.parse import parse_qsl, urlsplit
+
+from ingest.sources.bluesky.names import did_of
+from tagstream.errors import BadSettings
+
+PUBLIC_SERVERS = (
+    "wss://jetstream1.us-east.bsky.network/subscribe",
+    "wss://jetstream2.us-east.bsky.network/subscribe",
+    "wss://jetstream1.us-west.bsky.network/subscribe",
+    "wss://jetstream2.us-west.bsky.network/subscribe",
+)
+MAX_ACCOUNTS = 10_000
+_LANGUAGE = re.compile(r"[a-z]{2,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class BlueskyOptions:
+    """`servers`: addresses to take in turn. `accounts` and `languages`: all if empty."""
+
+    servers: tuple[str, ...] = PUBLIC_SERVERS
+    languages: frozenset[str] = frozenset()
+    accounts: tuple[str, ...] = ()
+    quiet: bool = False
+    compress: bool = True
+
+    @property
+    def name(self) -> str:
+        """Under which the cursor is kept: the same for the same posts, however they are carried."""
+        servers = "" if self.servers == PUBLIC_SERVERS else ",".join(self.servers)
+        filters = []
+        if self.languages:
+            filters.append(f"lang={','.join(sorted(self.languages))}")
+        if self.accounts:
+            # Ten thousand accounts would be a name of 400 kB.
+            filters.append(f"dids=sha256-{hashlib.sha256(','.join(sorted(self.accounts)).encode()).hexdigest()[:16]}")
+        return f"bluesky:{servers}{'?' if filters else ''}{'&'.join(filters)}"
+
+
+def read_options(spec: str) -> BlueskyOptions:
+    """The options of a specification `bluesky:…`.
+
+    Raises:
+        BadSettings: it cannot be understood; the message says which part.
+    """
+    addresses, _, query = spec.partition(":")[2].partition("?")
+    values = dict.fromkeys(("lang", "dids", "quiet", "compress"), "")
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in values:
+            _refuse(spec, f"{key!r} is no option; there are {', '.join(values)}")
+        if values[key]:
+            _refuse(spec, f"{key!r} stands twice")
+        if not value:
+            _refuse(spec, f"{key!r} has no value")
+        values[key] = value
+    accounts = _accounts(spec, values["dids"])
+    return BlueskyOptions(
+        servers=tuple(_server(spec, one) for one in addresses.split(",")) if addresses else PUBLIC_SERVERS,
+        languages=_languages(spec, values["lang"]),
+        accounts=accounts,
+        quiet=bool(accounts) or _switch(spec, "quiet", values["quiet"], default=False),
+        compress=_switch(spec, "compress", values["compress"], default=True),
+    )
+
+
+def _server(spec: str, address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        _refuse(spec, f"{address!r} is no address")
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        _refuse(spec, f"{address!r} is no address of a WebSocket as wss://example.org")
+    if parts.username is not None or parts.password is not None:
+        _refuse(spec, "a Jetstream server takes no user and password: leave them out of the address")
+    if parts.fragment or port == 0:
+        _refuse(spec, f"{address!r} is no address")
+    return parts._replace(path=parts.path.rstrip("/") or "/subscribe").geturl()
+
+
+def _languages(spec: str, value: str) -> frozenset[str]:
+    languages = [one.strip() for one in value.split(",")] if value else []
+    for one in languages:
+        if not _LANGUAGE.fullmatch(one):
+            _refuse(spec, f"{one!r} is no language as en or und")
+    return frozenset(languages)
+
+
+def _accounts(spec: str, value: str) -> tuple[str, ...]:
+    accounts = tuple(dict.fromkeys(one.strip() for one in value.split(","))) if value else ()
+    for one in accounts:
+        if did_of(one) is None:
+            _refuse(spec, f"{one!r} is no identifier of an account as did:plc:ewvi7nxzyoun6zhxrhs64oiz")
+    if len(accounts) > MAX_ACCOUNTS:
+        _refuse(spec, f"it names {len(accounts):,} accounts, a Jetstream server takes {MAX_ACCOUNTS:,}")
+    return accounts
+
+
+def _switch(spec: str, key: str, value: str, *, default: bool) -> bool:
+    if value not in ("", "0", "1"):
+        _refuse(spec, f"{key} is {value!r}, it may be 0 or 1")
+    return value == "1" if value else default
+
+
+def _refuse(spec: str, reason: str) -> NoReturn:
+    # A password that was written into an address by mistake is not to be read on a screen or in a log.
+    shown = re.sub(r"//[^/?]*@", "//…@", spec)
+    shown = shown if len(shown) <= 100 else f"{shown[:99]}…"
+    raise BadSettings(f"{shown!r} cannot be read from: {reason}")

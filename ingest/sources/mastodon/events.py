@@ -1,0 +1,132 @@
+"""What an event of a Mastodon stream says. Pure.
+
+::
+
+    update, status.update ─▶ Post (what gives none is counted)      delete ─▶ Deletion, for ever: ids are not used again
+    everything else       ─▶ counted                                no event of the protocol ─▶ DeadLetter
+
+The protocol: docs.joinmastodon.org/methods/streaming and the server's own streaming service. A dead letter's origin
+follows from its content, so that it is the same at every replay.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+
+from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, read_object, refuse, short
+from ingest.sources.mastodon.status import PassedOver, letter_of, read_status, status_id
+from tagstream.posts import DeadLetter, Deletion, Event, dead_letter, native_id
+
+EVENT_TOO_LONG = "event_too_long"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """An event as its transport gave it: its name and its payload, which is JSON or the id of a status."""
+
+    name: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Oversized:
+    """An event that was over the limit before it ended; `beginning` is as much as was read of it."""
+
+    beginning: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedSubscription:
+    """A server's answer on a WebSocket to a stream that it does not give, and the HTTP status that it stands for."""
+
+    message: str
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """`event` None if there is nothing to store; `id` is that of a status that is new on the timeline."""
+
+    event: Event | None
+    id: str | None = None
+
+
+class EventReader:
+    """Reads what the streams and timelines of one server give; `passed_over` counts what gave no event."""
+
+    def __init__(self, source: str) -> None:
+        self.passed_over: Counter[PassedOver] = Counter()
+        self._source = source
+
+    def event(self, event: StreamEvent | Oversized) -> Understood:
+        """What a stream gave; never raises."""
+        if isinstance(event, Oversized):
+            return Understood(self._oversized(event))
+        if event.name == "delete":
+            return Understood(self._deletion(event.payload))
+        if event.name in ("update", "status.update", ""):
+            return self._status(event.payload)
+        self.passed_over[PassedOver.OTHER_EVENT] += 1
+        return Understood(None)
+
+    def listed(self, status: object) -> Understood:
+        """What an element of a timeline says; never raises."""
+        return self._status(json.dumps(status).encode())
+
+    def _status(self, body: bytes) -> Understood:
+        fields: Fields = {}
+        try:
+            fields = read_object(body)
+            read = read_status(fields, self._source)
+        except MalformedLine as malformed:
+            letter = letter_of(body, malformed, origin=self._origin(body), source=self._source, fields=fields)
+            return Understood(letter, _readable_id(fields))
+        if isinstance(read, PassedOver):
+            self.passed_over[read] += 1
+            return Understood(None, _readable_id(fields))
+        return Understood(read, _readable_id(fields))
+
+    def _deletion(self, body: bytes) -> Event:
+        try:
+            identifier = status_id(body.decode(errors="replace").strip().strip('"'))
+        except MalformedLine as malformed:
+            return letter_of(body, malformed, origin=self._origin(body), source=self._source, fields={})
+        return Deletion(id=native_id(self._source, identifier), source=self._source)
+
+    def _oversized(self, event: Oversized) -> DeadLetter:
+        return dead_letter(
+            origin=self._origin(event.beginning),
+            source=self._source,
+            cause=EVENT_TOO_LONG,
+            message=f"an event has more than {event.limit:,} bytes; its beginning is kept, the rest was not read",
+            body=event.beginning,
+        )
+
+    def _origin(self, body: bytes) -> str:
+        return f"{self._source}:sha256-{hashlib.sha256(body).hexdigest()}"
+
+
+def _readable_id(fields: Fields) -> str | None:
+    try:
+        return status_id(fields.get("id"))
+    except MalformedLine:
+        return None
+
+
+def websocket_event(body: bytes) -> StreamEvent | RefusedSubscription:
+    """What a frame of a WebSocket holds; a frame that is none of the protocol becomes an event without a name."""
+    try:
+        fields = read_object(body)
+        if isinstance(fields.get("error"), str):
+            status = fields.get("status")
+            return RefusedSubscription(fields["error"][:200], status if type(status) is int else None)
+        name, payload = fields.get("event"), fields.get("payload")
+        if not isinstance(name, str) or not name:
+            refuse(LineFault.BAD_FIELD, f"event is {short(name)}")
+    except MalformedLine:
+        return StreamEvent("", body)
+    if isinstance(payload, str):
+        return StreamEvent(name, payload.encode(errors="surrogatepass"))
+    return StreamEvent(name, b"" if payload is None else json.dumps(payload).encode())

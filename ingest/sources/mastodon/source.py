@@ -1,0 +1,206 @@
+"""The public posts of a Mastodon server (`mastodon:HOST`), as they are written.
+
+::
+
+    connect ─▶ open the stream ─▶ read it into a spool ───────────────────────────────────┐
+                     └─▶ back-fill: the timeline by its ids, oldest first, until no more ─┴▶ then what the spool holds
+
+The stream cannot be resumed. So the cursor is the newest status id that was seen, and after every connect the timeline
+is read from there on (`min_id`) while the stream is already open: nothing falls between the two, and what comes by both
+is removed by its id. A post that reached the server late has an id of when it was written, which is before others that
+we have seen: so the back-fill begins `rewind_seconds` earlier. Without a cursor it begins with the newest page.
+
+What an outage costs all the same: posts that reached the server later than `rewind_seconds` after they were written;
+edits and deletions of older posts, of which a timeline says nothing; and, after `pages` pages or where the server gives
+no more, all up to the present: that is counted in `gaps`. A server also keeps back what the account of the token has
+blocked, muted, or not chosen among languages.
+
+Deletions and edits are kept to as they are streamed. Mastodon tells nobody that an account is gone: its posts are
+deleted one by one.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from ingest.sources.base import Received, named
+from ingest.sources.mastodon.api import MastodonApi, MastodonLimits, PageTooLarge
+from ingest.sources.mastodon.events import EventReader, Oversized, StreamEvent, Understood
+from ingest.sources.mastodon.feed import MastodonFeed, parse_feed
+from ingest.sources.mastodon.status import PassedOver, status_id
+from ingest.sources.network import NetworkSource, Reconnecting
+from ingest.sources.spool import Spool
+from tagstream.errors import BadSettings, CorruptState, MalformedPost
+from tagstream.settings import Settings
+
+PAGE_STATUSES = 40  # the most that a server gives at once
+SPOOLED_EVENTS = 1024
+SPOOLED_BYTES = 16 * 1024 * 1024
+_NOTHING_SEEN = "-"
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=\-]{1,1024}")
+# Ids are made of milliseconds since 1970, shifted by 16 bits; before that, and elsewhere, of something else.
+_CLOCK_SHIFT = 16
+_FIRST_CLOCK_ID, _LAST_CLOCK_ID = 1_451_606_400_000 << _CLOCK_SHIFT, 4_102_444_800_000 << _CLOCK_SHIFT
+
+
+@dataclass(frozen=True, slots=True)
+class Backfilling:
+    """How a gap is closed. `settle_seconds`: a server says that a stream is open a moment before it listens itself."""
+
+    settle_seconds: float = 1.0
+    rewind_seconds: float = 120.0
+    pages: int = 1000
+
+
+class MastodonSource(NetworkSource):
+    """A feed of a server. `passed_over` counts what the server gave that is no post to us."""
+
+    def __init__(
+        self,
+        feed: MastodonFeed,
+        token: SecretStr | None = None,
+        *,
+        reconnecting: Reconnecting | None = None,
+        limits: MastodonLimits | None = None,
+        backfilling: Backfilling | None = None,
+    ) -> None:
+        super().__init__(feed.name, reconnecting)
+        self._feed = feed
+        self._token = token
+        self._limits = limits or MastodonLimits()
+        self._backfilling = backfilling or Backfilling()
+        self._reader = EventReader(feed.source)
+        self._newest: str | None = None
+
+    @property
+    def passed_over(self) -> Counter[PassedOver]:
+        return self._reader.passed_over
+
+    def counts(self) -> Mapping[str, int]:
+        return {
+            **super().counts(),
+            **named("passed_over", {reason: self.passed_over[reason] for reason in PassedOver}),
+        }
+
+    async def connect(self, cursor: str | None) -> AsyncGenerator[Received, None]:
+        self._newest = parse_cursor(cursor)
+        async with MastodonApi(self._feed, self._token, self._limits) as api:
+            origin = await api.streaming_origin()
+            async with api.stream(origin) as events:
+                spool: Spool[StreamEvent | Oversized] = Spool(SPOOLED_EVENTS, SPOOLED_BYTES)
+                reading = asyncio.create_task(_fill(spool, events))
+                try:
+                    async with aclosing(self._missed(api)) as missed:
+                        async for received in missed:
+                            yield received
+                    while True:
+                        for received in self._received(self._reader.event(await spool.take())):
+                            yield received
+                finally:
+                    reading.cancel()
+                    await asyncio.wait({reading})
+
+    async def _missed(self, api: MastodonApi) -> AsyncGenerator[Received, None]:
+        """What the timeline gained since the newest status that was seen, oldest first."""
+        if self._newest is None:
+            for received in self._listed((await self._page(api, None)) or []):
+                yield received
+            return
+        await asyncio.sleep(self._backfilling.settle_seconds)
+        place = rewound(self._newest, self._backfilling.rewind_seconds)
+        for _ in range(self._backfilling.pages):
+            statuses = await self._page(api, place)
+            if statuses == []:
+                return
+            for received in self._listed(statuses or []):
+                yield received
+            furthest = max((one for one in map(_id_of, statuses or []) if one), key=_in_order, default=place)
+            if _in_order(furthest) <= _in_order(place):
+                break  # a server that does not know `min_id`, or a status that is too large to be had
+            place = furthest
+        self.gaps += 1
+
+    async def _page(self, api: MastodonApi, after: str | None) -> list[object] | None:
+        """The next statuses; None if even one is too large to be taken."""
+        limit = PAGE_STATUSES
+        while limit:
+            try:
+                page = await api.page(limit, after)
+            except PageTooLarge:
+                limit //= 2
+                continue
+            await asyncio.sleep(page.pause_seconds)
+            return page.statuses
+        return None
+
+    def _listed(self, statuses: list[object]) -> list[Received]:
+        # Pages come newest first; what is no status has no place among them, and its letter comes first.
+        ordered = sorted(statuses, key=lambda status: _in_order(_id_of(status) or ""))
+        return [received for status in ordered for received in self._received(self._reader.listed(status))]
+
+    def _received(self, understood: Understood) -> list[Received]:
+        if understood.id is not None and _in_order(understood.id) > _in_order(self._newest or ""):
+            self._newest = understood.id
+        if understood.event is None:
+            return []
+        return [Received(understood.event, self._newest or _NOTHING_SEEN)]
+
+
+def open_mastodon(argument: str, settings: Settings) -> MastodonSource:
+    """The source of `mastodon:<argument>`, with the token of the settings.
+
+    Raises:
+        BadSettings: the argument names no feed, or the token cannot be one.
+    """
+    token = settings.mastodon_token
+    if token is not None and not _TOKEN.fullmatch(token.get_secret_value()):
+        raise BadSettings("TAGSTREAM_MASTODON_TOKEN must be the access token alone: one word, without Bearer")
+    return MastodonSource(parse_feed(argument), token)
+
+
+async def _fill(spool: Spool[StreamEvent | Oversized], events: AsyncGenerator[StreamEvent | Oversized, None]) -> None:
+    """Reads the stream into the spool until it ends, and tells the spool how."""
+    try:
+        async with aclosing(events):
+            async for event in events:
+                await spool.put(event, len(event.payload if isinstance(event, StreamEvent) else event.beginning))
+    except Exception as error:  # the boundary of a task: whoever empties the spool raises it
+        spool.end(error)
+
+
+def parse_cursor(cursor: str | None) -> str | None:
+    """The newest status id that was seen, None if none was.
+
+    Raises:
+        CorruptState: the cursor is none that `MastodonSource` gave.
+    """
+    if cursor is None or cursor == _NOTHING_SEEN:
+        return None
+    try:
+        return status_id(cursor)
+    except MalformedPost as error:
+        raise CorruptState(f"the saved place {cursor[:80]!r} is not one of a Mastodon server") from error
+
+
+def rewound(identifier: str, seconds: float) -> str:
+    """The id that the server would have made that much earlier; the same id where it is not made of a clock."""
+    if not identifier.isdigit() or not _FIRST_CLOCK_ID <= int(identifier) <= _LAST_CLOCK_ID:
+        return identifier
+    return str(int(identifier) - (int(seconds * 1000) << _CLOCK_SHIFT))
+
+
+def _in_order(identifier: str) -> tuple[int, str]:
+    """Ids are text, and in order by length and then by their characters."""
+    return len(identifier), identifier
+
+
+def _id_of(status: object) -> str | None:
+    try:
+        return status_id(status.get("id")) if isinstance(status, dict) else None
+    except MalformedPost:
+        return None

@@ -1,0 +1,229 @@
+"""A status of Mastodon's API into a `Post`. Pure.
+
+The text of a post is what people read of it, in their order: the content warning (`spoiler_text`, which is plain text),
+a blank line, the content, a blank line, the options of a poll, each on a line. Hashtags are where the server linked
+them, and where our own rule finds one; what is only listed in `tags` gets an empty span at the end of the text. The
+line by which a server repeats the address of a quoted post (`quote-inline`) is left out, as it is on the page.
+
+Of the attachments pictures, loops and films count, with the author's description. One that this server has not fetched
+(`unknown`) counts as a picture at its own address.
+
+The entities: docs.joinmastodon.org/entities/Status, MediaAttachment, Account, Tag, Poll. Only `public` statuses are
+read: `unlisted` ones ask not to be found by search, and the others are not for us. A reblog has no words of its own and
+is passed over; its original comes by itself where this server's timeline has it.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from ingest.sources.html_text import HtmlText, html_to_text
+from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, build, native, refuse, short
+from tagstream.analysis import tag as folded_tag
+from tagstream.hashtag_spans import hashtags_of
+from tagstream.posts import (
+    MAX_MEDIA,
+    MAX_REVISION,
+    MAX_TEXT_LENGTH,
+    Author,
+    DeadLetter,
+    Hashtag,
+    Media,
+    Post,
+    clean_text,
+    dead_letter,
+    native_id,
+)
+
+MAX_ALT_LENGTH = 10_000
+MAX_URL_LENGTH = 4096
+MAX_ID_LENGTH = 128
+# Reading 200,000 characters of hostile HTML takes half a second, in which nothing else is done.
+MAX_CONTENT_LENGTH = 200_000
+_KINDS: Mapping[str, str] = {"image": "photo", "unknown": "photo", "gifv": "animation", "video": "video"}
+_LEFT_OUT = frozenset({"quote-inline"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class PassedOver(StrEnum):
+    """What is right and gives no post: all the reasons there are."""
+
+    REBLOG = "reblog"
+    NOT_PUBLIC = "not_public"
+    OTHER_EVENT = "other_event"
+
+
+def read_status(fields: Fields, source: str) -> Post | PassedOver:
+    """The post, or why it is none.
+
+    Raises:
+        MalformedLine: it is no status.
+    """
+    identifier = status_id(fields.get("id"))
+    if fields.get("reblog") is not None:
+        return PassedOver.REBLOG
+    visibility = fields.get("visibility")
+    if not isinstance(visibility, str):
+        refuse(LineFault.MISSING_FIELD, f"visibility is {short(visibility)}, it must be a string")
+    if visibility != "public":
+        return PassedOver.NOT_PUBLIC
+    warning, content = _string(fields, "spoiler_text").strip(), _content(fields)
+    text, start = _joined(warning, content.text, _poll_options(fields.get("poll")))
+    if len(text) > MAX_TEXT_LENGTH:
+        refuse(LineFault.TEXT_TOO_LONG, f"the text has {len(text):,} characters, the limit is {MAX_TEXT_LENGTH:,}")
+    reply_to = fields.get("in_reply_to_id")
+    return build(
+        Post,
+        id=native_id(source, identifier),
+        source=source,
+        author=_author(fields.get("account")),
+        created_at=_moment(fields, "created_at"),
+        revision=_revision(fields),
+        text=text,
+        lang=_short_text(fields.get("language"), 35),
+        url=_address(fields.get("url")) or _address(fields.get("uri")),
+        media=_media(fields.get("media_attachments")),
+        reply_to=None if reply_to is None else native_id(source, status_id(reply_to)),
+        position=int(identifier) if identifier.isdigit() and int(identifier) < 2**63 else 0,
+        hashtags=_hashtags(text, content, start, fields.get("tags")),
+    )
+
+
+def status_id(value: object) -> str:
+    """The id of a status, which is text that may be no number.
+
+    Raises:
+        MalformedLine: it is none.
+    """
+    identifier = native("id", value)
+    if len(identifier) > MAX_ID_LENGTH or not identifier.isascii() or not identifier.isalnum():
+        refuse(LineFault.BAD_ID, f"id is {short(value)}, it must be letters and digits")
+    return identifier
+
+
+def letter_of(body: bytes, malformed: MalformedLine, *, origin: str, source: str, fields: Fields) -> DeadLetter:
+    """The dead letter of what is no status, with as much of its identity as can be read."""
+    identity: dict[str, Any] = {}
+    try:
+        identity["post_id"] = native_id(source, status_id(fields.get("id")))
+        identity["author"] = _author(fields.get("account")).id
+    except MalformedLine:
+        pass
+    return dead_letter(
+        origin=origin, source=source, cause=malformed.fault.value, message=str(malformed), body=body, **identity
+    )
+
+
+def _string(fields: Fields, name: str) -> str:
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        refuse(LineFault.BAD_FIELD, f"{name} is {short(value)}, it must be a string")
+    return clean_text(value)
+
+
+def _content(fields: Fields) -> HtmlText:
+    if not isinstance(fields.get("content"), str):
+        refuse(LineFault.MISSING_FIELD, f"content is {short(fields.get('content'))}, it must be a string of HTML")
+    length = len(fields["content"])
+    if length > MAX_CONTENT_LENGTH:
+        refuse(LineFault.TEXT_TOO_LONG, f"content has {length:,} characters, the limit is {MAX_CONTENT_LENGTH:,}")
+    return html_to_text(fields["content"], left_out=_LEFT_OUT)
+
+
+def _joined(warning: str, content: str, options: list[str]) -> tuple[str, int]:
+    """The text, and where the content begins in it."""
+    parts = [part for part in (warning, content, "\n".join(options)) if part]
+    return "\n\n".join(parts), len(warning) + 2 if warning else 0
+
+
+def _poll_options(poll: object) -> list[str]:
+    options = poll.get("options") if isinstance(poll, dict) else None
+    titles = [option.get("title") for option in _objects(options)]
+    return [clean_text(title).strip() for title in titles if isinstance(title, str) and title.strip()]
+
+
+def _author(account: object) -> Author:
+    if not isinstance(account, dict):
+        refuse(LineFault.MISSING_FIELD, f"account is {short(account)}, it must be an object with an id")
+    identifier = status_id(account.get("id"))
+    return Author(id=identifier, handle=_short_text(account.get("acct"), 256))
+
+
+def _moment(fields: Fields, name: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(fields[name])
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        refuse(LineFault.BAD_CREATED_AT, f"{name} is {short(fields.get(name))}, it must be a date as ISO 8601 has it")
+
+
+def _revision(fields: Fields) -> int:
+    if fields.get("edited_at") is None:
+        return 0
+    revision = (_moment(fields, "edited_at") - _EPOCH) // timedelta(microseconds=1)
+    if not 0 <= revision < MAX_REVISION:
+        refuse(LineFault.BAD_FIELD, f"edited_at is {short(fields['edited_at'])}, it must be in the years 1970 to 2041")
+    return revision
+
+
+def _media(attachments: object) -> tuple[Media, ...]:
+    found = []
+    for attachment in _objects(attachments):
+        kind = _KINDS.get(str(attachment.get("type")))
+        url = _address(attachment.get("url")) or _address(attachment.get("remote_url"))
+        description = attachment.get("description")
+        alt = clean_text(description)[:MAX_ALT_LENGTH] if isinstance(description, str) and description.strip() else None
+        if kind is not None and (url or alt):
+            found.append(build(Media, kind=kind, url=url, alt=alt, **_size(attachment.get("meta"))))
+    return tuple(found[:MAX_MEDIA])
+
+
+def _size(meta: object) -> dict[str, int]:
+    original = meta.get("original") if isinstance(meta, dict) else None
+    if not isinstance(original, dict):
+        return {}
+    sides = {side: original.get(side) for side in ("width", "height")}
+    return {side: length for side, length in sides.items() if type(length) is int and length >= 1}
+
+
+def _hashtags(text: str, content: HtmlText, start: int, tags: object) -> tuple[Hashtag, ...]:
+    """Those that the server linked, those of our rule elsewhere in the text, then those that are only listed."""
+    linked = [
+        Hashtag(text=text[start + link.start + 1 : start + link.end], start=start + link.start, end=start + link.end)
+        for link in content.links
+        if ("hashtag" in link.classes or "tag" in link.rel) and _is_hashtag(content.text[link.start : link.end])
+    ]
+    found: list[Hashtag] = []
+    for hashtag in sorted([*linked, *hashtags_of(text)], key=lambda one: (one.start, -one.end)):
+        if not found or hashtag.start >= found[-1].end:
+            found.append(hashtag)
+    # Servers list a hashtag in small letters and without accents: hence by what our analysis holds for the same.
+    known = {folded_tag(hashtag.text) for hashtag in found}
+    for tag in _objects(tags):
+        name = clean_text(tag["name"]).strip() if isinstance(tag.get("name"), str) else ""
+        if name and folded_tag(name) not in known:
+            known.add(folded_tag(name))
+            found.append(Hashtag(text=name, start=len(text), end=len(text)))
+    return tuple(found)
+
+
+def _is_hashtag(text: str) -> bool:
+    return text[:1] in ("#", "＃") and len(text) > 1 and not any(one.isspace() or one in "#＃" for one in text[1:])
+
+
+def _objects(value: object) -> Iterable[Fields]:
+    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
+
+
+def _short_text(value: object, longest: int) -> str | None:
+    return clean_text(value) if isinstance(value, str) and 0 < len(value) <= longest else None
+
+
+def _address(value: object) -> str | None:
+    """An address of the web; anything else would be offered to people as a link."""
+    if not isinstance(value, str) or len(value) > MAX_URL_LENGTH:
+        return None
+    return clean_text(value) if value.startswith(("https://", "http://")) else None

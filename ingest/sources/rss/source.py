@@ -1,0 +1,248 @@
+"""The entries of RSS and Atom feeds (`rss:URL[,URL…]`, `rss:@FILE`), polled politely.
+
+::
+
+    each feed: due ─▶ fetch (conditionally) ─▶ parse ─▶ what is new ─▶ spool ─▶ posts, oldest first
+                ▲                                                        │
+                └── as often as the feed itself says, within bounds ◀────┘ remembered when it was taken
+
+The cursor holds, of each feed, how to ask again (ETag, Last-Modified) and marks of what was read. It moves when the
+last new entry of an answer was handed on: a restart in between gives the others of that answer again, and loses none.
+Without a cursor a feed gives all that is in it.
+
+Feeds have no deletions: an entry that falls out of a feed is old, not deleted. They have no resume either: what came
+and went between two polls was never there for us, and no feed tells. An edit is seen where the entry says when it was
+updated. A feed that fails is asked again later and later, and stops none of the others; when all fail, that is an
+outage, and where all refuse from the beginning (401, 403, 410),
+a mistake. `refused` counts answers that are no feed.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import httpx
+
+from ingest.sources.base import Received
+from ingest.sources.jsonl.fields import MalformedLine
+from ingest.sources.network import FeedUnavailable, NetworkSource, Reconnecting
+from ingest.sources.rss.document import Document, Entry, UnreadableFeed, read_document
+from ingest.sources.rss.entry import entry_id, entry_post, revision_of
+from ingest.sources.rss.feeds import RssFeeds, parse_feeds, source_of
+from ingest.sources.rss.fetch import Fetched, FetchLimits, Outcome, fetch, make_client
+from ingest.sources.rss.state import FeedMemory, from_cursor, mark, to_cursor
+from ingest.sources.spool import Spool
+from tagstream.errors import BadSettings
+from tagstream.posts import DeadLetter, Event, Post, dead_letter, native_id
+from tagstream.settings import Settings
+
+FEEDS_AT_A_TIME = 4
+SPOOLED_POLLS = 8
+SPOOLED_BYTES = 16 * 1024 * 1024
+NO_FEED = "no_feed"
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """How often a feed is asked: as it says itself, not more often than `every_seconds`, which is also how often one
+    that says nothing is asked; not less often than `longest_seconds`, and failing ones not less than
+    `longest_failing_seconds`. `chance` spreads them: up to a tenth later.
+    """
+
+    every_seconds: float = 300.0
+    longest_seconds: float = 3600.0
+    longest_failing_seconds: float = 21_600.0
+    chance: Callable[[], float] = field(default=random.random, repr=False)
+
+    def delay(self, hint_seconds: float | None) -> float:
+        """Seconds until a feed that answered is asked again."""
+        within = min(max(hint_seconds or 0.0, self.every_seconds), max(self.longest_seconds, self.every_seconds))
+        return within * (1 + self.chance() / 10)
+
+    def delay_after_failure(self, failures: int, retry_after_seconds: float | None) -> float:
+        """Seconds until a feed that failed so many times in a row (1 or more) is asked again."""
+        own = self.every_seconds * 2.0 ** min(failures - 1, 60)
+        return min(max(own, retry_after_seconds or 0.0), self.longest_failing_seconds) * (1 + self.chance() / 10)
+
+
+@dataclass(slots=True)
+class _Feed:
+    """A feed as it stands: what it remembers, when it is due by the loop's clock, and what went wrong with it."""
+
+    address: str
+    memory: FeedMemory
+    due: float = 0.0
+    failures: int = 0
+    refused: bool = False
+    was_read: bool = False
+    problem: str | None = None
+    retry_after_seconds: float | None = None
+    refused_body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    """What one answer of a feed gave, and what is remembered once it was handed on."""
+
+    address: str
+    events: list[Event]
+    memory: FeedMemory
+
+
+class RssSource(NetworkSource):
+    """The feeds of a specification. `now` is when entries were written that do not say."""
+
+    def __init__(
+        self,
+        feeds: RssFeeds,
+        *,
+        reconnecting: Reconnecting | None = None,
+        polling: Polling | None = None,
+        limits: FetchLimits | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(feeds.name, reconnecting)
+        self.refused = 0
+        self._addresses = feeds.addresses
+        self._polling = polling or Polling()
+        self._limits = limits or FetchLimits()
+        self._now = now
+        self._feeds: list[_Feed] = []
+        self._safe: dict[str, FeedMemory] | None = None
+
+    def counts(self) -> Mapping[str, int]:
+        return {**super().counts(), NO_FEED: self.refused}
+
+    async def connect(self, cursor: str | None) -> AsyncGenerator[Received, None]:
+        if self._safe is None:
+            memories = from_cursor(cursor)
+            self._safe = {one: memories.get(one, FeedMemory()) for one in self._addresses}
+            self._feeds = [_Feed(one, FeedMemory()) for one in self._addresses]
+        for feed in self._feeds:
+            # What lay in the spool when the last connection ended was never handed on.
+            feed.memory = self._safe[feed.address]
+        spool: Spool[_Poll] = Spool(SPOOLED_POLLS, SPOOLED_BYTES)
+        at_a_time = asyncio.Semaphore(FEEDS_AT_A_TIME)
+        async with make_client(self._limits) as client:
+            polling = [asyncio.create_task(self._poll(feed, client, spool, at_a_time)) for feed in self._feeds]
+            try:
+                while True:
+                    poll = await spool.take()
+                    for received in _taken(poll, self._safe):
+                        yield received
+                    self._refuse_if_all_fail()
+            finally:
+                for task in polling:
+                    task.cancel()
+                await asyncio.wait(polling)
+
+    def _refuse_if_all_fail(self) -> None:
+        feeds = self._feeds
+        if not all(feed.problem for feed in feeds):
+            return
+        shown = "; ".join(f"{feed.address[:200]}: {feed.problem}" for feed in feeds[:3])
+        if all(feed.refused for feed in feeds):
+            raise BadSettings(f"no feed may be read: {shown}. Remove what is gone, or name feeds that are public")
+        asked = [feed.retry_after_seconds for feed in feeds if feed.retry_after_seconds is not None]
+        raise FeedUnavailable(f"no feed can be read: {shown}", min(asked) if len(asked) == len(feeds) else None)
+
+    async def _poll(
+        self, feed: _Feed, client: httpx.AsyncClient, spool: Spool[_Poll], at_a_time: asyncio.Semaphore
+    ) -> None:
+        """Polls one feed for ever."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                await asyncio.sleep(feed.due - loop.time())
+                async with at_a_time:
+                    fetched = await fetch(client, feed.address, feed.memory.validators, self._limits)
+                    poll = await self._read(feed, fetched, loop.time())
+                await spool.put(poll, len(fetched.body))
+        except Exception as defect:  # the boundary of a task: whoever empties the spool raises it
+            spool.end(defect)
+
+    async def _read(self, feed: _Feed, fetched: Fetched, moment: float) -> _Poll:
+        """What an answer gives; decides when the feed is asked again."""
+        document = None
+        letters: list[Event] = []
+        problem = fetched.message
+        if fetched.outcome is Outcome.MODIFIED:
+            try:
+                document = await read_document(fetched.body, fetched.content_type, fetched.address)
+            except UnreadableFeed as error:
+                problem = str(error)
+                letters = self._refused_body(feed, fetched.body, problem)
+        if problem:
+            feed.problem, feed.failures = problem, feed.failures + 1
+            # One that could be read before refuses for a reason that may pass.
+            feed.refused = fetched.outcome is Outcome.REFUSED and not feed.was_read
+            feed.retry_after_seconds = fetched.retry_after_seconds
+            feed.due = moment + self._polling.delay_after_failure(feed.failures, fetched.retry_after_seconds)
+            return _Poll(feed.address, letters, feed.memory)
+        feed.problem, feed.failures, feed.refused, feed.retry_after_seconds = None, 0, False, None
+        hints = [one for one in (fetched.age_seconds, document and document.every_seconds) if one]
+        feed.due = moment + self._polling.delay(max(hints, default=None))
+        if document is None:
+            return _Poll(feed.address, [], feed.memory)
+        poll = await asyncio.to_thread(self._new, feed, document, fetched.validators)
+        feed.memory, feed.was_read = poll.memory, True
+        return poll
+
+    def _new(self, feed: _Feed, document: Document, validators: tuple[str | None, str | None]) -> _Poll:
+        marks = {mark(entry_id(one, feed.address), revision_of(one)): one for one in document.entries}
+        known = set(feed.memory.marks)
+        new = [entry for one, entry in marks.items() if one not in known]
+        # Feeds put the newest first, mostly; where they say when, that decides.
+        new.reverse()
+        new.sort(key=lambda entry: max(entry.published or 0, entry.updated or 0))
+        events: list[Event] = [self._event(entry, document, feed.address) for entry in new]
+        return _Poll(feed.address, events, feed.memory.after(validators, marks))
+
+    def _event(self, entry: Entry, document: Document, address: str) -> Post | DeadLetter:
+        try:
+            return entry_post(entry, document, address, self._now())
+        except MalformedLine as malformed:
+            source, identifier = source_of(address), entry_id(entry, address)
+            return dead_letter(
+                origin=f"{native_id(source, identifier)}@{revision_of(entry)}",
+                source=source,
+                cause=malformed.fault.value,
+                message=str(malformed),
+                body=repr(entry).encode(errors="replace"),
+                post_id=native_id(source, identifier),
+            )
+
+    def _refused_body(self, feed: _Feed, body: bytes, problem: str) -> list[Event]:
+        """A dead letter of what is no feed, once for as long as the same comes."""
+        self.refused += 1
+        digest = hashlib.sha256(body).hexdigest()
+        if feed.refused_body == digest:
+            return []
+        feed.refused_body = digest
+        source = source_of(feed.address)
+        origin = native_id(source, f"{feed.address}#sha256-{digest}")
+        return [dead_letter(origin=origin, source=source, cause=NO_FEED, message=problem, body=body)]
+
+
+def open_rss(argument: str, settings: Settings) -> RssSource:
+    """The source of `rss:<argument>`.
+
+    Raises:
+        BadSettings: the argument names no feeds.
+        UnreadableInput: its file cannot be read.
+    """
+    return RssSource(parse_feeds(argument), polling=Polling(every_seconds=float(settings.rss_poll_seconds)))
+
+
+def _taken(poll: _Poll, safe: dict[str, FeedMemory]) -> list[Received]:
+    """The events of an answer: with the last of them the cursor says that it was read."""
+    if not poll.events:
+        safe[poll.address] = poll.memory
+        return []
+    before = to_cursor(safe)
+    safe[poll.address] = poll.memory
+    last = len(poll.events) - 1
+    return [Received(event, to_cursor(safe) if place == last else before) for place, event in enumerate(poll.events)]

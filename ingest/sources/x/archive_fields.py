@@ -1,0 +1,231 @@
+"""What X's posts have in common, in its stream and in archives: ids, edits, moments, hashtags, pictures. Pure.
+
+The source is `x` for both, so that a post that was read live and its archived copy are one. Text is kept as it was
+sent, `&amp;` and all: X counts the places of its hashtags in exactly this text, in code points.
+
+An edit is a post with an id of its own, and names all ids of its history. The smallest of them, which is the oldest,
+is the id under which all are indexed; the revision of a version is how many are older than it. So the newest version
+replaces the others in whatever order they come, and a post that was never edited has its own id and revision 0, as
+have the archives from before there were edits.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from typing import Any
+
+from ingest.sources.jsonl.fields import Fields, LineFault, build, listed_hashtags, refuse, short
+from tagstream.hashtag_spans import hashtags_of
+from tagstream.posts import (
+    MAX_MEDIA,
+    MAX_TEXT_LENGTH,
+    Hashtag,
+    Media,
+    clean_text,
+    from_epoch_milliseconds,
+    to_epoch_milliseconds,
+)
+
+SOURCE = "x"
+# X allows five edits; a history of hundreds is not one.
+MAX_VERSIONS = 100
+_SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
+_SNOWFLAKE_SHIFT = 22
+# Before November 2010 ids were counted from 1 and say nothing of time.
+_FIRST_SNOWFLAKE = 29_700_859_247
+
+_ID = re.compile(r"[0-9]{1,19}")
+_HANDLE = re.compile(r"[A-Za-z0-9_]{1,50}")
+_KINDS = {"photo": "photo", "animated_gif": "animation", "video": "video"}
+# What X writes for texts that are in no language (only hashtags, only links), and for two under their old codes.
+_LANGUAGES = dict.fromkeys(("qam", "qct", "qht", "qme", "qst", "zxx", "art"), "und") | {"in": "id", "iw": "he"}
+
+
+def is_id(value: object) -> bool:
+    """Whether it is an id as X writes one: digits in a string, below 2⁶³."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None and int(value) < 2**63
+
+
+def id_of(name: str, value: object) -> int:
+    if not is_id(value):
+        refuse(LineFault.BAD_ID, f"{name} is {short(value)}, it must be a string of digits, below 2^63")
+    return int(str(value))
+
+
+def post_name(identifier: int) -> str:
+    """The id under which the post is indexed."""
+    return f"{SOURCE}:{identifier}"
+
+
+def version_of(identifier: int, history: object) -> tuple[int, int]:
+    """The id of the first version of a post, and the revision of this one; `history` lists the ids of all."""
+    if history is None:
+        return identifier, 0
+    if not isinstance(history, list) or not 0 < len(history) <= MAX_VERSIONS:
+        refuse(LineFault.BAD_FIELD, f"the edit history is {short(history)}, it must list 1 to {MAX_VERSIONS} ids")
+    versions = {id_of("an id of the edit history", one) for one in history}
+    if identifier not in versions:
+        refuse(LineFault.BAD_FIELD, f"the edit history does not name the post itself, {identifier}")
+    return min(versions), sum(one < identifier for one in versions)
+
+
+def position_at(moment: datetime) -> int:
+    """The place of a moment in the order of ids: no post from up to this millisecond has a larger one."""
+    milliseconds = to_epoch_milliseconds(moment) - _SNOWFLAKE_EPOCH_MS
+    return min(2**63 - 1, max(0, (milliseconds + 1 << _SNOWFLAKE_SHIFT) - 1))
+
+
+def moment_of_id(identifier: int) -> datetime | None:
+    """When the post with this id was made, to the millisecond; None for the oldest ids, which do not say."""
+    if identifier < _FIRST_SNOWFLAKE:
+        return None
+    return from_epoch_milliseconds((identifier >> _SNOWFLAKE_SHIFT) + _SNOWFLAKE_EPOCH_MS)
+
+
+def iso_moment(name: str, value: object) -> datetime:
+    """A moment as API v2 writes it, in UTC."""
+    moment = None
+    if isinstance(value, str):
+        with suppress(ValueError, OverflowError):
+            said = datetime.fromisoformat(value)
+            moment = said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
+    if moment is None:
+        refuse(LineFault.BAD_CREATED_AT, f"{name} is {short(value)}, it must be ISO 8601, in the years 1 to 9999")
+    return moment
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_CLASSIC = re.compile(
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?P<month>[A-Z][a-z]{2}) (?P<day>[0-9]{2}) "
+    r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2}) (?P<zone>[+-][0-9]{4}) (?P<year>[0-9]{4})"
+)
+
+
+def is_classic_moment(value: object) -> bool:
+    """Whether it looks like `Mon Nov 13 08:28:36 +0000 2017`, which no other feed writes."""
+    return isinstance(value, str) and _CLASSIC.fullmatch(value) is not None
+
+
+def classic_moment(value: str) -> datetime:
+    """The moment in UTC; the names are English whatever the locale, so `strptime` would not do."""
+    parts = _CLASSIC.fullmatch(value)
+    moment = None
+    if parts is not None and parts["month"] in _MONTHS:
+        offset = timedelta(hours=int(parts["zone"][:3]), minutes=int(parts["zone"][0] + parts["zone"][3:]))
+        with suppress(ValueError, OverflowError):
+            day = date(int(parts["year"]), _MONTHS.index(parts["month"]) + 1, int(parts["day"]))
+            clock = time(int(parts["hour"]), int(parts["minute"]), int(parts["second"]), tzinfo=timezone(offset))
+            moment = datetime.combine(day, clock).astimezone(UTC)
+    if moment is None:
+        refuse(LineFault.BAD_CREATED_AT, f"created_at is {short(value)}, which is no date")
+    return moment
+
+
+def text_of(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        refuse(LineFault.BAD_FIELD, f"{name} is {short(value)}, it must be a string")
+    if len(value) > MAX_TEXT_LENGTH:
+        refuse(LineFault.TEXT_TOO_LONG, f"{name} has {len(value):,} characters, the limit is {MAX_TEXT_LENGTH:,}")
+    return clean_text(value)
+
+
+def language_of(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        refuse(LineFault.BAD_FIELD, f"lang is {short(value)}, it must be a string")
+    return _LANGUAGES.get(value, clean_text(value))
+
+
+def handle_of(value: object) -> str | None:
+    return value if isinstance(value, str) and _HANDLE.fullmatch(value) else None
+
+
+def page_of(identifier: int, handle: str | None) -> str:
+    """Where people read the post; X finds it by the id whatever stands for the author."""
+    return f"https://x.com/{handle or 'i'}/status/{identifier}"
+
+
+def member(fields: Fields, name: str) -> Mapping[str, Any]:
+    """The object under this name; an empty one where there is none."""
+    value = fields.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        refuse(LineFault.BAD_FIELD, f"{name} is {short(value)}, it must be an object")
+    return value
+
+
+def members(fields: Fields, name: str) -> Sequence[Mapping[str, Any]]:
+    """The objects in the list under this name; none where there is no list."""
+    value = fields.get(name)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        refuse(LineFault.BAD_FIELD, f"{name} is {short(value)}, it must be a list of objects")
+    return value
+
+
+def hashtags_in(text: str, claims: Sequence[tuple[object, object, object]]) -> tuple[Hashtag, ...]:
+    """The hashtags that X names, each its text and its span; `text` is searched for them where the spans do not hold.
+
+    Archives went through many hands: some have lost characters beyond the first plane, and every later span is off.
+    Where no hashtag is named the text is searched as well, for not every archive has the field.
+    """
+    names = [name for name, _, _ in claims if isinstance(name, str)]
+    if len(names) != len(claims):
+        refuse(LineFault.BAD_FIELD, "a hashtag has no text")
+    if not claims:
+        return hashtags_of(text)
+    if not all(_holds(text, *claim) for claim in claims):
+        return listed_hashtags(names, text)
+    spans = sorted({(start, end) for _, start, end in claims if isinstance(start, int) and isinstance(end, int)})
+    return tuple(Hashtag(text=text[start + 1 : end], start=start, end=end) for start, end in spans)
+
+
+def _holds(text: str, name: object, start: object, end: object) -> bool:
+    return (
+        isinstance(name, str)
+        and type(start) is int
+        and type(end) is int
+        and 0 <= start < end <= len(text)
+        and text[start] in "#＃"
+        and text[start + 1 : end].casefold() == clean_text(name).casefold()
+    )
+
+
+def media_named(described: Sequence[tuple[object, object, object, object, object]]) -> tuple[Media, ...]:
+    """The pictures and films: kind, address, description, width and height of each; kinds that are new are not kept."""
+    return tuple(
+        build(
+            Media,
+            kind=_KINDS[kind],
+            url=None if url is None else text_of("the address of a picture", url),
+            alt=None if alt is None else text_of("the description of a picture", alt),
+            width=_side(width),
+            height=_side(height),
+        )
+        for kind, url, alt, width, height in described
+        if isinstance(kind, str) and kind in _KINDS
+    )[:MAX_MEDIA]
+
+
+def _side(value: object) -> int | None:
+    return value if type(value) is int and value > 0 else None
+
+
+_REPOST = re.compile(r"RT @[A-Za-z0-9_]{1,50}: ")
+
+
+def repost(
+    sent: tuple[str, tuple[Hashtag, ...]], original: tuple[str, tuple[Hashtag, ...]]
+) -> tuple[str, tuple[Hashtag, ...]]:
+    """Text and hashtags of a repost: X cuts what it sends at 140 characters, the original behind it is whole."""
+    beginning = _REPOST.match(sent[0])
+    if beginning is None or len(beginning[0]) + len(original[0]) > MAX_TEXT_LENGTH:
+        return sent
+    shift = beginning.end()
+    return beginning[0] + original[0], tuple(
+        Hashtag(text=one.text, start=one.start + shift, end=one.end + shift) for one in original[1]
+    )

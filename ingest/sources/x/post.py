@@ -1,0 +1,132 @@
+"""A post of X's API v2 (`data` with its `includes`) into a `Post`. Pure.
+
+A repost is a post of its own, with the words and pictures of the original behind `RT @name: `. Of a quoting post only
+its own words count. Long posts are read whole (`note_tweet`). Whose account it is and what its pictures show stands in
+`includes`, asked for by `FIELDS`; what is missing there is missing in the post. Fields that are not named here are
+ignored, as X adds some every year.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.sources.jsonl.fields import Fields, LineFault, build, refuse, short
+from ingest.sources.x.archive_fields import (
+    SOURCE,
+    handle_of,
+    hashtags_in,
+    id_of,
+    iso_moment,
+    language_of,
+    media_named,
+    member,
+    members,
+    moment_of_id,
+    page_of,
+    post_name,
+    repost,
+    text_of,
+    version_of,
+)
+from tagstream.posts import Author, Hashtag, Media, Post
+
+# What a request must ask for so that nothing of a post is missing.
+FIELDS = {
+    "tweet.fields": "attachments,author_id,created_at,edit_history_tweet_ids,entities,id,lang,note_tweet,"
+    "referenced_tweets,text",
+    "expansions": "attachments.media_keys,author_id,referenced_tweets.id,referenced_tweets.id.attachments.media_keys",
+    "media.fields": "alt_text,height,media_key,preview_image_url,type,url,width",
+    "user.fields": "id,username",
+}
+
+
+class Includes:
+    """What stands beside the posts of an answer: their authors, pictures and originals, each under its key."""
+
+    def __init__(self, includes: Fields) -> None:
+        self.users = _by_key(includes, "users", "id")
+        self.media = _by_key(includes, "media", "media_key")
+        self.posts = _by_key(includes, "tweets", "id")
+
+
+def read_post(data: Fields, includes: Includes) -> Post:
+    """The post.
+
+    Raises:
+        MalformedLine: a field has a value that makes no sense.
+    """
+    identifier = id_of("id", data.get("id"))
+    first, revision = version_of(identifier, data.get("edit_history_tweet_ids"))
+    said = _words(data)
+    media = _media(data, includes)
+    original = _referenced(data, includes, "retweeted")
+    if original:
+        said, media = repost(said, _words(original)), _media(original, includes) or media
+    author = _author(data, includes)
+    replied = next((one for one in members(data, "referenced_tweets") if one.get("type") == "replied_to"), None)
+    return build(
+        Post,
+        id=post_name(first),
+        source=SOURCE,
+        author=author,
+        created_at=_created_at(data, identifier),
+        revision=revision,
+        text=said[0],
+        hashtags=said[1],
+        lang=language_of(data.get("lang")),
+        url=page_of(identifier, author.handle if author else None),
+        media=media,
+        reply_to=None if replied is None else post_name(id_of("the id of the post it answers", replied.get("id"))),
+        position=identifier,
+    )
+
+
+def _created_at(data: Fields, identifier: int) -> Any:
+    if data.get("created_at") is not None:
+        return iso_moment("created_at", data["created_at"])
+    moment = moment_of_id(identifier)
+    if moment is None:
+        refuse(LineFault.MISSING_FIELD, f"created_at is missing, and the id {identifier} is too old to say it")
+    return moment
+
+
+def _words(data: Fields) -> tuple[str, tuple[Hashtag, ...]]:
+    """The whole text, and its hashtags."""
+    note = member(data, "note_tweet")
+    said = note if isinstance(note.get("text"), str) else data
+    text = text_of("text", said.get("text"))
+    entities = member(said, "entities")
+    claims = [(one.get("tag"), one.get("start"), one.get("end")) for one in members(entities, "hashtags")]
+    return text, hashtags_in(text, claims)
+
+
+def _author(data: Fields, includes: Includes) -> Author | None:
+    if data.get("author_id") is None:
+        return None
+    identifier = id_of("author_id", data["author_id"])
+    user = includes.users.get(data["author_id"], {})
+    return Author(id=str(identifier), handle=handle_of(user.get("username")))
+
+
+def _media(data: Fields, includes: Includes) -> tuple[Media, ...]:
+    keys = member(data, "attachments").get("media_keys") or []
+    if not isinstance(keys, list):
+        refuse(LineFault.BAD_FIELD, f"media_keys is {short(keys)}, it must be a list")
+    found = [includes.media[key] for key in keys if isinstance(key, str) and key in includes.media]
+    described = []
+    for one in found:
+        address = one.get("url") or one.get("preview_image_url")
+        described.append((one.get("type"), address, one.get("alt_text"), one.get("width"), one.get("height")))
+    return media_named(described)
+
+
+def _referenced(data: Fields, includes: Includes, relation: str) -> Fields:
+    """The included post to which this one stands in that relation; an empty object where there is none."""
+    for one in members(data, "referenced_tweets"):
+        identifier = one.get("id")
+        if one.get("type") == relation and isinstance(identifier, str):
+            return includes.posts.get(identifier, {})
+    return {}
+
+
+def _by_key(includes: Fields, kind: str, key: str) -> Mapping[str, Fields]:
+    return {one[key]: one for one in members(includes, kind) if isinstance(one.get(key), str)}

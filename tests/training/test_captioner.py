@@ -1,0 +1,295 @@
+"""The captioner learns what photos show, and any other one can stand in its place."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import (
+    BertConfig,
+    BertTokenizerFast,
+    BlipConfig,
+    BlipForConditionalGeneration,
+    BlipTextConfig,
+    BlipVisionConfig,
+    VisionEncoderDecoderConfig,
+    VisionEncoderDecoderModel,
+    ViTConfig,
+    ViTImageProcessor,
+)
+
+from tagstream.errors import BadSettings, CorruptState, UnreadableInput
+from training.captioner.decoder import CaptionDecoder
+from training.captioner.eyes import CaptionEyes
+from training.captioner.pretrained import PretrainedCaptioner
+from training.captioner.recurrent import RecurrentCaptioner
+from training.captioner.train import CaptionedPhoto, CaptionTrainer, CaptionTraining, read_photos
+from training.captioner.words import END, PADDING, START, UNKNOWN, CaptionWords
+from training.datasets import data_folder
+from training.image.network import FEATURE_WIDTH, ImageNetwork, ServedNetwork
+from workers.image_encoder import ImageEncoder
+from workers.image_repository import ImageDescription
+
+CAPTIONS = ["a dog on a beach", "two men play tennis", "a red bus", "a dog and a red ball on a green field"]
+BY_HEART = CaptionTraining(epochs=60, batch=16, learning_rate=3e-3, least_count=1, word_width=32, size=64, dropout=0.0)
+
+
+class LocalNetwork:
+    """A network of random weights, which nonetheless tells pictures apart."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(5)
+        self.served = ServedNetwork(ImageNetwork(classes=4)).eval()
+
+    @torch.inference_mode()
+    def __call__(self, pictures, *, regions):
+        logits, features = self.served(torch.from_numpy(np.stack(pictures)))
+        return logits.numpy(), features.numpy() if regions else None
+
+
+def encoder_of(generation: int = 3) -> ImageEncoder:
+    description = ImageDescription(
+        labels=["a", "b", "c", "d"],
+        side=56,
+        region_width=FEATURE_WIDTH,
+        temperature=1.0,
+        threshold=0.5,
+        precision=None,
+        generation=generation,
+    )
+    return ImageEncoder(description, LocalNetwork())
+
+
+def jpeg(seed: int, side: int = 64) -> bytes:
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(coarse).resize((side, side)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+PHOTOS = [CaptionedPhoto(jpeg(number), caption) for number, caption in enumerate(CAPTIONS)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Layers this small are slower on two, and much slower where others work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    trainer = CaptionTrainer(encoder_of(), PHOTOS, BY_HEART, tmp_path_factory.mktemp("captioner"))
+    return trainer.fit(), trainer
+
+
+def test_captions_that_were_learnt_are_given_back_word_for_word(trained):
+    captioner, trainer = trained
+    assert trainer.loss < 0.05
+    assert captioner.captions([photo.thumbnail for photo in PHOTOS]) == CAPTIONS
+
+
+def test_a_caption_depends_on_its_own_picture_alone(trained):
+    captioner, _ = trained
+    one, other = PHOTOS[3].thumbnail, PHOTOS[2].thumbnail
+    assert captioner.captions([one]) == captioner.captions([other, one])[1:]
+    assert captioner.captions([]) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"not a picture", PHOTOS[0].thumbnail[:200], b"\xff\xd8" + bytes(70_000)])
+def test_what_is_no_picture_has_no_caption_and_the_others_keep_theirs(trained, data):
+    captioner, _ = trained
+    assert captioner.captions([data, PHOTOS[2].thumbnail, data]) == ["", CAPTIONS[2], ""]
+
+
+def test_pictures_of_other_captions_are_learnt_worse(trained):
+    captioner, trainer = trained
+    numbers = captioner.words.numbers(CAPTIONS, 24)
+    longest = max(map(len, numbers))
+    rows = torch.tensor([row + [PADDING] * (longest - len(row)) for row in numbers])
+    seen = torch.from_numpy(np.stack(trainer.regions))
+    with torch.inference_mode():
+        own, shuffled = (captioner.decoder.loss(regions, rows).item() for regions in (seen, seen.flip(0)))
+    assert shuffled > own + 1.0
+
+
+def test_padding_changes_no_loss_and_every_weight_learns():
+    torch.manual_seed(1)
+    decoder = CaptionDecoder(12, 8, word_width=6, size=10)
+    regions, rows = torch.randn(2, 5, 8), torch.tensor([[START, 5, 6, END], [START, 7, END, PADDING]])
+    loss = decoder.loss(regions, rows)
+    wider = decoder.loss(regions, torch.nn.functional.pad(rows, (0, 4)))
+    assert torch.allclose(loss, wider)
+    torch.autograd.backward(loss)
+    assert all(value.grad is not None and value.grad.abs().sum() > 0 for value in decoder.parameters())
+
+
+def test_the_decoder_never_says_marks_and_stops():
+    torch.manual_seed(1)
+    decoder = CaptionDecoder(7, 8, word_width=6, size=10)
+    decoder.score.bias.data[[PADDING, START, UNKNOWN]] = 50.0
+    said = decoder.say(torch.randn(3, 5, 8), 9)
+    assert len(said[0]) <= 9
+    assert {word for row in said for word in row}.isdisjoint({PADDING, START, UNKNOWN})
+
+
+def test_words_are_numbers_and_back():
+    words = CaptionWords.of(["A dog", "a cat", "a dog runs"], least_count=2)
+    assert words.words == ("a", "dog")
+    [numbers] = words.numbers(["a DOG barks at a dog"], 3)
+    assert numbers == [START, 4, 5, UNKNOWN, END]
+    assert words.sentence(numbers[1:]) == "a dog"
+
+
+def test_an_interrupted_training_ends_as_an_unbroken_one(tmp_path):
+    few = CaptionTraining(epochs=4, batch=2, least_count=1, word_width=8, size=8)
+    unbroken = CaptionTrainer(encoder_of(), PHOTOS, few, tmp_path / "unbroken").fit()
+    half = CaptionTraining(**{**vars_of(few), "epochs": 2})
+    CaptionTrainer(encoder_of(), PHOTOS, half, tmp_path / "broken").fit()
+    resumed = CaptionTrainer(encoder_of(), PHOTOS, few, tmp_path / "broken").fit()
+    states = [one.decoder.state_dict() for one in (unbroken, resumed)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    with pytest.raises(BadSettings, match="other photos"):
+        CaptionTrainer(encoder_of(), PHOTOS[:3], few, tmp_path / "broken").fit()
+    with pytest.raises(BadSettings, match="another image encoder"):
+        CaptionTrainer(encoder_of(generation=5), PHOTOS, few, tmp_path / "broken").fit()
+
+
+def vars_of(training: CaptionTraining) -> dict:
+    return {name: getattr(training, name) for name in CaptionTraining.__slots__}
+
+
+def test_a_captioner_is_loaded_with_the_image_encoder_that_it_was_trained_with(trained):
+    _, trainer = trained
+    loaded = RecurrentCaptioner.load(trainer.run / "last.pt", encoder_of())
+    assert loaded.captions([photo.thumbnail for photo in PHOTOS]) == CAPTIONS
+    with pytest.raises(BadSettings, match="another image encoder"):
+        RecurrentCaptioner.load(trainer.run / "last.pt", encoder_of(generation=5))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"garbage", "cut"])
+def test_a_captioner_that_cannot_be_read_is_named(tmp_path, trained, content):
+    path = tmp_path / "captioner.pt"
+    if content is not None:
+        path.write_bytes((trained[1].run / "last.pt").read_bytes()[:500] if content == "cut" else content)
+    with pytest.raises(CorruptState, match=r"captioner\.pt"):
+        RecurrentCaptioner.load(path, encoder_of())
+
+
+def test_photos_and_captions_are_read_and_what_cannot_be_read_is_counted(tmp_path):
+    (tmp_path / "1.jpg").write_bytes(jpeg(1, 400))
+    (tmp_path / "broken.jpg").write_bytes(jpeg(2)[:100])
+    captions = tmp_path / "captions.json"
+    names = ("1.jpg", "broken.jpg", "missing.jpg")
+    captions.write_text("\n".join(json.dumps({"image_id": name, "caption": "a dog"}) for name in names) + "\n\n")
+    photos, left_out = read_photos(tmp_path, captions)
+    assert [photo.caption for photo in photos] == ["a dog"]
+    assert left_out == 2
+    with Image.open(io.BytesIO(photos[0].thumbnail)) as image:
+        assert max(image.size) == 256
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{", "[]", '{"image_id": 1, "caption": "a"}', '{"image_id": "a.jpg"}', '{"image_id": "../a", "caption": ""}'],
+)
+def test_captions_of_another_form_are_refused(tmp_path, line):
+    path = tmp_path / "captions.json"
+    path.write_text(line)
+    with pytest.raises(UnreadableInput, match=r"captions\.json"):
+        read_photos(tmp_path, path)
+
+
+def test_no_photo_at_all_is_refused(tmp_path):
+    (tmp_path / "captions.json").write_text('{"image_id": "a.jpg", "caption": "a"}')
+    with pytest.raises(UnreadableInput, match="none of the photos"):
+        read_photos(tmp_path, tmp_path / "captions.json")
+    with pytest.raises(BadSettings, match="no photo"):
+        CaptionTrainer(encoder_of(), [CaptionedPhoto(b"none", "a")], BY_HEART, tmp_path / "run")
+
+
+def test_the_captions_of_the_real_photos_are_learnt_by_heart(tmp_path):
+    folder = data_folder() / "mner/photo_samples"
+    if not folder.exists():
+        pytest.skip(f"no photos with captions at {folder}: set TAGSTREAM_DATA")
+    photos = []
+    for captions in sorted(folder.glob("*/captions/*/*.json")):
+        images = captions.parents[2] / "images" / captions.parent.name
+        read, left_out = read_photos(images, captions)
+        assert left_out == 0
+        photos += read
+    assert len(photos) == 30
+    training = CaptionTraining(**{**vars_of(BY_HEART), "epochs": 80, "word_width": 64, "size": 128})
+    trainer = CaptionTrainer(encoder_of(), photos, training, tmp_path)
+    captioner = trainer.fit()
+    assert trainer.loss < 0.05
+    assert captioner.captions([photo.thumbnail for photo in photos]) == [photo.caption for photo in photos]
+
+
+WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", "a", "dog", "cat", "on", "the", "beach", "red"]
+
+
+@pytest.fixture
+def vocabulary(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+def save_joined(folder) -> None:
+    torch.manual_seed(2)
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    sees = ViTConfig(**small, image_size=32, patch_size=8)
+    says = BertConfig(**small, vocab_size=len(WORDS), is_decoder=True, add_cross_attention=True)
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(sees, says)
+    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 1, 0, 2
+    model = VisionEncoderDecoderModel(config)
+    model.generation_config.decoder_start_token_id = 1
+    model.generation_config.pad_token_id, model.generation_config.eos_token_id = 0, 2
+    model.save_pretrained(folder)
+
+
+def save_blip(folder) -> None:
+    torch.manual_seed(2)
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    says = BlipTextConfig(
+        **small, vocab_size=len(WORDS), encoder_hidden_size=16, projection_dim=16, bos_token_id=1, sep_token_id=2
+    )
+    sees = BlipVisionConfig(**small, image_size=32, patch_size=8, projection_dim=16)
+    config = BlipConfig(text_config=says.to_dict(), vision_config=sees.to_dict(), projection_dim=16)
+    BlipForConditionalGeneration(config).save_pretrained(folder)
+
+
+@pytest.mark.parametrize("save", [save_joined, save_blip])
+def test_an_image_to_text_model_of_transformers_stands_in_its_place(vocabulary, save):
+    save(vocabulary)
+    captioner = PretrainedCaptioner.load(str(vocabulary))
+    pictures = [jpeg(1), b"not a picture", jpeg(2, 200), *(jpeg(seed) for seed in range(3, 11))]
+    said = captioner.captions(pictures)
+    assert said[1] == ""
+    assert all(set(caption.split()) <= set(WORDS) for caption in said)
+    assert any(said)
+    assert captioner.captions(pictures) == said
+    assert captioner.captions([]) == []
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(BadSettings, match="image-to-text"):
+        PretrainedCaptioner.load(str(tmp_path))
+
+
+def test_what_captions_name_is_what_the_pipeline_is_told(trained):
+    captioner, _ = trained
+    eyes = CaptionEyes(captioner)
+    assert eyes([PHOTOS[0].thumbnail, b"not a picture", PHOTOS[3].thumbnail]) == [
+        ("dog", "beach"),
+        (),
+        ("dog", "ball", "field"),
+    ]

@@ -1,0 +1,228 @@
+"""The road from a recipe to a row of the table, on a corpus of made-up tweets and an encoder made on the spot."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from click.testing import CliRunner
+from transformers import BertConfig, BertModel, BertTokenizer
+
+from tagstream.command_line.application import application
+from tagstream.errors import BadSettings, UnreadableInput
+from training.zoo import table
+from training.zoo.captions import things
+from training.zoo.recipe import CONFIGS, Recipe
+from training.zoo.record import make_record, read_records, write_record
+from training.zoo.rows import Group, all_runs, read_groups, read_published, read_recipe
+from training.zoo.run import Row, prepare, read_row, restore, train
+from training.zoo.vocabulary import Vocabulary, letter_case
+from training.zoo.word_vectors import read_vectors, table_of
+
+NAMES = [("Paris", "LOC"), ("Anna", "PER"), ("Acme", "ORG"), ("Oslo", "LOC"), ("Omar", "PER"), ("Volt", "MISC")]
+CAPTION = "a red bus on a street"
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    """A folder of data with one small corpus, in which the capital of a word tells that it is a name."""
+    folder = tmp_path / "data"
+    (folder / "captions").mkdir(parents=True)
+    for corpus in ("twitter2015", "twitter2017"):
+        place = folder / "mner" / corpus
+        place.mkdir(parents=True)
+        for part, count in (("train", 24), ("valid", 6), ("test", 6)):
+            (place / f"{part}.txt").write_text("".join(_tweet(number) for number in range(count)))
+        blip, catr = folder / "captions" / f"blip2_{corpus}.txt", folder / "captions" / f"catr_{corpus}.json"
+        blip.write_text("".join(f"{number}.jpg :{CAPTION}\n" for number in range(0, 24, 2)))
+        catr.write_text(json.dumps({f"{number}.jpg": CAPTION for number in range(0, 24, 2)}))
+    monkeypatch.setenv("TAGSTREAM_DATA", str(folder))
+    return folder
+
+
+def _tweet(number: int) -> str:
+    name, kind = NAMES[number % len(NAMES)]
+    other, other_kind = NAMES[(number * 5 + 1) % len(NAMES)]
+    words = [
+        ("we", "O"),
+        ("saw", "O"),
+        (name, f"B-{kind}"),
+        ("near", "O"),
+        (other, f"B-{other_kind}"),
+        ("#GoTeam", "O"),
+    ]
+    return f"IMGID:{number}\n" + "".join(f"{word}\t{tag}\n" for word, tag in words) + "\n"
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    """A folder with a BERT of two small layers and its vocabulary."""
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "we", "saw", "near", "paris", "anna", "acme", "oslo", "omar"]
+    vocabulary = {word: number for number, word in enumerate([*words, "volt", "#", "go", "##team"])}
+    BertTokenizer(vocab=vocabulary).save_pretrained(str(folder))
+    torch.manual_seed(5)
+    config = BertConfig(vocab_size=17, hidden_size=24, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
+    BertModel(config).save_pretrained(str(folder))
+    return folder
+
+
+def row(encoder, **training) -> Row:
+    recipe = read_recipe("bert_crf")
+    changes = {"learning_rate": 0.02, "encoder_learning_rate": 0.005, "batch": 6, "epochs": 3, **training}
+    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=changes)})
+    return Row(recipe=recipe, corpus="twitter2017", seed=1, encoder=str(encoder))
+
+
+def test_a_row_learns_and_its_record_says_what_it_found(encoder, tmp_path):
+    wanted = row(encoder, epochs=12)
+    trained = train(wanted, tmp_path / "run", tmp_path / "cache")
+    record = make_record("bert_crf", wanted, tmp_path / "run", trained, "twitter2017", tmp_path / "cache")
+    assert record.test["strict"]["f1"] > 0.9
+    assert sum(record.outcome.gold) == len(record.outcome.found) == 12
+    assert record.parameters > 1000
+    assert 2 < record.epochs <= 12
+    assert set(record.data) == {f"mner/twitter2017/{part}.txt" for part in ("train", "valid", "test")}
+    write_record(record, tmp_path / "results")
+    assert read_records(tmp_path / "results") == {"bert_crf-twitter2017-1": record}
+    assert (tmp_path / "run" / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_that_was_stopped_ends_as_an_unbroken_one(encoder, tmp_path):
+    train(row(encoder), tmp_path / "whole", tmp_path / "cache")
+    train(row(encoder), tmp_path / "broken", tmp_path / "cache")
+    # As a kill after the first epoch leaves it.
+    state = torch.load(tmp_path / "broken" / "last.pt", weights_only=True)
+    shutil.rmtree(tmp_path / "broken")
+    from training.zoo import trainer
+
+    real = trainer.Trainer._train_epoch
+    epochs = []
+
+    def one_epoch_only(self):
+        if epochs:
+            raise KeyboardInterrupt
+        epochs.append(1)
+        return real(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer.Trainer, "_train_epoch", one_epoch_only)
+        with pytest.raises(KeyboardInterrupt):
+            train(row(encoder), tmp_path / "broken", tmp_path / "cache")
+    train(row(encoder), tmp_path / "broken", tmp_path / "cache")
+    again = torch.load(tmp_path / "broken" / "last.pt", weights_only=True)
+    assert all(torch.equal(state["system"][name], again["system"][name]) for name in state["system"])
+    assert len((tmp_path / "broken" / "log.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_folder_is_not_gone_on_with_by_another_row(encoder, tmp_path):
+    train(row(encoder, epochs=1), tmp_path / "run", tmp_path / "cache")
+    with pytest.raises(BadSettings, match="another system, recipe, corpus or seed"):
+        train(row(encoder, epochs=2), tmp_path / "run", tmp_path / "cache")
+    with pytest.raises(BadSettings, match="not a folder of"):
+        read_row(tmp_path)
+
+
+def test_a_trained_row_is_restored_and_reads_another_corpus(encoder, tmp_path):
+    wanted = row(encoder, epochs=1)
+    train(wanted, tmp_path / "run", tmp_path / "cache")
+    assert read_row(tmp_path / "run") == wanted
+    prepared = restore(wanted, tmp_path / "run", tmp_path / "cache")
+    assert len(prepared.part("twitter2015", "test").encoded) == 6
+
+
+def test_a_photo_that_is_missing_has_no_regions_and_one_that_is_there_has_those_of_its_caption(encoder, tmp_path):
+    recipe = row(encoder).recipe
+    recipe = recipe.model_copy(update={"inputs": recipe.inputs.model_copy(update={"visual": "captions"})})
+    prepared = prepare(Row(recipe=recipe, corpus="twitter2017", seed=1, encoder=str(encoder)), tmp_path / "cache")
+    first, second = prepared.part("twitter2017", "train").encoded[:2]
+    assert first.visual.shape == (len(CAPTION.split()), 384)
+    assert second.visual.shape == (0, 384)
+    assert len(first.labels) == 2
+    assert len(first.caption) == len(CAPTION.split())
+    assert len(second.caption) == len(second.labels) == 0
+    assert len(first.hashtags) == 2
+
+
+def test_the_commands_train_and_evaluate(encoder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke
+    told = run(application, ["train", "bert_crf", "--run", "r", "--epochs", "1", "--encoder", str(encoder)])
+    assert told.exit_code == 0, told.output
+    scored = run(application, ["evaluate", "--run", "r", "--part", "test", "--json"])
+    document = json.loads(scored.stdout)
+    assert document["tweets"] == 6
+    assert set(document["strict"]["types"]) == {"PER", "LOC", "ORG", "MISC"}
+    assert "strict" in run(application, ["evaluate", "--run", "r"]).output
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_is_understood_and_set_beside_a_row_that_is_printed(path):
+    if path.stem == "tagger":
+        return
+    recipe = Recipe.read(path)
+    assert not recipe.paper or recipe.paper in read_published()
+
+
+def test_every_row_of_the_table_has_its_recipe_and_no_run_is_asked_for_twice():
+    names = [run.name for run in all_runs()]
+    assert len(names) == len(set(names))
+    for group in read_groups():
+        for recipe in group.recipes:
+            read_recipe(recipe)
+
+
+def test_the_page_is_what_the_records_say_and_a_changed_figure_is_noticed(encoder, tmp_path, monkeypatch):
+    wanted = row(encoder, epochs=1)
+    trained = train(wanted, tmp_path / "run", tmp_path / "cache")
+    record = make_record("bert_crf", wanted, tmp_path / "run", trained, "twitter2017", tmp_path / "cache")
+    group = Group(title="All", about="", recipes=("bert", "bert_crf"), corpora=("twitter2017",), seeds=(1, 2))
+    monkeypatch.setattr(table, "read_groups", lambda: [group])
+    text = table.page({record.name: record})
+    lines = [line for line in text.splitlines() if line.startswith("| BERT")]
+    assert "not run" in lines[0]
+    assert f"**{100 * record.test['strict']['f1']:.2f}**" in lines[1]
+    assert "1 of 2" in lines[1]
+    monkeypatch.setattr(table, "read_records", lambda: {record.name: record})
+    page = tmp_path / "results.md"
+    assert table.write_page(page) == 0
+    assert table.write_page(page, check=True) == 0
+    page.write_text(page.read_text().replace("1 of 2", "2 of 2"))
+    assert table.write_page(page, check=True) == 1
+    monkeypatch.setattr(table, "read_records", dict)
+    assert table.write_page(page, check=True) == 1
+
+
+def test_things_of_a_caption():
+    assert things("A man in a red hat is riding a bike on the street with a dog and a cat.") == (
+        "man", "hat", "bike", "street", "dog",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("word", "case"), [("oslo", 1), ("Oslo", 2), ("OSLO", 3), ("A", 2), ("iPhone", 4), ("2017", 5), ("!", 5)]
+)
+def test_letter_cases(word, case):
+    assert letter_case(word) == case
+
+
+def test_vectors_are_read_from_either_text_form_and_fit_the_vocabulary(tmp_path):
+    (tmp_path / "glove.txt").write_text("the 1 2 3\nOslo 4 5 6\noslo 7 8 9\n")
+    (tmp_path / "fasttext.vec").write_text("2 3\nthe 1 2 3\nOslo 4 5 6\n")
+    for name in ("glove.txt", "fasttext.vec"):
+        vectors = read_vectors(tmp_path / name)
+        assert vectors.words == ("the", "oslo")
+        assert vectors.rows.tolist() == [[1, 2, 3], [4, 5, 6]]
+    vocabulary = Vocabulary.of(["oslo", "bus"], [], [])
+    rows = table_of(vectors, vocabulary)
+    assert rows[vocabulary.word("OSLO")].tolist() == [4, 5, 6]
+    assert rows[vocabulary.word("bus")].tolist() == rows[0].tolist() == rows[1].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("content", ["", "the 1 2\noslo 1\n", "the one two\n"])
+def test_a_file_that_holds_no_vectors_is_refused(tmp_path, content):
+    path = tmp_path / "v.txt"
+    path.write_text(content)
+    with pytest.raises(UnreadableInput, match="vectors of words"):
+        read_vectors(path)

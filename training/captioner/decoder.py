@@ -1,0 +1,86 @@
+"""The recurrent decoder of a captioner, which looks at another part of the photo for each word.
+
+Alfaqeeh 2024, section IV-B, has one paragraph: features of a pretrained residual network, a recurrent network that
+predicts the next word, and only that one trained. Regions and attention are those of Xu et al. 2015, which it follows
+in everything it says.
+
+::
+
+    regions (B, R, V) ─▶ mean ─▶ linear, tanh ─▶ first state h (B, S), memory c (B, S)
+    word before (B) ─▶ table e (B, E) ──────────────────────────┐
+    h (B, S) over regions ─▶ AdditiveAttention z (B, V) ─────────┴▶ LSTM cell ─▶ h (B, S)
+    [h; z; e] ─▶ dropout ─▶ linear ─▶ scores of the next word (B, words)
+
+Departures from Xu et al.: no gate on z, no penalty that spreads attention evenly, a linear layer over the three.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.captioner.words import END, PADDING, START, UNKNOWN
+from training.layers.additive_attention import AdditiveAttention
+
+_NEVER = (PADDING, START, UNKNOWN)
+
+
+class CaptionDecoder(nn.Module):
+    """Scores of captions over what is seen; `words` counts the rows of the table, `visual` is the width of a region."""
+
+    def __init__(
+        self, words: int, visual: int, *, word_width: int = 128, size: int = 256, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.table = nn.Embedding(words, word_width, PADDING)
+        # Networks differ in the scale of what they see.
+        self.scale = nn.LayerNorm(visual)
+        self.first_state = nn.Linear(visual, 2 * size)
+        self.attend = AdditiveAttention(size, visual, size)
+        self.cell = nn.LSTMCell(word_width + visual, size)
+        self.dropout = nn.Dropout(dropout)
+        self.score = nn.Linear(size + visual + word_width, words)
+
+    def forward(self, regions: Tensor, words: Tensor) -> Tensor:
+        """(B, T, words): at each place of the captions (B, T) the scores of the word after it."""
+        regions = self.scale(regions)
+        state, memory = self._begin(regions)
+        scores = []
+        for step in range(words.shape[1]):
+            score, state, memory = self._step(regions, words[:, step], state, memory)
+            scores.append(score)
+        return torch.stack(scores, dim=1)
+
+    def loss(self, regions: Tensor, captions: Tensor) -> Tensor:
+        """The mean surprise at each word, end mark included, of captions (B, T) that begin with the start mark."""
+        scores = self(regions, captions[:, :-1])
+        return functional.cross_entropy(scores.flatten(0, 1), captions[:, 1:].flatten(), ignore_index=PADDING)
+
+    @torch.inference_mode()
+    def say(self, regions: Tensor, longest: int) -> list[list[int]]:
+        """The likeliest word after each word, until each caption of the batch has its end mark or is long enough."""
+        regions = self.scale(regions)
+        state, memory = self._begin(regions)
+        words = torch.full((len(regions),), START)
+        said, ended = [], torch.zeros(len(regions), dtype=torch.bool)
+        for _ in range(longest):
+            score, state, memory = self._step(regions, words, state, memory)
+            score[:, _NEVER] = -torch.inf
+            words = score.argmax(1).masked_fill(ended, END)
+            said.append(words)
+            ended = ended | (words == END)
+            if bool(ended.all()):
+                break
+        captions: list[list[int]] = torch.stack(said, dim=1).tolist()
+        return captions
+
+    def _begin(self, regions: Tensor) -> tuple[Tensor, Tensor]:
+        state, memory = torch.tanh(self.first_state(regions.mean(1))).chunk(2, dim=1)
+        return state, memory
+
+    def _step(self, regions: Tensor, words: Tensor, state: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        before = self.table(words)
+        everywhere = torch.ones(regions.shape[:2], dtype=torch.bool, device=regions.device)
+        seen = self.attend(state[:, None], regions, everywhere).squeeze(1)
+        state, memory = self.cell(torch.cat([before, seen], dim=1), (state, memory))
+        score = self.score(self.dropout(torch.cat([state, seen, before], dim=1)))
+        return score, state, memory

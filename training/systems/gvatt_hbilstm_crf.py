@@ -1,0 +1,38 @@
+"""GVATT-HBiLSTM-CRF: words look at regions of the photo, and a gate says how much of it they need.
+
+Lu et al. 2018, as Yu et al. 2020 set it against theirs: "integrates HBiLSTM-CRF with the visual context by proposing a
+visual attention mechanism followed by a visual gate to obtain word-aware visual representations" (section 3.2).
+
+::
+
+    words, characters ─▶ TweetEncoder, characters by LSTM: h (B, T, 200)
+    regions (B, R, V) ─▶ GatedVisualAttention(h): [h; g * v] (B, T, 400) ─▶ linear ─▶ emissions (B, T, 9) ─▶ CRF
+
+That sentence is all there is. Chosen here: additive attention, a gate of the width of a word, the CRF on words and
+gated vision side by side; dropout on all that the last layer reads. A tweet without photo has zeros in its place.
+"""
+
+from torch import Tensor, nn
+
+from training.layers.crf import LinearChainCrf
+from training.layers.tweet_encoder import TweetEncoder
+from training.layers.visual_attention import GatedVisualAttention
+from training.systems.base import TAG_COUNT, Sizes, System
+from training.zoo.batch import Batch
+
+
+class GvattHBiLstmCrf(System):
+    """`visual_gate=False` lets all that the attention sees through."""
+
+    def __init__(self, sizes: Sizes, *, visual_gate: bool = True, size: int = 200, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.text = TweetEncoder(sizes, "lstm", size=size, dropout=dropout)
+        self.look = GatedVisualAttention(self.text.width, sizes.visual, gate=visual_gate)
+        self.dropout = nn.Dropout(dropout)
+        self.score = nn.Linear(self.look.width, TAG_COUNT)
+        self.decoder = LinearChainCrf()
+
+    def encode(self, batch: Batch) -> Tensor:
+        seen = self.look(self.text(batch), batch.visual, batch.visual_mask)
+        emissions: Tensor = self.score(self.dropout(seen))
+        return emissions

@@ -1,0 +1,117 @@
+"""`docs/results.md`, written from the records alone: no figure of it is typed by hand.
+
+A row without records says that it was not run. `write_page(check=True)` fails where the page shows anything else than
+what the records say, so a figure whose record is gone does not stay.
+"""
+
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from training.zoo.record import Record, read_records
+from training.zoo.rows import Group, Published, read_groups, read_published, read_recipe
+from training.zoo.significance import fixed_and_broken, p_value
+
+RESULTS_PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+BASELINE = "bert_crf"
+TYPES = ("PER", "LOC", "ORG", "MISC")
+_NONE = "–"
+
+_HEAD = """# Every system, measured
+
+Written by `make zoo` from the records in `training/results/`; `make lint` fails where this page says anything else. F1
+in percent on the test parts, the mean over seeds with the standard deviation behind ±. **Strict**: a name opens only at
+`B-`. **Lenient**: a stray `I-` opens one too, as most papers count. The epoch was chosen on the development part; the
+test part was read once a run.
+
+The papers used BERT-base-cased (110 M parameters) and the photos themselves. Neither is at hand: every encoder of word
+pieces here is all-MiniLM-L6-v2 (22 M, uncased, letter case added), and what a system sees of a photo is the encoded
+tokens of its BLIP-2 caption, or five things that its CATR caption names. **Figures of one line therefore show what the
+structure is worth over the same encoder, not whether a paper is right.**
+
+`p` is that of a paired randomisation test of the first seed against BERT-CRF, by tweet. *Fixed* and *broken* are names
+of the test part that the system finds and BERT-CRF does not, and the other way round, in the first seed.
+"""
+_COLUMNS = (
+    "system", "reads", "published", "strict", "lenient", "precision", "recall", *TYPES, "untyped", "seeds",
+    "parameters", "tokens/s", "p", "fixed", "broken",
+)  # fmt: skip
+
+
+def write_page(path: Path = RESULTS_PAGE, *, check: bool = False) -> int:
+    """Writes the page; with `check` only says, by 1, that it would change."""
+    text = page(read_records())
+    if not check:
+        path.write_text(text, encoding="utf-8")
+        return 0
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return 0
+    print(f"{path} does not show what the records say: run `python -m training.zoo`, or restore the record")
+    return 1
+
+
+def page(records: dict[str, Record]) -> str:
+    """The whole page."""
+    published = read_published()
+    parts = [_HEAD]
+    for group in read_groups():
+        parts.append(f"## {group.title}\n\n{group.about}\n")
+        parts += [_table(group, corpus, records, published) for corpus in group.corpora]
+    return "\n".join(parts)
+
+
+def _table(group: Group, corpus: str, records: dict[str, Record], published: dict[str, Published]) -> str:
+    tested_on = group.tested_on or corpus
+    baseline = records.get(group.runs(BASELINE, corpus)[0].name)
+    title = tested_on if tested_on == corpus else f"trained on {corpus}, tested on {tested_on}"
+    lines = [f"### {title}", "", f"| {' | '.join(_COLUMNS)} |", f"|{'---|' * len(_COLUMNS)}"]
+    for recipe in group.recipes:
+        found = [records[run.name] for run in group.runs(recipe, corpus) if run.name in records]
+        lines.append(f"| {' | '.join(_line(recipe, tested_on, found, len(group.seeds), baseline, published))} |")
+    return "\n".join([*lines, ""])
+
+
+def _line(
+    name: str,
+    tested_on: str,
+    records: Sequence[Record],
+    wanted: int,
+    baseline: Record | None,
+    published: dict[str, Published],
+) -> list[str]:
+    recipe = read_recipe(name)
+    paper = published.get(recipe.paper)
+    printed = paper.figure(tested_on, "f1") if paper else None
+    # A paper may contradict itself; what is wrong stands beside its figure.
+    note = f" ({paper.note})" if paper and paper.note and printed is not None else ""
+    head = [recipe.title, recipe.reads, f"{printed:.2f}{note}" if printed is not None else _NONE]
+    if not records:
+        return [*head, "not run", *[_NONE] * (len(_COLUMNS) - len(head) - 1)]
+
+    def mean(figure: Callable[[Record], float]) -> str:
+        return f"{100 * statistics.mean(map(figure, records)):.2f}"
+
+    def spread(counting: str) -> str:
+        values = [100 * record.test[counting]["f1"] for record in records]
+        return f"{statistics.mean(values):.2f}" + (f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else "")
+
+    return [
+        *head,
+        f"**{spread('strict')}**",
+        spread("lenient"),
+        mean(lambda record: record.test["strict"]["precision"]),
+        mean(lambda record: record.test["strict"]["recall"]),
+        *(mean(lambda record, kind=kind: record.test["strict"]["types"][kind]["f1"]) for kind in TYPES),  # type: ignore[misc]
+        mean(lambda record: record.test["untyped"]["f1"]),
+        f"{len(records)} of {wanted}" if len(records) < wanted else str(wanted),
+        f"{records[0].parameters / 1e6:.2f} M",
+        f"{statistics.median(record.tokens_per_second for record in records):,.0f}",
+        *_against(records[0], baseline),
+    ]
+
+
+def _against(record: Record, baseline: Record | None) -> list[str]:
+    if baseline is None or record.name == baseline.name or record.outcome.gold != baseline.outcome.gold:
+        return [_NONE] * 3
+    fixed, broken = fixed_and_broken(record.outcome, baseline.outcome)
+    return [f"{p_value(record.outcome, baseline.outcome):.3f}", str(fixed), str(broken)]

@@ -105,33 +105,42 @@ def encode_json(post: TaggedPost) -> bytes:
     return line
 
 
-def decode_json(data: bytes) -> TaggedPost:
-    """The tagged post that this JSON document holds.
+def decode_json(data: bytes, kind: str = "tagged") -> Message:
+    """The message of a kind that this JSON document holds.
 
     Raises:
-        MalformedPost: it holds none, or one that is too large.
-        NewerVersion: a newer tagstream wrote it.
+        MalformedPost: it holds none, one that is too large, or there is no such kind.
+        NewerVersion: a newer tagstream wrote it, be it of a kind that we do not know.
     """
-    _check_size("tagged", len(data))
+    contract = KINDS.get(kind)
+    _check_size(kind if contract else "tagged", len(data))
+    if contract is None:
+        _readable_version(_object(data).get("version"))
+        raise MalformedPost(f"a message of kind {kind[:40]!r}: the kinds are {', '.join(KINDS)}")
     try:
-        return TaggedPost.model_validate_json(data)
+        return contract.model_validate_json(data)
     except (ValidationError, OverflowError) as error:
         first_error = error
     # Only now is it worth asking for the version: nearly every document is of this one.
+    document = _object(data)
+    version = _readable_version(document.get("version"))
+    if version == CONTRACT_VERSION:
+        raise MalformedPost(f"a {kind} message: {describe(first_error)}") from first_error
+    body = {**_upgraded(kind, version, document), "version": CONTRACT_VERSION}
+    try:
+        return contract.model_validate_json(json.dumps(body))
+    except (ValidationError, OverflowError) as error:
+        raise MalformedPost(f"a {kind} message of version {version}: {describe(error)}") from error
+
+
+def _object(data: bytes) -> dict[str, Any]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise MalformedPost(f"{len(data)} bytes that are not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise MalformedPost("a tagged post must be a JSON object") from first_error
-    version = _readable_version(document.get("version"))
-    if version == CONTRACT_VERSION:
-        raise MalformedPost(f"a tagged post: {describe(first_error)}") from first_error
-    body = {**_upgraded("tagged", version, document), "version": CONTRACT_VERSION}
-    try:
-        return TaggedPost.model_validate_json(json.dumps(body))
-    except (ValidationError, OverflowError) as error:
-        raise MalformedPost(f"a tagged post of version {version}: {describe(error)}") from error
+        raise MalformedPost("a message must be a JSON object")
+    return document
 
 
 def _readable_version(version: object) -> int:

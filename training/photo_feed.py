@@ -38,7 +38,7 @@ def photo_posts() -> Iterator[Post]:
                 media = Media(alt=captions.get(tweet["id"]), sha256=hashlib.sha256(photo).hexdigest(), thumbnail=photo)
                 text = " ".join(tweet["tokens"])
                 yield Post(
-                    id=f"{source}:{tweet['id']}",
+                    id=f"{source}:{path.parent.name}-{tweet['id']}",
                     source=source,
                     created_at=_UNDATED,
                     text=text,

@@ -13,8 +13,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from search.index import Change, Indexable
 from tagstream import codec, topics
 from tagstream.errors import MalformedPost
@@ -26,6 +24,7 @@ from tagstream.posts import (
     Deletion,
     Erasure,
     Event,
+    Post,
     TaggedPost,
     clean_text,
 )
@@ -35,12 +34,11 @@ from workers.stages import MAX_MESSAGE_LENGTH, Arrival, Tagged
 
 TAGGED = "tagged"
 # What passes from `posts` to `posts.tagged` as it is, by its kind there.
-_UNTAGGED: dict[str, type[Deletion | Erasure | AccountStatus]] = {
-    "deletion": Deletion,
-    "erasure": Erasure,
-    "account_status": AccountStatus,
+_KINDS: dict[type[Deletion | Erasure | AccountStatus], str] = {
+    Deletion: "deletion",
+    Erasure: "erasure",
+    AccountStatus: "account_status",
 }
-_KINDS = {contract: kind for kind, contract in _UNTAGGED.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +107,13 @@ def _unreadable(record: Record, error: MalformedPost) -> DeadLetter:
 
 def _change(record: Record) -> Change:
     kind = record.headers.get(topics.KIND, TAGGED.encode()).decode("ascii", "replace")
-    value = record.value or b""
-    if kind == TAGGED:
+    change = codec.decode_json(record.value or b"", kind)
+    if isinstance(change, TaggedPost):
         observed_at = topics.observed_at(record.headers, record.timestamp_ms)
-        return Indexable(codec.decode_json(value), observed_at, topics.position(record.headers))
-    if kind not in _UNTAGGED:
-        raise MalformedPost(f"a record of kind {kind[:40]!r}: the kinds are {', '.join((TAGGED, *_UNTAGGED))}")
-    try:
-        return _UNTAGGED[kind].model_validate_json(value)
-    except (ValidationError, OverflowError) as error:
-        raise MalformedPost(f"a {kind}: {codec.describe(error)}") from error
+        return Indexable(change, observed_at, topics.position(record.headers))
+    if isinstance(change, Post | DeadLetter):
+        raise MalformedPost(f"a {kind} message on {record.topic}, where what is to be indexed belongs")
+    return change
 
 
 def letter_of(record: Record, cause: Outcome, message: str, change: Change | None = None) -> DeadLetter:

@@ -12,7 +12,7 @@ from tagstream import codec
 from tagstream.errors import NewerVersion
 from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Erasure, Post, TaggedPost
 from tagstream.settings import Settings
-from tagstream.topics import headers, open_topics
+from tagstream.topics import KIND, headers, open_topics
 from workers.counters import Outcome
 from workers.faust_deliveries import Record
 from workers.records import letter_of, outgoing, read_posts, read_tagged
@@ -104,6 +104,22 @@ def test_a_newer_message_stops_and_is_no_dead_letter() -> None:
         read_posts([record(newer)])
     with pytest.raises(NewerVersion):
         read_tagged([record(b'{"version": 3}', "posts.tagged")])
+
+
+@pytest.mark.parametrize("kind", ["deletion", "erasure", "account_status", "verdict"])
+def test_a_newer_message_without_entities_stops_too_be_its_kind_known_or_not(kind: str) -> None:
+    fields = {**dict(headers(MOMENT)), KIND: kind.encode()}
+    with pytest.raises(NewerVersion):
+        read_tagged([record(b'{"version": 3}', "posts.tagged", headers=fields)])
+    (kept,) = read_tagged([record(b'{"version": 2}', "posts.tagged", headers=fields)])
+    assert isinstance(kept.change, DeadLetter)
+
+
+def test_a_post_is_no_change_of_the_index() -> None:
+    fields = {**dict(headers(MOMENT)), KIND: b"post"}
+    (kept,) = read_tagged([record(POST.model_dump_json().encode(), "posts.tagged", headers=fields)])
+    assert isinstance(kept.change, DeadLetter)
+    assert "where what is to be indexed belongs" in kept.change.message
 
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff\xfe", b"k" * 300])

@@ -16,6 +16,9 @@ _LIMITS = """## Limits
 - It knows 200 things and nothing else (`labels.json`). Most photos in a feed show none of them, above all people: there
   is no class for a face, a crowd, a flag, a fire, a flood or a screenshot. Such a photo should get no label; some get a
   wrong one, because the threshold was chosen on pictures that all show one of the 200.
+- How often a label is right is said of pictures that do show one of the 200. Of ordinary photos that show none, about a
+  third get a label all the same: a page of text was a computer keyboard, galaxies were a spider web, coins a remote
+  control, a giraffe a gazelle.
 - It sees 56 x 56 pixels. A thing that is small in a photo is not seen at all; writing cannot be read.
 - A label names the one thing that fills the picture. It is a hint to the tagger, never a finding: it names no person,
   no place and no event.

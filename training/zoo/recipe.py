@@ -73,12 +73,23 @@ class Recipe(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> "Recipe":
-        """A file.
+        """A file. One that names a `base`, another file of its folder, says only what it changes there.
 
         Raises:
             BadSettings: there is none, or it says what is not understood.
         """
         try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            return cls.model_validate(_with_base(path))
         except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
             raise BadSettings(f"{path}: not a recipe of a system: {error}") from error
+
+
+def _with_base(path: Path) -> dict[str, Any]:
+    values = tomllib.loads(path.read_text(encoding="utf-8"))
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    whole = _with_base(path.with_name(f"{base}.toml"))
+    for name, value in values.items():
+        whole[name] = {**whole.get(name, {}), **value} if isinstance(value, dict) else value
+    return whole

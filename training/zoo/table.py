@@ -67,12 +67,14 @@ def _table(group: Group, corpus: str, records: dict[str, Record], published: dic
     lines = [f"### {title}", "", f"| {' | '.join(_COLUMNS)} |", f"|{'---|' * len(_COLUMNS)}"]
     for recipe in group.recipes:
         found = [records[run.name] for run in group.runs(recipe, corpus) if run.name in records]
-        lines.append(f"| {' | '.join(_line(recipe, tested_on, found, len(group.seeds), baseline, published))} |")
+        line = _line(recipe, corpus, tested_on, found, len(group.seeds), baseline, published)
+        lines.append(f"| {' | '.join(line)} |")
     return "\n".join([*lines, ""])
 
 
 def _line(
     name: str,
+    corpus: str,
     tested_on: str,
     records: Sequence[Record],
     wanted: int,
@@ -80,7 +82,7 @@ def _line(
     published: dict[str, Published],
 ) -> list[str]:
     recipe = read_recipe(name)
-    paper = published.get(recipe.paper)
+    paper = published.get(recipe.paper if corpus == tested_on else f"{recipe.paper}, trained on {corpus}")
     printed = paper.figure(tested_on, "f1") if paper else None
     # A paper may contradict itself; what is wrong stands beside its figure.
     note = f" ({paper.note})" if paper and paper.note and printed is not None else ""

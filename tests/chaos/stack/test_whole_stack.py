@@ -76,6 +76,12 @@ class Site:
         except httpx.HTTPError:
             return 0
 
+    def thumbnails(self) -> int:
+        """How many the media store holds."""
+        where = f"{self.stack.elasticsearch.url}/tagstream-media-*"
+        httpx.post(f"{where}/_refresh", timeout=30).raise_for_status()
+        return int(httpx.get(f"{where}/_count").raise_for_status().json()["count"])
+
     def answer(self, *command: str) -> list[dict[str, Any]]:
         """What a command prints."""
         process = subprocess.run(
@@ -146,6 +152,14 @@ def test_whatever_falls_nothing_is_lost_nothing_doubles_and_nothing_is_called_po
         post_id: post.text for post_id, post in kept.items()
     }
     assert {post["model"] for post in found.values()} == {"mner@1+image_encoder@1"}
+    photos = {
+        (post_id, media["sha256"])
+        for post_id, post in found.items()
+        for media in post["media"]
+        if media["sha256"] and not media["reason"]
+    }
+    assert photos
+    assert site.thumbnails() == len(photos)
     letters = site.answer("dead-letters", "list", "--kafka", site.stack.kafka.specification, "--json")
     assert {letter["origin"] for letter in letters} == expected.dead_letters
     for worker in workers:

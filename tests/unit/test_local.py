@@ -10,6 +10,7 @@ import pytest
 from pipeline_fakes import CREATED, ListSource, MemoryIndex, post
 
 from ingest.sources.base import Received
+from search.index import Change, SourceCursor, WriteReport
 from tagstream.errors import Fatal, ModelUnavailable, UnreadableInput, UntaggablePost
 from tagstream.posts import AccountStatus, Author, Deletion, Erasure, Post, TaggedPost, dead_letter
 from workers.breaker import BackOff
@@ -209,15 +210,17 @@ async def test_stop_finishes_what_is_in_flight_and_reads_no_more() -> None:
 
 
 async def test_a_quiet_live_feed_stops_at_once() -> None:
-    source, index, stop = ListSource([post(1)], live=True), MemoryIndex(), asyncio.Event()
+    stop = asyncio.Event()
 
-    async def stop_when_indexed() -> None:
-        while not index.posts:
-            await asyncio.sleep(0)
-        stop.set()
+    class Stopping(MemoryIndex):
+        async def write(self, changes: Sequence[Change], cursor: SourceCursor | None = None) -> WriteReport:
+            report = await super().write(changes, cursor)
+            stop.set()
+            return report
 
+    index = Stopping()
     async with asyncio.timeout(10):
-        report, _ = await asyncio.gather(run(source, index, stop=stop), stop_when_indexed())
+        report = await run(ListSource([post(1)], live=True), index, stop=stop)
     assert list(index.posts) == ["jsonl:1"]
     assert not report.ended
 

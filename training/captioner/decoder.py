@@ -32,17 +32,26 @@ class CaptionDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.table = nn.Embedding(words, word_width, PADDING)
-        # Networks differ in the scale of what they see.
-        self.scale = nn.LayerNorm(visual)
+        # What all pictures have in common says nothing, and networks differ in scale: see `know`.
+        self.register_buffer("mean", torch.zeros(visual))
+        self.register_buffer("deviation", torch.ones(visual))
+        self.mean: Tensor
+        self.deviation: Tensor
         self.first_state = nn.Linear(visual, 2 * size)
         self.attend = AdditiveAttention(size, visual, size)
         self.cell = nn.LSTMCell(word_width + visual, size)
         self.dropout = nn.Dropout(dropout)
         self.score = nn.Linear(size + visual + word_width, words)
 
+    def know(self, regions: Tensor) -> None:
+        """Learns mean and deviation of each feature from the regions (…, V) of the pictures that are trained on."""
+        rows = regions.flatten(0, -2)
+        self.mean.copy_(rows.mean(0))
+        self.deviation.copy_(rows.std(0, correction=0).clamp(min=1e-6))
+
     def forward(self, regions: Tensor, words: Tensor) -> Tensor:
         """(B, T, words): at each place of the captions (B, T) the scores of the word after it."""
-        regions = self.scale(regions)
+        regions = self._standard(regions)
         state, memory = self._begin(regions)
         scores = []
         for step in range(words.shape[1]):
@@ -58,7 +67,7 @@ class CaptionDecoder(nn.Module):
     @torch.inference_mode()
     def say(self, regions: Tensor, longest: int) -> list[list[int]]:
         """The likeliest word after each word, until each caption of the batch has its end mark or is long enough."""
-        regions = self.scale(regions)
+        regions = self._standard(regions)
         state, memory = self._begin(regions)
         words = torch.full((len(regions),), START)
         said, ended = [], torch.zeros(len(regions), dtype=torch.bool)
@@ -72,6 +81,9 @@ class CaptionDecoder(nn.Module):
                 break
         captions: list[list[int]] = torch.stack(said, dim=1).tolist()
         return captions
+
+    def _standard(self, regions: Tensor) -> Tensor:
+        return (regions - self.mean) / self.deviation
 
     def _begin(self, regions: Tensor) -> tuple[Tensor, Tensor]:
         state, memory = torch.tanh(self.first_state(regions.mean(1))).chunk(2, dim=1)

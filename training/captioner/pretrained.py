@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
+import transformers
 from PIL import Image
-from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+from transformers import AutoModelForImageTextToText, AutoTokenizer
+from transformers.image_processing_base import ImageProcessingMixin
 
 from tagstream.errors import BadSettings
 
@@ -35,10 +37,10 @@ class PretrainedCaptioner:
         try:
             return cls(
                 AutoModelForImageTextToText.from_pretrained(name).eval(),
-                AutoImageProcessor.from_pretrained(name),
+                _processor(name),
                 AutoTokenizer.from_pretrained(name),
             )
-        except (OSError, ValueError, KeyError, ImportError) as error:
+        except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
             raise BadSettings(f"{name}: no image-to-text model that can be loaded: {str(error)[:300]}") from error
 
     def captions(self, pictures: Sequence[bytes]) -> list[str]:
@@ -58,6 +60,14 @@ class PretrainedCaptioner:
             ids = self.model.generate(pixel_values=pixels, max_new_tokens=LONGEST_CAPTION, num_beams=1, do_sample=False)
         captions: list[str] = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return captions
+
+
+def _processor(name: str) -> Any:
+    """What makes a model's input of pictures, by Pillow: the default wants torchvision, for nothing else here."""
+    config, _ = ImageProcessingMixin.get_image_processor_dict(name)
+    kind = str(config["image_processor_type"]).removesuffix("Fast")
+    by_pillow = getattr(transformers, f"{kind}Pil", None) or getattr(transformers, kind)
+    return by_pillow.from_pretrained(name)
 
 
 def _read(data: bytes) -> Image.Image | None:

@@ -113,6 +113,7 @@ class CaptionTrainer:
         torch.manual_seed(training.seed)
         sizes = {"word_width": training.word_width, "size": training.size, "dropout": training.dropout}
         self.captioner = RecurrentCaptioner(encoder, words, sizes)
+        self.captioner.decoder.know(self._regions(range(len(self.regions))))
         self.optimizer = torch.optim.Adam(self.captioner.decoder.parameters(), lr=training.learning_rate)
 
     def fit(self) -> RecurrentCaptioner:

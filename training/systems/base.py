@@ -25,10 +25,11 @@ class Sizes:
     """What a system must know of its inputs before it sees any.
 
     Attributes:
-        words, characters, labels: rows of the tables of each, padding included.
+        words, characters, labels: rows of the tables of each that are trained, padding included.
         visual: width of a region of what is seen.
         encoder: folder or name of the pretrained encoder of pieces.
-        word_vectors: (words, width), where words have pretrained vectors; rows without one are zero.
+        word_vectors: (`words` or more, width), where words have pretrained vectors; rows without one are zero. Those
+            after the first `words` are of words that do not occur in training.
     """
 
     words: int

@@ -1,7 +1,8 @@
 """`python -m training.zoo`: trains every row of the table that has no record yet, then writes `docs/results.md`.
 
 Stopped at any moment, it goes on after the last finished epoch of the row that it was at. `--only` chooses rows by the
-beginning of their names.
+beginning of their names. A row that cannot be trained (without its pretrained encoder, say) is named at the end, and
+keeps none of the others from it.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from tagstream.errors import TagstreamError
+from tagstream.errors import BadSettings, TagstreamError
 from training.zoo.record import RESULTS, make_record, write_record
 from training.zoo.rows import Run, all_runs, read_recipe
 from training.zoo.run import Row, train
@@ -30,10 +31,17 @@ def main() -> None:
     if arguments.check:
         sys.exit(write_page(check=True))
     torch.set_num_threads(arguments.threads)
+    refused: list[str] = []
     for run in all_runs():
         if run.name.startswith(arguments.only) and not (RESULTS / f"{run.name}.json").exists():
-            train_one(run, arguments.runs)
+            try:
+                train_one(run, arguments.runs)
+            except BadSettings as error:
+                refused.append(f"{run.name}: {error}")
+                continue
             write_page()
+    if refused:
+        raise BadSettings("rows that could not be trained:\n" + "\n".join(refused))
     print(f"all rows have their records: {RESULTS_PAGE}")
 
 

@@ -81,10 +81,10 @@ def read_recipe(name: str) -> Recipe:
 
 
 def all_runs() -> Iterator[Run]:
-    """Every run of the table, first seeds first: a table that is not finished is then whole in one seed."""
+    """Every run of the table, first seeds first, then corpora: what is not finished is whole as far as it goes."""
     groups = read_groups()
     for place in range(max(len(group.seeds) for group in groups)):
         for group in groups:
-            for recipe in group.recipes:
-                for corpus in group.corpora:
+            for corpus in group.corpora:
+                for recipe in group.recipes:
                     yield from group.runs(recipe, corpus)[place : place + 1]

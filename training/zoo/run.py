@@ -93,7 +93,7 @@ def prepare(row: Row, cache: Path = CACHE) -> Prepared:
         vocabulary, PieceTokenizer.load(row.encoder_place), photo, segment, inputs.second_segment, inputs.urls
     )
     sizes = Sizes(
-        words=vocabulary.word_count,
+        words=vocabulary.seen_count,
         characters=vocabulary.character_count,
         labels=vocabulary.label_count,
         visual=width,

@@ -84,7 +84,8 @@ class Trainer:
         return total / len(batches)
 
     def _gradient(self, rows: Sequence[int]) -> float:
-        loss = self.system.loss(collate([self.train.encoded[row] for row in rows]))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+            loss = self.system.loss(collate([self.train.encoded[row] for row in rows]))
         penalty: Tensor | float = 0.0
         if self.recipe.l1:
             penalty = self.recipe.l1 * sum(value.abs().sum() for value in self.system.parameters())
@@ -169,9 +170,9 @@ def make_optimizer(system: System, recipe: Training) -> torch.optim.Optimizer:
     parts: list[dict[str, Any]] = [{"params": values, "lr": rate, "highest": rate} for rate, values in groups.items()]
     match recipe.optimizer:
         case "adam":
-            return torch.optim.Adam(parts, weight_decay=recipe.weight_decay)
+            return torch.optim.Adam(parts, weight_decay=recipe.weight_decay, fused=True)
         case "adamw":
-            return torch.optim.AdamW(parts, weight_decay=recipe.weight_decay)
+            return torch.optim.AdamW(parts, weight_decay=recipe.weight_decay, fused=True)
         case "sgd":
             return torch.optim.SGD(parts, weight_decay=recipe.weight_decay)
         case "rmsprop":

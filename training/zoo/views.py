@@ -147,7 +147,7 @@ def build_vocabulary(
     segment: Callable[[str], Sequence[str]],
 ) -> Vocabulary:
     """Of the training tweets with their photos and hashtags, and of `others`: words that have a vector of their own."""
-    words = {normal_form(word) for word in others}
+    words: set[str] = set()
     letters: set[str] = set()
     for sentence in trained_on:
         words.update(map(normal_form, sentence.tokens))
@@ -155,4 +155,5 @@ def build_vocabulary(
         letters.update(*sentence.tokens)
     for photo in photos:
         words.update(map(normal_form, photo.caption.split()))
-    return Vocabulary.of(words, letters, (label for photo in photos for label in photo.labels))
+    labels = (label for photo in photos for label in photo.labels)
+    return Vocabulary.of(words, letters, labels, map(normal_form, others))

@@ -33,9 +33,13 @@ def letter_case(word: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """`words` and `characters` in order of their numbers, which begin at 2; `labels` are those of photos, from 1."""
+    """`words` and `characters` in order of their numbers, which begin at 2; `labels` are those of photos, from 1.
+
+    The first `seen` words occur in training; those after them only have vectors.
+    """
 
     words: tuple[str, ...]
+    seen: int
     characters: tuple[str, ...]
     labels: tuple[str, ...]
     _word_numbers: dict[str, int]
@@ -43,11 +47,18 @@ class Vocabulary:
     _label_numbers: dict[str, int]
 
     @classmethod
-    def of(cls, words: Iterable[str], characters: Iterable[str], labels: Iterable[str]) -> Self:
-        """Of normal forms, characters and labels, each of which may occur more than once."""
-        known, letters, names = (tuple(sorted(set(values))) for values in (words, characters, labels))
+    def of(
+        cls, words: Iterable[str], characters: Iterable[str], labels: Iterable[str], unseen: Iterable[str] = ()
+    ) -> Self:
+        """Of normal forms, characters and labels, each of which may occur more than once.
+
+        `unseen` are words that training may or may not have: they have a vector from elsewhere.
+        """
+        seen, letters, names = (tuple(sorted(set(values))) for values in (words, characters, labels))
+        known = seen + tuple(sorted(set(unseen) - set(seen)))
         return cls(
             known,
+            len(seen),
             letters,
             names,
             {word: number for number, word in enumerate(known, UNKNOWN + 1)},
@@ -68,8 +79,13 @@ class Vocabulary:
         return [self._label_numbers[label] for label in labels if label in self._label_numbers]
 
     @property
+    def seen_count(self) -> int:
+        """Rows of a table of the words that occur in training, those of padding and the unknown included."""
+        return self.seen + 2
+
+    @property
     def word_count(self) -> int:
-        """Rows of a table of words, those of padding and the unknown included."""
+        """Rows of a table of all words, likewise."""
         return len(self.words) + 2
 
     @property

@@ -239,6 +239,19 @@ def test_pretrained_words_keep_their_vectors_and_the_others_are_drawn() -> None:
     assert not pretrained[1].any()
 
 
+def test_words_that_training_does_not_have_keep_their_vectors() -> None:
+    pretrained = torch.arange(30.0).reshape(10, 3)
+    table = WordTable(6, 50, pretrained, unknown_rate=0).train()
+    words = torch.tensor([[2, 5, 6, 9, 0]])
+    assert torch.equal(table(words)[0, :4], pretrained[[2, 5, 6, 9]])
+    table(words).sum().backward()
+    moved = table.table.weight.grad
+    assert moved is not None
+    assert moved.abs().sum(1).nonzero().flatten().tolist() == [2, 5]
+    assert [name for name, _ in table.named_parameters()] == ["table.weight"]
+    assert torch.equal(table.state_dict()["unseen"], pretrained[6:])
+
+
 def test_some_words_are_read_as_unknown_in_training_alone() -> None:
     table = WordTable(9, 4, unknown_rate=0.5)
     words = torch.full((1, 400), 7)

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.datasets import data_folder
+from training.zoo.curve import Epoch, read_curve
 from training.zoo.run import CACHE, Row, Trained, restore
 from training.zoo.scoring import score, spans_of
 from training.zoo.sentences import Sentence, part_file
@@ -64,6 +65,7 @@ class Record(BaseModel):
     dev: dict[str, Any]
     test: dict[str, Any]
     outcome: Outcome
+    curve: tuple[Epoch, ...] = ()
 
     @property
     def name(self) -> str:
@@ -100,6 +102,7 @@ def make_record(recipe: str, row: Row, run: Path, trained: Trained, tested_on: s
         dev=rounded(dev),
         test=rounded(score(part.sentences, tags)),
         outcome=outcome_of(part.sentences, tags),
+        curve=read_curve(run),
     )
 
 

@@ -4,7 +4,6 @@ A run is a folder: `last.pt` (everything needed to go on), `best.pt` (the weight
 part, early stopping by it), `log.jsonl` (one line an epoch), `curve.png`. The test part is not looked at here.
 """
 
-import json
 import math
 import random
 import time
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from tagstream.errors import BadSettings
 from training.systems.base import System
 from training.zoo.batch import Encoded, collate
-from training.zoo.curve import draw_curve
+from training.zoo.curve import LOG, Epoch, draw_curve
 from training.zoo.recipe import Training
 from training.zoo.scoring import score
 from training.zoo.sentences import Sentence
@@ -101,16 +100,16 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
 
     def _log(self, loss: float, figures: dict[str, Any]) -> None:
-        line = {
-            "epoch": self.epoch,
-            "loss": round(loss, 4),
-            "seconds": round(self.seconds, 1),
-            "dev_strict_f1": round(figures["strict"]["f1"], 4),
-            "dev_lenient_f1": round(figures["lenient"]["f1"], 4),
-        }
-        with (self.run / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
-        print(json.dumps(line), flush=True)
+        line = Epoch(
+            epoch=self.epoch,
+            loss=round(loss, 4),
+            seconds=round(self.seconds, 1),
+            dev_strict_f1=round(figures["strict"]["f1"], 4),
+            dev_lenient_f1=round(figures["lenient"]["f1"], 4),
+        ).model_dump_json()
+        with (self.run / LOG).open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+        print(line, flush=True)
         draw_curve(self.run)
 
     def _checkpoint(self) -> None:

@@ -39,15 +39,17 @@ class TransformerLayer(nn.Module):
         output: Tensor = self.output_norm(hidden + self.dropout(self.feed_forward(hidden)))  # (2)
         return output
 
-    def _attend(self, queries: Tensor, context: Tensor, context_mask: Tensor) -> Tensor:
-        query, key, value = (
-            self._split(vectors) for vectors in (self.query(queries), self.key(context), self.value(context))
-        )  # (B, heads, Q or K, D / heads)
-        scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])  # (B, heads, Q, K)
+    def weights(self, queries: Tensor, context: Tensor, context_mask: Tensor) -> Tensor:
+        """(B, heads, Q, K): each row sums to 1, or to 0 where there is no context."""
+        query, key = self._split(self.query(queries)), self._split(self.key(context))  # (B, heads, Q or K, D / heads)
+        scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
         there = context_mask[:, None, None, :]
         # The second mask is for rows without any context, whose softmax is even over what is not there.
-        weights = scores.masked_fill(~there, torch.finfo(scores.dtype).min).softmax(3) * there
-        attended: Tensor = self.dropout(weights) @ value
+        return scores.masked_fill(~there, torch.finfo(scores.dtype).min).softmax(3) * there
+
+    def _attend(self, queries: Tensor, context: Tensor, context_mask: Tensor) -> Tensor:
+        weights = self.dropout(self.weights(queries, context, context_mask))
+        attended: Tensor = weights @ self._split(self.value(context))
         return attended.transpose(1, 2).flatten(2)
 
     def _split(self, vectors: Tensor) -> Tensor:

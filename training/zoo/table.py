@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from training.zoo.plots import plots_of
 from training.zoo.record import Record, read_records
 from training.zoo.rows import Group, Published, read_groups, read_published, read_recipe
 from training.zoo.significance import fixed_and_broken, p_value
@@ -15,6 +16,7 @@ from training.zoo.significance import fixed_and_broken, p_value
 RESULTS_PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 BASELINE = "bert_crf"
 TYPES = ("PER", "LOC", "ORG", "MISC")
+PICTURED = read_groups()[0]
 _NONE = "–"
 
 _HEAD = """# Every system, measured
@@ -39,15 +41,22 @@ _COLUMNS = (
 
 
 def write_page(path: Path = RESULTS_PAGE, *, check: bool = False) -> int:
-    """Writes the page; with `check` only says, by 1, that it would change."""
-    text = page(read_records())
+    """Writes the page and its pictures; with `check` only says, by 1, that one of them would change."""
+    records = read_records()
+    text, pictures = page(records), path.with_suffix("")
+    plots = [plot for corpus in PICTURED.corpora for plot in plots_of(PICTURED, corpus, records)]
     if not check:
         path.write_text(text, encoding="utf-8")
+        for plot in plots:
+            if not plot.is_current(pictures):
+                plot.write(pictures)
         return 0
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{path} does not show what the records say: run `python -m training.zoo`, or restore the record")
-    return 1
+    old = [pictures / plot.name for plot in plots if not plot.is_current(pictures)]
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        old.append(path)
+    for stale in old:
+        print(f"{stale} does not show what the records say: run `python -m training.zoo.table`, or restore the record")
+    return 1 if old else 0
 
 
 def page(records: dict[str, Record]) -> str:
@@ -56,7 +65,10 @@ def page(records: dict[str, Record]) -> str:
     parts = [_HEAD]
     for group in read_groups():
         parts.append(f"## {group.title}\n\n{group.about}\n")
-        parts += [_table(group, corpus, records, published) for corpus in group.corpora]
+        for corpus in group.corpora:
+            parts.append(_table(group, corpus, records, published))
+            if group == PICTURED:
+                parts += [f"![{plot.caption}](results/{plot.name})\n" for plot in plots_of(group, corpus, records)]
     return "\n".join(parts)
 
 
@@ -117,3 +129,7 @@ def _against(record: Record, baseline: Record | None) -> list[str]:
         return [_NONE] * 3
     fixed, broken = fixed_and_broken(record.outcome, baseline.outcome)
     return [f"{p_value(record.outcome, baseline.outcome):.3f}", str(fixed), str(broken)]
+
+
+if __name__ == "__main__":
+    write_page()

@@ -61,7 +61,7 @@ def watched(system: System, batch: Batch) -> Iterator[dict[str, Tensor]]:
 
     def watch(name: str, layer: AdditiveAttention | TransformerLayer) -> Any:
         def keep(_: nn.Module, inputs: tuple[Tensor, Tensor, Tensor], __: Tensor) -> None:
-            queries, _, mask = inputs
+            queries, mask = inputs[0], inputs[2]
             if mask is batch.visual_mask:
                 weights = layer.weights(*inputs)
                 averaged = weights.mean(1) if weights.dim() == 4 else weights

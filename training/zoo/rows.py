@@ -1,7 +1,7 @@
 """Which rows the table has, and what the papers print beside them: `rows.toml` and `published.toml`."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.zoo.recipe import CONFIGS, Recipe
-from training.zoo.record import record_name
+from training.zoo.record import Record, record_name
 
 _FOLDER = Path(__file__).parent
 COUNTS = ("precision", "recall", "f1", "PER", "LOC", "ORG", "MISC")
@@ -45,6 +45,11 @@ class Group(BaseModel):
     def runs(self, recipe: str, corpus: str) -> list[Run]:
         """Those of one row, a seed each."""
         return [Run(recipe, corpus, seed, self.tested_on or corpus) for seed in self.seeds]
+
+    def first_runs(self, corpus: str, records: Mapping[str, Record]) -> list[Record]:
+        """The record of the first seed of each recipe that has one, in order."""
+        names = [self.runs(recipe, corpus)[0].name for recipe in self.recipes]
+        return [records[name] for name in names if name in records]
 
 
 class Published(BaseModel):

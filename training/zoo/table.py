@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from training.zoo.cases import cases_section
 from training.zoo.plots import plots_of
 from training.zoo.record import Record, read_records
 from training.zoo.rows import Group, Published, read_groups, read_published, read_recipe
@@ -33,6 +34,13 @@ structure is worth over the same encoder, not whether a paper is right.**
 
 `p` is that of a paired randomisation test of the first seed against BERT-CRF, by tweet. *Fixed* and *broken* are names
 of the test part that the system finds and BERT-CRF does not, and the other way round, in the first seed.
+"""
+_CASES = """## Cases
+
+Names of the test parts by who finds them, of the first run of each main system; then names that few find, read and
+judged one by one (`training/zoo/cases.toml`). Tweets count from 1 in the file of the test part, names from 1 within
+their tweet. Whoever has the data sees them with their text by
+`python -m training.zoo.gallery --corpus twitter2015 --to gallery.html`.
 """
 _COLUMNS = (
     "system", "reads", "published", "strict", "lenient", "precision", "recall", *TYPES, "untyped", "seeds",
@@ -69,6 +77,8 @@ def page(records: dict[str, Record]) -> str:
             parts.append(_table(group, corpus, records, published))
             if group == PICTURED:
                 parts += [f"![{plot.caption}](results/{plot.name})\n" for plot in plots_of(group, corpus, records)]
+    parts.append(_CASES)
+    parts += [cases_section(corpus, PICTURED.first_runs(corpus, records)) for corpus in PICTURED.corpora]
     return "\n".join(parts)
 
 

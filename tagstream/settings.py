@@ -82,6 +82,16 @@ class Settings(BaseModel):
             "is named. A server may hold several, so that a new one is tried beside the old.",
         ),
     ] = None
+    captioner: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="What says a sentence about each photo, which the tagger then reads in place of labels: the "
+            "folder of a run of our own captioner, the folder of an image-to-text model of `transformers`, or with a "
+            "network `hub:OWNER/NAME`. None by default: it needs the `train` extra, and time for every photo "
+            "(docs/models.md). One that replaces another gets a higher generation: `FOLDER?generation=5`.",
+        ),
+    ] = None
     model_deadline_seconds: Annotated[
         int,
         Field(

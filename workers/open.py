@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings
 from workers.hashtags import HashtagSegmenter
-from workers.seeing import Eyes
+from workers.seeing import CaptionedEyes, Eyes
 from workers.stub import open_stub
 from workers.tagger import Tagger
 
 if TYPE_CHECKING:
+    from workers.captioning import CaptionerVersion
+    from workers.image_encoder import ImageEncoder
     from workers.image_repository import ImageVersion
 
 TRITON = "grpc://"
@@ -50,7 +52,7 @@ def open_tagger(settings: Settings) -> Tagger:
     from workers.tagging import Emitter, ModelTagger
 
     version = open_version(folder, version=settings.model_version)
-    stamp = stamp_of(version, _image_version(folder))
+    stamp = stamp_of(version, _image_version(folder), _captioner_version(settings))
     emitter: Emitter
     if on_triton:
         from workers.triton_emitter import TritonEmitter
@@ -80,14 +82,26 @@ def open_tagger(settings: Settings) -> Tagger:
 def open_eyes(settings: Settings) -> Eyes | None:
     """The image model of the repository, in this process or on Triton; None where it has none, and for `stub:`.
 
-    A Triton that does not answer is no error here: photos are not waited for, and it may come yet.
+    With a captioner beside it, which runs in this process, where the settings name one. A Triton that does not answer
+    is no error here: photos are not waited for, and it may come yet.
 
     Raises:
-        BadSettings: an address that is none, or Triton does not have the version that the repository here has.
+        BadSettings: an address that is none, or Triton does not have the version that the repository here has; no such
+            captioner, or it cannot run here.
         CorruptState: the model's files do not belong together, or Triton serves others.
     """
     if settings.models.startswith(_STUB):
         return None
+    captioner = _captioner_version(settings)
+    encoder = _open_encoder(settings)
+    if captioner is None:
+        return encoder
+    from workers.captioning import open_captioner
+
+    return CaptionedEyes(encoder, open_captioner(captioner, encoder, settings.threads))
+
+
+def _open_encoder(settings: Settings) -> "ImageEncoder | None":
     on_triton = settings.models.startswith(TRITON)
     address = _address(settings.models) if on_triton else ""
     version = _image_version(_repository(settings))
@@ -116,6 +130,14 @@ def _image_version(folder: Path) -> "ImageVersion | None":
     from workers.image_repository import open_image_version
 
     return open_image_version(folder)
+
+
+def _captioner_version(settings: Settings) -> "CaptionerVersion | None":
+    if settings.captioner is None:
+        return None
+    from workers.captioning import find_captioner
+
+    return find_captioner(settings.captioner)
 
 
 def _address(specification: str) -> str:

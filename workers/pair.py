@@ -1,12 +1,13 @@
 """What answers of a tagger and an image model together are stamped with: the one place that says it.
 
-A new image model says other things of photos, so its answers must replace the earlier ones as those of a new tagger do.
-Two counters that only rise make one that rises with either.
+A new image model says other things of photos, so its answers must replace the earlier ones as those of a new tagger do;
+and so must those of a captioner, where there is one. Counters that only rise make one that rises with any of them.
 """
 
 from dataclasses import dataclass
 
 from tagstream.errors import BadSettings
+from workers.captioning import CaptionerVersion
 from workers.image_repository import ImageVersion
 from workers.repository import MAX_GENERATION, ModelVersion
 
@@ -19,17 +20,21 @@ class Stamp:
     generation: int
 
 
-def stamp_of(tagger: ModelVersion, image: ImageVersion | None) -> Stamp:
-    """The stamp of a tagger beside an image model, or beside none.
+def stamp_of(tagger: ModelVersion, image: ImageVersion | None, captioner: CaptionerVersion | None = None) -> Stamp:
+    """The stamp of a tagger beside an image model, or beside none, and beside a captioner where one is named.
 
     Raises:
         BadSettings: together they have been replaced more often than a stored version can count.
+        CorruptState: the captioner's files cannot be read.
     """
     rises = promotions(tagger.description.generation)
     model = f"{tagger.name}@{tagger.version}"
     if image is not None:
         rises += promotions(image.description.generation)
         model += f"+{image.name}@{image.version}"
+    if captioner is not None:
+        rises += promotions(captioner.generation)
+        model += f"+{captioner.name}"
     generation = 2 * rises + 1
     if generation > MAX_GENERATION:
         raise BadSettings(

@@ -11,11 +11,18 @@ from tagstream.posts import Post, TaggedPost
 class Sight:
     """What the photos of a post show: `labels`, the most certain first; and in `degraded` what could not be seen now.
 
-    A post with anything in `degraded` is tagged all the same, and may be tagged again when that has passed.
+    `captions` are sentences about the photos, in their order, where there is a captioner. A post with anything in
+    `degraded` is tagged all the same, and may be tagged again when that has passed.
     """
 
     labels: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the tagger reads of the photos: their captions, else their labels."""
+        return self.captions or self.labels
 
 
 NOTHING_SEEN = Sight()

@@ -78,7 +78,7 @@ class ModelTagger:
             return PreparedPost(post, 0, 0, Payload([], hashtags, []), sight)
         words = split_words(post.text)
         # The author's own words first: they say more, and the segment has an end.
-        image_words = " ".join((*(media.alt for media in post.media if media.alt), *sight.labels))
+        image_words = " ".join((*(media.alt for media in post.media if media.alt), *sight.words))
         rows = self._encoder.encode(words, [hashtag.words for hashtag in hashtags], image_words)
         length = max((row.bucket for row in rows), default=0)
         return PreparedPost(post, length, len(rows), Payload(words, hashtags, rows), sight)

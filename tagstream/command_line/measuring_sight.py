@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from tagstream.posts import Post, TaggedPost
-from workers.seeing import Eyes, sight_of
+from workers.seeing import Eyes, captions_of, sight_of
 from workers.tagger import NOTHING_SEEN, Sight, Tagger
 
 _POSTS_AT_A_TIME = 64
@@ -49,7 +49,10 @@ def measure_sight(tagger: Tagger, eyes: Eyes, posts: Sequence[Post]) -> SightFig
     silent = [post.model_copy(update={"media": ()}) for post in pictured]
     thumbnails = [[media.thumbnail for media in post.media if media.thumbnail] for post in pictured]
     labels = [eyes(pictures) if pictures else [] for pictures in thumbnails]
-    sights = [sight_of(post, seen) for post, seen in zip(pictured, labels, strict=True)]
+    sights = [
+        sight_of(post, seen, captions_of(eyes, pictures))
+        for post, seen, pictures in zip(pictured, labels, thumbnails, strict=True)
+    ]
     nothing = [NOTHING_SEEN] * len(pictured)
     by_text = tag_all(tagger, silent, nothing)
     by_alt = tag_all(tagger, pictured, nothing)

@@ -16,7 +16,7 @@ from tagstream.command_line.output import note
 from tagstream.errors import BadSettings, Poison, Retryable, UnreadableInput
 from tagstream.posts import Media, Post
 from tagstream.settings import Settings
-from workers.seeing import Eyes, sight_of
+from workers.seeing import Eyes, captions_of, sight_of
 from workers.tagger import NOTHING_SEEN, Sight
 
 
@@ -70,7 +70,10 @@ async def _decoded(path: Path, content: bytes, max_pixels: int) -> Decoded:
 
 def _looked_at(post: Post, thumbnail: bytes, eyes: Eyes) -> Sight:
     try:
-        return sight_of(post, eyes([thumbnail]))
+        labels, captions = eyes([thumbnail]), captions_of(eyes, [thumbnail])
     except (Retryable, Poison) as error:
         note(f"the image model does not answer, so the text is tagged without it: {error}")
         return sight_of(post, None)
+    for caption in filter(None, captions):
+        note(f"the captioner says: {caption}")
+    return sight_of(post, labels, captions)

@@ -1,4 +1,4 @@
-"""The captioner learns what photos show, and any other one can stand in its place."""
+"""TriMod's captioner learns what photos show."""
 
 import io
 import json
@@ -7,29 +7,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import (
-    BertConfig,
-    BertTokenizerFast,
-    BlipConfig,
-    BlipForConditionalGeneration,
-    BlipTextConfig,
-    BlipVisionConfig,
-    VisionEncoderDecoderConfig,
-    VisionEncoderDecoderModel,
-    ViTConfig,
-    ViTImageProcessorPil,
-)
 
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
-from training.captioner.decoder import CaptionDecoder
-from training.captioner.eyes import CaptionEyes
-from training.captioner.pretrained import PretrainedCaptioner
-from training.captioner.recurrent import RecurrentCaptioner
+from training.captioner.measure import captions_per_second, made_pictures, untrained
 from training.captioner.train import CaptionedPhoto, CaptionTrainer, CaptionTraining, read_photos
-from training.captioner.words import END, PADDING, START, UNKNOWN, CaptionWords
 from training.datasets import data_folder
 from training.image.network import FEATURE_WIDTH, ImageNetwork, ServedNetwork
 from training.zoo.captions import load_captions
+from workers.caption_decoder import CaptionDecoder
+from workers.caption_recurrent import RecurrentCaptioner
+from workers.caption_words import END, PADDING, START, UNKNOWN, CaptionWords
 from workers.image_encoder import ImageEncoder
 from workers.image_repository import ImageDescription
 
@@ -236,66 +223,11 @@ def test_the_captions_of_the_real_photos_are_learnt_by_heart(tmp_path):
     assert captioner.captions([photo.thumbnail for photo in photos]) == [photo.caption for photo in photos]
 
 
-WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", "a", "dog", "cat", "on", "the", "beach", "red"]
-
-
-@pytest.fixture
-def vocabulary(tmp_path):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
-    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
-    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
-    return folder
-
-
-def save_joined(folder) -> None:
-    torch.manual_seed(2)
-    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    sees = ViTConfig(**small, image_size=32, patch_size=8)
-    says = BertConfig(**small, vocab_size=len(WORDS), is_decoder=True, add_cross_attention=True)
-    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(sees, says)
-    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 1, 0, 2
-    model = VisionEncoderDecoderModel(config)
-    model.generation_config.decoder_start_token_id = 1
-    model.generation_config.pad_token_id, model.generation_config.eos_token_id = 0, 2
-    model.save_pretrained(folder)
-
-
-def save_blip(folder) -> None:
-    torch.manual_seed(2)
-    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    says = BlipTextConfig(
-        **small, vocab_size=len(WORDS), encoder_hidden_size=16, projection_dim=16, bos_token_id=1, sep_token_id=2
-    )
-    sees = BlipVisionConfig(**small, image_size=32, patch_size=8, projection_dim=16)
-    config = BlipConfig(text_config=says.to_dict(), vision_config=sees.to_dict(), projection_dim=16)
-    BlipForConditionalGeneration(config).save_pretrained(folder)
-
-
-@pytest.mark.parametrize("save", [save_joined, save_blip])
-def test_an_image_to_text_model_of_transformers_stands_in_its_place(vocabulary, save):
-    save(vocabulary)
-    captioner = PretrainedCaptioner.load(str(vocabulary))
-    pictures = [jpeg(1), b"not a picture", jpeg(2, 200), *(jpeg(seed) for seed in range(3, 11))]
-    said = captioner.captions(pictures)
-    assert said[1] == ""
-    assert all(set(caption.split()) <= set(WORDS) for caption in said)
-    assert any(said)
-    assert captioner.captions(pictures) == said
-    assert captioner.captions([]) == []
-
-
-def test_a_model_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(BadSettings, match="image-to-text"):
-        PretrainedCaptioner.load(str(tmp_path))
-
-
-def test_what_captions_name_is_what_the_pipeline_is_told(trained):
-    captioner, _ = trained
-    eyes = CaptionEyes(captioner)
-    assert eyes([PHOTOS[0].thumbnail, b"not a picture", PHOTOS[3].thumbnail]) == [
-        ("dog", "beach"),
-        (),
-        ("dog", "ball", "field"),
-    ]
+def test_what_is_measured_is_one_caption_of_the_length_for_each_picture():
+    pictures = made_pictures(3)
+    assert len(set(pictures)) == 3
+    say = untrained(encoder_of(), words=30, length=7)
+    assert [len(say(picture)[0]) for picture in pictures] == [8, 8, 8]
+    asked = []
+    assert captions_per_second(lambda picture: asked.append(say(picture)), pictures) > 0
+    assert len(asked) == 4

@@ -1,5 +1,4 @@
-"""Sentences about photos: TriMod's own captioner, and any of `transformers` in its place.
+"""The training of TriMod's own captioner, whose captions are the work of `workers/caption_recurrent.py`.
 
-Owns how a picture becomes words. Knows nothing of tweets; `eyes.py` alone knows what the pipeline asks of an image
-model.
+Knows nothing of tweets.
 """

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from ingest.media.decode_process import thumbnail_of
 from tagstream.errors import BadSettings, TagstreamError, UnreadableInput
-from training.captioner.recurrent import LONGEST_CAPTION, RecurrentCaptioner, encoder_hash, look
-from training.captioner.words import PADDING, CaptionWords
+from workers.caption_recurrent import LONGEST_CAPTION, RecurrentCaptioner, encoder_hash, look
+from workers.caption_words import PADDING, CaptionWords
+from workers.captioning import RUN
 from workers.image_encoder import FloatArray, ImageEncoder, open_image_encoder
 from workers.image_repository import open_image_version
 
@@ -165,10 +166,10 @@ class CaptionTrainer:
         }
         partial = self.run / "last.partial"
         torch.save(state, partial)
-        partial.replace(self.run / "last.pt")
+        partial.replace(self.run / RUN)
 
     def _resume(self) -> None:
-        path = self.run / "last.pt"
+        path = self.run / RUN
         if not path.exists():
             return
         state: dict[str, Any] = torch.load(path, weights_only=True)
@@ -211,7 +212,7 @@ def main() -> None:
     training = CaptionTraining(epochs=arguments.epochs, least_count=arguments.least_count)
     trainer = CaptionTrainer(encoder, photos, training, arguments.run)
     trainer.fit()
-    print(f"loss {trainer.loss:.4f} after {trainer.epoch} epochs: {arguments.run / 'last.pt'}")
+    print(f"loss {trainer.loss:.4f} after {trainer.epoch} epochs: {arguments.run / RUN}")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from tagstream.errors import BadSettings, CorruptState
-from training.captioner.decoder import CaptionDecoder
-from training.captioner.words import CaptionWords
+from workers.caption_decoder import CaptionDecoder
+from workers.caption_words import CaptionWords
 from workers.image_encoder import FloatArray, ImageEncoder
 
 LONGEST_CAPTION = 24
@@ -26,7 +26,7 @@ _PICTURES_AT_A_TIME = 32
 
 
 class RecurrentCaptioner:
-    """Captions by a decoder over the regions of an image encoder."""
+    """Captions by a decoder over the regions of an image encoder. Several threads may ask at once."""
 
     def __init__(self, encoder: ImageEncoder, words: CaptionWords, sizes: dict[str, Any]) -> None:
         """With random weights; `sizes` are options of `CaptionDecoder`."""
@@ -72,7 +72,8 @@ class RecurrentCaptioner:
         except BadSettings:
             raise
         except Exception as error:  # torch raises whatever its parts raise at bytes that are no checkpoint
-            raise CorruptState(f"{path}: cannot be read as a captioner: {str(error)[:300]}") from error
+            message = " ".join(str(error).split())[:300]
+            raise CorruptState(f"{path}: cannot be read as a captioner: {message}") from error
         return captioner
 
 

@@ -7,21 +7,30 @@ in everything it says.
 ::
 
     regions (B, R, V) ─▶ mean ─▶ linear, tanh ─▶ first state h (B, S), memory c (B, S)
-    word before (B) ─▶ table e (B, E) ──────────────────────────┐
-    h (B, S) over regions ─▶ AdditiveAttention z (B, V) ─────────┴▶ LSTM cell ─▶ h (B, S)
+    word before (B) ─▶ table e (B, E) ──────────────────────────────────┐
+    h (B, S) over regions ─▶ additive attention ─▶ z (B, V) ─────────────┴▶ LSTM cell ─▶ h (B, S)
     [h; z; e] ─▶ dropout ─▶ linear ─▶ scores of the next word (B, words)
 
 Departures from Xu et al.: no gate on z, no penalty that spreads attention evenly, a linear layer over the three.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.captioner.words import END, PADDING, START, UNKNOWN
-from training.layers.additive_attention import AdditiveAttention
+from workers.caption_words import END, PADDING, START, UNKNOWN
 
 _NEVER = (PADDING, START, UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What stays the same from word to word: regions (B, R, V), and their part of the attention (B, R, S)."""
+
+    regions: Tensor
+    keys: Tensor
 
 
 class CaptionDecoder(nn.Module):
@@ -38,7 +47,9 @@ class CaptionDecoder(nn.Module):
         self.mean: Tensor
         self.deviation: Tensor
         self.first_state = nn.Linear(visual, 2 * size)
-        self.attend = AdditiveAttention(size, visual, size)
+        self.key = nn.Linear(visual, size, bias=False)
+        self.query = nn.Linear(size, size)
+        self.weight = nn.Linear(size, 1, bias=False)
         self.cell = nn.LSTMCell(word_width + visual, size)
         self.dropout = nn.Dropout(dropout)
         self.score = nn.Linear(size + visual + word_width, words)
@@ -51,11 +62,10 @@ class CaptionDecoder(nn.Module):
 
     def forward(self, regions: Tensor, words: Tensor) -> Tensor:
         """(B, T, words): at each place of the captions (B, T) the scores of the word after it."""
-        regions = self._standard(regions)
-        state, memory = self._begin(regions)
+        sight, state, memory = self._begin(regions)
         scores = []
         for step in range(words.shape[1]):
-            score, state, memory = self._step(regions, words[:, step], state, memory)
+            score, state, memory = self._step(sight, words[:, step], state, memory)
             scores.append(score)
         return torch.stack(scores, dim=1)
 
@@ -67,12 +77,11 @@ class CaptionDecoder(nn.Module):
     @torch.inference_mode()
     def say(self, regions: Tensor, longest: int) -> list[list[int]]:
         """The likeliest word after each word, until each caption of the batch has its end mark or is long enough."""
-        regions = self._standard(regions)
-        state, memory = self._begin(regions)
+        sight, state, memory = self._begin(regions)
         words = torch.full((len(regions),), START)
         said, ended = [], torch.zeros(len(regions), dtype=torch.bool)
         for _ in range(longest):
-            score, state, memory = self._step(regions, words, state, memory)
+            score, state, memory = self._step(sight, words, state, memory)
             score[:, _NEVER] = -torch.inf
             words = score.argmax(1).masked_fill(ended, END)
             said.append(words)
@@ -82,17 +91,15 @@ class CaptionDecoder(nn.Module):
         captions: list[list[int]] = torch.stack(said, dim=1).tolist()
         return captions
 
-    def _standard(self, regions: Tensor) -> Tensor:
-        return (regions - self.mean) / self.deviation
-
-    def _begin(self, regions: Tensor) -> tuple[Tensor, Tensor]:
+    def _begin(self, regions: Tensor) -> tuple[_Sight, Tensor, Tensor]:
+        regions = (regions - self.mean) / self.deviation
         state, memory = torch.tanh(self.first_state(regions.mean(1))).chunk(2, dim=1)
-        return state, memory
+        return _Sight(regions, self.key(regions)), state, memory
 
-    def _step(self, regions: Tensor, words: Tensor, state: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _step(self, sight: _Sight, words: Tensor, state: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         before = self.table(words)
-        everywhere = torch.ones(regions.shape[:2], dtype=torch.bool, device=regions.device)
-        seen = self.attend(state[:, None], regions, everywhere).squeeze(1)
+        shares = torch.softmax(self.weight(torch.tanh(sight.keys + self.query(state)[:, None])), dim=1)  # (B, R, 1)
+        seen = (shares * sight.regions).sum(1)
         state, memory = self.cell(torch.cat([before, seen], dim=1), (state, memory))
         score = self.score(self.dropout(torch.cat([state, seen, before], dim=1)))
         return score, state, memory

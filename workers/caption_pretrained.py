@@ -1,9 +1,10 @@
-"""Any image-to-text model of `transformers` as a captioner: BLIP, GIT, an encoder and a decoder joined, by name."""
+"""Any image-to-text model of `transformers` as a captioner: BLIP, GIT, an encoder and a decoder joined."""
 
 import io
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -11,8 +12,10 @@ import transformers
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 from transformers.image_processing_base import ImageProcessingMixin
+from transformers.utils.logging import disable_progress_bar
 
 from tagstream.errors import BadSettings
+from workers.image_encoder import MAX_BYTES, MAX_SIDE
 
 LONGEST_CAPTION = 24
 _PICTURES_AT_A_TIME = 8
@@ -29,22 +32,31 @@ class PretrainedCaptioner:
 
     @classmethod
     def load(cls, name: str) -> Self:
-        """A model by folder or, with a network, by name.
+        """A model by folder or, with a network, by its name on the hub. Code that comes with a model is not run.
 
         Raises:
-            BadSettings: there is none of that name, or it does not turn images into text.
+            BadSettings: there is none of that name, or it does not turn the pixels of an image into text.
         """
+        # A folder is all there is of a model: what it lacks is not looked for on the network.
+        where: dict[str, Any] = {"trust_remote_code": False, "local_files_only": Path(name).is_dir()}
+        disable_progress_bar()
         try:
-            return cls(
-                AutoModelForImageTextToText.from_pretrained(name).eval(),
-                _processor(name),
-                AutoTokenizer.from_pretrained(name),
+            captioner = cls(
+                AutoModelForImageTextToText.from_pretrained(name, **where).eval(),
+                _processor(name, **where),
+                AutoTokenizer.from_pretrained(name, **where),
             )
-        except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
-            raise BadSettings(f"{name}: no image-to-text model that can be loaded: {str(error)[:300]}") from error
+            # A model that wants a question with the picture would fail on every photo.
+            captioner._say([Image.new("RGB", (MAX_SIDE, MAX_SIDE))])
+        except MemoryError:
+            raise
+        except Exception as error:  # files that are no model raise whatever their readers trip over
+            message = " ".join(str(error).split())[:300]
+            raise BadSettings(f"{name}: no image-to-text model that can be loaded: {message}") from error
+        return captioner
 
     def captions(self, pictures: Sequence[bytes]) -> list[str]:
-        """A sentence in lower case for each JPEG; an empty one for what is no picture."""
+        """A sentence in lower case for each thumbnail; an empty one for what is no picture."""
         read = {place: image for place, data in enumerate(pictures) if (image := _read(data)) is not None}
         said = [""] * len(pictures)
         places = list(read)
@@ -62,18 +74,22 @@ class PretrainedCaptioner:
         return captions
 
 
-def _processor(name: str) -> Any:
+def _processor(name: str, **where: Any) -> Any:
     """What makes a model's input of pictures, by Pillow: the default wants torchvision, for nothing else here."""
-    config, _ = ImageProcessingMixin.get_image_processor_dict(name)
-    kind = str(config["image_processor_type"]).removesuffix("Fast")
+    config, _ = ImageProcessingMixin.get_image_processor_dict(name, **where)
+    # Models of before 2023 call it a feature extractor.
+    kind = config.get("image_processor_type") or config["feature_extractor_type"]
+    kind = str(kind).removesuffix("Fast").replace("FeatureExtractor", "ImageProcessor")
     by_pillow = getattr(transformers, f"{kind}Pil", None) or getattr(transformers, kind)
-    return by_pillow.from_pretrained(name)
+    return by_pillow.from_pretrained(name, **where)
 
 
 def _read(data: bytes) -> Image.Image | None:
+    if len(data) > MAX_BYTES:
+        return None
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            return image.convert("RGB")
+            return image.convert("RGB") if max(image.size) <= MAX_SIDE else None
     except MemoryError:
         raise
     except Exception:  # broken bytes raise whatever the decoder trips over, of no common class

@@ -35,7 +35,7 @@ class MaskedWords(nn.Module):
         """
         vectors = self.encoder(input_ids=shown, attention_mask=mask.long()).last_hidden_state[hidden]
         scores = functional.linear(self.transform(vectors), self.encoder.get_input_embeddings().weight, self.bias)
-        return functional.cross_entropy(scores, pieces[hidden], reduction="sum") / max(1, len(vectors))
+        return functional.cross_entropy(scores.float(), pieces[hidden], reduction="sum") / max(1, len(vectors))
 
 
 def hide(

@@ -48,6 +48,7 @@ class Plan:
 
     `size` is one of MSB's, for random weights, or `weights` names a folder to begin with. `epochs` are over the
     unlabelled tweets, `ner_epochs` over the training text. `tweets` limits the unlabelled ones; 0 is all of them.
+    `precision` is that of products of matrices, as in `Training`.
     """
 
     size: str = ""
@@ -59,6 +60,7 @@ class Plan:
     batch: int = 64
     learning_rate: float = 5e-4
     tweets: int = 0
+    precision: str = "bfloat16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Pretraining:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(plan.weights or plan.tokenizer)
         torch.manual_seed(plan.seed)
         self.model = MaskedWords(load_encoder(plan.weights or small_bert(plan.size, len(self.tokenizer))))
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), plan.learning_rate, weight_decay=0.01)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), plan.learning_rate, weight_decay=0.01, fused=True)
         self.place = Place()
 
     def fit(self) -> Path:
@@ -125,7 +127,8 @@ class Pretraining:
         torch.manual_seed(self._seed(self.place.step))
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate * share
-        loss = self._loss(tweets, torch.Generator().manual_seed(self._seed(self.place.step)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.plan.precision == "bfloat16"):
+            loss = self._loss(tweets, torch.Generator().manual_seed(self._seed(self.place.step)))
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()

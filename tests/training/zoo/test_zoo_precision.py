@@ -1,0 +1,28 @@
+"""With bfloat16 products are computed in it while training, and nowhere else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.training.zoo.tweets import make_tweets, save_tiny_encoder, sizes_for
+from training.systems import build
+from training.zoo.recipe import Training
+from training.zoo.trainer import Part, Trainer, predict
+
+
+@pytest.mark.parametrize(("precision", "expected"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_products_are_short_in_training_alone(precision: Any, expected: torch.dtype, tmp_path: Path) -> None:
+    system = build("bert_crf", sizes_for(save_tiny_encoder(tmp_path / "encoder")), {})
+    products: list[torch.dtype] = []
+    system.score.register_forward_hook(lambda *call: products.append(call[2].dtype))  # type: ignore[union-attr]
+    tweets = make_tweets([5, 9, 3, 7])
+    recipe = Training(learning_rate=1e-2, batch=4, epochs=1, precision=precision)
+    trainer = Trainer(system, recipe, Part([], tweets), Part([], []), tmp_path / "run", {"seed": 1})
+    trainer._train_epoch()
+    assert products == [expected]
+    predict(system, tweets)
+    assert products[1:] == [torch.float32]
+    assert {value.dtype for value in system.parameters()} == {torch.float32}
+    assert all(torch.isfinite(value).all() for value in system.parameters())

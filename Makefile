@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo test bench chaos stack-up stack-down compose-env zoo lint docs lock
+.PHONY: help setup setup-all demo test bench chaos stack-up stack-down compose-env zoo zoo-check lint docs lock
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock"
@@ -38,6 +38,9 @@ stack-down: setup  ## stop them; STACK=name
 
 zoo: setup-all  ## train every system of the papers (days), write docs/results.md; ROWS=prefix for some of them
 	@.venv/bin/python -m training.zoo --only "$${ROWS:-}"
+
+zoo-check: setup-all  ## every system on tweets with real photos (TAGSTREAM_DATA), every ablation as ONNX: minutes
+	@.venv/bin/python -m pytest tests/training/zoo/every_variant.py
 
 compose-env: setup  ## write .env for docker-compose.yml: versions, and passwords where it has none
 	@.venv/bin/python -m ops.stack compose-env

@@ -4,9 +4,10 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from training.hashtag_evidence import FEATURES
 from training.hashtag_sources import collect, data_folder, read_marked, read_segmentations
-from training.hashtag_weights import train
-from workers.hashtag_language import pack
+from training.hashtag_weights import FOLDS, model_of, others, train
+from workers.hashtag_language import LanguageModel, pack
 from workers.hashtags import COUNTS_FILE
 
 HELD_OUT = 10  # every tenth hashtag of HashSet is left for measuring
@@ -20,7 +21,9 @@ def main() -> None:
     """Counts, fits, writes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=COUNTS_FILE)
-    output = parser.parse_args().output
+    parser.add_argument("--folds", type=Path, metavar="FOLDER", help="also write a model for each fold left out")
+    arguments = parser.parse_args()
+    output: Path = arguments.output
     hashtags = data_folder() / "hashtags"
     marked = read_marked(hashtags / "hashset" / "HashSet-Distant-sampled.csv")
     marked = [row for number, row in enumerate(marked) if number % HELD_OUT]
@@ -28,10 +31,24 @@ def main() -> None:
     counts = collect(data_folder(), counted)
     rows = read_segmentations(hashtags / "stan_large" / "train_corrected.tsv")
     model, weights = train(counts, rows, marked[::MARKED_EXAMPLES], lambda line: print(line, flush=True))
-    print(" ".join(f"{name}={weight:.2f}" for name, weight in weights.items()))
+    print(" ".join(f"{name}={weight:.2f}" for name, weight in zip(FEATURES, weights.tolist(), strict=True)))
+    write(model, output)
+    if arguments.folds:
+        arguments.folds.mkdir(parents=True, exist_ok=True)
+        for fold in range(FOLDS):
+            write(model_of(counts, others(rows, fold), weights), arguments.folds / fold_file(fold))
+
+
+def fold_file(fold: int) -> str:
+    """The name of the model that has not counted the segmented hashtags of this fold."""
+    return f"counts_{fold}.bin"
+
+
+def write(model: LanguageModel, path: Path) -> None:
+    """Writes the model as it serves."""
     packed = pack(replace(model, cuts=tuple(cut + CUT_BONUS for cut in model.cuts)))
-    output.write_bytes(packed)
-    print(f"{output}: {len(packed):,} bytes, {len(model.words):,} words, {len(model.pairs):,} pairs")
+    path.write_bytes(packed)
+    print(f"{path}: {len(packed):,} bytes, {len(model.words):,} words, {len(model.pairs):,} pairs")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,13 @@ column compares without marks.
 import time
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from training.hashtag_counts import HELD_OUT
 from training.hashtag_sources import Gold, data_folder, read_marked, read_segmentations
-from workers.hashtags import HashtagSegmenter
+from workers.hashtag_language import read
+from workers.hashtag_network import Adviser
+from workers.hashtags import COUNTS_FILE, NETWORK_FILE, HashtagSegmenter
 
 
 def evaluation_sets() -> Iterator[tuple[str, list[Gold]]]:
@@ -51,16 +55,34 @@ def speed(segmenter: HashtagSegmenter, tags: Sequence[str]) -> float:
     return len(tags) / (time.process_time() - start)
 
 
+class NetworkAlone(HashtagSegmenter):
+    """Breaks where the network finds a break likelier than none, whatever the language model says."""
+
+    def _ends(self, run: str) -> list[int]:
+        assert self._adviser is not None
+        inner = self._adviser.network.logits(run)[:-1]
+        return [*(np.flatnonzero(inner > 0) + 1).tolist(), len(run)]
+
+
 def main() -> None:
     """Prints the table."""
-    print(f"{'set':34}{'hashtags':>9}{'exact':>8}{'no marks':>10}{'uncached/s':>12}{'cached/s':>11}")
+    model, adviser = read(COUNTS_FILE), Adviser.load(NETWORK_FILE)
+    print(f"{'':34}{'':>9}{'language':>10}{'':>9}{'':>7}{'both,':>10}{'uncached a second':>22}{'cached':>11}")
+    print(
+        f"{'set':34}{'hashtags':>9}{'model':>10}{'network':>9}{'both':>7}{'no marks':>10}"
+        f"{'model':>11}{'both':>11}{'both':>11}"
+    )
     for name, rows in evaluation_sets():
-        segmenter = HashtagSegmenter.load()
+        alone, both = HashtagSegmenter(model), HashtagSegmenter(model, adviser)
         tags = [run for run, _ in rows]
-        uncached = speed(segmenter, list(dict.fromkeys(tags)))
-        cached = speed(segmenter, tags * 20)
-        strict, lenient = exact_match(segmenter, rows)
-        print(f"{name:34}{len(rows):>9}{strict:>8.1%}{lenient:>10.1%}{uncached:>12,.0f}{cached:>11,.0f}")
+        distinct = list(dict.fromkeys(tags))
+        speeds = [speed(alone, distinct), speed(both, distinct), speed(both, tags * 20)]
+        strict, lenient = exact_match(both, rows)
+        shares = [exact_match(alone, rows)[0], exact_match(NetworkAlone(model, adviser), rows)[0], strict, lenient]
+        print(
+            f"{name:34}{len(rows):>9}{shares[0]:>10.1%}{shares[1]:>9.1%}{shares[2]:>7.1%}{shares[3]:>10.1%}"
+            + "".join(f"{rate:>11,.0f}" for rate in speeds)
+        )
 
 
 if __name__ == "__main__":

@@ -88,18 +88,22 @@ def phrase_words(text: str) -> list[str]:
     return words
 
 
-def add_texts(counts: Counts, texts: Iterable[str]) -> None:
-    """Counts running text, each distinct text once, and the hashtags in it apart."""
-    tags: Counter[str] = Counter()
+def split_texts(texts: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """Running text and hashtags of each distinct text, without handles, links and truncated words."""
     seen: set[int] = set()
     for text in texts:
         clean = _NOISE.sub(" \n ", html.unescape(text).replace("\\n", " "))
         fingerprint = hash(" ".join(clean.lower().split()))
-        if fingerprint in seen:
-            continue
-        seen.add(fingerprint)
-        tags.update(_HASHTAG.findall(clean))
-        running = _HASHTAG.sub(" | ", clean)
+        if fingerprint not in seen:
+            seen.add(fingerprint)
+            yield _HASHTAG.sub(" | ", clean), _HASHTAG.findall(clean)
+
+
+def add_texts(counts: Counts, texts: Iterable[str]) -> None:
+    """Counts running text, each distinct text once, and the hashtags in it apart."""
+    tags: Counter[str] = Counter()
+    for running, tags_there in split_texts(texts):
+        tags.update(tags_there)
         counts.add("text", phrase_words(running))
         counts.styled.update(set(_STYLED_WORD.findall(running)))
     for tag, times in tags.items():
@@ -146,17 +150,28 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
+def name_lines(data: Path) -> Iterator[str]:
+    """The names of all name lists."""
+    for path in sorted((data / "gazetteers" / "dictionaries").iterdir()):
+        if not path.name.startswith("dictionaries.conf"):
+            yield from _lines(path)
+
+
+def cluster_words(data: Path) -> Iterator[str]:
+    """The words of the Brown clusters of tweets, as written."""
+    for line in _lines(data / "gazetteers" / "brown_clusters" / "60K_clusters.txt"):
+        yield line.rsplit(" ", 1)[0]
+
+
 def collect(data: Path, marked: Iterable[Gold]) -> Counts:
     """All counts but those of the segmented training set, which the fit needs fold by fold."""
     counts = Counts()
     add_texts(counts, tweets(data))
     add_segmentations(counts, marked, 1)
-    for path in sorted((data / "gazetteers" / "dictionaries").iterdir()):
-        if not path.name.startswith("dictionaries.conf"):
-            for line in _lines(path):
-                counts.add("names", phrase_words(line))
-    for line in _lines(data / "gazetteers" / "brown_clusters" / "60K_clusters.txt"):
-        counts.add("clusters", phrase_words(line.rsplit(" ", 1)[0])[:1], 2)
+    for line in name_lines(data):
+        counts.add("names", phrase_words(line))
+    for word in cluster_words(data):
+        counts.add("clusters", phrase_words(word)[:1], 2)
     for line in _lines(data / "hashtags" / "stan_large" / "twitter_counts.tsv"):
         phrase, times = line.rsplit("\t", 1)
         words = phrase.split()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.hashtag_evidence import FEATURES, PLACE, Evidence, learn_boundaries, learn_characters
+from training.hashtag_evidence import FEATURES, Evidence, learn_boundaries, learn_characters
 from training.hashtag_sources import Counts, Gold, add_segmentations
 from workers.hashtag_language import LanguageModel
 
@@ -97,23 +97,33 @@ def with_rows(counts: Counts, rows: Sequence[Gold]) -> Counts:
     return joined
 
 
+def others(rows: Sequence[Gold], fold: int) -> list[Gold]:
+    """The rows of all folds but one."""
+    return [row for number, row in enumerate(rows) if number % FOLDS != fold]
+
+
 def train(
     counts: Counts, rows: Sequence[Gold], marked: Sequence[Gold], report: Callable[[str], None]
-) -> tuple[LanguageModel, dict[str, float]]:
-    """The language model fitted to segmented hashtags (`rows`, and `marked` by their capitals), and its weights.
+) -> tuple[LanguageModel, NDArray[np.float64]]:
+    """The language model fitted to segmented hashtags (`rows`, and `marked` by their capitals), and its weights (F,).
 
     `marked` must not be among the counts; `report` is told of each round.
     """
     characters, boundaries = learn_characters(counts.words["text"]), learn_boundaries(counts)
-    folds = [[row for number, row in enumerate(rows) if number % FOLDS != fold] for fold in range(FOLDS)]
+    folds = [others(rows, fold) for fold in range(FOLDS)]
     weights = np.array([START_WEIGHTS.get(name, 0.0) for name in FEATURES])
     for number in range(1, ROUNDS + 1):
         examples: list[Example] = []
-        for fold, others in enumerate(folds):
-            evidence = Evidence(with_rows(counts, others), characters, boundaries)
+        for fold, learnt in enumerate(folds):
+            evidence = Evidence(with_rows(counts, learnt), characters, boundaries)
             examples += examples_of([*rows[fold::FOLDS], *marked[fold::FOLDS]], weights, evidence)
         weights = fit(examples, weights)
         right = sum(bool(example.accepted[np.argmax(example.features @ weights)]) for example in examples)
         report(f"round {number} of {ROUNDS}: {right} of {len(rows) + len(marked)} training hashtags right")
-    evidence = Evidence(with_rows(counts, rows), characters, boundaries)
-    return evidence.model(weights), {name: float(weights[place]) for name, place in PLACE.items()}
+    return model_of(counts, rows, weights), weights
+
+
+def model_of(counts: Counts, rows: Sequence[Gold], weights: NDArray[np.float64]) -> LanguageModel:
+    """The language model of fitted weights that counts these segmented hashtags too."""
+    characters, boundaries = learn_characters(counts.words["text"]), learn_boundaries(counts)
+    return Evidence(with_rows(counts, rows), characters, boundaries).model(weights)

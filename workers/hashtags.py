@@ -2,9 +2,10 @@
 
 Three steps: underscores and punctuation end a word; what is left is cut where the script changes; a run of Latin
 letters and digits is split by the language model (`hashtag_language.py`), which weighs capitals and digits against
-known words. Other scripts are never guessed at: only capitals divide a run of Cyrillic, Greek or Armenian, and a run
-of Han, Arabic, Thai or Hindi stays whole. Pure computation in bounded time: a run too long for a real hashtag is cut
-by its capitals and digits alone.
+known words, and where its best answers are close, a neural network has a say (`hashtag_network.py`). Other scripts are
+never guessed at: only capitals divide a run of Cyrillic, Greek or Armenian, and a run of Han, Arabic, Thai or Hindi
+stays whole. Pure computation in bounded time: a run too long for a real hashtag is cut by its capitals and digits
+alone.
 """
 
 import re
@@ -16,11 +17,14 @@ from sys import getsizeof
 from typing import Self
 
 from workers.hashtag_language import LanguageModel, read
+from workers.hashtag_network import Adviser
 from workers.hashtag_shapes import ACRONYM_END, LOWER_UPPER, cut_kinds
 
 COUNTS_FILE = Path(__file__).with_name("hashtag_counts.bin")
+NETWORK_FILE = Path(__file__).with_name("hashtag_network.bin")
 HASH_SIGNS = "#＃"
 LONGEST_MODELLED_RUN = 200
+CANDIDATES = 2
 CACHE_BYTES = 32 * 2**20
 LONGEST_CACHED_TAG = 100
 _ENTRY_BYTES = 200
@@ -106,19 +110,20 @@ class HashtagSegmenter:
     Not safe for two threads at once; give each its own (they may share one model).
     """
 
-    def __init__(self, model: LanguageModel, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, model: LanguageModel, adviser: Adviser | None = None, cache_bytes: int = CACHE_BYTES) -> None:
         self._model = model
+        self._adviser = adviser
         self._cache: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._cache_room = cache_bytes
 
     @classmethod
-    def load(cls, path: Path = COUNTS_FILE) -> Self:
-        """A segmenter with the counts that ship with the project.
+    def load(cls, counts: Path = COUNTS_FILE, network: Path = NETWORK_FILE) -> Self:
+        """A segmenter with the counts and the network that ship with the project.
 
         Raises:
-            CorruptState: the file is missing or damaged.
+            CorruptState: a file is missing or damaged.
         """
-        return cls(read(path))
+        return cls(read(counts), Adviser.load(network))
 
     def segment(self, hashtag: str) -> tuple[str, ...]:
         """The words of a hashtag, with or without its `#`, their case kept.
@@ -164,7 +169,13 @@ class HashtagSegmenter:
             return _cut_by_capitals(run)
         if _CODE.fullmatch(run):
             return [run]
-        ends = self._model.split(run, _lower(run))
+        ends = self._ends(run)
         if not run.isalnum():  # a mark or an apostrophe belongs to the letter before it
             ends = [end for end in ends if end == len(run) or _script(run[end]) != _INHERITED]
         return _cut_at(run, ends)
+
+    def _ends(self, run: str) -> list[int]:
+        """Where the words of a run of letters and digits end."""
+        if self._adviser is None:
+            return self._model.split(run, _lower(run))
+        return self._adviser.choose(run, self._model.best(run, _lower(run), CANDIDATES))

@@ -1,17 +1,44 @@
-"""`tagstream export`: models from what the user has, in the form in which they are served."""
+"""`tagstream export`: models from what the user has, in a form that needs no training code."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from tagstream.command_line.common import TagstreamCommand, TagstreamGroup, json_option
 from tagstream.command_line.output import note, write_lines
-from tagstream.errors import BadSettings
+from tagstream.command_line.training import train_extra
 
 
-@click.group("export", cls=TagstreamGroup)
-def export() -> None:
-    """Make a model that can be served from weights that you have."""
+@click.group("export", cls=TagstreamGroup, invoke_without_command=True, subcommand_metavar="[COMMAND]")
+@click.option("--run", type=click.Path(path_type=Path), metavar="FOLDER", help="Of `tagstream train`.")
+@click.option("--to", type=click.Path(path_type=Path), metavar="FOLDER", help="A new one, for what is made of the run.")
+@json_option
+@click.pass_context
+def export(context: click.Context, run: Path | None, to: Path | None, as_json: bool) -> None:
+    """Make models for use elsewhere: of a run of `tagstream train`, or by a command of the list.
+
+    With --run and --to, the best epoch of the run becomes an ONNX file of emissions, with free axes, and a JSON file of
+    the rest: inputs, labels, what decoding needs, how the inputs are made. Both are compared with the run on tweets of
+    the development part; if an answer differs, nothing is left. Needs the train extra and the data (TAGSTREAM_DATA).
+    """
+    if context.invoked_subcommand is not None:
+        if run is not None or to is not None or as_json:
+            raise click.UsageError(f"--run, --to and --json before {context.invoked_subcommand} say nothing to it")
+        return
+    if run is None or to is None:
+        raise click.UsageError("give --run and --to, or a command of `tagstream export --help`")
+    with train_extra():
+        from training.zoo.exporting import export_run
+    compared = export_run(run, to)
+    if as_json:
+        write_lines([{"to": str(to), **asdict(compared)}])
+        return
+    rounding = compared.largest_difference
+    click.echo(
+        f"{to}: answers as the run does over {compared.tweets} tweets of {compared.corpus} {compared.part}"
+        + (f"; emissions differ by {rounding:.1g} at most" if rounding is not None else "")
+    )
 
 
 @export.command("image-encoder", cls=TagstreamCommand)
@@ -71,12 +98,8 @@ def export_image_encoder(
 
     Needs the train extra. The labels change with the network, so what was learnt from the old ones no longer fits.
     """
-    try:
+    with train_extra():
         from training.image.given_weights import export_given
-    except ModuleNotFoundError as error:
-        raise BadSettings(
-            f"export needs the train extra, and there is no {error.name}: install tagstream[train]"
-        ) from error
     made = export_given(weights, names, photos, repository, version, threshold, generation)
     if as_json:
         write_lines([made])

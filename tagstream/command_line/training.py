@@ -20,13 +20,28 @@ from tagstream.errors import BadSettings
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 2**31), help="Decides everything random.")
 @click.option("--epochs", type=click.IntRange(1, 1000), help="In place of what the recipe says.")
 @click.option("--encoder", default="", metavar="FOLDER", help="Of word pieces, or a name that transformers knows.")
+@click.option(
+    "--visual-weights",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Of the network that sees photos, as torchvision names them. [default: those that torchvision publishes]",
+)
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1, 256), help="Cores to use.")
-def train(recipe: str, run: Path, corpus: str, seed: int, epochs: int | None, encoder: str, threads: int) -> None:
+def train(
+    recipe: str,
+    run: Path,
+    corpus: str,
+    seed: int,
+    epochs: int | None,
+    encoder: str,
+    visual_weights: Path | None,
+    threads: int,
+) -> None:
     """Train a system: RECIPE is a name or file of training/configs.
 
     The same command goes on after the last finished epoch. Needs the train extra and the data (TAGSTREAM_DATA).
     """
-    with _train_extra():
+    with train_extra():
         import torch
 
         from training.zoo.recipe import CONFIGS, Recipe
@@ -36,7 +51,8 @@ def train(recipe: str, run: Path, corpus: str, seed: int, epochs: int | None, en
     if epochs is not None:
         read = read.model_copy(update={"training": read.training.model_copy(update={"epochs": epochs})})
     torch.set_num_threads(threads)
-    done = train_row(Row(recipe=read, corpus=corpus, seed=seed, encoder=encoder), run)
+    weights = str(visual_weights or "")
+    done = train_row(Row(recipe=read, corpus=corpus, seed=seed, encoder=encoder, visual_weights=weights), run)
     click.echo(f"{read.title}: {done.epochs} epochs, the best was {done.best_epoch}; tagstream evaluate --run {run}")
 
 
@@ -51,7 +67,7 @@ def evaluate(run: Path, corpus: str, part: str, threads: int, as_json: bool) -> 
 
     Choose by the development part; read the test part once.
     """
-    with _train_extra():
+    with train_extra():
         import torch
 
         from training.zoo.run import read_row, restore
@@ -73,10 +89,11 @@ def evaluate(run: Path, corpus: str, part: str, threads: int, as_json: bool) -> 
 
 
 @contextmanager
-def _train_extra() -> Iterator[None]:
+def train_extra() -> Iterator[None]:
+    """Around imports of `training`: what is missing is said as what to install."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise BadSettings(
-            f"training needs the train extra, and there is no {error.name}: install tagstream[train]"
+            f"this needs the train extra, and there is no {error.name}: install tagstream[train]"
         ) from error

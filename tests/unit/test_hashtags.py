@@ -13,7 +13,8 @@ from tagstream.errors import CorruptState
 from training.hashtag_evaluation import exact_match
 from training.hashtag_sources import data_folder, read_segmentations
 from workers.hashtag_language import read
-from workers.hashtags import COUNTS_FILE, LONGEST_CACHED_TAG, HashtagSegmenter
+from workers.hashtag_network import Adviser
+from workers.hashtags import COUNTS_FILE, LONGEST_CACHED_TAG, NETWORK_FILE, HashtagSegmenter
 
 SEPARATOR_CATEGORIES = ("Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Zs", "Zl", "Zp", "Cc")
 STAN_DEV = data_folder() / "hashtags" / "stan_large" / "dev_corrected.tsv"
@@ -25,7 +26,8 @@ def segmenter() -> HashtagSegmenter:
 
 
 MODEL = read(COUNTS_FILE)
-SEGMENTER = HashtagSegmenter(MODEL)  # for hypothesis, which refuses function fixtures and needs no fresh one
+ADVISER = Adviser.load(NETWORK_FILE)
+SEGMENTER = HashtagSegmenter(MODEL, ADVISER)  # for hypothesis, which refuses function fixtures and needs no fresh one
 
 
 def without_separators(tag: str) -> str:
@@ -82,6 +84,19 @@ def test_other_scripts_are_not_guessed_at(segmenter: HashtagSegmenter, hashtag: 
     assert segmenter.segment(hashtag) == words
 
 
+@pytest.mark.parametrize(
+    ("hashtag", "alone", "advised"),
+    [
+        ("#FamiliesBelongTogether", "Families Belong To get her", "Families Belong Together"),
+        ("#thinkingofyou", "thin king of you", "thinking of you"),
+        ("#MEATHUSTLERMONDAY", "ME AT HUSTLER MONDAY", "MEAT HUSTLER MONDAY"),
+    ],
+)
+def test_the_network_has_a_say_where_the_language_model_is_not_sure(hashtag: str, alone: str, advised: str) -> None:
+    assert " ".join(HashtagSegmenter(MODEL).segment(hashtag)) == alone
+    assert " ".join(SEGMENTER.segment(hashtag)) == advised
+
+
 @pytest.mark.parametrize("hashtag", ["", "#", "##", "# \t", "#-!?"])
 def test_nothing_but_separators_has_no_words(segmenter: HashtagSegmenter, hashtag: str) -> None:
     assert segmenter.segment(hashtag) == ()
@@ -118,7 +133,7 @@ def test_words_are_the_hashtag_without_separators(tag: str) -> None:
 @given(st.text("abcdefghijklmnopqrstuvwxyzABC0123", min_size=1, max_size=40))
 @settings(max_examples=100, deadline=None)
 def test_an_answer_does_not_depend_on_the_cache(tag: str) -> None:
-    uncached = HashtagSegmenter(MODEL, cache_bytes=0)
+    uncached = HashtagSegmenter(MODEL, ADVISER, cache_bytes=0)
     assert uncached.segment(tag) == SEGMENTER.segment(tag)
 
 
@@ -160,7 +175,7 @@ def test_the_cache_keeps_what_was_used_last() -> None:
 
 def test_speed_cached_and_uncached(segmenter: HashtagSegmenter) -> None:
     tags = [f"{left}{right}" for left in ("happy", "love", "NewYork", "team") for right in ("sunday", "City", "2017")]
-    fresh = HashtagSegmenter(MODEL, cache_bytes=0)
+    fresh = HashtagSegmenter(MODEL, ADVISER, cache_bytes=0)
     start = time.process_time()
     for _ in range(25):
         for tag in tags:
@@ -192,5 +207,6 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path, content: bytes) -> No
 @pytest.mark.skipif(not STAN_DEV.exists(), reason=f"{STAN_DEV} is absent; set TAGSTREAM_DATA to the data folder")
 def test_exact_match_on_stan_large_dev(segmenter: HashtagSegmenter) -> None:
     strict, lenient = exact_match(segmenter, read_segmentations(STAN_DEV))
-    assert strict >= 0.90
-    assert lenient >= 0.90
+    assert strict >= 0.905
+    assert lenient >= 0.915
+    assert strict > exact_match(HashtagSegmenter(MODEL), read_segmentations(STAN_DEV))[0], "the network is of no use"

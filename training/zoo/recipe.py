@@ -14,7 +14,8 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 class Inputs(BaseModel):
     """What a system is given besides the tweet.
 
-    `visual`: `captions` are the encoded tokens of the BLIP-2 caption, `regions` the 7 x 7 features of the image model.
+    `visual`: `captions` are the encoded tokens of the BLIP-2 caption, `regions` the 7 x 7 features of the image model,
+    the others those of a network of torchvision (`visual_networks.py`); all but the first two need photos.
     `second_segment`: the words about the photo that an encoder of pieces reads after the tweet. `urls`: whether it
     reads those; a removed one has its tag read at the mark after the tweet. `word_vectors`: a file of vectors in text
     form, `tweets` for those that are trained here, nothing for none.
@@ -22,7 +23,7 @@ class Inputs(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    visual: Literal["none", "captions", "regions"] = "none"
+    visual: Literal["none", "captions", "regions", "vgg16", "resnet152", "inception_v3"] = "none"
     second_segment: Literal["none", "labels", "caption"] = "none"
     urls: Literal["kept", "removed"] = "kept"
     word_vectors: str = ""

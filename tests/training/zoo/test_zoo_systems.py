@@ -1,7 +1,7 @@
 """What every system of the zoo must do, whatever its paper says. The systems stand in `variants.py`."""
 
 import inspect
-from dataclasses import fields, replace
+from dataclasses import replace
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from learning import learn, loss_of, made
-from torch import Tensor, nn
+from torch import Tensor
 from tweets import batch_of, make_tweet, make_tweets, widen, with_photo_of, without_photo
 from variants import VARIANTS, Variant
 
@@ -227,32 +227,3 @@ def test_where_words_say_nothing_the_photo_is_learnt(variant: Variant, sizes: Si
     system = made(variant, sizes)
     assert learn(system, collate(tweets), good=0.05, rate=variant.rate) < 0.05
     assert loss_of(system, collate(shuffled)) > 1.0
-
-
-class Exported(nn.Module):
-    """A system as a graph: the fields of a batch in their order -> emissions."""
-
-    def __init__(self, system: System) -> None:
-        super().__init__()
-        self.system = system
-
-    def forward(self, *values: Tensor) -> Tensor:
-        return self.system.encode(Batch(*values))
-
-
-@pytest.mark.filterwarnings("ignore")
-@named([variant for variant in ALL if not variant.parent])
-def test_the_exported_graph_answers_the_same(variant: Variant, sizes: Sizes, tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    system, batch = made(variant, sizes).eval(), batch_of(LENGTHS)
-    values = tuple(getattr(batch, field.name) for field in fields(batch))
-    names = [field.name for field in fields(batch)]
-    with torch.inference_mode():
-        expected = system.encode(batch)
-    program = torch.onnx.export(Exported(system), values, input_names=names, dynamo=True, verbose=False)
-    assert program is not None
-    program.save(tmp_path / "system.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "system.onnx")
-    kept = {value.name for value in session.get_inputs()}
-    given = {name: value.numpy() for name, value in zip(names, values, strict=True) if name in kept}
-    assert close(torch.from_numpy(session.run(None, given)[0]), expected)

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 from click.testing import CliRunner
-from transformers import BertConfig, BertModel, BertTokenizer
+from made_up_corpora import CAPTION, save_small_encoder, write_corpora
 
 from tagstream.command_line.application import application
 from tagstream.errors import BadSettings, UnreadableInput
@@ -19,53 +19,17 @@ from training.zoo.run import Row, prepare, read_row, restore, train
 from training.zoo.vocabulary import Vocabulary, letter_case
 from training.zoo.word_vectors import read_vectors, table_of
 
-NAMES = [("Paris", "LOC"), ("Anna", "PER"), ("Acme", "ORG"), ("Oslo", "LOC"), ("Omar", "PER"), ("Volt", "MISC")]
-CAPTION = "a red bus on a street"
-
 
 @pytest.fixture(autouse=True)
 def data(tmp_path, monkeypatch):
-    """A folder of data with one small corpus, in which the capital of a word tells that it is a name."""
-    folder = tmp_path / "data"
-    (folder / "captions").mkdir(parents=True)
-    for corpus in ("twitter2015", "twitter2017"):
-        place = folder / "mner" / corpus
-        place.mkdir(parents=True)
-        for part, count in (("train", 24), ("valid", 6), ("test", 6)):
-            (place / f"{part}.txt").write_text("".join(_tweet(number) for number in range(count)))
-        blip, catr = folder / "captions" / f"blip2_{corpus}.txt", folder / "captions" / f"catr_{corpus}.json"
-        blip.write_text("".join(f"{number}.jpg :{CAPTION}\n" for number in range(0, 24, 2)))
-        catr.write_text(json.dumps({f"{number}.jpg": CAPTION for number in range(0, 24, 2)}))
+    folder = write_corpora(tmp_path / "data")
     monkeypatch.setenv("TAGSTREAM_DATA", str(folder))
     return folder
 
 
-def _tweet(number: int) -> str:
-    name, kind = NAMES[number % len(NAMES)]
-    other, other_kind = NAMES[(number * 5 + 1) % len(NAMES)]
-    words = [
-        ("we", "O"),
-        ("saw", "O"),
-        (name, f"B-{kind}"),
-        ("near", "O"),
-        (other, f"B-{other_kind}"),
-        ("#GoTeam", "O"),
-    ]
-    return f"IMGID:{number}\n" + "".join(f"{word}\t{tag}\n" for word, tag in words) + "\n"
-
-
 @pytest.fixture
 def encoder(tmp_path):
-    """A folder with a BERT of two small layers and its vocabulary."""
-    folder = tmp_path / "encoder"
-    folder.mkdir()
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "we", "saw", "near", "paris", "anna", "acme", "oslo", "omar"]
-    vocabulary = {word: number for number, word in enumerate([*words, "volt", "#", "go", "##team"])}
-    BertTokenizer(vocab=vocabulary).save_pretrained(str(folder))
-    torch.manual_seed(5)
-    config = BertConfig(vocab_size=17, hidden_size=24, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
-    BertModel(config).save_pretrained(str(folder))
-    return folder
+    return save_small_encoder(tmp_path / "encoder")
 
 
 def row(encoder, **training) -> Row:

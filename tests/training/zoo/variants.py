@@ -90,3 +90,5 @@ TRANSFORMER = [
 ]
 
 VARIANTS = {variant.name: variant for variant in [*TRANSFORMER, *RECURRENT, *TRIMOD]}
+# The first of each system.
+FAMILIES = list({variant.system: variant for variant in reversed(VARIANTS.values())}.values())

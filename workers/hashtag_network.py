@@ -1,0 +1,185 @@
+"""A neural network that says after which characters of a hashtag a word ends, and its file: numpy, nothing else.
+
+::
+
+    characters (T) ─▶ vectors (T, 64) ─▶ convolutions of 2, 3, 4 (T, 192) ─▶ LSTM both ways (T, 256) ─┐
+                            └─────────────────────────────────────────────────────────────────────────┴─▶ logits (T)
+
+`training/hashtag_network.py` is the same network to be trained, says which paper it is of, and writes the file. Here
+the vectors and the convolutions are folded into one table of what a character adds to the windows it stands in.
+"""
+
+import unicodedata
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from tagstream.errors import CorruptState
+
+FORMAT = 1
+PADDING = 0
+ALPHABET = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789?"  # the first is padding, the last all else
+WIDTHS = (2, 3, 4)
+BLOCK = 64  # columns a product: larger ones are given to several threads, which for so little work is ten times slower
+
+LONGEST_ASKED = 64
+
+Matrix = NDArray[np.float32]
+
+_PLACES = {character: place for place, character in enumerate(ALPHABET)}
+_OTHER = len(ALPHABET) - 1
+
+
+@lru_cache(maxsize=4096)
+def _number(character: str) -> int:
+    base = unicodedata.normalize("NFKD", character)[0]
+    if base.isdecimal() and not base.isascii():
+        base = str(unicodedata.decimal(base))
+    return _PLACES.get(base, _OTHER) if base != ALPHABET[PADDING] else _OTHER
+
+
+def character_numbers(run: str) -> list[int]:
+    """The place in `ALPHABET` of each character: accents fall away, digits and letters of other widths are plain."""
+    return [_number(character) for character in run]
+
+
+class BreakNetwork:
+    """The trained network, for one hashtag at a time. Stateless between calls, so threads may share it."""
+
+    def __init__(self, parameters: dict[str, Matrix]) -> None:
+        """Takes the parameters by the names and shapes of `training.hashtag_network.parameters_of`."""
+        vectors = parameters["vectors"]  # (V, E)
+        kernels = np.concatenate([parameters[f"kernel_{width}"] for width in WIDTHS])  # (9, E, F), width by width
+        self._adds = np.ascontiguousarray((vectors @ kernels).transpose(1, 0, 2))  # (V, 9, F)
+        self._kernel_bias = np.concatenate([parameters[f"kernel_bias_{width}"] for width in WIDTHS])  # (3 F)
+        # A logistic gate is half a hyperbolic tangent of half its input: so one call works out all four gates.
+        size = parameters["recurrent"].shape[1]
+        self._size = size
+        halves = np.concatenate([np.full(3 * size, 0.5, np.float32), np.ones(size, np.float32)])
+        inputs = np.concatenate(list(parameters["inputs"] * halves), axis=1)  # (2, 3 F, 4 S) -> (3 F, 8 S)
+        blocks = inputs.reshape(len(inputs), -1, BLOCK).transpose(1, 0, 2)
+        self._inputs = np.ascontiguousarray(blocks)  # (8 S / BLOCK, 3 F, BLOCK)
+        self._recurrent = np.ascontiguousarray(parameters["recurrent"] * halves)  # (2, S, 4 S)
+        self._gate_bias = (parameters["gate_bias"] * halves).reshape(-1)  # (8 S)
+        self._from_states = parameters["from_states"].reshape(2, size)  # (2, S)
+        self._from_character = vectors @ parameters["from_character"] + parameters["logit_bias"]  # (V)
+
+    def logits(self, run: str) -> Matrix:
+        """For each character (T) the log-odds that a word ends after it; those of the last character mean nothing."""
+        numbers = np.array(character_numbers(run))
+        windows = np.maximum(self._windows(numbers), 0.0)
+        products = np.matmul(windows, self._inputs)  # (8 S / BLOCK, T, BLOCK)
+        gates = (products.transpose(1, 0, 2).reshape(len(run), -1) + self._gate_bias).reshape(len(run), 2, -1)
+        gates[:, 1] = gates[::-1, 1].copy()
+        states = self._states(gates)  # (T, 2, S), the second direction from the end
+        scores = np.einsum("tds,ds->td", states, self._from_states)
+        logits: Matrix = scores[:, 0] + scores[::-1, 1] + self._from_character[numbers]
+        return logits
+
+    def _windows(self, numbers: NDArray[np.int64]) -> Matrix:
+        """What the filters of each width see around each character: (T, 3 F)."""
+        longest, length = max(WIDTHS), len(numbers)
+        padded = np.full(length + 2 * longest, PADDING)
+        padded[longest : longest + length] = numbers
+        adds = self._adds[padded]  # (T + 8, 9, F)
+        windows = np.tile(self._kernel_bias, (length, 1))
+        place = 0
+        for number, width in enumerate(WIDTHS):
+            filters = slice(number * adds.shape[2], (number + 1) * adds.shape[2])
+            first = longest - (width - 1) // 2
+            for offset in range(width):
+                windows[:, filters] += adds[first + offset : first + offset + length, place]
+                place += 1
+        return windows
+
+    def _states(self, gates: Matrix) -> Matrix:
+        """The LSTM, both directions abreast: what goes into its gates (T, 2, 4 S) -> states (T, 2, S)."""
+        size = self._size
+        states = np.empty((len(gates), 2, 1, size), np.float32)
+        state, cell = np.zeros((2, 1, size), np.float32), np.zeros((2, size), np.float32)
+        both = np.empty((2, 1, 4 * size), np.float32)
+        flat = both[:, 0]
+        into, keep, out, new = (flat[:, part * size : (part + 1) * size] for part in range(4))
+        logistic = flat[:, : 3 * size]
+        for step, inputs in enumerate(gates):
+            np.matmul(state, self._recurrent, out=both)
+            np.add(flat, inputs, out=flat)
+            np.tanh(flat, out=flat)
+            logistic *= 0.5
+            logistic += 0.5
+            cell *= keep
+            new *= into
+            cell += new
+            state = states[step]
+            np.multiply(np.tanh(cell), out, out=state[:, 0])
+        return states[:, :, 0]
+
+
+@dataclass(frozen=True)
+class Adviser:
+    """What the network says of the language model's best segmentations, where their scores are close.
+
+    It is asked if the best is ahead by less than `close`. A segmentation then gains `weight` times the network's
+    log-odds of each break in it: up to a constant, the log-probability that the network gives all of it.
+    """
+
+    network: BreakNetwork
+    weight: float
+    close: float
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The adviser in a file that `pack` wrote.
+
+        Raises:
+            CorruptState: the file is missing, damaged, or of another format.
+        """
+        try:
+            return cls(*unpack(path.read_bytes()))
+        except (OSError, zlib.error, ValueError, LookupError, TypeError) as error:
+            raise CorruptState(f"{path}: not a hashtag network that can be read: {error}; install it again") from error
+
+    def choose(self, run: str, ways: list[tuple[float, list[int]]]) -> list[int]:
+        """Of segmentations of `run` (score, ends of words; best first) the one to give."""
+        if len(ways) == 1 or ways[0][0] - ways[1][0] >= self.close or len(run) > LONGEST_ASKED:
+            return ways[0][1]
+        log_odds = self.network.logits(run).tolist()
+        return max(ways, key=lambda way: way[0] + self.weight * sum(log_odds[end - 1] for end in way[1][:-1]))[1]
+
+
+def pack(parameters: dict[str, Matrix], weight: float, close: float) -> bytes:
+    """Parameters in half precision, and how they are used, as one compressed file."""
+    body = {
+        "format": FORMAT,
+        "alphabet": ALPHABET,
+        "weight": weight,
+        "close": close,
+        "parameters": {
+            name: {"shape": list(values.shape), "values": values.astype("<f2").tobytes()}
+            for name, values in parameters.items()
+        },
+    }
+    packed: bytes = msgpack.packb(body)
+    return zlib.compress(packed, 9)
+
+
+def unpack(packed: bytes) -> tuple[BreakNetwork, float, float]:
+    """The network, weight and close that were packed.
+
+    Raises:
+        ValueError, LookupError, TypeError, zlib.error: it is none of that, or of another format.
+    """
+    body = msgpack.unpackb(zlib.decompress(packed))
+    if body["format"] != FORMAT or body["alphabet"] != ALPHABET:
+        raise ValueError(f"format {body['format']!r} and its alphabet are not those of this version")
+    parameters = {
+        name: np.frombuffer(part["values"], "<f2").reshape(part["shape"]).astype(np.float32)
+        for name, part in body["parameters"].items()
+    }
+    return BreakNetwork(parameters), float(body["weight"]), float(body["close"])

@@ -2,7 +2,7 @@
 
 The score of a segmentation is a sum over its words (a score for each known word; for an unknown one a score of its
 characters, its length and its shape), over neighbours that are known to go together, and over the places where it
-cuts. `training/hashtag_counts.py` learns all of it and writes the file.
+cuts. `training/hashtags/counts.py` learns all of it and writes the file.
 """
 
 import unicodedata

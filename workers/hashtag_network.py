@@ -5,7 +5,7 @@
     characters (T) ─▶ vectors (T, 64) ─▶ convolutions of 2, 3, 4 (T, 192) ─▶ LSTM both ways (T, 256) ─┐
                             └─────────────────────────────────────────────────────────────────────────┴─▶ logits (T)
 
-`training/hashtag_network.py` is the same network to be trained, says which paper it is of, and writes the file. Here
+`training/hashtags/network.py` is the same network to be trained, says which paper it is of, and writes the file. Here
 the vectors and the convolutions are folded into one table of what a character adds to the windows it stands in.
 """
 
@@ -53,7 +53,7 @@ class BreakNetwork:
     """The trained network, for one hashtag at a time. Stateless between calls, so threads may share it."""
 
     def __init__(self, parameters: dict[str, Matrix]) -> None:
-        """Takes the parameters by the names and shapes of `training.hashtag_network.parameters_of`."""
+        """Takes the parameters by the names and shapes of `training.hashtags.network.parameters_of`."""
         vectors = parameters["vectors"]  # (V, E)
         kernels = np.concatenate([parameters[f"kernel_{width}"] for width in WIDTHS])  # (9, E, F), width by width
         self._adds = np.ascontiguousarray((vectors @ kernels).transpose(1, 0, 2))  # (V, 9, F)

@@ -13,7 +13,7 @@ from training.captioner.measure import captions_per_second, made_pictures, untra
 from training.captioner.train import CaptionedPhoto, CaptionTrainer, CaptionTraining, read_photos
 from training.datasets import data_folder
 from training.image.network import FEATURE_WIDTH, ImageNetwork, ServedNetwork
-from training.zoo.captions import load_captions
+from training.inputs.captions import load_captions
 from workers.caption_decoder import CaptionDecoder
 from workers.caption_recurrent import RecurrentCaptioner
 from workers.caption_words import END, PADDING, START, UNKNOWN, CaptionWords

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.optim import AdamW
 
-import training.hashtag_phrases as gathering
-import training.hashtag_training as recipe
-from training.hashtag_combination import Question, closest, fit, likelihood, question, share_right
-from training.hashtag_network import HashtagNetwork, break_loss, encode, parameters_of, skip_gram_vectors
-from training.hashtag_phrases import LONGEST_PHRASE, Phrases
-from training.hashtag_training import adapt, by_length, learn, learn_phrases, rate_at, usable
+import training.hashtags.phrases as gathering
+import training.hashtags.train as recipe
+from training.hashtags.combination import Question, closest, fit, likelihood, question, share_right
+from training.hashtags.network import HashtagNetwork, break_loss, encode, parameters_of, skip_gram_vectors
+from training.hashtags.phrases import LONGEST_PHRASE, Phrases
+from training.hashtags.train import adapt, by_length, learn, learn_phrases, rate_at, usable
 from workers.hashtag_language import LanguageModel, read
 from workers.hashtag_network import ALPHABET, BreakNetwork
 from workers.hashtags import COUNTS_FILE

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagstream.errors import CorruptState
-from training.hashtag_evaluation import exact_match
-from training.hashtag_sources import data_folder, read_segmentations
+from training.datasets import data_folder
+from training.hashtags.evaluation import exact_match
+from training.hashtags.sources import read_segmentations
 from workers.hashtag_language import read
 from workers.hashtag_network import Adviser
 from workers.hashtags import COUNTS_FILE, LONGEST_CACHED_TAG, NETWORK_FILE, HashtagSegmenter

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from tagstream.errors import BadSettings
+from training.inputs.vocabulary import PADDING
 from training.layers.recurrent import Bidirectional
 from training.layers.word_table import uniform_rows
-from training.zoo.vocabulary import PADDING
 
 CharacterEncoding = Literal["none", "cnn", "lstm"]
 

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.inputs.vocabulary import LONGEST_WORD
 from training.layers.character_encoders import CharacterTable
 from training.layers.targeted_dropout import SineRelu, TargetedDropout
-from training.zoo.vocabulary import LONGEST_WORD
 
 FILTERS = 16
 

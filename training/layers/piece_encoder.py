@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedConfig
 
 from tagstream.errors import BadSettings
-from training.zoo.batch import Batch
-from training.zoo.vocabulary import LETTER_CASES
+from training.inputs.batch import Batch
+from training.inputs.vocabulary import LETTER_CASES
 
 
 class PieceEncoder(nn.Module):

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
+from training.inputs.batch import Batch
 from training.layers.character_encoders import CharacterEncoding, character_encoder
 from training.layers.recurrent import Bidirectional
 from training.layers.word_table import WordTable
 from training.systems.base import Sizes
-from training.zoo.batch import Batch
 
 
 class TweetEncoder(nn.Module):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.zoo.vocabulary import PADDING, UNKNOWN
+from training.inputs.vocabulary import PADDING, UNKNOWN
 
 # Zhang et al. 2018 and Asgari-Chenaghlu et al. 2020 draw from the same range.
 UNIFORM = 0.25

@@ -21,11 +21,11 @@ Departures and choices; those of the co-attention stand in `training/layers/adap
 
 from torch import Tensor, nn
 
+from training.inputs.batch import Batch
 from training.layers.adaptive_coattention import AdaptiveCoattention
 from training.layers.crf import LinearChainCrf
 from training.layers.tweet_encoder import TweetEncoder
 from training.systems.base import TAG_COUNT, Sizes, System
-from training.zoo.batch import Batch
 
 
 class Acn(System):

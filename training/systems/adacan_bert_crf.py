@@ -14,11 +14,11 @@ The paper does not say more. Dropout is that of the encoder alone. Later pieces 
 
 from torch import Tensor, nn
 
+from training.inputs.batch import Batch
 from training.layers.adaptive_coattention import AdaptiveCoattention
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
 from training.systems.base import TAG_COUNT, Sizes, System
-from training.zoo.batch import Batch
 
 
 class AdacanBertCrf(System):

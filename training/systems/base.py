@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.inputs.batch import Batch
 from training.layers.crf import LinearChainCrf
-from training.zoo.batch import Batch
 from workers.decoder import TAGS, Decoder
 
 

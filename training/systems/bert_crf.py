@@ -13,10 +13,10 @@ pieces of a word are no positions of the CRF, where the paper's code labels them
 
 from torch import Tensor, nn
 
+from training.inputs.batch import Batch
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
 from training.systems.base import TAG_COUNT, Sizes, System
-from training.zoo.batch import Batch
 
 
 class BertCrf(System):

@@ -30,9 +30,9 @@ from typing import Any
 import pycrfsuite
 
 from tagstream.errors import BadSettings, CorruptState
-from training.zoo.gazetteers import load_name_lists, load_word_clusters
-from training.zoo.sentences import Sentence
-from training.zoo.token_features import stanford_features, tner_features
+from training.inputs.gazetteers import load_name_lists, load_word_clusters
+from training.inputs.sentences import Sentence
+from training.inputs.token_features import stanford_features, tner_features
 from workers.decoder import TAGS
 
 Features = Callable[[Sequence[str]], list[list[str]]]

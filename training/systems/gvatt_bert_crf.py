@@ -14,11 +14,11 @@ of a word are no positions, and `bert_crf.py` says what the encoder is.
 
 from torch import Tensor, nn
 
+from training.inputs.batch import Batch
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
 from training.layers.visual_attention import GatedVisualAttention
 from training.systems.base import TAG_COUNT, Sizes, System
-from training.zoo.batch import Batch
 
 
 class GvattBertCrf(System):

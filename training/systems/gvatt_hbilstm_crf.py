@@ -14,11 +14,11 @@ gated vision side by side; dropout on all that the last layer reads. A tweet wit
 
 from torch import Tensor, nn
 
+from training.inputs.batch import Batch
 from training.layers.crf import LinearChainCrf
 from training.layers.tweet_encoder import TweetEncoder
 from training.layers.visual_attention import GatedVisualAttention
 from training.systems.base import TAG_COUNT, Sizes, System
-from training.zoo.batch import Batch
 
 
 class GvattHBiLstmCrf(System):

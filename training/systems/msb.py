@@ -29,10 +29,10 @@ from torch import Tensor, nn
 from transformers import AutoConfig, BertConfig
 
 from tagstream.errors import BadSettings
+from training.inputs.batch import Batch
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
 from training.systems.base import TAG_COUNT, Sizes, System
-from training.zoo.batch import Batch
 
 # Layers, width, heads.
 SIZES = {"tiny": (2, 128, 2), "small": (4, 512, 8)}

@@ -29,6 +29,8 @@ Where the text is wrong or silent:
 import torch
 from torch import Tensor, nn
 
+from training.inputs.batch import Batch
+from training.inputs.vocabulary import PADDING
 from training.layers.character_encoders import CharacterTable
 from training.layers.crf import LinearChainCrf
 from training.layers.masked_batch_norm import MaskedBatchNorm
@@ -36,8 +38,6 @@ from training.layers.modality_pooling import ModalityPooling
 from training.layers.recurrent import Bidirectional
 from training.layers.word_table import WordTable
 from training.systems.base import TAG_COUNT, Sizes, System
-from training.zoo.batch import Batch
-from training.zoo.vocabulary import PADDING
 
 
 class TriMod(System):

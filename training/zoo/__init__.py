@@ -2,8 +2,9 @@
 
 ::
 
-    sentences ─▶ views (words, characters, pieces, photo, caption, hashtags) ─▶ a system ─▶ spans ─▶ record ─▶ table
+    recipe, corpus, seed ─▶ run (trainer, scoring) ─▶ record ─▶ table (plots, cases, significance)
+                             └▶ exporting, attention, gallery: a run or its record, looked at
 
-Systems stand in `training/systems/`, one file each, over the layers of `training/layers/`; a row of the table is a file
-of `training/configs/` with a corpus and a seed.
+What systems read is made in `training/inputs/`; systems stand in `training/systems/`, one file each, over the layers of
+`training/layers/`; a row of the table is a file of `training/configs/` with a corpus and a seed.
 """

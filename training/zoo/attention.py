@@ -4,7 +4,7 @@
 
     run, tweet ─▶ system.encode, watched ─▶ weights (tokens, regions) of each layer ─▶ a picture
 
-    $ python -m training.zoo.attention --run runs/acn --part dev --tweet 12 --photos FOLDER --to attention.png
+    $ python -m training.zoo.attention --run runs/acn --part dev --tweet 12 --to attention.png
 
 Regions are drawn over the photo, the pieces of a caption as columns. Only systems whose words attend to regions have
 something to show.
@@ -29,16 +29,17 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from tagstream.errors import BadSettings, TagstreamError
+from training.inputs.batch import Batch, collate
+from training.inputs.captions import load_captions
+from training.inputs.photos import MAX_CAPTION_PIECES, photo_folder
+from training.inputs.sentences import PARTS, Sentence, load_sentences
+from training.inputs.visual_networks import SUFFIXES
 from training.layers.additive_attention import AdditiveAttention
 from training.layers.piece_encoder import first_pieces
 from training.layers.transformer_layer import TransformerLayer
 from training.systems.base import System
-from training.zoo.batch import Batch, collate
-from training.zoo.captions import load_captions
 from training.zoo.feature_run import PreparedFeatures
-from training.zoo.photos import MAX_CAPTION_PIECES
 from training.zoo.run import read_row, restore
-from training.zoo.sentences import PARTS, Sentence, load_sentences
 
 Weights = npt.NDArray[np.float32]
 _WIDTH = 384  # of a photo as it is drawn, in pixels
@@ -146,7 +147,7 @@ def caption_pieces(caption: str) -> list[str]:
     return pieces
 
 
-def show(run: Path, part: str, tweet: int, photos: Path | None) -> list[Figure]:
+def show(run: Path, part: str, tweet: int) -> list[Figure]:
     """A picture of each layer of a trained run that looks at what is seen. Tweets of a part are counted from 1.
 
     Raises:
@@ -166,19 +167,18 @@ def show(run: Path, part: str, tweet: int, photos: Path | None) -> list[Figure]:
         raise BadSettings(
             f"{row.corpus} {part} {tweet}: nothing is known of its photo ({sentence.image or 'it has none'})"
         )
-    photo = _photo(sentence, photos) if row.recipe.inputs.visual != "captions" else None
+    photo = _photo(row.corpus, sentence) if row.recipe.inputs.visual != "captions" else None
     caption = load_captions(row.corpus).get(sentence.image or "", "")
     return [draw(sentence, look, caption, photo) for look in looks_of(prepared.system, collate([seen]))]
 
 
-def _photo(sentence: Sentence, folder: Path | None) -> Image.Image:
-    if folder is None:
-        raise BadSettings("this run sees regions of photos: name their folder by --photos to draw them")
-    path = folder / f"{sentence.image}.jpg"
+def _photo(corpus: str, sentence: Sentence) -> Image.Image:
+    folder = photo_folder(corpus)
+    files = [path for path in folder.glob(f"{sentence.image}.*") if path.suffix.lower() in SUFFIXES]
     try:
-        return Image.open(path).convert("RGB")
-    except OSError as error:
-        raise BadSettings(f"{path}: not a photo to draw over: {error}") from error
+        return Image.open(files[0]).convert("RGB")
+    except (OSError, IndexError) as error:
+        raise BadSettings(f"{folder}: no photo {sentence.image} there to draw over: {error}") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -187,11 +187,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, required=True, help="a folder of `tagstream train`")
     parser.add_argument("--part", choices=PARTS, default="dev")
     parser.add_argument("--tweet", type=int, required=True, help="its number in the part, from 1")
-    parser.add_argument("--photos", type=Path, help="the folder of the photos, NAME.jpg each")
     parser.add_argument("--to", type=Path, required=True, help="the picture; of further layers, NAME-2.png ...")
     given = parser.parse_args(arguments)
     try:
-        figures = show(given.run, given.part, given.tweet, given.photos)
+        figures = show(given.run, given.part, given.tweet)
     except TagstreamError as error:
         sys.exit(f"error: {error}")
     for number, figure in enumerate(figures, 1):

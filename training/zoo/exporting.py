@@ -25,13 +25,13 @@ import onnxruntime
 import torch
 
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
+from training.inputs.batch import Encoded, collate
+from training.inputs.views import Views
+from training.inputs.vocabulary import LONGEST_WORD, PADDING, UNKNOWN
 from training.systems.base import System, decode_tags
 from training.zoo import feature_run
-from training.zoo.batch import Encoded, collate
 from training.zoo.graph import EMISSIONS, write_graph
 from training.zoo.run import CACHE, Prepared, Row, read_row, restore
-from training.zoo.views import Views
-from training.zoo.vocabulary import LONGEST_WORD, PADDING, UNKNOWN
 from workers.decoder import IMPOSSIBLE, TAGS, allowed_starts, allowed_transitions
 
 GRAPH, WEIGHTS, DESCRIPTION = "system.onnx", "system.crf", "system.json"

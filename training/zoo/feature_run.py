@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tagstream.errors import BadSettings
+from training.inputs.sentences import load_sentences
 from training.systems.feature_crf import FeatureCrf
-from training.zoo.sentences import load_sentences
 from training.zoo.trainer import Part
 
 SYSTEM = "feature_crf"

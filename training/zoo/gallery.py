@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tagstream.errors import BadSettings, TagstreamError
+from training.inputs.sentences import Sentence, load_sentences
 from training.zoo.cases import VERDICTS, Case, found_in, read_cases
 from training.zoo.record import Record, read_records
 from training.zoo.rows import read_groups, read_recipe
-from training.zoo.sentences import Sentence, load_sentences
 from workers.conll import Span, gold_spans
 
 _STYLE = """

@@ -13,10 +13,10 @@ from onnx_ir import SymbolicDim
 from torch import Tensor, nn
 
 from tagstream.errors import BadSettings
+from training.inputs.batch import Batch
+from training.inputs.vocabulary import LONGEST_WORD
 from training.systems.base import System
-from training.zoo.batch import Batch
 from training.zoo.onnx_recurrent import with_recurrent_nodes
-from training.zoo.vocabulary import LONGEST_WORD
 
 WIDTH = "visual_width"
 LABELS = 5

@@ -29,13 +29,13 @@ from transformers import AutoTokenizer
 
 from tagstream.errors import BadSettings, TagstreamError, UnreadableInput
 from training.datasets import data_folder
+from training.inputs.sentences import load_sentences
+from training.inputs.views import is_url
 from training.layers.masked_words import MaskedWords, hide
 from training.layers.piece_encoder import load_encoder
 from training.systems.msb import SIZES, small_bert
 from training.zoo.recipe import Training
-from training.zoo.sentences import load_sentences
 from training.zoo.trainer import learning_rate_share
-from training.zoo.views import is_url
 
 LONGEST = 128
 NER_TEXT = ("twitter2015", "twitter2017")

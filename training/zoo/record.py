@@ -15,10 +15,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.datasets import data_folder
+from training.inputs.sentences import Sentence, part_file
 from training.zoo.curve import Epoch, read_curve
 from training.zoo.run import CACHE, Row, Trained, restore
 from training.zoo.scoring import score, spans_of
-from training.zoo.sentences import Sentence, part_file
 from workers.conll import gold_spans
 
 RESULTS = Path(__file__).parents[1] / "results"

@@ -15,20 +15,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from transformers.utils import logging as transformers_log
 
 from tagstream.errors import BadSettings, CorruptState
+from training.inputs.photos import load_photos
+from training.inputs.sentences import CORPORA, load_sentences, parts_of
+from training.inputs.views import PieceTokenizer, Views, build_vocabulary
+from training.inputs.vocabulary import Vocabulary, normal_form
+from training.inputs.word_vectors import load_word_vectors, table_of
 from training.systems import build
 from training.systems.base import Sizes, System
 from training.zoo import feature_run
-from training.zoo.photos import load_photos
 from training.zoo.recipe import Recipe
-from training.zoo.sentences import CORPORA, load_sentences, parts_of
 from training.zoo.trainer import Part, Trainer, predict
-from training.zoo.views import PieceTokenizer, Views, build_vocabulary
-from training.zoo.vocabulary import normal_form
-from training.zoo.word_vectors import load_word_vectors, table_of
 from workers.hashtags import HashtagSegmenter
 
 CACHE = Path("runs/zoo/cache")
 ROW_FILE = "row.json"
+VOCABULARY = "vocabulary.json"
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 
 
@@ -83,18 +84,24 @@ class Prepared:
         return predict(self.system, part.encoded)
 
 
-def prepare(row: Row, cache: Path = CACHE) -> Prepared:
-    """The system of a row with its weights as training begins, and how it reads tweets. The seed decides both."""
+def prepare(row: Row, cache: Path = CACHE, kept: Vocabulary | None = None) -> Prepared:
+    """The system of a row with its weights as training begins, and how it reads tweets. The seed decides both.
+
+    `kept` is the vocabulary that the row was trained with. One that is made anew may differ, when data or the words of
+    hashtags do, and then every number would stand for another word.
+    """
     # It tells of weights that are not used (a pooler), and draws a bar for each file that it reads.
     transformers_log.set_verbosity_error()
     transformers_log.disable_progress_bar()
     inputs = row.recipe.inputs
     segment = HashtagSegmenter.load().segment
     photo, width = load_photos(row.corpus, inputs.visual, cache, row.visual_weights)
-    trained_on = load_sentences(row.corpus, "train")
     vectors = load_word_vectors(inputs.word_vectors, cache).of(_words()) if inputs.word_vectors else None
-    seen = [photo(sentence.image) for sentence in trained_on]
-    vocabulary = build_vocabulary(trained_on, vectors.words if vectors else (), seen, segment)
+    vocabulary = kept
+    if vocabulary is None:
+        trained_on = load_sentences(row.corpus, "train")
+        seen = [photo(sentence.image) for sentence in trained_on]
+        vocabulary = build_vocabulary(trained_on, vectors.words if vectors else (), seen, segment)
     views = Views(
         vocabulary, PieceTokenizer.load(row.encoder_place), photo, segment, inputs.second_segment, inputs.urls
     )
@@ -130,16 +137,32 @@ class Trained:
 def train(row: Row, run: Path, cache: Path = CACHE) -> Trained:
     """Trains a row into a folder, or goes on where it was left."""
     run.mkdir(parents=True, exist_ok=True)
+    _refuse_another(row, run)
     (run / ROW_FILE).write_text(row.model_dump_json(indent=1) + "\n", encoding="utf-8")
     if row.recipe.system == feature_run.SYSTEM:
         cost = feature_run.train_features(row.recipe.options, row.corpus, run, row.identity)
         return Trained(cost.parameters, cost.iterations, cost.iterations, cost.seconds)
-    prepared = prepare(row, cache)
+    known = run / VOCABULARY
+    prepared = prepare(row, cache, Vocabulary.read(known) if known.exists() else None)
+    prepared.views.vocabulary.write(known)
     training, development = (prepared.part(row.corpus, name) for name in ("train", "dev"))
     trainer = Trainer(prepared.system, row.recipe.training, training, development, run, row.identity)
     trainer.fit()
     parameters = sum(value.numel() for value in prepared.system.parameters() if value.requires_grad)
     return Trained(parameters, trainer.epoch, trainer.best_epoch, trainer.seconds)
+
+
+def _refuse_another(row: Row, run: Path) -> None:
+    """Before anything of the run is written over: what is in the folder must be this row, or a start of it."""
+    try:
+        there = Row.model_validate_json((run / ROW_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return
+    if there.identity != row.identity:
+        raise BadSettings(
+            f"{run} is of another system, recipe, corpus or seed ({there.recipe.title}, {there.corpus}, "
+            f"seed {there.seed}): choose another --run, or delete it"
+        )
 
 
 def read_row(run: Path) -> Row:
@@ -161,11 +184,11 @@ def restore(row: Row, run: Path, cache: Path = CACHE) -> Prepared | feature_run.
     """A row as the best epoch of its run left it.
 
     Raises:
-        CorruptState: its weights do not fit: data or code are not those that it was trained with.
+        CorruptState: its weights or its vocabulary are not those of a run, or do not fit this code.
     """
     if row.recipe.system == feature_run.SYSTEM:
         return feature_run.restore_features(row.recipe.options, run)
-    prepared = prepare(row, cache)
+    prepared = prepare(row, cache, Vocabulary.read(run / VOCABULARY))
     state = torch.load(run / "best.pt", weights_only=True)
     try:
         prepared.system.load_state_dict(state["weights"])

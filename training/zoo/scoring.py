@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tagstream.posts import ENTITY_TYPES
-from training.zoo.sentences import Sentence
+from training.inputs.sentences import Sentence
 from workers.conll import ConllPost, Span, gold_spans
 from workers.decoder import TAGS
 from workers.evaluation import Tally

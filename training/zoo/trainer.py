@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from tagstream.errors import BadSettings
+from training.inputs.batch import Encoded, collate
+from training.inputs.sentences import Sentence
 from training.systems.base import System
-from training.zoo.batch import Encoded, collate
 from training.zoo.curve import LOG, Epoch, draw_curve
 from training.zoo.recipe import Training
 from training.zoo.scoring import score
-from training.zoo.sentences import Sentence
 
 _SCORED_AT_A_TIME = 32
 

@@ -9,8 +9,8 @@ from learning import made
 from tweets import VISUAL, batch_of
 from variants import Variant
 
+from training.inputs.batch import Batch
 from training.systems.base import Sizes
-from training.zoo.batch import Batch
 from training.zoo.graph import AXES, write_graph
 
 # Lengths of the tweets of each batch, and whether they have photos.

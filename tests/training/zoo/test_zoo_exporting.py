@@ -16,13 +16,13 @@ from variants import FAMILIES
 
 from tagstream.command_line.application import application
 from tagstream.errors import BadSettings, CorruptState
+from training.inputs.sentences import load_sentences
 from training.systems.base import TAG_COUNT, System
 from training.zoo import exporting
 from training.zoo.exporting import compare, export_run
 from training.zoo.graph import write_graph
 from training.zoo.rows import read_recipe
 from training.zoo.run import Row, read_row, restore, train
-from training.zoo.sentences import load_sentences
 from workers.decoder import TAGS, Decoder
 
 

@@ -7,14 +7,14 @@ import sys
 import pytest
 
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
+from training.inputs.gazetteers import NameLists, WordClusters
+from training.inputs.sentences import Sentence
+from training.inputs.token_features import stanford_features, tner_features, word_shape
 from training.systems import feature_crf
 from training.systems.feature_crf import FeatureCrf, legal
 from training.zoo import feature_run
-from training.zoo.gazetteers import NameLists, WordClusters
 from training.zoo.recipe import CONFIGS, Recipe
 from training.zoo.run import Row, read_row, restore, train
-from training.zoo.sentences import Sentence
-from training.zoo.token_features import stanford_features, tner_features, word_shape
 from workers.conll import ConllPost
 from workers.decoder import TAGS
 
@@ -88,7 +88,7 @@ def test_the_same_tweets_give_the_same_weights(system, tmp_path):
 
 def test_features_stand_in_one_order_in_any_process():
     program = (
-        "from training.zoo.token_features import *\n"
+        "from training.inputs.token_features import *\n"
         "tokens = 'the same words and the same order of them'.split()\n"
         "lists = NameLists(('a', 'b'), {'the same': (0, 1), 'same words': (1,)})\n"
         "print(stanford_features(tokens), tner_features(tokens, lists, WordClusters({'the': '01' * 10})))\n"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tagstream.errors import BadSettings
+from training.inputs.vocabulary import LONGEST_WORD, UNKNOWN
 from training.layers.adaptive_coattention import AdaptiveCoattention, FiltrationGate, GatedFusion
 from training.layers.additive_attention import AdditiveAttention
 from training.layers.character_encoders import CharacterCnn, CharacterLstm, character_encoder
@@ -20,7 +21,6 @@ from training.layers.visual_attention import GatedVisualAttention
 from training.layers.word_table import WordTable
 from training.systems.cwi import LabelReader
 from training.systems.mner_ma import mean_region
-from training.zoo.vocabulary import LONGEST_WORD, UNKNOWN
 
 
 @pytest.fixture(autouse=True)

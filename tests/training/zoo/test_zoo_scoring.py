@@ -3,9 +3,9 @@
 import pytest
 
 from tagstream.errors import BadSettings
+from training.inputs.sentences import CORPORA, load_sentences, part_file, parts_of, sentence_of
 from training.zoo.record import Outcome, outcome_of
 from training.zoo.scoring import score
-from training.zoo.sentences import CORPORA, load_sentences, part_file, parts_of, sentence_of
 from training.zoo.significance import fixed_and_broken, p_value
 from workers.conll import ConllPost
 from workers.decoder import TAGS

@@ -14,9 +14,9 @@ from tweets import batch_of, make_tweet, make_tweets, widen, with_photo_of, with
 from variants import VARIANTS, Variant
 
 from tagstream.errors import BadSettings
+from training.inputs.batch import Batch, Encoded, collate
 from training.systems import NAMES, build
 from training.systems.base import TAG_COUNT, Sizes, System
-from training.zoo.batch import Batch, Encoded, collate
 from training.zoo.recipe import CONFIGS, Recipe
 from workers.decoder import allowed_starts, allowed_transitions
 

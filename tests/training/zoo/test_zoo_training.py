@@ -10,14 +10,14 @@ from made_up_corpora import CAPTION, save_small_encoder, write_corpora
 
 from tagstream.command_line.application import application
 from tagstream.errors import BadSettings, UnreadableInput
+from training.inputs.captions import things
+from training.inputs.vocabulary import Vocabulary, letter_case
+from training.inputs.word_vectors import read_vectors, table_of
 from training.zoo import table
-from training.zoo.captions import things
 from training.zoo.recipe import CONFIGS, Recipe
 from training.zoo.record import make_record, read_records, write_record
 from training.zoo.rows import Group, all_runs, read_groups, read_published, read_recipe
 from training.zoo.run import Row, prepare, read_row, restore, train
-from training.zoo.vocabulary import Vocabulary, letter_case
-from training.zoo.word_vectors import read_vectors, table_of
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,9 @@ from transformers import (
 from tweets import batch_of, widen
 
 from tagstream.errors import BadSettings
+from training.inputs.batch import collate
+from training.inputs.sentences import sentence_of
+from training.inputs.views import Photo, PieceTokenizer, Views, build_vocabulary, is_url
 from training.layers.crf import LinearChainCrf
 from training.layers.multimodal_interaction import MultimodalInteraction
 from training.layers.piece_encoder import PieceEncoder, first_pieces
@@ -25,9 +28,6 @@ from training.layers.span_tags import SPAN_TAGS, span_starts, span_tags, span_to
 from training.layers.transformer_layer import TransformerLayer
 from training.systems import build
 from training.systems.base import Sizes
-from training.zoo.batch import collate
-from training.zoo.sentences import sentence_of
-from training.zoo.views import Photo, PieceTokenizer, Views, build_vocabulary, is_url
 from workers.conll import ConllPost
 from workers.decoder import TAGS
 

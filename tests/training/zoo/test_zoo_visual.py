@@ -15,10 +15,10 @@ from torchvision import models
 
 from tagstream.command_line.application import application
 from tagstream.errors import BadSettings, ServiceUnavailable, UnreadableInput
-from training.zoo.photos import load_photos, photo_folder
+from training.inputs.photos import load_photos, photo_folder
+from training.inputs.visual_networks import NAMES, read_photo, sight_of
 from training.zoo.rows import read_recipe
 from training.zoo.run import Row, prepare
-from training.zoo.visual_networks import NAMES, read_photo, sight_of
 
 BUILDERS = {
     "vgg16": models.vgg16,

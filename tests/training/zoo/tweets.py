@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel
 
+from training.inputs.batch import Batch, Encoded, collate
 from training.systems.base import Sizes
-from training.zoo.batch import Batch, Encoded, collate
 from workers.decoder import allowed_starts, allowed_transitions
 
 WORDS, CHARACTERS, LABELS, VISUAL, PIECES = 60, 30, 12, 10, 90

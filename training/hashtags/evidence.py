@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from training.hashtag_sources import Counts
+from training.hashtags.sources import Counts
 from workers.hashtag_language import ALPHABET, STEP, LanguageModel, UnknownWords, character_class
 from workers.hashtag_shapes import ACRONYM_END, CUTS, LOWER_UPPER, SHAPES, cut_kinds, shape_of
 

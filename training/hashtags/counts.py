@@ -1,12 +1,13 @@
-"""Learns the shipped language model of hashtags: `python -m training.hashtag_counts` (about five minutes)."""
+"""Learns the shipped language model of hashtags: `python -m training.hashtags.counts` (about five minutes)."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from training.hashtag_evidence import FEATURES
-from training.hashtag_sources import collect, data_folder, read_marked, read_segmentations
-from training.hashtag_weights import FOLDS, model_of, others, train
+from training.datasets import data_folder
+from training.hashtags.evidence import FEATURES
+from training.hashtags.sources import collect, read_marked, read_segmentations
+from training.hashtags.weights import FOLDS, model_of, others, train
 from workers.hashtag_language import LanguageModel, pack
 from workers.hashtags import COUNTS_FILE
 

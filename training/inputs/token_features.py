@@ -6,7 +6,7 @@ Owns which features there are; what they are worth is learnt by `training/system
 import re
 from collections.abc import Sequence
 
-from training.zoo.gazetteers import NameLists, WordClusters
+from training.inputs.gazetteers import NameLists, WordClusters
 
 LONGEST_AFFIX = 6
 DISJUNCTION = 4

@@ -14,12 +14,12 @@ from transformers import AutoModel, AutoTokenizer
 
 from tagstream.errors import BadSettings
 from training.datasets import data_folder
-from training.zoo.batch import Vectors
-from training.zoo.captions import load_captions, load_labels
-from training.zoo.sentences import load_sentences, parts_of
-from training.zoo.views import Photo
-from training.zoo.visual_networks import NAMES as SIGHTS
-from training.zoo.visual_networks import SUFFIXES, Sight, sight_of
+from training.inputs.batch import Vectors
+from training.inputs.captions import load_captions, load_labels
+from training.inputs.sentences import load_sentences, parts_of
+from training.inputs.views import Photo
+from training.inputs.visual_networks import NAMES as SIGHTS
+from training.inputs.visual_networks import SUFFIXES, Sight, sight_of
 
 PHOTO_CORPORA = ("twitter2015", "twitter2017")
 CAPTION_WIDTH = 384

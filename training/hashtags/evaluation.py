@@ -1,4 +1,4 @@
-"""Measures hashtag segmentation: `python -m training.hashtag_evaluation`.
+"""Measures hashtag segmentation: `python -m training.hashtags.evaluation`.
 
 A hashtag counts as right if its words, joined by spaces and in lower case, equal any accepted segmentation. Some
 answers hold an apostrophe that the hashtag lacks, which no segmenter can give, or part words at a hyphen: the second
@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from training.hashtag_counts import HELD_OUT
-from training.hashtag_sources import Gold, data_folder, read_marked, read_segmentations
+from training.datasets import data_folder
+from training.hashtags.counts import HELD_OUT
+from training.hashtags.sources import Gold, read_marked, read_segmentations
 from workers.hashtag_language import read
 from workers.hashtag_network import Adviser
 from workers.hashtags import COUNTS_FILE, NETWORK_FILE, HashtagSegmenter

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.hashtag_evidence import FEATURES, Evidence, learn_boundaries, learn_characters
-from training.hashtag_sources import Counts, Gold, add_segmentations
+from training.hashtags.evidence import FEATURES, Evidence, learn_boundaries, learn_characters
+from training.hashtags.sources import Counts, Gold, add_segmentations
 from workers.hashtag_language import LanguageModel
 
 FOLDS = 5

@@ -1,12 +1,11 @@
 """Counts what hashtags are made of: words and pairs of words, from tweets, names and segmented hashtags.
 
 Nothing here keeps a text: handles, links and truncated words are dropped, and only words seen several times survive
-`Counts.known`. `training/hashtag_counts.py` makes of them the one file that `workers/hashtags.py` loads.
+`Counts.known`. `training/hashtags/counts.py` makes of them the one file that `workers/hashtags.py` loads.
 """
 
 import csv
 import html
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,12 +26,6 @@ _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]")
 _STYLED_WORD = re.compile(r"(?<![\w@/.])[A-Za-z]*[a-z][A-Z][A-Za-z]*(?![\w@])")
 _CAMEL_WORD = re.compile(r"[A-Z][a-z]+|[A-Z]{2,}(?![a-z])|\d+")
 _WORD = re.compile(r"[a-zà-öø-ž0-9]{1,24}")
-
-
-def data_folder() -> Path:
-    """Where the data sets are: `TAGSTREAM_DATA`, else `../shared/data` beside the repository."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "data"
-    return Path(os.environ.get("TAGSTREAM_DATA", default))
 
 
 @dataclass

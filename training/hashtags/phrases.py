@@ -15,7 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training.hashtag_sources import (
+from training.hashtags.sources import (
     Gold,
     camel_words,
     cluster_words,

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from transformers import AutoTokenizer
 
-from training.zoo.batch import Encoded, Numbers, Vectors
-from training.zoo.sentences import Sentence
-from training.zoo.vocabulary import Vocabulary, letter_case, normal_form
+from training.inputs.batch import Encoded, Numbers, Vectors
+from training.inputs.sentences import Sentence
+from training.inputs.vocabulary import Vocabulary, letter_case, normal_form
 from workers.words import Kind, split_words
 
 LONGEST_INPUT = 512

@@ -3,10 +3,14 @@
 Words are told apart in lower case, with digits alike; characters as they stand, so that case is left to those.
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
+
+from tagstream.errors import CorruptState
 
 PADDING, UNKNOWN = 0, 1
 LONGEST_WORD = 40
@@ -65,6 +69,28 @@ class Vocabulary:
             {letter: number for number, letter in enumerate(letters, UNKNOWN + 1)},
             {name: number for number, name in enumerate(names, PADDING + 1)},
         )
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """One that `write` wrote.
+
+        Raises:
+            CorruptState: it is not there, or says something else.
+        """
+        try:
+            lists = json.loads(path.read_bytes())
+            seen = lists["seen"]
+            return cls.of(lists["words"][:seen], lists["characters"], lists["labels"], lists["words"][seen:])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise CorruptState(f"{path}: not the vocabulary of a run: {error}; train it again") from error
+
+    def write(self, path: Path) -> None:
+        """Into a file of JSON: numbers follow from the order."""
+        lists = {"seen": self.seen, "words": self.words, "characters": self.characters, "labels": self.labels}
+        # Written beside and renamed, so that a kill leaves a whole file or none.
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(lists, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial.replace(path)
 
     def word(self, word: str) -> int:
         """The number of a word as it stands in a text."""

@@ -31,7 +31,7 @@ from tagstream.errors import BadSettings, ServiceUnavailable, UnreadableInput
 from tagstream.settings import REPOSITORY
 from training.image.network import normalise
 from training.image.torchvision_networks import DEVIATION, MEAN
-from training.zoo.batch import Vectors
+from training.inputs.batch import Vectors
 from workers.image_encoder import Pixels, model_input, open_image_encoder
 from workers.image_repository import ImageVersion, open_image_version
 

@@ -1,8 +1,8 @@
 """Pretrained vectors of words: trained here on unlabelled tweets, or read from a file.
 
 `tweets` are fastText vectors (Bojanowski et al. 2017: a word is the sum of its character n-grams) of the tweets at
-hand, made by `python -m training.zoo.word_vectors`; anything else is a file in the text form of GloVe and fastText: a
-word and its numbers a line, after a line of two counts or none.
+hand, made by `python -m training.inputs.word_vectors`; anything else is a file in the text form of GloVe and fastText:
+a word and its numbers a line, after a line of two counts or none.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,8 +17,8 @@ from torch import Tensor
 
 from tagstream.errors import UnreadableInput
 from training.datasets import data_folder
-from training.zoo.sentences import CORPORA, load_sentences, parts_of
-from training.zoo.vocabulary import Vocabulary, normal_form
+from training.inputs.sentences import CORPORA, load_sentences, parts_of
+from training.inputs.vocabulary import Vocabulary, normal_form
 from workers.words import Kind, split_words
 
 TWEETS = "tweets"

@@ -1,8 +1,8 @@
-"""Trains the hashtag network: `python -m training.hashtag_training` (a quarter of an hour of an idle core).
+"""Trains the hashtag network: `python -m training.hashtags.train` (a quarter of an hour of an idle core).
 
 First on phrases joined by us, then on the hashtags that people segmented, with joined phrases beside them so that they
 are not forgotten. The second part is done once for each fold of those hashtags, with the fold left out: what these
-networks say of it is what the combination with the language model is fitted to (`training/hashtag_combination.py`).
+networks say of it is what the combination with the language model is fitted to (`training/hashtags/combination.py`).
 Stopped and started again it goes on after the last chunk, and ends as an unbroken run on the same machine.
 """
 
@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from torch.optim import AdamW
 
-from training.hashtag_counts import HELD_OUT
-from training.hashtag_network import HashtagNetwork, break_loss, encode, parameters_of, skip_gram_vectors
-from training.hashtag_phrases import LONGEST_PHRASE, Phrases, gather
-from training.hashtag_sources import Gold, data_folder, read_marked, read_segmentations
-from training.hashtag_weights import FOLDS, others
+from training.datasets import data_folder
+from training.hashtags.counts import HELD_OUT
+from training.hashtags.network import HashtagNetwork, break_loss, encode, parameters_of, skip_gram_vectors
+from training.hashtags.phrases import LONGEST_PHRASE, Phrases, gather
+from training.hashtags.sources import Gold, read_marked, read_segmentations
+from training.hashtags.weights import FOLDS, others
 
 RUN = Path("runs/hashtag_network")
 SEED = 1

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from training.zoo.vocabulary import LONGEST_WORD
+from training.inputs.vocabulary import LONGEST_WORD
 from workers.decoder import TAGS
 
 Numbers = npt.NDArray[np.int64]

@@ -1,7 +1,7 @@
 """Fits how the hashtag network advises the language model, and writes the file that serves.
 
-`python -m training.hashtag_combination`, after `python -m training.hashtag_counts --folds runs/hashtag_network` and
-`python -m training.hashtag_training`. All is fitted to STAN-large's training hashtags, each answered by a language
+`python -m training.hashtags.combination`, after `python -m training.hashtags.counts --folds runs/hashtag_network` and
+`python -m training.hashtags.train`. All is fitted to STAN-large's training hashtags, each answered by a language
 model and a network that have not seen it; no development set is looked at. (The weights of the language model's kinds
 of evidence are fitted to all of them: about ninety numbers.)
 """
@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.hashtag_counts import fold_file
-from training.hashtag_sources import Gold, data_folder, read_segmentations
-from training.hashtag_training import RUN, parameters_file
-from training.hashtag_weights import FOLDS
+from training.datasets import data_folder
+from training.hashtags.counts import fold_file
+from training.hashtags.sources import Gold, read_segmentations
+from training.hashtags.train import RUN, parameters_file
+from training.hashtags.weights import FOLDS
 from workers.hashtag_language import LanguageModel, read
 from workers.hashtag_network import BreakNetwork, Matrix, pack
 from workers.hashtags import CANDIDATES, NETWORK_FILE

@@ -1,0 +1,70 @@
+"""The vocabulary: its numbers outlive the run that made them, whatever data and code become."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from made_up_corpora import save_small_encoder, write_corpora
+
+from tagstream.errors import BadSettings, CorruptState
+from training.inputs.vocabulary import Vocabulary
+from training.zoo import run
+from training.zoo.rows import read_recipe
+from training.zoo.run import Prepared, Row, read_row, restore, train
+
+
+def test_every_number_is_the_same_after_writing_and_reading(tmp_path: Path) -> None:
+    known = Vocabulary.of(["oslo", "bus", "zug"], ["a", "ü"], ["dog"], ["amt", "bus"])
+    known.write(tmp_path / "vocabulary.json")
+    assert Vocabulary.read(tmp_path / "vocabulary.json") == known
+    assert (known.seen_count, known.word_count) == (5, 6)
+    assert known.word("Amt") == 5
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"seen": 1}', b'{"seen":"1","words":[],"characters":[],"labels":[]}']
+)
+def test_a_damaged_one_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "vocabulary.json").write_bytes(content)
+    with pytest.raises(CorruptState, match=r"vocabulary\.json"):
+        Vocabulary.read(tmp_path / "vocabulary.json")
+    with pytest.raises(CorruptState, match="nowhere"):
+        Vocabulary.read(tmp_path / "nowhere.json")
+
+
+def row_of(encoder: Path, seed: int = 1) -> Row:
+    recipe = read_recipe("bilstm_crf")
+    training = recipe.training.model_copy(update={"epochs": 1, "batch": 6})
+    inputs = recipe.inputs.model_copy(update={"word_vectors": ""})
+    recipe = recipe.model_copy(update={"training": training, "inputs": inputs})
+    return Row(recipe=recipe, corpus="twitter2017", seed=seed, encoder=str(encoder))
+
+
+@pytest.fixture
+def row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Row:
+    monkeypatch.setenv("TAGSTREAM_DATA", str(write_corpora(tmp_path / "data")))
+    return row_of(save_small_encoder(tmp_path / "encoder"))
+
+
+def test_a_run_reads_tweets_with_the_vocabulary_that_it_was_trained_with(
+    row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(row, tmp_path / "run", tmp_path / "cache")
+    before = restore(row, tmp_path / "run", tmp_path / "cache")
+    # As many words as before, and others.
+    letters = SimpleNamespace(load=lambda: SimpleNamespace(segment=lambda tag: ["aa", "bb"]))
+    monkeypatch.setattr(run, "HashtagSegmenter", letters)
+    after = restore(row, tmp_path / "run", tmp_path / "cache")
+    assert isinstance(before, Prepared)
+    assert isinstance(after, Prepared)
+    assert after.views.vocabulary == before.views.vocabulary
+    assert after.answers(after.part("twitter2017", "dev")) == before.answers(before.part("twitter2017", "dev"))
+
+
+def test_another_row_leaves_a_run_as_it_is(row: Row, tmp_path: Path) -> None:
+    train(row, tmp_path / "run", tmp_path / "cache")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    with pytest.raises(BadSettings, match="BiLSTM-CRF, twitter2017, seed 1"):
+        train(row.model_copy(update={"seed": 2}), tmp_path / "run", tmp_path / "cache")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == files
+    assert read_row(tmp_path / "run") == row

@@ -1,0 +1,9 @@
+"""What systems read: tweets with their tags, and words, characters, pieces, photos, captions and labels as numbers.
+
+::
+
+    sentences ─┬▶ views (vocabulary, word_vectors, photos, captions) ─▶ batch ─▶ neural systems
+               └▶ token_features (gazetteers) ─▶ feature CRFs
+
+Knows of no system.
+"""

@@ -21,15 +21,23 @@ def test_every_number_is_the_same_after_writing_and_reading(tmp_path: Path) -> N
     assert known.word("Amt") == 5
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b'{"seen": 1}', b'{"seen":"1","words":[],"characters":[],"labels":[]}']
-)
+DAMAGED = [b"", b"[]", b'{"seen": 1}', b'{"seen": "1", "words": [], "characters": [], "labels": []}']
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_one_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "vocabulary.json").write_bytes(content)
     with pytest.raises(CorruptState, match=r"vocabulary\.json"):
         Vocabulary.read(tmp_path / "vocabulary.json")
     with pytest.raises(CorruptState, match="nowhere"):
         Vocabulary.read(tmp_path / "nowhere.json")
+
+
+class OtherWords:
+    """A segmenter that finds other words than the one that serves, and as many."""
+
+    def segment(self, tag: str) -> list[str]:
+        return [tag[:1], tag[1:]]
 
 
 def row_of(encoder: Path, seed: int = 1) -> Row:
@@ -52,8 +60,7 @@ def test_a_run_reads_tweets_with_the_vocabulary_that_it_was_trained_with(
     train(row, tmp_path / "run", tmp_path / "cache")
     before = restore(row, tmp_path / "run", tmp_path / "cache")
     # As many words as before, and others.
-    letters = SimpleNamespace(load=lambda: SimpleNamespace(segment=lambda tag: ["aa", "bb"]))
-    monkeypatch.setattr(run, "HashtagSegmenter", letters)
+    monkeypatch.setattr(run, "HashtagSegmenter", SimpleNamespace(load=OtherWords))
     after = restore(row, tmp_path / "run", tmp_path / "cache")
     assert isinstance(before, Prepared)
     assert isinstance(after, Prepared)

@@ -149,11 +149,14 @@ def read_thumbnail(data: bytes, side: int) -> Pixels | None:
 
 def model_input(image: Image.Image, side: int) -> Pixels:
     """(3, side, side) of an RGB picture of any shape: the middle of it, squeezed where it is not square."""
-    width, height = image.size
-    across, down = min(width, height * WIDEST), min(height, width * WIDEST)
-    box = ((width - across) / 2, (height - down) / 2, (width + across) / 2, (height + down) / 2)
-    small = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
+    small = image.resize((side, side), Image.Resampling.BICUBIC, box=middle(*image.size))
     return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
+
+
+def middle(width: int, height: int) -> tuple[float, float, float, float]:
+    """The part of a picture that is looked at: left, top, right and bottom, in pixels."""
+    across, down = min(width, height * WIDEST), min(height, width * WIDEST)
+    return (width - across) / 2, (height - down) / 2, (width + across) / 2, (height + down) / 2
 
 
 class OpenVinoImageNetwork:

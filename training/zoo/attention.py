@@ -40,6 +40,7 @@ from training.layers.transformer_layer import TransformerLayer
 from training.systems.base import System
 from training.zoo.feature_run import PreparedFeatures
 from training.zoo.run import read_row, restore
+from workers.image_encoder import middle
 
 Weights = npt.NDArray[np.float32]
 _WIDTH = 384  # of a photo as it is drawn, in pixels
@@ -102,7 +103,11 @@ def looks_of(system: System, batch: Batch) -> list[Look]:
 
 
 def draw_over_photo(tokens: Sequence[str], look: Look, photo: Image.Image) -> Figure:
-    """A panel a token: the photo, lighter where the token looks. The regions are a square grid, row by row."""
+    """A panel a token: what is seen of the photo, lighter where the token looks.
+
+    The regions are a square grid over its middle, row by row; what lies beyond that no system sees.
+    """
+    photo = photo.crop(middle(*photo.size))
     side = math.isqrt(look.weights.shape[1])
     if side * side != look.weights.shape[1]:
         raise BadSettings(f"{look.weights.shape[1]} regions are no square grid: they cannot be drawn over a photo")

@@ -76,6 +76,13 @@ def test_the_photo_is_drawn_once_a_token_whatever_the_token() -> None:
     figure.canvas.draw()
 
 
+@pytest.mark.parametrize(("size", "shown"), [((400, 100), 4 / 3), ((100, 400), 3 / 4), ((110, 100), 1.1)])
+def test_only_what_the_image_model_sees_is_drawn(size: tuple[int, int], shown: float) -> None:
+    figure = draw_over_photo(["a"], Look("visual", np.ones((1, 49), np.float32)), Image.new("RGB", size))
+    rows, columns = np.asarray(figure.axes[0].images[0].get_array()).shape
+    assert columns / rows == pytest.approx(shown, rel=0.02)
+
+
 def test_regions_that_are_no_grid_cannot_be_drawn_over_a_photo() -> None:
     with pytest.raises(BadSettings, match="no square grid"):
         draw_over_photo(["a"], Look("visual", np.ones((1, VISUAL), np.float32)), Image.new("RGB", (9, 9)))

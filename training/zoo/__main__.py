@@ -1,8 +1,7 @@
 """`python -m training.zoo`: trains every row of the table that has no record yet, then writes `docs/results.md`.
 
 Stopped at any moment, it goes on after the last finished epoch of the row that it was at. `--only` chooses rows by the
-beginning of their names. A row that cannot be trained (without its pretrained encoder, say) is named at the end, and
-keeps none of the others from it.
+beginning of their names. A row that cannot be trained is named at the end, and keeps none of the others from it.
 """
 
 import argparse

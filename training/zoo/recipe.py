@@ -58,6 +58,16 @@ class Training(BaseModel):
     patience: Annotated[int, Field(ge=1)] = 8
 
 
+class Pretraining(BaseModel):
+    """What `training/zoo/pretrain.py` does first, where the folder of the option `weights` is not there yet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: str
+    epochs: Annotated[int, Field(ge=0)]
+    ner_epochs: Annotated[int, Field(ge=0)]
+
+
 class Recipe(BaseModel):
     """One file. `system` names a module of `training/systems/`, `options` are the arguments of its class.
 
@@ -73,6 +83,7 @@ class Recipe(BaseModel):
     reads: str
     options: dict[str, Any] = {}
     inputs: Inputs = Inputs()
+    pretraining: Pretraining | None = None
     training: Training
 
     @classmethod

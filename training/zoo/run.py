@@ -23,6 +23,7 @@ from training.inputs.word_vectors import load_word_vectors, table_of
 from training.systems import build
 from training.systems.base import Sizes, System
 from training.zoo import feature_run
+from training.zoo.pretrain import Plan, pretrain
 from training.zoo.recipe import Recipe
 from training.zoo.trainer import Part, Trainer, predict
 from workers.hashtags import HashtagSegmenter
@@ -142,6 +143,7 @@ def train(row: Row, run: Path, cache: Path = CACHE) -> Trained:
     if row.recipe.system == feature_run.SYSTEM:
         cost = feature_run.train_features(row.recipe.options, row.corpus, run, row.identity)
         return Trained(cost.parameters, cost.iterations, cost.iterations, cost.seconds)
+    _pretrain(row)
     known = run / VOCABULARY
     prepared = prepare(row, cache, Vocabulary.read(known) if known.exists() else None)
     prepared.views.vocabulary.write(known)
@@ -150,6 +152,13 @@ def train(row: Row, run: Path, cache: Path = CACHE) -> Trained:
     trainer.fit()
     parameters = sum(value.numel() for value in prepared.system.parameters() if value.requires_grad)
     return Trained(parameters, trainer.epoch, trainer.best_epoch, trainer.seconds)
+
+
+def _pretrain(row: Row) -> None:
+    """Makes the encoder that a recipe begins with, or goes on making it; hours for a small one."""
+    first, weights = row.recipe.pretraining, Path(row.recipe.options.get("weights", ""))
+    if first is not None and not weights.is_dir():
+        pretrain(Plan(**first.model_dump(), tokenizer=row.encoder_place), weights.parent)
 
 
 def _refuse_another(row: Row, run: Path) -> None:

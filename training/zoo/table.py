@@ -19,6 +19,7 @@ BASELINE = "bert_crf"
 TYPES = ("PER", "LOC", "ORG", "MISC")
 PICTURED = read_groups()[0]
 _NONE = "–"
+_SMALLEST_P = 0.001
 
 _HEAD = """# Every system, measured
 
@@ -150,7 +151,8 @@ def _against(record: Record, baseline: Record | None) -> list[str]:
     if baseline is None or record.name == baseline.name or record.outcome.gold != baseline.outcome.gold:
         return [_NONE] * 3
     fixed, broken = fixed_and_broken(record.outcome, baseline.outcome)
-    return [f"{p_value(record.outcome, baseline.outcome):.3f}", str(fixed), str(broken)]
+    probability = p_value(record.outcome, baseline.outcome)
+    return [f"{probability:.3f}" if probability >= _SMALLEST_P else f"< {_SMALLEST_P}", str(fixed), str(broken)]
 
 
 if __name__ == "__main__":

@@ -102,6 +102,10 @@ def _hub_name(model: str) -> str:
     name = model.removeprefix(_HUB)
     if not _HUB_NAME.fullmatch(name):
         raise BadSettings(f"TAGSTREAM_CAPTIONER {model}: expected hub:OWNER/NAME, as on the model's page")
+    if Path(name).exists():  # transformers would take it for the model
+        raise BadSettings(
+            f"TAGSTREAM_CAPTIONER {model}: a folder of that name is here: name it without hub:, or move it"
+        )
     return name
 
 

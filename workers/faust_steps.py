@@ -69,7 +69,7 @@ def open_pools(settings: Settings) -> Pools:
     return Pools(
         AbandonablePool(1, "records"),
         AbandonablePool(2 * settings.threads, "tag"),
-        AbandonablePool(settings.threads, "see"),
+        AbandonablePool(settings.threads + 1, "see"),
     )
 
 

@@ -142,7 +142,7 @@ class _Pipeline:
         self._pools = (
             AbandonablePool(1, "prepare"),
             AbandonablePool(settings.tag_threads, "tag"),
-            AbandonablePool(settings.see_threads, "see"),
+            AbandonablePool(settings.see_threads + 1, "see"),
         )
         see_limits = replace(
             self._limits(settings.read_posts, settings.index_deadline_seconds),

@@ -77,8 +77,9 @@ def see(
 ) -> Stage[Arrival, Arrival]:
     """Adds to each post what its photos show. Whatever fails, the post goes on. A photo is a token of the batch.
 
-    `executor` has a thread for each of `limits.concurrency` batches. A look that has taken `longest_seconds` is left to
-    itself; while that many are, nobody waits for another. So is a caption; while one is, nobody waits for another.
+    `executor` has a thread for each of `limits.concurrency` batches, and one more for captions: what waits for a thread
+    would be taken for standing still. A look that has taken `longest_seconds` is left to itself; while that many are,
+    nobody waits for another. So is a caption; while one is, nobody waits for another.
     """
     looks: set[Future[Any]] = set()
     captionings: set[Future[Any]] = set()

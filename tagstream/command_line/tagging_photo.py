@@ -70,10 +70,15 @@ async def _decoded(path: Path, content: bytes, max_pixels: int) -> Decoded:
 
 def _looked_at(post: Post, thumbnail: bytes, eyes: Eyes) -> Sight:
     try:
-        labels, captions = eyes([thumbnail]), captions_of(eyes, [thumbnail])
+        labels = eyes([thumbnail])
     except (Retryable, Poison) as error:
         note(f"the image model does not answer, so the text is tagged without it: {error}")
         return sight_of(post, None)
+    try:
+        captions = captions_of(eyes, [thumbnail])
+    except (Retryable, Poison) as error:
+        note(f"the captioner does not answer, so the text is tagged with the labels: {error}")
+        return sight_of(post, labels, [None])
     for caption in filter(None, captions):
         note(f"the captioner says: {caption}")
     return sight_of(post, labels, captions)

@@ -25,6 +25,7 @@ from tagstream.settings import REPOSITORY, Settings
 from workers.abandonable import AbandonablePool
 from workers.captioning import FIRST_GENERATION, RUN, RememberedCaptions, find_captioner, open_captioner
 from workers.counters import Outcome
+from workers.faust_steps import open_pools
 from workers.image_encoder import open_image_encoder
 from workers.image_repository import open_image_version
 from workers.local import PipelineSettings, run_pipeline
@@ -145,7 +146,8 @@ async def test_bad_settings_that_show_late_still_end_the_run():
         await sights_of(CaptionedEyes(labelled, Scripted(BadSettings("other model"))), arrival(1, b"fail"))
 
 
-async def test_a_captioner_that_stands_still_is_waited_for_once_and_labels_go_on():
+@pytest.mark.parametrize("threads", [1, 2])
+async def test_a_captioner_that_stands_still_is_waited_for_once_and_labels_go_on(threads):
     go_on = threading.Event()
     asked = []
 
@@ -154,9 +156,9 @@ async def test_a_captioner_that_stands_still_is_waited_for_once_and_labels_go_on
         assert go_on.wait(60)
         return "late"
 
-    pool = AbandonablePool(2, "see")
+    pool = AbandonablePool(threads + 1, "see")
     try:
-        stage = see(CaptionedEyes(labelled, standing), pool, Limits(concurrency=2), longest_seconds=0.2)
+        stage = see(CaptionedEyes(labelled, standing), pool, Limits(concurrency=threads), longest_seconds=0.2)
         for number in range(50):  # 50 posts that each waited for all their photos would take 40 s
             (seen,) = await stage.work([arrival(number, b"a", b"b", b"c", b"d")])
             assert seen.sight == Sight(("thing",), (IMAGE_MODEL,))
@@ -164,6 +166,40 @@ async def test_a_captioner_that_stands_still_is_waited_for_once_and_labels_go_on
     finally:
         go_on.set()
         pool.shutdown()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+async def test_an_image_model_that_stands_still_costs_no_photo_its_caption_nor_later_ones_time(threads):
+    go_on = threading.Event()
+    looks = []
+
+    def standing(thumbnails):
+        looks.append(thumbnails)
+        assert go_on.wait(60)
+        return [()] * len(thumbnails)
+
+    pool = AbandonablePool(threads + 1, "see")
+    try:
+        eyes = CaptionedEyes(standing, lambda thumbnail: thumbnail.decode())
+        stage = see(eyes, pool, Limits(concurrency=threads), longest_seconds=0.2)
+        for number in range(50):
+            (seen,) = await stage.work([arrival(number, b"a", b"b", b"c", b"d")])
+            assert seen.sight == Sight((), (IMAGE_MODEL,), ("a", "b", "c", "d"))
+        assert len(looks) == threads
+    finally:
+        go_on.set()
+        pool.shutdown()
+
+
+def test_a_worker_has_a_thread_more_for_captions_than_for_looks():
+    before = set(threading.enumerate())
+    settings = Settings()
+    pools = open_pools(settings)
+    try:
+        seeing = [one for one in set(threading.enumerate()) - before if one.name.startswith("see_")]
+        assert len(seeing) == settings.threads + 1
+    finally:
+        pools.shutdown()
 
 
 async def test_batches_take_turns_at_the_captioner_away_from_the_clock_of_their_photos():
@@ -489,3 +525,11 @@ def test_posts_that_the_captioner_failed_on_are_found_and_made_good_by_retag(tmp
     assert {post["generation"] % 2 for post in before.values()} == {0}
     assert run_guarded(application, ("retag",)) == 0
     assert degraded() == {}
+
+
+def test_a_name_of_the_hub_is_never_a_folder_here(tmp_path, monkeypatch):
+    (tmp_path / "owner" / "model").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadSettings, match="without hub:"):
+        find_captioner("hub:owner/model")
+    assert find_captioner("hub:owner/another").model == "owner/another"

@@ -7,7 +7,7 @@ Zhang et al. 2018, section "Adaptive Co-attention Network". Where the print is w
   `as_printed=True` is the print.
 - The filtration gate is a scalar by the text and 2d wide by its formula: here a scalar, from W_s in R^(1 x 2d).
 - The fusion gate is printed as a vector, and is one.
-- Without the fusion gate m_t = [h_v; h_h] (2d wide), without the filtration gate u_t = tanh(W_m m_t + b_m).
+- Without the fusion gate m_t = [h_v; h_h] (2d wide); without the filtration gate u_t = m_t, as the text has it.
 """
 
 import torch
@@ -49,7 +49,7 @@ class AdaptiveCoattention(nn.Module):
         self.textual = AdditiveAttention(word_width, word_width, word_width, guided=not as_printed)
         self.fuse = GatedFusion(word_width, gate=fusion_gate)
         self.filter = FiltrationGate(word_width, self.fuse.width, gate=filtration_gate)
-        self.join = nn.Linear(2 * word_width, word_width, bias=False)
+        self.join = nn.Linear(word_width + self.filter.width, word_width, bias=False)
 
     def forward(self, words: Tensor, mask: Tensor, regions: Tensor, region_mask: Tensor) -> Tensor:
         seen = self.visual(words, self.project(regions), region_mask)
@@ -88,22 +88,25 @@ class GatedFusion(nn.Module):
 
 
 class FiltrationGate(nn.Module):
-    """How much of the fused vector a word is to have: words (B, T, H), fused (B, T, M) -> (B, T, H).
+    """How much of the fused vector a word is to have: words (B, T, H), fused (B, T, M) -> (B, T, width).
 
     ::
 
         s_t = sigmoid(w · [W_h h_t; W_m m_t + b])    u_t = s_t tanh(W_u m_t + b_u)
 
-    The two maps inside the scalar product are one linear map of [h_t; m_t]. Without the gate s_t = 1.
+    The two maps inside the scalar product are one linear map of [h_t; m_t]. Without the gate u_t = m_t.
+
+    Attributes:
+        width: H, or M without the gate.
     """
 
     def __init__(self, word_width: int, fused_width: int, *, gate: bool = True) -> None:
         super().__init__()
-        self.fused = nn.Linear(fused_width, word_width)
+        self.width = word_width if gate else fused_width
+        self.fused = nn.Linear(fused_width, word_width) if gate else None
         self.gate = nn.Linear(word_width + fused_width, 1) if gate else None
 
     def forward(self, words: Tensor, fused: Tensor) -> Tensor:
-        kept = torch.tanh(self.fused(fused))
-        if self.gate is None:
-            return kept
-        return kept * torch.sigmoid(self.gate(torch.cat([words, fused], dim=2)))
+        if self.fused is None or self.gate is None:
+            return fused
+        return torch.tanh(self.fused(fused)) * torch.sigmoid(self.gate(torch.cat([words, fused], dim=2)))

@@ -16,8 +16,8 @@ from training.inputs.vocabulary import LETTER_CASES
 class PieceEncoder(nn.Module):
     """Any encoder that `transformers` knows: vectors of words (B, T, H) and of pieces (B, L, H).
 
-    Where the vocabulary has no capitals (all-MiniLM-L6-v2, which stands in for BERT-base-cased here), the letter case
-    of each word is added to its first piece; that table begins at zero, so training begins with the encoder as it is.
+    The letter case of each word is added to its first piece, because all-MiniLM-L6-v2, which stands in for
+    BERT-base-cased here, has no capitals; that table begins at zero, so training begins with the encoder as it is.
     Segments are told apart where the encoder was made to.
 
     Args:
@@ -68,7 +68,7 @@ def load_encoder(encoder: Path | str | PreTrainedConfig) -> Any:
             model: Any = AutoModel.from_config(encoder, attn_implementation="eager")
         else:
             model = AutoModel.from_pretrained(str(encoder), attn_implementation="eager")
-    except (OSError, ValueError) as error:
+    except Exception as error:  # weights that are cut off raise what their own reader raises
         raise BadSettings(f"{encoder}: not an encoder of transformers, by folder or name: {error}") from error
     if getattr(model, "pooler", None) is not None:
         model.pooler = None

@@ -11,8 +11,10 @@ Asgari-Chenaghlu et al. 2020 and 2021, section 3.1, equations 12 to 16, tables 5
 
 Departures and choices:
 
-- Equation 13 takes the indices of the five likeliest classes: the five labels are classes with learnt vectors. A tweet
-  whose photo is missing has no label, and zeros in their place.
+- Equation 13 takes the indices of the five likeliest classes of InceptionV3. Here labels are the first things, at most
+  five, that the CATR caption of the photo names: classes with learnt vectors, padding masked. A tweet whose photo is
+  missing has no label, and zeros in their place.
+- Without TargetedDropout, two words in a hundred are still read as unknown ones (`word_table.py`).
 - Table 8 lets the CRF read layer 30, the backward LSTM; it reads 31, both.
 - Equations 14 to 16 give one vector β a tweet. `attention="words"` joins it to each word, [h_t; β], after layer 31, as
   the text has it; `attention="modalities"` weighs characters, words and labels at each word before layer 29, by the

@@ -9,7 +9,7 @@ al. 2018, table 2, who trained both on their tweets.
 
 `features = "stanford"`: word, neighbours, beginnings and ends of up to six characters, shapes and their sequences,
 words within four tokens: what the tool's documentation recommends for training. `features = "tner"`: spelling, words
-within three tokens, name lists of Freebase, Brown clusters of tweets, as in the authors' code.
+up to three before and two after, name lists of Freebase, Brown clusters of tweets, as in the authors' code.
 
 Departures. No System: it has no tensors and no gradients, so it has an interface of its own. Stanford's type sequences
 weigh two tags with two shapes, CRFsuite's features only one: shapes in a row stand with the tag of the middle one.

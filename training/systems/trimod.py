@@ -14,15 +14,17 @@ Where the text is wrong or silent:
 
 - Equations 3 and 7 call the concatenated states d_c and d wide, table II 30 and 150: 15 and 75 a direction.
 - How the caption becomes a feature is not said: its words go through the tweet's table and a Bi-GRU of their own.
-  Nor is it for hashtags: the mean of the words that they are split into, by the project's segmenter and not by the
-  network of equations 9 and 10. Captions come from a captioner (`training/captioner` is the paper's).
+  Nor is it for hashtags: the mean of the words that they are split into, by the project's segmenter: a language model,
+  and where it is in doubt the network of equations 9 and 10. Captions are BLIP-2's; the paper's own kind of captioner
+  (ResNet-50 and a recurrent network) is `training/captioner`, which no recipe uses.
 - "Transformer-attention" is the additive pooling of equations 11 and 12; the linear layer that the prose sets after the
   exponential would undo its positive weights, and has no place in the equations. Self-attention "within each modality",
   which only the conclusion names, is in no equation either.
 - Equation 11 wants features of one width: a linear layer each, also where the text stands alone, so that a variant is
   less than its parent by nothing else. A modality that a tweet lacks weighs nothing.
-- Dropout stands on the vectors of words and characters. L1 and weight decay are the recipe's; batch normalisation
-  stands before the scores of the tags.
+- Dropout stands on the vectors of words and characters; without it, two words in a hundred are still read as unknown
+  ones (`word_table.py`), or their vector would never be learnt. L1 and weight decay are the recipe's; batch
+  normalisation stands before the scores of the tags.
 - Word vectors are word2vec; here whatever the recipe names.
 """
 

@@ -14,7 +14,8 @@ Where the paper is wrong or silent, and what we did, beside what `mt_bert_crf.py
   code does: all span logits times the matrix, halved and added to half the emissions.
 - W_c is "initialised" by the text, constant in the released code and here.
 - Without the conversion matrix the span loss stays and its term falls away, and with it the halving.
-- λ = .5, the best of the paper's grid.
+- λ = .5, the best of the paper's grid. The span CRF learns at the rate of the layers, the other at its own: the paper
+  has one rate for all.
 """
 
 from torch import Tensor, nn

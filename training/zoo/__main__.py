@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from tagstream.errors import BadSettings, TagstreamError
+from tagstream.errors import BadSettings, Fatal, TagstreamError
 from training.zoo.record import RESULTS, make_record, write_record
 from training.zoo.rows import Run, all_runs, read_recipe
 from training.zoo.run import Row, train
@@ -35,7 +35,7 @@ def main() -> None:
         if run.name.startswith(arguments.only) and not (RESULTS / f"{run.name}.json").exists():
             try:
                 train_one(run, arguments.runs)
-            except BadSettings as error:
+            except Fatal as error:
                 refused.append(f"{run.name}: {error}")
                 continue
             write_page()

@@ -195,13 +195,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--to", type=Path, required=True, help="the picture; of further layers, NAME-2.png ...")
     given = parser.parse_args(arguments)
     try:
-        figures = show(given.run, given.part, given.tweet)
-    except TagstreamError as error:
+        for number, figure in enumerate(show(given.run, given.part, given.tweet), 1):
+            path = given.to if number == 1 else given.to.with_stem(f"{given.to.stem}-{number}")
+            figure.savefig(path, dpi=110)
+            print(path)
+    except (TagstreamError, OSError, ValueError) as error:  # the last are of a path that cannot be written
         sys.exit(f"error: {error}")
-    for number, figure in enumerate(figures, 1):
-        path = given.to if number == 1 else given.to.with_stem(f"{given.to.stem}-{number}")
-        figure.savefig(path, dpi=110)
-        print(path)
 
 
 if __name__ == "__main__":

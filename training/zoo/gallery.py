@@ -83,9 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise BadSettings(f"{given.corpus}: no main system has its record yet (make zoo)")
         cases = [case for case in read_cases() if case.corpus == given.corpus]
         page = gallery(load_sentences(given.corpus, "test"), records, cases, given.hardest)
-    except TagstreamError as error:
+        given.to.write_text(page, encoding="utf-8")
+    except (TagstreamError, OSError) as error:
         sys.exit(f"error: {error}")
-    given.to.write_text(page, encoding="utf-8")
     print(given.to)
 
 

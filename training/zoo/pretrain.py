@@ -16,6 +16,7 @@ is killed and started again ends as an unbroken one does.
 import argparse
 import json
 import random
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -103,9 +104,13 @@ class Pretraining:
                 self._train_epoch(stage)
             self.place = Place(self.place.stage + 1)
             self._save()
-        folder = self.run / "encoder"
-        self.model.encoder.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        # Written beside and renamed: a folder that is there is whole.
+        folder, partial = self.run / "encoder", self.run / "encoder.partial"
+        self.model.encoder.save_pretrained(partial)
+        self.tokenizer.save_pretrained(partial)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.replace(folder)
         return folder
 
     def _train_epoch(self, stage: Stage) -> None:

@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tagstream.errors import BadSettings
 
@@ -85,6 +85,12 @@ class Recipe(BaseModel):
     inputs: Inputs = Inputs()
     pretraining: Pretraining | None = None
     training: Training
+
+    @model_validator(mode="after")
+    def _pretraining_makes_the_weights(self) -> Self:
+        if self.pretraining is not None and Path(self.options.get("weights", "")).name != "encoder":
+            raise ValueError("[pretraining] writes a folder `encoder`: the option `weights` must name one")
+        return self
 
     @classmethod
     def read(cls, path: Path) -> "Recipe":

@@ -69,14 +69,17 @@ class Prepared:
 
     system: System
     views: Views
+    corpus: str
     visual: str
     visual_weights: str
     cache: Path
 
     def part(self, corpus: str, name: str) -> Part:
         """One part of any corpus as the system reads it."""
-        photo, _ = load_photos(corpus, self.visual, self.cache, self.visual_weights)
-        views = replace(self.views, photo=photo)
+        views = self.views
+        if corpus != self.corpus:
+            photo, _ = load_photos(corpus, self.visual, self.cache, self.visual_weights)
+            views = replace(views, photo=photo)
         sentences = load_sentences(corpus, name)
         return Part(sentences, [views.encode(sentence) for sentence in sentences])
 
@@ -116,7 +119,7 @@ def prepare(row: Row, cache: Path = CACHE, kept: Vocabulary | None = None) -> Pr
     )
     torch.manual_seed(row.seed)
     system = build(row.recipe.system, sizes, dict(row.recipe.options))
-    return Prepared(system, views, inputs.visual, row.visual_weights, cache)
+    return Prepared(system, views, row.corpus, inputs.visual, row.visual_weights, cache)
 
 
 def _words() -> set[str]:
@@ -139,13 +142,16 @@ def train(row: Row, run: Path, cache: Path = CACHE) -> Trained:
     """Trains a row into a folder, or goes on where it was left."""
     run.mkdir(parents=True, exist_ok=True)
     _refuse_another(row, run)
-    (run / ROW_FILE).write_text(row.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    partial = run / f"{ROW_FILE}.partial"
+    partial.write_text(row.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    partial.replace(run / ROW_FILE)
     if row.recipe.system == feature_run.SYSTEM:
         cost = feature_run.train_features(row.recipe.options, row.corpus, run, row.identity)
         return Trained(cost.parameters, cost.iterations, cost.iterations, cost.seconds)
     _pretrain(row)
     known = run / VOCABULARY
-    prepared = prepare(row, cache, Vocabulary.read(known) if known.exists() else None)
+    begun = known.exists() or (run / "last.pt").exists()
+    prepared = prepare(row, cache, Vocabulary.read(known) if begun else None)
     prepared.views.vocabulary.write(known)
     training, development = (prepared.part(row.corpus, name) for name in ("train", "dev"))
     trainer = Trainer(prepared.system, row.recipe.training, training, development, run, row.identity)
@@ -165,8 +171,12 @@ def _refuse_another(row: Row, run: Path) -> None:
     """Before anything of the run is written over: what is in the folder must be this row, or a start of it."""
     try:
         there = Row.model_validate_json((run / ROW_FILE).read_bytes())
-    except (OSError, ValidationError):
+    except FileNotFoundError:
         return
+    except (OSError, ValidationError) as error:
+        raise BadSettings(
+            f"{run}: what is there is no run of this version: choose another --run, or delete it"
+        ) from error
     if there.identity != row.identity:
         raise BadSettings(
             f"{run} is of another system, recipe, corpus or seed ({there.recipe.title}, {there.corpus}, "
@@ -198,12 +208,13 @@ def restore(row: Row, run: Path, cache: Path = CACHE) -> Prepared | feature_run.
     if row.recipe.system == feature_run.SYSTEM:
         return feature_run.restore_features(row.recipe.options, run)
     prepared = prepare(row, cache, Vocabulary.read(run / VOCABULARY))
-    state = torch.load(run / "best.pt", weights_only=True)
     try:
+        state = torch.load(run / "best.pt", weights_only=True)
         prepared.system.load_state_dict(state["weights"])
-    except RuntimeError as error:
+    except Exception as error:  # torch raises whatever its parts raise at bytes that are no checkpoint
+        said = " ".join(str(error).split())[-300:]
         raise CorruptState(
-            f"{run}: the weights do not fit the system that its recipe builds now, because the data or the code is "
-            f"another one than they were trained with: train it again ({str(error).splitlines()[-1].strip()})"
+            f"{run}: the weights are damaged, or do not fit the system that its recipe builds now, because the data or "
+            f"the code is another one than they were trained with: train it again ({said})"
         ) from error
     return prepared

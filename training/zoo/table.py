@@ -29,9 +29,9 @@ in percent on the test parts, the mean over seeds with the standard deviation be
 test part was read once a run.
 
 The papers used BERT-base-cased (110 M parameters) and the photos themselves. Neither is at hand: every encoder of word
-pieces here is all-MiniLM-L6-v2 (22 M, uncased, letter case added), and what a system sees of a photo is the encoded
-tokens of its BLIP-2 caption, or five things that its CATR caption names. **Figures of one line therefore show what the
-structure is worth over the same encoder, not whether a paper is right.**
+pieces here but MSB's is all-MiniLM-L6-v2 (22 M, uncased, letter case added), and what a system sees of a photo is the
+encoded tokens of its BLIP-2 caption, or five things that its CATR caption names. **Figures of one line therefore show
+what the structure is worth over the same encoder, not whether a paper is right.**
 
 `p` is that of a paired randomisation test of the first seed against BERT-CRF, by tweet. *Fixed* and *broken* are names
 of the test part that the system finds and BERT-CRF does not, and the other way round, in the first seed.
@@ -41,8 +41,8 @@ _DISAGREEMENTS = """## Where a row disagrees with its paper
 - **Recurrent systems are below theirs.** The papers begin with vectors of billions of words (GloVe, fastText); here
   they are of the tweets at hand, and of a name that is rare there they know little but its spelling. We think that this
   is most of it, and have not measured it: `word_vectors = FILE` in a recipe reads the papers' own.
-- **CWI** moreover reads five classes of an image network; here they are things that a caption names. At a learning rate
-  that gets anywhere in its ten epochs it knows the training part by heart after three.
+- **CWI** moreover reads five classes of an image network; here they are things that a caption names. Its best
+  development score comes after two epochs and is never reached again, while the loss falls to the end.
 - **TriMod** prints figures by type that are almost the same for each, where everything else, also in its own table, is
   worst at MISC by far, and an F1 that its precision and recall do not give.
 - **Systems over pieces come near theirs** with an encoder a fifth as large, which was made for whole sentences.

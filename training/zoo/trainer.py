@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tagstream.errors import BadSettings
+from tagstream.errors import BadSettings, CorruptState
 from training.inputs.batch import Encoded, collate
 from training.inputs.sentences import Sentence
 from training.systems.base import System
@@ -125,7 +125,11 @@ class Trainer:
         path = self.run / "last.pt"
         if not path.exists():
             return
-        state = torch.load(path, weights_only=True)
+        try:
+            state = torch.load(path, weights_only=True)
+        except Exception as error:  # torch raises whatever its parts raise at bytes that are no checkpoint
+            message = " ".join(str(error).split())[:300]
+            raise CorruptState(f"{path}: not a checkpoint: delete it, or choose another --run ({message})") from error
         if state["identity"] != self.identity:
             raise BadSettings(
                 f"{path} is of another system, recipe, corpus or seed: choose another --run, or delete it"

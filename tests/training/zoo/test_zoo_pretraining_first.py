@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 from made_up_corpora import save_small_encoder, write_corpora
+from pydantic import ValidationError
 
+from tagstream.errors import BadSettings
+from training.layers.piece_encoder import load_encoder
 from training.zoo import run
-from training.zoo.recipe import Pretraining
+from training.zoo.recipe import Pretraining, Recipe
 from training.zoo.rows import read_recipe
 from training.zoo.run import Row, train
 
@@ -45,3 +48,19 @@ def test_all_recipes_of_a_size_share_one_encoder(size: str) -> None:
     assert one.options["weights"] == other.options["weights"]
     assert Path(one.options["weights"]).name == "encoder"
     assert read_recipe(f"msb_{size}_crf_from_scratch").pretraining is None
+
+
+@pytest.mark.parametrize("weights", ["", "runs/mine"])
+def test_pretraining_that_makes_other_weights_than_are_read_is_refused(weights: str) -> None:
+    recipe = read_recipe("msb_tiny").model_dump()
+    recipe["options"]["weights"] = weights
+    with pytest.raises(ValidationError, match="weights"):
+        Recipe.model_validate(recipe)
+
+
+def test_an_encoder_that_is_cut_off_is_refused_by_name(tmp_path: Path) -> None:
+    folder = save_small_encoder(tmp_path / "encoder")
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[:200])
+    with pytest.raises(BadSettings, match="encoder"):
+        load_encoder(folder)

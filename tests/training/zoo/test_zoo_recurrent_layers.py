@@ -129,6 +129,16 @@ def test_the_filtration_gate_is_one_number_a_word() -> None:
     assert (shares < 1).all()
 
 
+def test_without_the_filtration_gate_the_fused_vector_is_kept_as_it_is() -> None:
+    layer = FiltrationGate(3, 4, gate=False)
+    words, fused = torch.randn(2, 5, 3), torch.randn(2, 5, 4)
+    assert layer(words, fused) is fused
+    assert layer.width == 4
+    without_both = AdaptiveCoattention(3, 6, fusion_gate=False, filtration_gate=False)
+    shape = without_both(words, mask_of([5, 2], 5), torch.randn(2, 7, 6), mask_of([7, 0], 7)).shape
+    assert shape == (2, 5, 3)
+
+
 def test_co_attention_without_a_photo_depends_on_no_region() -> None:
     layer = AdaptiveCoattention(4, 3)
     words, mask, nothing = torch.randn(2, 5, 4), mask_of([5, 2], 5), mask_of([0, 0], 6)

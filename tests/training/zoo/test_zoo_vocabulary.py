@@ -75,3 +75,36 @@ def test_another_row_leaves_a_run_as_it_is(row: Row, tmp_path: Path) -> None:
         train(row.model_copy(update={"seed": 2}), tmp_path / "run", tmp_path / "cache")
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == files
     assert read_row(tmp_path / "run") == row
+
+
+@pytest.mark.parametrize("name", ["best.pt", "vocabulary.json"])
+def test_a_damaged_file_of_a_run_is_refused(name: str, row: Row, tmp_path: Path) -> None:
+    train(row, tmp_path / "run", tmp_path / "cache")
+    whole = (tmp_path / "run" / name).read_bytes()
+    (tmp_path / "run" / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CorruptState, match="train it again"):
+        restore(row, tmp_path / "run", tmp_path / "cache")
+
+
+def test_a_damaged_checkpoint_is_not_gone_on_with(row: Row, tmp_path: Path) -> None:
+    train(row, tmp_path / "run", tmp_path / "cache")
+    (tmp_path / "run" / "last.pt").write_bytes(b"half")
+    with pytest.raises(CorruptState, match=r"last\.pt"):
+        train(row, tmp_path / "run", tmp_path / "cache")
+
+
+def test_a_run_that_lost_its_vocabulary_gets_no_other_one(row: Row, tmp_path: Path) -> None:
+    train(row, tmp_path / "run", tmp_path / "cache")
+    (tmp_path / "run" / "vocabulary.json").unlink()
+    with pytest.raises(CorruptState, match=r"vocabulary\.json"):
+        train(row, tmp_path / "run", tmp_path / "cache")
+    assert not (tmp_path / "run" / "vocabulary.json").exists()
+
+
+def test_what_cannot_be_read_as_a_row_is_not_written_over(row: Row, tmp_path: Path) -> None:
+    train(row, tmp_path / "run", tmp_path / "cache")
+    half = (tmp_path / "run" / "row.json").read_bytes()[:-2]
+    (tmp_path / "run" / "row.json").write_bytes(half)
+    with pytest.raises(BadSettings, match="choose another"):
+        train(row, tmp_path / "run", tmp_path / "cache")
+    assert (tmp_path / "run" / "row.json").read_bytes() == half

@@ -152,6 +152,15 @@ class Settings(BaseModel):
             "process may use. Fewer leave room for other work on the machine.",
         ),
     ] = 0
+    row_memory_bytes: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=64 * 1024**3,
+            description="What the answers of the tagger's network to posts seen before may weigh, in bytes: a post of "
+            "the same words is not asked again, and gets the same answer. 0 asks every time.",
+        ),
+    ] = 32 * 1024 * 1024
     in_flight_posts: Annotated[
         int,
         Field(

@@ -55,56 +55,62 @@ class Decoder:
             return []
         order = sorted(range(len(emissions)), key=lambda number: -len(emissions[number]))
         lengths = [len(emissions[number]) for number in order]
-        padded = np.zeros((len(emissions), lengths[0], len(TAGS)))
-        for row, number in enumerate(order):
-            padded[row, : lengths[row]] = emissions[number]
-        # Longest first: the posts that still run at a step are the first `running[step]` rows.
+        # Posts are the last axis: numpy adds and compares along it fastest.
+        padded = np.zeros((lengths[0], len(TAGS), len(emissions)))
+        for column, number in enumerate(order):
+            padded[: lengths[column], :, column] = emissions[number]
+        # Longest first: the posts that still run at a step are the first `running[step]` columns.
         running = np.searchsorted(-np.array(lengths), -np.arange(lengths[0]), side="left").tolist()
-        tags = self._viterbi(padded, lengths, running)
+        tags = self._viterbi(padded, running)
         marginals = self._marginals(padded, running)
-        chosen = np.take_along_axis(marginals, tags[..., None], axis=2)[..., 0]
-        decoded = [Decoded(tags[row, :length], chosen[row, :length]) for row, length in enumerate(lengths)]
-        places = {number: row for row, number in enumerate(order)}
+        chosen = np.take_along_axis(marginals, tags[:, None], axis=1)[:, 0]
+        decoded = [Decoded(tags[:length, column], chosen[:length, column]) for column, length in enumerate(lengths)]
+        places = {number: column for column, number in enumerate(order)}
         return [decoded[places[number]] for number in range(len(emissions))]
 
-    def _viterbi(self, emissions: DoubleArray, lengths: Sequence[int], running: Sequence[int]) -> IntArray:
-        rows, steps, _ = emissions.shape
-        score = self._starts + emissions[:, 0]
-        pointers = np.empty((rows, steps, len(TAGS)), np.int64)
+    def _viterbi(self, emissions: DoubleArray, running: Sequence[int]) -> IntArray:
+        """(words, posts): the best tags. Which tag led to the best one is asked on the way back, of that one alone."""
+        steps, _, posts = emissions.shape
+        transitions = self._transitions[:, :, None]
+        scores = np.empty_like(emissions)
+        scores[0] = self._starts[:, None] + emissions[0]
         for step in range(1, steps):
             active = running[step]
-            paths = score[:active, :, None] + self._transitions
-            pointers[:active, step] = paths.argmax(axis=1)
-            score[:active] = paths.max(axis=1) + emissions[:active, step]
-        last = (score + self._ends).argmax(axis=1).tolist()
-        tags = np.zeros((rows, steps), np.int64)
-        for row, length in enumerate(lengths):
-            tag = last[row]
-            path = [tag]
-            for pointer in reversed(pointers[row, 1:length].tolist()):
-                tag = pointer[tag]
-                path.append(tag)
-            tags[row, :length] = path[::-1]
+            best = np.max(scores[step - 1, :, None, :active] + transitions, axis=0)
+            scores[step, :, :active] = best + emissions[step, :, :active]
+        tags = np.zeros((steps, posts), np.int64)
+        current = np.empty(posts, np.int64)
+        ended = 0  # the posts whose last word has been passed
+        for step in range(steps - 1, -1, -1):
+            active = running[step]
+            current[ended:active] = (scores[step, :, ended:active] + self._ends[:, None]).argmax(axis=0)
+            ended = active
+            tags[step, :active] = current[:active]
+            if step:
+                paths = scores[step - 1, :, :active] + self._transitions[:, current[:active]]
+                current[:active] = paths.argmax(axis=0)
         return tags
 
     def _marginals(self, emissions: DoubleArray, running: Sequence[int]) -> DoubleArray:
-        """(rows, words, 9): the forward-backward recursion in probabilities, scaled every few steps."""
-        rows, steps, _ = emissions.shape
-        weights = np.exp(np.maximum(emissions - emissions.max(axis=2, keepdims=True), -30.0))
-        transitions = np.exp(self._transitions)
+        """(words, 9, posts): the forward-backward recursion in probabilities, scaled every few steps."""
+        steps, _, posts = emissions.shape
+        weights = np.exp(np.maximum(emissions - emissions.max(axis=1, keepdims=True), -30.0))
+        to_next = np.exp(self._transitions)[:, :, None]
+        # In this order in memory: numpy takes the order of a sum from there, and a single post must not have its own.
+        to_previous = np.ascontiguousarray(np.exp(self._transitions.T))[:, :, None]
         forward = np.ones_like(weights)
-        forward[:, 0] = _normalise(np.exp(self._starts) * weights[:, 0])
+        forward[0] = _normalise(np.exp(self._starts)[:, None] * weights[0])
         for step in range(1, steps):
             active = running[step]
-            reached = (forward[:active, step - 1, :, None] * transitions).sum(axis=1) * weights[:active, step]
-            forward[:active, step] = reached if step % _SCALED_EVERY else _normalise(reached)
+            reached = (forward[step - 1, :, None, :active] * to_next).sum(axis=0) * weights[step, :, :active]
+            forward[step, :, :active] = reached if step % _SCALED_EVERY else _normalise(reached)
         backward = np.ones_like(weights)
-        current = np.repeat(np.exp(self._ends)[None], rows, axis=0)
+        current = np.repeat(np.exp(self._ends)[:, None], posts, axis=1)
         for step in range(steps - 1, -1, -1):
             active = running[step]
-            backward[:active, step] = current[:active]
-            ahead = ((weights[:active, step] * current[:active])[:, None, :] * transitions).sum(axis=2)
-            current[:active] = ahead if step % _SCALED_EVERY else _normalise(ahead)
+            backward[step, :, :active] = current[:, :active]
+            ahead = ((weights[step, :, :active] * current[:, :active])[:, None] * to_previous).sum(axis=0)
+            current[:, :active] = ahead if step % _SCALED_EVERY else _normalise(ahead)
         return _normalise(forward * backward)
 
 
@@ -113,6 +119,7 @@ _SCALED_EVERY = 8
 
 
 def _normalise(values: DoubleArray) -> DoubleArray:
-    """Scaled to sum to one over the tags; a row that underflowed wholly becomes uniform."""
+    """Scaled to sum to one over the tags, the last axis but one; what underflowed wholly becomes uniform."""
     values = values + 1e-300
-    return np.asarray(values / values.sum(axis=-1, keepdims=True))
+    # Not `sum`: it adds in another order where there is one post only, and the last bits would show it.
+    return np.asarray(values / np.add.accumulate(values, axis=-2)[..., -1:, :])

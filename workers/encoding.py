@@ -13,6 +13,7 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -110,11 +111,7 @@ class Encoder:
         ]
 
     def _row(self, tweet: list[Int32Array], tail: list[Int32Array], first_word: int, profile: int) -> Row:
-        lengths = np.fromiter((len(columns) for columns in tweet), np.int32, len(tweet))
-        first_pieces = np.empty(len(tweet), np.int32)
-        first_pieces[0] = 1
-        np.cumsum(lengths[:-1], out=first_pieces[1:])
-        first_pieces[1:] += 1
+        first_pieces = np.array([*accumulate(map(len, tweet[:-1]), initial=1)], np.int32)
         columns = np.concatenate([self._start, *tweet, self._separator, *tail])
         columns[:, 2 + 2] = _PROFILE + profile
         return Row(columns, first_pieces, first_word)
@@ -257,11 +254,12 @@ def _case(surface: str, kind: Kind) -> int:
 
 def _case_profile(words: Sequence[Word]) -> int:
     """How the whole post is written: capitals mean little in a post that is all capitals, or has none."""
-    texts = [word.surface for word in words if word.kind is Kind.WORD and len(word.surface) > 1]
+    plain = Kind.WORD
+    texts = [surface for surface, _, _, kind in words if kind is plain and len(surface) > 1]
     if len(texts) < 3:
         return 0
-    upper = sum(text.isupper() for text in texts) / len(texts)
-    capitalised = sum(text[0].isupper() for text in texts) / len(texts)
+    upper = sum(map(str.isupper, texts)) / len(texts)
+    capitalised = sum([text[0].isupper() for text in texts]) / len(texts)
     if upper > 0.7:
         return 1
     if capitalised == 0:

@@ -58,7 +58,7 @@ class PipelineSettings:
     see_photos: int = 32
     see_threads: int = 2
     prepare_posts: int = 64
-    index_posts: int = 256
+    index_posts: int = 512
     index_deadline_seconds: float = 0.02
     stop_seconds: float = 20.0
     progress_seconds: float = 1.0

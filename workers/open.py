@@ -49,6 +49,7 @@ def open_tagger(settings: Settings) -> Tagger:
     from workers.encoding import Encoder
     from workers.pair import stamp_of
     from workers.repository import MODEL, VOCABULARY, open_version
+    from workers.row_memory import RowMemory
     from workers.tagging import Emitter, ModelTagger
 
     version = open_version(folder, version=settings.model_version)
@@ -76,6 +77,7 @@ def open_tagger(settings: Settings) -> Tagger:
         decoder=version.decoder,
         segment=segment,
         languages=settings.languages,
+        memory=RowMemory(settings.row_memory_bytes) if settings.row_memory_bytes else None,
     )
 
 

@@ -11,10 +11,9 @@ from tagstream.errors import CorruptState
 from workers.decoder import FloatArray
 from workers.encoding import BUCKET, FEATURES, Int32Array, ModelInput
 
-# OpenVINO keeps buffers for every shape it has met: without these bounds a feed of 100,000-character posts took 19 GB.
+# OpenVINO keeps buffers for every shape it has met: without this bound a feed of 100,000-character posts took 19 GB.
 # More tokens a call are no faster either, for they leave the processor's cache.
-TOKENS_A_CALL = 512
-CACHED_SHAPES = 64
+TOKENS_A_CALL = 1024
 
 
 class OpenVinoEmitter:

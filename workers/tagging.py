@@ -16,6 +16,7 @@ import numpy as np
 from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost, fold_key
 from workers.decoder import IMPOSSIBLE, TAGS, Decoded, Decoder, FloatArray
 from workers.encoding import Encoder, ModelInput, Row, stack_rows
+from workers.row_memory import RowMemory
 from workers.tagger import NOTHING_SEEN, PreparedPost, Sight, answer_generation
 from workers.words import Kind, Word, split_words
 
@@ -41,7 +42,10 @@ class Payload:
 
 
 class ModelTagger:
-    """A `Tagger` around a network, the `emitter`. `model` and `generation` are stamped on every answer."""
+    """A `Tagger` around a network, the `emitter`. `model` and `generation` are stamped on every answer.
+
+    The `memory` answers for the network where a row has come before.
+    """
 
     def __init__(
         self,
@@ -53,11 +57,13 @@ class ModelTagger:
         decoder: Decoder,
         segment: Callable[[str], Sequence[str]],
         languages: frozenset[str],
+        memory: RowMemory | None = None,
     ) -> None:
         self.model = model
         self.generation = generation
         self._encoder = encoder
         self.emitter = emitter
+        self.memory = memory
         self._decoder = decoder
         self._segment = segment
         self._languages = languages
@@ -103,8 +109,7 @@ class ModelTagger:
                 buckets[row.bucket].append((number, place))
         for length, places in buckets.items():
             rows = [payloads[number].rows[place] for number, place in places]
-            output = self.emitter(stack_rows(rows, length))
-            for (number, place), row, scores in zip(places, rows, output, strict=True):
+            for (number, place), row, scores in zip(places, rows, self._scores(rows, length), strict=True):
                 start, end = _answered_words(payloads[number].rows, place)
                 first_pieces = row.first_pieces[start - row.first_word : end - row.first_word]
                 answers[number][start:end] = scores[first_pieces]
@@ -113,6 +118,23 @@ class ModelTagger:
                 if word.kind is Kind.MENTION or word.kind is Kind.URL:
                     scores[i] = _OUTSIDE
         return answers
+
+    def _scores(self, rows: Sequence[Row], length: int) -> Sequence[FloatArray]:
+        """Emissions (pieces, 9) of each of the rows, which are of one length bucket."""
+        if self.memory is None:
+            return list(self.emitter(stack_rows(rows, length)))
+        keys = [row.columns.tobytes() for row in rows]
+        known = self.memory.recall(keys)
+        fresh = {key: row for key, row in zip(keys, rows, strict=True) if key not in known}
+        if fresh:
+            output = self.emitter(stack_rows(list(fresh.values()), length))
+            # Copied: a slice would keep the whole batch in memory.
+            answers = {
+                key: scores[: len(row.columns)].copy() for (key, row), scores in zip(fresh.items(), output, strict=True)
+            }
+            self.memory.keep(answers)
+            known |= answers
+        return [known[key] for key in keys]
 
     def _tagged(self, prepared: PreparedPost, payload: Payload, decoded: Decoded | None) -> TaggedPost:
         post, sight = prepared.post, prepared.sight

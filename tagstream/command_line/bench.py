@@ -32,7 +32,7 @@ def bench() -> None:
 
 @bench.command("local", cls=TagstreamCommand)
 @click.option("--source", "source_spec", default="simulate:7", show_default=True, metavar="SPEC", help="The posts.")
-@click.option("--posts", default=3000, show_default=True, type=click.IntRange(100, 100_000), help="How many of them.")
+@click.option("--posts", default=6000, show_default=True, type=click.IntRange(100, 100_000), help="How many of them.")
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 100), help="Medians are over rounds.")
 @models_option
 @json_option

@@ -123,13 +123,15 @@ def current_settings(**given: str | None) -> Settings:
 
 
 def load_tagger(settings: Settings) -> Tagger:
-    """The tagger that the settings name.
+    """The tagger that the settings name, in a process that from now on shares its cores as suits a tagger.
 
     Raises:
         BadSettings: they name none.
     """
     from workers.open import open_tagger
+    from workers.scheduling import share_cores_in_long_turns
 
+    share_cores_in_long_turns()
     return open_tagger(settings)
 
 

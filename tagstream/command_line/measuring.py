@@ -34,7 +34,11 @@ BASELINE_POSTS = 60
 
 @dataclass(frozen=True, slots=True)
 class LocalFigures:
-    """Rates in posts/s; latencies in milliseconds from arrival to the durable index, at half of `end_to_end`."""
+    """Rates in posts/s; latencies in milliseconds from arrival to the durable index, at half of `end_to_end`.
+
+    `remembered` is the share of rows that the whole pipeline did not ask the network about, because they had come
+    before.
+    """
 
     posts: int
     threads: int
@@ -44,6 +48,7 @@ class LocalFigures:
     model_batch_size: int
     pipeline: float | None
     of_limit: float
+    remembered: float
     times_pipeline: float | None
     p50_ms: float
     p95_ms: float
@@ -124,13 +129,16 @@ def measure(
         batches = {size: model_batches(tagger, posts, size) for size in BATCH_SIZES}
         loop = {size: model_loop(tagger, batches[size], len(posts), settings.tag_threads) for size in BATCH_SIZES}
         best = max(loop, key=lambda size: loop[size])
-        whole, alone = [], []
+        whole, alone, remembered = [], [], []
         for number in range(rounds):
+            forget(tagger)
             report = asyncio.run(run_feed(tagger, feed, Path(scratch) / f"{number}.db", settings))
             whole.append(report.progress.posts / report.progress.elapsed_seconds)
             alone.append(model_loop(tagger, batches[best], len(posts), settings.tag_threads))
+            remembered.append(0.0 if tagger.memory is None else 1 - tagger.memory.computed / tagger.memory.asked)
         end_to_end, model_only = statistics.median(whole), statistics.median(alone)
         paced = PacedSource(posts[: int(end_to_end * 10)], end_to_end / 2)
+        forget(tagger)
         latency = asyncio.run(run_paced(tagger, paced, Path(scratch) / "paced.db", settings))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
     pipeline = baseline([post.text for post in posts[:BASELINE_POSTS]], threads)
@@ -144,11 +152,18 @@ def measure(
         model_batch_size=best,
         pipeline=pipeline,
         of_limit=end_to_end / model_only,
+        remembered=statistics.median(remembered),
         times_pipeline=end_to_end / pipeline if pipeline else None,
         p50_ms=1000 * latency.p50_seconds,
         p95_ms=1000 * latency.p95_seconds,
         peak_memory_mib=memory,
     )
+
+
+def forget(tagger: ModelTagger) -> None:
+    """As if the tagger had not seen the posts in the round before."""
+    if tagger.memory is not None:
+        tagger.memory.forget()
 
 
 async def run_feed(tagger: ModelTagger, feed: Path, index_path: Path, settings: PipelineSettings) -> RunReport:

@@ -99,8 +99,8 @@ def pipeline_settings(settings: Settings) -> PipelineSettings:
         token_budget=settings.token_budget,
         batch_posts=settings.batch_posts,
         batch_deadline_seconds=settings.batch_deadline_ms / 1000,
-        # Twice as many as the runtime has cores: while one decodes its answers, another keeps the runtime busy.
-        tag_threads=2 * settings.threads,
+        # Three for each core of the runtime: while some decode their answers, others keep the runtime busy.
+        tag_threads=3 * settings.threads,
         in_flight_posts=settings.in_flight_posts,
         in_flight_bytes=settings.in_flight_bytes,
         stop_seconds=float(settings.stop_seconds),

@@ -13,6 +13,7 @@ def local_report(figures: "LocalFigures", rounds: int) -> list[str]:
     lines = [
         f"{figures.posts:,} posts of {figures.mean_pieces:.0f} pieces on {figures.threads} threads, median of {rounds}",
         f"whole pipeline          {figures.end_to_end:8.0f} posts/s   {100 * figures.of_limit:.0f} % of the limit",
+        f"rows not asked again    {100 * figures.remembered:8.0f} %         they had come before",
         f"model alone (the limit) {figures.model_only:8.0f} posts/s   batches of {figures.model_batch_size}",
         f"latency at half load    {figures.p50_ms:8.0f} ms p50    {figures.p95_ms:.0f} ms p95",
         f"peak memory             {figures.peak_memory_mib:8.0f} MiB",
@@ -20,7 +21,7 @@ def local_report(figures: "LocalFigures", rounds: int) -> list[str]:
     if figures.pipeline is not None and figures.times_pipeline is not None:
         rate = f"{figures.pipeline:8.1f} posts/s"
         lines.insert(
-            3, f"transformers pipeline   {rate}   the whole pipeline is {figures.times_pipeline:.0f} times as fast"
+            4, f"transformers pipeline   {rate}   the whole pipeline is {figures.times_pipeline:.0f} times as fast"
         )
     return lines
 

@@ -57,7 +57,7 @@ class PipelineSettings:
     read_posts: int = 256
     see_photos: int = 32
     see_threads: int = 2
-    prepare_posts: int = 64
+    prepare_posts: int = 128
     index_posts: int = 512
     index_deadline_seconds: float = 0.02
     stop_seconds: float = 20.0

@@ -67,7 +67,7 @@ class Tagged:
 def weight_of(event: Event) -> int:
     """Roughly how many bytes an event keeps in memory."""
     if isinstance(event, Post):
-        pictures = sum(len(media.thumbnail or b"") + len(media.alt or "") for media in event.media)
+        pictures = sum([len(media.thumbnail or b"") + len(media.alt or "") for media in event.media])
         return 2048 + 4 * len(event.text) + pictures
     return 1024 + (len(event.body) if isinstance(event, DeadLetter) else 0)
 

@@ -123,15 +123,15 @@ def current_settings(**given: str | None) -> Settings:
 
 
 def load_tagger(settings: Settings) -> Tagger:
-    """The tagger that the settings name, in a process that from now on shares its cores as suits a tagger.
+    """The tagger that the settings name, in a process that is set up for one from now on.
 
     Raises:
         BadSettings: they name none.
     """
     from workers.open import open_tagger
-    from workers.scheduling import share_cores_in_long_turns
+    from workers.tuning import tune_process
 
-    share_cores_in_long_turns()
+    tune_process()
     return open_tagger(settings)
 
 

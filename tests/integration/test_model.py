@@ -65,8 +65,8 @@ def test_emissions_to_the_bit_over_all_served_shapes(tagger, posts):
         if not some:
             continue
         alone = np.concatenate([tagger.emitter(stack_rows([row], length)) for row in some])
-        for size in (1, 2, 5, 16, 33):
-            repeated = (some * 33)[:size]
+        for size in (1, 2, 5, 16, 33, 64):
+            repeated = (some * 64)[:size]
             batched = tagger.emitter(stack_rows(repeated, length))
             for place, emissions in enumerate(batched):
                 assert np.array_equal(emissions, alone[place % len(some)]), (length, size, place)

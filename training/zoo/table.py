@@ -46,9 +46,8 @@ _DISAGREEMENTS = """## Where a row disagrees with its paper
 - **TriMod** prints figures by type that are almost the same for each, where everything else, also in its own table, is
   worst at MISC by far, and an F1 that its precision and recall do not give.
 - **Systems over pieces come near theirs** with an encoder a fifth as large, which was made for whole sentences.
-- **Captions add nothing over pieces.** The papers gain up to 1.9 points over BERT-CRF from photos; no row here that reads
-  captions is above it in its first seed, and on Twitter-2017 none differs from it by more than chance. A caption says
-  that a man holds a ball, and not who he is.
+- **Captions add nothing over pieces.** The papers gain up to 1.9 points over BERT-CRF from photos; here no row with
+  captions is above it in its first seed. A caption says that a man holds a ball, and not who he is.
 - **MSB** begins with Google's weights in the paper, and here with random ones and masked words of the tweets at hand.
 """
 _CASES = """## Cases

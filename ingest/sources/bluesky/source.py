@@ -21,7 +21,7 @@ The protocol: github.com/bluesky-social/jetstream.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -37,6 +37,7 @@ from ingest.sources.bluesky.options import BlueskyOptions, read_options
 from ingest.sources.bluesky.place import Place, read_place
 from ingest.sources.bluesky.record import IMAGES
 from ingest.sources.network import USER_AGENT, FeedUnavailable, NetworkSource, Reconnecting, retry_after_seconds
+from ingest.sources.web_socket import close_in_time
 from tagstream.errors import BadSettings
 from tagstream.posts import DeadLetter, dead_letter
 from tagstream.settings import Settings
@@ -138,8 +139,7 @@ class BlueskySource(NetworkSource):
             try:
                 yield socket
             finally:
-                with suppress(aiohttp.ClientError, OSError):
-                    await socket.close()
+                await close_in_time(socket)
 
     async def _subscribed(
         self, session: aiohttp.ClientSession, url: str, place: Place | None
@@ -163,7 +163,6 @@ class BlueskySource(NetworkSource):
             max_msg_size=largest,
             autoping=False,
             decode_text=False,
-            timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
         )
         if says_hello(url, options):
             await socket.send_str(hello(options, largest))

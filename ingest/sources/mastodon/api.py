@@ -25,9 +25,11 @@ from ingest.sources.mastodon.events import Oversized, RefusedSubscription, Strea
 from ingest.sources.mastodon.feed import MastodonFeed
 from ingest.sources.network import USER_AGENT, FeedUnavailable, retry_after_seconds
 from ingest.sources.server_sent_events import EventReader, EventTooLong
+from ingest.sources.web_socket import close_in_time
 from tagstream.errors import BadSettings
 
-CLOSE_SECONDS = 0.5
+# Pages follow one another at once; after the last of them the server need not hold a connection for us.
+KEEP_ALIVE_SECONDS = 2.0
 INSTANCE_BYTES = 1024 * 1024
 _BUSY = frozenset({408, 425, 429})
 
@@ -78,6 +80,7 @@ class MastodonApi:
             headers=headers,
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None),
+            connector=aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE_SECONDS),
             trace_configs=[tracing],
         )
         return self
@@ -161,14 +164,13 @@ class MastodonApi:
                         address,
                         max_msg_size=self._limits.event_bytes,
                         autoping=False,
-                        timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
                     )
             except aiohttp.WSServerHandshakeError as error:
                 self._refuse_status(error.status, error.headers or {})
         try:
             yield socket
         finally:
-            await socket.close()
+            await close_in_time(socket)
 
     async def _frames(self, socket: aiohttp.ClientWebSocketResponse) -> AsyncGenerator[StreamEvent | Oversized, None]:
         while True:

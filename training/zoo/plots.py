@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from tagstream.posts import ENTITY_TYPES
 from training.zoo.record import Record
 from training.zoo.rows import Group, read_published, read_recipe
+from training.zoo.speed import Speed
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -55,7 +56,7 @@ class Plot:
         return path.exists() and self.digest in path.read_text(encoding="utf-8")
 
 
-def plots_of(group: Group, corpus: str, records: Mapping[str, Record]) -> list[Plot]:
+def plots_of(group: Group, corpus: str, records: Mapping[str, Record], speed: Speed) -> list[Plot]:
     """The pictures of a part of the table; none while fewer than two of its systems have run."""
     runs: dict[str, list[Record]] = {}
     for recipe in group.recipes:
@@ -70,8 +71,10 @@ def plots_of(group: Group, corpus: str, records: Mapping[str, Record]) -> list[P
     plots = [
         Plot(f"{corpus}_f1.svg", "Test F1, measured (a dot a seed) and published", _f1(runs, printed), draw_f1),
         Plot(f"{corpus}_types.svg", "Test F1 by type", _types(runs), draw_types),
-        Plot(f"{corpus}_speed.svg", "Test F1 and tokens a second", _speed(runs), draw_speed),
     ]
+    measured = _speed(runs, speed)
+    if measured:
+        plots.append(Plot(f"{corpus}_speed.svg", "Test F1 and tokens a second", measured, draw_speed))
     curves = {title: [[one.epoch, one.dev_strict_f1] for one in found[0].curve] for title, found in runs.items()}
     learnt = {title: curve for title, curve in curves.items() if curve}
     if learnt:
@@ -96,13 +99,12 @@ def _types(runs: Mapping[str, Sequence[Record]]) -> dict[str, list[float]]:
     }
 
 
-def _speed(runs: Mapping[str, Sequence[Record]]) -> dict[str, list[float]]:
+def _speed(runs: Mapping[str, Sequence[Record]], speed: Speed) -> dict[str, list[float]]:
+    rates = {title: speed.of(found[0].recipe) for title, found in runs.items()}
     return {
-        title: [
-            statistics.median(one.tokens_per_second for one in found),
-            round(statistics.mean(map(_percent, found)), 2),
-        ]
-        for title, found in runs.items()
+        title: [rate, round(statistics.mean(map(_percent, runs[title])), 2)]
+        for title, rate in rates.items()
+        if rate is not None
     }
 
 
@@ -146,7 +148,8 @@ def draw_speed(shown: Mapping[str, Any]) -> Figure:
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     axes.set(xscale="log", xlabel="tokens a second", ylabel="F1, %")
-    axes.scatter(*zip(*shown.values(), strict=True), color="tab:blue", s=22)
+    rates, reached = zip(*shown.values(), strict=True)
+    axes.scatter(rates, reached, color="tab:blue", s=22)
     for place, title in enumerate(sorted(shown, key=lambda title: shown[title][1])):
         axes.annotate(
             title,

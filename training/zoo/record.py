@@ -7,7 +7,6 @@ of each tweet only how many names it has, how many were given, and which of its 
 import hashlib
 import json
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,7 +60,6 @@ class Record(BaseModel):
     epochs: int
     best_epoch: int
     seconds: float
-    tokens_per_second: float
     dev: dict[str, Any]
     test: dict[str, Any]
     outcome: Outcome
@@ -84,9 +82,7 @@ def make_record(recipe: str, row: Row, run: Path, trained: Trained, tested_on: s
     prepared = restore(row, run, cache)
     development, part = prepared.part(row.corpus, "dev"), prepared.part(tested_on, "test")
     dev = score(development.sentences, prepared.answers(development))
-    started = time.perf_counter()
     tags = prepared.answers(part)
-    seconds = time.perf_counter() - started
     files = [part_file(row.corpus, "train"), part_file(row.corpus, "dev"), part_file(tested_on, "test")]
     return Record(
         recipe=recipe,
@@ -98,7 +94,6 @@ def make_record(recipe: str, row: Row, run: Path, trained: Trained, tested_on: s
         epochs=trained.epochs,
         best_epoch=trained.best_epoch,
         seconds=round(trained.seconds, 1),
-        tokens_per_second=round(sum(len(one.tokens) for one in part.sentences) / seconds),
         dev=rounded(dev),
         test=rounded(score(part.sentences, tags)),
         outcome=outcome_of(part.sentences, tags),

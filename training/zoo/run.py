@@ -5,6 +5,7 @@
     recipe, corpus, seed ─▶ tweets ─▶ views ─▶ system ─▶ trainer ─▶ best.pt ─▶ the test part, once ─▶ record
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from transformers.utils import logging as transformers_log
 from tagstream.errors import BadSettings, CorruptState
 from training.inputs.photos import load_photos
 from training.inputs.sentences import CORPORA, load_sentences, parts_of
-from training.inputs.views import PieceTokenizer, Views, build_vocabulary
+from training.inputs.views import Photo, PieceTokenizer, Views, build_vocabulary, hashtags
 from training.inputs.vocabulary import Vocabulary, normal_form
 from training.inputs.word_vectors import load_word_vectors, table_of
 from training.systems import build
@@ -100,7 +101,8 @@ def prepare(row: Row, cache: Path = CACHE, kept: Vocabulary | None = None) -> Pr
     inputs = row.recipe.inputs
     segment = HashtagSegmenter.load().segment
     photo, width = load_photos(row.corpus, inputs.visual, cache, row.visual_weights)
-    vectors = load_word_vectors(inputs.word_vectors, cache).of(_words()) if inputs.word_vectors else None
+    wanted = _words(row.corpus, photo, segment) if inputs.word_vectors else ()
+    vectors = load_word_vectors(inputs.word_vectors, cache).of(wanted) if inputs.word_vectors else None
     vocabulary = kept
     if vocabulary is None:
         trained_on = load_sentences(row.corpus, "train")
@@ -122,10 +124,16 @@ def prepare(row: Row, cache: Path = CACHE, kept: Vocabulary | None = None) -> Pr
     return Prepared(system, views, row.corpus, inputs.visual, row.visual_weights, cache)
 
 
-def _words() -> set[str]:
-    """The words that a vector may be wanted for. Of what is not trained on only the spelling is read."""
-    tweets = (one for corpus in CORPORA for part in parts_of(corpus) for one in load_sentences(corpus, part))
-    return {normal_form(token) for tweet in tweets for token in tweet.tokens}
+def _words(corpus: str, photo: Callable[[str | None], Photo], segment: Callable[[str], Sequence[str]]) -> Iterator[str]:
+    """The words that a vector may be wanted for: of tweets, of their hashtags, and of the captions of this corpus.
+
+    Of what is not trained on only the spelling is read.
+    """
+    for tweet in (one for name in CORPORA for part in parts_of(name) for one in load_sentences(name, part)):
+        yield from map(normal_form, tweet.tokens)
+        yield from (normal_form(word) for tag in hashtags(tweet.tokens) for word in segment(tag))
+    for tweet in (one for part in parts_of(corpus) for one in load_sentences(corpus, part)):
+        yield from map(normal_form, photo(tweet.image).caption.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`docs/results.md`, written from the records alone: no figure of it is typed by hand.
+"""`docs/results.md`, written from the records and `speed.json` alone: no figure of it is typed by hand.
 
 A row without records says that it was not run. `write_page(check=True)` fails where the page shows anything else than
 what the records say, so a figure whose record is gone does not stay.
@@ -13,6 +13,7 @@ from training.zoo.plots import plots_of
 from training.zoo.record import Record, read_records
 from training.zoo.rows import Group, Published, read_groups, read_published, read_recipe
 from training.zoo.significance import fixed_and_broken, p_value
+from training.zoo.speed import Speed, read_speed
 
 RESULTS_PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 BASELINE = "bert_crf"
@@ -35,6 +36,10 @@ what the structure is worth over the same encoder, not whether a paper is right.
 
 `p` is that of a paired randomisation test of the first seed against BERT-CRF, by tweet. *Fixed* and *broken* are names
 of the test part that the system finds and BERT-CRF does not, and the other way round, in the first seed.
+
+`tokens/s` are those that a system tags on one core, its batches ready, measured by `python -m training.zoo.speed` for
+all systems in one run, by turns: compare them with one another. They are of Twitter-2015's development part in every
+table.
 """
 _DISAGREEMENTS = """## Where a row disagrees with its paper
 
@@ -65,9 +70,9 @@ _COLUMNS = (
 
 def write_page(path: Path = RESULTS_PAGE, *, check: bool = False) -> int:
     """Writes the page and its pictures; with `check` only says, by 1, that one of them would change."""
-    records = read_records()
-    text, pictures = page(records), path.with_suffix("")
-    plots = [plot for corpus in PICTURED.corpora for plot in plots_of(PICTURED, corpus, records)]
+    records, speed = read_records(), read_speed()
+    text, pictures = page(records, speed), path.with_suffix("")
+    plots = [plot for corpus in PICTURED.corpora for plot in plots_of(PICTURED, corpus, records, speed)]
     if not check:
         path.write_text(text, encoding="utf-8")
         for plot in plots:
@@ -82,29 +87,30 @@ def write_page(path: Path = RESULTS_PAGE, *, check: bool = False) -> int:
     return 1 if old else 0
 
 
-def page(records: dict[str, Record]) -> str:
+def page(records: dict[str, Record], speed: Speed) -> str:
     """The whole page."""
     published = read_published()
     parts = [_HEAD]
     for group in read_groups():
         parts.append(f"## {group.title}\n\n{group.about}\n")
         for corpus in group.corpora:
-            parts.append(_table(group, corpus, records, published))
+            parts.append(_table(group, corpus, records, published, speed))
             if group == PICTURED:
-                parts += [f"![{plot.caption}](results/{plot.name})\n" for plot in plots_of(group, corpus, records)]
+                plots = plots_of(group, corpus, records, speed)
+                parts += [f"![{plot.caption}](results/{plot.name})\n" for plot in plots]
     parts += [_DISAGREEMENTS, _CASES]
     parts += [cases_section(corpus, PICTURED.first_runs(corpus, records)) for corpus in PICTURED.corpora]
     return "\n".join(parts)
 
 
-def _table(group: Group, corpus: str, records: dict[str, Record], published: dict[str, Published]) -> str:
+def _table(group: Group, corpus: str, records: dict[str, Record], published: dict[str, Published], speed: Speed) -> str:
     tested_on = group.tested_on or corpus
     baseline = records.get(group.runs(BASELINE, corpus)[0].name)
     title = tested_on if tested_on == corpus else f"trained on {corpus}, tested on {tested_on}"
     lines = [f"### {title}", "", f"| {' | '.join(_COLUMNS)} |", f"|{'---|' * len(_COLUMNS)}"]
     for recipe in group.recipes:
         found = [records[run.name] for run in group.runs(recipe, corpus) if run.name in records]
-        line = _line(recipe, corpus, tested_on, found, len(group.seeds), baseline, published)
+        line = _line(recipe, corpus, tested_on, found, len(group.seeds), baseline, published, speed.of(recipe))
         lines.append(f"| {' | '.join(line)} |")
     return "\n".join([*lines, ""])
 
@@ -117,6 +123,7 @@ def _line(
     wanted: int,
     baseline: Record | None,
     published: dict[str, Published],
+    speed: float | None,
 ) -> list[str]:
     recipe = read_recipe(name)
     paper = published.get(recipe.paper if corpus == tested_on else f"{recipe.paper}, trained on {corpus}")
@@ -144,7 +151,7 @@ def _line(
         mean(lambda record: record.test["untyped"]["f1"]),
         f"{len(records)} of {wanted}" if len(records) < wanted else str(wanted),
         f"{records[0].parameters / 1e6:.2f} M",
-        f"{statistics.median(record.tokens_per_second for record in records):,.0f}",
+        _NONE if speed is None else f"{speed:,.0f}",
         *_against(records[0], baseline),
     ]
 

@@ -24,7 +24,6 @@ def record(recipe: str, gold: Sequence[int], found: str) -> Record:
         epochs=1,
         best_epoch=1,
         seconds=1.0,
-        tokens_per_second=1.0,
         dev={},
         test={},
         outcome=Outcome(gold=tuple(gold), given=tuple(gold), found=found),

@@ -7,8 +7,11 @@ import pytest
 from training.zoo.plots import Plot, draw_f1, draw_learning, draw_speed, draw_types, plots_of
 from training.zoo.record import Outcome, Record
 from training.zoo.rows import Group
+from training.zoo.speed import Speed
 
 GROUP = Group(title="t", about="a", recipes=("bert_crf", "acn"), corpora=("twitter2015",), seeds=(1, 2))
+
+SPEED = Speed(corpus="twitter2015", tweets=1, tokens_per_second={"bert_crf": (900.0, 1500.0, 1600.0), "acn": (1000.0,)})
 
 
 def record(recipe: str, seed: int, f1: float) -> Record:
@@ -24,7 +27,6 @@ def record(recipe: str, seed: int, f1: float) -> Record:
         epochs=2,
         best_epoch=2,
         seconds=1.0,
-        tokens_per_second=1000.0 * seed,
         dev={},
         test={"strict": counted, "lenient": counted, "untyped": figures},
         outcome=Outcome(gold=(), given=(), found=""),
@@ -42,11 +44,11 @@ def records(*f1: float) -> dict[str, Record]:
 
 def test_one_system_is_no_picture() -> None:
     alone = {"bert_crf-twitter2015-1": record("bert_crf", 1, 0.7)}
-    assert plots_of(GROUP, "twitter2015", alone) == []
+    assert plots_of(GROUP, "twitter2015", alone, SPEED) == []
 
 
 def test_the_pictures_show_the_records() -> None:
-    f1, types, speed, learning = plots_of(GROUP, "twitter2015", records(0.7, 0.72, 0.65))
+    f1, types, speed, learning = plots_of(GROUP, "twitter2015", records(0.7, 0.72, 0.65), SPEED)
     assert f1.shown == {
         "BERT-CRF": {"measured": [70.0, 72.0], "published": 71.81},
         "ACN": {"measured": [65.0], "published": 70.69},
@@ -57,8 +59,8 @@ def test_the_pictures_show_the_records() -> None:
 
 
 def test_a_picture_of_other_figures_is_old(tmp_path: Path) -> None:
-    before = plots_of(GROUP, "twitter2015", records(0.7, 0.72, 0.65))
-    after = plots_of(GROUP, "twitter2015", records(0.7, 0.72, 0.66))
+    before = plots_of(GROUP, "twitter2015", records(0.7, 0.72, 0.65), SPEED)
+    after = plots_of(GROUP, "twitter2015", records(0.7, 0.72, 0.66), SPEED)
     for plot in before:
         assert not plot.is_current(tmp_path)
         plot.write(tmp_path)
@@ -81,3 +83,9 @@ def test_few_figures_are_drawn_too(draw: object, shown: dict[str, object], tmp_p
     text = (tmp_path / "p.svg").read_text()
     assert text.startswith("<?xml")
     assert "<b>" not in text
+
+
+def test_without_speeds_there_is_no_picture_of_them() -> None:
+    unmeasured = SPEED.model_copy(update={"tokens_per_second": {}})
+    names = [plot.name for plot in plots_of(GROUP, "twitter2015", records(0.7, 0.72, 0.65), unmeasured)]
+    assert names == ["twitter2015_f1.svg", "twitter2015_types.svg", "twitter2015_learning.svg"]

@@ -18,6 +18,7 @@ from training.zoo.recipe import CONFIGS, Recipe
 from training.zoo.record import make_record, read_records, write_record
 from training.zoo.rows import Group, all_runs, read_groups, read_published, read_recipe
 from training.zoo.run import Row, prepare, read_row, restore, train
+from training.zoo.speed import read_speed
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,26 @@ def test_a_row_learns_and_its_record_says_what_it_found(encoder, tmp_path):
     write_record(record, tmp_path / "results")
     assert read_records(tmp_path / "results") == {"bert_crf-twitter2017-1": record}
     assert (tmp_path / "run" / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_words_of_captions_and_of_hashtags_have_their_vectors(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.zoo.run.CORPORA", ("twitter2015", "twitter2017"))
+    vectors = {"saw": 1.0, "bus": 2.0, "team": 3.0, "cathedral": 4.0}
+    (tmp_path / "vectors.txt").write_text("".join(f"{word} {value} {value}\n" for word, value in vectors.items()))
+    # One that training does not have.
+    captions = tmp_path / "data" / "captions" / "blip2_twitter2017.txt"
+    captions.write_text(captions.read_text() + "test.jpg :a red cathedral\n")
+    test = tmp_path / "data" / "mner" / "twitter2017" / "test.txt"
+    test.write_text(test.read_text().replace("IMGID:1\n", "IMGID:test\n"))
+    recipe = read_recipe("trimod")
+    inputs = recipe.inputs.model_copy(update={"word_vectors": str(tmp_path / "vectors.txt")})
+    recipe = recipe.model_copy(update={"inputs": inputs})
+    wanted = Row(recipe=recipe, corpus="twitter2017", seed=1, encoder=str(encoder))
+    prepared = prepare(wanted, tmp_path / "cache")
+    table = prepared.system.eval().words
+    for word, value in vectors.items():
+        number = torch.tensor([[prepared.views.vocabulary.word(word)]])
+        assert table(number).tolist() == [[[value, value]]], word
 
 
 def test_a_run_that_was_stopped_ends_as_an_unbroken_one(encoder, tmp_path):
@@ -143,7 +164,7 @@ def test_the_page_is_what_the_records_say_and_a_changed_figure_is_noticed(encode
     record = make_record("bert_crf", wanted, tmp_path / "run", trained, "twitter2017", tmp_path / "cache")
     group = Group(title="All", about="", recipes=("bert", "bert_crf"), corpora=("twitter2017",), seeds=(1, 2))
     monkeypatch.setattr(table, "read_groups", lambda: [group])
-    text = table.page({record.name: record})
+    text = table.page({record.name: record}, read_speed())
     lines = [line for line in text.splitlines() if line.startswith("| BERT")]
     assert "not run" in lines[0]
     assert f"**{100 * record.test['strict']['f1']:.2f}**" in lines[1]

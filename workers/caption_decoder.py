@@ -1,8 +1,8 @@
 """The recurrent decoder of a captioner, which looks at another part of the photo for each word.
 
-Alfaqeeh 2024, section IV-B, has one paragraph: features of a pretrained residual network, a recurrent network that
-predicts the next word, and only that one trained. Regions and attention are those of Xu et al. 2015, which it follows
-in everything it says.
+Alfaqeeh 2024, section IV-B and equation 8: features of a pretrained residual network, a recurrent network that predicts
+the next word, and only that one trained. It names neither regions nor attention, which are added here after Xu et al.
+2015, nor sizes: words 128 and states 256 wide, dropout of 0.5, and the likeliest word each time.
 
 ::
 

@@ -7,9 +7,10 @@ Section C and D of TriMod's text, equations 9 and 10::
 
 `c = φ(characters)` (9) begins as skip-gram vectors and is trained on; `P(s_i | h, c_i) = Decoder(h_i, c_i)` (10) is one
 linear layer; the loss is the cross-entropy of each place. The text gives no sizes: characters 64, 64 filters of each
-width, states of 128 each way. It does not say how CNN and BiLSTM are joined (here: one after the other), what follows
-the convolutions (here: ReLU), or whether letter case is kept (here: it is; accents are not). The place after the last
-character is always a break and is not learnt.
+width, states of 128 each way, skip-grams of three characters around, dropout of 0.1 after the convolutions and after
+the BiLSTM. It does not say how CNN and BiLSTM are joined (here: one after the other), what follows the convolutions
+(here: ReLU), or whether letter case is kept (here: it is; accents are not). The place after the last character is
+always a break and is not learnt.
 
 `workers/hashtag_network.py` is the same network without torch.
 """

@@ -5,8 +5,9 @@ Zhang et al. 2018, section "Adaptive Co-attention Network". Where the print is w
 - Attention: with ⊕ as concatenation the word's half of the score is the same for every region, and the softmax cancels
   it, so nothing is guided by words; likewise for the textual attention. Here the halves are added inside the tanh;
   `as_printed=True` is the print.
-- The filtration gate is a scalar by the text and 2d wide by its formula: here a scalar, from W_s in R^(1 x 2d).
-- The fusion gate is printed as a vector, and is one.
+- The filtration gate is a scalar by the text and 2d wide by its formula: here a scalar, from W_s in R^(1 x 2d), or
+  R^(1 x 3d) without the fusion gate.
+- How wide the fusion gate is, the text does not say: a vector here.
 - Without the fusion gate m_t = [h_v; h_h] (2d wide); without the filtration gate u_t = m_t, as the text has it.
 """
 

@@ -9,6 +9,9 @@ from workers.decoder import IMPOSSIBLE, allowed_starts, allowed_transitions
 class LinearChainCrf(nn.Module):
     """Scores tag sequences over emissions; sequences that BIO forbids are impossible.
 
+    That is a departure of every system with a CRF: in the papers all sequences are possible, and the transitions learn
+    which are not. A CRF here never answers a stray I-, a softmax may.
+
     Shapes: B posts, T words, Y = 9 tags. Parameters: `transitions` (Y, Y) from row to column, `starts` (Y,),
     `ends` (Y,). Decoding is `workers.decoder.Decoder`, which serving uses.
 

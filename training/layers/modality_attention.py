@@ -1,4 +1,7 @@
-"""Modality attention (Moon et al. 2018): how much of each word is in its word, its characters and the photo."""
+"""Modality attention: how much of each word is in its word, its characters and the photo.
+
+After Moon et al. 2018, section 3.3, as others describe it: the paper is not at hand.
+"""
 
 from collections.abc import Sequence
 

@@ -13,9 +13,12 @@ Departures and choices; those of the co-attention stand in `training/layers/adap
 
 - The print trains by RMSprop at a rate of 0.19, which moves every weight by about as much a step
   (tried: the loss of 300 tweets is in the thousands after three epochs): the recipe says 1e-3.
-- Tweets and words are read whole, where the paper cuts at 35 words and 30 characters (characters: 40 here).
+- Tweets are read whole and words to 40 characters, where the paper cuts at 35 words and 30 characters.
+- Its vectors of words come from 30 million tweets; the recipe's are fastText's, of the 155 thousand unlabelled tweets
+  at hand and the training parts. Words that are only in other parts have the vector of their spelling, and keep it.
 - Where dropout stands and how high it is, the paper does not say: 0.5 at what the LSTM reads and gives. Without it, two
   words in a hundred are still read as unknown ones (`word_table.py`), or their vector would never be learnt.
+- The paper's CRF learns that I-PER does not follow B-LOC; here what BIO forbids is impossible (`layers/crf.py`).
 - The filtration gate's output is the CRF's input there; a linear map gives it 9 scores here.
 - What is seen are the regions, or the encoded caption, that the recipe names; the paper has 7 x 7 of VGG-16.
 """

@@ -9,7 +9,7 @@ After Yu et al. 2020 (UMT), section 3.2 and the rows "BERT" and "BERT-CRF" of ta
 Departures: the encoder is whatever the recipe names (all-MiniLM-L6-v2, 22 M parameters, H = 384, where there is no
 BERT-base-cased), and the letter case of each word is given to it, because that one is uncased; later
 pieces of a word are no positions of the CRF, where the paper's code labels them X. Up to 512 pieces are read, where the
-paper cuts at 128.
+paper cuts at 128. The CRF makes impossible what BIO forbids (`training/layers/crf.py`); the paper's learns it.
 """
 
 from torch import Tensor, nn

@@ -8,7 +8,7 @@ Huang et al. 2015, Ma and Hovy 2016, Lample et al. 2016, as the rows of table 2 
     words (B, T), characters (B, T, C) ─▶ TweetEncoder (B, T, 200) ─▶ linear ─▶ emissions (B, T, 9) ─▶ CRF
 
 Neither paper gives sizes for its baselines: they are those of ACN, 25 a direction for the characters of HBiLSTM-CRF.
-No features made by hand, as in Zhang et al.
+No features made by hand, as in Zhang et al.; vectors of words and the CRF are as `acn.py` says.
 """
 
 from torch import Tensor, nn

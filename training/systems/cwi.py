@@ -5,12 +5,17 @@ Asgari-Chenaghlu et al. 2020 and 2021, section 3.1, equations 12 to 16, tables 5
 ::
 
     characters (B, T, C) ─▶ CharacterPyramid (B, T, 640) [17] ───────────────────────┐
-    words (B, T) ─▶ table (B, T, 500) ─▶ BiLSTM (B, T, 200) [24] ────────────────────┼▶ (B, T, 890) [28]
+    words (B, T) ─▶ table (B, T, W) ─▶ BiLSTM (B, T, 200) [24] ──────────────────────┼▶ (B, T, 890) [28]
     labels (B, 5) ─▶ table (B, 5, 50) ─▶ LSTM, last state (B, 50) [27], at each word ─┘
         ─▶ BiLSTM (B, T, 200) [31] (─▶ attention) ─▶ linear ─▶ emissions (B, T, 9) ─▶ CRF [32]
 
 Departures and choices:
 
+- W is 500 in the paper, GloVe's 200 and fastText's 300; here it is as wide as the recipe's vectors, and `word_width`
+  where there are none. The table is trained, which the paper does not say of its own.
+- Tables 5 and 6 cut tweets at 35 words; here they are read whole. GroupNorm and TargetedDropout look at one word at a
+  time, where the tables leave open whether they see all 35 together.
+- The paper's CRF learns that I-PER does not follow B-LOC; here what BIO forbids is impossible (`layers/crf.py`).
 - Equation 13 takes the indices of the five likeliest classes of InceptionV3. Here labels are the first things, at most
   five, that the CATR caption of the photo names: classes with learnt vectors, padding masked. A tweet whose photo is
   missing has no label, and zeros in their place.
@@ -19,8 +24,9 @@ Departures and choices:
 - Equations 14 to 16 give one vector β a tweet. `attention="words"` joins it to each word, [h_t; β], after layer 31, as
   the text has it; `attention="modalities"` weighs characters, words and labels at each word before layer 29, by the
   same equations, as the paper says elsewhere ("applied to this triplet").
+- Equation 15 prints exp(h_tᵀ u_it), with no i on h: read as h_i · u_i. Equation 13 takes indices by arg sort,
+  where the text under it speaks of probabilities that sum to at most one.
 - "∘ is concatenation" in the equations of the LSTM is a slip for the elementwise product.
-- The words are GloVe and fastText, 200 + 300 wide, where vectors of 500 are given; those of the recipe otherwise.
 """
 
 from typing import Literal, get_args
@@ -43,7 +49,9 @@ ATTENTIONS = get_args(Attention)
 
 
 class Cwi(System):
-    """`targeted_dropout`, `sine_relu` and `group_norm` are what table 10 takes away; `word_width` is table 9."""
+    """`targeted_dropout`, `sine_relu` and `group_norm` are what table 10 takes away; `word_width` is table 9, without
+    effect where words have pretrained vectors.
+    """
 
     def __init__(
         self,

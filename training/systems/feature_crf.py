@@ -5,7 +5,7 @@ al. 2018, table 2, who trained both on their tweets.
 
 ::
 
-    tokens (T) ─▶ names of features (T, about 50) ─▶ CRF by L-BFGS ─▶ tags (T)
+    tokens (T) ─▶ names of features (T, about 30 or 40) ─▶ CRF by L-BFGS ─▶ tags (T)
 
 `features = "stanford"`: word, neighbours, beginnings and ends of up to six characters, shapes and their sequences,
 words within four tokens: what the tool's documentation recommends for training. `features = "tner"`: spelling, words

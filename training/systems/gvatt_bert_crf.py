@@ -7,9 +7,10 @@ Lu et al. 2018 with BERT in place of its HBiLSTM, as Yu et al. 2020 compare it (
     pieces (B, L) ─▶ encoder ─▶ words h (B, T, H) ─┐
     regions (B, R, V) ─────────────────────────────┴─▶ attention, gate ─▶ [h; g·v] (B, T, 2H) ─▶ linear ─▶ (B, T, 9)
 
-The paper has one sentence on it and no equation. What we did: additive attention of each word over the regions,
-g = σ(W [h; v]) with one value a dimension, emissions from [h; g·v]. Dropout is that of the encoder alone. Later pieces
-of a word are no positions, and `bert_crf.py` says what the encoder is.
+The paper has one sentence on it and no equation. What we did: regions made as wide as a word as in ACN's equation 1,
+additive attention of each word over them, g = σ(W [h; v] + b) with one value a dimension, emissions from [h; g·v].
+Dropout is that of the encoder alone. Later pieces of a word are no positions, and `bert_crf.py` says what the encoder
+is.
 """
 
 from torch import Tensor, nn

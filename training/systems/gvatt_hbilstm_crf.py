@@ -8,9 +8,10 @@ visual attention mechanism followed by a visual gate to obtain word-aware visual
     words, characters ─▶ TweetEncoder, characters by LSTM: h (B, T, 200)
     regions (B, R, V) ─▶ GatedVisualAttention(h): [h; g * v] (B, T, 400) ─▶ linear ─▶ emissions (B, T, 9) ─▶ CRF
 
-That sentence is all there is. Chosen here: additive attention, a gate of the width of a word, the CRF on words and
-gated vision side by side; dropout where HBiLSTM-CRF has it, so that nothing but vision is added. The paper looks at
-regions of pixels; these are what the recipe names. A tweet without photo has zeros in their place.
+That sentence is all there is. Chosen here: regions made as wide as a word as in ACN's equation 1, additive attention, a
+gate of the width of a word, the CRF on words and gated vision side by side; dropout where HBiLSTM-CRF has it, so that
+nothing but vision is added. The paper looks at regions of pixels; these are what the recipe names. A tweet without
+photo has zeros in their place.
 """
 
 from torch import Tensor, nn

@@ -1,7 +1,7 @@
 """MNER-MA: attention over word, characters and photo at every token.
 
-Moon et al. 2018, section 3, the row "MNER-MA" of Alfaqeeh 2024; the papers at hand describe it in a
-sentence.
+Moon et al. 2018, section 3.3, the row "MNER-MA" of Alfaqeeh 2024. That paper is not at hand, and those that are
+describe it in a sentence: the formulas of `training/layers/modality_attention.py`, one weight a modality, are ours.
 
 ::
 

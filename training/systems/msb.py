@@ -14,10 +14,13 @@ Where the paper is wrong or silent, and what we did:
 - Google's weights where `weights` names a folder of them, random ones where it names none; either way the paper trains
   on masked words of tweets before, then on those of NER text: `python -m training.zoo.pretrain`, whose `encoder`
   folder is what `weights` names in the recipes. The vocabulary is that of the recipe's encoder: all-MiniLM-L6-v2 has
-  the 30,522 pieces of BERT.
+  the 30,522 pieces of BERT, which are WordPiece and not, as the text has it, BPE.
+- Masked words are learnt without labels: segment 1 is as at random when tagging begins. One encoder, of one seed, is
+  what the runs of all seeds begin with.
 - URLs are removed (the recipe's `urls`), but their tags are still due: they are read at the mark after the tweet.
 - The labels are five classes of InceptionV3 there, and the first five things of a caption here; they stand in segment
   1, and have no tags.
+- The CRF is equation 4, and makes impossible what BIO forbids (`training/layers/crf.py`).
 - 8e-5 and 10 epochs are said of the first model of that paper; of this one only that it trains for two days.
 - The pieces are lower-cased, and nothing gives the letter case back.
 - The last classifier is not described: one linear layer, without a CRF a softmax at each word.
@@ -78,7 +81,7 @@ def small_bert(size: str, pieces: int) -> BertConfig:
 
 
 def _check(found: BertConfig, expected: BertConfig, weights: str) -> None:
-    for name in ("vocab_size", "num_hidden_layers", "hidden_size"):
+    for name in ("vocab_size", "num_hidden_layers", "hidden_size", "num_attention_heads"):
         there, wanted = getattr(found, name), getattr(expected, name)
         if there != wanted:
             raise BadSettings(f"weights = {weights}: {name} is {there} there, and {wanted} by the recipe")

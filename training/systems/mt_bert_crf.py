@@ -15,6 +15,7 @@ Where the paper is wrong or silent, and what we did:
 - One layer a block, and two projections of the regions, as in the released code; the text has one projection.
 - 2048 x 49 regions of ResNet-152 stand in the paper; here V and R are what the recipe's `visual` gives.
 - The layers are BERT's, with GELU. Weight decay reaches all parameters; the released code spares biases and norms.
+- The paper's CRF learns that I-PER does not follow B-LOC; here what BIO forbids is impossible (`layers/crf.py`).
 - Every tweet there has a photo. Without one nothing is seen: B = 0.
 - 12 heads must divide H: 384 for all-MiniLM-L6-v2, which is what there is in place of BERT-base-cased (`bert_crf.py`).
 """

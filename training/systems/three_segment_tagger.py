@@ -2,9 +2,9 @@
 
 ::
 
-    pieces (B, L) ─▶ word embedding ─┐
-    features (B, L, 6) ─▶ table, sum ─┼─▶ + position + segment ─▶ transformer (B, L, D) ─▶ linear ─▶ (B, L, 9)
-    segments (B, L) ─────────────────┘
+    pieces (B, L) ─▶ word embedding ──────────┐
+    features (B, L, 6) ─▶ table, sum, linear ─┼─▶ + position + segment ─▶ transformer (B, L, D) ─▶ linear ─▶ (B, L, 9)
+    segments (B, L) ──────────────────────────┘
 
 After BERT-CRF as Yu et al. 2020 describe it (section 3.2, without images); the encoder is all-MiniLM-L6-v2 (22 M
 parameters, six layers, D = 384) in place of BERT-base. Departures: three segments instead of one, features of case

@@ -25,6 +25,10 @@ Where the text is wrong or silent:
 - Dropout stands on the vectors of words and characters; without it, two words in a hundred are still read as unknown
   ones (`word_table.py`), or their vector would never be learnt. L1 and weight decay are the recipe's; batch
   normalisation stands before the scores of the tags.
+- Equation 11 prints W_2 as m x d and u as d long, which agree for m = d alone: m = d = 150. Equations 5 and 6 call each
+  of the two directions a Bi-GRU.
+- "Object-level visual features" and a number of objects to choose are spoken of, and in no equation: there are none.
+- The paper's CRF learns that I-PER does not follow B-LOC; here what BIO forbids is impossible (`layers/crf.py`).
 - Word vectors are word2vec; here whatever the recipe names.
 """
 

@@ -12,9 +12,10 @@ from typing import Any
 from tagstream.errors import BadSettings
 from training.inputs.sentences import load_sentences
 from training.systems.feature_crf import FeatureCrf
+from training.zoo.recipe import FEATURE_CRF
 from training.zoo.trainer import Part
 
-SYSTEM = "feature_crf"
+SYSTEM = FEATURE_CRF
 WEIGHTS = "best.crf"
 _DONE = "done.json"
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tagstream.errors import BadSettings
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+# The one system without tensors, epochs or a seed: `training/zoo/feature_run.py`.
+FEATURE_CRF = "feature_crf"
 
 
 class Inputs(BaseModel):
@@ -91,6 +93,11 @@ class Recipe(BaseModel):
         if self.pretraining is not None and Path(self.options.get("weights", "")).name != "encoder":
             raise ValueError("[pretraining] writes a folder `encoder`: the option `weights` must name one")
         return self
+
+    @property
+    def seeded(self) -> bool:
+        """Whether anything of a run depends on its seed."""
+        return self.system != FEATURE_CRF
 
     @classmethod
     def read(cls, path: Path) -> "Recipe":

@@ -43,8 +43,9 @@ class Group(BaseModel):
     tested_on: str = ""
 
     def runs(self, recipe: str, corpus: str) -> list[Run]:
-        """Those of one row, a seed each."""
-        return [Run(recipe, corpus, seed, self.tested_on or corpus) for seed in self.seeds]
+        """Those of one row, a seed each; one where nothing depends on a seed."""
+        seeds = self.seeds if read_recipe(recipe).seeded else self.seeds[:1]
+        return [Run(recipe, corpus, seed, self.tested_on or corpus) for seed in seeds]
 
     def first_runs(self, corpus: str, records: Mapping[str, Record]) -> list[Record]:
         """The record of the first seed of each recipe that has one, in order."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 
 import pytest
 import torch
@@ -153,6 +154,10 @@ def test_every_recipe_is_understood_and_set_beside_a_row_that_is_printed(path):
 def test_every_row_of_the_table_has_its_recipe_and_no_run_is_asked_for_twice():
     names = [run.name for run in all_runs()]
     assert len(names) == len(set(names))
+    # What knows no seed would only be repeated.
+    runs_of = Counter(name.rpartition("-")[0] for name in names)
+    assert runs_of["feature_crf_tner-twitter2015"] == 1
+    assert runs_of["bert_crf-twitter2015"] == 3
     for group in read_groups():
         for recipe in group.recipes:
             read_recipe(recipe)

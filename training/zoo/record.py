@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tagstream.errors import CorruptState
 from training.datasets import data_folder
 from training.inputs.sentences import Sentence, part_file
 from training.zoo.curve import Epoch, read_curve
@@ -127,9 +128,21 @@ def write_record(record: Record, folder: Path = RESULTS) -> Path:
 
 
 def read_records(folder: Path = RESULTS) -> dict[str, Record]:
-    """Every record by name."""
-    records = (Record.model_validate_json(path.read_bytes()) for path in sorted(folder.glob("*.json")))
+    """Every record by name.
+
+    Raises:
+        CorruptState: a file is no record, or one of another version.
+    """
+    records = map(_read_record, sorted(folder.glob("*.json")))
     return {record.name: record for record in records}
+
+
+def _read_record(path: Path) -> Record:
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
+        raise CorruptState(f"{path}: no record of a row ({said}): delete it, and run the row again") from error
 
 
 def _digest(path: Path) -> str:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from made_up_corpora import CAPTION, save_small_encoder, write_corpora
 
 from tagstream.command_line.application import application
-from tagstream.errors import BadSettings, UnreadableInput
+from tagstream.errors import BadSettings, CorruptState, UnreadableInput
 from training.inputs.captions import things
 from training.inputs.vocabulary import Vocabulary, letter_case
 from training.inputs.word_vectors import read_vectors, table_of
@@ -52,6 +52,9 @@ def test_a_row_learns_and_its_record_says_what_it_found(encoder, tmp_path):
     assert set(record.data) == {f"mner/twitter2017/{part}.txt" for part in ("train", "valid", "test")}
     write_record(record, tmp_path / "results")
     assert read_records(tmp_path / "results") == {"bert_crf-twitter2017-1": record}
+    (tmp_path / "results" / "other.json").write_text('{"recipe": "acn"}')
+    with pytest.raises(CorruptState, match=r"other\.json: no record of a row \(identity: Field required"):
+        read_records(tmp_path / "results")
     assert (tmp_path / "run" / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -26,7 +26,7 @@ from training.zoo.trainer import Part
 SPEED_FILE = Path(__file__).parent / "speed.json"
 CORPUS = "twitter2015"
 ROUNDS = 5
-TWEETS = 512
+TWEETS = 128
 
 
 class Speed(BaseModel):

@@ -1,5 +1,5 @@
-"""Weights that somebody has: the networks are those of the papers under torchvision's names, and whatever does not fit
-is refused in plain words."""
+"""Weights that somebody has: the network is known by them and answers as torchvision's, and whatever does not fit is
+refused in plain words."""
 
 import io
 import json
@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner
 from image_models import write_version
 from PIL import Image
+from torchvision import models
 
 from tagstream.command_line.application import application
 from tagstream.errors import BadSettings, UnreadableInput
@@ -19,56 +20,10 @@ from training.image.torchvision_networks import NETWORKS, network_of
 from workers.image_encoder import open_image_encoder
 from workers.image_repository import open_image_version
 
-# As their publishers count them, with 1,000 classes.
-PARAMETERS = {
-    "mobilenet_v2": 3_504_872,
-    "resnet18": 11_689_512,
-    "resnet34": 21_797_672,
-    "resnet50": 25_557_032,
-    "resnet101": 44_549_160,
-    "resnet152": 60_192_808,
-}
-# Written down from torchvision's own sources, so that our names cannot drift with our code.
-NAMES = {
-    "mobilenet_v2": {
-        "features.0.0.weight": (32, 3, 3, 3),
-        "features.0.1.running_mean": (32,),
-        "features.1.conv.0.0.weight": (32, 1, 3, 3),
-        "features.1.conv.1.weight": (16, 32, 1, 1),
-        "features.1.conv.2.bias": (16,),
-        "features.2.conv.0.0.weight": (96, 16, 1, 1),
-        "features.2.conv.1.0.weight": (96, 1, 3, 3),
-        "features.2.conv.2.weight": (24, 96, 1, 1),
-        "features.2.conv.3.running_var": (24,),
-        "features.17.conv.2.weight": (320, 960, 1, 1),
-        "features.18.0.weight": (1280, 320, 1, 1),
-        "features.18.1.weight": (1280,),
-        "classifier.1.weight": (1000, 1280),
-        "classifier.1.bias": (1000,),
-    },
-    "resnet18": {
-        "conv1.weight": (64, 3, 7, 7),
-        "bn1.running_mean": (64,),
-        "layer1.0.conv1.weight": (64, 64, 3, 3),
-        "layer2.0.downsample.0.weight": (128, 64, 1, 1),
-        "layer2.0.downsample.1.bias": (128,),
-        "layer4.1.bn2.weight": (512,),
-        "fc.weight": (1000, 512),
-    },
-    "resnet50": {
-        "layer1.0.conv1.weight": (64, 64, 1, 1),
-        "layer1.0.conv3.weight": (256, 64, 1, 1),
-        "layer1.0.downsample.0.weight": (256, 64, 1, 1),
-        "layer3.5.conv2.weight": (256, 256, 3, 3),
-        "layer4.2.bn3.bias": (2048,),
-        "fc.bias": (1000,),
-    },
-}
-
 
 def random_weights(name: str, classes: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(1)
-    network = NETWORKS[name](classes)
+    network = models.get_model(name, num_classes=classes)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-0.1, 0.1)
@@ -77,30 +32,19 @@ def random_weights(name: str, classes: int) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_has_the_parameters_that_its_publishers_count(name):
-    with torch.device("meta"):
-        network = NETWORKS[name](1000)
-    assert sum(value.numel() for value in network.parameters()) == PARAMETERS[name]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_parameters_are_named_as_in_torchvisions_files(name):
-    with torch.device("meta"):
-        state = NETWORKS[name](1000).state_dict()
-    assert {key: tuple(state[key].shape) for key in NAMES[name]} == NAMES[name]
-
-
-@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18", "resnet50"])
 def test_a_network_is_known_by_its_weights_and_gives_a_grid_of_seven(name):
     weights = random_weights(name, 3)
     found, network = network_of(weights, "w.pth")
     assert found == name
+    pictures = torch.rand(1, 3, 224, 224)
+    whole = models.get_model(name, num_classes=3).eval()
+    whole.load_state_dict(weights)
     with torch.no_grad():
-        logits, features = network(torch.rand(1, 3, 224, 224))
+        logits, features = network(pictures)
+        assert torch.allclose(logits, whole(pictures), atol=1e-5)
     assert logits.shape == (1, 3)
     assert features.shape == (1, network.region_width, 7, 7)
-    assert torch.allclose(logits, list(network.modules())[-1](features.mean((2, 3))))
-    assert all(torch.equal(network.state_dict()[key], value) for key, value in weights.items())
+    assert torch.allclose(logits, network.head(features.mean((2, 3))))
 
 
 def test_files_from_before_batches_were_counted_are_read():

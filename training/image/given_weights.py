@@ -55,9 +55,10 @@ def export_given(
     generation = generation_for(repository / NAME, version, generation)
     kind, network = network_of(_read_weights(weights), str(weights))
     labels = _read_names(names)
-    classes = _classes(network)
-    if len(labels) != classes:
-        raise BadSettings(f"{names}: {len(labels)} names, and {weights} has {classes} classes: give one name a line")
+    if len(labels) != network.classes:
+        raise BadSettings(
+            f"{names}: {len(labels)} names, and {weights} has {network.classes} classes: give one name a line"
+        )
     inputs, left_out = read_photos(photos, SIDE)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -69,7 +70,7 @@ def export_given(
         install(folder, repository, version)
     return {
         "network": kind,
-        "classes": classes,
+        "classes": network.classes,
         "generation": generation,
         "photos": len(inputs),
         "photos_left_out": left_out,
@@ -88,12 +89,6 @@ def _read_weights(path: Path) -> dict[str, Any]:
     if not isinstance(weights, dict) or not all(isinstance(name, str) for name in weights):
         raise BadSettings(f"{path}: not a state dictionary: save `network.state_dict()`")
     return weights
-
-
-def _classes(network: torch.nn.Module) -> int:
-    last = list(network.modules())[-1]
-    assert isinstance(last, torch.nn.Linear)
-    return last.out_features
 
 
 def _read_names(path: Path) -> list[str]:

@@ -36,6 +36,7 @@ from training.layers.masked_words import MaskedWords, hide
 from training.layers.piece_encoder import load_encoder
 from training.systems.msb import SIZES, small_bert
 from training.zoo.recipe import Training
+from training.zoo.run_lock import only_here
 from training.zoo.trainer import learning_rate_share
 
 LONGEST = 128
@@ -95,15 +96,22 @@ class Pretraining:
         self.place = Place()
 
     def fit(self) -> Path:
-        """Trains to the end, from the beginning or from where the run was left; returns the encoder's folder."""
-        self.run.mkdir(parents=True, exist_ok=True)
-        self._resume()
-        while self.place.stage < len(self.stages):
-            stage = self.stages[self.place.stage]
-            while self.place.epoch < stage.epochs:
-                self._train_epoch(stage)
-            self.place = Place(self.place.stage + 1)
-            self._save()
+        """Trains to the end, from the beginning or from where the run was left; returns the encoder's folder.
+
+        Raises:
+            BadSettings: another process trains there.
+        """
+        with only_here(self.run):
+            self._resume()
+            while self.place.stage < len(self.stages):
+                stage = self.stages[self.place.stage]
+                while self.place.epoch < stage.epochs:
+                    self._train_epoch(stage)
+                self.place = Place(self.place.stage + 1)
+                self._save()
+            return self._finish()
+
+    def _finish(self) -> Path:
         # Written beside and renamed: a folder that is there is whole.
         folder, partial = self.run / "encoder", self.run / "encoder.partial"
         self.model.encoder.save_pretrained(partial)

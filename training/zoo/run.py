@@ -26,6 +26,7 @@ from training.systems.base import Sizes, System
 from training.zoo import feature_run
 from training.zoo.pretrain import Plan, pretrain
 from training.zoo.recipe import Recipe
+from training.zoo.run_lock import only_here
 from training.zoo.trainer import Part, Trainer, predict
 from workers.hashtags import HashtagSegmenter
 
@@ -147,8 +148,16 @@ class Trained:
 
 
 def train(row: Row, run: Path, cache: Path = CACHE) -> Trained:
-    """Trains a row into a folder, or goes on where it was left."""
-    run.mkdir(parents=True, exist_ok=True)
+    """Trains a row into a folder, or goes on where it was left.
+
+    Raises:
+        BadSettings: the folder is of another row, or another process trains there.
+    """
+    with only_here(run):
+        return _train(row, run, cache)
+
+
+def _train(row: Row, run: Path, cache: Path) -> Trained:
     _refuse_another(row, run)
     partial = run / f"{ROW_FILE}.partial"
     partial.write_text(row.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -15,6 +15,7 @@ from training.systems import build
 from training.systems.base import Sizes
 from training.zoo import pretrain as module
 from training.zoo.pretrain import Place, Plan, Pretraining, Stage, order, pad, pretrain, read_pieces, without_urls
+from training.zoo.run_lock import only_here
 
 MASK, PIECES = 4, 40
 
@@ -111,6 +112,12 @@ def test_a_killed_run_ends_as_an_unbroken_one(plan, tmp_path, monkeypatch):
     assert weights[0] == weights[1]
     lines = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
     assert [(line["stage"], line["epoch"]) for line in lines] == [("tweets", 1), ("tweets", 2), ("ner text", 1)]
+
+
+def test_two_processes_do_not_train_one_encoder(plan, tmp_path):
+    with only_here(tmp_path / "run"), pytest.raises(BadSettings, match="run: another process is training there"):
+        Pretraining(plan, stages(), [], tmp_path / "run").fit()
+    assert not (tmp_path / "run" / "encoder").exists()
 
 
 def test_a_finished_run_is_not_trained_again(plan, tmp_path):

@@ -19,6 +19,7 @@ from training.zoo.recipe import CONFIGS, Recipe
 from training.zoo.record import make_record, read_records, write_record
 from training.zoo.rows import Group, all_runs, read_groups, read_published, read_recipe
 from training.zoo.run import Row, prepare, read_row, restore, train
+from training.zoo.run_lock import only_here
 from training.zoo.speed import read_speed
 
 
@@ -76,6 +77,13 @@ def test_words_of_captions_and_of_hashtags_have_their_vectors(encoder, tmp_path,
     for word, value in vectors.items():
         number = torch.tensor([[prepared.views.vocabulary.word(word)]])
         assert table(number).tolist() == [[[value, value]]], word
+
+
+def test_two_processes_do_not_train_into_one_folder(encoder, tmp_path):
+    with only_here(tmp_path / "run"), pytest.raises(BadSettings, match="run: another process is training there"):
+        train(row(encoder), tmp_path / "run", tmp_path / "cache")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+    assert train(row(encoder, epochs=1), tmp_path / "run", tmp_path / "cache").epochs == 1
 
 
 def test_a_run_that_was_stopped_ends_as_an_unbroken_one(encoder, tmp_path):

@@ -264,6 +264,8 @@ async def test_cancelling_at_any_moment_loses_and_doubles_nothing() -> None:
         await asyncio.wait([task])
         cancelled += task.cancelled() and pieces.cursors.get("jsonl:list") != str(len(events))
     assert cancelled >= 5
+    # A busy machine may not come to the end in pieces.
+    await run(ListSource(events), pieces)
     assert pieces.posts == whole.posts
     assert pieces.cursors == whole.cursors
     written = [change for change in pieces.changes if not isinstance(change, Deletion)]

@@ -27,6 +27,7 @@ from training.configuration import write_configuration
 from training.datasets import load_examples
 from training.development import score_development
 from training.model_card import measure, write_card
+from training.onnx_files import forget_origin
 from training.systems.three_segment_tagger import SEGMENTS, ThreeSegmentTagger
 from workers.decoder import TAGS
 from workers.encoding import BUCKET, FEATURES, MAX_LENGTH, Encoder
@@ -91,6 +92,7 @@ def export_onnx(network: ThreeSegmentTagger, path: Path) -> None:
         external_data=False,
         verbose=False,
     )
+    forget_origin(path)
 
 
 def quantize(source: Path, target: Path, encoder: Encoder, segment: Segment, seed: int) -> None:

@@ -20,6 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from training.image.configuration import require_room, write_configuration
 from training.image.network import ServedNetwork
+from training.onnx_files import forget_origin
 from workers.image_encoder import Pixels
 from workers.image_repository import NAME, read_description
 from workers.repository import GPU_MODEL, MODEL
@@ -54,6 +55,7 @@ def export_onnx(served: ServedNetwork, side: int, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+    forget_origin(path)
 
 
 def quantize(source: Path, target: Path, inputs: Sequence[Pixels]) -> None:

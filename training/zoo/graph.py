@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tagstream.errors import BadSettings
 from training.inputs.batch import Batch
 from training.inputs.vocabulary import LONGEST_WORD
+from training.onnx_files import forget_origin
 from training.systems.base import System
 from training.zoo.onnx_recurrent import with_recurrent_nodes
 
@@ -95,6 +96,7 @@ def write_graph(system: System, visual_width: int, most_pieces: int, path: Path)
         for value in [value for value in inputs if not value.uses()]:
             inputs.remove(value)
         program.save(path)
+    forget_origin(path)
     return tuple(str(value.name) for value in inputs)
 
 

@@ -5,9 +5,11 @@ what the records say, so a figure whose record is gone does not stay.
 """
 
 import statistics
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tagstream.errors import TagstreamError
 from training.zoo.cases import cases_section
 from training.zoo.plots import plots_of
 from training.zoo.record import Record, read_records
@@ -176,4 +178,7 @@ def _against(record: Record, baseline: Record | None) -> list[str]:
 
 
 if __name__ == "__main__":
-    write_page()
+    try:
+        write_page()
+    except TagstreamError as error:
+        sys.exit(f"error: {error}")

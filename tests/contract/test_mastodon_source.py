@@ -16,6 +16,7 @@ from network_contract import (
     QUICK,
     SILENCE_SECONDS,
     NetworkContract,
+    client_sockets,
     read,
     read_ids,
     until,
@@ -344,3 +345,12 @@ async def test_a_refused_subscription_is_told(server: MastodonServer) -> None:
     async with reading(server, "transport=websocket") as source:
         with pytest.raises(BadSettings):
             await source.next_batch(1)
+
+
+async def test_a_spare_connection_is_given_back_long_before_the_client_library_would(server: MastodonServer) -> None:
+    await server.publish(1)
+    async with reading(server, "transport=websocket") as source:
+        await read_ids(source, 1)
+        # aiohttp keeps one for 15 s at the least where it is not told otherwise.
+        async with asyncio.timeout(10):
+            await until(lambda: client_sockets(server.port) == 1)

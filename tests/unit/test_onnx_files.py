@@ -48,6 +48,7 @@ def test_notes_are_taken_out_everywhere_and_the_answers_stay(written: Path) -> N
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parts[-3]}-{path.name}")
 def test_what_ships_names_no_file_of_the_machine_that_wrote_it(path: Path) -> None:
+    # Longer than what weights spell by chance.
     content = path.read_bytes()
     assert b"stack_trace" not in content
-    assert b".py" not in content
+    assert b"site-packages" not in content

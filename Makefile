@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo test bench chaos stack-up stack-down compose-env zoo zoo-check lint docs lock
+.PHONY: help setup setup-all demo test test-deep bench chaos stack-up stack-down compose-env zoo zoo-check lint docs lock
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock"
@@ -23,6 +23,9 @@ demo: setup  ## tag a feed, index it under demo/, show what was found; FEED=my.j
 
 test: setup-all  ## every test
 	@.venv/bin/python -m pytest
+
+test-deep: setup-all  ## what takes minutes: fuzzing for exceptions and for time
+	@.venv/bin/python -m pytest tests/deep
 
 bench: setup-all  ## measure the whole pipeline beside the model alone and a transformers pipeline
 	@.venv/bin/tagstream bench local

@@ -26,6 +26,7 @@ from typing import Literal, cast
 
 from tagstream.analysis import Phrase, phrase, tag
 from tagstream.errors import BadSettings
+from tagstream.languages import language_tag
 from tagstream.posts import ENTITY_TYPES, EntityType, clean_text, fold_key
 
 MAX_QUERY_LENGTH = 2_000
@@ -238,6 +239,10 @@ def _feature(value: str) -> str:
     return value.lower()
 
 
+def _language(value: str) -> str:
+    return (language_tag(value) or value).lower()
+
+
 def _lower(value: str) -> str:
     return value.strip().lower()
 
@@ -248,7 +253,7 @@ _VALUES: dict[str, Callable[[str], str]] = {
     "hashtag": tag,
     "author": author_handle,
     "source": _lower,
-    "lang": _lower,
+    "lang": _language,
     "label": fold_key,
     "degraded": _lower,
 }

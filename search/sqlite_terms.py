@@ -11,6 +11,7 @@ from hashlib import blake2b
 
 from search.query import AnyOf, Clause, Field, Leaf, Named, ParsedQuery, Without, author_handle
 from tagstream.analysis import Phrase, post_terms, tag
+from tagstream.languages import UNDETERMINED, spellings_found
 from tagstream.posts import ENTITY_TYPES, TaggedPost, fold_key
 
 MAX_ENTITY_MARKS = 1_000
@@ -61,8 +62,8 @@ def _marks(post: TaggedPost) -> Iterator[str]:
         yield mark("author", author_handle(post.author.id))
         if post.author.handle:
             yield mark("author", author_handle(post.author.handle))
-    if post.lang:
-        yield mark("lang", post.lang.lower())
+    for spelling in spellings_found(post.lang or UNDETERMINED):
+        yield mark("lang", spelling)
     for entity in post.entities[:MAX_ENTITY_MARKS]:
         yield mark(entity.type, entity.key)
         yield mark("type", entity.type)

@@ -104,6 +104,15 @@ class ReadingContract:
         assert await found(index, "", source="jsonl") == ["b"]
         assert await found(index, "has:video") == await found(index, "source:host.example") == []
 
+    async def test_8i_2_a_language_is_found_however_it_is_asked_for(self, index: EntityIndex) -> None:
+        await write(index, *(tagged(lang, lang=lang) for lang in ("en", "en-US", "zh-Hant-TW", "enm")), tagged("none"))
+        for query in ("lang:en", "lang:EN", "lang:English", "lang:eng"):
+            assert sorted(await found(index, query)) == ["en", "en-US"]
+        assert await found(index, "lang:en_us") == ["en-US"]
+        assert await found(index, "lang:zh") == await found(index, "lang:zh-Hant") == ["zh-Hant-TW"]
+        assert await found(index, "lang:und") == ["none"]
+        assert await found(index, "lang:zh-Hans") == []
+
     async def test_8j_time_begins_with_since_and_ends_before_until(self, index: EntityIndex) -> None:
         await write(index, *(tagged(str(minute), minute=minute) for minute in range(4)))
         second, third = START + timedelta(minutes=1), START + timedelta(minutes=3)

@@ -245,8 +245,9 @@ def test_embeds_of_any_shape_cost_nothing_but_themselves(embed: object) -> None:
     [
         (["en"], ("en",)),
         (["pt-BR", "en"], ("pt-BR", "en")),
-        (["en", "de", "fr", "it"], ("en", "de", "fr")),
-        (["", "english language", 5, None], ()),
+        (["en", "de", "fr", "it"], ("en", "de", "fr", "it")),
+        (["", "english please", 5, None, "en_us"], ("en-US",)),
+        (["", 5, None], ()),
         ("en", ()),
         (None, ()),
     ],

@@ -7,7 +7,6 @@ Facets count UTF-8 bytes. One that begins or ends inside a character, is reverse
 an earlier one is dropped singly. Labels that authors put on their own posts are passed over.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 from ingest.sources.bluesky.names import cid_of, post_id_of_uri
 from tagstream.hashtag_spans import hashtags_of
+from tagstream.languages import MAX_LANGUAGES, language_tags
 from tagstream.posts import MAX_MEDIA, Hashtag, Media, clean_text
 
 Record = Mapping[str, Any]
@@ -29,7 +29,6 @@ MAX_SIDE = 100_000
 CLOCKS_DIFFER = timedelta(minutes=5)
 IMAGES = "https://cdn.bsky.app"
 
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 _FACET = "app.bsky.richtext.facet"
 
 
@@ -60,13 +59,11 @@ def created_at(record: Record, committed: datetime) -> datetime:
 
 
 def languages_of(record: Record) -> tuple[str, ...]:
-    """The languages that the author names, the first of them first; three at most, as the network allows."""
+    """The languages that the author names, the first of them first."""
     langs = record.get("langs")
     if not isinstance(langs, list):
         return ()
-    return tuple(
-        one for one in langs[:3] if isinstance(one, str) and len(one) <= 35 and _LANGUAGE.fullmatch(one) is not None
-    )
+    return language_tags(one for one in langs[:MAX_LANGUAGES] if isinstance(one, str))
 
 
 def replied_to(record: Record) -> str | None:

@@ -55,6 +55,7 @@ from ingest.sources.jsonl.fields import (
     source_of,
     source_of_native_ids,
 )
+from tagstream.languages import language_tag
 from tagstream.posts import CONTRACT_VERSION, AccountStatus, Deletion, Erasure, Event, Hashtag, Post, dead_letter
 
 DEFAULT_SOURCE = "jsonl"
@@ -170,7 +171,7 @@ def _assemble(
         created_at=created_at(fields),
         revision=0 if fields.get("revision") is None else fields["revision"],
         text=text,
-        lang=optional_text(fields, "lang"),
+        lang=language_tag(optional_text(fields, "lang") or ""),
         url=optional_text(fields, "url"),
         media=media_of(fields.get("media")),
         reply_to=reply_to,

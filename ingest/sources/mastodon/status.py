@@ -22,6 +22,7 @@ from ingest.sources.html_text import HtmlText, html_to_text
 from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, build, native, refuse, short
 from tagstream.analysis import tag as folded_tag
 from tagstream.hashtag_spans import hashtags_of
+from tagstream.languages import language_tag
 from tagstream.posts import (
     MAX_MEDIA,
     MAX_REVISION,
@@ -81,7 +82,7 @@ def read_status(fields: Fields, source: str) -> Post | PassedOver:
         created_at=_moment(fields, "created_at"),
         revision=_revision(fields),
         text=text,
-        lang=_short_text(fields.get("language"), 35),
+        lang=language_tag(_short_text(fields.get("language"), 35) or ""),
         url=_address(fields.get("url")) or _address(fields.get("uri")),
         media=_media(fields.get("media_attachments")),
         reply_to=None if reply_to is None else native_id(source, status_id(reply_to)),

@@ -17,6 +17,7 @@ from typing import Any
 
 from ingest.sources.jsonl.fields import Fields, LineFault, build, listed_hashtags, refuse, short
 from tagstream.hashtag_spans import hashtags_of
+from tagstream.languages import language_tag
 from tagstream.posts import (
     MAX_MEDIA,
     MAX_TEXT_LENGTH,
@@ -38,8 +39,6 @@ _FIRST_SNOWFLAKE = 29_700_859_247
 _ID = re.compile(r"[0-9]{1,19}")
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,50}")
 _KINDS = {"photo": "photo", "animated_gif": "animation", "video": "video"}
-# What X writes for texts that are in no language (only hashtags, only links), and for two under their old codes.
-_LANGUAGES = dict.fromkeys(("qam", "qct", "qht", "qme", "qst", "zxx", "art"), "und") | {"in": "id", "iw": "he"}
 
 
 def is_id(value: object) -> bool:
@@ -135,7 +134,7 @@ def language_of(value: object) -> str | None:
         return None
     if not isinstance(value, str):
         refuse(LineFault.BAD_FIELD, f"lang is {short(value)}, it must be a string")
-    return _LANGUAGES.get(value, clean_text(value))
+    return language_tag(value)
 
 
 def handle_of(value: object) -> str | None:

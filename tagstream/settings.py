@@ -350,6 +350,14 @@ class Settings(BaseModel):
         ),
     ] = ()
 
+    sandbox_required: Annotated[
+        bool,
+        Field(
+            description="Whether pictures and documents from outside are refused where the kernel gives no filter of "
+            "system calls (seccomp) to the process that reads them. Where it gives none and this is off, a warning "
+            "says so once, and limits alone hold.",
+        ),
+    ] = False
     media_fetch: Annotated[
         bool | None,
         Field(

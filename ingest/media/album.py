@@ -91,7 +91,9 @@ def open_album(settings: Settings) -> Album:
         allowed=parse_endpoints(settings.media_allowed),
     )
     decoders = Decoders(
-        settings.media_decoders, DecodeLimits(settings.media_max_pixels, memory_for(settings.media_max_pixels))
+        settings.media_decoders,
+        DecodeLimits(settings.media_max_pixels, memory_for(settings.media_max_pixels)),
+        filter_required=settings.sandbox_required,
     )
     return Album(fetcher, decoders, settings.media_cache_bytes)
 

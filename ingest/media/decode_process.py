@@ -1,25 +1,16 @@
-"""The process that decodes: pictures in, size and thumbnail out, and no right to anything else.
+"""What decodes, inside a sandbox: a picture in, its size and thumbnail out.
 
-It reads requests from its standard input and writes answers to its standard output; both are pipes that were open
-before it gave up its rights. From then on it can open no file and no socket (no new descriptor at all), start no
-process, gain no privilege, write no file, and use no more memory and time than one picture may cost. It ends with its
-standard input.
-
-Imports nothing of tagstream, so that it starts fast and holds no secret. Everything that decoding needs is imported
-before the rights are given up, because an import opens files.
+Imports nothing of tagstream, so that it starts fast and holds no secret. Everything that decoding needs is imported in
+`warm_up`, because once its process is locked down nothing can be.
 
 ::
 
-    request  format (1 byte), length (4), content
-    answer   verdict (1), width (4), height (4), length (4), thumbnail     numbers are big-endian
+    request  format (1 byte), most pixels (4), longest side (4), content
+    answer   verdict (1), width (4), height (4), thumbnail     numbers are big-endian
 """
 
-import ctypes
 import io
-import os
-import resource
 import struct
-import sys
 import warnings
 
 from PIL import (
@@ -35,9 +26,8 @@ from PIL import (
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 FOUND, UNDECODABLE, TOO_MANY_PIXELS, TOO_COSTLY = range(4)
-REQUEST = struct.Struct(">BI")
-ANSWER = struct.Struct(">BIII")
-READY = ANSWER.pack(FOUND, 0, 0, 0)
+REQUEST = struct.Struct(">BII")
+ANSWER = struct.Struct(">BII")
 
 THUMBNAIL_SIDE = 256
 THUMBNAIL_BYTES = 64 * 1024
@@ -53,7 +43,6 @@ _TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDES_SWAPPED = frozenset({5, 6, 7, 8})
-_PR_SET_NO_NEW_PRIVS = 38
 # Those that pictures in the warm-up do not reach are named here, so that they are imported before it.
 PLUGINS = (GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
 
@@ -124,8 +113,15 @@ def _encoded(image: Image.Image) -> bytes:
     return encoded
 
 
+def handle(request: bytes) -> bytes:
+    """The answer to one request."""
+    kind, max_pixels, max_side = REQUEST.unpack_from(request)
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    return answer_to(request[REQUEST.size :], FORMATS[kind], max_pixels, max_side)
+
+
 def answer_to(content: bytes, kind: str, max_pixels: int, max_side: int) -> bytes:
-    """The answer, as it goes over the pipe."""
+    """The verdict on a picture, and what there is of it."""
     verdict, width, height, thumbnail = UNDECODABLE, 0, 0, b""
     try:
         width, height, thumbnail = thumbnail_of(content, kind, max_pixels, max_side)
@@ -137,11 +133,13 @@ def answer_to(content: bytes, kind: str, max_pixels: int, max_side: int) -> byte
     except Exception as error:  # whatever a decoder makes of hostile bytes: they are no picture to us
         if "memory" in str(error):
             verdict = TOO_COSTLY
-    return ANSWER.pack(verdict, width, height, len(thumbnail)) + thumbnail
+    return ANSWER.pack(verdict, width, height) + thumbnail
 
 
 def warm_up() -> None:
     """Decodes one picture of each format, so that whatever is imported or allocated at first use is there."""
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     for kind in FORMATS:
         buffer = io.BytesIO()
         exif = Image.Exif()
@@ -149,59 +147,3 @@ def warm_up() -> None:
         Image.new("P" if kind == "GIF" else "RGB", (300, 2)).save(buffer, kind, exif=exif)
         answer_to(buffer.getvalue(), kind, 1_000_000, 1_000)
         answer_to(buffer.getvalue()[:-20], kind, 1_000_000, 1_000)
-
-
-def give_up_rights(memory_bytes: int) -> None:
-    """Leaves this process what decoding needs: memory up to a limit, time picture by picture, and its two pipes."""
-    if sys.platform == "linux" and ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "PR_SET_NO_NEW_PRIVS was refused")
-    for limit, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_NOFILE, 0),
-        (resource.RLIMIT_AS, memory_bytes),
-    ):
-        resource.setrlimit(limit, (value, value))
-
-
-def allow_processor_time(seconds: int) -> None:
-    """For the next picture; beyond that the kernel ends this process, wherever in a decoder it is."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(usage.ru_utime + usage.ru_stime) + 1 + seconds, hard))
-
-
-def _read(size: int) -> bytes:
-    """Exactly so many bytes of standard input; ends the process at its end."""
-    parts = bytearray()
-    while len(parts) < size:
-        part = os.read(0, min(size - len(parts), 1 << 20))
-        if not part:
-            os._exit(0)
-        parts += part
-    return bytes(parts)
-
-
-def _write(data: bytes) -> None:
-    while data:
-        data = data[os.write(1, data) :]
-
-
-def main(max_pixels: int, max_side: int, memory_bytes: int, processor_seconds: int) -> None:
-    """Answers requests until standard input ends."""
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
-    Image.MAX_IMAGE_PIXELS = max_pixels
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    warm_up()
-    give_up_rights(memory_bytes)
-    _write(READY)
-    while True:
-        kind, length = REQUEST.unpack(_read(REQUEST.size))
-        content = _read(length)
-        allow_processor_time(processor_seconds)
-        _write(answer_to(content, FORMATS[kind], max_pixels, max_side))
-
-
-if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))

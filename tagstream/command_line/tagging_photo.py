@@ -28,7 +28,7 @@ def with_photo(post: Post, path: Path, settings: Settings) -> tuple[Post, Sight]
         BadSettings: it is no photo that a feed's would be taken for.
     """
     content = _content(path, settings.media_max_bytes)
-    decoded = asyncio.run(_decoded(path, content, settings.media_max_pixels))
+    decoded = asyncio.run(_decoded(path, content, settings))
     photo = Media(
         alt=post.media[0].alt if post.media else None,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -55,11 +55,12 @@ def _content(path: Path, most: int) -> bytes:
     return content
 
 
-async def _decoded(path: Path, content: bytes, max_pixels: int) -> Decoded:
+async def _decoded(path: Path, content: bytes, settings: Settings) -> Decoded:
     kind: Format | None = sniff(content[:SNIFFED_BYTES])
     if kind is None:
         raise BadSettings(f"--photo {path}: neither JPEG, PNG, WebP nor GIF")
-    decoders = Decoders(1, DecodeLimits(max_pixels, memory_for(max_pixels)))
+    limits = DecodeLimits(settings.media_max_pixels, memory_for(settings.media_max_pixels))
+    decoders = Decoders(1, limits, filter_required=settings.sandbox_required)
     try:
         return await decoders.decode(content, kind)
     except PhotoRefused as refusal:

@@ -1,0 +1,195 @@
+"""One child as its parent sees it: started, asked one thing at a time, watched, ended.
+
+Owns the limits of one request. After anything but a whole answer in time the child has ended: its answer, yet to come,
+would be taken for that of the next request. Believes nothing that a child says beyond the bounds it was given.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+
+from ingest.sandbox import lock_down, program
+from ingest.sandbox.errors import Died, HandlerFailed, NotStarted, StoodStill, TooCostly
+
+START_SECONDS = 20.0
+_SHORTEST_WATCH_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a child may use, and one request may cost.
+
+    `processor_seconds` are its own; `still_seconds` are by the clock, for a machine that is busy. `niceness`: how far
+    it stands behind other processes.
+    """
+
+    memory_bytes: int
+    processor_seconds: float
+    still_seconds: float = 20.0
+    answer_bytes: int = 16 * 1024 * 1024
+    niceness: int = 0
+
+
+class Child:
+    """One process, one request at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process, limits: Limits) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        self._requests = process.stdin
+        self._answers = process.stdout
+        self._limits = limits
+        self._began = self.processor_seconds
+        self.asked = 0
+        self.filtered = False
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        return self._process.returncode is not None
+
+    @property
+    def processor_seconds(self) -> float:
+        """What it has used so far; where the system does not tell, what has passed: never less than it used."""
+        if sys.platform == "linux" and not self.ended:
+            try:
+                # As clock_getcpuclockid(3) makes it; Python gives that of threads alone.
+                return time.clock_gettime((~self.pid << 3) | 2)
+            except OSError:  # it has just ended
+                return 0.0
+        return time.monotonic()
+
+    @property
+    def used_seconds(self) -> float:
+        """How much processor time it has used since it was started."""
+        return self.processor_seconds - self._began
+
+    @classmethod
+    async def start(cls, module: str, limits: Limits) -> "Child":
+        """A child that has imported the module, has locked itself down and is ready.
+
+        Raises:
+            NotStarted: it did not come so far; the message says why.
+        """
+        lock_down.keep_memory_private()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                program.__file__,
+                json.dumps(_order(module, limits)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={"MALLOC_ARENA_MAX": "1"},
+                cwd="/",
+                start_new_session=True,  # an interrupt from the terminal is for us to handle
+            )
+        except OSError as error:
+            raise NotStarted(f"no process for {module} could be started: {error}") from error
+        child = cls(process, limits)
+        try:
+            await child._become_ready(module)
+        except BaseException:
+            await child.end()
+            raise
+        return child
+
+    async def ask(self, request: bytes) -> bytes:
+        """The answer.
+
+        Raises:
+            HandlerFailed: the module's code raised.
+            TooCostly: it took more processor time or memory than it may.
+            StoodStill: no answer came in time.
+            Died: the child ended, or gave none that could be.
+        """
+        self.asked += 1
+        exchange = asyncio.ensure_future(self._exchange(request))
+        try:
+            status, answer = await self._watched(exchange)
+        except BaseException:
+            exchange.cancel()
+            await asyncio.gather(exchange, return_exceptions=True)
+            await self.end()
+            raise
+        if status == program.ANSWERED:
+            return answer
+        if status == program.FAILED:
+            raise HandlerFailed(answer[: program.MESSAGE_BYTES].decode("utf-8", "replace"))
+        if status == program.NO_MEMORY:
+            raise TooCostly(f"more than {self._limits.memory_bytes:,} bytes of memory")
+        await self.end()
+        raise Died(f"an answer of a kind ({status}) that there is none of")
+
+    async def end(self) -> None:
+        """Ends it, if it has not ended."""
+        if self._process.returncode is None:
+            self._process.kill()
+        self._requests.close()
+        await self._process.wait()
+        # Both pipes are closed by now; reading to the end lets the transport notice.
+        await self._answers.read()
+
+    async def _become_ready(self, module: str) -> None:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                status, answer = await self._read_answer()
+        except TimeoutError as error:
+            raise NotStarted(f"a process for {module} was not ready within {START_SECONDS:g} s") from error
+        except Died as error:
+            raise NotStarted(f"a process for {module} ended while it started") from error
+        if status != program.READY or len(answer) != 1:
+            said = answer[: program.MESSAGE_BYTES].decode("utf-8", "replace") if status == program.NOT_STARTED else ""
+            raise NotStarted(f"a process for {module} is not ready: {said or 'it says something else'}")
+        self.filtered = bool(answer[0] & lock_down.FILTERED)
+
+    async def _watched(self, exchange: "asyncio.Future[tuple[int, bytes]]") -> tuple[int, bytes]:
+        """The exchange's outcome, unless it costs too much; looked at as seldom as that allows."""
+        limits = self._limits
+        until = time.monotonic() + limits.still_seconds
+        allowed = self.processor_seconds + limits.processor_seconds
+        while True:
+            left = min(allowed - self.processor_seconds, until - time.monotonic())
+            await asyncio.wait({exchange}, timeout=max(left, _SHORTEST_WATCH_SECONDS))
+            if exchange.done():
+                return exchange.result()
+            if self.processor_seconds >= allowed:
+                raise TooCostly(f"more than {limits.processor_seconds:g} s of processor time")
+            if time.monotonic() >= until:
+                raise StoodStill(f"no answer within {limits.still_seconds:g} s")
+
+    async def _exchange(self, request: bytes) -> tuple[int, bytes]:
+        try:
+            self._requests.write(program.REQUEST.pack(len(request)))
+            self._requests.write(request)
+            await self._requests.drain()
+        except OSError as error:
+            raise Died("the child has ended") from error
+        return await self._read_answer()
+
+    async def _read_answer(self) -> tuple[int, bytes]:
+        try:
+            status, length = program.ANSWER.unpack(await self._answers.readexactly(program.ANSWER.size))
+            if length > self._limits.answer_bytes:
+                raise Died(f"an answer of {length:,} bytes, more than {self._limits.answer_bytes:,}")
+            return status, await self._answers.readexactly(length)
+        except (asyncio.IncompleteReadError, OSError) as error:
+            raise Died("the child has ended") from error
+
+
+def _order(module: str, limits: Limits) -> program.Order:
+    return {
+        "module": module,
+        "path": [os.path.abspath(entry) for entry in sys.path],
+        "parent": os.getpid(),
+        "memory_bytes": limits.memory_bytes,
+        "niceness": limits.niceness,
+    }

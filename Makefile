@@ -31,7 +31,7 @@ bench: setup-all  ## measure the whole pipeline beside the model alone and a tra
 	@.venv/bin/tagstream bench local
 
 chaos: setup-all  ## the fall of every server, then random faults for an hour; SECONDS_OF_CHAOS=N for another time
-	@SECONDS_OF_CHAOS="$${SECONDS_OF_CHAOS:-3600}" .venv/bin/python -m pytest tests/chaos/stack/whole_stack.py tests/chaos/stack/hour.py
+	@SECONDS_OF_CHAOS="$${SECONDS_OF_CHAOS:-3600}" .venv/bin/python -m pytest tests/chaos/stack/test_whole_stack.py tests/chaos/stack/hour.py
 
 stack-up: setup  ## start real Kafka, Elasticsearch and Triton on 127.0.0.1, without Docker; STACK=name for another one
 	@.venv/bin/python -m ops.stack up --name "$${STACK:-default}"

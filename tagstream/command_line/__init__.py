@@ -2,7 +2,7 @@
 
 Standard output carries answers and nothing else; progress, notes and errors go to standard error. The heavy imports
 (models, indices) stand inside the commands, so that `--help` answers at once; the lighter ones stand inside `main`,
-where a Ctrl-C finds somebody who answers it.
+where a Ctrl-C or a SIGTERM finds somebody who answers it.
 """
 
 import sys
@@ -10,7 +10,12 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from tagstream.command_line.startup import open_missing_streams, was_interrupted
+from tagstream.command_line.startup import (
+    open_missing_streams,
+    stop_in_order_on_sigterm,
+    was_interrupted,
+    was_terminated,
+)
 
 _INTERRUPTED = 130
 
@@ -28,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
+        stop_in_order_on_sigterm(arguments)
         open_missing_streams()
         from tagstream.command_line.application import application
         from tagstream.command_line.failures import run_guarded
@@ -36,6 +42,7 @@ def _run(arguments: Sequence[str]) -> int:
     except BaseException as error:
         if not was_interrupted(error):
             raise
+        ended = "stopped" if was_terminated() else "interrupted"
         with suppress(OSError):
-            print("interrupted: nothing more was done", file=sys.stderr)
-        return _INTERRUPTED
+            print(f"{ended}: nothing more was done", file=sys.stderr)
+        return 0 if was_terminated() else _INTERRUPTED

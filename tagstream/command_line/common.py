@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from search.index import EntityIndex
 from tagstream.command_line.failures import Interrupted, Invocation, say
+from tagstream.command_line.startup import note_sigterm, was_terminated
 from tagstream.errors import BadSettings
 from tagstream.posts import path_as_text
 from tagstream.settings import Settings, load_settings, reference_line
@@ -163,8 +164,12 @@ async def opened_index(settings: Settings, *, create: bool = False) -> AsyncIter
         await index.close()
 
 
-def run_until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, Answer]]) -> Answer:
+def run_until_stopped(
+    work: Callable[[asyncio.Event], Coroutine[Any, Any, Answer]], *, is_service: bool = False
+) -> Answer:
     """Runs `work`, whose event the first SIGINT or SIGTERM sets, so that it can finish what is in flight.
+
+    SIGTERM is the orderly end of a service, which then exits with 0; of any other work it is an interruption.
 
     Raises:
         Interrupted: a second signal came: the work was cut short.
@@ -174,7 +179,9 @@ def run_until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, Answer
         stop = asyncio.Event()
         task = asyncio.current_task()
 
-        def on_signal() -> None:
+        def on_signal(number: signal.Signals) -> None:
+            if is_service and number == signal.SIGTERM:
+                note_sigterm()
             if stop.is_set() and task is not None:
                 task.cancel()
             elif not stop.is_set():
@@ -184,10 +191,15 @@ def run_until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, Answer
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, on_signal)
+                loop.add_signal_handler(number, on_signal, number)
+        if was_terminated():  # before anybody could be told
+            stop.set()
         return await work(stop)
 
     try:
-        return asyncio.run(guarded())
+        answer = asyncio.run(guarded())
+        if was_terminated():  # the loop has given the signal back its default: it would end the report of the work
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        return answer
     except asyncio.CancelledError:
         raise Interrupted("stopped at once; what was not finished is read again by the next run") from None

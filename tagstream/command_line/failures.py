@@ -1,6 +1,8 @@
 """What an error becomes: one line on standard error and an exit code. The only place that catches everything.
 
 0 done      1 fatal      2 usage      3 an input that cannot be read      4 a service unavailable      130 interrupted
+
+SIGTERM ends a service (`run`, `ingest`, `worker`) in order, with 0.
 """
 
 import errno
@@ -15,7 +17,7 @@ from typing import TextIO
 
 import click
 
-from tagstream.command_line.startup import was_interrupted
+from tagstream.command_line.startup import was_interrupted, was_terminated
 from tagstream.errors import Fatal, Retryable, TagstreamError
 
 FATAL, USAGE, UNAVAILABLE, INTERRUPTED = 1, 2, 4, 130
@@ -65,9 +67,9 @@ def _report(error: BaseException) -> int:
         case click.ClickException():
             return _say(error.format_message(), USAGE)
         case Interrupted():
-            return _say(str(error), INTERRUPTED, kind="interrupted")
+            return _say_stopped(str(error))
         case click.Abort() | KeyboardInterrupt():
-            return _say("nothing more was done", INTERRUPTED, kind="interrupted")
+            return _say_stopped("stopped: nothing more was done")
         case Fatal():
             return _say(str(error), error.exit_code)
         case Retryable():
@@ -82,13 +84,22 @@ def _report(error: BaseException) -> int:
             name = f"{error.filename}: " if error.filename else ""
             return _say(f"{name}{error.strerror or error}", FATAL)
         case _ if was_interrupted(error):
-            return _say("nothing more was done", INTERRUPTED, kind="interrupted")
+            return _say_stopped("stopped: nothing more was done")
     return _say(f"unexpected {type(error).__name__}: {error} (--debug shows where)", FATAL)
 
 
-def _say(message: str, code: int, kind: str = "error") -> int:
+def _say_stopped(message: str) -> int:
+    """SIGTERM is how a service ends: a supervisor that sent it must not take its end for a failure."""
     line = " ".join(message.split())
-    say(f"{kind}: {line}")
+    if was_terminated():
+        say(line)
+        return 0
+    say(f"interrupted: {line.removeprefix('stopped: ')}")
+    return INTERRUPTED
+
+
+def _say(message: str, code: int) -> int:
+    say(f"error: {' '.join(message.split())}")
     return code
 
 

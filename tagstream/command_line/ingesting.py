@@ -62,7 +62,7 @@ def ingest(
                 report = await run.run(stop, shown)
         return report, stop.is_set() and not report.ended
 
-    report, interrupted = run_until_stopped(work)
+    report, interrupted = run_until_stopped(work, is_service=True)
     if as_json:
         write_lines([report_document(report)])
     where = f" at {report.progress.cursor}" if report.progress.cursor else ""

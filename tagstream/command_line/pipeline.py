@@ -55,14 +55,14 @@ def run_feed(
     until_end: bool,
     as_json: bool,
 ) -> None:
-    """Tag a feed and index it, until the feed ends or Ctrl-C.
+    """Tag a feed and index it, until the feed ends, Ctrl-C or SIGTERM.
 
     A second run goes on where the first one stopped, even if that one was killed: nothing is lost and nothing doubles.
     Malformed lines become dead letters and do not stop the run. --json prints the report of the run at its end.
     """
     settings = current_settings(index=index_spec, models=models_spec)
     source = open_feed(source_spec, settings, speed=speed, record=record)
-    report, interrupted = run_source(source, load_tagger(settings), settings, load_eyes(settings))
+    report, interrupted = run_source(source, load_tagger(settings), settings, load_eyes(settings), is_service=True)
     if as_json:
         write_lines([report_document(report)])
     where = f" at {report.cursor}" if report.cursor else ""
@@ -73,7 +73,9 @@ def run_feed(
     note(f"done: {summary(report)}")
 
 
-def run_source(source: Source, tagger: Tagger, settings: Settings, eyes: Eyes | None = None) -> tuple[RunReport, bool]:
+def run_source(
+    source: Source, tagger: Tagger, settings: Settings, eyes: Eyes | None = None, *, is_service: bool = False
+) -> tuple[RunReport, bool]:
     """Runs the pipeline over the source; also whether it was interrupted before the feed ended."""
 
     async def work(stop: asyncio.Event) -> tuple[RunReport, bool]:
@@ -90,7 +92,7 @@ def run_source(source: Source, tagger: Tagger, settings: Settings, eyes: Eyes | 
                 )
         return report, stop.is_set() and not report.ended
 
-    return run_until_stopped(work)
+    return run_until_stopped(work, is_service=is_service)
 
 
 def pipeline_settings(settings: Settings) -> PipelineSettings:

@@ -50,7 +50,7 @@ def worker(index_spec: str | None, models_spec: str | None, kafka: str | None) -
             async with opened_index(settings, create=True) as index:
                 return await run_worker(settings, eyes, tagger, index, stop=stop, say=note)
 
-    unfinished = run_until_stopped(work)
+    unfinished = run_until_stopped(work, is_service=True)
     rest = f"; {unfinished:,} records in flight were not finished and will be read again" if unfinished else ""
     note(f"stopped{rest}")
 

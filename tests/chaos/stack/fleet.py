@@ -85,6 +85,10 @@ class Worker:
             whole, newline, _ = self.effects.read_bytes().rpartition(b"\n")
             yield from map(json.loads, (whole + newline).splitlines())
 
+    def can_be_stopped(self) -> bool:
+        """Whether there is a program yet, and not only an interpreter that looks for it."""
+        return "started" in self.output()
+
     def is_ready(self) -> bool:
         """Whether it says that it is in the group and works."""
         address = re.search(r"http://\S+/health/ready", self.output())

@@ -57,6 +57,7 @@ def fault(kind: str, broker: Any, fleet: Fleet, victim: Any) -> None:
             victim.signal(signal.SIGKILL)
             victim.wait()
         case "stop":
+            fleet.until(victim.can_be_stopped, "the worker's first moment")
             victim.signal(signal.SIGTERM)
             assert victim.wait() == 0, victim.output()
         case "pause":

@@ -78,7 +78,7 @@ def test_a_stopped_worker_finishes_what_it_took_and_nothing_of_it_is_repeated(fl
         fleet.until_written(more)
         strike(fleet, worker, signal.SIGTERM, signal.SIGCONT)
         assert worker.wait() == 0, worker.output()
-        assert "left 0" in worker.output()
+        assert "\nstopped\n" in worker.output(), worker.output()
         assert fleet.lag() > 0, "it was stopped after its work, not in it"
         assert fleet.unacknowledged_effects() == 0
     fleet.publish_some()

@@ -1,6 +1,7 @@
 # Our own processes, for docker-compose.yml: `tagstream ingest`, `tagstream worker` and every other command.
 ARG PYTHON_VERSION
-FROM python:${PYTHON_VERSION}-slim-bookworm AS build
+ARG PYTHON_DIGEST
+FROM python:${PYTHON_VERSION}-slim-bookworm${PYTHON_DIGEST} AS build
 WORKDIR /app
 RUN python -m venv .venv
 COPY requirements/base.txt requirements/
@@ -10,7 +11,7 @@ COPY . .
 RUN .venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
     && .venv/bin/python -m compileall -q tagstream ingest workers search
 
-FROM python:${PYTHON_VERSION}-slim-bookworm
+FROM python:${PYTHON_VERSION}-slim-bookworm${PYTHON_DIGEST}
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin tagstream
 COPY --from=build /app /app
 WORKDIR /data

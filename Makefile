@@ -24,8 +24,8 @@ demo: setup  ## tag a feed, index it under demo/, show what was found; FEED=my.j
 test: setup-all  ## every test
 	@.venv/bin/python -m pytest
 
-test-deep: setup-all  ## what takes minutes: fuzzing for exceptions and for time
-	@.venv/bin/python -m pytest tests/deep
+test-deep: setup-all  ## what takes minutes: fuzzing for exceptions and for time, some rounds of random faults
+	@SECONDS_OF_CHAOS="$${SECONDS_OF_CHAOS:-60}" .venv/bin/python -m pytest tests/deep tests/chaos/stack/hour.py
 
 bench: setup-all  ## measure the whole pipeline beside the model alone and a transformers pipeline
 	@.venv/bin/tagstream bench local

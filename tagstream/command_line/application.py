@@ -27,6 +27,7 @@ def application() -> None:
 
     Settings come from TAGSTREAM_* variables and a TOML file. Exit codes: 0 done, 1 fatal, 2 usage, 3 an input that
     cannot be read, 4 a service unavailable, 130 interrupted.
+    SIGTERM ends run, ingest and worker in order, with 0.
     """
 
 

@@ -72,9 +72,10 @@ def test_versions_come_from_the_one_place(name):
     image = SERVICES[name]["image"]
     if image != "tagstream":
         version = image.split(":", 1)[1]
-        variables = re.findall(r"\$\{(\w+_VERSION)", version)
-        assert len(variables) == 1
+        variables = re.findall(r"\$\{(\w+)", version)
+        assert len(variables) == 2
         assert variables[0] in SHARED
+        assert variables[1].endswith("_DIGEST"), "a tag can be moved: an image may be named by its digest"
         assert not re.search(r"\d", re.sub(r"\$\{[^}]*\}|-py3", "", version))
 
 
@@ -96,7 +97,18 @@ def test_security_is_on_and_no_password_is_in_the_repository():
 
 def test_every_variable_has_a_value_after_compose_env(environment):
     variables = set(re.findall(r"(?<!\$)\$\{(\w+)", FILE.read_text(encoding="utf-8")))
-    assert variables <= read_env(environment).keys()
+    optional = set(re.findall(r"(?<!\$)\$\{(\w+_DIGEST):-\}", FILE.read_text(encoding="utf-8")))
+    assert variables - optional <= read_env(environment).keys()
+
+
+def test_a_digest_of_ours_names_a_whole_image_and_one_of_the_operator_stays(environment):
+    digests = {name: value for name, value in SHARED.items() if name.endswith("_DIGEST")}
+    assert digests.keys() == {"KAFKA_DIGEST", "PYTHON_DIGEST"}
+    assert all(re.fullmatch(r"@sha256:[0-9a-f]{64}", value) for value in digests.values())
+    with environment.open("a") as file:
+        file.write(f"KIBANA_DIGEST=@sha256:{'0' * 64}\n")
+    write_compose_env(environment)
+    assert read_env(environment)["KIBANA_DIGEST"] == f"@sha256:{'0' * 64}"
 
 
 def test_the_environment_keeps_passwords_and_follows_versions(environment):
@@ -110,7 +122,8 @@ def test_the_environment_keeps_passwords_and_follows_versions(environment):
 
 def test_our_image_is_small_pinned_and_not_root():
     dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
-    assert dockerfile.count("\nFROM ") == 2
+    bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
+    assert bases == ["python:${PYTHON_VERSION}-slim-bookworm${PYTHON_DIGEST}"] * 2
     assert "--require-hashes" in dockerfile
     assert re.findall(r"^USER (.*)", dockerfile, re.MULTILINE) == ["10001"]
     ignored = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
@@ -128,7 +141,7 @@ def test_docker_compose_reads_it(environment, profile):
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env=bare)
     assert answer.returncode == 0, answer.stderr
     read = yaml.safe_load(answer.stdout)["services"]
-    assert read["kafka"]["image"] == f"apache/kafka:{SHARED['KAFKA_VERSION']}"
+    assert read["kafka"]["image"] == f"apache/kafka:{SHARED['KAFKA_VERSION']}{SHARED['KAFKA_DIGEST']}"
     assert read["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
     assert read["elasticsearch"]["image"].endswith(f":{SHARED['ELASTICSEARCH_VERSION']}")
     assert "$" not in read["worker"]["environment"]["TAGSTREAM_INDEX"]

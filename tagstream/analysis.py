@@ -8,13 +8,13 @@ Owns what counts as the same word. Knows nothing of any store. A change here nee
 raise `ANALYSIS_VERSION`.
 """
 
-import html
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tagstream.posts import SegmentedHashtag, TaggedPost
+from tagstream.safe_text import normalise, pieces, unescape
 
 ANALYSIS_VERSION = 1
 GAP = "\u241e"  # stands between the parts of a post so that no phrase reaches across; no query can hold it
@@ -83,7 +83,7 @@ def _fold_character(character: str) -> str:
         return ""
     special = character.casefold().translate(_SPECIAL)
     if not special.strip():
-        return special
+        return " " if special else ""
     if any(first <= code <= last for first, last in _EMOJI_RANGES) or 0x1F1E6 <= code <= 0x1F1FF:
         return character
     if unicodedata.category(character) == "Cf":
@@ -113,15 +113,21 @@ def fold(text: str) -> list[str]:
     """The folded words of a text, before scripts without spaces are cut into pairs."""
     if "." in text:
         text = _ACRONYM.sub(lambda found: found[0].replace(".", ""), text)
-    if text.isascii():
-        folded = text.translate(_ASCII)
-    else:
-        # Composed before, so that a letter meets the table with its marks; and after, because half-width kana and
-        # single jamo become parts of a character there.
-        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).translate(_FOLDING))
-    if "'" not in folded:
-        return folded.split()
-    return [part for word in folded.split() for part in (_without_apostrophes(word) if "'" in word else (word,))]
+    words = text.translate(_ASCII).split() if text.isascii() else _folded_words(text)
+    if "'" not in text and text.isascii():
+        return words
+    return [part for word in words for part in (_without_apostrophes(word) if "'" in word else (word,))]
+
+
+def _folded_words(text: str) -> list[str]:
+    """The folded words of any text, with their apostrophes."""
+    words, rest = [], ""
+    # Composed before, so that a letter meets the table with its marks; and after, because half-width kana and single
+    # jamo become parts of a character there.
+    for piece in pieces(normalise("NFC", text)):
+        *whole, rest = (rest + normalise("NFC", piece.translate(_FOLDING))).split(" ")
+        words += whole
+    return [word for word in (*words, rest) if word]
 
 
 def terms(text: str) -> list[str]:
@@ -184,9 +190,7 @@ def _readable(text: str, hashtags: Sequence[SegmentedHashtag]) -> str:
                 pieces += [text[done : hashtag.start], " ", " ".join(hashtag.words) or hashtag.text, " "]
                 done = hashtag.end
         text = "".join([*pieces, text[done:]])
-    if "&" in text:
-        text = html.unescape(text)
-    return _without_links(text)
+    return _without_links(unescape(text))
 
 
 def _without_links(text: str) -> str:
@@ -198,12 +202,11 @@ def _without_links(text: str) -> str:
 
 def _without_apostrophes(word: str) -> list[str]:
     """`Merkel's` is searched as `Merkel`, `don't` as one word, `l'Élysée` as two."""
-    word = word.strip("'").removesuffix("'s")
-    head, apostrophe, rest = word.partition("'")
-    if apostrophe and head in _ELISIONS and rest:
-        return [head, *_without_apostrophes(rest)]
-    joined = word.replace("'", "")
-    return [joined] if joined else []
+    parts = [part for part in word.strip("'").removesuffix("'s").split("'") if part]
+    elided = 0
+    while elided < len(parts) - 1 and parts[elided] in _ELISIONS:
+        elided += 1
+    return [*parts[:elided], "".join(parts[elided:])] if parts else []
 
 
 def _split_word(word: str) -> Iterable[str]:

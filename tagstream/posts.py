@@ -6,11 +6,12 @@ U+FFFD with `clean_text` before they build a post, so that an offset means the s
 
 import hashlib
 import re
-import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from tagstream.safe_text import normalise
 
 CONTRACT_VERSION: Literal[2] = 2
 MAX_ID_BYTES = 256
@@ -47,7 +48,7 @@ def native_id(source: str, identifier: str) -> str:
 
 def fold_key(text: str) -> str:
     """The form by which mentions of one entity are counted together: NFKC, case folded, single spaces, no `#`."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = normalise("NFKC", text).casefold()
     return " ".join(folded.replace("#", " ").split())
 
 

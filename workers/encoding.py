@@ -9,7 +9,6 @@ A missing segment is left out with its [SEP]. A tweet too long for one row becom
 answer is then taken from the row in which it stands furthest from a cut. Training reads through here too.
 """
 
-import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy.typing as npt
 import regex
 from tokenizers.models import WordPiece
 
+from tagstream.safe_text import normalise
 from workers.words import Kind, Word, split_words
 
 BUCKET = 16
@@ -223,7 +223,7 @@ def _fold(surface: str) -> str:
     folded = surface.lower()
     if folded.isascii():
         return folded if folded.isalnum() else _PUNCTUATION.sub(r" \1 ", folded)
-    return _PUNCTUATION.sub(r" \1 ", _MARK.sub("", unicodedata.normalize("NFKD", folded)))
+    return _PUNCTUATION.sub(r" \1 ", _MARK.sub("", normalise("NFKD", folded)))
 
 
 def _hash(text: str, rows: int) -> int:

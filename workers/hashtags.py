@@ -4,7 +4,7 @@ Three steps: underscores and punctuation end a word; what is left is cut where t
 letters and digits is split by the language model (`hashtag_language.py`), which weighs capitals and digits against
 known words, and where its best answers are close, a neural network has a say (`hashtag_network.py`). Other scripts are
 never guessed at: only capitals divide a run of Cyrillic, Greek or Armenian, and a run of Han, Arabic, Thai or Hindi
-stays whole. Pure computation in bounded time: a run too long for a real hashtag is cut by its capitals and digits
+stays whole. Pure computation in bounded time: what is too long for a real hashtag is cut by its capitals and digits
 alone.
 """
 
@@ -23,7 +23,7 @@ from workers.hashtag_shapes import ACRONYM_END, LOWER_UPPER, cut_kinds
 COUNTS_FILE = Path(__file__).with_name("hashtag_counts.bin")
 NETWORK_FILE = Path(__file__).with_name("hashtag_network.bin")
 HASH_SIGNS = "#＃"
-LONGEST_MODELLED_RUN = 200
+LONGEST_MODELLED_TAG = 200
 CANDIDATES = 2
 CACHE_BYTES = 32 * 2**20
 LONGEST_CACHED_TAG = 100
@@ -148,25 +148,20 @@ class HashtagSegmenter:
 
     def _segment(self, hashtag: str) -> tuple[str, ...]:
         tag = hashtag.lstrip(HASH_SIGNS)
-        if tag.isascii() and tag.isalnum():
+        is_modelled = len(tag) <= LONGEST_MODELLED_TAG
+        if is_modelled and tag.isascii() and tag.isalnum():
             return tuple(self._words_of_latin(tag))
         words: list[str] = []
         for part in _UNDERSCORES.split(tag):
-            words += [part] if part.startswith("_") else self._words_of_part(part)
+            if part.startswith("_"):
+                words.append(part)
+                continue
+            for script, run in _runs(part):
+                is_latin = is_modelled and script in (_LATIN, _DIGIT)
+                words += self._words_of_latin(run) if is_latin else _cut_by_capitals(run)
         return tuple(words)
 
-    def _words_of_part(self, part: str) -> list[str]:
-        words: list[str] = []
-        for script, run in _runs(part):
-            if script in (_LATIN, _DIGIT):
-                words += self._words_of_latin(run)
-            else:
-                words += _cut_by_capitals(run)
-        return words
-
     def _words_of_latin(self, run: str) -> list[str]:
-        if len(run) > LONGEST_MODELLED_RUN:
-            return _cut_by_capitals(run)
         if _CODE.fullmatch(run):
             return [run]
         ends = self._ends(run)

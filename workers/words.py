@@ -5,10 +5,11 @@ Knows nothing of word pieces or models. Training and serving both read text thro
 """
 
 from enum import IntEnum
-from html import unescape
 from typing import NamedTuple
 
 import regex
+
+from tagstream.safe_text import unescape
 
 
 class Kind(IntEnum):

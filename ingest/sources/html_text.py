@@ -10,11 +10,11 @@ gives the parser one tag at a time, if it is not over `MAX_TAG_LENGTH`; a longer
 nothing. What is no tag is text; nothing is repaired.
 """
 
-import html
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 from tagstream.posts import clean_text
+from tagstream.safe_text import unescape, with_short_references
 
 MAX_TAG_LENGTH = 8192
 
@@ -69,9 +69,9 @@ def html_to_text(source: str, *, left_out: frozenset[str] = frozenset()) -> Html
     while place < len(source):
         start = source.find("<", place)
         if start < 0:
-            writer.data(_unescaped(source[place:]))
+            writer.data(unescape(source[place:]))
             break
-        writer.data(_unescaped(source[place:start]))
+        writer.data(unescape(source[place:start]))
         end = _end_of_markup(source, start, last_comment)
         if end is None:
             writer.data("<")
@@ -125,13 +125,6 @@ def _after_element(source: str, place: int, name: str) -> int:
     return len(source)
 
 
-def _unescaped(text: str) -> str:
-    try:
-        return html.unescape(text)
-    except ValueError:  # a character reference of more digits than Python converts
-        return text
-
-
 class _Tag(HTMLParser):
     """One tag at a time: its name, its attributes, and whether it begins or ends an element."""
 
@@ -146,8 +139,8 @@ class _Tag(HTMLParser):
         self.reset()
         self.name = ""
         try:
-            self.feed(tag)
-        except (ValueError, AssertionError):  # the same references, or a declaration that it cannot read
+            self.feed(with_short_references(tag))
+        except (ValueError, AssertionError):  # a declaration that it cannot read
             return False
         return bool(self.name)
 

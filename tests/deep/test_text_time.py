@@ -1,17 +1,166 @@
-"""Fuzzing of what touches text: whatever it is given, it answers in bounded time and never raises."""
+"""Fuzzing of what touches text: whatever it is given, it answers in bounded time, never raises, and lets others run.
 
+The interpreter's lock is watched by a thread that ticks: what it measures is the processor time that the process spent
+between two ticks, so that a busy machine does not count.
+"""
+
+import gc
+import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from ingest.sources.html_text import html_to_text
+from search.query import MalformedQuery, parse
+from tagstream.analysis import phrase, post_terms, tag, terms
+from tagstream.hashtag_spans import hashtags_of
+from tagstream.posts import MAX_TEXT_LENGTH, Post, clean_text, fold_key
+from tagstream.safe_text import normalise, unescape
+from tagstream.settings import Settings
+from workers.encoding import Encoder
+from workers.hashtags import HashtagSegmenter
+from workers.open import open_tagger
+from workers.repository import VOCABULARY, open_version
 from workers.words import split_words
 
-PATTERNS = ("a", "&#1", "l'", "a\u0301", "#", "@a", "http://", "\U0001f1e6", " ", "\u0e01")
+SECONDS = 6
+LOCK_SECONDS = 0.05
+
+# fmt: off
+PATTERNS = (
+    "a", "a ", "A", "Aa", "AaB", "aB", "a1", "1", "1,", "1.", "_", "a_", "a-", "-", "(", ".", "a.", "a.b ", "A.",
+    "U.S. ", "'", "l'", "d’", "'s", "&", "&#", "&#1", "&#1;", "&#x", "&amp;", "&a", "#", "#a", "#a ", "\uff03a",
+    "#\u0301", "a\u0301#", "#1", "@", "@a", "@a.b", "x@", "a@b.c ", "http://", "http://a ", "https://a?", "www.",
+    "a.co", "a.co/", "bbc.co.uk/", ":a", ":ab:", ":", "\u0301", "a\u0301", "\u0327\u0301", "\u0344", "\u0f73",
+    "\uff9e", "\uff76\uff9e", "\ufdfa", "\ufb01", "ᄀ", "ᅡ", "가", "가", "東", "ก", "क\u094dष", "क", "Ж", "жЖ", "İ",
+    "ß", "\ufb00", "ı", "Σ", "ς", "\U0001f1e6", "👍\U0001f3fd", "👩\u200d", "\u200d", "\u200b", "\u00ad", "a\u00ad",
+    "\ufe0f", "1\ufe0f\u20e3", "\U000e0067", "\U0001f3f4", "\U0001f3f4\U000e0067", "\ud800", "\0", "\n", "\r\n",
+    " ", "\u2028", "• ", "Oslo ", "Oslo\n", "Oslo, Rome ", "<", "<a", "<a ", "<a b='", "</", "</a", "<p>", "<br",
+    "<!--", "<!", "<![", "<?", "<a b=c ", "<a b", "<script>", "\"", "\"a", "a:", "-a ", "OR ", "a* ", "person:",
+    "“",
+)
+# fmt: on
+
+REPOSITORY = Path(__file__).parents[2] / "triton_models"
+SEGMENTER = HashtagSegmenter.load()
+
+
+def of_length(pattern: str, length: int = MAX_TEXT_LENGTH) -> str:
+    return (pattern * (length // len(pattern) + 1))[:length]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder.load(open_version(REPOSITORY).folder / VOCABULARY, SEGMENTER.segment)
+
+
+def measured(call: Callable[[], object]) -> tuple[float, float]:
+    """Processor seconds of a call, and the most of them that passed between two ticks of another thread."""
+    longest, stop, ready = 0.0, False, threading.Event()
+
+    def tick() -> None:
+        nonlocal longest
+        last = time.process_time()
+        ready.set()
+        while not stop:
+            time.sleep(0.001)
+            now = time.process_time()
+            longest, last = max(longest, now - last), now
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    ready.wait()
+    began = time.process_time()
+    try:
+        call()
+        return time.process_time() - began, longest
+    finally:
+        stop = True
+        thread.join()
+
+
+def check(call: Callable[[], object]) -> None:
+    """Fails if a call takes too long, or holds the lock for too long in each of five tries."""
+    gc.collect()
+    gc.freeze()  # as a run does
+    longest = []
+    for _ in range(5):
+        seconds, held = measured(call)
+        assert seconds < SECONDS
+        longest.append(held)
+        if held < LOCK_SECONDS:
+            return
+    raise AssertionError(f"the lock was held for {min(longest) * 1_000:.0f} ms")
+
+
+def _query(text: str) -> None:
+    with suppress(MalformedQuery):
+        parse(text[:2_000])
+
+
+FUNCTIONS: dict[str, Callable[[str], object]] = {
+    "clean_text": clean_text,
+    "unescape": unescape,
+    "normalise": lambda text: normalise("NFKD", text),
+    "split_words": split_words,
+    "terms": terms,
+    "phrase": phrase,
+    "tag": tag,
+    "fold_key": fold_key,
+    "hashtags_of": hashtags_of,
+    "segment": SEGMENTER.segment,
+    "html_to_text": html_to_text,
+    "query": _query,
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_repeated_pattern(name: str, pattern: str) -> None:
+    text = of_length(pattern)
+    check(lambda: FUNCTIONS[name](text))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from(PATTERNS) | st.characters(), min_size=1, max_size=6), st.text(max_size=5))
+def test_mixed_patterns(name: str, parts: list[str], end: str) -> None:
+    text = of_length("".join(parts), 60_000) + end
+    seconds, _ = measured(lambda: FUNCTIONS[name](text))
+    assert seconds < SECONDS
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_words_of_a_repeated_pattern(pattern: str) -> None:
-    text = (pattern * 100_000)[:100_000]
-    began = time.perf_counter()
-    assert all(0 <= word.start < word.end <= len(text) for word in split_words(text))
-    assert time.perf_counter() - began < 5
+def test_encoding_a_repeated_pattern(encoder: Encoder, pattern: str) -> None:
+    text = clean_text(of_length(pattern))
+    hashtags = [SEGMENTER.segment(hashtag.text) for hashtag in hashtags_of(text)[:1_024]]
+    words = split_words(text)
+    check(lambda: encoder.encode(words, hashtags, text[:10_000]))
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    return open_tagger(Settings())
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_tagging_a_repeated_pattern(tagger, pattern: str) -> None:
+    text = clean_text(of_length(pattern))
+    post = Post(
+        id="jsonl:1",
+        source="jsonl",
+        created_at=datetime(2026, 3, 1, tzinfo=UTC),
+        text=text,
+        hashtags=hashtags_of(text)[:1_024],
+    )
+    tagged = []
+    seconds, _ = measured(lambda: tagged.extend(tagger.tag(tagger.prepare([post]))))
+    assert seconds < 60  # of all threads
+    assert all(entity.text == text[entity.start : entity.end] for entity in tagged[0].entities)
+    check(lambda: post_terms(tagged[0]))

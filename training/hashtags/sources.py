@@ -5,13 +5,14 @@ Nothing here keeps a text: handles, links and truncated words are dropped, and o
 """
 
 import csv
-import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+
+from tagstream.safe_text import unescape
 
 SOURCES = ("text", "tags", "whole", "twitter", "names", "clusters")
 MINIMUM_COUNT = 2
@@ -85,7 +86,7 @@ def split_texts(texts: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
     """Running text and hashtags of each distinct text, without handles, links and truncated words."""
     seen: set[int] = set()
     for text in texts:
-        clean = _NOISE.sub(" \n ", html.unescape(text).replace("\\n", " "))
+        clean = _NOISE.sub(" \n ", unescape(text).replace("\\n", " "))
         fingerprint = hash(" ".join(clean.lower().split()))
         if fingerprint not in seen:
             seen.add(fingerprint)
@@ -174,5 +175,5 @@ def collect(data: Path, marked: Iterable[Gold]) -> Counts:
             counts.pairs["twitter"][pair] = max(counts.pairs["twitter"][pair], int(times))
     for line in _lines(data / "hashtags" / "stan_large" / "train_corrected.tsv"):
         # Without their hashtags, whose answers the fit must not have seen.
-        counts.add("text", phrase_words(_HASHTAG.sub(" | ", _NOISE.sub(" | ", html.unescape(line.split("\t")[0])))))
+        counts.add("text", phrase_words(_HASHTAG.sub(" | ", _NOISE.sub(" | ", unescape(line.split("\t")[0])))))
     return counts

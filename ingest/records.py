@@ -8,12 +8,13 @@ from datetime import datetime
 
 from ingest.publisher import Record
 from ingest.sources.base import Received
-from tagstream.codec import encode
-from tagstream.errors import MalformedPost
+from tagstream.codec import encode, encode_letter, readable
+from tagstream.errors import MalformedPost, Unencodable
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Post, dead_letter
 from tagstream.topics import Topics, headers, key_of
 
 OVERSIZED = "oversized"
+UNENCODABLE = "unencodable"
 
 
 def records_of(received: Sequence[Received], source: str, accepted: datetime, topics: Topics) -> list[Record]:
@@ -28,7 +29,7 @@ def records_of(received: Sequence[Received], source: str, accepted: datetime, to
 
 def letter_record(letter: DeadLetter, topics: Topics) -> Record:
     """The record that keeps a dead letter."""
-    return Record(topics.dead.name, letter.origin.encode(), encode(letter), [])
+    return Record(topics.dead.name, *encode_letter(letter), [])
 
 
 def _record(one: Received, origin: str, accepted: datetime, topics: Topics) -> Record:
@@ -36,12 +37,14 @@ def _record(one: Received, origin: str, accepted: datetime, topics: Topics) -> R
     if isinstance(event, DeadLetter):
         return letter_record(event, topics)
     try:
-        return Record(topics.posts.name, key_of(event), encode(event), headers(accepted))
+        value = encode(event)  # first: what it takes has a key
+        return Record(topics.posts.name, key_of(event), value, headers(accepted))
     except MalformedPost as error:
-        return letter_record(_letter(event, origin, str(error)), topics)
+        cause = UNENCODABLE if isinstance(error, Unencodable) else OVERSIZED
+        return letter_record(_letter(event, origin, cause, str(error)), topics)
 
 
-def _letter(event: Post | Deletion | Erasure | AccountStatus, origin: str, message: str) -> DeadLetter:
+def _letter(event: Post | Deletion | Erasure | AccountStatus, origin: str, cause: str, message: str) -> DeadLetter:
     """The letter of an event that no message can hold: its JSON without pictures, with which little else would fit."""
     author = None
     if isinstance(event, Post):
@@ -50,9 +53,9 @@ def _letter(event: Post | Deletion | Erasure | AccountStatus, origin: str, messa
     return dead_letter(
         origin=origin,
         source=event.source,
-        cause=OVERSIZED,
+        cause=cause,
         message=message,
-        body=event.model_dump_json().encode(),
+        body=readable(event),
         post_id=None if isinstance(event, Erasure | AccountStatus) else event.id,
         author=event.author if isinstance(event, Erasure | AccountStatus) else author,
         position=event.position,

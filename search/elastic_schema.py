@@ -23,7 +23,8 @@ from tagstream.analysis import ANALYSIS_VERSION
 from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
 
 # 2: accounts may be hidden, which whoever reads must know of. 3: so must whoever writes of where thumbnails lie.
-SCHEMA_VERSION = 3
+# 4: posts are of contract version 3, with `langs` and `links`.
+SCHEMA_VERSION = 4
 OLD = "old"  # the "day" of posts older than the retention
 REFRESH_INTERVAL = "250ms"
 MAX_KEYWORD_LENGTH = 1_024
@@ -82,8 +83,17 @@ POST_FIELDS: dict[str, Any] = {
     "author_id": _KEYWORD,
     "author_handle": _KEYWORD,
     "lang": _KEYWORD,
+    "langs": _KEYWORD,
     "text": {"type": "text", "index": False},
     "url": {"type": "keyword", "index": False, "doc_values": False},
+    "links": {
+        "type": "object",
+        "properties": {
+            "url": {"type": "keyword", "index": False, "doc_values": False},
+            "title": {"type": "text", "index": False},
+            "description": {"type": "text", "index": False},
+        },
+    },
     "hashtags": _KEYWORD,
     "person": _KEYWORD,
     "place": _KEYWORD,
@@ -207,8 +217,10 @@ async def prepare(client: ElasticClient, *, replicas: int, create: bool) -> bool
     expected = {index: body["mappings"] for index, body in fixed.items()}
     for index, one in found.items():
         wanted = expected.get(index, _mapping_of_day(names, index))
-        if wanted is not None and not older_analysis and not _includes(one, wanted):
-            await put_mapping(client, index, wanted)
+        if wanted is not None and not _includes(one, wanted):
+            # The version of the posts' terms rises only when they are made anew; what that writes finds its fields.
+            outdated = older_analysis and index.startswith(names.of_day(""))
+            await put_mapping(client, index, wanted, meta=one["_meta"] if outdated else wanted["_meta"])
     return older_analysis
 
 
@@ -259,8 +271,10 @@ async def _create(client: ElasticClient, index: str, body: Mapping[str, Any]) ->
     await client.call(request)
 
 
-async def put_mapping(client: ElasticClient, index: str, wanted: Mapping[str, Any]) -> None:
-    """Adds what an open index lacks.
+async def put_mapping(
+    client: ElasticClient, index: str, wanted: Mapping[str, Any], *, meta: Mapping[str, Any] = META
+) -> None:
+    """Adds what an open index lacks; `meta` is what it then says of its version.
 
     Raises:
         CorruptState: the index has a field of ours with another meaning.
@@ -268,7 +282,7 @@ async def put_mapping(client: ElasticClient, index: str, wanted: Mapping[str, An
 
     async def request() -> None:
         await client.patient.indices.put_mapping(
-            index=index, properties=wanted["properties"], meta=wanted["_meta"], dynamic="strict"
+            index=index, properties=wanted["properties"], meta=meta, dynamic="strict"
         )
 
     try:

@@ -29,8 +29,17 @@ def _add_thumbnails(connection: sqlite3.Connection) -> None:
     connection.execute(THUMBNAIL_TABLE)
 
 
+def _keep_as_it_is(_: sqlite3.Connection) -> None:
+    """Posts are of contract version 3, which reads those of the earlier ones; who knows only these must not read on."""
+
+
 # The step at place n turns a file of version n into one of version n + 1; the first makes it from nothing.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_account_statuses, _add_thumbnails)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _create,
+    _add_account_statuses,
+    _add_thumbnails,
+    _keep_as_it_is,
+)
 
 
 def prepare(connection: sqlite3.Connection, path: Path, lock: WriterLock, *, create: bool) -> None:

@@ -185,10 +185,11 @@ def _readable(text: str, hashtags: Sequence[SegmentedHashtag]) -> str:
     """The text with hashtags as their words, links as their readable part, HTML entities as what they stand for."""
     if hashtags:
         pieces, done = [], 0
-        for hashtag in sorted(hashtags, key=lambda hashtag: hashtag.start):
-            if done <= hashtag.start < hashtag.end <= len(text):
-                pieces += [text[done : hashtag.start], " ", " ".join(hashtag.words) or hashtag.text, " "]
-                done = hashtag.end
+        placed = [(*hashtag.span, hashtag) for hashtag in hashtags if hashtag.span is not None]
+        for start, end, hashtag in sorted(placed, key=lambda one: one[0]):
+            if done <= start < end <= len(text):
+                pieces += [text[done:start], " ", " ".join(hashtag.words) or hashtag.text, " "]
+                done = end
         text = "".join([*pieces, text[done:]])
     return _without_links(unescape(text))
 

@@ -1,9 +1,9 @@
 """Contracts to bytes and back: MessagePack between our own stages, JSON where anybody may read (`posts.tagged`).
 
 A MessagePack message is the map `{"kind", "version", "body"}`; a JSON message is the document itself, with its
-`version`. Readers accept the version of this code and the one before it. A newer one is `NewerVersion`, which stops
+`version`. Readers accept every version up to that of this code. A newer one is `NewerVersion`, which stops
 the process, because throwing such messages away would lose them: upgrade the consumers first. Whatever else is wrong
-with the bytes is `MalformedPost`, and no bytes raise anything else.
+with the bytes is `MalformedPost`, and no bytes raise anything else. What cannot be encoded is `MalformedPost`, too.
 """
 
 import json
@@ -13,8 +13,18 @@ from typing import Any
 import msgpack
 from pydantic import ValidationError
 
-from tagstream.errors import MalformedPost, NewerVersion
-from tagstream.posts import CONTRACT_VERSION, AccountStatus, DeadLetter, Deletion, Erasure, Post, TaggedPost
+from tagstream.errors import MalformedPost, NewerVersion, Unencodable
+from tagstream.posts import (
+    CONTRACT_VERSION,
+    AccountStatus,
+    DeadLetter,
+    Deletion,
+    Erasure,
+    Event,
+    Post,
+    TaggedPost,
+    clean_text,
+)
 
 Message = Post | TaggedPost | Deletion | Erasure | AccountStatus | DeadLetter
 
@@ -39,10 +49,14 @@ MAX_BYTES: dict[str, int] = {
 }
 _MAX_ANY_BYTES = max(MAX_BYTES.values())
 
+# What MessagePack and JSON cannot say: integers beyond 64 bits, lone surrogates, values nested without end.
+_UNENCODABLE = (OverflowError, ValueError, TypeError, RecursionError)
+
 # One entry a version that is still read: it turns the body of a kind into the body of the next version. A new kind is
 # a new version too: a reader of the one before would keep it as a dead letter, and its effect would be lost.
 UPGRADES: dict[int, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
     1: lambda _, body: body,  # 2 added the kind account_status, and left the others as they were
+    2: lambda _, body: body,  # 3 added fields that may be missing; what it bounds, the contracts let go or refuse
 }
 
 
@@ -51,10 +65,14 @@ def encode(message: Message) -> bytes:
 
     Raises:
         MalformedPost: it is larger than a message of its kind may be.
+        Unencodable: it holds what no message can.
     """
     kind = _NAMES[type(message)]
-    body = message.model_dump(exclude={"version"})
-    packed: bytes = msgpack.packb({"kind": kind, "version": CONTRACT_VERSION, "body": body}, datetime=True)
+    try:
+        body = message.model_dump(exclude={"version"})
+        packed: bytes = msgpack.packb({"kind": kind, "version": CONTRACT_VERSION, "body": body}, datetime=True)
+    except _UNENCODABLE as error:
+        raise _unencodable(kind, error) from error
     _check_size(kind, len(packed))
     return packed
 
@@ -94,15 +112,29 @@ def _envelope(data: bytes) -> tuple[str, int, dict[str, Any]]:
     return kind, version, body
 
 
-def encode_json(post: TaggedPost) -> bytes:
-    """The tagged post as one line of JSON, without the newline.
+def encode_json(message: Message) -> bytes:
+    """The message as one line of JSON, without the newline.
 
     Raises:
-        MalformedPost: it is larger than a tagged post may be.
+        MalformedPost: it is larger than a message of its kind may be.
+        Unencodable: it holds what JSON cannot say.
     """
-    line = post.model_dump_json().encode()
-    _check_size("tagged", len(line))
+    kind = _NAMES[type(message)]
+    try:
+        line = message.model_dump_json().encode()
+    except _UNENCODABLE as error:
+        raise _unencodable(kind, error) from error
+    _check_size(kind, len(line))
     return line
+
+
+def encode_letter(letter: DeadLetter) -> tuple[bytes, bytes]:
+    """Key and message of the dead letter; of one that was changed past its contract, whatever of it can be kept."""
+    try:
+        return letter.origin.encode(), encode(letter)
+    except (MalformedPost, UnicodeError):
+        kept = DeadLetter.model_validate(dict(letter))
+        return kept.origin.encode(), encode(kept)
 
 
 def decode_json(data: bytes, kind: str = "tagged") -> Message:
@@ -133,6 +165,20 @@ def decode_json(data: bytes, kind: str = "tagged") -> Message:
         raise MalformedPost(f"a {kind} message of version {version}: {describe(error)}") from error
 
 
+def readable(event: Event) -> bytes:
+    """An event as JSON for a dead letter, whatever it holds: what JSON cannot say is spelled as Python would."""
+    try:
+        return event.model_dump_json().encode()
+    except _UNENCODABLE:
+        return json.dumps(event.model_dump(), default=str).encode()
+
+
+def _unencodable(kind: str, error: Exception) -> Unencodable:
+    # Without the value: a lone surrogate in a message could not be shown, either.
+    problem = "a lone surrogate" if isinstance(error, UnicodeError) else clean_text(str(error))[:200]
+    return Unencodable(f"a message of kind {kind!r} cannot be encoded: {problem}")
+
+
 def _object(data: bytes) -> dict[str, Any]:
     try:
         document = json.loads(data)
@@ -151,13 +197,16 @@ def _readable_version(version: object) -> int:
             f"a message of version {version} was written by a newer tagstream; this one reads up to "
             f"{CONTRACT_VERSION}: upgrade it first"
         )
-    if version != CONTRACT_VERSION and (version != CONTRACT_VERSION - 1 or version not in UPGRADES):
+    if version != CONTRACT_VERSION and version not in UPGRADES:
         raise MalformedPost(f"a message of version {version} is too old to be read")
     return version
 
 
 def _upgraded(kind: str, version: int, body: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(body) if version == CONTRACT_VERSION else UPGRADES[version](kind, dict(body))
+    upgraded = dict(body)
+    for step in range(version, CONTRACT_VERSION):
+        upgraded = UPGRADES[step](kind, upgraded)
+    return upgraded
 
 
 def _check_size(kind: str, size: int) -> None:

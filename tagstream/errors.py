@@ -9,6 +9,7 @@
     │   └── ModelUnavailable    the model server does not answer, or is overloaded
     ├── Poison                  the stage runner sends this one value to the dead letters and goes on
     │   ├── MalformedPost       it cannot be read as a post, a deletion or an erasure
+    │   │   └── Unencodable     it holds what no message can say
     │   ├── UntaggablePost      the tagger fails on this post alone
     │   └── RejectedDocument    the index refuses this document alone
     └── Fatal                   the command line says what to do and exits; nothing is acknowledged
@@ -49,6 +50,10 @@ class Poison(TagstreamError):
 
 class MalformedPost(Poison):
     """The bytes are not a post, a deletion or an erasure."""
+
+
+class Unencodable(MalformedPost):
+    """It holds what no message can say: an integer beyond 64 bits, a lone surrogate, values nested without end."""
 
 
 class UntaggablePost(Poison):

@@ -9,28 +9,52 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from tagstream.bounds import DEAD_LETTER_BODY_BYTES as DEAD_LETTER_BODY_BYTES
+from tagstream.bounds import (
+    MAX_HASHTAGS,
+    MAX_LANGS,
+    MAX_LINKS,
+    Address,
+    Description,
+    Identifier,
+    Label,
+    Language,
+    LetterBody,
+    LetterIdentifier,
+    LetterMessage,
+    LetterName,
+    LetterOrigin,
+    LetterPosition,
+    Name,
+    NamedSource,
+    Offset,
+    Position,
+    Side,
+    Size,
+    SourceName,
+    Text,
+    Title,
+    first,
+)
+from tagstream.bounds import MAX_ID_BYTES as MAX_ID_BYTES
+from tagstream.bounds import MAX_TEXT_LENGTH as MAX_TEXT_LENGTH
+from tagstream.bounds import SOURCE_NAME_PATTERN as SOURCE_NAME_PATTERN
+from tagstream.bounds import clean_text as clean_text
 from tagstream.safe_text import normalise
 
-CONTRACT_VERSION: Literal[2] = 2
-MAX_ID_BYTES = 256
+CONTRACT_VERSION: Literal[3] = 3
+MAX_LABELS = 1_000
 MAX_MEDIA = 4
 MAX_REVISION = 2**51
 MAX_THUMBNAIL_BYTES = 64 * 1024
-MAX_TEXT_LENGTH = 100_000
 
 EntityType = Literal["PER", "LOC", "ORG", "MISC"]
 ENTITY_TYPES: tuple[EntityType, ...] = ("PER", "LOC", "ORG", "MISC")
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNDECODED_BYTE = re.compile("[\udc80-\udcff]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def clean_text(text: str) -> str:
-    """The text with each lone surrogate replaced by U+FFFD; its length in code points does not change."""
-    return _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def path_as_text(path: str) -> str:
@@ -49,7 +73,7 @@ def native_id(source: str, identifier: str) -> str:
 def fold_key(text: str) -> str:
     """The form by which mentions of one entity are counted together: NFKC, case folded, single spaces, no `#`."""
     folded = normalise("NFKC", text).casefold()
-    return " ".join(folded.replace("#", " ").split())
+    return " ".join(folded.replace("#", " ").split())[:MAX_TEXT_LENGTH]
 
 
 def truncate_to_milliseconds(moment: datetime) -> datetime:
@@ -72,9 +96,12 @@ def to_epoch_milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
-def _of_the_version_before(version: object) -> object:
-    """Version 2 added `AccountStatus` and changed no other contract, so what indices and files hold of 1 reads as 2."""
-    return CONTRACT_VERSION if type(version) is int and version == CONTRACT_VERSION - 1 else version
+def _of_an_earlier_version(version: object) -> object:
+    """Each version only added to the one before: 2 `AccountStatus`, 3 bounds, `links`, `langs` and unplaced hashtags.
+
+    So what indices and files hold of an earlier one reads as this one.
+    """
+    return CONTRACT_VERSION if type(version) is int and 1 <= version < CONTRACT_VERSION else version
 
 
 class Contract(BaseModel):
@@ -83,52 +110,82 @@ class Contract(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-Version = Annotated[Literal[2], BeforeValidator(_of_the_version_before)]
+def _set(contract: Contract, **values: object) -> None:
+    """Sets fields of a contract that is being made, for what one field says of another."""
+    for name, value in values.items():
+        object.__setattr__(contract, name, value)
+
+
+Version = Annotated[Literal[3], BeforeValidator(_of_an_earlier_version)]
 Moment = Annotated[datetime, Field(strict=False)]
-Span = Annotated[int, Field(ge=0)]
-Position = Annotated[int, Field(ge=0, lt=2**63)]
 Revision = Annotated[int, Field(ge=0, lt=MAX_REVISION)]
-Identifier = Annotated[str, Field(min_length=1, max_length=MAX_ID_BYTES)]
-SOURCE_NAME_PATTERN = r"^[a-z0-9][a-z0-9.\-]*(:[A-Za-z0-9.\-]+)?$"
-SourceName = Annotated[str, Field(pattern=SOURCE_NAME_PATTERN, max_length=128)]
 
 
 class Author(Contract):
     """Who wrote a post: `id` never changes on its network, `handle` may."""
 
     id: Identifier
-    handle: Annotated[str, Field(max_length=256)] | None = None
+    handle: Name | None = None
+
+
+class Link(Contract):
+    """An address that the network names beside the text, with the title and description of what stands there."""
+
+    url: Annotated[Address, Field(min_length=1)]
+    title: Title = ""
+    description: Description = ""
 
 
 class Hashtag(Contract):
-    """A hashtag as written, without its `#`; `start` is the offset of the `#` itself."""
+    """A hashtag as written, without its `#`; `start` is the offset of the `#` itself.
 
-    text: str
-    start: Span
-    end: Span
+    Both offsets are None for one that is only listed with the post and does not stand in its text.
+    """
+
+    text: Text
+    start: Offset | None = None
+    end: Offset | None = None
+
+    @model_validator(mode="after")
+    def _both_offsets_or_none(self) -> Self:
+        if (self.start is None) != (self.end is None):
+            raise ValueError("a hashtag has both start and end, or neither")
+        if self.start == self.end:  # so earlier versions wrote one that is only listed
+            _set(self, start=None, end=None)
+        return self
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """Where it stands in the text, None if it does not."""
+        return None if self.start is None or self.end is None else (self.start, self.end)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its span, for comparing; one that is only listed comes after every text."""
+        return self.span or (MAX_TEXT_LENGTH + 1, MAX_TEXT_LENGTH + 1)
 
 
 class SegmentedHashtag(Hashtag):
     """A hashtag and the words it was split into, their case kept."""
 
-    words: tuple[str, ...]
+    words: Annotated[tuple[Text, ...], Field(max_length=MAX_TEXT_LENGTH)]
 
 
 class Media(Contract):
     """One picture or film of a post; `alt` is the author's own description.
 
     Either `thumbnail` (JPEG, at most 256 pixels a side and 64 KiB) is there, or `reason` says why not, or nothing
-    has tried to fetch it yet. `TaggedPost` never carries the bytes.
+    has tried to fetch it yet. `TaggedPost` never carries the bytes. A side that no picture has is none.
     """
 
     kind: Literal["photo", "animation", "video"] = "photo"
-    url: Annotated[str, Field(max_length=4096)] | None = None
-    alt: Annotated[str, Field(max_length=10_000)] | None = None
+    url: Address | None = None
+    alt: Description | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    width: Annotated[int, Field(ge=1)] | None = None
-    height: Annotated[int, Field(ge=1)] | None = None
+    width: Side = None
+    height: Side = None
     thumbnail: Annotated[bytes, Field(max_length=MAX_THUMBNAIL_BYTES)] | None = Field(default=None, repr=False)
-    reason: str | None = None
+    reason: Label | None = None
 
     def without_bytes(self) -> Self:
         """The same, for the index: no thumbnail."""
@@ -142,17 +199,21 @@ class Entity(Contract):
     inside a hashtag; `key` its folded form, by which mentions are counted.
     """
 
-    text: str
+    text: Text
     type: EntityType
-    start: Span
-    end: Span
+    start: Offset
+    end: Offset
     score: Annotated[float, Field(ge=0.0, le=1.0)]
     in_hashtag: bool = False
-    key: str
+    key: Text
 
 
 class PostFields(Contract):
-    """What a post is before and after tagging."""
+    """What a post is before and after tagging.
+
+    `langs` are all languages that it names, `lang` the first of them. `links` are those that its network names, in
+    order; what merely stands in the text need not be among them.
+    """
 
     version: Version = CONTRACT_VERSION
     id: Identifier
@@ -160,11 +221,21 @@ class PostFields(Contract):
     author: Author | None = None
     created_at: Moment
     revision: Revision = 0
-    text: Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
-    lang: Annotated[str, Field(max_length=35)] | None = None
-    url: Annotated[str, Field(max_length=4096)] | None = None
+    text: Text
+    lang: Language | None = None
+    langs: Annotated[tuple[Language, ...], AfterValidator(first(MAX_LANGS))] = ()
+    url: Address | None = None
+    links: Annotated[tuple[Link, ...], AfterValidator(first(MAX_LINKS))] = ()
     media: Annotated[tuple[Media, ...], Field(max_length=MAX_MEDIA)] = ()
     reply_to: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _lang_is_the_first_of_langs(self) -> Self:
+        """Whoever names one language or several need not say it twice; earlier versions knew one."""
+        named = tuple(dict.fromkeys(one for one in (self.lang, *self.langs) if one is not None))
+        if named:
+            _set(self, lang=named[0], langs=named[:MAX_LANGS])
+        return self
 
     @field_validator("created_at")
     @classmethod
@@ -185,7 +256,7 @@ class Post(PostFields):
     """A post as its network gave it. `position` is its place in its source's own order (0: the source has none)."""
 
     position: Position = 0
-    hashtags: tuple[Hashtag, ...] = ()
+    hashtags: Annotated[tuple[Hashtag, ...], AfterValidator(first(MAX_HASHTAGS))] = ()
 
 
 class TaggedPost(PostFields):
@@ -196,12 +267,12 @@ class TaggedPost(PostFields):
     degraded answer; `untagged` says why a post was deliberately left without entities.
     """
 
-    hashtags: tuple[SegmentedHashtag, ...] = ()
-    entities: tuple[Entity, ...] = ()
-    image_labels: tuple[str, ...] = ()
-    model: str
+    hashtags: Annotated[tuple[SegmentedHashtag, ...], AfterValidator(first(MAX_HASHTAGS))] = ()
+    entities: Annotated[tuple[Entity, ...], Field(max_length=MAX_TEXT_LENGTH)] = ()
+    image_labels: Annotated[tuple[Label, ...], Field(max_length=MAX_LABELS)] = ()
+    model: Label
     generation: Annotated[int, Field(ge=0, lt=4095)]
-    degraded: tuple[str, ...] = ()
+    degraded: Annotated[tuple[Label, ...], Field(max_length=MAX_LABELS)] = ()
     untagged: Literal["language"] | None = None
 
 
@@ -210,7 +281,7 @@ class Deletion(Contract):
 
     version: Version = CONTRACT_VERSION
     id: Identifier
-    source: str
+    source: NamedSource
     revision: Revision | None = None
     position: Position = 0
 
@@ -219,7 +290,7 @@ class Erasure(Contract):
     """The network says that an account is gone: everything of it up to `position` goes, what comes later stays."""
 
     version: Version = CONTRACT_VERSION
-    source: str
+    source: NamedSource
     author: Identifier
     position: Position
 
@@ -232,7 +303,7 @@ class AccountStatus(Contract):
     """
 
     version: Version = CONTRACT_VERSION
-    source: str
+    source: NamedSource
     author: Identifier
     hidden: bool
     position: Position
@@ -243,25 +314,23 @@ class DeadLetter(Contract):
 
     `origin` names where it came from (`file:line`, `topic-partition-offset`) and is its key. Of something too large
     only the first 64 KiB are kept in `body`; `size` and `sha256` are of the whole. `post_id` and `author` where they
-    could be read, so that deletions and erasures reach it.
+    could be read, so that deletions and erasures reach it. No text of it is refused: each is cleaned, and cut.
     """
 
     version: Version = CONTRACT_VERSION
-    origin: str
-    source: str
-    cause: str
-    message: str
-    body: bytes = Field(repr=False)
-    size: Span
-    sha256: str
-    post_id: str | None = None
-    author: str | None = None
-    position: Position = 0
+    origin: LetterOrigin
+    source: LetterName
+    cause: LetterName
+    message: LetterMessage
+    body: LetterBody = Field(repr=False)
+    size: Size
+    sha256: LetterName
+    post_id: LetterIdentifier = None
+    author: LetterIdentifier = None
+    position: LetterPosition = 0
 
 
 Event = Post | Deletion | Erasure | AccountStatus | DeadLetter
-
-DEAD_LETTER_BODY_BYTES = 64 * 1024
 
 
 def dead_letter(

@@ -145,7 +145,7 @@ def outgoing(value: Tagged, names: topics.Topics) -> Outgoing | None:
     """What the tag stage publishes for one arrival: nothing of it is lost on the way to `posts.tagged`.
 
     Raises:
-        MalformedPost: the tagged post is larger than one may be.
+        MalformedPost: what it holds is larger than a message may be, or cannot be said in JSON.
     """
     change = value.change
     if isinstance(change, DeadLetter):
@@ -153,7 +153,7 @@ def outgoing(value: Tagged, names: topics.Topics) -> Outgoing | None:
     if isinstance(change, Indexable):
         key, kind, body = change.post.id.encode(), TAGGED, codec.encode_json(change.post)
     else:
-        key, kind, body = topics.key_of(change), _KINDS[type(change)], change.model_dump_json().encode()
+        key, kind, body = topics.key_of(change), _KINDS[type(change)], codec.encode_json(change)
     headers = topics.headers(value.arrival.observed_at, position=change.position, kind=kind)
     return Outgoing(names.tagged.name, key, body, headers)
 
@@ -162,4 +162,4 @@ def buried(letter: DeadLetter, names: topics.Topics) -> Outgoing | None:
     """The record that keeps a dead letter, keyed by its origin; None for an empty record, which is only counted."""
     if letter.cause == Outcome.EMPTY:
         return None
-    return Outgoing(names.dead.name, letter.origin.encode(), codec.encode(letter), [])
+    return Outgoing(names.dead.name, *codec.encode_letter(letter), [])

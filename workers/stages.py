@@ -6,7 +6,6 @@ place, without the model.
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -14,10 +13,9 @@ from datetime import datetime
 from traceback import extract_tb
 from typing import TypeVar
 
-from pydantic_core import PydanticSerializationError
-
 from search.index import Change, Indexable
 from search.thumbnails import thumbnails_of
+from tagstream.codec import readable
 from tagstream.errors import Fatal, Poison
 from tagstream.posts import DeadLetter, Deletion, Event, Post, TaggedPost, clean_text, dead_letter
 from workers.counters import Outcome
@@ -194,10 +192,7 @@ def _body(event: Event) -> bytes:
         return event.body
     if isinstance(event, Post):
         event = event.model_copy(update={"media": tuple(media.without_bytes() for media in event.media)})
-    try:
-        return event.model_dump_json().encode()
-    except PydanticSerializationError:  # a lone surrogate: plain JSON spells it as an escape
-        return json.dumps(event.model_dump(), default=str).encode()
+    return readable(event)
 
 
 def _author(event: Event) -> str | None:

@@ -13,7 +13,7 @@ import regex
 from tagstream.errors import BadSettings
 from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost, fold_key
 from workers.tagger import NOTHING_SEEN, PreparedPost, Sight, answer_generation
-from workers.tagging import reads_language
+from workers.tagging import reads
 
 NAMES: dict[str, EntityType] = {
     "Angela Merkel": "PER",
@@ -73,7 +73,7 @@ class StubTagger:
     def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
         """Each post as it is; a row of a fixed length, so that batches form as they do with a model."""
         sights = [NOTHING_SEEN] * len(posts) if sights is None else sights
-        sizes = [(32, 1) if reads_language(post.lang, self._languages) else (0, 0) for post in posts]
+        sizes = [(32, 1) if reads(post, self._languages) else (0, 0) for post in posts]
         return [PreparedPost(post, *size, sight=sight) for post, size, sight in zip(posts, sizes, sights, strict=True)]
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
@@ -90,7 +90,9 @@ class StubTagger:
             revision=post.revision,
             text=post.text,
             lang=post.lang,
+            langs=post.langs,
             url=post.url,
+            links=post.links,
             media=tuple(media.without_bytes() for media in post.media),
             reply_to=post.reply_to,
             hashtags=tuple(
@@ -107,6 +109,7 @@ class StubTagger:
 
 
 def _find(post: Post) -> tuple[Entity, ...]:
+    placed = [hashtag.span for hashtag in post.hashtags if hashtag.span is not None]
     return tuple(
         Entity(
             text=match.group(),
@@ -114,7 +117,7 @@ def _find(post: Post) -> tuple[Entity, ...]:
             start=match.start(),
             end=match.end(),
             score=1.0,
-            in_hashtag=any(tag.start <= match.start() and match.end() <= tag.end for tag in post.hashtags),
+            in_hashtag=any(start <= match.start() and match.end() <= end for start, end in placed),
             key=fold_key(match.group()),
         )
         for match in _PATTERN.finditer(post.text)

@@ -80,7 +80,7 @@ class ModelTagger:
             )
             for hashtag in post.hashtags
         )
-        if not reads_language(post.lang, self._languages):
+        if not reads(post, self._languages):
             return PreparedPost(post, 0, 0, Payload([], hashtags, []), sight)
         words = split_words(post.text)
         # The author's own words first: they say more, and the segment has an end.
@@ -149,16 +149,17 @@ class ModelTagger:
             model=self.model,
             generation=answer_generation(self.generation, sight),
             degraded=sight.degraded,
-            untagged=None if reads_language(post.lang, self._languages) else "language",
+            untagged=None if reads(post, self._languages) else "language",
         )
 
 
 _SHARED_FIELDS = tuple(name for name in TaggedPost.model_fields if name in Post.model_fields and name != "hashtags")
 
 
-def reads_language(lang: str | None, languages: frozenset[str]) -> bool:
-    """Whether posts of this language are tagged: `languages` holds primary subtags; no `lang` counts as `und`."""
-    return (lang or "und").split("-")[0].split("_")[0].lower() in languages
+def reads(post: Post, languages: frozenset[str]) -> bool:
+    """Whether the post is tagged: it is in any of the languages, primary subtags; one that names none is in `und`."""
+    named = post.langs or (post.lang or "und",)
+    return any(one.split("-")[0].split("_")[0].lower() in languages for one in named)
 
 
 def _answered_words(rows: Sequence[Row], place: int) -> tuple[int, int]:

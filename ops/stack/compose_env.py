@@ -21,7 +21,9 @@ def write_compose_env(path: Path = REPOSITORY / ".env") -> None:
     draft = path.with_name(".env.new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write("# By `make compose-env`: never commit it. Yours to change, but for the versions and their digests.\n")
+        file.write(
+            "# By `make compose-env`: never commit it. Yours to change, but for the versions and their digests.\n"
+        )
         file.writelines(f"{name}={value}\n" for name, value in values.items())
     draft.replace(path)
     print(f"written: {path}")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagstream import codec
-from tagstream.errors import MalformedPost, NewerVersion
+from tagstream.errors import MalformedPost, NewerVersion, Unencodable
 from tagstream.posts import (
     CONTRACT_VERSION,
     MAX_REVISION,
@@ -19,6 +19,7 @@ from tagstream.posts import (
     Entity,
     Erasure,
     Hashtag,
+    Link,
     Media,
     Post,
     SegmentedHashtag,
@@ -32,10 +33,18 @@ moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)).map(lambda mom
 revisions = st.integers(0, MAX_REVISION - 1)
 positions = st.integers(0, 2**63 - 1)
 offsets = st.integers(0, 100_000)
-hashtags = st.builds(Hashtag, text=texts, start=offsets, end=offsets)
+spans = st.none() | st.tuples(offsets, offsets)
+
+
+def _placed(tag: Hashtag, span: tuple[int, int] | None) -> Hashtag:
+    return tag if span is None else type(tag)(**tag.model_dump() | {"start": span[0], "end": span[1]})
+
+
+hashtags = st.builds(_placed, st.builds(Hashtag, text=texts), spans)
 split_hashtags = st.builds(
-    SegmentedHashtag, text=texts, start=offsets, end=offsets, words=st.lists(texts, max_size=3).map(tuple)
+    _placed, st.builds(SegmentedHashtag, text=texts, words=st.lists(texts, max_size=3).map(tuple)), spans
 )
+links = st.builds(Link, url=short, title=texts, description=texts)
 entities = st.builds(
     Entity,
     text=texts,
@@ -64,6 +73,8 @@ posts = st.builds(
     revision=revisions,
     text=texts,
     lang=st.none() | short,
+    langs=st.lists(short, max_size=3).map(tuple),
+    links=st.lists(links, max_size=3).map(tuple),
     media=st.lists(media, max_size=4).map(tuple),
     position=positions,
     hashtags=st.lists(hashtags, max_size=3).map(tuple),
@@ -171,6 +182,7 @@ def test_hostile_messagepack_is_refused(data: bytes) -> None:
         b"[" * 100_000,
         b"null",
         b'{"version": 1}',
+        b'{"version": 0}',
         b'{"version": NaN}',
         b"\xff\xfe",
         codec.encode_json(
@@ -184,13 +196,13 @@ def test_hostile_json_is_refused(data: bytes) -> None:
 
 
 def test_a_newer_version_stops_the_reader_whatever_its_kind_and_body() -> None:
-    with pytest.raises(NewerVersion, match=r"version 3.*upgrade"):
+    with pytest.raises(NewerVersion, match=r"version 4.*upgrade"):
         codec.decode(msgpack.packb({"kind": "hologram", "version": CONTRACT_VERSION + 1, "body": 7}))
     with pytest.raises(NewerVersion):
-        codec.decode_json(b'{"version": 3, "smell": "of rain"}')
+        codec.decode_json(b'{"version": 4, "smell": "of rain"}')
 
 
-def test_the_version_before_is_upgraded_and_the_one_before_that_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_version_before_is_upgraded_and_one_without_an_upgrade_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def rename(kind: str, body: dict[str, object]) -> dict[str, object]:
         assert kind in {"post", "tagged"}
         body["text"] = body.pop("content")
@@ -204,26 +216,73 @@ def test_the_version_before_is_upgraded_and_the_one_before_that_refused(monkeypa
             codec.decode(wire)
     monkeypatch.setitem(codec.UPGRADES, CONTRACT_VERSION - 1, rename)
     assert codec.decode(wire) == POST
-    document = b'{"version":1,"id":"a:1","source":"a","created_at":"2024-05-01T00:00:00Z","content":"x","model":"m@1",'
+    document = b'{"version":2,"id":"a:1","source":"a","created_at":"2024-05-01T00:00:00Z","content":"x","model":"m@1",'
     assert codec.decode_json(document + b'"generation":1}').text == "x"
     with pytest.raises(MalformedPost, match="too old"):
-        codec.decode(msgpack.packb({"kind": "post", "version": CONTRACT_VERSION - 2, "body": old}, datetime=True))
+        codec.decode(msgpack.packb({"kind": "post", "version": 0, "body": old}, datetime=True))
 
 
 @given(messages)
-def test_what_the_version_before_wrote_is_read(message: codec.Message) -> None:
-    """Version 1 had every kind but `account_status`, with the bodies of today."""
+def test_what_earlier_versions_wrote_is_read(message: codec.Message) -> None:
+    """Version 1 had every kind but `account_status`, and both knew no field that a version of today demands."""
     body = message.model_dump(exclude={"version"})
     kind = codec._NAMES[type(message)]
-    assert codec.decode(msgpack.packb({"kind": kind, "version": 1, "body": body}, datetime=True)) == message
-    assert type(message).model_validate(message.model_dump() | {"version": 1}) == message
+    for version in (1, 2):
+        assert codec.decode(msgpack.packb({"kind": kind, "version": version, "body": body}, datetime=True)) == message
+        assert type(message).model_validate(message.model_dump() | {"version": version}) == message
 
 
 @given(tagged)
 def test_a_tagged_post_that_the_version_before_wrote_is_read(post: TaggedPost) -> None:
-    document = codec.encode_json(post).replace(b'"version":2', b'"version":1', 1)
-    assert codec.decode_json(document) == post
-    assert codec.encode_json(codec.decode_json(document)) == codec.encode_json(post)
+    for earlier in (b'"version":1', b'"version":2'):
+        document = codec.encode_json(post).replace(b'"version":3', earlier, 1)
+        assert codec.decode_json(document) == post
+        assert codec.encode_json(codec.decode_json(document)) == codec.encode_json(post)
+
+
+def test_what_version_2_said_otherwise_is_what_version_3_says() -> None:
+    """One language, empty spans of hashtags that are only listed, sides beyond every picture, any number of tags."""
+    listed = {"text": "Oslo", "start": 24, "end": 24}
+    written = POST.model_dump(exclude={"version", "langs", "links"}) | {
+        "lang": "en",
+        "hashtags": (listed,) * 2_000,
+        "media": ({"width": 2**63, "height": 9},),
+    }
+    post = codec.decode(msgpack.packb({"kind": "post", "version": 2, "body": written}, datetime=True))
+    assert isinstance(post, Post)
+    assert (post.version, post.lang, post.langs, post.links) == (3, "en", ("en",), ())
+    assert post.hashtags == (Hashtag(text="Oslo"),) * 1_024
+    assert (post.media[0].width, post.media[0].height) == (None, 9)
+
+
+def test_whatever_cannot_be_encoded_is_refused_and_whatever_it_was_its_letter_can_be() -> None:
+    for change in ({"position": 2**64}, {"text": "\ud83d"}):
+        event = POST.model_copy(update=change)
+        with pytest.raises(Unencodable, match="cannot be encoded"):
+            codec.encode(event)
+    with pytest.raises(Unencodable):
+        codec.encode_json(Deletion(id="a:1", source="a").model_copy(update={"id": "\ud83d"}))
+    assert b"\\ud83d" in codec.readable(POST.model_copy(update={"text": "\ud83d"}))
+    assert b"18446744073709551616" in codec.readable(POST.model_copy(update={"position": 2**64}))
+
+
+@given(st.text(), st.text(max_size=300), st.none() | st.text(max_size=300), st.binary())
+def test_a_dead_letter_is_kept_whatever_it_says(text: str, name: str, author: str | None, body: bytes) -> None:
+    """Lone surrogates and any length: of a letter that its source built, and of one changed past its contract."""
+    long, whole = text * 2_000, body * 2_000
+    letter = dead_letter(origin=long, source=name, cause=name, message=long, body=whole, author=author)
+    changed = letter.model_copy(update={"message": long, "author": author, "origin": text, "body": whole})
+    for one in (letter, changed):
+        kept = codec.decode(codec.encode_letter(one)[1])
+        assert isinstance(kept, DeadLetter)
+        assert (kept.size, kept.sha256) == (letter.size, letter.sha256)
+
+
+def test_long_origins_that_begin_alike_stay_two() -> None:
+    first, second = (
+        dead_letter(origin="x" * 9_000 + end, source="a", cause="c", message="", body=b"") for end in ("1", "2")
+    )
+    assert first.origin != second.origin
 
 
 def test_a_kind_that_is_new_stops_the_reader_of_the_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +302,7 @@ def test_sizes_are_bounded_in_both_directions() -> None:
         codec.encode(large)
     body = large.model_dump(exclude={"version"})
     with pytest.raises(MalformedPost, match="at most 524288"):
-        codec.decode(msgpack.packb({"kind": "post", "version": 2, "body": body}, datetime=True))
+        codec.decode(msgpack.packb({"kind": "post", "version": 3, "body": body}, datetime=True))
     with pytest.raises(MalformedPost, match="at most 1048576"):
         codec.decode(b"\x00" * 2_000_000)
     with pytest.raises(MalformedPost, match="at most 1048576"):

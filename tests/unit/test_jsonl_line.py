@@ -164,7 +164,7 @@ def test_dates_that_are_none(given: object) -> None:
         (line(hashtags=[1]), LineFault.BAD_FIELD),
         (line(media={}), LineFault.BAD_FIELD),
         (line(media=["a.png"]), LineFault.BAD_FIELD),
-        (line(media=[{"width": 0}]), LineFault.BAD_FIELD),
+        (line(media=[{"width": 1.5}]), LineFault.BAD_FIELD),
         (line(media=[{"sha256": "xyz"}]), LineFault.BAD_FIELD),
         (line(media=[{"kind": "hologram"}]), LineFault.BAD_FIELD),
         (line(delete="yes"), LineFault.BAD_FIELD),
@@ -255,13 +255,23 @@ def test_lone_surrogates_become_replacement_characters() -> None:
     assert found.text[found.hashtags[0].start : found.hashtags[0].end] == "#tag"
 
 
-def test_hashtags_that_only_the_list_has_get_an_empty_span() -> None:
+def test_hashtags_that_only_the_list_has_have_no_span() -> None:
     found = post(text="In #Oslo now", hashtags=["oslo", "#Norway", "norway", "", "fjord"])
     assert [(tag.text, tag.start, tag.end) for tag in found.hashtags] == [
         ("Oslo", 3, 8),
-        ("Norway", 12, 12),
-        ("fjord", 12, 12),
+        ("Norway", None, None),
+        ("fjord", None, None),
     ]
+
+
+@pytest.mark.parametrize("width", [2**64, 10**400, 0, -(2**63)], ids=["64 bits", "400 digits", "none", "below"])
+def test_a_side_that_no_picture_has_is_left_out(width: int) -> None:
+    (media,) = post(media=[{"url": "https://example.org/a.jpg", "width": width, "height": 7}]).media
+    assert (media.width, media.height) == (None, 7)
+
+
+def test_a_listed_hashtag_without_end_is_a_dead_letter() -> None:
+    assert isinstance(read_event(line(hashtags=["x" * 100_001]), origin="f:1", position=1), DeadLetter)
 
 
 def tagged() -> TaggedPost:
@@ -289,7 +299,7 @@ def test_a_dump_can_be_read_again() -> None:
     ("change", "cause"),
     [
         ({"id": "7"}, LineFault.BAD_FIELD),
-        ({"version": 3}, LineFault.NEWER_VERSION),
+        ({"version": 4}, LineFault.NEWER_VERSION),
         ({"version": "1"}, LineFault.BAD_FIELD),
         ({"hashtags": [{"text": "a", "start": 0, "end": 99}]}, LineFault.BAD_FIELD),
         ({"hashtags": ["a"]}, LineFault.BAD_FIELD),

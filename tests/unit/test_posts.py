@@ -18,6 +18,7 @@ from tagstream.posts import (
     Entity,
     Erasure,
     Hashtag,
+    Link,
     Media,
     Post,
     TaggedPost,
@@ -215,7 +216,7 @@ def test_epoch_milliseconds_outside_the_calendar(milliseconds: int) -> None:
     [
         {"unknown": 1},
         {"version": 0},
-        {"version": 3},
+        {"version": 4},
         {"version": True},
         {"text": 5},
         {"text": b"bytes"},
@@ -246,7 +247,19 @@ def test_what_a_post_refuses(change: dict[str, object]) -> None:
         (Media, {"kind": "hologram"}),
         (Media, {"sha256": "A" * 64}),
         (Media, {"thumbnail": b"x" * (64 * 1024 + 1)}),
-        (Media, {"width": 0}),
+        (Media, {"width": 1.5}),
+        (Media, {"width": float("nan")}),
+        (Media, {"reason": "x" * 1_001}),
+        (Link, {"url": ""}),
+        (Link, {"url": "x" * 4_097}),
+        (Link, {"url": "x", "title": "x" * 1_001}),
+        (Link, {"url": "x", "description": "x" * 10_001}),
+        (Hashtag, {"text": "a", "start": 0}),
+        (Hashtag, {"text": "a", "start": 1, "end": 100_001}),
+        (Hashtag, {"text": "\ud83d"}),
+        (Deletion, {"id": "a:1", "source": "a" * 257}),
+        (TaggedPost, fields(model="m" * 1_001, generation=1)),
+        (TaggedPost, fields(model="m@1", generation=1, image_labels=("x" * 1_001,))),
         (Entity, {"text": "a", "type": "GPE", "start": 0, "end": 1, "score": 0.5, "key": "a"}),
         (Entity, {"text": "a", "type": "PER", "start": 0, "end": 1, "score": 1.5, "key": "a"}),
         (Erasure, {"source": "a", "author": "b"}),
@@ -262,6 +275,42 @@ def test_what_a_post_refuses(change: dict[str, object]) -> None:
 def test_what_the_other_contracts_refuse(contract: type[Post], values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         contract.model_validate(values)
+
+
+@pytest.mark.parametrize("side", [0, -1, 2**31, 2**64, -(2**64), 10**4000], ids=range(6))
+def test_a_side_that_no_picture_has_is_none(side: int) -> None:
+    media = Media(width=side, height=600)
+    assert (media.width, media.height) == (None, 600)
+
+
+def test_what_is_listed_beside_a_post_is_kept_up_to_its_bound() -> None:
+    tags = tuple(Hashtag(text=f"t{number}") for number in range(1_025))
+    links = tuple(Link(url=f"https://example.org/{number}") for number in range(17))
+    langs = tuple(f"x{number}" for number in range(17))
+    post = Post.model_validate(fields(hashtags=tags, links=links, langs=langs))
+    assert (post.hashtags, post.links, post.langs) == (tags[:1_024], links[:16], langs[:16])
+
+
+@pytest.mark.parametrize(
+    ("lang", "langs", "expected"),
+    [
+        (None, (), (None, ())),
+        ("en", (), ("en", ("en",))),
+        (None, ("pt", "en"), ("pt", ("pt", "en"))),
+        ("en", ("pt", "en"), ("en", ("en", "pt"))),
+        ("pt", ("pt", "pt"), ("pt", ("pt",))),
+    ],
+)
+def test_lang_is_the_first_of_langs(lang: str | None, langs: tuple[str, ...], expected: object) -> None:
+    post = Post.model_validate(fields(lang=lang, langs=langs))
+    assert (post.lang, post.langs) == expected
+    assert Post.model_validate_json(post.model_dump_json()) == post
+
+
+def test_a_hashtag_that_is_only_listed_has_no_place() -> None:
+    assert Hashtag(text="Oslo", start=9, end=9) == Hashtag(text="Oslo")
+    assert Hashtag(text="Oslo").span is None
+    assert Hashtag(text="Oslo", start=3, end=8).span == (3, 8)
 
 
 def test_contracts_never_change_after_they_were_made() -> None:

@@ -348,7 +348,7 @@ def test_a_damaged_line_is_a_letter(line: str) -> None:
 
 
 def test_a_line_of_a_newer_tagstream_says_so() -> None:
-    line = recorded_line(post(1)).replace(b'"version": 2', b'"version": 3')
+    line = recorded_line(post(1)).replace(b'"version": 3', b'"version": 4')
     [(event, _)] = read_line(line, origin="feed:3", position=3)
     assert isinstance(event, DeadLetter)
     assert event.cause == "newer_version"

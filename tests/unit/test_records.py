@@ -99,19 +99,19 @@ def test_a_record_without_a_value_is_counted_and_not_kept() -> None:
 
 
 def test_a_newer_message_stops_and_is_no_dead_letter() -> None:
-    newer = codec.encode(POST).replace(b"\xa7version\x02", b"\xa7version\x03", 1)
+    newer = codec.encode(POST).replace(b"\xa7version\x03", b"\xa7version\x04", 1)
     with pytest.raises(NewerVersion):
         read_posts([record(newer)])
     with pytest.raises(NewerVersion):
-        read_tagged([record(b'{"version": 3}', "posts.tagged")])
+        read_tagged([record(b'{"version": 4}', "posts.tagged")])
 
 
 @pytest.mark.parametrize("kind", ["deletion", "erasure", "account_status", "verdict"])
 def test_a_newer_message_without_entities_stops_too_be_its_kind_known_or_not(kind: str) -> None:
     fields = {**dict(headers(MOMENT)), KIND: kind.encode()}
     with pytest.raises(NewerVersion):
-        read_tagged([record(b'{"version": 3}', "posts.tagged", headers=fields)])
-    (kept,) = read_tagged([record(b'{"version": 2}', "posts.tagged", headers=fields)])
+        read_tagged([record(b'{"version": 4}', "posts.tagged", headers=fields)])
+    (kept,) = read_tagged([record(b'{"version": 3}', "posts.tagged", headers=fields)])
     assert isinstance(kept.change, DeadLetter)
 
 

@@ -52,12 +52,15 @@ async def test_a_guilty_post_becomes_a_dead_letter_that_reads_back_as_the_post()
 
 
 async def test_a_post_with_lone_surrogates_is_buried_too() -> None:
-    guilty = post(1, "naïve", hashtags=(Hashtag(text="\ud800", start=0, end=0),), media=(Media(thumbnail=b"\xff"),))
+    wrong = Hashtag(text="").model_copy(update={"text": "\ud800"})
+    guilty = post(1, "naïve", media=(Media(thumbnail=b"\xff"),)).model_copy(update={"hashtags": (wrong,)})
     letter = await buried_by_tag(guilty, UntaggablePost("what is \ud800"))
     assert letter.message == "what is \ufffd"
     kept = json.loads(letter.body)
     assert (kept["id"], kept["text"], kept["hashtags"][0]["text"]) == ("jsonl:1", "naïve", "\ud800")
-    letter = await buried_by_tag(Deletion(id="jsonl:1", source="\ud800"), UntaggablePost("no"))
+    letter = await buried_by_tag(
+        Deletion(id="jsonl:1", source="x").model_copy(update={"source": "\ud800"}), UntaggablePost("no")
+    )
     assert (letter.source, json.loads(letter.body)["source"]) == ("\ufffd", "\ud800")
 
 

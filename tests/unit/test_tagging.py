@@ -10,7 +10,7 @@ from tagstream.posts import Media, Post, stored_version
 from workers.decoder import TAGS, Decoder
 from workers.encoding import Encoder
 from workers.tagger import NOTHING_SEEN, Sight
-from workers.tagging import ModelTagger, reads_language
+from workers.tagging import ModelTagger, reads
 
 VOCABULARY = [
     "[PAD]",
@@ -140,10 +140,23 @@ def test_other_languages_pass_without_the_model(tagger, emitter):
 
 
 @pytest.mark.parametrize(
-    ("lang", "read"), [(None, True), ("en", True), ("en-GB", True), ("EN_us", True), ("und", True), ("fr", False)]
+    ("langs", "read"),
+    [
+        ((), True),
+        (("en",), True),
+        (("en-GB",), True),
+        (("EN_us",), True),
+        (("und",), True),
+        (("fr",), False),
+        (("pt", "en"), True),
+        (("pt", "fr-CA"), False),
+    ],
 )
-def test_which_languages_are_read(lang, read):
-    assert reads_language(lang, frozenset({"en", "und"})) is read
+def test_a_post_is_read_in_any_of_its_languages(tagger, langs, read):
+    several = post("Ada", langs=langs)
+    assert reads(several, frozenset({"en", "und"})) is read
+    (answer,) = tag(tagger, several)
+    assert (answer.langs, answer.untagged, bool(answer.entities)) == (langs, None if read else "language", read)
 
 
 def test_a_ten_thousand_character_post_is_read_to_its_end(tagger):

@@ -76,7 +76,7 @@ def replied_to(record: Record) -> str | None:
 def hashtags(record: Record, text: str) -> tuple[Hashtag, ...]:
     """The hashtags of the text, by its facets and by its signs, then those that are only listed.
 
-    Those that stand nowhere in the text have an empty span at its end.
+    Those that stand nowhere in the text have no span.
     """
     marked = list(_marked(record, text))
     found = [
@@ -85,15 +85,17 @@ def hashtags(record: Record, text: str) -> tuple[Hashtag, ...]:
         if one.tag is not None and _stands_there(one, text)
     ]
     found += [
-        tag for tag in hashtags_of(text) if not any(one.start < tag.end and tag.start < one.end for one in marked)
+        tag
+        for tag in hashtags_of(text)
+        if not any(one.start < tag.place[1] and tag.place[0] < one.end for one in marked)
     ]
-    found.sort(key=lambda tag: tag.start)
+    found.sort(key=lambda tag: tag.place)
     known = {tag.text.casefold() for tag in found}
     listed = []
     for name in (*(one.tag for one in marked if one.tag is not None), *_listed(record)):
         if name.casefold() not in known:
             known.add(name.casefold())
-            listed.append(Hashtag(text=name, start=len(text), end=len(text)))
+            listed.append(Hashtag(text=name))
     return (*found, *listed)
 
 

@@ -26,6 +26,7 @@ from tagstream.posts import (
     Author,
     Contract,
     Hashtag,
+    Link,
     Media,
     clean_text,
     from_epoch_milliseconds,
@@ -298,8 +299,24 @@ def _cleaned(value: object) -> object:
     return clean_text(value) if isinstance(value, str) else value
 
 
+def dumped_langs(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        refuse(LineFault.BAD_FIELD, f"langs is {short(value)}, it must be a list of strings in a dump document")
+    return tuple(map(clean_text, value))
+
+
+def dumped_links(value: object) -> tuple[Link, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        refuse(LineFault.BAD_FIELD, f"links is {short(value)}, it must be a list of objects in a dump document")
+    return tuple(build(Link, **{name: _cleaned(item.get(name)) for name in Link.model_fields}) for item in value)
+
+
 def listed_hashtags(value: object, text: str) -> tuple[Hashtag, ...]:
-    """The hashtags of the text, then those that are only listed, with an empty span at the end of the text."""
+    """The hashtags of the text, then those that are only listed, without a span."""
     found = hashtags_of(text)
     if value is None:
         return found
@@ -311,7 +328,7 @@ def listed_hashtags(value: object, text: str) -> tuple[Hashtag, ...]:
         name = clean_text(item).lstrip("#＃").strip()
         if name and name.casefold() not in known:
             known.add(name.casefold())
-            listed.append(Hashtag(text=name, start=len(text), end=len(text)))
+            listed.append(build(Hashtag, text=name))
     return (*found, *listed)
 
 
@@ -323,6 +340,6 @@ def dumped_hashtags(value: object, text: str) -> tuple[Hashtag, ...]:
     hashtags = tuple(
         build(Hashtag, text=_cleaned(item.get("text")), start=item.get("start"), end=item.get("end")) for item in value
     )
-    if any(not hashtag.start <= hashtag.end <= len(text) for hashtag in hashtags):
+    if any(span is not None and not span[0] <= span[1] <= len(text) for span in (one.span for one in hashtags)):
         refuse(LineFault.BAD_FIELD, f"a hashtag lies outside the text of {len(text)} characters")
     return hashtags

@@ -12,7 +12,7 @@ A line is an object of one of five forms::
 A line is a dump document exactly when it has those five fields; then its ids already carry their source, and what a
 model found in it is dropped. In the other forms `id` and `reply_to` are native (a string or an integer), `source`
 defaults to `jsonl`, and these may be added: `author` (its id, or an object with `id` and `handle`), `revision`,
-`lang`, `url`, `hashtags` (strings; those that the text lacks get an empty span at its end), `media` (objects with
+`lang`, `url`, `hashtags` (strings; those that the text lacks have no span), `media` (objects with
 `url`, `alt`, `kind`, `width`, `height`, `sha256`, `reason`; the first four count) and `reply_to`. Null is absent.
 Fields of any other name are ignored: a newsroom's feed has its own. A field of these names with a value of the wrong
 type makes the line a dead letter that says which: a post without it could be found by nobody who asks for that field.
@@ -37,6 +37,8 @@ from ingest.sources.jsonl.fields import (
     build,
     created_at,
     dumped_hashtags,
+    dumped_langs,
+    dumped_links,
     flag,
     listed_hashtags,
     media_of,
@@ -56,7 +58,7 @@ from ingest.sources.jsonl.fields import (
     source_of_native_ids,
 )
 from tagstream.languages import language_tag
-from tagstream.posts import CONTRACT_VERSION, AccountStatus, Deletion, Erasure, Event, Hashtag, Post, dead_letter
+from tagstream.posts import CONTRACT_VERSION, AccountStatus, Deletion, Erasure, Event, Hashtag, Link, Post, dead_letter
 
 DEFAULT_SOURCE = "jsonl"
 
@@ -150,6 +152,8 @@ def _dumped_post(fields: Fields, position: int) -> Post:
         hashtags=dumped_hashtags(fields.get("hashtags"), text),
         reply_to=None if reply_to is None else native("reply_to", reply_to),
         position=position,
+        langs=dumped_langs(fields.get("langs")),
+        links=dumped_links(fields.get("links")),
     )
 
 
@@ -162,6 +166,8 @@ def _assemble(
     hashtags: tuple[Hashtag, ...],
     reply_to: str | None,
     position: int,
+    langs: tuple[str, ...] = (),
+    links: tuple[Link, ...] = (),
 ) -> Post:
     return build(
         Post,
@@ -172,7 +178,9 @@ def _assemble(
         revision=0 if fields.get("revision") is None else fields["revision"],
         text=text,
         lang=language_tag(optional_text(fields, "lang") or ""),
+        langs=langs,
         url=optional_text(fields, "url"),
+        links=links,
         media=media_of(fields.get("media")),
         reply_to=reply_to,
         position=position,

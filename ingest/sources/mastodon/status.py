@@ -2,7 +2,7 @@
 
 The text of a post is what people read of it, in their order: the content warning (`spoiler_text`, which is plain text),
 a blank line, the content, a blank line, the options of a poll, each on a line. Hashtags are where the server linked
-them, and where our own rule finds one; what is only listed in `tags` gets an empty span at the end of the text. The
+them, and where our own rule finds one; what is only listed in `tags` has no span. The
 line by which a server repeats the address of a quoted post (`quote-inline`) is left out, as it is on the page.
 
 Of the attachments pictures, loops and films count, with the author's description. One that this server has not fetched
@@ -198,8 +198,8 @@ def _hashtags(text: str, content: HtmlText, start: int, tags: object) -> tuple[H
         if ("hashtag" in link.classes or "tag" in link.rel) and _is_hashtag(content.text[link.start : link.end])
     ]
     found: list[Hashtag] = []
-    for hashtag in sorted([*linked, *hashtags_of(text)], key=lambda one: (one.start, -one.end)):
-        if not found or hashtag.start >= found[-1].end:
+    for hashtag in sorted([*linked, *hashtags_of(text)], key=lambda one: (one.place[0], -one.place[1])):
+        if not found or hashtag.place[0] >= found[-1].place[1]:
             found.append(hashtag)
     # Servers list a hashtag in small letters and without accents: hence by what our analysis holds for the same.
     known = {folded_tag(hashtag.text) for hashtag in found}
@@ -207,7 +207,7 @@ def _hashtags(text: str, content: HtmlText, start: int, tags: object) -> tuple[H
         name = clean_text(tag["name"]).strip() if isinstance(tag.get("name"), str) else ""
         if name and folded_tag(name) not in known:
             known.add(folded_tag(name))
-            found.append(Hashtag(text=name, start=len(text), end=len(text)))
+            found.append(build(Hashtag, text=name))
     return tuple(found)
 
 

@@ -224,7 +224,11 @@ def repost(
     beginning = _REPOST.match(sent[0])
     if beginning is None or len(beginning[0]) + len(original[0]) > MAX_TEXT_LENGTH:
         return sent
-    shift = beginning.end()
-    return beginning[0] + original[0], tuple(
-        Hashtag(text=one.text, start=one.start + shift, end=one.end + shift) for one in original[1]
-    )
+    return beginning[0] + original[0], tuple(_shifted(one, beginning.end()) for one in original[1])
+
+
+def _shifted(hashtag: Hashtag, by: int) -> Hashtag:
+    if hashtag.span is None:
+        return hashtag
+    start, end = hashtag.span
+    return Hashtag(text=hashtag.text, start=start + by, end=end + by)

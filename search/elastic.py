@@ -12,13 +12,24 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Self
 
-from search import elastic_counts, elastic_reads
+from search import elastic_backup, elastic_counts, elastic_reads
 from search.elastic_address import Address, parse_address
 from search.elastic_client import ElasticClient
 from search.elastic_schema import OLD, prepare
 from search.elastic_upgrade import analyse_anew
 from search.elastic_writes import Writer
-from search.index import Bucket, Change, EntityCount, Indexable, Page, Query, SourceCursor, Trend, WriteReport
+from search.index import (
+    Bucket,
+    EntityCount,
+    Indexable,
+    Kept,
+    Page,
+    Query,
+    SourceCursor,
+    Trend,
+    Writable,
+    WriteReport,
+)
 from tagstream.errors import IndexUnavailable, ServiceUnavailable
 from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
 from tagstream.settings import Settings
@@ -72,7 +83,7 @@ class ElasticIndex:
             await analyse_anew(self.client)
             await prepare(self.client, replicas=replicas, create=create)
 
-    async def write(self, changes: Sequence[Change], cursor: SourceCursor | None = None) -> WriteReport:
+    async def write(self, changes: Sequence[Writable], cursor: SourceCursor | None = None) -> WriteReport:
         """Applies the changes in order, then saves the cursor. Durable on return and idempotent.
 
         What cuts it off leaves a part of the changes, never the cursor without them; the same call makes it whole.
@@ -174,6 +185,12 @@ class ElasticIndex:
         async for status in elastic_reads.account_statuses(self.client):
             yield status
 
+    async def everything(self) -> AsyncIterator[Kept]:
+        """All that the index keeps, as of one moment, in the order in which another may take it in."""
+        self._check_open()
+        async for kept in elastic_backup.everything(self.client):
+            yield kept
+
     async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
         """The dead letters, in the order in which they first came."""
         self._check_open()
@@ -209,7 +226,7 @@ class ElasticIndex:
         async with self._turn:
             await self.client.close()
 
-    async def _expire(self, changes: Iterable[Change]) -> None:
+    async def _expire(self, changes: Iterable[Writable]) -> None:
         """Once a day of the feed, drops the days that are over. Neither a clock nor a post alone can end them early."""
         seen = [one.observed_at for one in changes if isinstance(one, Indexable)]
         newest = max(seen, default=self._newest_seen)

@@ -134,6 +134,11 @@ def post_number(created_at: datetime, observed_at: datetime) -> int:
     return moment << TIME_SHIFT | implausible
 
 
+def number_of_moment(number: int) -> int:
+    """A number of a SQLite index, which counts the posts of a millisecond, as it is here: the time alone."""
+    return number & -IMPLAUSIBLE_TIME
+
+
 def day_of(number: int, observed_at: datetime, retention_days: int) -> str:
     """The day whose index holds the post, or `old`; measured from when it was seen, so that a replay agrees."""
     moment = from_epoch_milliseconds(number >> TIME_SHIFT)

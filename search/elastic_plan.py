@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from search.elastic_documents import Entry, clean_letter, day_of, in_utc, post_number
+from search.elastic_documents import Entry, clean_letter, day_of, in_utc, number_of_moment, post_number
 from search.elastic_thumbnails import Place, note_photos
-from search.index import Change, Indexable, WriteReport
-from search.registry import NO_STATUS, Outcome, Record, Standing, is_news
+from search.index import Indexable, Remembered, Writable, WriteReport
+from search.registry import NO_STATUS, UNSEEN, Outcome, Record, Standing, is_news
 from search.sqlite_terms import hash_key
 from search.thumbnails import merged
 from tagstream.posts import (
@@ -22,6 +22,7 @@ from tagstream.posts import (
     TaggedPost,
     clean_text,
     deletion_version,
+    from_epoch_milliseconds,
     stored_version,
     to_epoch_milliseconds,
 )
@@ -90,7 +91,7 @@ class Plan:
         """What became of the changes so far."""
         return WriteReport(**self._report, news=frozenset(self._news))
 
-    def apply(self, changes: Iterable[Change]) -> None:
+    def apply(self, changes: Iterable[Writable]) -> None:
         """Plays the changes through, in order."""
         for change in changes:
             match change:
@@ -107,6 +108,8 @@ class Plan:
                     self._report["statuses"] += 1
                 case DeadLetter():
                     self._report["dead" if self._letter(clean_letter(change)) else "deleted"] += 1
+                case Remembered():
+                    self._report[self._remembered(change)] += 1
 
     def refuses(self, letter: DeadLetter) -> bool:
         """Whether a deletion or an erasure covers the dead letter, as things stand now."""
@@ -123,7 +126,7 @@ class Plan:
         """Those whose document is to be written."""
         return [one for one in self.touched.values() if one.post is not None and one.entry.record.visible]
 
-    def _post(self, change: Indexable) -> Outcome:
+    def _post(self, change: Indexable, *, may_be_news: bool = True) -> Outcome:
         post = change.post
         touched = self._touch(post.id)
         entry, record = touched.entry, touched.entry.record
@@ -135,7 +138,7 @@ class Plan:
         version, before = stored_version(post.revision, post.generation), record.version
         outcome = record.offer(version, change.position, None if account is None else self.erased.get(account))
         hidden = account is not None and self._standing(account).hidden
-        if not hidden and is_news(outcome, version, before):
+        if may_be_news and not hidden and is_news(outcome, version, before):
             self._news.add((post.id, post.revision))
         if outcome is Outcome.DUPLICATE and post.id in self.known.lost and touched.post is None:
             outcome = Outcome.STORED  # the writer before us ended between the record and its document
@@ -147,11 +150,30 @@ class Plan:
         self._settle(touched)
         return outcome
 
+    def _remembered(self, known: Remembered) -> str:
+        """Takes in what another index knew of an id; says as what it counts."""
+        touched, other, indexable = self._touch(known.record.id), known.record, known.indexable()
+        entry, record = touched.entry, touched.entry.record
+        if record.number <= 0 < other.number:
+            record.number, record.observed_at = number_of_moment(other.number), other.observed_at
+            entry.day = day_of(record.number, from_epoch_milliseconds(other.observed_at), self._retention_days)
+        if indexable is None:
+            record.adopt(other)
+        else:
+            record.delete(other.deleted, other.deleted_position)
+        if other.deleted != UNSEEN:
+            self._deleted(touched)
+        self._settle(touched)
+        return "tombstones" if indexable is None else self._post(indexable, may_be_news=False).value
+
     def _deletion(self, deletion: Deletion) -> None:
         touched = self._touch(deletion.id)
         touched.entry.record.delete(deletion_version(deletion), deletion.position)
+        self._deleted(touched)
+
+    def _deleted(self, touched: Touched) -> None:
         self._settle(touched)
-        self.deletions.add(deletion.id)
+        self.deletions.add(touched.entry.record.id)
         self._drop_letters()
 
     def _erasure(self, erasure: Erasure) -> None:

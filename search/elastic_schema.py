@@ -51,7 +51,9 @@ REGISTRY_FIELDS: dict[str, Any] = {
     "day": _KEPT,
     "author": _LONG,  # a hash: an erasure finds the author's posts by it
     "photos": _KEPT,  # where its thumbnails may lie
-    "erased_up_to": _KEPT_LONG,  # of accounts
+    "erased_up_to": _KEPT_LONG,  # of accounts; with who that is, for a backup
+    "source": _KEPT,
+    "author_id": _KEPT,
 }
 
 POST_FIELDS: dict[str, Any] = {

@@ -18,7 +18,7 @@ nothing to sweep that a crash could leave half swept, nor a post that another wr
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -43,7 +43,7 @@ from search.elastic_documents import (
 from search.elastic_plan import Account, Known, Plan, Touched
 from search.elastic_reads import many, scan
 from search.elastic_thumbnails import additions, removals
-from search.index import Change, Indexable, SourceCursor, WriteReport
+from search.index import Indexable, Remembered, SourceCursor, Writable, WriteReport
 from search.registry import Standing
 from search.sqlite_terms import hash_key
 from tagstream.errors import IndexUnavailable
@@ -62,7 +62,7 @@ class Writer:
         self._retention_days = retention_days
         self.expired_before = ""  # days before it are dropped, or about to be: deletions need not go there
 
-    async def write(self, changes: Sequence[Change], cursor: SourceCursor | None = None) -> WriteReport:
+    async def write(self, changes: Sequence[Writable], cursor: SourceCursor | None = None) -> WriteReport:
         """Applies the changes in order, then saves the cursor. Durable on return.
 
         Raises:
@@ -90,7 +90,7 @@ class Writer:
         """Removes the thumbnails of revisions that are not going to be written."""
         await elastic_media.discard(self._client, posts, self._retention_days, self.expired_before)
 
-    async def _settle_registry(self, changes: Sequence[Change]) -> Plan:
+    async def _settle_registry(self, changes: Sequence[Writable]) -> Plan:
         """The plan of the changes, as the registry now holds it."""
         for attempt in range(ROUNDS):
             plan = Plan(await self._read_known(changes), self._retention_days)
@@ -102,7 +102,7 @@ class Writer:
             f"Other writers changed the same posts at {self._client.address} {ROUNDS} times in a row. Trying again."
         )
 
-    async def _read_known(self, changes: Iterable[Change]) -> Known:
+    async def _read_known(self, changes: Iterable[Writable]) -> Known:
         posts, accounts, erasures = _asked(changes)
         known = Known()
         await self._read_entries(known, posts, accounts)
@@ -134,7 +134,7 @@ class Writer:
                 "index",
                 self._names.registry,
                 account_id(*account),
-                to_json({"erased_up_to": position}),
+                to_json({"erased_up_to": position, "source": account[0], "author_id": account[1]}),
                 version=position,
             )
             for account, position in erasures.items()
@@ -150,15 +150,15 @@ class Writer:
                 entry = read_entry(hit)
                 known.entries.setdefault(entry.record.id, entry)
 
-    async def _find_lost(self, known: Known, changes: Iterable[Change]) -> None:
+    async def _find_lost(self, known: Known, changes: Iterable[Writable]) -> None:
         """Which repeated posts are visible in the registry, but were never written: their writer was cut off."""
         wanted: dict[str, tuple[str, int]] = {}
-        for change in changes:
-            entry = known.entries.get(change.post.id) if isinstance(change, Indexable) else None
-            if entry is not None and entry.day is not None and entry.record.visible and self._kept(entry):
-                assert isinstance(change, Indexable)
-                if entry.record.version == stored_version(change.post.revision, change.post.generation):
-                    wanted[change.post.id] = (self._names.of_day(entry.day), entry.record.version)
+        for change in _posts_of(changes):
+            post, entry = change.post, known.entries.get(change.post.id)
+            if entry is None or entry.day is None or not entry.record.visible or not self._kept(entry):
+                continue
+            if entry.record.version == stored_version(post.revision, post.generation):
+                wanted[post.id] = (self._names.of_day(entry.day), entry.record.version)
         if not wanted:
             return
         asked = {(index, post_id(one)): one for one, (index, _) in wanted.items()}
@@ -302,25 +302,35 @@ class Writer:
         return sum(one.found for one in await send(self._client, actions, refresh=True))
 
 
-def _written(changes: Iterable[Change]) -> dict[int, str]:
+def _written(changes: Iterable[Writable]) -> dict[int, str]:
     """The posts of the changes as they are kept, by the identity of the post: a batch may hold two of one version.
 
     Made before anything is written, so that a post that no store could take leaves nothing of its batch.
     """
-    return {id(one.post): post_json(one.post) for one in changes if isinstance(one, Indexable)}
+    return {id(one.post): post_json(one.post) for one in _posts_of(changes)}
 
 
-def _asked(changes: Iterable[Change]) -> tuple[set[str], set[Account], dict[Account, int]]:
+def _posts_of(changes: Iterable[Writable]) -> Iterator[Indexable]:
+    """The posts among the changes, those that a backup brings too."""
+    for change in changes:
+        one = change.indexable() if isinstance(change, Remembered) else change
+        if isinstance(one, Indexable):
+            yield one
+
+
+def _asked(changes: Iterable[Writable]) -> tuple[set[str], set[Account], dict[Account, int]]:
     """The posts, the accounts and the erasures that the changes name."""
     posts: set[str] = set()
     accounts: set[Account] = set()
     erasures: dict[Account, int] = {}
+    for post in (one.post for one in _posts_of(changes)):
+        posts.add(post.id)
+        if post.author is not None:
+            accounts.add((post.source, post.author.id))
     for change in changes:
         match change:
-            case Indexable(post):
-                posts.add(post.id)
-                if post.author is not None:
-                    accounts.add((post.source, post.author.id))
+            case Remembered(record):
+                posts.add(record.id)
             case Deletion():
                 posts.add(change.id)
             case Erasure():

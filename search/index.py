@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
-from tagstream.posts import AccountStatus, DeadLetter, Deletion, EntityType, Erasure, TaggedPost
+from search.registry import Record
+from tagstream.posts import (
+    AccountStatus,
+    DeadLetter,
+    Deletion,
+    EntityType,
+    Erasure,
+    TaggedPost,
+    from_epoch_milliseconds,
+)
 
 
 class Thumbnail(NamedTuple):
@@ -31,7 +40,28 @@ class Indexable:
     thumbnails: tuple[Thumbnail, ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """All that an index knows of one id: its record and, where it may be seen, its post with the thumbnails.
+
+    What a backup is made of. Written to another index it has its moment there, and takes back nothing that is newer or
+    was deleted there.
+    """
+
+    record: Record
+    post: TaggedPost | None = None
+    thumbnails: tuple[Thumbnail, ...] = field(default=(), repr=False)
+
+    def indexable(self) -> Indexable | None:
+        """The post on its way into another index, None where there is none."""
+        if self.post is None:
+            return None
+        observed_at = from_epoch_milliseconds(self.record.observed_at)
+        return Indexable(self.post, observed_at, self.record.position, self.thumbnails)
+
+
 Change = Indexable | Deletion | Erasure | AccountStatus | DeadLetter
+Writable = Change | Remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +73,27 @@ class SourceCursor:
 
 
 @dataclass(frozen=True, slots=True)
+class Unnamed:
+    """So many erasures of accounts of which an index keeps no names: no backup can hold them."""
+
+    erasures: int
+
+
+Kept = AccountStatus | Erasure | Remembered | DeadLetter | SourceCursor | Unnamed
+
+
+@dataclass(frozen=True, slots=True)
 class WriteReport:
     """What became of a batch; the fields sum to its length.
 
     `stored` posts are new or replaced an older version; `duplicate` ones repeat the stored version; `stale` ones are
-    older than it; `deleted` ones meet a tombstone or an erasure; `tombstones` counts deletions and erasures applied;
-    `statuses` the account statuses taken note of, newest or not; `dead` the dead letters kept. `news`, beside the sum,
-    are the posts (id, revision) whose mentions are to be counted: a revision is stored that was not, which a new answer
-    of a model to the stored one is not. A repeat of exactly what is stored is news again, because it may be the replay
-    of a write whose mentions never got out. What a hidden author writes is no news. `refused_thumbnails`, beside the
-    sum too, are those that the media store never takes; their posts are stored without them.
+    older than it; `deleted` ones meet a tombstone or an erasure; `tombstones` counts deletions and erasures applied,
+    and what a backup brings of ids without a post; `statuses` the account statuses taken note of, newest or not; `dead`
+    the dead letters kept. `news`, beside the sum, are the posts (id, revision) whose mentions are to be counted: a
+    revision is stored that was not, which a new answer of a model to the stored one is not. A repeat of exactly what is
+    stored is news again, because it may be the replay of a write whose mentions never got out. Neither what a hidden
+    author writes is news, nor what a backup brings. `refused_thumbnails`, beside the sum too, are those that the media
+    store never takes; their posts are stored without them.
     """
 
     stored: int = 0
@@ -127,7 +168,7 @@ class EntityIndex(Protocol):
     answer (try again) and `Fatal` when it is corrupt or newer than this code.
     """
 
-    async def write(self, changes: Sequence[Change], cursor: SourceCursor | None = None) -> WriteReport:
+    async def write(self, changes: Sequence[Writable], cursor: SourceCursor | None = None) -> WriteReport:
         """Applies the changes in order, then the cursor. Durable on return and idempotent.
 
         Of each post that the changes touch exactly those thumbnails stay, of the ones that they bring and the ones that
@@ -217,6 +258,14 @@ class EntityIndex(Protocol):
 
     def account_statuses(self) -> AsyncIterator[AccountStatus]:
         """The newest status of every account that ever had one, in order of source and author (by code point)."""
+        ...
+
+    def everything(self) -> AsyncIterator[Kept]:
+        """All that the index keeps, as of one moment, in the order in which another index may take it in.
+
+        Statuses and erasures come first, so that nobody sees for a moment what is hidden or gone; the dead letters
+        after the deletions that decide about them; the cursors last. Thumbnails that wait for their posts are left out.
+        """
         ...
 
     def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]: ...

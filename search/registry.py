@@ -94,6 +94,12 @@ class Record:
         if self.version <= self.deleted:
             self.visible = False
 
+    def adopt(self, other: "Record") -> None:
+        """Takes in what another registry says of an id of which nothing may be seen: the newest revision decides."""
+        if other.version > self.version:
+            self.version, self.position, self.visible = other.version, other.position, False
+        self.delete(other.deleted, other.deleted_position)
+
     def erase(self, position: int) -> None:
         """The author's posts up to `position` are gone."""
         if self.position <= position:

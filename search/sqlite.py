@@ -15,8 +15,19 @@ from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
-from search import sqlite_counts, sqlite_reads, sqlite_thumbnails, sqlite_writes
-from search.index import Bucket, Change, EntityCount, Indexable, Page, Query, SourceCursor, Trend, WriteReport
+from search import sqlite_backup, sqlite_counts, sqlite_reads, sqlite_thumbnails, sqlite_writes
+from search.index import (
+    Bucket,
+    EntityCount,
+    Indexable,
+    Kept,
+    Page,
+    Query,
+    SourceCursor,
+    Trend,
+    Writable,
+    WriteReport,
+)
 from search.sqlite_schema import connect, our_errors, transaction
 from search.sqlite_upgrade import prepare
 from search.writer_lock import WriterLock
@@ -82,11 +93,11 @@ class SqliteIndex:
             lock.release()
             raise
 
-    async def write(self, changes: Sequence[Change], cursor: SourceCursor | None = None) -> WriteReport:
+    async def write(self, changes: Sequence[Writable], cursor: SourceCursor | None = None) -> WriteReport:
         """Applies the changes in order, and the cursor, in one transaction: all or nothing, durable on return."""
         return await self._write(self._apply, changes, cursor)
 
-    def _apply(self, changes: Sequence[Change], cursor: SourceCursor | None) -> WriteReport:
+    def _apply(self, changes: Sequence[Writable], cursor: SourceCursor | None) -> WriteReport:
         self._lock.take()
         with our_errors(self.path), transaction(self._writing):
             return sqlite_writes.apply(self._writing, changes, cursor)
@@ -185,6 +196,22 @@ class SqliteIndex:
                 yield status
             last = (found[-1].source, found[-1].author)
 
+    async def everything(self) -> AsyncIterator[Kept]:
+        """All that the index keeps, as of one moment, in the order in which another may take it in.
+
+        The journal keeps what is written meanwhile until it is done.
+        """
+        connection = await self._read(lambda _: self._reading_connection())
+        connection.execute("BEGIN")
+        pages = sqlite_backup.pages(connection)
+        try:
+            while (page := await self._read(lambda _: next(pages, None))) is not None:
+                for kept in page:
+                    yield kept
+        finally:
+            self._reading.remove(connection)
+            connection.close()
+
     async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
         """The dead letters, in the order in which they first came."""
         last = 0
@@ -246,8 +273,12 @@ class SqliteIndex:
         """The connection of the reader thread that calls."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = connect(self.path, write=False)
-            self._reading.append(connection)
+            connection = self._local.connection = self._reading_connection()
+        return connection
+
+    def _reading_connection(self) -> sqlite3.Connection:
+        connection = connect(self.path, write=False)
+        self._reading.append(connection)
         return connection
 
     def _check_open(self) -> None:

@@ -164,7 +164,7 @@ def dead_letters_after(connection: sqlite3.Connection, entry: int, cause: str | 
     return letters
 
 
-def read_document(document: str) -> TaggedPost:
+def read_document(document: str | bytes) -> TaggedPost:
     """A stored document as the post it was.
 
     Raises:

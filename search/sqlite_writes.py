@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from pydantic_core import PydanticSerializationError
 
 from search import sqlite_postings, sqlite_thumbnails
-from search.index import Change, Indexable, SourceCursor, WriteReport
+from search.index import Indexable, Remembered, SourceCursor, Writable, WriteReport
 from search.limits import MAX_MOMENT
-from search.registry import NO_STATUS, Outcome, Record, Standing, is_news
+from search.registry import NO_STATUS, UNSEEN, Outcome, Record, Standing, is_news
 from search.sqlite_schema import DEAD_LETTER_COLUMNS, IMPLAUSIBLE_TIME, TIME_SHIFT
 from search.sqlite_terms import hash_key
 from search.thumbnails import merged
@@ -42,7 +42,7 @@ _SELECT_RECORD = (
 )
 
 
-def apply(connection: sqlite3.Connection, changes: Sequence[Change], cursor: SourceCursor | None) -> WriteReport:
+def apply(connection: sqlite3.Connection, changes: Sequence[Writable], cursor: SourceCursor | None) -> WriteReport:
     """Applies the changes in order, then the cursor. The caller holds the transaction.
 
     Raises:
@@ -65,6 +65,8 @@ def apply(connection: sqlite3.Connection, changes: Sequence[Change], cursor: Sou
                 report["statuses"] += 1
             case DeadLetter():
                 report["dead" if batch.letter(change) else "deleted"] += 1
+            case Remembered():
+                report[batch.remembered(change)] += 1
     batch.flush()
     if cursor is not None:
         connection.execute(
@@ -111,10 +113,11 @@ class _Batch:
         self._stored_standings: dict[tuple[str, str], Standing] = {}
         self._standings: dict[tuple[str, str], Standing] = {}
         self._last_number: dict[int, int] = {}
+        self._taken: set[int] = set()
         self._letters: dict[str, DeadLetter] = {}
         self.news: set[tuple[str, int]] = set()
 
-    def post(self, change: Indexable) -> Outcome:
+    def post(self, change: Indexable, *, may_be_news: bool = True) -> Outcome:
         post = change.post
         touched = self._record(post.id)
         record = touched.record
@@ -127,17 +130,35 @@ class _Batch:
         version, before = stored_version(post.revision, post.generation), record.version
         outcome = record.offer(version, change.position, erased_up_to)
         hidden = account is not None and self._standing(account).hidden
-        if not hidden and is_news(outcome, version, before):
+        if may_be_news and not hidden and is_news(outcome, version, before):
             self.news.add((post.id, post.revision))
         if outcome is Outcome.STORED:
             touched.post = post
             touched.author = None if account is None else author_key(*account)
         return outcome
 
+    def remembered(self, known: Remembered) -> str:
+        """Takes in what another index knew of an id; says as what it counts."""
+        record, other = self._record(known.record.id).record, known.record
+        if record.number <= 0 < other.number:
+            record.number, record.observed_at = self._number_again(other.number), other.observed_at
+        indexable = known.indexable()
+        if indexable is None:
+            record.adopt(other)
+        else:
+            record.delete(other.deleted, other.deleted_position)
+        if other.deleted != UNSEEN:
+            self._drop_letters(record)
+        return "tombstones" if indexable is None else self.post(indexable, may_be_news=False).value
+
     def deletion(self, deletion: Deletion) -> None:
-        post_id = deletion.id
-        record = self._record(post_id).record
+        record = self._record(deletion.id).record
         record.delete(deletion_version(deletion), deletion.position)
+        self._drop_letters(record)
+
+    def _drop_letters(self, record: Record) -> None:
+        """Leaves no dead letter that a deletion of its post covers."""
+        post_id = record.id
         for origin, letter in list(self._letters.items()):
             if letter.post_id == post_id and record.refuses_letter(letter.position):
                 del self._letters[origin]
@@ -305,19 +326,35 @@ class _Batch:
         created_at, observed_at = _in_utc(created_at), _in_utc(observed_at)
         moment = to_epoch_milliseconds(min(created_at, observed_at))
         implausible = IMPLAUSIBLE_TIME if created_at - observed_at > _TOLERATED_AHEAD else 0
-        slot = min(max(moment, 1), MAX_MOMENT) << TIME_SHIFT | implausible
+        return self._free_number(min(max(moment, 1), MAX_MOMENT) << TIME_SHIFT | implausible)
+
+    def _number_again(self, number: int) -> int:
+        """The number that a post had in another index, or where that is taken the next free one at its time."""
+        slot = number & -IMPLAUSIBLE_TIME
+        is_taken = self._connection.execute("SELECT 1 FROM registry WHERE number = ?", (number,)).fetchone()
+        if is_taken or number in self._taken:
+            return self._free_number(slot)
+        self._last_number[slot] = max(number, self._last_of(slot))
+        self._taken.add(number)
+        return number
+
+    def _free_number(self, slot: int) -> int:
         while True:
-            last = self._last_number.get(slot)
-            if last is None:
-                end = slot + IMPLAUSIBLE_TIME
-                last = self._connection.execute(
-                    "SELECT max(number) FROM registry WHERE number >= ? AND number < ?", (slot, end)
-                ).fetchone()[0]
-            number: int = slot if last is None else last + 1
+            number = self._last_of(slot) + 1
             if number < slot + IMPLAUSIBLE_TIME:
                 self._last_number[slot] = number
+                self._taken.add(number)
                 return number
             slot += 1 << TIME_SHIFT  # half a million posts claim this millisecond: the next one
+
+    def _last_of(self, slot: int) -> int:
+        """The highest number that is taken of a slot, the one before it if none is."""
+        if slot not in self._last_number:
+            last = self._connection.execute(
+                "SELECT max(number) FROM registry WHERE number >= ? AND number < ?", (slot, slot + IMPLAUSIBLE_TIME)
+            ).fetchone()[0]
+            self._last_number[slot] = slot - 1 if last is None else last
+        return self._last_number[slot]
 
 
 def _document(post: TaggedPost) -> str:

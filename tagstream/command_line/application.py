@@ -4,7 +4,8 @@ from importlib.metadata import version
 
 import click
 
-from tagstream.command_line.asking import dump, search, trends
+from tagstream.command_line.asking import search, trends
+from tagstream.command_line.backing_up import dump, restore_dump
 from tagstream.command_line.bench import bench
 from tagstream.command_line.common import TagstreamGroup
 from tagstream.command_line.dead_letters import dead_letters
@@ -41,6 +42,7 @@ for _command in (
     trends,
     photo,
     dump,
+    restore_dump,
     dead_letters,
     retag,
     demo,

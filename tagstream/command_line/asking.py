@@ -1,9 +1,7 @@
-"""`tagstream search`, `trends` and `dump`: what the index knows."""
+"""`tagstream search` and `trends`: what the index knows."""
 
 import asyncio
-import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -20,9 +18,7 @@ from tagstream.command_line.output import (
     trends_table,
     write_lines,
 )
-from tagstream.posts import AccountStatus
 
-_LINES_AT_ONCE = 256
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST_SECONDS = 3650 * 86_400
 
@@ -151,49 +147,3 @@ def trends(index_spec: str | None, window: int, past: int, until: datetime | Non
             "nothing is mentioned more than its past explains; "
             "--until looks at an earlier time, --window at a longer one"
         )
-
-
-@click.command(cls=TagstreamCommand)
-@index_option
-def dump(index_spec: str | None) -> None:
-    """Print every tagged post, a line of JSON each.
-
-    They come in order of id: a backup, and what two runs are compared by. Before them come the accounts that were ever
-    hidden, as lines such as {"author": "ann", "hide": true}. The posts of hidden accounts are in it, so that a feed
-    of its lines restores who is hidden: keep it as you keep the index, and show nobody what is hidden.
-
-    Thumbnails are not in it. Its image_labels are there to be read: a feed of its lines tags the posts anew and does
-    not take them over. Where the setting media_fetch is true the photos are fetched again; else, with an image model,
-    those posts are marked degraded, for `retag`.
-    """
-    settings = current_settings(index=index_spec)
-
-    async def work() -> None:
-        async with opened_index(settings) as index:
-            async for lines in _in_groups(_backup(index)):
-                write_lines(lines)
-
-    asyncio.run(work())
-
-
-async def _backup(index: EntityIndex) -> AsyncIterator[str]:
-    # The statuses first: whoever reads the lines back shows no hidden author for a moment.
-    async for status in index.account_statuses():
-        yield _status_line(status)
-    async for post in index.documents(with_hidden=True):
-        yield post.model_dump_json()
-
-
-def _status_line(status: AccountStatus) -> str:
-    line = {"author": status.author, "hide": status.hidden, "source": status.source, "sequence": status.position}
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
-
-
-async def _in_groups(lines: AsyncIterator[str]) -> AsyncIterator[list[str]]:
-    group: list[str] = []
-    async for line in lines:
-        group.append(line)
-        if len(group) == _LINES_AT_ONCE:
-            yield group
-            group = []
-    yield group

@@ -166,7 +166,7 @@ def read_again(letter: DeadLetter) -> Event:
     if letter.cause in _KEPT_BY_A_STAGE:
         return _kept_event(letter.body)
     events = read_line(letter.body, origin=letter.origin, position=letter.position, source=letter.source)
-    if len(events) > 1:
+    if len(events) != 1:
         raise MalformedPost(f"it holds {len(events):,} posts, and a letter becomes one: feed the original again")
     event = events[0][0]
     if isinstance(event, DeadLetter):

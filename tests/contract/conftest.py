@@ -1,6 +1,7 @@
 import pytest
 
 for module in (
+    "contract_backup",
     "contract_writing",
     "contract_reading",
     "contract_counting",

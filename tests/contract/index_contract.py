@@ -3,6 +3,7 @@
 Each scenario has the number of its promise in docs/index.md.
 """
 
+from contract_backup import BackupContract
 from contract_counting import CountingContract
 from contract_hiding import HidingContract
 from contract_media import MediaContract
@@ -10,7 +11,7 @@ from contract_reading import ReadingContract
 from contract_writing import WritingContract
 
 
-class IndexContract(WritingContract, ReadingContract, CountingContract, HidingContract, MediaContract):
+class IndexContract(WritingContract, ReadingContract, CountingContract, HidingContract, MediaContract, BackupContract):
     """Inherit from it in a class named Test..., with an asynchronous fixture `index`: a new, empty index.
 
     What an implementation cannot promise it declares (`whole_batches = False`), and docs/index.md says so.

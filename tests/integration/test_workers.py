@@ -120,7 +120,9 @@ def test_a_feed_goes_through_ingest_and_a_worker_into_the_index(kafka: Any, tmp_
         until(lambda: letters(environment) == [f"{feed}:5"])
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_SECONDS) == 0
-    dumped, _ = tagstream("dump", "--index", f"sqlite:{database}", environment=environment).communicate()
+    dumped, _ = tagstream(
+        "dump", "--kind", "posts", "--index", f"sqlite:{database}", environment=environment
+    ).communicate()
     posts = [json.loads(line) for line in dumped.splitlines()]
     assert [post["text"] for post in posts] == ["Angela Merkel lands in Berlin", "Tokyo"]
     assert [entity["key"] for entity in posts[0]["entities"]] == ["angela merkel", "berlin"]

@@ -100,13 +100,13 @@ def test_a_second_run_goes_on_after_the_first(indexed: Terminal) -> None:
     assert indexed.documents[0]["read"] == 1
 
 
-def test_a_dump_is_every_post_in_order_and_feeds_a_run_again(indexed: Terminal) -> None:
-    assert indexed("dump") == 0
+def test_a_dump_of_posts_is_every_post_in_order_and_feeds_a_run_again(indexed: Terminal) -> None:
+    assert indexed("dump", "--kind", "posts") == 0
     dumped = indexed.output
     assert [document["id"] for document in indexed.documents] == ["jsonl:2", "jsonl:3", "jsonl:4"]
     Path("dump.jsonl").write_bytes(dumped)
     assert indexed("run", "--source", "jsonl:dump.jsonl", "--index", "sqlite:copy.db") == 0
-    assert indexed("dump", "--index", "sqlite:copy.db") == 0
+    assert indexed("dump", "--index", "sqlite:copy.db", "--kind", "posts") == 0
     assert indexed.output == dumped
 
 
@@ -116,7 +116,7 @@ def test_a_dump_restores_hidden_accounts_as_hidden(run: Terminal) -> None:
         '{"id": 2, "author": "bea", "text": "London", "created_at": 0}\n{"author": "bea", "hide": false}\n'
     )
     assert run("run", "--source", "jsonl:hidden.jsonl", "--index", "sqlite:first.db") == 0
-    assert run("dump", "--index", "sqlite:first.db") == 0
+    assert run("dump", "--index", "sqlite:first.db", "--kind", "posts") == 0
     dumped = run.output
     statuses, posts = run.documents[:2], run.documents[2:]
     assert [(one["author"], one["hide"], one["sequence"]) for one in statuses] == [("ann", True, 2), ("bea", False, 4)]
@@ -125,7 +125,7 @@ def test_a_dump_restores_hidden_accounts_as_hidden(run: Terminal) -> None:
     assert run("run", "--source", "jsonl:dump.jsonl", "--index", "sqlite:second.db") == 0
     assert run("search", "london", "--json", "--index", "sqlite:second.db") == 0
     assert [document["id"] for document in run.documents] == ["jsonl:2"]
-    assert run("dump", "--index", "sqlite:second.db") == 0
+    assert run("dump", "--index", "sqlite:second.db", "--kind", "posts") == 0
     assert run.output == dumped
 
 
@@ -276,7 +276,7 @@ def test_a_demo_without_its_feed_keeps_the_earlier_one(run: Terminal) -> None:
     assert run("demo", "feed.jsonl") == 0
     for absent in ("absent.jsonl", "jsonl:absent.jsonl", "simulate:x"):
         assert run("demo", absent) in (2, 3)
-    assert run("dump", "--index", "sqlite:demo/demo.db") == 0
+    assert run("dump", "--kind", "posts", "--index", "sqlite:demo/demo.db") == 0
     assert len(run.documents) == 3
 
 
@@ -527,7 +527,7 @@ def test_an_erasure_in_one_file_meets_the_posts_of_another_by_their_sequence(run
         index = f"sqlite:{names}.db"
         for name in names:
             assert run("run", "--source", f"jsonl:{name}.jsonl", "--index", index) == 0
-        assert run("dump", "--index", index) == 0
+        assert run("dump", "--kind", "posts", "--index", index) == 0
         assert [document["id"] for document in run.documents] == ["jsonl:150"]
 
 
@@ -537,7 +537,7 @@ def test_a_demo_that_cannot_begin_keeps_the_earlier_one(run: Terminal) -> None:
     for itself in ("demo/demo.db", "jsonl:demo/demo.db", "jsonl:demo/../demo/demo.db"):
         assert run("demo", itself) == 2
         assert "would delete it" in run.notes
-    assert run("dump", "--index", "sqlite:demo/demo.db") == 0
+    assert run("dump", "--kind", "posts", "--index", "sqlite:demo/demo.db") == 0
     assert len(run.documents) == 3
 
 
@@ -571,7 +571,7 @@ def test_tag_scores_standard_input(tmp_path: Path) -> None:
 def wait_for_posts(folder: Path, number: int) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        output, _ = process("dump", folder=folder).communicate(timeout=30)
+        output, _ = process("dump", "--kind", "posts", folder=folder).communicate(timeout=30)
         if len(output.splitlines()) == number:
             return
     pytest.fail(f"{number} posts were never indexed")
@@ -609,7 +609,7 @@ def test_streams_that_are_full_or_closed_do_not_fail_a_run(tmp_path: Path, redir
         ["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, timeout=30, check=False
     )
     assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False)
-    output, _ = process("dump", folder=tmp_path).communicate(timeout=30)
+    output, _ = process("dump", "--kind", "posts", folder=tmp_path).communicate(timeout=30)
     assert len(output.splitlines()) == 3
 
 

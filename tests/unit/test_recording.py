@@ -422,7 +422,9 @@ def test_a_run_records_its_feed_at_its_pace_and_the_recording_runs_again(
     assert run_guarded(application, [*run, "--source", "jsonl:feed.jsonl.gz", "--index", "sqlite:again.db"]) == 0
     dumps = [
         subprocess.run(
-            [sys.executable, "-m", "tagstream", "dump", "--index", f"sqlite:{name}.db"], capture_output=True, check=True
+            [sys.executable, "-m", "tagstream", "dump", "--kind", "posts", "--index", f"sqlite:{name}.db"],
+            capture_output=True,
+            check=True,
         ).stdout
         for name in ("first", "again")
     ]

@@ -10,14 +10,14 @@ A line is an object of one of five forms::
      "entities": …, "id": "jsonl:7", …}                               a document of `tagstream dump`
 
 A line is a dump document exactly when it has those five fields; then its ids already carry their source, and what a
-model found in it is dropped. In the other forms `id` and `reply_to` are native (a string or an integer), `source`
-defaults to `jsonl`, and these may be added: `author` (its id, or an object with `id` and `handle`), `revision`,
-`lang`, `url`, `hashtags` (strings; those that the text lacks have no span), `media` (objects with
-`url`, `alt`, `kind`, `width`, `height`, `sha256`, `reason`; the first four count) and `reply_to`. Null is absent.
-Fields of any other name are ignored: a newsroom's feed has its own. A field of these names with a value of the wrong
-type makes the line a dead letter that says which: a post without it could be found by nobody who asks for that field.
-A post may have a `hide` that is false. One that is true is refused: nobody can say whether it means the post or its
-author.
+model found in it is dropped (`dump.py` reads the other lines of a dump). In the other forms `id` and `reply_to` are
+native (a string or an integer), `source` defaults to `jsonl`, and these may be added: `author` (its id, or an object
+with `id` and `handle`), `revision`, `lang`, `url`, `hashtags` (strings; those that the text lacks have no span),
+`media` (objects with `url`, `alt`, `kind`, `width`, `height`, `sha256`, `reason`; the first four count) and `reply_to`.
+Null is absent. Fields of any other name are ignored: a newsroom's feed has its own. A field of these names with a value
+of the wrong type makes the line a dead letter that says which: a post without it could be found by nobody who asks for
+that field. A post may have a `hide` that is false. One that is true is refused: nobody can say whether it means the
+post or its author.
 
 What comes before an erasure, and which status of an author is the newest, is told by `sequence`, an integer that any
 line may have and that rises with the time of the feed, over all its files. Without it the line's number counts, which

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 
 from ingest.sources.base import Received
 from ingest.sources.compressed import FileBytes, PlainBytes, open_bytes
+from ingest.sources.jsonl.dump import read_dump_line
 from ingest.sources.jsonl.fields import LineFault
 from ingest.sources.jsonl.line import DEFAULT_SOURCE, read_event
 from ingest.sources.lines import FINGERPRINT_BYTES, MAX_LINE_BYTES, Line, LineSplitter, fingerprint
@@ -189,7 +190,10 @@ class JsonlSource:
         if line.sha256 is not None:
             return [Received(_too_long(line, line.sha256, origin), cursor, half_read)]
         body = line.body.removeprefix(_BYTE_ORDER_MARK) if line.number == 1 else line.body
-        *others, (last, supersedes) = read_line(body, origin=origin, position=line.number)
+        found = read_line(body, origin=origin, position=line.number)
+        if not found:
+            return []
+        *others, (last, supersedes) = found
         return [
             *(Received(event, before, superseded) for event, superseded in others),
             Received(last, cursor, supersedes or half_read),
@@ -199,13 +203,18 @@ class JsonlSource:
 def read_line(
     body: bytes, *, origin: str, position: int, source: str = DEFAULT_SOURCE
 ) -> list[tuple[Event, str | None]]:
-    """The events of a line of any form, each with the origin of the dead letter that it supersedes; at least one.
+    """The events of a line of any form, each with the origin of the dead letter that it supersedes.
+
+    Only of some lines of a dump there are none.
 
     `source` is that of a line which names none.
     """
     recorded = read_recorded_line(body, origin=origin, position=position)
     if recorded is not None:
         return [recorded]
+    dumped = read_dump_line(body)
+    if dumped is not None:
+        return [(event, None) for event in dumped]
     archived = read_archive_line(body, origin=origin, position=position)
     if archived is not None:
         return [(event, None) for event in archived]

@@ -1,0 +1,53 @@
+"""The lines of a dump that are no posts, for a run over it: what they make a feed say. Pure.
+
+`tagstream restore` puts a dump back as it was. A run over one tags its posts anew instead, and must not bring back what
+was deleted: so a record with a deletion deletes, an erasure erases, and a dead letter is one again. What else a dump
+holds (its beginning and end, thumbnails, cursors, records of what is there) is nothing that a feed says.
+"""
+
+import base64
+import binascii
+import json
+from contextlib import suppress
+from typing import Any
+
+from pydantic import ValidationError
+
+from tagstream.posts import DELETED_FOR_EVER, DeadLetter, Deletion, Erasure, Event
+
+_BEGINNING = b'{"kind":"'  # as they are written: a feed's own field of that name is left alone
+_SAID_BY_NO_FEED = frozenset({"dump", "end", "thumbnail", "cursor"})
+_GENERATION_BITS = 12
+
+
+def read_dump_line(body: bytes) -> list[Event] | None:
+    """The events of such a line, None of any other."""
+    if not body.startswith(_BEGINNING):
+        return None
+    with suppress(ValueError, RecursionError, KeyError, TypeError, ValidationError, binascii.Error):
+        return _events(json.loads(body))
+    return None
+
+
+def _events(fields: dict[str, Any]) -> list[Event] | None:
+    kind = fields.pop("kind")
+    if kind in _SAID_BY_NO_FEED:
+        return []
+    match kind:
+        case "record":
+            return [_deletion(fields)] if fields["deleted"] >= 0 else []
+        case "erasure":
+            return [Erasure(**fields)]
+        case "dead_letter":
+            return [DeadLetter(**{**fields, "body": base64.b64decode(fields["body"], validate=True)})]
+    return None
+
+
+def _deletion(record: dict[str, Any]) -> Deletion:
+    deleted = record["deleted"]
+    return Deletion(
+        id=record["id"],
+        source=record["id"].partition(":")[0],
+        revision=None if deleted == DELETED_FOR_EVER else deleted >> _GENERATION_BITS,
+        position=max(record["deleted_position"], 0),
+    )

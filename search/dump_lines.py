@@ -1,0 +1,220 @@
+"""A dump: everything that an index keeps, a line of JSON each. Pure: no store, no file.
+
+::
+
+    {"kind":"dump","format":1}                                            what it is
+    {"author":"ann","hide":true,"source":"jsonl","sequence":7}            an account's newest status
+    {"kind":"erasure","source":"jsonl","author":"bea","position":12}      an account that is gone up to there
+    {"kind":"record","id":"jsonl:7","version":1,…,"visible":true}         what the registry says of an id, and
+    {"version":3,"id":"jsonl:7",…}                                        its tagged post, if it may be seen, with
+    {"kind":"thumbnail","id":"jsonl:7","sha256":"…","jpeg":"…"}           its pictures, in base64
+    {"kind":"dead_letter","origin":"feed.jsonl:9",…,"body":"…"}           what could not be processed, in base64
+    {"kind":"cursor","source":"jsonl:feed.jsonl","position":"…"}          how far a source was read
+    {"kind":"end","lines":…,"sha256":"…",…}                               how many lines stand before it, their hash
+
+A post and a status are the lines that dumps always held. So a line without `kind` is one of these two, and a dump of
+posts and statuses alone is an older one, or one of `--kind posts`.
+"""
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
+from typing import Any
+
+from pydantic import ValidationError
+
+from search.index import Kept, Remembered, SourceCursor, Thumbnail, Unnamed
+from search.registry import UNSEEN, Record
+from search.sqlite_reads import read_document
+from tagstream.codec import describe
+from tagstream.errors import CorruptState, NewerVersion
+from tagstream.posts import CONTRACT_VERSION, AccountStatus, DeadLetter, Erasure, TaggedPost
+
+FORMAT = 1
+_NUMBERS = tuple(one.name for one in fields(Record) if one.name not in ("id", "visible"))
+_STATUS_FIELDS = frozenset({"author", "hide", "source", "sequence"})
+_MAX_INTEGER = 2**63
+
+
+class MalformedLine(Exception):
+    """A line that is none of a dump; the message says why."""
+
+
+@dataclass
+class Writer:
+    """Makes the lines of one dump, counting them."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    unnamed_erasures: int = 0
+    _lines: int = 0
+    _hash: Any = field(default_factory=sha256)
+
+    def begin(self) -> str:
+        """The first line."""
+        return self._count({"kind": "dump", "format": FORMAT})
+
+    def lines(self, kept: Kept) -> Iterator[str]:
+        """The lines of one thing that an index keeps."""
+        match kept:
+            case AccountStatus():
+                self.counts["statuses"] += 1
+                yield self._count_text(status_line(kept))
+            case Erasure():
+                self.counts["erasures"] += 1
+                yield self._count({"kind": "erasure", **kept.model_dump(exclude={"version"})})
+            case Remembered(record, post, thumbnails):
+                self.counts["tombstones"] += post is None
+                yield self._count({"kind": "record", **asdict(record)})
+                if post is not None:
+                    self.counts["posts"] += 1
+                    yield self._count_text(post.model_dump_json())
+                for photo, jpeg in thumbnails:
+                    self.counts["thumbnails"] += 1
+                    shown = {"id": record.id, "sha256": photo, "jpeg": base64.b64encode(jpeg).decode()}
+                    yield self._count({"kind": "thumbnail", **shown})
+            case DeadLetter():
+                self.counts["dead_letters"] += 1
+                body = base64.b64encode(kept.body).decode()
+                yield self._count({"kind": "dead_letter", **kept.model_dump(exclude={"version"}), "body": body})
+            case SourceCursor(source, position):
+                self.counts["cursors"] += 1
+                yield self._count({"kind": "cursor", "source": source, "position": position})
+            case Unnamed(erasures):
+                self.unnamed_erasures += erasures
+
+    def end(self) -> str:
+        """The last line."""
+        told = {"lines": self._lines, "sha256": self._hash.hexdigest(), "unnamed_erasures": self.unnamed_erasures}
+        return _line({"kind": "end", **told, **self.counts})
+
+    def _count(self, document: Mapping[str, Any]) -> str:
+        return self._count_text(_line(document))
+
+    def _count_text(self, line: str) -> str:
+        self._lines += 1
+        self._hash.update(line.encode() + b"\n")
+        return line
+
+
+def status_line(status: AccountStatus) -> str:
+    """The status of an account, as a feed of JSON lines says it too."""
+    return _line({"author": status.author, "hide": status.hidden, "source": status.source, "sequence": status.position})
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A dump of this format begins."""
+
+    format: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The dump ends after so many lines of this hash."""
+
+    lines: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A thumbnail of the post before it."""
+
+    id: str
+    thumbnail: Thumbnail = field(repr=False)
+
+
+Read = Begin | End | Picture | Record | TaggedPost | AccountStatus | Erasure | DeadLetter | SourceCursor
+
+
+def read_line(line: bytes) -> Read:
+    """What a line says.
+
+    Raises:
+        MalformedLine: it is none of a dump.
+        NewerVersion: a newer tagstream wrote it.
+    """
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise MalformedLine(f"it is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise MalformedLine("it is not a JSON object")
+    try:
+        return _read(document, line)
+    except ValidationError as error:
+        raise MalformedLine(describe(error)) from error
+    except CorruptState as error:
+        cause = error.__cause__
+        raise MalformedLine(describe(cause) if isinstance(cause, ValidationError) else str(error)) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise MalformedLine(f"a field is missing or wrong: {error}"[:200]) from error
+
+
+def _read(document: dict[str, Any], line: bytes) -> Read:
+    kind = document.pop("kind", None)
+    match kind:
+        case "dump":
+            return Begin(_supported(document["format"]))
+        case "end":
+            return End(_integer(document["lines"]), str(document["sha256"]))
+        case "record":
+            return _record(document)
+        case "erasure":
+            return Erasure(**document)
+        case "thumbnail":
+            jpeg = base64.b64decode(document["jpeg"], validate=True)
+            return Picture(_text(document["id"]), Thumbnail(_text(document["sha256"]), jpeg))
+        case "dead_letter":
+            return DeadLetter(**{**document, "body": base64.b64decode(document["body"], validate=True)})
+        case "cursor":
+            return SourceCursor(_text(document["source"]), _text(document["position"]))
+        case None if document.keys() == _STATUS_FIELDS:
+            author, source, position = document["author"], document["source"], document["sequence"]
+            return AccountStatus(source=source, author=author, hidden=document["hide"], position=position)
+        case None:
+            return _post(document, line)
+    raise MalformedLine(f"its kind {str(kind)[:40]!r} is unknown")
+
+
+def _post(document: Mapping[str, Any], line: bytes) -> TaggedPost:
+    version = document.get("version")
+    if type(version) is int and version > CONTRACT_VERSION:
+        raise NewerVersion(
+            f"The dump has posts of version {version}; this tagstream reads up to {CONTRACT_VERSION}. Upgrade it."
+        )
+    return read_document(line)
+
+
+def _supported(version: object) -> int:
+    if type(version) is int and version > FORMAT:
+        raise NewerVersion(f"The dump is of format {version}; this tagstream reads {FORMAT}. Upgrade tagstream.")
+    return _integer(version)
+
+
+def _record(document: Mapping[str, Any]) -> Record:
+    if document.keys() != {"id", "visible", *_NUMBERS}:
+        raise MalformedLine(f"a record has the fields id, visible, {', '.join(_NUMBERS)}")
+    if type(document["visible"]) is not bool:
+        raise MalformedLine("visible is neither true nor false")
+    numbers = {name: _integer(document[name]) for name in _NUMBERS}
+    return Record(_text(document["id"]), **numbers, visible=document["visible"])
+
+
+def _integer(value: object) -> int:
+    if type(value) is not int or not UNSEEN <= value < _MAX_INTEGER:
+        raise MalformedLine(f"{str(value)[:40]!r} is not an integer from {UNSEEN}")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise MalformedLine(f"{str(value)[:40]!r} is no text")
+    return value
+
+
+def _line(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

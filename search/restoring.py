@@ -1,0 +1,183 @@
+"""A dump back into an index: lines in, what became of them out.
+
+::
+
+    lines ─▶ read (a thread) ─▶ assemble: record + post + pictures ─▶ write, a batch at a time ─▶ cursors, at the end
+
+What is there already stays where it is newer, and nothing comes back that was deleted there: each thing goes through
+`EntityIndex.write`, which decides as it does for a feed. So a dump may be restored into an index that is in use, twice,
+or again from its beginning after it was cut off.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, BinaryIO
+
+from search.dump_lines import Begin, End, MalformedLine, Picture, Read, read_line
+from search.index import EntityIndex, Indexable, Remembered, SourceCursor, Thumbnail, Writable
+from search.registry import Record
+from tagstream.errors import Poison
+from tagstream.posts import TaggedPost, stored_version
+
+MAX_LINE_BYTES = 64 * 1024 * 1024
+_LINES_A_BATCH = 500
+_BYTES_A_BATCH = 4 * 1024 * 1024
+_FAULTS_KEPT = 20
+
+
+@dataclass
+class Restored:
+    """What became of a dump: how many things of each outcome, how many lines were read, and what was wrong.
+
+    `faults` are the first of them, `fault_count` says how many there were. `ended`: its last line was reached, and what
+    stands before it is what was written.
+    """
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    lines: int = 0
+    whole: bool = False
+    ended: bool = False
+    faults: list[str] = field(default_factory=list)
+    fault_count: int = 0
+    cursors: int = 0
+    cursors_left_out: int = 0
+
+    def note_fault(self, problem: str) -> None:
+        """Counts something that was not restored."""
+        self.fault_count += 1
+        if len(self.faults) < _FAULTS_KEPT:
+            self.faults.append(problem)
+
+
+class _Reader:
+    """The lines of a dump, read and put together; runs in a thread."""
+
+    def __init__(self, stream: BinaryIO, report: Restored, now: datetime) -> None:
+        self._stream = stream
+        self._report = report
+        self._now = now
+        self._hash = sha256()
+        self._record: Record | None = None
+        self._post: TaggedPost | None = None
+        self._pictures: list[Thumbnail] = []
+
+    def next_batch(self) -> Sequence[Writable | SourceCursor] | None:
+        """The next things that the dump holds; None at its end."""
+        found: list[Writable | SourceCursor] = []
+        size = 0
+        while len(found) < _LINES_A_BATCH and size < _BYTES_A_BATCH:
+            line = b"" if self._report.ended else self._stream.readline(MAX_LINE_BYTES)
+            if not line:
+                found += self._finish_post()
+                return found or None
+            size += len(line)
+            self._report.lines += 1
+            if line.strip():
+                found += self._take(line)
+        return found
+
+    def _take(self, line: bytes) -> list[Writable | SourceCursor]:
+        number = self._report.lines
+        try:
+            one = read_line(line)
+            found = list(self._assemble(one, number))
+        except MalformedLine as malformed:
+            self._report.note_fault(f"line {number}: {malformed}")
+            found = []
+        self._hash.update(line)
+        return found
+
+    def _assemble(self, one: Read, number: int) -> Iterator[Writable | SourceCursor]:
+        if isinstance(one, Picture):
+            if self._post is None or self._post.id != one.id:
+                raise MalformedLine("its post does not stand before it")
+            self._pictures.append(one.thumbnail)
+            return
+        if isinstance(one, TaggedPost) and self._record is not None and self._post is None:
+            if (self._record.id, self._record.version) != (one.id, stored_version(one.revision, one.generation)):
+                raise MalformedLine("the record before it is another post's")
+            self._post = one
+            return
+        yield from self._finish_post()
+        match one:
+            case Begin():
+                self._report.whole = True
+            case End(lines, digest):
+                self._report.ended = True
+                if (lines, digest) != (number - 1, self._hash.hexdigest()):
+                    self._report.note_fault(f"line {number}: the lines before it are not those that were written")
+            case Record():
+                if one.visible:
+                    self._record = one
+                else:
+                    yield Remembered(one)
+            case TaggedPost():
+                yield Indexable(one, self._now)  # of a dump that says only this of it
+            case _:
+                yield one
+
+    def _finish_post(self) -> Iterator[Writable]:
+        record, post, pictures = self._record, self._post, tuple(self._pictures)
+        self._record, self._post, self._pictures = None, None, []
+        if record is not None and post is not None:
+            yield Remembered(record, post, pictures)
+        elif record is not None:
+            self._report.note_fault(f"the post {record.id!r} is missing after its record")
+
+
+async def restore(
+    index: EntityIndex,
+    stream: BinaryIO,
+    *,
+    now: datetime,
+    stop: asyncio.Event | None = None,
+    progress: Callable[[Restored], None] = lambda _: None,
+) -> Restored:
+    """Writes all that the dump holds; `now` is when the posts were seen of a dump that does not say.
+
+    A line that is damaged, and a post that the index never takes, are faults of the report; everything else is
+    restored. Cursors only if there are none: they promise that everything before them is there.
+
+    Raises:
+        NewerVersion: a newer tagstream wrote the dump.
+        OSError: it cannot be read any further.
+    """
+    report = Restored()
+    reader = _Reader(stream, report, now)
+    cursors: dict[str, SourceCursor] = {}
+    while (batch := await asyncio.to_thread(reader.next_batch)) is not None:
+        cursors |= {one.source: one for one in batch if isinstance(one, SourceCursor)}
+        await _write(index, [one for one in batch if not isinstance(one, SourceCursor)], report)
+        progress(report)
+        if stop is not None and stop.is_set():
+            return report
+    if report.ended and not report.fault_count:
+        for cursor in cursors.values():
+            if await index.cursor(cursor.source) is None:  # else it has been read on here
+                await index.write([], cursor)
+                report.cursors += 1
+    else:
+        report.cursors_left_out = len(cursors)
+    await index.refresh()
+    return report
+
+
+async def _write(index: EntityIndex, changes: Sequence[Writable], report: Restored) -> None:
+    try:
+        _count(report, await index.write(changes))
+    except Poison:
+        for change in changes:
+            try:
+                _count(report, await index.write([change]))
+            except Poison as error:
+                report.note_fault(str(error))
+
+
+def _count(report: Restored, written: Any) -> None:
+    for one in fields(written):
+        if one.name != "news":
+            report.outcomes[one.name] += getattr(written, one.name)

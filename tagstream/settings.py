@@ -7,17 +7,24 @@ silently ignored costs an afternoon. `docs/settings.md` is written from this fil
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from tagstream.errors import BadSettings, UnreadableInput
+from tagstream.redaction import HIDDEN, redacted
 
 PREFIX = "TAGSTREAM_"
 CONFIG_VARIABLE = "TAGSTREAM_CONFIG"
 REPOSITORY = Path(__file__).resolve().parent.parent
+_LARGEST_FILE = 1024 * 1024
+_LONGEST_NAME = 500
+_SHOWN_LENGTH = 80
+_SHOWN_BITS = 256
+_KINDS: dict[type, str] = {dict: "a table", list: "a list", tuple: "a list"}
 
 
 def _split_commas(value: object) -> object:
@@ -42,7 +49,8 @@ BrokerAddress = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._
 class Settings(BaseModel):
     """The settings of one process; made once, never changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What a value was is said by `refused`, which knows what may be shown.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     data: Annotated[
         Path,
@@ -479,27 +487,56 @@ def load_settings(environment: Mapping[str, str], config: Path | None = None) ->
             origins[key] = variable
     for key in values:
         if key not in Settings.model_fields:
-            raise BadSettings(f"{origins[key]} is not a setting{_suggestion(key, origins[key])}")
+            raise BadSettings(f"{origins[key][:_LONGEST_NAME]} is not a setting{_suggestion(key, origins[key])}")
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = str(first["loc"][0])
-        raise BadSettings(f"{origins[key]} = {values[key]!r}: {first['msg']} ({reference_line(key)})") from error
+        # From nothing: the original holds every value, and `--debug` prints it.
+        raise refused(error, lambda key: f"{origins[key]} = {shown_value(key, values[key])}") from None
+
+
+def refused(error: ValidationError, named: Callable[[str], str]) -> BadSettings:
+    """What to say of the first setting that is wrong; `named` says where it was given and what may be shown of it."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    key = str(first["loc"][0])
+    return BadSettings(f"{named(key)}: {first['msg']} ({reference_line(key)})")
+
+
+def shown_value(key: str, value: object) -> str:
+    """The value as a message may quote it: never a secret, nor what may hold one, and never much."""
+    if SecretStr in get_args(Settings.model_fields[key].annotation):
+        return "(not shown)"
+    if isinstance(value, str):
+        # An address with a user and a password in it, well formed or not.
+        hidden, at, rest = value.rpartition("@")
+        shown = redacted(f"{HIDDEN}@{rest}" if hidden or at else value)
+        return repr(shown if len(shown) <= _SHOWN_LENGTH else f"{shown[:_SHOWN_LENGTH]}…")
+    if value is None or isinstance(value, bool | float | date | time):
+        return str(value)
+    if isinstance(value, int):
+        return str(value) if value.bit_length() < _SHOWN_BITS else "(a huge number)"
+    return f"({_KINDS.get(type(value), type(value).__name__)})"
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise UnreadableInput(f"the settings file {path} cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSettings(f"the settings file {path} is not TOML: {error}") from error
+    if len(content) > _LARGEST_FILE:
+        raise BadSettings(f"the settings file {path} has more than {_LARGEST_FILE:,} bytes: name the right one")
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise BadSettings(f"the settings file {path} is not of settings: it is nested too deeply") from None
+    except ValueError as error:  # in its syntax, its encoding, or a number of it
+        raise BadSettings(f"the settings file {path} is not TOML: {error}") from None
 
 
 def _suggestion(key: str, origin: str) -> str:
     names: Iterable[str] = Settings.model_fields
-    close = difflib.get_close_matches(key, names, n=1)
+    close = difflib.get_close_matches(key[:_SHOWN_LENGTH], names, n=1)
     if not close:
         return f"; the settings are {', '.join(sorted(names))}"
     return f"; did you mean {PREFIX + close[0].upper() if origin.startswith(PREFIX) else close[0]}?"

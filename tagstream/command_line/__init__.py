@@ -37,7 +37,9 @@ def _run(arguments: Sequence[str]) -> int:
         open_missing_streams()
         from tagstream.command_line.application import application
         from tagstream.command_line.failures import run_guarded
+        from tagstream.command_line.library_messages import speak_for_libraries
 
+        speak_for_libraries()
         return run_guarded(application, arguments)
     except BaseException as error:
         if not was_interrupted(error):

@@ -10,14 +10,8 @@ import click
 
 from search.index import EntityIndex, Query, Trend
 from tagstream.command_line.common import TagstreamCommand, current_settings, index_option, json_option, opened_index
-from tagstream.command_line.output import (
-    console,
-    note,
-    posts_table,
-    trend_document,
-    trends_table,
-    write_lines,
-)
+from tagstream.command_line.output import console, note, trend_document, write_lines
+from tagstream.command_line.tables import posts_table, trends_table
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST_SECONDS = 3650 * 86_400
@@ -141,7 +135,8 @@ def trends(index_spec: str | None, window: int, past: int, until: datetime | Non
     if as_json:
         write_lines(trend_document(trend) for trend in found)
     elif found:
-        console().print(trends_table(found))
+        target = console()
+        target.print(trends_table(found, target))
     else:
         note(
             "nothing is mentioned more than its past explains; "

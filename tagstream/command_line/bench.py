@@ -15,7 +15,7 @@ from tagstream.command_line.common import (
     load_tagger,
     models_option,
 )
-from tagstream.command_line.output import note, write_lines
+from tagstream.command_line.output import answer, note, write_lines
 from tagstream.command_line.pipeline import pipeline_settings
 from tagstream.command_line.reporting import local_report, sight_report, stack_report
 from tagstream.errors import BadSettings
@@ -58,7 +58,7 @@ def bench_local(source_spec: str, posts: int, rounds: int, models_spec: str | No
         return
     if figures.pipeline is None:
         note("the transformers pipeline was not measured: it needs the train extra (make test installs it)")
-    click.echo("\n".join(local_report(figures, rounds)))
+    answer(*local_report(figures, rounds))
 
 
 @bench.command("stack", cls=TagstreamCommand)
@@ -117,7 +117,7 @@ def bench_stack(
     if as_json:
         write_lines([figures.document()])
     else:
-        click.echo("\n".join(stack_report(figures)))
+        answer(*stack_report(figures))
 
 
 @bench.command("sight", cls=TagstreamCommand)
@@ -140,7 +140,7 @@ def bench_sight(source_spec: str, posts: int, models_spec: str | None, as_json: 
     if as_json:
         write_lines([figures.document()])
     else:
-        click.echo("\n".join(sight_report(figures)))
+        answer(*sight_report(figures))
 
 
 def _read_feed(source_spec: str, posts: int, settings: Settings) -> "list[Post]":

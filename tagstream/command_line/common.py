@@ -16,7 +16,7 @@ from tagstream.command_line.failures import Interrupted, Invocation, say
 from tagstream.command_line.startup import note_sigterm, was_terminated
 from tagstream.errors import BadSettings
 from tagstream.posts import path_as_text
-from tagstream.settings import Settings, load_settings, reference_line
+from tagstream.settings import Settings, load_settings, refused, shown_value
 from workers.tagger import Tagger
 
 if TYPE_CHECKING:
@@ -118,9 +118,7 @@ def current_settings(**given: str | None) -> Settings:
     try:
         return Settings.model_validate(settings.model_dump() | options)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0])
-        raise BadSettings(f"--{name} {options.get(name)!r}: {first['msg']} ({reference_line(name)})") from error
+        raise refused(error, lambda name: f"--{name} {shown_value(name, options.get(name))}") from None
 
 
 def load_tagger(settings: Settings) -> Tagger:

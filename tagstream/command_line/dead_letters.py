@@ -9,7 +9,6 @@ from collections import Counter
 from functools import partial
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from tagstream.command_line.broker_option import kafka_option
@@ -31,11 +30,17 @@ from tagstream.command_line.letters_again import (
     requeue_in_index,
     requeue_on_broker,
 )
-from tagstream.command_line.output import console, dead_letter_document, note, printable, write_lines
+from tagstream.command_line.output import console, dead_letter_document, note, write_lines
+from tagstream.command_line.tables import letters_table
 from tagstream.errors import Fatal
 from tagstream.posts import DeadLetter
+from tagstream.terminal_text import visible
 
 _LETTERS_IN_A_TABLE = 1000
+# Ours are a closed list; a letter that came with a backup may bear any.
+_CAUSES_COUNTED = 20
+_CAUSE_LENGTH = 60
+_OTHERS = "others"
 
 
 @click.group("dead-letters", cls=TagstreamGroup)
@@ -59,34 +64,31 @@ def list_letters(index_spec: str | None, kafka: str | None, cause: str | None, a
     async def work() -> Counter[str]:
         causes: Counter[str] = Counter()
         async with opened_letters(settings, kafka) as letters:
-            table = _letters_table()
+            first: list[DeadLetter] = []
             async for letter in letters.dead_letters(cause):
-                causes[letter.cause] += 1
+                causes[letter.cause if letter.cause in causes or len(causes) < _CAUSES_COUNTED else _OTHERS] += 1
                 if as_json:
                     write_lines([dead_letter_document(letter)])
-                elif causes.total() <= _LETTERS_IN_A_TABLE:
-                    _add_letter(table, letter)
-            if causes and not as_json:
-                console().print(table)
+                elif len(first) < _LETTERS_IN_A_TABLE:
+                    first.append(_without_body(letter))
+            if first:
+                target = console()
+                target.print(letters_table(first, target))
         return causes
 
     causes = asyncio.run(work())
     number = causes.total()
-    counted = f": {', '.join(f'{printable(one)} {count:,}' for one, count in causes.most_common())}" if causes else ""
+    counted = f": {', '.join(f'{visible(one, _CAUSE_LENGTH)} {count:,}' for one, count in causes.most_common())}"
     hint = f"; the first {_LETTERS_IN_A_TABLE:,} are shown, --json lists all"
-    note(f"{number:,} dead letters{counted}" + (hint if number > _LETTERS_IN_A_TABLE and not as_json else ""))
+    note(
+        f"{number:,} dead letters{counted if causes else ''}"
+        + (hint if number > _LETTERS_IN_A_TABLE and not as_json else "")
+    )
 
 
-def _letters_table() -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("origin", "cause", "bytes", "message"):
-        table.add_column(name, overflow="fold", justify="right" if name == "bytes" else "left")
-    return table
-
-
-def _add_letter(table: Table, letter: DeadLetter) -> None:
-    message = printable(letter.message)
-    table.add_row(Text(printable(letter.origin)), Text(letter.cause, "yellow"), f"{letter.size:,}", Text(message))
+def _without_body(letter: DeadLetter) -> DeadLetter:
+    """What a table shows of it: a thousand bodies may weigh a gigabyte."""
+    return letter.model_copy(update={"body": b""})
 
 
 @dead_letters.command()
@@ -121,7 +123,7 @@ def show(origin: str, index_spec: str | None, kafka: str | None, as_json: bool) 
         ("sha256", letter.sha256),
         ("body", letter.body.decode(errors="replace")),
     ):
-        target.print(Text(f"{name:<8} ", "dim") + Text(printable(value)))
+        target.print(Text(f"{name:<8} ", "dim") + Text(visible(value)))
 
 
 @dead_letters.command()

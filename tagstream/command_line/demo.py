@@ -23,11 +23,13 @@ from tagstream.command_line.common import (
     opened_index,
 )
 from tagstream.command_line.failures import Interrupted
-from tagstream.command_line.output import console, entities_table, note, posts_table, trends_table
+from tagstream.command_line.output import console, note
 from tagstream.command_line.pipeline import run_source, summary
+from tagstream.command_line.tables import entities_table, posts_table, trends_table
 from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.posts import EntityType, TaggedPost
 from tagstream.settings import Settings
+from tagstream.terminal_text import visible
 
 _SHIPPED_FEED = "simulate:2026?posts=3000"
 # Not the name of an index that somebody uses: these files are deleted by the next demo.
@@ -119,14 +121,14 @@ async def _show(index: EntityIndex, spec: str, target: Console) -> None:
     peaks = await _peaks(index, posts[0].created_at)
     target.print(_heading("Posts and the names in them"), posts_table(posts, target), sep="\n")
     if peaks:
-        table = trends_table([trend for trend, _ in peaks], [moment for _, moment in peaks])
+        table = trends_table([trend for trend, _ in peaks], target, [moment for _, moment in peaks])
         target.print(_heading("Trending: mentioned by more people than usual, in its best hour"), table, sep="\n")
     else:
         counts = await index.top_entities(size=_TRENDS_SHOWN)
-        target.print(_heading("Most mentioned (nothing is trending)"), entities_table(counts), sep="\n")
+        target.print(_heading("Most mentioned (nothing is trending)"), entities_table(counts, target), sep="\n")
     target.print(_heading("Now search it"))
     for line in _commands(posts, peaks, spec):
-        target.print(Text(f"  {line}"), soft_wrap=True)
+        target.print(Text(f"  {visible(line)}"), soft_wrap=True)
 
 
 async def _peaks(index: EntityIndex, newest: datetime) -> list[tuple[Trend, datetime]]:

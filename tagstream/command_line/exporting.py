@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from tagstream.command_line.common import TagstreamCommand, TagstreamGroup, json_option
-from tagstream.command_line.output import note, write_lines
+from tagstream.command_line.output import answer, note, write_lines
 from tagstream.command_line.training import train_extra
 
 
@@ -35,7 +35,7 @@ def export(context: click.Context, run: Path | None, to: Path | None, as_json: b
         write_lines([{"to": str(to), **asdict(compared)}])
         return
     rounding = compared.largest_difference
-    click.echo(
+    answer(
         f"{to}: answers as the run does over {compared.tweets} tweets of {compared.corpus} {compared.part}"
         + (f"; emissions differ by {rounding:.1g} at most" if rounding is not None else "")
     )
@@ -107,4 +107,4 @@ def export_image_encoder(
     if made["photos_left_out"]:
         note(f"{made['photos_left_out']} files in {photos} cannot be read as photos and were left out")
     where = repository / "image_encoder" / str(version)
-    click.echo(f"{made['network']}, {made['classes']:,} classes, generation {made['generation']}: {where}")
+    answer(f"{made['network']}, {made['classes']:,} classes, generation {made['generation']}: {where}")

@@ -7,10 +7,12 @@ SIGTERM ends a service (`run`, `ingest`, `worker`) in order, with 0.
 
 import errno
 import os
+import re
 import select
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -19,8 +21,13 @@ import click
 
 from tagstream.command_line.startup import was_interrupted, was_terminated
 from tagstream.errors import Fatal, Retryable, TagstreamError
+from tagstream.redaction import redacted
+from tagstream.terminal_text import visible, visible_lines
 
 FATAL, USAGE, UNAVAILABLE, INTERRUPTED = 1, 2, 4, 130
+# Whatever an error quotes, a log keeps its size.
+LONGEST_MESSAGE = 4_000
+_LOOKED_THROUGH = 4 * LONGEST_MESSAGE
 
 
 @dataclass(slots=True)
@@ -35,13 +42,22 @@ class Interrupted(Exception):
     """The user or a supervisor stopped the work; the message says where."""
 
 
+class ReaderGone(Exception):
+    """Whoever read standard output has had enough (`| head -1`): not worth a word, and no failure of ours."""
+
+
+class OutputFailed(Fatal):
+    """Standard output takes no more, for another reason than that."""
+
+
 def run_guarded(application: click.Command, arguments: Sequence[str]) -> int:
     """Runs the command line; returns its exit code. Nothing but that comes out, whatever happens inside."""
     invocation = Invocation()
     _tolerate_narrow_encodings()
     try:
         answer = application.main(list(arguments), prog_name="tagstream", standalone_mode=False, obj=invocation)
-        sys.stdout.flush()
+        with writing_answers():
+            sys.stdout.flush()
     except SystemExit as exit_request:
         code, cause = exit_request.code, exit_request.__context__
         if isinstance(cause, OSError):  # click ends by itself when a pipe breaks, and does not look whose it was
@@ -49,18 +65,40 @@ def run_guarded(application: click.Command, arguments: Sequence[str]) -> int:
         _discard_output()
         return code if isinstance(code, int) else FATAL
     except BaseException as error:
-        if invocation.debug:
-            traceback.print_exc()
+        if invocation.debug and not isinstance(error, ReaderGone):
+            _say_lines(redacted(traceback.format_exc()))
         return _report(error)
     return answer if isinstance(answer, int) else 0
+
+
+@contextmanager
+def writing_answers() -> Iterator[None]:
+    """Around whatever writes to standard output, so that its failures are told from all others.
+
+    Raises:
+        ReaderGone: nobody reads it any more.
+        OutputFailed: it takes no more.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise ReaderGone from error
+        raise OutputFailed(f"standard output cannot be written: {error.strerror or error}") from error
 
 
 def _report(error: BaseException) -> int:
     """Says in one line what went wrong; returns the exit code."""
     match error:
         case click.exceptions.NoArgsIsHelpError():
-            say(error.format_message())
+            _say_lines(error.format_message())
             return USAGE
+        case ReaderGone():
+            _discard_output()
+            return 0
+        case OutputFailed():
+            _discard_output()
+            return _say(str(error), FATAL)
         case click.UsageError():
             where = error.ctx.command_path if error.ctx else "tagstream"
             return _say(f"{error.format_message()} (see `{where} --help`)", USAGE)
@@ -77,7 +115,6 @@ def _report(error: BaseException) -> int:
         case TagstreamError():
             return _say(str(error), FATAL)
         case OSError() if error.errno == errno.EPIPE and _reader_has_gone():
-            # Whoever read our output has had enough (`| head -1`): not worth a word, and no failure of ours.
             _discard_output()
             return 0
         case OSError():
@@ -90,7 +127,7 @@ def _report(error: BaseException) -> int:
 
 def _say_stopped(message: str) -> int:
     """SIGTERM is how a service ends: a supervisor that sent it must not take its end for a failure."""
-    line = " ".join(message.split())
+    line = _in_one_line(message)
     if was_terminated():
         say(line)
         return 0
@@ -99,16 +136,33 @@ def _say_stopped(message: str) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    say(f"error: {' '.join(message.split())}")
+    say(f"error: {_in_one_line(message)}")
     return code
 
 
+def _in_one_line(message: str) -> str:
+    # Only the beginning is looked at: an argument may have megabytes.
+    return re.sub(r"[ \t\r\n]+", " ", message[:_LOOKED_THROUGH]).strip()
+
+
 def say(message: str) -> None:
-    """The message on standard error; where that is full or gone, the work goes on without a word."""
+    """The message as one line on standard error; where that is full or gone, the work goes on without a word.
+
+    Whatever it quotes, it holds no password of an address, steers no terminal and has a bounded length.
+    """
+    _echo(visible(redacted(message[:_LOOKED_THROUGH]), LONGEST_MESSAGE))
+
+
+def _say_lines(text: str) -> None:
+    _echo(visible_lines(text))
+
+
+def _echo(text: str) -> None:
     try:
-        click.echo(message, err=True)
+        click.echo(text, err=True)
     except OSError:
-        _point_nowhere(sys.stderr)
+        with suppress(OSError):
+            _point_nowhere(sys.stderr)
 
 
 def _tolerate_narrow_encodings() -> None:
@@ -134,7 +188,8 @@ def _discard_output() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        _point_nowhere(sys.stdout)
+        with suppress(OSError):
+            _point_nowhere(sys.stdout)
 
 
 def _point_nowhere(stream: TextIO) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from tagstream.command_line.common import TagstreamCommand, current_settings, index_option, opened_index
-from tagstream.command_line.output import note, printable
+from tagstream.command_line.output import note, write_bytes
 from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.posts import MAX_MEDIA, clean_text
+from tagstream.terminal_text import visible
 
 _STANDARD_OUTPUT = "-"
 _SHOWN_LENGTH = 300
@@ -41,7 +42,7 @@ def photo(post_id: str, ordinal: int, index_spec: str | None, output: str) -> No
             return await index.thumbnail(clean_text(post_id), ordinal)
 
     jpeg = asyncio.run(work())
-    shown = f"photo {ordinal} of {printable(post_id[:_SHOWN_LENGTH])}"
+    shown = f"photo {ordinal} of {visible(post_id, _SHOWN_LENGTH)}"
     if jpeg is None:
         raise UnreadableInput(
             f"there is no {shown} in the index. `tagstream search has:photo --json` lists posts with their media"
@@ -62,12 +63,10 @@ def _write(jpeg: bytes, output: str) -> None:
         BadSettings: the file cannot be written.
     """
     if output == _STANDARD_OUTPUT:
-        stream = click.get_binary_stream("stdout")
-        stream.write(jpeg)
-        stream.flush()
+        write_bytes(jpeg)
         return
     try:
         Path(output).write_bytes(jpeg)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise BadSettings(f"--output {printable(output)}: cannot be written: {reason}") from error
+        raise BadSettings(f"--output {visible(output)}: cannot be written: {reason}") from error

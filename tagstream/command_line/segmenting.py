@@ -1,16 +1,17 @@
 """`tagstream segment`: how hashtags are split."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 import click
 
 from ingest.sources.lines import MAX_LINE_BYTES, Line, LineSplitter
 from tagstream.command_line.common import TagstreamCommand, json_option
-from tagstream.command_line.output import note, write_lines
+from tagstream.command_line.output import Notes, write_lines, write_text
 from tagstream.errors import UnreadableInput
 from tagstream.posts import clean_text
+from tagstream.terminal_text import visible
 
 _READ_BYTES = 128 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -23,7 +24,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 def segment(hashtags: tuple[str, ...], path: str | None, as_json: bool) -> None:
     """Split hashtags into words.
 
-    Prints each as given, a tab, and its words with a space between them.
+    Prints each, a tab, and its words with a space between them. What could steer a terminal is shown in place of being
+    printed; --json has the text as it is.
     """
     from workers.hashtags import HashtagSegmenter
 
@@ -35,12 +37,11 @@ def segment(hashtags: tuple[str, ...], path: str | None, as_json: bool) -> None:
         texts = (clean_text(line.decode(errors="replace")) for line in given)
         write_lines({"hashtag": text, "words": list(segmenter.segment(text))} for text in texts)
         return
-    # Bytes, so that each hashtag comes back exactly as it was given, even where it is not UTF-8.
-    stream = sys.stdout.buffer
-    for line in given:
-        words = segmenter.segment(line.decode(errors="replace"))
-        stream.write(line + b"\t" + " ".join(words).encode() + b"\n")
-    stream.flush()
+    write_text(_shown(line, segmenter.segment(line.decode(errors="replace"))) for line in given)
+
+
+def _shown(line: bytes, words: Sequence[str]) -> str:
+    return f"{visible(line.decode(errors='surrogateescape'))}\t{visible(' '.join(words))}"
 
 
 def _lines_of(path: str) -> Iterator[bytes]:
@@ -69,8 +70,9 @@ def _split(stream: BinaryIO) -> Iterator[Line]:
 
 
 def _bodies(lines: Iterable[Line]) -> Iterator[bytes]:
+    cut = Notes()
     for line in lines:
         if line.sha256 is not None:
-            note(f"line {line.number} has {line.size:,} bytes, over {MAX_LINE_BYTES:,}: only its beginning is split")
+            cut(f"line {line.number} has {line.size:,} bytes, over {MAX_LINE_BYTES:,}: only its beginning is split")
         body = line.body.removesuffix(b"\r")
         yield body.removeprefix(_BYTE_ORDER_MARK) if line.number == 1 else body

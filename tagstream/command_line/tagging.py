@@ -4,9 +4,9 @@ import asyncio
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,15 +24,16 @@ from tagstream.command_line.common import (
     run_until_stopped,
 )
 from tagstream.command_line.failures import Interrupted
-from tagstream.command_line.output import console, marked, note, printable, write_lines
+from tagstream.command_line.output import Notes, console, json_line, note, write_bytes, write_lines
+from tagstream.command_line.tables import marked, plain_table
 from tagstream.command_line.tagging_photo import with_photo
-from tagstream.errors import BadSettings, Poison
+from tagstream.errors import BadSettings, Fatal, Poison
 from tagstream.hashtag_spans import hashtags_of
 from tagstream.posts import ENTITY_TYPES, DeadLetter, EntityType, Event, Media, Post, TaggedPost, clean_text
+from tagstream.terminal_text import visible
 from workers.tagger import NOTHING_SEEN, Sight, Tagger
 
 _POSTS_AT_ONCE = 512
-_REFUSALS_SHOWN = 10
 _UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -138,11 +139,11 @@ def _show(post: TaggedPost, *, as_json: bool) -> None:
     target.print(marked(post.text, post.entities, coloured=target.color_system is not None))
     for entity in post.entities:
         place = ", in a hashtag" if entity.in_hashtag else ""
-        target.print(f"  {entity.type:<4} {printable(entity.text)}  ({entity.score:.2f}{place})", markup=False)
+        target.print(f"  {entity.type:<4} {visible(entity.text)}  ({entity.score:.2f}{place})")
     if post.image_labels:
-        target.print(f"  photo: {printable(', '.join(post.image_labels))}", markup=False)
+        target.print(f"  photo: {visible(', '.join(post.image_labels))}")
     for hashtag in post.hashtags:
-        target.print(f"  #{printable(hashtag.text)} = {printable(' '.join(hashtag.words))}", markup=False)
+        target.print(f"  #{visible(hashtag.text)} = {visible(' '.join(hashtag.words))}")
     if not post.entities:
         note("no names found")
 
@@ -154,7 +155,7 @@ def _score(path: Path, tagger: Tagger, types: Sequence[EntityType], *, as_json: 
     if as_json:
         write_lines([figures])
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = plain_table()
     table.add_column("counting")
     table.add_column("type")
     for name in ("precision", "recall", "f1"):
@@ -178,11 +179,11 @@ class _FileRun:
     tagged: int = 0
     refused: int = 0
     not_posts: int = 0
+    refusals: Notes = field(default_factory=Notes)
 
     def refuse(self, where: str, why: str) -> None:
         self.refused += 1
-        if self.refused <= _REFUSALS_SHOWN:
-            note(f"refused {where}: {why}")
+        self.refusals(f"refused {where}: {why}")
 
     def summary(self) -> str:
         parts = [f"{self.tagged:,} posts tagged"]
@@ -203,7 +204,7 @@ def _tag_file(source_path: str, output: str | None, tagger: Tagger) -> None:
         source = JsonlSource(source_path)
         try:
             await unless_stopped(stop, source.open(None))
-            with _opened(output) as stream:
+            with _opened(output) as write:
                 while not stop.is_set():
                     received = await unless_stopped(stop, source.next_batch(_POSTS_AT_ONCE))
                     if received is None:
@@ -212,8 +213,7 @@ def _tag_file(source_path: str, output: str | None, tagger: Tagger) -> None:
                         return True
                     events = [one.event for one in received]
                     lines = await asyncio.to_thread(_tagged_lines, events, tagger, run)
-                    stream.write(b"".join(lines))
-                    stream.flush()
+                    write(b"".join(lines))
         finally:
             await source.close()
         return False
@@ -240,12 +240,26 @@ def _refuse_the_same_file(source_path: str, output: str | None) -> None:
 
 
 @contextmanager
-def _opened(output: str | None) -> Iterator[BinaryIO]:
+def _opened(output: str | None) -> Iterator[Callable[[bytes], None]]:
+    """What writes there, at once.
+
+    Raises:
+        BadSettings: it cannot be written.
+        Fatal: nor can it any more.
+    """
     if output is None or output == "-":
-        yield sys.stdout.buffer
+        yield write_bytes
         return
     with open_or_refuse(output) as stream:
-        yield stream
+
+        def write(content: bytes) -> None:
+            try:
+                stream.write(content)
+                stream.flush()
+            except OSError as error:
+                raise Fatal(f"--output {output}: cannot be written any further: {error.strerror}") from error
+
+        yield write
 
 
 def open_or_refuse(output: str) -> BinaryIO:
@@ -271,7 +285,7 @@ def _tagged_lines(events: Iterable[Event], tagger: Tagger, run: _FileRun) -> lis
             run.not_posts += 1
     answers = _tag_posts(posts, tagger, run)
     run.tagged += len(answers)
-    return [answer.model_dump_json().encode() + b"\n" for answer in answers]
+    return [json_line(answer.model_dump_json()) for answer in answers]
 
 
 def _tag_posts(posts: Sequence[Post], tagger: Tagger, run: _FileRun) -> list[TaggedPost]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tagstream.command_line.common import TagstreamCommand, json_option
-from tagstream.command_line.output import write_lines
+from tagstream.command_line.output import answer, write_lines
 from tagstream.errors import BadSettings
 
 
@@ -53,7 +53,7 @@ def train(
     torch.set_num_threads(threads)
     weights = str(visual_weights or "")
     done = train_row(Row(recipe=read, corpus=corpus, seed=seed, encoder=encoder, visual_weights=weights), run)
-    click.echo(f"{read.title}: {done.epochs} epochs, the best was {done.best_epoch}; tagstream evaluate --run {run}")
+    answer(f"{read.title}: {done.epochs} epochs, the best was {done.best_epoch}; tagstream evaluate --run {run}")
 
 
 @click.command("evaluate", cls=TagstreamCommand)
@@ -80,12 +80,12 @@ def evaluate(run: Path, corpus: str, part: str, threads: int, as_json: bool) -> 
     if as_json:
         write_lines([{"corpus": corpus or row.corpus, "part": part, "tweets": len(tweets.sentences), **figures}])
         return
-    click.echo(f"{row.recipe.title}, {corpus or row.corpus} {part}, {len(tweets.sentences):,} tweets")
+    answer(f"{row.recipe.title}, {corpus or row.corpus} {part}, {len(tweets.sentences):,} tweets")
     for name in ("strict", "lenient"):
         counted = figures[name]
         types = "  ".join(f"{kind} {100 * one['f1']:.2f}" for kind, one in counted["types"].items())
         values = "  ".join(f"{value} {100 * counted[value]:.2f}" for value in ("precision", "recall", "f1"))
-        click.echo(f"{name:8} {values}  {types}")
+        answer(f"{name:8} {values}  {types}")
 
 
 @contextmanager

@@ -1,8 +1,12 @@
 """Settings: where they come from, what is refused, and what the message says."""
 
+import re
+import traceback
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import SecretStr
 
 from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.settings import Settings, limits, load_settings
@@ -89,3 +93,65 @@ def test_every_setting_gives_its_reason_and_every_number_its_limits() -> None:
         assert len(field.description) > 40, f"{name}: {field.description!r} is no reason"
         if field.annotation is int:
             assert limits(name), f"{name} has no limits"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mastodon_token = 53537",
+        'x_bearer_token = ["s3cret"]',
+        'elasticsearch_api_key = {key = "s3cret"}',
+        'index = ["elasticsearch:https://u:s3cret@host"]',
+        'index = {password = "s3cret"}',
+        'kafka = "u:s3cret@host:9092"',
+        'kafka = ["u:s3cret@host:9092"]',
+        'worker_http = "u:s3cret@host:9092"',
+        'bluesky_images = "https://host/?token=s3cret"',
+        'index = 53537\nmodels = {a = "s3cret"}',
+        'passwrd = "s3cret"',
+    ],
+)
+def test_a_wrong_value_is_refused_by_name_and_never_shown_where_it_may_be_a_secret(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "tagstream.toml"
+    file.write_text(line)
+    with pytest.raises(BadSettings, match=f"tagstream.toml: {line.split(' ')[0]}") as caught:
+        load_settings({}, file)
+    said = "".join(traceback.format_exception(caught.value))
+    assert "s3cret" not in said
+    assert "token = 53537" not in said
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("token_budget = true_", "is not TOML"),
+        ("token_budget = [1]", "token_budget = (a list): Input should be a valid integer"),
+        ("token_budget = {}", "token_budget = (a table): Input should be a valid integer"),
+        ("media_wait_seconds = 2026-01-01", "media_wait_seconds = 2026-01-01: "),
+        ("batch_posts = 99999999", "batch_posts = 99999999: "),
+        (f"batch_posts = {'9' * 4000}", "batch_posts = (a huge number): "),
+        (f"batch_posts = {'9' * 5000}", "is not TOML"),
+        (f'languages = "{"x" * 5000}"', f"languages = '{'x' * 80}…'"),
+        (f"index = {'[' * 5000}", "nested too deeply"),
+    ],
+)
+def test_other_wrong_values_are_shown_as_far_as_they_help(tmp_path: Path, line: str, shown: str) -> None:
+    file = tmp_path / "tagstream.toml"
+    file.write_text(line)
+    with pytest.raises(BadSettings) as caught:
+        load_settings({}, file)
+    assert shown in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_file_of_settings_is_not_read_without_end() -> None:
+    with pytest.raises(BadSettings, match="more than 1,048,576 bytes"):
+        load_settings({}, Path("/dev/zero"))
+
+
+def test_every_setting_that_may_hold_a_secret_is_one() -> None:
+    named = {key for key in Settings.model_fields if re.search("token$|key|passw|secret|credential", key)}
+    assert named == {"mastodon_token", "x_bearer_token", "elasticsearch_api_key"}
+    for key in named:
+        assert SecretStr in get_args(Settings.model_fields[key].annotation)

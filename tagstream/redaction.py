@@ -1,0 +1,35 @@
+"""Passwords and tokens inside of texts that are shown: addresses in specifications, settings, messages and reports.
+
+What is hidden is hidden by its place, for nobody knows what a password looks like: between `//` and `@` of an address,
+and behind a name such as `token=` of a query. Where an address is malformed rather too much is hidden than too little.
+"""
+
+import re
+
+HIDDEN = "***"
+
+# Longer ones are not looked for, so that no text takes long: tokens that are signed have about a thousand characters.
+_USER = r"[^\s/:?#@'\"<>]{0,2048}"
+_PASSWORD = r"\S{0,2048}"
+_WORD = r"[\w.-]{0,40}"
+_SECRET_NAME = rf"{_WORD}(?:token|passw|pwd|secret|credential|api_?key|auth|signature|bearer){_WORD}|key|sig"
+_SECRETS = (
+    # user:password@, to the last @ of the word: a password that was not encoded may hold @ and / itself. A number
+    # behind the colon is a port, and what follows it a path, where @ is a name (https://example.org:8080/@ann).
+    (re.compile(rf"(?<=://){_USER}:(?!\d{{1,5}}(?:[/?#,\s'\"]|$)){_PASSWORD}@"), f"{HIDDEN}@"),
+    (re.compile(r"(?<=://)[^\s/?#'\"<>]{0,2048}@"), f"{HIDDEN}@"),
+    # The same without the slashes: elasticsearch:user:password@host.
+    (
+        re.compile(r"(?<![\w/])((?:elasticsearch|mastodon|bluesky|x|rss|https?|grpc):)(?!//)[^\s/'\"<>]{0,2048}@"),
+        rf"\1{HIDDEN}@",
+    ),
+    (re.compile(rf"(?i)(?<=[?&;])({_SECRET_NAME})=[^&;#\s'\"<>]*"), rf"\1={HIDDEN}"),
+    (re.compile(r"(?i)\b(authorization\W{1,4}(?:basic|bearer|apikey)|bearer)\s{1,4}[\w.~+/%=-]{8,}"), rf"\1 {HIDDEN}"),
+)
+
+
+def redacted(text: str) -> str:
+    """The text without the passwords and tokens of the addresses in it."""
+    for found, instead in _SECRETS:
+        text = found.sub(instead, text)
+    return text

@@ -23,7 +23,7 @@ from tagstream.command_line.common import (
     run_until_stopped,
 )
 from tagstream.command_line.failures import Interrupted
-from tagstream.command_line.output import note, printable, write_lines
+from tagstream.command_line.output import note, write_lines
 from tagstream.errors import UnreadableInput
 from tagstream.posts import AccountStatus, TaggedPost
 from tagstream.settings import Settings
@@ -148,7 +148,7 @@ def _opened(file: str) -> Iterator[BinaryIO]:
             stream = until.enter_context(open(file, "rb"))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise UnreadableInput(f"The dump {printable(file)} cannot be opened: {reason}.") from error
+            raise UnreadableInput(f"The dump {file} cannot be opened: {reason}.") from error
         yield stream
 
 
@@ -165,19 +165,19 @@ def _check(stream: BinaryIO, file: str, *, incomplete: bool) -> None:
         tail = stream.read().rstrip().rpartition(b"\n")[2]
         stream.seek(0)
     except OSError as error:
-        raise UnreadableInput(f"The dump {printable(file)} cannot be read: {error.strerror}.") from error
+        raise UnreadableInput(f"The dump {file} cannot be read: {error.strerror}.") from error
     try:
         begins = read_line(first)
     except MalformedLine as malformed:
         raise UnreadableInput(
-            f"{printable(file)} does not begin as a dump of tagstream does: {malformed}. "
-            f"A feed of JSON lines is read by: tagstream run --source jsonl:{printable(file)}"
+            f"{file} does not begin as a dump of tagstream does: {malformed}. "
+            f"A feed of JSON lines is read by: tagstream run --source jsonl:{file}"
         ) from malformed
     if not isinstance(begins, Begin) and not isinstance(begins, TaggedPost | AccountStatus):
-        raise UnreadableInput(f"The beginning of the dump {printable(file)} is missing.")
+        raise UnreadableInput(f"The beginning of the dump {file} is missing.")
     if isinstance(begins, Begin) and not incomplete and not _is_end(tail):
         raise UnreadableInput(
-            f"The dump {printable(file)} is cut off: its last line is missing. Nothing was restored; --incomplete "
+            f"The dump {file} is cut off: its last line is missing. Nothing was restored; --incomplete "
             "restores what there is."
         )
 
@@ -199,7 +199,7 @@ def _tell(report: Restored, file: str, *, incomplete: bool) -> None:
     if not report.whole:
         note(_POSTS_ONLY)
     for fault in report.faults:
-        note(f"not restored: {printable(fault)}")
+        note(f"not restored: {fault}")
     if report.fault_count > len(report.faults):
         note(f"not restored: {report.fault_count - len(report.faults):,} more")
     if report.cursors_left_out:
@@ -207,7 +207,7 @@ def _tell(report: Restored, file: str, *, incomplete: bool) -> None:
     cut_off = report.whole and not report.ended
     if (cut_off or report.fault_count) and not incomplete:
         what = "is cut off" if cut_off else f"has {report.fault_count:,} faults"
-        raise UnreadableInput(f"The dump {printable(file)} {what}; the rest was restored: {told or 'nothing'}.")
+        raise UnreadableInput(f"The dump {file} {what}; the rest was restored: {told or 'nothing'}.")
     note(f"done: {report.lines:,} lines; {told or 'nothing to restore'}")
 
 

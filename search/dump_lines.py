@@ -31,6 +31,7 @@ from search.registry import UNSEEN, Record
 from search.sqlite_reads import read_document
 from tagstream.codec import describe
 from tagstream.errors import CorruptState, NewerVersion
+from tagstream.keys import with_current_keys
 from tagstream.posts import CONTRACT_VERSION, AccountStatus, DeadLetter, Erasure, TaggedPost
 
 FORMAT = 1
@@ -186,7 +187,7 @@ def _post(document: Mapping[str, Any], line: bytes) -> TaggedPost:
         raise NewerVersion(
             f"The dump has posts of version {version}; this tagstream reads up to {CONTRACT_VERSION}. Upgrade it."
         )
-    return read_document(line)
+    return with_current_keys(read_document(line))  # an older version may have written it
 
 
 def _supported(version: object) -> int:

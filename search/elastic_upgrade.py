@@ -1,16 +1,20 @@
-"""How the posts of an older analysis get the terms of this one: each is written again, in place, at its own version.
+"""How the posts of an older analysis get the terms, and their names the keys, of this one.
 
-A post that changes meanwhile has a higher version and stays as it is; cut off, it begins anew at the next start.
+Each is written again, in place, at its own version. A post that changes meanwhile has a higher version and stays as it
+is; cut off, it begins anew at the next start.
 """
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from search.elastic_bulk import Action, send
 from search.elastic_client import ElasticClient
-from search.elastic_documents import post_document, read_entry, read_post, to_json
+from search.elastic_documents import post_document, post_json, read_entry, read_post, to_json
 from search.elastic_reads import Hit, many, scan
 from search.elastic_schema import post_mapping, put_mapping
+from search.registry import Record
+from tagstream.keys import with_current_keys
 
 _STEP = 500
 
@@ -29,6 +33,13 @@ async def analyse_anew(client: ElasticClient) -> None:
         await put_mapping(client, index, post_mapping())
 
 
+def renewed_document(written: str, record: Record) -> dict[str, Any]:
+    """The document of a post as this analysis makes it, from the post as it was written."""
+    stored = read_post({"document": written})
+    post = with_current_keys(stored)
+    return post_document(post, written if post is stored else post_json(post), record)
+
+
 async def _write_again(client: ElasticClient, index: str, batch: Sequence[Hit]) -> None:
     registry = client.names.registry
     records = {
@@ -37,7 +48,6 @@ async def _write_again(client: ElasticClient, index: str, batch: Sequence[Hit]) 
     actions = []
     for hit in batch:
         if hit["_id"] in records:
-            document = hit["_source"]["document"]
-            source = to_json(post_document(read_post({"document": document}), document, records[hit["_id"]]))
+            source = to_json(renewed_document(hit["_source"]["document"], records[hit["_id"]]))
             actions.append(Action("index", index, hit["_id"], source, version=hit["_version"]))
     await send(client, actions)

@@ -26,8 +26,9 @@ from typing import Literal, cast
 
 from tagstream.analysis import Phrase, phrase, tag
 from tagstream.errors import BadSettings
+from tagstream.keys import fold_key
 from tagstream.languages import language_tag
-from tagstream.posts import ENTITY_TYPES, EntityType, clean_text, fold_key
+from tagstream.posts import ENTITY_TYPES, EntityType, clean_text
 
 MAX_QUERY_LENGTH = 2_000
 MAX_CLAUSES = 64

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from search.sqlite_reads import SHOWN, read_document
 from search.sqlite_terms import hash_key, marks_column, words_column
+from tagstream.keys import with_current_keys
 from tagstream.posts import Entity, TaggedPost
 
 _STEP = 500
@@ -72,19 +73,28 @@ def show_author(connection: sqlite3.Connection, author: int) -> None:
         add(connection, [_numbered(connection, number) for number in numbers[start : start + _STEP]])
 
 
-def rebuild_terms(connection: sqlite3.Connection) -> None:
-    """Analyses every post again, because the terms of another analysis would not be found."""
-    connection.execute("DELETE FROM terms")
+def analyse_anew(connection: sqlite3.Connection) -> None:
+    """Makes anew what follows from the analysis: names' keys, terms, mentions. Those of another are not found.
+
+    Hidden authors' posts get their keys, too, for when their authors are shown again.
+    """
+    for table in ("terms", "mentions", "entities"):
+        connection.execute(f"DELETE FROM {table}")
     last = -1
     while rows := connection.execute(
-        f"SELECT number, document FROM documents WHERE number > ? AND {SHOWN} ORDER BY number LIMIT ?",
+        f"SELECT number, author, document, {SHOWN} FROM documents WHERE number > ? ORDER BY number LIMIT ?",
         (last, _STEP),
     ).fetchall():
-        posts = ((number, read_document(document)) for number, document in rows)
-        connection.executemany(
-            "INSERT INTO terms (rowid, words, marks) VALUES (?, ?, ?)",
-            ((number, words_column(post), marks_column(post)) for number, post in posts),
-        )
+        shown, renewed = [], []
+        for number, author, document, is_shown in rows:
+            stored = read_document(document)
+            post = with_current_keys(stored)
+            if post is not stored:
+                renewed.append((post.model_dump_json(), number))
+            if is_shown:
+                shown.append((number, author, post))
+        connection.executemany("UPDATE documents SET document = ? WHERE number = ?", renewed)
+        add(connection, shown)
         last = rows[-1][0]
 
 

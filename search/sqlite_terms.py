@@ -11,8 +11,9 @@ from hashlib import blake2b
 
 from search.query import AnyOf, Clause, Field, Leaf, Named, ParsedQuery, Without, author_handle
 from tagstream.analysis import Phrase, post_terms, tag
+from tagstream.keys import fold_key
 from tagstream.languages import UNDETERMINED, spellings_found
-from tagstream.posts import ENTITY_TYPES, TaggedPost, fold_key
+from tagstream.posts import ENTITY_TYPES, TaggedPost
 
 MAX_ENTITY_MARKS = 1_000
 

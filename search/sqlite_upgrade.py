@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from search.sqlite_postings import rebuild_terms
+from search.sqlite_postings import analyse_anew
 from search.sqlite_schema import ACCOUNT_TABLES, APPLICATION_ID, TABLES, THUMBNAIL_TABLE, transaction
 from search.writer_lock import WriterLock
 from tagstream.analysis import ANALYSIS_VERSION
@@ -62,7 +62,7 @@ def prepare(connection: sqlite3.Connection, path: Path, lock: WriterLock, *, cre
             MIGRATIONS[step](connection)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         if _analysis(connection) != ANALYSIS_VERSION:
-            rebuild_terms(connection)
+            analyse_anew(connection)
             connection.execute("UPDATE settings SET value = ? WHERE name = 'analysis'", (ANALYSIS_VERSION,))
     if not create:
         lock.release()

@@ -4,8 +4,8 @@ Text becomes *terms*: folded words (NFKC, case, accents, Arabic and Hebrew point
 for scripts that write no spaces, single emoji. A term holds ASCII letters and digits and characters beyond ASCII,
 never a space or ASCII punctuation, so a store needs no tokenizer of its own: it splits at spaces.
 
-Owns what counts as the same word. Knows nothing of any store. A change here needs every index to be built anew:
-raise `ANALYSIS_VERSION`.
+Owns what counts as the same word. Knows nothing of any store. A change here, or to the keys of names
+(tagstream/keys.py), needs every index to be built anew: raise `ANALYSIS_VERSION`.
 """
 
 import re
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from tagstream.posts import SegmentedHashtag, TaggedPost
 from tagstream.safe_text import normalise, pieces, unescape
 
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 GAP = "\u241e"  # stands between the parts of a post so that no phrase reaches across; no query can hold it
 MAX_TERM_LENGTH = 128  # a longer word is cut, in posts and queries alike
 
@@ -33,19 +33,24 @@ _DROPPED_MARKS = (
     (0x0670, 0x0670),
     (0x06D6, 0x06ED),
     (0x1AB0, 0x1AFF),
+    (0x115F, 0x1160),  # fillers, which nobody sees
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
     (0x1DC0, 0x1DFF),
     (0x20D0, 0x20FF),
+    (0x3164, 0x3164),
     (0xFE00, 0xFE0F),  # variation selectors
     (0xFE20, 0xFE2F),
+    (0xFFA0, 0xFFA0),
     (0x1F3FB, 0x1F3FF),  # skin tones
     (0xE0000, 0xE01EF),
 )
 # Letters without a decomposition that readers of other languages type differently; signs that NFKC would glue on.
 _SPECIAL = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "™": " ", "℠": " "}
-    | {"\u200b": " ", "ـ": ""}
+    | {"ـ": ""}
 )
-_APOSTROPHES = frozenset("'\u2018\u2019\u02bc\uff07\u02b9\u2032\u00b4")
+_APOSTROPHES = frozenset("'\u2018\u2019\u201b\u02b9\u02bb\u02bc\u02bd\u2032\u2035\u00b4\u055a\u05f3\ua78c\uff07")
 _EMOJI_RANGES = ((0x2190, 0x23FF), (0x2460, 0x2BFF), (0x1F000, 0x1F1E5), (0x1F200, 0x1F3FA), (0x1F400, 0x1FAFF))
 
 # Han (with its extensions), kana, Thai, Lao, Myanmar, Khmer: no spaces between words.
@@ -54,7 +59,11 @@ _UNSPACED = (
     "\uf900-\ufaff\U00020000-\U000323af\u0e01-\u0e4e\u0e81-\u0edf\u1000-\u109f\u1780-\u17d3"
 )
 _EMOJI = "".join(f"{chr(first)}-{chr(last)}" for first, last in _EMOJI_RANGES)
-_SPECIAL_RUN = re.compile(f"[{_UNSPACED}]+|[\U0001f1e6-\U0001f1ff]{{1,2}}|[{_EMOJI}]")
+# The flag of a part of a country is a black flag and the part's code in tags: one term, or Scotland would find England.
+_CODE = "\U000e0030-\U000e0039\U000e0061-\U000e007a"
+_FLAG_OR_TAGS = re.compile(f"(\U0001f3f4[{_CODE}]{{2,8}})\U000e007f?|[\U000e0000-\U000e007f]+")
+_SPECIAL_RUN = re.compile(f"[{_UNSPACED}]+|[\U0001f1e6-\U0001f1ff]{{1,2}}|\U0001f3f4[{_CODE}]*|[{_EMOJI}]")
+_CODE_CHARACTER = re.compile(f"[{_CODE}]")
 _UNSPACED_START = re.compile(f"[{_UNSPACED}]")
 
 _LINK = re.compile(r"\bhttps?://(?:www\.)?([^\s?#]*)\S*", re.IGNORECASE)
@@ -79,6 +88,8 @@ def _fold_character(character: str) -> str:
     code = ord(character)
     if character in _APOSTROPHES:
         return "'"
+    if _CODE_CHARACTER.match(character):
+        return character
     if any(first <= code <= last for first, last in _DROPPED_MARKS):
         return ""
     special = character.casefold().translate(_SPECIAL)
@@ -124,6 +135,7 @@ def _folded_words(text: str) -> list[str]:
     words, rest = [], ""
     # Composed before, so that a letter meets the table with its marks; and after, because half-width kana and single
     # jamo become parts of a character there.
+    text = _FLAG_OR_TAGS.sub(lambda found: found[1] or "", text)
     for piece in pieces(normalise("NFC", text)):
         *whole, rest = (rest + normalise("NFC", piece.translate(_FOLDING))).split(" ")
         words += whole
@@ -148,7 +160,7 @@ def terms(text: str) -> list[str]:
 
 def phrase(text: str) -> Phrase:
     """What to look for when a user types `text`: its terms, side by side; empty if nothing in it is searchable."""
-    found = terms(_without_links(text))
+    found = terms(_without_links(unescape(text)))
     if not found or not _UNSPACED_START.match(found[-1]):
         return Phrase(tuple(found))
     # The last character of a run of pairs may be followed by more in the post: the pair before it says enough.
@@ -163,11 +175,15 @@ def tag(text: str) -> str:
 
 
 def post_terms(post: TaggedPost) -> list[str]:
-    """The terms of a post: its text with hashtags as their words, the hashtags whole, alt texts, image labels."""
+    """The terms of a post: its text, with hashtags as their words; the other hashtags so, all of them whole, alt texts,
+    image labels."""
     found = terms(_readable(post.text, post.hashtags))
     for hashtag in post.hashtags:
-        whole = terms(tag(hashtag.text))
-        if whole and whole != terms(" ".join(hashtag.words)):
+        whole, words = terms(tag(hashtag.text)), terms(" ".join(hashtag.words))
+        if words and hashtag.span is None:
+            found.append(GAP)
+            found.extend(words)
+        if whole and whole != words:
             found.append(GAP)
             found.extend(whole)
     for described in _descriptions(post):

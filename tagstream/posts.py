@@ -42,7 +42,6 @@ from tagstream.bounds import MAX_ID_BYTES as MAX_ID_BYTES
 from tagstream.bounds import MAX_TEXT_LENGTH as MAX_TEXT_LENGTH
 from tagstream.bounds import SOURCE_NAME_PATTERN as SOURCE_NAME_PATTERN
 from tagstream.bounds import clean_text as clean_text
-from tagstream.safe_text import normalise
 
 CONTRACT_VERSION: Literal[3] = 3
 MAX_LABELS = 1_000
@@ -68,12 +67,6 @@ def native_id(source: str, identifier: str) -> str:
     if len(full.encode()) <= MAX_ID_BYTES:
         return full
     return f"{source}:sha256-{hashlib.sha256(identifier.encode()).hexdigest()}"
-
-
-def fold_key(text: str) -> str:
-    """The form by which mentions of one entity are counted together: NFKC, case folded, single spaces, no `#`."""
-    folded = normalise("NFKC", text).casefold()
-    return " ".join(folded.replace("#", " ").split())[:MAX_TEXT_LENGTH]
 
 
 def truncate_to_milliseconds(moment: datetime) -> datetime:
@@ -196,7 +189,7 @@ class Entity(Contract):
     """One name found in a post.
 
     `text` is `Post.text[start:end]`; `score` the marginal probability of its tags; `in_hashtag` whether it lies
-    inside a hashtag; `key` its folded form, by which mentions are counted.
+    inside a hashtag; `key` the form by which mentions are counted (tagstream/keys.py).
     """
 
     text: Text

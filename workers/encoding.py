@@ -166,6 +166,8 @@ class Encoder:
             return "http"
         if kind is Kind.MENTION:
             return "@ user"
+        if kind is Kind.SHORTCODE:
+            return "[UNK]"  # as nearly every emoji
         if kind is Kind.HASHTAG:
             return "# " + " ".join(_fold(word) for word in self._segment_hashtag(surface[1:]))
         return _fold(surface)
@@ -223,7 +225,8 @@ def _fold(surface: str) -> str:
     folded = surface.lower()
     if folded.isascii():
         return folded if folded.isalnum() else _PUNCTUATION.sub(r" \1 ", folded)
-    return _PUNCTUATION.sub(r" \1 ", _MARK.sub("", normalise("NFKD", folded)))
+    # The hyphens of typesetters are in no vocabulary.
+    return _PUNCTUATION.sub(r" \1 ", _MARK.sub("", normalise("NFKD", folded)).replace("\u2010", "-"))
 
 
 def _hash(text: str, rows: int) -> int:
@@ -238,6 +241,8 @@ def _shape(surface: str) -> str:
 
 def _case(surface: str, kind: Kind) -> int:
     """The letter case of a word as one of 15 classes (15 itself is the model's own marks)."""
+    if kind is Kind.SHORTCODE:
+        return int(Kind.SYMBOL)
     if kind in (Kind.SYMBOL, Kind.URL, Kind.MENTION, Kind.REPOST, Kind.NUMBER, Kind.CHARACTER):
         return int(kind)
     letters = surface[1:] if kind is Kind.HASHTAG else surface

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import regex
 
 from tagstream.errors import BadSettings
-from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost, fold_key
+from tagstream.keys import fold_key
+from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost
 from workers.tagger import NOTHING_SEEN, PreparedPost, Sight, answer_generation
 from workers.tagging import reads
 

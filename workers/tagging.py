@@ -13,15 +13,18 @@ from typing import Protocol
 
 import numpy as np
 
-from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost, fold_key
+from tagstream.keys import NameKeys
+from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost
 from workers.decoder import IMPOSSIBLE, TAGS, Decoded, Decoder, FloatArray
 from workers.encoding import Encoder, ModelInput, Row, stack_rows
 from workers.row_memory import RowMemory
 from workers.tagger import NOTHING_SEEN, PreparedPost, Sight, answer_generation
-from workers.words import Kind, Word, split_words
+from workers.words import Kind, Word, by_lines, split_words
 
 _TYPES: tuple[EntityType | None, ...] = (None, "PER", "PER", "LOC", "LOC", "ORG", "ORG", "MISC", "MISC")
 _OUTSIDE = np.array([0.0] + [IMPOSSIBLE] * (len(TAGS) - 1), np.float32)
+_CONTINUING = [place for place, tag in enumerate(TAGS) if tag.startswith("I-")]
+_BULLETS = frozenset("•‣⁃◦∙●○■□▪▫◆◇►▶▸❖✦➤→|")
 
 
 class Emitter(Protocol):
@@ -39,6 +42,7 @@ class Payload:
     words: list[Word]
     hashtags: tuple[SegmentedHashtag, ...]
     rows: list[Row]
+    line_starts: list[int]
 
 
 class ModelTagger:
@@ -81,13 +85,14 @@ class ModelTagger:
             for hashtag in post.hashtags
         )
         if not reads(post, self._languages):
-            return PreparedPost(post, 0, 0, Payload([], hashtags, []), sight)
+            return PreparedPost(post, 0, 0, Payload([], hashtags, [], []), sight)
         words = split_words(post.text)
         # The author's own words first: they say more, and the segment has an end.
         image_words = " ".join((*(media.alt for media in post.media if media.alt), *sight.words))
+        words, line_starts = by_lines(post.text, words)
         rows = self._encoder.encode(words, [hashtag.words for hashtag in hashtags], image_words)
         length = max((row.bucket for row in rows), default=0)
-        return PreparedPost(post, length, len(rows), Payload(words, hashtags, rows), sight)
+        return PreparedPost(post, length, len(rows), Payload(words, hashtags, rows, line_starts), sight)
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
         """The tagged posts, in order."""
@@ -114,9 +119,7 @@ class ModelTagger:
                 first_pieces = row.first_pieces[start - row.first_word : end - row.first_word]
                 answers[number][start:end] = scores[first_pieces]
         for payload, scores in zip(payloads, answers, strict=True):
-            for i, word in enumerate(payload.words):
-                if word.kind is Kind.MENTION or word.kind is Kind.URL:
-                    scores[i] = _OUTSIDE
+            _rule_out(payload, scores)
         return answers
 
     def _scores(self, rows: Sequence[Row], length: int) -> Sequence[FloatArray]:
@@ -144,7 +147,7 @@ class ModelTagger:
         return TaggedPost.model_construct(
             **fields,
             hashtags=payload.hashtags,
-            entities=tuple(find_entities(post.text, payload.words, decoded)) if decoded else (),
+            entities=tuple(find_entities(post.text, payload, decoded)) if decoded else (),
             image_labels=sight.labels,
             model=self.model,
             generation=answer_generation(self.generation, sight),
@@ -153,6 +156,16 @@ class ModelTagger:
         )
 
 
+def _rule_out(payload: Payload, scores: FloatArray) -> None:
+    """Makes impossible what the network knows nothing of: names that hold an address or a bullet, or cross a line."""
+    for place, word in enumerate(payload.words):
+        if word.kind in _NEVER_NAMES or (word.kind is Kind.SYMBOL and word.surface[0] in _BULLETS):
+            scores[place] = _OUTSIDE
+    for place in payload.line_starts:
+        scores[place, _CONTINUING] = IMPOSSIBLE
+
+
+_NEVER_NAMES = frozenset([Kind.MENTION, Kind.URL, Kind.SHORTCODE])
 _SHARED_FIELDS = tuple(name for name in TaggedPost.model_fields if name in Post.model_fields and name != "hashtags")
 
 
@@ -175,9 +188,10 @@ def _answered_words(rows: Sequence[Row], place: int) -> tuple[int, int]:
     return start, end
 
 
-def find_entities(text: str, words: Sequence[Word], decoded: Decoded) -> list[Entity]:
+def find_entities(text: str, payload: Payload, decoded: Decoded) -> list[Entity]:
     """The entities that the tags spell, in order. A name's score is the least probable of its tags."""
     entities: list[Entity] = []
+    words, keys = payload.words, NameKeys(text, payload.hashtags)
     tags = decoded.tags.tolist()
     place = 0
     while place < len(tags):
@@ -188,13 +202,13 @@ def find_entities(text: str, words: Sequence[Word], decoded: Decoded) -> list[En
             continue
         while place < len(tags) and tags[place] and tags[place] == tag + tag % 2:
             place += 1
-        entity = _entity(text, words[first:place], tag, float(decoded.probabilities[first:place].min()))
+        entity = _entity(text, keys, words[first:place], tag, float(decoded.probabilities[first:place].min()))
         if entity is not None:
             entities.append(entity)
     return entities
 
 
-def _entity(text: str, words: Sequence[Word], tag: int, score: float) -> Entity | None:
+def _entity(text: str, keys: NameKeys, words: Sequence[Word], tag: int, score: float) -> Entity | None:
     """One entity without the marks around it (`#`, `@`, quotes); None where nothing but marks is left."""
     while words and words[0].kind is Kind.SYMBOL:
         words = words[1:]
@@ -212,5 +226,5 @@ def _entity(text: str, words: Sequence[Word], tag: int, score: float) -> Entity 
         end=words[-1].end,
         score=round(score, 4),
         in_hashtag=all(word.kind is Kind.HASHTAG for word in words),
-        key=fold_key(surface),
+        key=keys.key(start, words[-1].end),
     )

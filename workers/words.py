@@ -1,15 +1,17 @@
 """A post's text as the model reads it: words with offsets, so that every answer points back into the raw text.
 
-Owns what counts as one word: URLs, @mentions, hashtags, HTML entities, emoji and numbers are each one on purpose.
+Owns what counts as one word: addresses, @mentions, hashtags, HTML entities, emoji and numbers are each one on purpose.
 Knows nothing of word pieces or models. Training and serving both read text through here, and so see the same words.
 """
 
 from enum import IntEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 import regex
 
 from tagstream.safe_text import unescape
+from workers.addresses import EMAIL, HOST, MENTION, URL
 
 
 class Kind(IntEnum):
@@ -23,10 +25,14 @@ class Kind(IntEnum):
     HASHTAG = 5
     REPOST = 6
     CHARACTER = 7
+    SHORTCODE = 8
 
 
 class Word(NamedTuple):
-    """`surface` is what the model reads for `text[start:end]`: an HTML entity is read as its character."""
+    """`surface` is what the model reads for `text[start:end]`.
+
+    An HTML entity is read as its character, a word without the marks in it that nobody sees (soft hyphens, joiners).
+    """
 
     surface: str
     start: int
@@ -37,28 +43,33 @@ class Word(NamedTuple):
 # Scripts written without spaces: each character stands alone, or a sentence would be one word with one tag.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTERS = rf"(?:(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{N}}_])"
+_UNSEEN = r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 
 # PLAIN finds nothing that WORD would not: it is most words of most posts, before seven patterns that they are none of.
 _PATTERN = regex.compile(
     rf"""
       (?P<PLAIN>    [A-Za-z]++ (?= [\s,!?;] | $ ) )
-    | (?P<URL>      (?<!\w) (?: https?://[^\s\p{{C}}]*[^\s\p{{C}}.,;:!?"'”’)\]}}…] | www\.[^\s\p{{C}}]*[\w/] ) )
+    | (?P<URL>      (?=[\w.+\-]) (?: {URL} | {EMAIL} | {HOST} ) )
+    | (?P<SHORTCODE> (?<![\w:]) (?: : [A-Za-z0-9_]{{2,64}} : )+ (?![\w:]) )
     | (?P<ENTITY>   & (?: [A-Za-z]{{2,8}} | \#[0-9]{{1,7}} | \#[xX][0-9A-Fa-f]{{1,6}} ) ; )
-    | (?P<MENTION>  (?<![\w@＠]) [@＠] [A-Za-z0-9_]{{1,64}} (?: @ [A-Za-z0-9.\-]{{1,128}} [A-Za-z0-9] )? )
-    | (?P<HASHTAG>  (?<![\w&]) [\#＃] [\p{{L}}\p{{M}}\p{{N}}_]+ )
-    | (?P<ACRONYM>  (?<!\w) (?: \p{{Lu}} \. ){{2,}} )
+    | (?P<MENTION>  {MENTION} )
+    | (?P<HASHTAG>  (?<![\w&]) [\#＃] [\p{{L}}\p{{M}}\p{{N}}_\u200c]+ )
+    | (?P<ACRONYM>  (?<!\w) (?: (?: \p{{Lu}} \. )+ \p{{Lu}} (?![\w.]) | (?: \p{{Lu}} \. ){{2,}} ) )
     | (?P<NUMBER>   (?<!\w) \p{{Nd}}+ (?: [.,:] \p{{Nd}}+ )* (?!\w) )
     | (?P<UNSPACED> [{_UNSPACED}] \p{{M}}* )
-    | (?P<WORD>     {_LETTERS}+ )
+    | (?P<WORD>     {_LETTERS}+ (?: {_UNSEEN}+ {_LETTERS}+ )* )
     | (?P<POSSESSIVE> ['’] [sS] (?!\w) )
     | (?P<SYMBOL>   (?P<mark>[^\s\p{{C}}]) (?: (?P=mark) | \p{{M}} | \u200d [^\s\p{{C}}] )* )
     """,
     regex.VERBOSE,
 )
 
+_IGNORABLE = regex.compile(r"\p{Default_Ignorable_Code_Point}")
+
 _KINDS = {
     "PLAIN": Kind.WORD,
     "URL": Kind.URL,
+    "SHORTCODE": Kind.SHORTCODE,
     "MENTION": Kind.MENTION,
     "HASHTAG": Kind.HASHTAG,
     "NUMBER": Kind.NUMBER,
@@ -88,7 +99,30 @@ def split_words(text: str) -> list[Word]:
             words.append(Word(surface, start, end, Kind.WORD if surface.isalnum() else Kind.SYMBOL))
             continue
         kind = _KINDS[group or "SYMBOL"]
-        if surface == "RT" and kind is Kind.WORD:
-            kind = Kind.REPOST
+        if kind is Kind.WORD:
+            if surface == "RT":
+                kind = Kind.REPOST
+            elif not surface.isascii():
+                surface = _IGNORABLE.sub("", surface) or surface
         words.append(Word(surface, start, end, kind))
     return words
+
+
+_LINE_BREAK = regex.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+
+def by_lines(text: str, words: list[Word]) -> tuple[list[Word], list[int]]:
+    """The words with a comma where a line ends in a word, and the places of those that begin a line but the first.
+
+    The model has learnt from single lines: to it `Oslo` and `Rome` on two lines would be one name.
+    """
+    if not _LINE_BREAK.search(text):
+        return words, []
+    found, starts = words[:1], []
+    for before, word in pairwise(words):
+        if line_break := _LINE_BREAK.search(text, before.end, word.start):
+            if before.kind is not Kind.SYMBOL:
+                found.append(Word(",", *line_break.span(), Kind.SYMBOL))
+            starts.append(len(found))
+        found.append(word)
+    return found, starts

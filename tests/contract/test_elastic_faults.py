@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from contract_posts import START, found, indexable, letters, stored, tagged, write
+from contract_posts import START, entity, found, indexable, letters, stored, tagged, write
 from contract_writing import HAPPENINGS, History, assert_as_the_model_says, deletion, erasure, letter, status
 from elastic_proxy import Fault, busy, healthy, proxy
 from elasticsearch import AsyncElasticsearch, ConflictError, NotFoundError
@@ -20,6 +20,7 @@ from search.elastic_client import ATTEMPTS
 from search.elastic_writes import Writer
 from search.index import Change, Query, SourceCursor
 from search.open import open_index
+from tagstream.analysis import ANALYSIS_VERSION
 from tagstream.errors import (
     CorruptState,
     Fatal,
@@ -457,11 +458,27 @@ async def test_a_server_that_is_not_there() -> None:
         await open_index("elasticsearch:http://127.0.0.1:9/x")
 
 
+async def test_another_analysis_gives_names_the_keys_of_today(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = await opened()
+    older = entity("AT&amp;T", "ORG").model_copy(update={"key": "at&amp;t"})
+    await write(
+        index, tagged("a", "AT&amp;T", entities=(older,)), tagged("b", "AT&T", entities=(entity("AT&T", "ORG"),))
+    )
+    monkeypatch.setitem(elastic_schema.META, "analysis", ANALYSIS_VERSION + 1)
+    monkeypatch.setattr(elastic_schema, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
+    index = await opened()
+    await index.refresh()
+    assert sorted(await found(index, 'organisation:"AT&T"')) == ["a", "b"]
+    post = await index.get("jsonl:a")
+    assert post is not None
+    assert [one.key for one in post.entities] == ["at&t"]
+
+
 async def test_another_analysis_writes_the_terms_anew(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     index = await opened()
     await write(index, *(tagged(f"{number}", "word") for number in range(700)), deletion("3"))
-    monkeypatch.setitem(elastic_schema.META, "analysis", 2)
-    monkeypatch.setattr(elastic_schema, "ANALYSIS_VERSION", 2)
+    monkeypatch.setitem(elastic_schema.META, "analysis", ANALYSIS_VERSION + 1)
+    monkeypatch.setattr(elastic_schema, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
     monkeypatch.setattr(sqlite_terms, "post_terms", lambda post: [f"new{post.text}"])
     for _ in range(2):
         index = await opened()

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import writer_process
 from contract_media import illustrated, shown
-from contract_posts import OBSERVED, START, found, indexable, stored, tagged, write
+from contract_posts import OBSERVED, START, entity, found, indexable, stored, tagged, write
 from contract_writing import status
 from index_contract import IndexContract
 
@@ -21,6 +22,7 @@ from search import sqlite_schema, sqlite_terms, sqlite_upgrade, sqlite_writes, w
 from search.index import Indexable, Query, SourceCursor, Thumbnail
 from search.open import open_index
 from search.sqlite import SqliteIndex
+from tagstream.analysis import ANALYSIS_VERSION
 from tagstream.errors import BadSettings, CorruptState, IndexUnavailable, NewerVersion, UnreadableInput
 from tagstream.posts import Deletion, Media
 
@@ -315,7 +317,7 @@ async def test_a_hidden_author_stays_hidden_when_the_terms_are_built_anew(
     index = await SqliteIndex.open(path)
     await write(index, tagged("a", "word", author="x"), tagged("b", "word", author="y"), status("x", 1, hidden=True))
     await index.close()
-    monkeypatch.setattr(sqlite_upgrade, "ANALYSIS_VERSION", 2)
+    monkeypatch.setattr(sqlite_upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
     index = await SqliteIndex.open(path)
     assert await found(index, "word") == ["b"]
     await write(index, status("x", 2, hidden=False))
@@ -335,17 +337,41 @@ async def test_two_accounts_of_one_key_are_hidden_together_and_break_nothing(
     assert sorted(await found(index, "word")) == ["a", "b", "c"]
 
 
+async def test_another_analysis_gives_names_the_keys_of_today(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = await SqliteIndex.open(path)
+    older = entity("AT&amp;T", "ORG").model_copy(update={"key": "at&amp;t"})
+    await write(
+        index,
+        tagged("a", "AT&amp;T", author="x", entities=(older,)),
+        tagged("b", "AT&T", author="y", entities=(entity("AT&T", "ORG"),)),
+        status("x", 1, hidden=True),
+    )
+    await index.close()
+    monkeypatch.setattr(sqlite_upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
+    index = await SqliteIndex.open(path)
+    assert await found(index, 'organisation:"AT&T"') == ["b"]
+    await write(index, status("x", 2, hidden=False))
+    assert sorted(await found(index, 'organisation:"AT&T"')) == ["a", "b"]
+    post = await index.get("jsonl:a")
+    assert post is not None
+    assert [one.key for one in post.entities] == ["at&t"]
+    await index.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT key FROM entities").fetchall() == [("at&t",)]
+        assert connection.execute("SELECT count(*) FROM mentions").fetchone() == (2,)
+
+
 async def test_another_analysis_builds_the_terms_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = await SqliteIndex.open(path)
     await write(index, *(tagged(f"{number}", "word") for number in range(700)))
     await index.close()
-    monkeypatch.setattr(sqlite_upgrade, "ANALYSIS_VERSION", 2)
+    monkeypatch.setattr(sqlite_upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
     monkeypatch.setattr(sqlite_terms, "post_terms", lambda post: [f"new{post.text}"])
     index = await SqliteIndex.open(path, create=False)
     assert (await index.search(Query("newword", size=1))).total == 700
     assert await found(index, "word") == []
     await index.close()
-    monkeypatch.setattr(sqlite_upgrade, "ANALYSIS_VERSION", 1)
+    monkeypatch.setattr(sqlite_upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION)
     with pytest.raises(NewerVersion, match="analysis"):
         await SqliteIndex.open(path)
 

@@ -20,7 +20,8 @@ from ingest.sources.html_text import html_to_text
 from search.query import MalformedQuery, parse
 from tagstream.analysis import phrase, post_terms, tag, terms
 from tagstream.hashtag_spans import hashtags_of
-from tagstream.posts import MAX_TEXT_LENGTH, Post, clean_text, fold_key
+from tagstream.keys import fold_key
+from tagstream.posts import MAX_TEXT_LENGTH, Post, clean_text
 from tagstream.safe_text import normalise, unescape
 from tagstream.settings import Settings
 from workers.encoding import Encoder

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from tagstream.analysis import GAP, MAX_TERM_LENGTH, Phrase, phrase, post_terms, tag, terms
 from tagstream.posts import Media, SegmentedHashtag, TaggedPost
 
+SCOTLAND = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+
 
 @pytest.mark.parametrize(
     ("text", "expected"),
@@ -30,7 +33,7 @@ from tagstream.posts import Media, SegmentedHashtag, TaggedPost
         ("U.S.A. U.S. e.g. end. Next", "usa us eg end next"),
         ("3.5% of 1,000", "3 5 of 1 000"),
         ("AT&T foo_bar @some_one", "at t foo bar some one"),
-        ("soft\u00adhyphen zero\u200bwidth join\u200dner \ufeffmark", "softhyphen zero width joinner mark"),
+        ("soft\u00adhyphen zero\u200bwidth join\u200dner \ufeffmark", "softhyphen zerowidth joinner mark"),
         ("\u202eabc\u202c", "abc"),
         ("हिन्दी में", "हिन्दी में"),
         ("خَبَر عـــاجل", "خبر عاجل"),
@@ -44,6 +47,9 @@ from tagstream.posts import Media, SegmentedHashtag, TaggedPost
         ("ไทย", "ไท ทย ย"),
         ("🔥🔥fire👍🏽", "🔥 🔥 fire 👍"),
         ("👨\u200d👩\u200d👧 🇩🇪🇫🇷 ❤️ ❤", "👨 👩 👧 🇩🇪 🇫🇷 ❤ ❤"),
+        (f"{SCOTLAND} {ENGLAND}x 🏴 🏴\u200d☠️", f"{SCOTLAND[:-1]} {ENGLAND[:-1]} x 🏴 🏴 ☠"),
+        ("1️⃣ a\U000e0067b 🏴\U000e0067", "1 ab 🏴"),
+        ("Merkel\ufe0f Mer\u2060kel Merkel\u3164 O‛Neal", "merkel merkel merkel oneal"),
         ("\ufffd \ud800 \0 ,.-_", ""),
     ],
 )
@@ -96,6 +102,8 @@ def test_phrases() -> None:
     assert phrase("都") == Phrase(("都",), prefix=True)
     assert phrase("東京 tower") == Phrase(("東京", "京", "tower"))
     assert phrase("!?") == Phrase(())
+    assert phrase("AT&amp;T") == phrase("AT&T")
+    assert not set(phrase(SCOTLAND).terms) & set(terms(ENGLAND + "🏴"))
 
 
 def test_a_hashtag_is_one_word() -> None:
@@ -118,6 +126,12 @@ def hashtag(text: str, sign: int, words: str) -> SegmentedHashtag:
 def test_hashtags_stand_in_the_text_as_words_and_after_it_whole() -> None:
     post = tagged("in #NewYork, #now", hashtags=(hashtag("NewYork", 3, "New York"), hashtag("now", 13, "now")))
     assert post_terms(post) == ["in", "new", "york", "now", GAP, "newyork"]
+
+
+def test_hashtags_that_are_only_listed_are_found_by_their_words() -> None:
+    listed = SegmentedHashtag(text="NewYork", words=("New", "York"))
+    post = tagged("in Oslo", hashtags=(listed, SegmentedHashtag(text="rome", words=("rome",))))
+    assert post_terms(post) == ["in", "oslo", GAP, "new", "york", GAP, "newyork", GAP, "rome"]
 
 
 def test_a_hashtag_with_impossible_offsets_does_no_harm() -> None:

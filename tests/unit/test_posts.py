@@ -25,7 +25,6 @@ from tagstream.posts import (
     clean_text,
     dead_letter,
     deletion_version,
-    fold_key,
     from_epoch_milliseconds,
     native_id,
     stored_version,
@@ -125,12 +124,6 @@ def test_hashtags_of_hostile_texts_take_linear_time() -> None:
     assert hashtags_of("#" * 100_000) == ()
     assert hashtags_of("#" + "1" * 99_999) == ()
     assert hashtags_of(("a" + "\u0301" * 400 + "#") * 240) == ()
-
-
-def test_folding_for_counting() -> None:
-    assert fold_key("#NewYork") == fold_key("ＮewYork") == "newyork"
-    assert fold_key("Straße  des 17.") == "strasse des 17."
-    assert fold_key("e\u0301") == fold_key("é")
 
 
 # --- ids and versions ----------------------------------------------------------------------------------------------

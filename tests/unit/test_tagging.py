@@ -84,7 +84,11 @@ def tag(tagger, *posts):
         ("مرحبا Paris", [("Paris", "LOC", 6)]),
         ("&amp; Paris&#39;s", [("Paris", "LOC", 6)]),
         ("#Paris!", [("Paris", "ORG", 1)]),
-        ("@paris http://paris.example.org", []),
+        ("@paris http://paris.example.org paris.example.org ada@paris.org :paris: @ada.example.org", []),
+        ("• Ada • Lovelace", [("Ada", "PER", 2)]),
+        ("Ada\nLovelace", [("Ada", "PER", 0)]),
+        ("Ada!\nLovelace", [("Ada", "PER", 0)]),
+        ("Ada Lovelace\n\nParis", [("Ada Lovelace", "PER", 0), ("Paris", "LOC", 14)]),
         ("nothing here", []),
         ("", []),
     ],
@@ -96,6 +100,34 @@ def test_entities_point_into_the_raw_text(tagger, text, found):
         assert text[entity.start : entity.end] == entity.text
         assert 0.5 < entity.score <= 1
         assert entity.in_hashtag == (text[entity.start - 1 : entity.start] == "#")
+
+
+@pytest.mark.parametrize(
+    "line_break", ["\n", "\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029", "!\n", "\n- ", "\n• "]
+)
+def test_a_name_never_crosses_a_line_break_whatever_the_network_says(tagger, line_break):
+    """Here it says of every word that it continues a name of a person."""
+    tagger.emitter = lambda batch: np.tile(
+        np.eye(9, dtype=np.float32)[TAGS.index("I-PER")] * 50, (*batch.pieces.shape, 1)
+    )
+    text = f"Ada{line_break}Paris{line_break}Ada"
+    (answer,) = tag(tagger, post(text))
+    assert all(line_break.strip(" !-•") not in entity.text for entity in answer.entities)
+    assert all(0 <= entity.score <= 1 for entity in answer.entities)
+
+
+def test_a_name_in_a_hashtag_is_counted_by_the_words_of_the_hashtag(emitter):
+    tagger = ModelTagger(
+        model="test@1",
+        generation=1,
+        encoder=Encoder(VOCABULARY, lambda hashtag: (hashtag,)),
+        emitter=emitter,
+        decoder=Decoder(np.zeros((9, 9)), np.zeros(9), np.zeros(9)),
+        segment=lambda _: ("New", "York"),
+        languages=frozenset({"en", "und"}),
+    )
+    (answer,) = tag(tagger, post("in #NewYork"))
+    assert [(entity.text, entity.key) for entity in answer.entities] == [("NewYork", "new york")]
 
 
 def test_every_field_of_the_post_is_kept_but_the_bytes(tagger):

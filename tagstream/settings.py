@@ -169,6 +169,16 @@ class Settings(BaseModel):
             "the same words is not asked again, and gets the same answer. 0 asks every time.",
         ),
     ] = 32 * 1024 * 1024
+    max_line_bytes: Annotated[
+        int,
+        Field(
+            ge=1024 * 1024,
+            le=256 * 1024 * 1024,
+            description="The most bytes that a line, or a document, of a file or of standard input may have. A page of "
+            "500 posts with all that belongs to them has about 3 MB. It is held in memory as a whole, some ten times "
+            "as large as it is written; of one over the limit only the beginning is kept, as a dead letter.",
+        ),
+    ] = 16 * 1024 * 1024
     in_flight_posts: Annotated[
         int,
         Field(

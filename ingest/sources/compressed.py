@@ -242,7 +242,8 @@ class CompressedBytes:
         return b"".join(pieces)
 
     def seek(self, offset: int) -> int:
-        if offset < self._position:
+        # What failed before the first byte of the content may have taken some of the file all the same.
+        if offset < self._position or not offset:
             self._rewind()
         while self._position < offset and self.read(min(_INPUT_BYTES, offset - self._position)):
             pass

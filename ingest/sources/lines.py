@@ -1,8 +1,8 @@
 """Bytes into lines, in memory that no input can exhaust.
 
 Owns where a line begins and ends, and the fingerprint by which a reader recognises the place it stopped at. Knows
-nothing of what a line says. Of a line over `MAX_LINE_BYTES` only the first `DEAD_LETTER_BODY_BYTES` are kept; its
-length and SHA-256 are still of the whole.
+nothing of what a line says. Of a line over the limit only the first `DEAD_LETTER_BODY_BYTES` are kept; its length and
+SHA-256 are still of the whole.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tagstream.posts import DEAD_LETTER_BODY_BYTES
 
+# What every reader of lines takes at least, and so what our own lines may have.
 MAX_LINE_BYTES = 1024 * 1024
 FINGERPRINT_BYTES = 1024
 
@@ -24,7 +25,8 @@ class Line:
     """One line without its newline. `number` counts from 1; `end` is the offset of the byte after its newline.
 
     `sha256` is set exactly when the line was too long to be kept: then `body` is its beginning and `size` its length.
-    `fingerprint` names the place `end`.
+    `fingerprint` names the place `end`. Of a document that is no line, `context` says what that place is in, which the
+    next reader must know, and `unfinished` that the input ended before it did.
     """
 
     number: int
@@ -33,32 +35,50 @@ class Line:
     size: int
     sha256: str | None
     fingerprint: str
+    context: str = ""
+    unfinished: bool = False
 
 
-class _LongLine:
-    """What is remembered of a line that is too long to be held."""
+class Held:
+    """The bytes of one line, as they come: all of them, or what is remembered of one that is too long to be held."""
 
-    def __init__(self, beginning: bytes) -> None:
-        self.body = beginning[:DEAD_LETTER_BODY_BYTES]
-        self.size = len(beginning)
-        self.digest = hashlib.sha256(beginning)
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._pieces: list[bytes] = []
+        self._beginning = b""
+        self._digest: hashlib._Hash | None = None
+        self.size = 0
 
     def add(self, piece: bytes) -> None:
         self.size += len(piece)
-        self.digest.update(piece)
+        if self._digest is not None:
+            self._digest.update(piece)
+            return
+        self._pieces.append(piece)
+        if self.size > self._max_bytes:
+            whole = b"".join(self._pieces)
+            self._beginning, self._pieces = whole[:DEAD_LETTER_BODY_BYTES], []
+            self._digest = hashlib.sha256(whole)
+
+    def line(self, number: int, end: int, place: str, context: str = "") -> Line:
+        if self._digest is not None:
+            return Line(number, end, self._beginning, self.size, self._digest.hexdigest(), place, context)
+        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        return Line(number, end, body, self.size, None, place, context)
 
 
 class LineSplitter:
     """Give it the bytes in any pieces: the lines do not depend on how they were cut."""
 
-    def __init__(self, *, offset: int = 0, number: int = 0, before: bytes = b"") -> None:
+    def __init__(
+        self, *, offset: int = 0, number: int = 0, before: bytes = b"", max_bytes: int = MAX_LINE_BYTES
+    ) -> None:
         """Starts after `offset` bytes and `number` lines; `before` are the last bytes before that place."""
         self._offset = offset
         self._number = number
         self._before = before[-FINGERPRINT_BYTES:]
-        self._pieces: list[bytes] = []
-        self._held = 0
-        self._long: _LongLine | None = None
+        self._max_bytes = max_bytes
+        self._held: Held | None = None
 
     def feed(self, data: bytes) -> list[Line]:
         """The lines that `data` completes."""
@@ -79,27 +99,13 @@ class LineSplitter:
 
     def finish(self) -> list[Line]:
         """The last line, if the input did not end with a newline."""
-        if not self._pieces and self._long is None:
-            return []
-        return [self._complete(self._offset, fingerprint(self._before))]
+        return [] if self._held is None else [self._complete(self._offset, fingerprint(self._before))]
 
     def _hold(self, piece: bytes) -> None:
-        if self._long is not None:
-            self._long.add(piece)
-            return
-        self._pieces.append(piece)
-        self._held += len(piece)
-        if self._held > MAX_LINE_BYTES:
-            self._long = _LongLine(b"".join(self._pieces))
-            self._pieces = []
+        self._held = self._held or Held(self._max_bytes)
+        self._held.add(piece)
 
     def _complete(self, end: int, place: str) -> Line:
         self._number += 1
-        long = self._long
-        if long is None:
-            body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-            line = Line(self._number, end, body, len(body), None, place)
-        else:
-            line = Line(self._number, end, long.body, long.size, long.digest.hexdigest(), place)
-        self._pieces, self._held, self._long = [], 0, None
-        return line
+        held, self._held = self._held or Held(self._max_bytes), None
+        return held.line(self._number, end, place)

@@ -10,7 +10,7 @@ from tagstream.settings import Settings
 
 KINDS = (
     "bluesky:[URL,…][?lang=en&dids=did:…&quiet=1&compress=0], "
-    "jsonl:PATH (JSON lines, archives of X, recordings; plain or compressed), jsonl:- or - (standard input), "
+    "jsonl:PATH (JSON lines or arrays, archives, recordings; plain or compressed), jsonl:- or - (standard input), "
     "mastodon:HOST[?stream=public|public:local|hashtag&tag=TAG&transport=websocket], rss:URL[,URL…] or rss:@FILE, "
     "x:[URL][?backfill_minutes=N&compliance=1], simulate:SEED[?posts=N]"
 )
@@ -26,9 +26,9 @@ def open_source(spec: str, settings: Settings | None = None) -> Source:
     """
     kind, _, argument = spec.partition(":")
     if spec == STANDARD_INPUT:
-        return JsonlSource(STANDARD_INPUT)
+        return _jsonl(STANDARD_INPUT, settings or Settings())
     if kind == "jsonl" and argument:
-        return JsonlSource(argument)
+        return _jsonl(argument, settings or Settings())
     if kind == "simulate":
         return _simulated(spec, argument)
     if kind == "x":
@@ -47,6 +47,10 @@ def _simulated(spec: str, argument: str) -> SimulatedSource:
     if parts is None:
         raise BadSettings(f"{spec!r} is not simulate:SEED or simulate:SEED?posts=N, with whole numbers from 0")
     return SimulatedSource(int(parts[1]), DEFAULT_POSTS if parts[2] is None else int(parts[2]))
+
+
+def _jsonl(path: str, settings: Settings) -> JsonlSource:
+    return JsonlSource(path, settings.max_line_bytes)
 
 
 def _x(spec: str, settings: Settings) -> Source:

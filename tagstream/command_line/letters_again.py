@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from search.index import Change, Indexable
 from tagstream.command_line.common import opened_index
-from tagstream.command_line.output import Notes
+from tagstream.command_line.output import note, printable
 from tagstream.errors import BadSettings, Fatal, MalformedPost, Poison, Retryable
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Event, Post, TaggedPost
 from tagstream.settings import Settings
@@ -54,10 +54,8 @@ async def opened_broker_letters(settings: Settings) -> "AsyncIterator[BrokerLett
     from tagstream.topics import open_topics
     from tagstream.topics_admin import ensure_topics
 
-    unreadable = Notes()
-
     def on_unreadable(key: str, reason: str) -> None:
-        unreadable(f"{key}: left alone: {reason}")
+        note(f"{printable(key)}: left alone: {printable(reason)}")
 
     topics = open_topics(settings)
     await asyncio.to_thread(ensure_topics, settings, [topics.posts, topics.dead])
@@ -123,7 +121,6 @@ async def _requeue_all(
     process: Callable[[DeadLetter], Awaitable[None]], letters: Sequence[DeadLetter], stop: asyncio.Event
 ) -> Requeued:
     done = Requeued()
-    failures, defects = Notes(), Notes()
     for letter in letters:
         if stop.is_set():
             break
@@ -132,13 +129,13 @@ async def _requeue_all(
             done.succeeded += 1
         except Poison as poison:
             done.failed += 1
-            failures(f"{letter.origin}: {poison}")
+            note(f"{printable(letter.origin)}: {poison}")
         except (Fatal, Retryable):
             raise
         except Exception as error:  # the boundary: whatever one letter raises must not keep the others waiting
             done.failed += 1
             done.unexpected += 1
-            defects(f"{letter.origin}: unexpected {type(error).__name__}: {error}")
+            note(f"{printable(letter.origin)}: unexpected {type(error).__name__}: {printable(str(error))}")
     done.left = len(letters) - done.succeeded - done.failed
     return done
 
@@ -158,7 +155,7 @@ def read_again(letter: DeadLetter) -> Event:
     Raises:
         MalformedPost: it still cannot be read, or too little of it was kept.
     """
-    from ingest.sources.jsonl.source import read_line
+    from ingest.sources.jsonl.document import read_line
 
     if letter.size > len(letter.body):
         raise MalformedPost(
@@ -168,10 +165,10 @@ def read_again(letter: DeadLetter) -> Event:
         return _event_of_message(letter.body)
     if letter.cause in _KEPT_BY_A_STAGE:
         return _kept_event(letter.body)
-    events = read_line(letter.body, origin=letter.origin, position=letter.position, source=letter.source)
+    events = read_line(letter.body, origin=letter.origin, position=letter.position, source=letter.source).events
     if len(events) != 1:
         raise MalformedPost(f"it holds {len(events):,} posts, and a letter becomes one: feed the original again")
-    event = events[0][0]
+    event = events[0]
     if isinstance(event, DeadLetter):
         raise MalformedPost(event.message)
     return event

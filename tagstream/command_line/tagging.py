@@ -103,7 +103,7 @@ def tag(
         _score(conll, load_tagger(settings), types or ENTITY_TYPES, as_json=as_json)
     elif source_path is not None:
         _refuse_the_same_file(source_path, output)
-        _tag_file(source_path, output, load_tagger(settings))
+        _tag_file(source_path, output, load_tagger(settings), settings.max_line_bytes)
     elif text is not None:
         post = post_of(text, alt)
         sight = NOTHING_SEEN
@@ -194,14 +194,14 @@ class _FileRun:
         return ", ".join(parts)
 
 
-def _tag_file(source_path: str, output: str | None, tagger: Tagger) -> None:
+def _tag_file(source_path: str, output: str | None, tagger: Tagger, max_line_bytes: int) -> None:
     run = _FileRun()
 
     async def work(stop: asyncio.Event) -> bool:
         from ingest.sources.jsonl.source import JsonlSource
         from workers.abandonable import unless_stopped
 
-        source = JsonlSource(source_path)
+        source = JsonlSource(source_path, max_line_bytes)
         try:
             await unless_stopped(stop, source.open(None))
             with _opened(output) as write:

@@ -77,8 +77,8 @@ def test_every_optional_field_is_kept() -> None:
         ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
         ("9999-12-31T23:59:59.999Z", datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)),
         (1714564800000, datetime(2024, 5, 1, 12, tzinfo=UTC)),
-        (0, datetime(1970, 1, 1, tzinfo=UTC)),
-        (-1, datetime(1969, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)),
+        (1714564800, datetime(2024, 5, 1, 12, tzinfo=UTC)),
+        ("Wed, 01 May 2024 14:00:00 +0200", datetime(2024, 5, 1, 12, tzinfo=UTC)),
     ],
 )
 def test_dates(given: object, expected: datetime) -> None:
@@ -94,7 +94,9 @@ def test_dates(given: object, expected: datetime) -> None:
         "2024-05-01T25:00:00Z",
         "yesterday",
         "",
-        "1714564800000",
+        0,
+        -1,
+        86_400_000,
         10**30,
         -(10**17),
         1.5,
@@ -123,9 +125,9 @@ def test_dates_that_are_none(given: object) -> None:
         (b"[" * 100_000, LineFault.INVALID_JSON),
         (b'{"a":' * 100_000, LineFault.INVALID_JSON),
         (line(id=1).replace(b": 1,", b": " + b"7" * 10_000 + b","), LineFault.INVALID_JSON),
-        (b'{"id": NaN, "text": "", "created_at": 0}', LineFault.INVALID_JSON),
+        (b'{"id": NaN, "text": "", "created_at": 1714564800}', LineFault.INVALID_JSON),
         (b'{"id": 1, "text": "", "created_at": -Infinity}', LineFault.INVALID_JSON),
-        (b'{"id": 1, "text": "a", "text": "b", "created_at": 0}', LineFault.INVALID_JSON),
+        (b'{"id": 1, "text": "a", "text": "b", "created_at": 1714564800}', LineFault.INVALID_JSON),
         (b'{"\\ud800": 1, "\\ud800": 2}', LineFault.INVALID_JSON),
         (b"[]", LineFault.NOT_AN_OBJECT),
         (b"null", LineFault.NOT_AN_OBJECT),
@@ -248,7 +250,7 @@ def test_huge_ids_are_hashed_alike_in_posts_deletions_and_replies() -> None:
 
 
 def test_lone_surrogates_become_replacement_characters() -> None:
-    found = event(b'{"id": "\\ud800x", "text": "a\\ud83d b\\udc4d \\ud83d\\udc4d #tag", "created_at": 0}')
+    found = event(b'{"id": "\\ud800x", "text": "a\\ud83d b\\udc4d \\ud83d\\udc4d #tag", "created_at": 1714564800}')
     assert isinstance(found, Post)
     assert found.text == "a\ufffd b\ufffd 👍 #tag"
     assert found.id == "jsonl:\ufffdx"

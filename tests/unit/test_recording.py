@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from ingest.sources.base import Received
 from ingest.sources.compressed import compression_named
-from ingest.sources.jsonl.source import JsonlSource, read_line
+from ingest.sources.jsonl.document import read_line
+from ingest.sources.jsonl.reading import Reading
+from ingest.sources.jsonl.source import JsonlSource
 from ingest.sources.lines import MAX_LINE_BYTES
 from ingest.sources.recording import OVERSIZED, RecordingSource, recorded_line
 from ingest.sources.simulate.source import SimulatedSource
@@ -159,10 +161,10 @@ async def replay(path: Path) -> list[Received]:
 def test_every_event_is_read_back_as_it_was(event: Event, supersedes: str | None) -> None:
     line = recorded_line(event, supersedes)
     assert b"\n" not in line
-    assert read_line(line, origin="elsewhere:5", position=5) == [(event, supersedes)]
+    assert read_line(line, origin="elsewhere:5", position=5) == Reading((event,), supersedes=supersedes)
 
 
-@given(st.lists(st.lists(events, min_size=1, max_size=4), max_size=4), st.sampled_from(NAMES))
+@given(st.lists(st.lists(events, min_size=1, max_size=4), min_size=1, max_size=4), st.sampled_from(NAMES))
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_file_is_read_back_in_order(tmp_path: Path, batches: list[list[Event]], name: str) -> None:
     path = tmp_path / name
@@ -341,7 +343,7 @@ async def test_a_full_disk_stops_the_run_and_hands_nothing_on(tmp_path: Path) ->
     ],
 )
 def test_a_damaged_line_is_a_letter(line: str) -> None:
-    [(event, _)] = read_line(line.encode(), origin="feed:3", position=3)
+    [event] = read_line(line.encode(), origin="feed:3", position=3).events
     assert isinstance(event, DeadLetter)
     assert (event.origin, event.position) == ("feed:3", 3)
     assert event.body == line.encode()[: 64 * 1024]
@@ -349,7 +351,7 @@ def test_a_damaged_line_is_a_letter(line: str) -> None:
 
 def test_a_line_of_a_newer_tagstream_says_so() -> None:
     line = recorded_line(post(1)).replace(b'"version": 3', b'"version": 4')
-    [(event, _)] = read_line(line, origin="feed:3", position=3)
+    [event] = read_line(line, origin="feed:3", position=3).events
     assert isinstance(event, DeadLetter)
     assert event.cause == "newer_version"
 
@@ -358,7 +360,7 @@ def test_a_recorded_letter_keeps_its_bytes_and_its_origin() -> None:
     letter = dead_letter(origin="x:/stream:ab", source="x", cause="bad_id", message="no", body=bytes(range(256)))
     document = json.loads(recorded_line(letter))
     assert base64.b64decode(document["event"]["body"]) == bytes(range(256))
-    assert read_line(recorded_line(letter), origin="elsewhere:1", position=1) == [(letter, None)]
+    assert read_line(recorded_line(letter), origin="elsewhere:1", position=1) == Reading((letter,))
 
 
 KILLED = """

@@ -18,6 +18,7 @@ from ingest.media.photos import WithPhotos
 from ingest.run import IngestProgress, IngestReport
 from ingest.sources.base import Source
 from ingest.sources.bluesky.frame import FrameReader
+from ingest.sources.jsonl.reading import PassedOver
 from ingest.sources.open import open_source
 from ingest.sources.recording import RecordingSource
 from ingest.sources.replay import PacedSource
@@ -62,7 +63,7 @@ PROGRESS = IngestProgress(
         ),
         ("rss:https://example.org/feed", [*NETWORK, "no_feed"]),
         ("x:", [*NETWORK, "passed_over_compliance"]),
-        ("jsonl:posts.jsonl", []),
+        ("jsonl:posts.jsonl", [f"passed_over_{one.value}" for one in PassedOver]),
         ("simulate:1", []),
     ],
 )

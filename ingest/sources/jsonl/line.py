@@ -73,18 +73,23 @@ def read_event(body: bytes, *, origin: str, position: int, source: str = DEFAULT
     fields: Fields = {}
     try:
         fields = read_object(body)
-        return _event(fields, position, source)
+        return event_of(fields, position, source)
     except MalformedLine as malformed:
         return dead_letter(
             origin=origin,
             cause=malformed.fault.value,
             message=str(malformed),
             body=body,
-            **_identity(fields, position, source),
+            **identity_of_line(fields, position, source),
         )
 
 
-def _event(fields: Fields, line: int, default_source: str) -> Event:
+def event_of(fields: Fields, line: int, default_source: str) -> Event:
+    """What the object of a line says.
+
+    Raises:
+        MalformedLine: it is none of the five forms.
+    """
     position = position_of(fields, line)
     if fields.keys() >= _DUMP_FIELDS:
         return _dumped_post(fields, position)
@@ -188,7 +193,7 @@ def _assemble(
     )
 
 
-def _identity(fields: Fields, line: int, default_source: str) -> dict[str, Any]:
+def identity_of_line(fields: Fields, line: int, default_source: str) -> dict[str, Any]:
     """Source, post, author and position of a refused line as far as they can be read, so that deletions reach it."""
     found: dict[str, Any] = {"source": default_source, "position": line}
     with suppress(MalformedLine):

@@ -1,178 +1,148 @@
-"""Archives of X and Twitter, one JSON object a line: is this line one, and what does it say? Pure.
-
-What an object has tells its form; nothing is guessed, and a line of no known form is left to its reader::
-
-    id_str, created_at as `Mon Nov 13 08:28:36 +0000 2017`, text or full_text, user      a post of API 1.1
-    delete, with a status that has an id_str                                             a deletion of API 1.1
-    data with an id and a text, and no id of its own                                     a post of API v2
-    data, a list of such objects, and includes or meta                                   a page of posts of API v2
+"""Posts and deletions of X's API 1.1 and posts of its API v2 as archives keep them. Pure.
 
 Posts get the ids, revisions and positions that they have in X's live stream, so that both are one post. Positions are
-ids, which rise with time over all archives.
+ids, which rise with time over all archives. An archive may have gone through other hands: ids as numbers and not as
+text, dates in the form of a database, and an account's own export writes every number as text, and no author.
 """
 
-import json
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
-from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, build, read_object
+from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, build, refuse
 from ingest.sources.x.archive_fields import (
     SOURCE,
-    classic_moment,
+    count_of,
     handle_of,
     hashtags_in,
     id_of,
-    is_classic_moment,
     is_id,
     language_of,
     media_named,
     member,
     members,
+    moment_of_id,
     page_of,
     post_name,
     repost,
     text_of,
     version_of,
+    written_at,
 )
 from ingest.sources.x.post import Includes, read_post
-from tagstream.posts import Author, DeadLetter, Deletion, Event, Hashtag, Media, Post, dead_letter
-
-# X gives 500 posts a page at most. More would let one line make a hundred thousand dead letters.
-MAX_PAGE_POSTS = 500
-# A line without any of these is of no form of ours, and is not parsed twice.
-_MARKS = (b'"id_str"', b'"data"')
+from tagstream.posts import Author, Deletion, Hashtag, Media, Post
 
 
-def read_archive_line(body: bytes, *, origin: str, position: int) -> list[Event] | None:
-    """What the line says, at least one event; None if it is not a line of such an archive.
-
-    A post that cannot be read is a dead letter with this `origin`, in a page with its number behind it.
-    """
-    if not any(mark in body for mark in _MARKS):
-        return None
-    try:
-        fields = read_object(body)
-    except MalformedLine:
-        return None
-    data = fields.get("data")
-    read: Callable[[], Event] | None = None
-    if _is_classic_deletion(fields):
-        read = partial(_classic_deletion, fields)
-    elif _is_classic_post(fields):
-        read = partial(_classic_post, fields)
-    elif "id" not in fields and isinstance(data, dict) and is_id(data.get("id")) and "text" in data:
-        read = partial(_modern_post, fields)
-    if read is not None:
-        return [_guarded(read, fields, origin, position, lambda: body)]
-    if "id" not in fields and isinstance(data, list) and data and ("includes" in fields or "meta" in fields):
-        return _page(fields, data, body, origin, position)
-    return None
-
-
-def _guarded(read: Callable[[], Event], fields: Fields, origin: str, position: int, body: Callable[[], bytes]) -> Event:
-    try:
-        return read()
-    except MalformedLine as malformed:
-        return _refused(malformed.fault, str(malformed), origin, body(), **_identity(fields, position))
-
-
-def _refused(fault: LineFault, message: str, origin: str, body: bytes, **identity: Any) -> DeadLetter:
-    return dead_letter(origin=origin, source=SOURCE, cause=fault.value, message=message, body=body, **identity)
-
-
-def _identity(fields: Fields, position: int) -> dict[str, Any]:
-    """Post, author and position of a refused line as far as they can be read, so that deletions reach it."""
-    found: dict[str, Any] = {"position": position}
+def identity_of(fields: Fields) -> dict[str, Any]:
+    """Post, author and position of a refused document as far as they can be read, so that deletions reach it."""
+    found: dict[str, Any] = {}
     data = fields.get("data")
     post: Fields = data if isinstance(data, dict) else fields
-    identifier = post.get("id") if isinstance(data, dict) else fields.get("id_str")
-    if is_id(identifier):
-        found["position"] = int(str(identifier))
-        found["post_id"] = post_name(int(str(identifier)))
+    identifier = next((post[name] for name in ("id_str", "id", "_id", "tweet_id") if is_id(post.get(name))), None)
+    if identifier is not None:
+        found["position"] = int(identifier)
+        found["post_id"] = post_name(int(identifier))
     author = post.get("author_id")
     with suppress(MalformedLine):
-        author = author or member(post, "user").get("id_str")
+        user = member(post, "user")
+        author = author or user.get("id_str") or user.get("id")
     if is_id(author):
         found["author"] = str(int(str(author)))
     return found
 
 
-def _page(fields: Fields, data: list[Any], body: bytes, origin: str, position: int) -> list[Event]:
-    if len(data) > MAX_PAGE_POSTS or not all(isinstance(one, dict) for one in data):
-        message = f"a page must hold objects, {MAX_PAGE_POSTS} at most; this one has {len(data):,} entries"
-        return [_refused(LineFault.BAD_FIELD, message, origin, body, position=position)]
-    try:
-        includes = Includes(member(fields, "includes"))
-    except MalformedLine as malformed:
-        return [_refused(malformed.fault, str(malformed), origin, body, position=position)]
-    # A letter keeps the post without what it shares with the page: five hundred copies of that would be large.
-    return [
-        _guarded(
-            partial(read_post, post, includes),
-            {"data": post},
-            f"{origin}#{number}",
-            position,
-            partial(_as_line, post),
-        )
-        for number, post in enumerate(data, 1)
-    ]
+def read_modern(fields: Fields) -> Post:
+    """The post of an answer of API v2 that holds one.
 
-
-def _as_line(post: Fields) -> bytes:
-    return json.dumps({"data": post}).encode()
-
-
-def _modern_post(fields: Fields) -> Post:
+    Raises:
+        MalformedLine: a field has a value that makes no sense.
+    """
     return read_post(member(fields, "data"), Includes(member(fields, "includes")))
 
 
-def _is_classic_deletion(fields: Fields) -> bool:
-    notice = fields.get("delete")
-    status = notice.get("status") if isinstance(notice, dict) else None
-    return isinstance(status, dict) and is_id(status.get("id_str"))
-
-
-def _classic_deletion(fields: Fields) -> Deletion:
-    identifier = id_of("id_str", member(member(fields, "delete"), "status").get("id_str"))
+def read_deletion(fields: Fields) -> Deletion:
+    status = member(member(fields, "delete"), "status")
+    identifier = id_of("the id of what is deleted", _first(status, "id_str", "id"))
     return Deletion(id=post_name(identifier), source=SOURCE, position=identifier)
 
 
-def _is_classic_post(fields: Fields) -> bool:
-    return (
-        "id_str" in fields
-        and is_classic_moment(fields.get("created_at"))
-        and ("text" in fields or "full_text" in fields)
-        and isinstance(fields.get("user"), dict)
+def read_named(fields: Fields) -> Post:
+    """The post of a data set that gives its id and its words alone; its date is in the id."""
+    identifier = id_of("tweet_id", fields.get("tweet_id"))
+    text = text_of("the text", _first(fields, "tweet_text", "text"))
+    said_at = _first(fields, "created_at", "tweet_date", "date")
+    moment = moment_of_id(identifier) if said_at is None else written_at("created_at", said_at)
+    if moment is None:
+        refuse(LineFault.MISSING_FIELD, f"created_at is missing, and the id {identifier} is too old to say it")
+    return build(
+        Post,
+        id=post_name(identifier),
+        source=SOURCE,
+        created_at=moment,
+        text=text,
+        hashtags=hashtags_in(text, ()),
+        lang=language_of(fields.get("lang")),
+        url=page_of(identifier, None),
+        position=identifier,
     )
 
 
-def _classic_post(fields: Fields) -> Post:
-    identifier = id_of("id_str", fields.get("id_str"))
-    history = fields.get("edit_history_tweet_ids") or member(fields, "edit_history").get("edit_tweet_ids")
-    first, revision = version_of(identifier, history)
+def read_classic(fields: Fields) -> Post:
+    """The post of API 1.1.
+
+    Raises:
+        MalformedLine: a field is missing, or has a value that makes no sense.
+    """
+    identifier = id_of("the id", _first(fields, "id_str", "id", "_id"))
+    first, revision = version_of(identifier, _history(fields))
     said, media = _words(fields), _media(fields)
     original = member(fields, "retweeted_status")
     if original:
         said, media = repost(said, _words(original)), _media(original) or media
-    user = member(fields, "user")
-    handle = handle_of(user.get("screen_name"))
-    answered = fields.get("in_reply_to_status_id_str")
+    author = _author(fields)
+    answered = _first(fields, "in_reply_to_status_id_str", "in_reply_to_status_id")
     return build(
         Post,
         id=post_name(first),
         source=SOURCE,
-        author=Author(id=str(id_of("the id_str of the user", user.get("id_str"))), handle=handle),
-        created_at=classic_moment(fields["created_at"]),
+        author=author,
+        created_at=written_at("created_at", fields.get("created_at")),
         revision=revision,
         text=said[0],
         hashtags=said[1],
         lang=language_of(fields.get("lang")),
-        url=page_of(identifier, handle),
+        url=page_of(identifier, author.handle if author else None),
         media=media,
-        reply_to=None if answered is None else post_name(id_of("in_reply_to_status_id_str", answered)),
+        # Tables of numbers write a missing one, and so every other, with a fraction: its last digits are lost.
+        reply_to=None
+        if answered is None or isinstance(answered, float)
+        else post_name(id_of("the id of the post it answers", answered)),
         position=identifier,
+    )
+
+
+def _first(fields: Fields, *names: str) -> Any:
+    """The value of the first of these names that has one."""
+    return next((fields[name] for name in names if fields.get(name) is not None), None)
+
+
+def _author(fields: Fields) -> Author | None:
+    """The author; None in an account's own export, which does not say whose it is."""
+    if fields.get("user") is None:
+        return None
+    user = member(fields, "user")
+    identifier = id_of("the id of the user", _first(user, "id_str", "id"))
+    return Author(id=str(identifier), handle=handle_of(user.get("screen_name")))
+
+
+def _history(fields: Fields) -> object:
+    """The ids of all versions of the post, in the places where archives have them."""
+    if fields.get("edit_history_tweet_ids"):
+        return fields["edit_history_tweet_ids"]
+    of_export = member(fields, "edit_info")
+    return (
+        member(fields, "edit_history").get("edit_tweet_ids")
+        or member(of_export, "initial").get("editTweetIds")
+        or member(member(of_export, "edit"), "editControlInitial").get("editTweetIds")
     )
 
 
@@ -180,11 +150,11 @@ def _words(fields: Fields) -> tuple[str, tuple[Hashtag, ...]]:
     """The whole text, and its hashtags: of a post that was cut at 140 characters the long form beside it."""
     extended = member(fields, "extended_tweet")
     said: Fields = extended if isinstance(extended.get("full_text"), str) else fields
-    text = text_of("text", said.get("full_text") if said.get("full_text") is not None else said.get("text"))
+    text = text_of("the text", _first(said, "full_text", "text"))
     claims = []
     for one in members(member(said, "entities"), "hashtags"):
         span = one.get("indices")
-        start, end = span if isinstance(span, list) and len(span) == 2 else (None, None)
+        start, end = map(count_of, span) if isinstance(span, list) and len(span) == 2 else (None, None)
         claims.append((one.get("text"), start, end))
     return text, hashtags_in(text, claims)
 

@@ -11,11 +11,12 @@ have the archives from before there were edits.
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from ingest.sources.jsonl.fields import Fields, LineFault, build, listed_hashtags, refuse, short
+from ingest.sources.moments import FORMS, moment_of
 from tagstream.hashtag_spans import hashtags_of
 from tagstream.languages import language_tag
 from tagstream.posts import (
@@ -31,6 +32,8 @@ from tagstream.posts import (
 SOURCE = "x"
 # X allows five edits; a history of hundreds is not one.
 MAX_VERSIONS = 100
+MAX_SIDE = 2**31 - 1
+MAX_HASHTAGS = 1_024
 _SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
 _SNOWFLAKE_SHIFT = 22
 # Before November 2010 ids were counted from 1 and say nothing of time.
@@ -42,13 +45,16 @@ _KINDS = {"photo": "photo", "animated_gif": "animation", "video": "video"}
 
 
 def is_id(value: object) -> bool:
-    """Whether it is an id as X writes one: digits in a string, below 2⁶³."""
+    """Whether it is an id of X, below 2⁶³: X writes digits in a string, and some archives a number."""
+    if type(value) is int:
+        return 0 <= value < 2**63
     return isinstance(value, str) and _ID.fullmatch(value) is not None and int(value) < 2**63
 
 
 def id_of(name: str, value: object) -> int:
     if not is_id(value):
-        refuse(LineFault.BAD_ID, f"{name} is {short(value)}, it must be a string of digits, below 2^63")
+        why = "a number with a fraction has lost the last digits of its id" if isinstance(value, float) else "digits"
+        refuse(LineFault.BAD_ID, f"{name} is {short(value)}, it must be an integer below 2^63, best as a string: {why}")
     return int(str(value))
 
 
@@ -82,42 +88,11 @@ def moment_of_id(identifier: int) -> datetime | None:
     return from_epoch_milliseconds((identifier >> _SNOWFLAKE_SHIFT) + _SNOWFLAKE_EPOCH_MS)
 
 
-def iso_moment(name: str, value: object) -> datetime:
-    """A moment as API v2 writes it, in UTC."""
-    moment = None
-    if isinstance(value, str):
-        with suppress(ValueError, OverflowError):
-            said = datetime.fromisoformat(value)
-            moment = said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
+def written_at(name: str, value: object) -> datetime:
+    """A moment as X writes it, or as archives do that went through other hands."""
+    moment = moment_of(value)
     if moment is None:
-        refuse(LineFault.BAD_CREATED_AT, f"{name} is {short(value)}, it must be ISO 8601, in the years 1 to 9999")
-    return moment
-
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CLASSIC = re.compile(
-    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?P<month>[A-Z][a-z]{2}) (?P<day>[0-9]{2}) "
-    r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2}) (?P<zone>[+-][0-9]{4}) (?P<year>[0-9]{4})"
-)
-
-
-def is_classic_moment(value: object) -> bool:
-    """Whether it looks like `Mon Nov 13 08:28:36 +0000 2017`, which no other feed writes."""
-    return isinstance(value, str) and _CLASSIC.fullmatch(value) is not None
-
-
-def classic_moment(value: str) -> datetime:
-    """The moment in UTC; the names are English whatever the locale, so `strptime` would not do."""
-    parts = _CLASSIC.fullmatch(value)
-    moment = None
-    if parts is not None and parts["month"] in _MONTHS:
-        offset = timedelta(hours=int(parts["zone"][:3]), minutes=int(parts["zone"][0] + parts["zone"][3:]))
-        with suppress(ValueError, OverflowError):
-            day = date(int(parts["year"]), _MONTHS.index(parts["month"]) + 1, int(parts["day"]))
-            clock = time(int(parts["hour"]), int(parts["minute"]), int(parts["second"]), tzinfo=timezone(offset))
-            moment = datetime.combine(day, clock).astimezone(UTC)
-    if moment is None:
-        refuse(LineFault.BAD_CREATED_AT, f"created_at is {short(value)}, which is no date")
+        refuse(LineFault.BAD_CREATED_AT, f"{name} is {short(value)}, it must be a date: {FORMS}")
     return moment
 
 
@@ -180,7 +155,7 @@ def hashtags_in(text: str, claims: Sequence[tuple[object, object, object]]) -> t
     if not all(_holds(text, *claim) for claim in claims):
         return listed_hashtags(names, text)
     spans = sorted({(start, end) for _, start, end in claims if isinstance(start, int) and isinstance(end, int)})
-    return tuple(Hashtag(text=text[start + 1 : end], start=start, end=end) for start, end in spans)
+    return tuple(Hashtag(text=text[start + 1 : end], start=start, end=end) for start, end in spans[:MAX_HASHTAGS])
 
 
 def _holds(text: str, name: object, start: object, end: object) -> bool:
@@ -196,22 +171,31 @@ def _holds(text: str, name: object, start: object, end: object) -> bool:
 
 def media_named(described: Sequence[tuple[object, object, object, object, object]]) -> tuple[Media, ...]:
     """The pictures and films: kind, address, description, width and height of each; kinds that are new are not kept."""
+    known = (one for one in described if isinstance(one[0], str) and one[0] in _KINDS)
     return tuple(
         build(
             Media,
-            kind=_KINDS[kind],
+            kind=_KINDS[str(kind)],
             url=None if url is None else text_of("the address of a picture", url),
             alt=None if alt is None else text_of("the description of a picture", alt),
             width=_side(width),
             height=_side(height),
         )
-        for kind, url, alt, width, height in described
-        if isinstance(kind, str) and kind in _KINDS
-    )[:MAX_MEDIA]
+        for kind, url, alt, width, height in islice(known, MAX_MEDIA)
+    )
 
 
 def _side(value: object) -> int | None:
-    return value if type(value) is int and value > 0 else None
+    """A side in pixels, which an account's own export writes as text; None for what no picture has."""
+    number = count_of(value)
+    return number if number and number <= MAX_SIDE else None
+
+
+def count_of(value: object) -> int | None:
+    """A small number, which an account's own export writes as text; None for what is none."""
+    if isinstance(value, str) and _ID.fullmatch(value):
+        return int(value)
+    return value if type(value) is int else None
 
 
 _REPOST = re.compile(r"RT @[A-Za-z0-9_]{1,50}: ")

@@ -12,7 +12,7 @@ come through the filtered stream. What else is said (new profiles, removed place
 from datetime import datetime
 
 from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, refuse, short
-from ingest.sources.x.archive_fields import SOURCE, id_of, iso_moment, member, position_at, post_name
+from ingest.sources.x.archive_fields import SOURCE, id_of, member, position_at, post_name, written_at
 from tagstream.posts import AccountStatus, Deletion, Erasure, Event
 
 POST_STREAM = "/2/tweets/compliance/stream"
@@ -36,7 +36,7 @@ def read_compliance(fields: Fields) -> tuple[Event | None, datetime]:
         refuse(LineFault.BAD_FIELD, f"data has {len(data)} fields, a compliance event has one")
     (kind,) = data
     said = member(data, kind)
-    moment = iso_moment("event_at", said.get("event_at"))
+    moment = written_at("event_at", said.get("event_at"))
     position = position_at(moment)
     if kind in ("delete", "drop") or (kind == "withheld" and _everywhere(said)):
         identifier = id_of("the id of the post", member(said, "tweet").get("id"))

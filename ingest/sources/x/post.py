@@ -15,7 +15,6 @@ from ingest.sources.x.archive_fields import (
     handle_of,
     hashtags_in,
     id_of,
-    iso_moment,
     language_of,
     media_named,
     member,
@@ -26,6 +25,7 @@ from ingest.sources.x.archive_fields import (
     repost,
     text_of,
     version_of,
+    written_at,
 )
 from tagstream.posts import Author, Hashtag, Media, Post
 
@@ -82,7 +82,7 @@ def read_post(data: Fields, includes: Includes) -> Post:
 
 def _created_at(data: Fields, identifier: int) -> Any:
     if data.get("created_at") is not None:
-        return iso_moment("created_at", data["created_at"])
+        return written_at("created_at", data["created_at"])
     moment = moment_of_id(identifier)
     if moment is None:
         refuse(LineFault.MISSING_FIELD, f"created_at is missing, and the id {identifier} is too old to say it")
@@ -102,18 +102,17 @@ def _words(data: Fields) -> tuple[str, tuple[Hashtag, ...]]:
 def _author(data: Fields, includes: Includes) -> Author | None:
     if data.get("author_id") is None:
         return None
-    identifier = id_of("author_id", data["author_id"])
-    user = includes.users.get(data["author_id"], {})
-    return Author(id=str(identifier), handle=handle_of(user.get("username")))
+    identifier = str(id_of("author_id", data["author_id"]))
+    user = includes.users.get(identifier, {})
+    return Author(id=identifier, handle=handle_of(user.get("username")))
 
 
 def _media(data: Fields, includes: Includes) -> tuple[Media, ...]:
     keys = member(data, "attachments").get("media_keys") or []
     if not isinstance(keys, list):
         refuse(LineFault.BAD_FIELD, f"media_keys is {short(keys)}, it must be a list")
-    found = [includes.media[key] for key in keys if isinstance(key, str) and key in includes.media]
     described = []
-    for one in found:
+    for one in (includes.media[key] for key in keys if isinstance(key, str) and key in includes.media):
         address = one.get("url") or one.get("preview_image_url")
         described.append((one.get("type"), address, one.get("alt_text"), one.get("width"), one.get("height")))
     return media_named(described)
@@ -122,11 +121,10 @@ def _media(data: Fields, includes: Includes) -> tuple[Media, ...]:
 def _referenced(data: Fields, includes: Includes, relation: str) -> Fields:
     """The included post to which this one stands in that relation; an empty object where there is none."""
     for one in members(data, "referenced_tweets"):
-        identifier = one.get("id")
-        if one.get("type") == relation and isinstance(identifier, str):
-            return includes.posts.get(identifier, {})
+        if one.get("type") == relation and isinstance(one.get("id"), str | int):
+            return includes.posts.get(str(one["id"]), {})
     return {}
 
 
 def _by_key(includes: Fields, kind: str, key: str) -> Mapping[str, Fields]:
-    return {one[key]: one for one in members(includes, kind) if isinstance(one.get(key), str)}
+    return {str(one[key]): one for one in members(includes, kind) if isinstance(one.get(key), str | int)}

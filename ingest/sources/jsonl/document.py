@@ -1,0 +1,130 @@
+"""A line of a feed, or a document of a file, into what it says: the one door for every form. Pure.
+
+::
+
+    bytes ─▶ object ─▶ a recording or a dump of ours   the events that were recorded
+                  └──▶ a form of `shapes.py`        a post, a deletion, a page of them; or a notice, which is counted
+                  └──▶ a line of ours (`line.py`)   whatever else it is
+
+A document that cannot be read is a dead letter with its origin; of a page each entry has one of its own, `…#7`, unless
+none of them can be read: then the page has one.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from ingest.sources.jsonl.dump import read_dump_line
+from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, read_object, refuse
+from ingest.sources.jsonl.line import DEFAULT_SOURCE, event_of, identity_of_line
+from ingest.sources.jsonl.mongo import MARK, plain
+from ingest.sources.jsonl.reading import PassedOver, Place, Reading
+from ingest.sources.jsonl.shapes import Shape, nearest, shape_of, unwrapped
+from ingest.sources.recording import read_recorded_line
+from tagstream.posts import DeadLetter, Event, dead_letter
+
+# Bounds the letters, and the work, of one document.
+MAX_PARTS = 20_000
+
+
+def read_line(body: bytes, *, origin: str, position: int, source: str = DEFAULT_SOURCE) -> Reading:
+    """What the bytes say; a dead letter with this `origin` if that is nothing that can be understood.
+
+    `source` is that of a line which names none.
+    """
+    recorded = read_recorded_line(body, origin=origin, position=position)
+    if recorded is not None:
+        return Reading((recorded[0],), supersedes=recorded[1])
+    dumped = read_dump_line(body)
+    if dumped is not None:
+        return Reading(tuple(dumped), () if dumped else (PassedOver.DUMP,))
+    place = Place(origin, position, source)
+    try:
+        fields = read_object(body)
+    except MalformedLine as malformed:
+        return Reading((_letter(malformed, body, place, {}),))
+    return _read(plain(fields) if MARK in body else fields, body, place)
+
+
+def _read(fields: Fields, body: bytes, place: Place) -> Reading:
+    fields = unwrapped(fields)
+    shape = shape_of(fields)
+    if shape is not None and shape.parts is not None:
+        return _read_parts(shape, fields, body, place)
+    try:
+        said = _own(fields, place) if shape is None else _of_shape(shape, fields)
+    except MalformedLine as malformed:
+        return Reading((_letter(malformed, body, place, _identity(shape, fields, place)),))
+    return Reading(passed_over=(said,)) if isinstance(said, PassedOver) else Reading((said,))
+
+
+def _own(fields: Fields, place: Place) -> Event:
+    try:
+        return event_of(fields, place.position, place.source)
+    except MalformedLine as malformed:
+        refuse(malformed.fault, f"{malformed}{nearest(fields)}")
+
+
+def _of_shape(shape: Shape, fields: Fields) -> Event | PassedOver:
+    """What a document of the form says; whatever is wrong with it as a refusal that names the form."""
+    assert shape.read is not None
+    try:
+        return shape.read(fields)
+    except MalformedLine as malformed:
+        refuse(malformed.fault, f"read as {shape.name}: {malformed}")
+    except (ValidationError, OverflowError, RecursionError) as error:
+        refuse(LineFault.BAD_FIELD, f"read as {shape.name}: a value that no post can have ({type(error).__name__})")
+
+
+def _identity(shape: Shape | None, fields: Fields, place: Place) -> dict[str, Any]:
+    if shape is None:
+        return identity_of_line(fields, place.position, place.source)
+    return {"source": shape.source, "position": place.position, **shape.identity(fields)}
+
+
+def _read_parts(shape: Shape, fields: Fields, body: bytes, place: Place) -> Reading:
+    assert shape.parts is not None
+    try:
+        parts = shape.parts(fields)
+        if len(parts) > MAX_PARTS:
+            refuse(LineFault.BAD_FIELD, f"a page of {len(parts):,} entries, the limit is {MAX_PARTS:,}")
+    except MalformedLine as malformed:
+        refusal = MalformedLine(malformed.fault, f"read as {shape.name}: {malformed}")
+        return Reading((_letter(refusal, body, place, {"source": shape.source}),))
+    events: list[Event] = []
+    passed_over: list[PassedOver] = []
+    for number, (part, its_shape) in enumerate(parts, 1):
+        said = _read_part(part, its_shape, Place(f"{place.origin}#{number}", place.position, place.source))
+        if isinstance(said, PassedOver):
+            passed_over.append(said)
+        else:
+            events.append(said)
+    if events and not passed_over and all(isinstance(event, DeadLetter) for event in events):
+        return Reading((_letter(_none_of(events), body, place, {"source": shape.source}),))
+    return Reading(tuple(events), tuple(passed_over) or (() if events else (PassedOver.EMPTY_PAGE,)))
+
+
+def _none_of(events: Sequence[Event]) -> MalformedLine:
+    first = next(event for event in events if isinstance(event, DeadLetter))
+    what = f"none of its {len(events):,} entries can be read, the first: {first.message}"
+    return MalformedLine(LineFault.BAD_FIELD, what)
+
+
+def _read_part(part: Any, shape: Shape, place: Place) -> Event | PassedOver:
+    try:
+        if not isinstance(part, dict):
+            refuse(LineFault.NOT_AN_OBJECT, "an entry of the page is no object")
+        if shape.read is None:
+            refuse(LineFault.BAD_FIELD, f"{shape.name} within a page")
+        return _of_shape(shape, part)
+    except MalformedLine as malformed:
+        # A letter keeps the entry without what it shares with the page: five hundred copies of that would be large.
+        body = json.dumps({"data": part} if shape.name.endswith("v2") else part).encode()
+        return _letter(malformed, body, place, _identity(shape, part if isinstance(part, dict) else {}, place))
+
+
+def _letter(malformed: MalformedLine, body: bytes, place: Place, identity: dict[str, Any]) -> DeadLetter:
+    identity = {"source": place.source, "position": place.position, **identity}
+    return dead_letter(origin=place.origin, cause=malformed.fault.value, message=str(malformed), body=body, **identity)

@@ -1,0 +1,430 @@
+"""The forms that a document of a feed may have, each told by its own fields and their types. Pure.
+
+Every form is one row of `SHAPES`. A document is of the first form of which it has `enough`: each field of the type that
+it has there counts by its weight, as names alone are shared by many (`source`, `user`, `created_at`). What is of none
+is read as one of our own lines; a refusal then says which form is nearest, and which field stands in the way.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from ingest.sources.bluesky import files as bluesky
+from ingest.sources.bluesky.names import SOURCE as BLUESKY
+from ingest.sources.jsonl.fields import Fields, LineFault, refuse, short
+from ingest.sources.jsonl.reading import PassedOver
+from ingest.sources.mastodon import files as mastodon
+from ingest.sources.mastodon.files import SOURCE as MASTODON
+from ingest.sources.moments import moment_of
+from ingest.sources.x import archive as x
+from ingest.sources.x.activity import read_activity
+from ingest.sources.x.archive_fields import SOURCE as X
+from ingest.sources.x.archive_fields import is_id, member, moment_of_id
+from ingest.sources.x.compliance import read_compliance
+from ingest.sources.x.flattened import read_flattened
+from ingest.sources.x.notices import NOTICES, notice_of
+from ingest.sources.x.post import Includes, read_post
+from tagstream.posts import Event
+
+Test = Callable[[Any], bool]
+Read = Callable[[Fields], Event | PassedOver]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One that tells a form. `path` may go into objects and lists (`data.0.id`), and name several (`full_text|text`).
+
+    `kind` says what it must be, in words; `fits` looks.
+    """
+
+    path: str
+    kind: str
+    fits: Test
+    weight: int = 1
+
+    def of(self, fields: Fields) -> object:
+        """Its value, None where there is none; the whole document for an empty path."""
+        found = (_inner(fields, path) for path in self.path.split("|"))
+        return next((one for one in found if one is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One form. A document of one thing is `read`; one that holds several gives its `parts`, each with its form.
+
+    `without` names fields that no document of the form has, `names` fields of which it may have one alone. `source` is
+    that of a dead letter, `identity` what can be read of a document that is refused.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    enough: int
+    read: Read | None = None
+    parts: Callable[[Fields], list[tuple[Any, "Shape"]]] | None = None
+    without: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    source: str = X
+    identity: Callable[[Fields], Mapping[str, Any]] = x.identity_of
+
+    def score(self, fields: Fields) -> int:
+        if any(name in fields for name in self.without):
+            return 0
+        return sum(field.weight for field in self.fields if field.fits(field.of(fields)))
+
+    def tells(self, fields: Fields) -> bool:
+        return self.score(fields) >= self.enough
+
+
+def shape_of(fields: Fields) -> Shape | None:
+    """The form of the document; None if it is of none here."""
+    names = fields.keys()
+    return next((one for one in SHAPES if not _NAMES[one.name].isdisjoint(names) and one.tells(fields)), None)
+
+
+def nearest(fields: Fields) -> str:
+    """Which form a document of none is nearest to, and what stands in the way; empty if it is near to none."""
+    shape = max(SHAPES, key=lambda one: one.score(fields) / one.enough)
+    if 2 * shape.score(fields) < shape.enough:
+        return ""
+    missing = [field for field in shape.fields if not field.fits(field.of(fields))]
+    wrong = next((one for one in missing if one.of(fields) is not None), missing[0])
+    value = wrong.of(fields)
+    what = "is missing" if value is None else f"is {short(value)}"
+    return f"; it is nearest to {shape.name}, but {wrong.path.replace('|', ' or ')} {what}, it should be {wrong.kind}"
+
+
+def unwrapped(fields: Fields) -> Fields:
+    """The document within what an account's own export, or a database, puts around it; else the document itself."""
+    for name in ("tweet", "_source", "doc"):
+        inner = fields.get(name)
+        if isinstance(inner, dict) and "text" not in fields and ("text" in inner or shape_of(inner) is not None):
+            return inner
+    return fields
+
+
+def _inner(fields: Fields, path: str) -> object:
+    value: object = fields
+    for name in path.split(".") if path else ():
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isdigit():
+            value = value[int(name)] if int(name) < len(value) else None
+        else:
+            return None
+    return value
+
+
+def _is(*kinds: type) -> Test:
+    return lambda value: type(value) in kinds
+
+
+def _begins(beginning: str) -> Test:
+    return lambda value: isinstance(value, str) and value.startswith(beginning)
+
+
+def _equals(wanted: object) -> Test:
+    return lambda value: type(value) is type(wanted) and value == wanted
+
+
+def _are_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value[:8])
+
+
+def _is_text_id(value: object) -> bool:
+    return isinstance(value, str) and is_id(value)
+
+
+def _are_ids(value: object) -> bool:
+    return isinstance(value, list) and 0 < len(value) <= 100 and all(is_id(one) for one in value)
+
+
+def _is_classic_moment(value: object) -> bool:
+    return isinstance(value, str) and value[:3].isalpha() and value[-4:].isdigit() and moment_of(value) is not None
+
+
+# What only lines of our own have: beside one of them an id is what its writer says, and not taken for one of X.
+_OWN = ("author", "hashtags", "media", "reply_to", "revision", "sequence", "source", "url", "user")
+_CLOCKS_DIFFER = timedelta(seconds=2)
+
+
+def _is_dated_by_its_id(fields: Fields) -> bool:
+    """Whether the id is one that X made at the moment which the post names: no other number is, but by chance."""
+    identifier, text = fields.get("id"), fields.get("text")
+    if not is_id(identifier) or not isinstance(text, str) or any(fields.get(name) is not None for name in _OWN):
+        return False
+    made, said = moment_of_id(int(str(identifier))), moment_of(fields.get("created_at"))
+    return made is not None and said is not None and abs(made - said) < _CLOCKS_DIFFER
+
+
+def _page(fields: Fields) -> list[tuple[Any, Shape]]:
+    includes = Includes(member(fields, "includes"))
+    post = Shape("a post of X's API v2", (), 0, read=lambda data: read_post(data, includes))
+    return [(one, post) for one in fields["data"]]
+
+
+def _each(name: str) -> Callable[[Fields], list[tuple[Any, Shape]]]:
+    """The parts of a page whose entries say themselves of which form they are."""
+
+    def parts(fields: Fields) -> list[tuple[Any, Shape]]:
+        return [(one, (shape_of(one) if isinstance(one, dict) else None) or NO_POST) for one in fields[name]]
+
+    return parts
+
+
+def _notice(fields: Fields) -> PassedOver:
+    return notice_of(fields) or PassedOver.INFO
+
+
+def _compliance(fields: Fields) -> Event | PassedOver:
+    event, _ = read_compliance(fields)
+    return event or PassedOver.COMPLIANCE
+
+
+def _no_post(fields: Fields) -> Event:
+    refuse(
+        LineFault.BAD_FIELD, f"an entry with the fields {short(', '.join(list(fields)[:8]))}, which is no known form"
+    )
+
+
+_OBJECT, _OBJECTS, _TEXT = "an object", "a list of objects", "a string"
+_ID = "the digits of an id of X"
+_object, _text = _is(dict), _is(str)
+
+NO_POST = Shape("a post", (), 0, read=_no_post, identity=lambda _: {})
+
+SHAPES: tuple[Shape, ...] = (
+    Shape(
+        "a notice of X's streams",
+        (Field("", "an object with one telling field", lambda fields: notice_of(fields) is not None),),
+        1,
+        read=_notice,
+        names=NOTICES,
+        identity=lambda _: {},
+    ),
+    Shape(
+        "a deletion of X's API 1.1",
+        (Field("delete.status.id_str|delete.status.id", _ID, is_id),),
+        1,
+        read=x.read_deletion,
+    ),
+    Shape(
+        "an event of X's compliance streams",
+        (Field("data", "an object with one event", lambda data: isinstance(data, dict) and _has_event(data)),),
+        1,
+        read=_compliance,
+        identity=lambda _: {},
+    ),
+    Shape(
+        "a post of X's API 1.1",
+        (
+            Field("id_str", _ID, _is_text_id, 2),
+            Field("user.screen_name|user.id_str", _TEXT, _text, 2),
+            Field("user", _OBJECT, _object),
+            Field("created_at", "a date such as Thu May 02 10:00:00 +0000 2024", _is_classic_moment),
+            Field("full_text", _TEXT, _text),
+            Field("entities", _OBJECT, _object),
+            Field("extended_entities|extended_tweet|retweeted_status|quoted_status", _OBJECT, _object),
+            Field("truncated|favorited|retweeted", "true or false", _is(bool)),
+            Field("retweet_count|favorite_count", "a number", _is(int, str)),
+        ),
+        4,
+        read=x.read_classic,
+        without=("objectType",),
+    ),
+    Shape(
+        "a page of posts of X's API 1.1, or of Mastodon",
+        (Field("statuses", _OBJECTS, _are_objects),),
+        1,
+        parts=_each("statuses"),
+        without=("text",),
+    ),
+    Shape(
+        "a post of X's API v2",
+        (
+            Field("data.id", _ID, is_id, 2),
+            Field("data.text", _TEXT, _text, 2),
+            Field("includes", _OBJECT, _object),
+            Field("matching_rules", "a list", _is(list)),
+        ),
+        3,
+        read=x.read_modern,
+        without=("text",),
+    ),
+    Shape(
+        "a page of posts of X's API v2",
+        (
+            Field("data", _OBJECTS, _are_objects, 2),
+            Field("data.0.text", _TEXT, _text, 2),
+            Field("data.0.id", _ID, is_id),
+            Field("includes", _OBJECT, _object),
+            Field("meta", _OBJECT, _object),
+        ),
+        3,
+        parts=_page,
+        without=("text",),
+    ),
+    Shape(
+        "an answer of X without posts",
+        (Field("meta.result_count", "0", _equals(0)),),
+        1,
+        read=lambda _: PassedOver.EMPTY_PAGE,
+        without=("text", "data"),
+    ),
+    Shape(
+        "an answer of X with errors alone",
+        (
+            Field("errors", _OBJECTS, _are_objects, 3),
+            Field("type", "the address of a problem", _begins("https://api."), 2),
+            Field("title", _TEXT, _text),
+            Field("detail", _TEXT, _text),
+        ),
+        3,
+        read=lambda _: PassedOver.ERRORS,
+        without=("text", "data", "id"),
+    ),
+    Shape(
+        "a post of X's API v2 on a line of its own",
+        (
+            Field("edit_history_tweet_ids", "a list of ids", _are_ids, 3),
+            Field("__twarc", _OBJECT, _object, 3),
+            Field("", "with the date that its id says", _is_dated_by_its_id, 4),
+            Field("referenced_tweets.0.type", _TEXT, _text, 2),
+            Field("public_metrics", _OBJECT, _object, 2),
+            Field("attachments.media_keys", "a list", _is(list), 2),
+            Field("context_annotations", "a list", _is(list), 2),
+            Field("author_id", _ID, is_id),
+            Field("author.username", _TEXT, _text),
+            Field("conversation_id", _ID, is_id),
+            Field("reply_settings", _TEXT, _text),
+            Field("possibly_sensitive", "true or false", _is(bool)),
+        ),
+        4,
+        read=read_flattened,
+        without=("user", "data"),
+        names=("created_at",),
+    ),
+    Shape(
+        "a post of X as an activity",
+        (
+            Field("objectType", "the word activity", _equals("activity"), 2),
+            Field("actor.preferredUsername", _TEXT, _text, 2),
+            Field("id", "tag:search.twitter.com and a number", _begins("tag:search.twitter.com"), 3),
+            Field("body", _TEXT, _text),
+            Field("postedTime", _TEXT, _text),
+        ),
+        4,
+        read=read_activity,
+    ),
+    Shape(
+        "a post of X in a data set",
+        (Field("tweet_id", _ID, is_id, 2), Field("tweet_text|text", _TEXT, _text)),
+        3,
+        read=x.read_named,
+        without=("id",),
+    ),
+    Shape(
+        "a page of posts of Bluesky",
+        (
+            Field("feed.0.post.uri", "an address that begins with at://", _begins("at://"), 3),
+            Field("feed", _OBJECTS, _are_objects, 2),
+            Field("cursor", _TEXT, _text),
+        ),
+        3,
+        parts=_each("feed"),
+    ),
+    Shape(
+        "a page of posts that were searched for on Bluesky",
+        (
+            Field("posts.0.uri", "an address that begins with at://", _begins("at://"), 3),
+            Field("posts", _OBJECTS, _are_objects, 2),
+            Field("cursor|hitsTotal", "a string or a number", _is(str, int)),
+        ),
+        3,
+        parts=_each("posts"),
+    ),
+    Shape(
+        "a page of records of Bluesky",
+        (
+            Field("records.0.uri", "an address that begins with at://", _begins("at://"), 3),
+            Field("records", _OBJECTS, _are_objects, 2),
+            Field("cursor", _TEXT, _text),
+        ),
+        3,
+        parts=_each("records"),
+    ),
+    Shape(
+        "an entry of a timeline of Bluesky",
+        (
+            Field("post.uri", "an address that begins with at://", _begins("at://"), 2),
+            Field("post.record", _OBJECT, _object, 2),
+        ),
+        3,
+        read=bluesky.read_entry,
+        source=BLUESKY,
+        identity=bluesky.identity_of_entry,
+    ),
+    Shape(
+        "a post of Bluesky",
+        (
+            Field("uri", "an address that begins with at://", _begins("at://"), 2),
+            Field("record", _OBJECT, _object, 2),
+            Field("author.did", _TEXT, _text),
+        ),
+        4,
+        read=bluesky.read_view,
+        source=BLUESKY,
+        identity=bluesky.identity_of,
+    ),
+    Shape(
+        "a record of Bluesky",
+        (
+            Field("uri", "an address that begins with at://", _begins("at://"), 2),
+            Field("value", _OBJECT, _object, 2),
+            Field("value.$type", _TEXT, _text),
+        ),
+        4,
+        read=bluesky.read_record,
+        source=BLUESKY,
+        identity=bluesky.identity_of,
+    ),
+    Shape(
+        "an event of Bluesky's Jetstream",
+        (
+            Field("did", "the identifier of an account", _begins("did:"), 2),
+            Field("time_us", "microseconds since 1970", _is(int), 2),
+            Field("kind", _TEXT, _text),
+        ),
+        4,
+        read=bluesky.read_frame,
+        source=BLUESKY,
+        identity=lambda _: {},
+    ),
+    Shape(
+        "a status of Mastodon",
+        (
+            Field("account.acct", _TEXT, _text, 2),
+            Field("account.id", "an id", _is(str, int)),
+            Field("content", _TEXT, _text, 2),
+            Field("visibility", _TEXT, _text),
+            Field("media_attachments", "a list", _is(list)),
+            Field("uri|url", _TEXT, _text),
+        ),
+        5,
+        read=mastodon.read_document,
+        source=MASTODON,
+        identity=mastodon.identity_of,
+    ),
+)
+
+
+def _has_event(data: Mapping[str, Any]) -> bool:
+    return len(data) == 1 and all(isinstance(one, dict) and "event_at" in one for one in data.values())
+
+
+_NAMES: Mapping[str, frozenset[str]] = {
+    shape.name: frozenset(
+        (*shape.names, *(path.partition(".")[0] for field in shape.fields for path in field.path.split("|") if path))
+    )
+    for shape in SHAPES
+}

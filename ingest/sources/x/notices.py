@@ -1,0 +1,34 @@
+"""What X's streams and tools write between posts: notices, each an object with one telling field. Pure."""
+
+from collections.abc import Mapping
+
+from ingest.sources.jsonl.fields import Fields
+from ingest.sources.jsonl.reading import PassedOver
+
+_NOTICES: Mapping[str, tuple[type, PassedOver]] = {
+    "limit": (dict, PassedOver.LIMIT),
+    "scrub_geo": (dict, PassedOver.SCRUB_GEO),
+    "status_withheld": (dict, PassedOver.STATUS_WITHHELD),
+    "user_withheld": (dict, PassedOver.USER_WITHHELD),
+    "disconnect": (dict, PassedOver.DISCONNECT),
+    "warning": (dict, PassedOver.WARNING),
+    "friends": (list, PassedOver.FRIENDS),
+    "friends_str": (list, PassedOver.FRIENDS),
+    "info": (dict, PassedOver.INFO),
+}
+NOTICES = (*_NOTICES, "event")
+"""The fields of which a notice has one."""
+
+# Beside its telling field a notice has at most when it was sent, and for whom.
+_BESIDE = frozenset({"timestamp_ms", "for_user", "for_user_str", "event_at"})
+
+
+def notice_of(fields: Fields) -> PassedOver | None:
+    """Which notice it is; None if it is none."""
+    if isinstance(fields.get("event"), str) and all(isinstance(fields.get(one), dict) for one in ("source", "target")):
+        return PassedOver.USER_EVENT
+    if len(fields) > 1 + len(_BESIDE):
+        return None
+    telling = [name for name in fields if name not in _BESIDE]
+    kind, notice = _NOTICES.get(telling[0], (None, None)) if len(telling) == 1 else (None, None)
+    return notice if kind is not None and isinstance(fields[telling[0]], kind) else None

@@ -95,7 +95,7 @@ def test_a_second_run_goes_on_after_the_first(indexed: Terminal) -> None:
     assert indexed("run", "--source", "jsonl:feed.jsonl", "--json") == 0
     assert indexed.documents[0]["read"] == 0
     with Path("feed.jsonl").open("a") as feed:
-        feed.write('{"id": 5, "text": "Lagos", "created_at": 0}\n')
+        feed.write('{"id": 5, "text": "Lagos", "created_at": 1714564800}\n')
     assert indexed("run", "--source", "jsonl:feed.jsonl", "--json") == 0
     assert indexed.documents[0]["read"] == 1
 
@@ -112,8 +112,8 @@ def test_a_dump_of_posts_is_every_post_in_order_and_feeds_a_run_again(indexed: T
 
 def test_a_dump_restores_hidden_accounts_as_hidden(run: Terminal) -> None:
     Path("hidden.jsonl").write_text(
-        '{"id": 1, "author": "ann", "text": "London", "created_at": 0}\n{"author": "ann", "hide": true}\n'
-        '{"id": 2, "author": "bea", "text": "London", "created_at": 0}\n{"author": "bea", "hide": false}\n'
+        '{"id": 1, "author": "ann", "text": "London", "created_at": 1714564800}\n{"author": "ann", "hide": true}\n'
+        '{"id": 2, "author": "bea", "text": "London", "created_at": 1714564800}\n{"author": "bea", "hide": false}\n'
     )
     assert run("run", "--source", "jsonl:hidden.jsonl", "--index", "sqlite:first.db") == 0
     assert run("dump", "--index", "sqlite:first.db", "--kind", "posts") == 0
@@ -500,7 +500,7 @@ def test_half_a_line_that_was_completed_is_no_dead_letter_any_more(run: Terminal
     assert run("dead-letters", "list", "--json") == 0
     assert [Path(letter["origin"]).name for letter in run.documents] == ["feed.jsonl:3", "feed.jsonl:7"]
     with Path("feed.jsonl").open("a") as feed:
-        feed.write('gos", "created_at": 0}\n{"id": 6, "te')
+        feed.write('gos", "created_at": 1714564800}\n{"id": 6, "te')
     assert run("run", "--source", "jsonl:feed.jsonl") == 0
     assert run("dead-letters", "list", "--json") == 0
     assert [Path(letter["origin"]).name for letter in run.documents] == ["feed.jsonl:3", "feed.jsonl:8"]

@@ -538,7 +538,7 @@ def test_an_erasure_reaches_the_posts_of_its_millisecond_and_none_after() -> Non
         {"delete": TWEET, "drop": TWEET},
         {},
         {"abduct": TWEET},
-        {"user_delete": {"user": {"id": 5}, "event_at": AT}},
+        {"user_delete": {"user": {"id": "a5"}, "event_at": AT}},
     ],
 )
 async def test_a_compliance_event_that_makes_no_sense_is_a_letter(event: dict[str, Any]) -> None:

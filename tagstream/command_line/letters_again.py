@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from search.index import Change, Indexable
 from tagstream.command_line.common import opened_index
-from tagstream.command_line.output import note, printable
+from tagstream.command_line.output import Notes
 from tagstream.errors import BadSettings, Fatal, MalformedPost, Poison, Retryable
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Event, Post, TaggedPost
 from tagstream.settings import Settings
@@ -54,8 +54,10 @@ async def opened_broker_letters(settings: Settings) -> "AsyncIterator[BrokerLett
     from tagstream.topics import open_topics
     from tagstream.topics_admin import ensure_topics
 
+    unreadable = Notes()
+
     def on_unreadable(key: str, reason: str) -> None:
-        note(f"{printable(key)}: left alone: {printable(reason)}")
+        unreadable(f"{key}: left alone: {reason}")
 
     topics = open_topics(settings)
     await asyncio.to_thread(ensure_topics, settings, [topics.posts, topics.dead])
@@ -121,6 +123,7 @@ async def _requeue_all(
     process: Callable[[DeadLetter], Awaitable[None]], letters: Sequence[DeadLetter], stop: asyncio.Event
 ) -> Requeued:
     done = Requeued()
+    failures, defects = Notes(), Notes()
     for letter in letters:
         if stop.is_set():
             break
@@ -129,13 +132,13 @@ async def _requeue_all(
             done.succeeded += 1
         except Poison as poison:
             done.failed += 1
-            note(f"{printable(letter.origin)}: {poison}")
+            failures(f"{letter.origin}: {poison}")
         except (Fatal, Retryable):
             raise
         except Exception as error:  # the boundary: whatever one letter raises must not keep the others waiting
             done.failed += 1
             done.unexpected += 1
-            note(f"{printable(letter.origin)}: unexpected {type(error).__name__}: {printable(str(error))}")
+            defects(f"{letter.origin}: unexpected {type(error).__name__}: {error}")
     done.left = len(letters) - done.succeeded - done.failed
     return done
 

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from ingest.sources.base import Source
+from ingest.sources.survey import Survey
 from search.index import EntityIndex, Query, Trend
 from tagstream.command_line.common import (
     TagstreamCommand,
@@ -24,7 +24,7 @@ from tagstream.command_line.common import (
 )
 from tagstream.command_line.failures import Interrupted
 from tagstream.command_line.output import console, note
-from tagstream.command_line.pipeline import run_source, summary
+from tagstream.command_line.pipeline import conclude, run_source, summary
 from tagstream.command_line.tables import entities_table, posts_table, trends_table
 from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.posts import EntityType, TaggedPost
@@ -62,9 +62,11 @@ def demo(feed: str | None, directory: Path, models_spec: str | None) -> None:
     _make_room(directory)
     note(f"tagging {spec}")
     report, interrupted = run_source(source, tagger, settings, eyes)
-    note(f"done: {summary(report)}")
     if interrupted:
+        note(f"done: {summary(report)}")
         raise Interrupted("the demo was stopped before its end; what was read is in the index")
+    conclude(report, source, settings)
+    note(f"done: {summary(report)}")
 
     async def show() -> None:
         async with opened_index(settings) as index:
@@ -80,7 +82,7 @@ def _source_of(feed: str | None) -> str:
     return feed if is_spec and not Path(feed).exists() else f"jsonl:{feed}"
 
 
-def _found(spec: str, directory: Path, settings: Settings) -> Source:
+def _found(spec: str, directory: Path, settings: Settings) -> Survey:
     """The source of that name.
 
     Raises:
@@ -89,7 +91,7 @@ def _found(spec: str, directory: Path, settings: Settings) -> Source:
     """
     from ingest.sources.open import open_source
 
-    source = open_source(spec, settings)
+    source = Survey(open_source(spec, settings))
     kind, _, path = spec.partition(":")
     if kind == "jsonl" and path != "-":
         if not Path(path).exists() or Path(path).is_dir():

@@ -9,6 +9,7 @@ from tagstream.settings import Settings
 
 if TYPE_CHECKING:
     from ingest.sources.base import Source
+    from ingest.sources.survey import Survey
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
@@ -32,7 +33,7 @@ def feed_options(command: Decorated) -> Decorated:
     return decorated
 
 
-def open_feed(spec: str, settings: Settings, *, speed: float | None, record: str | None) -> "Source":
+def open_feed(spec: str, settings: Settings, *, speed: float | None, record: str | None) -> "Survey":
     """The source that the specification names, at that pace, recorded.
 
     Raises:
@@ -40,8 +41,9 @@ def open_feed(spec: str, settings: Settings, *, speed: float | None, record: str
     """
     from ingest.media.photos import with_photos
     from ingest.sources.open import open_source
+    from ingest.sources.survey import Survey
 
-    source = with_photos(open_source(spec, settings), settings)
+    source: Source = with_photos(open_source(spec, settings), settings)
     if speed is not None:
         from ingest.sources.replay import PacedSource
 
@@ -50,4 +52,4 @@ def open_feed(spec: str, settings: Settings, *, speed: float | None, record: str
         from ingest.sources.recording import RecordingSource
 
         source = RecordingSource(source, record)
-    return source
+    return Survey(source)

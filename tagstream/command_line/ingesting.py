@@ -70,6 +70,8 @@ def ingest(
         raise Interrupted(f"stopped{where} after {summary(report)}; the same command goes on from there")
     if until_end and not report.ended:
         note(f"the feed was left{where} before its end")
+    if report.ended:
+        source.refuse_if_nothing_was_understood()
     note(f"done: {summary(report)}")
 
 

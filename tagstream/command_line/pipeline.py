@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ingest.sources.base import Source
+from ingest.sources.survey import Survey
 from tagstream.command_line.common import (
     TagstreamCommand,
     current_settings,
@@ -23,6 +24,7 @@ from tagstream.command_line.feed_options import feed_options, open_feed
 from tagstream.command_line.output import note, write_lines
 from tagstream.command_line.progress import RunProgress, in_reasons
 from tagstream.settings import Settings
+from workers.counters import Outcome
 from workers.local import PipelineSettings, RunReport, run_pipeline
 from workers.seeing import Eyes
 from workers.tagger import Tagger
@@ -70,7 +72,25 @@ def run_feed(
         raise Interrupted(f"stopped{where} after {summary(report)}; the same command goes on from there")
     if until_end and not report.ended:
         note(f"the feed was left{where} before its end")
+    conclude(report, source, settings)
     note(f"done: {summary(report)}")
+
+
+def conclude(report: RunReport, feed: Survey, settings: Settings) -> None:
+    """Says what a feed without names is, before anything says that all is done.
+
+    Raises:
+        UnreadableInput: nothing of it could be read.
+    """
+    if report.ended:
+        feed.refuse_if_nothing_was_understood()
+    posts = report.progress.posts
+    if posts and report.progress.outcomes[Outcome.LANGUAGE] == posts:
+        read = ", ".join(sorted(settings.languages))
+        note(
+            f"none of its posts is in a language that is read ({feed.languages}; the setting languages is {read}): "
+            "they are stored without names"
+        )
 
 
 def run_source(

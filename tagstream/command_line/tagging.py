@@ -199,9 +199,10 @@ def _tag_file(source_path: str, output: str | None, tagger: Tagger, max_line_byt
 
     async def work(stop: asyncio.Event) -> bool:
         from ingest.sources.jsonl.source import JsonlSource
+        from ingest.sources.survey import Survey
         from workers.abandonable import unless_stopped
 
-        source = JsonlSource(source_path, max_line_bytes)
+        source = Survey(JsonlSource(source_path, max_line_bytes))
         try:
             await unless_stopped(stop, source.open(None))
             with _opened(output) as write:
@@ -210,6 +211,7 @@ def _tag_file(source_path: str, output: str | None, tagger: Tagger, max_line_byt
                     if received is None:
                         break
                     if not received:
+                        source.refuse_if_nothing_was_understood()
                         return True
                     events = [one.event for one in received]
                     lines = await asyncio.to_thread(_tagged_lines, events, tagger, run)

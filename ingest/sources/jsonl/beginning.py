@@ -4,6 +4,7 @@ A file of another kind is refused once, by name, and not line by line. A feed th
 that: one line that looks like an object is enough to read the others as lines too, and to keep them as dead letters.
 """
 
+import codecs
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -118,10 +119,11 @@ def _refuse_other_exports(variable: str, name: str) -> None:
 
 def _other_text(begun: bytes) -> str:
     first = begun.partition(b"\n")[0][:200].rstrip()
+    is_table = max(first.count(sign) for sign in (b",", b";", b"\t")) >= 2
+    kind = "but looks like a table (CSV)" if is_table else "for none of its first lines is a JSON object"
     try:
-        shown = repr(first.decode()[:60])
+        codecs.getincrementaldecoder("utf-8")().decode(begun)
     except UnicodeDecodeError:
-        return "is no feed of JSON lines, and not UTF-8: export it as JSON lines in UTF-8"
-    if max(first.count(sign) for sign in (b",", b";", b"\t")) >= 2:
-        return f"is no feed of JSON lines, but looks like a table (CSV): {shown}. Export it as JSON lines"
-    return f"is no feed of JSON lines: none of its first lines is a JSON object, the first is {shown}"
+        return f"is no feed of JSON lines, {kind}, and is not UTF-8: export it as JSON lines in UTF-8"
+    shown = first.decode(errors="ignore")[:60]
+    return f"is no feed of JSON lines, {kind}: {shown!r}. Export it as JSON lines"

@@ -94,9 +94,19 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         if opened is not None:
             await opened.aclose()
 
-    async def _checked(self, host: str, port: int) -> list[Address]:
+    def check_port(self, host: str, port: int) -> None:
+        """Raises `PhotoRefused` if nothing is asked for at that port, whatever the host is."""
         if port not in WEB_PORTS and all(port != allowed for _, allowed in self._allowed):
-            raise PhotoRefused(PhotoReason.BAD_URL, f"{host}:{port}: photos are fetched at ports 80 and 443 only")
+            raise PhotoRefused(PhotoReason.BAD_URL, f"{host}:{port}: only the ports 80 and 443 are asked")
+
+    def check_addresses(self, host: str, port: int, addresses: Sequence[Address]) -> None:
+        """Raises `PhotoRefused` if one of the addresses of the host may not be connected to."""
+        for address in addresses:
+            if not may_reach(address, port, self._allowed):
+                raise PhotoRefused(PhotoReason.REFUSED_ADDRESS, f"{host}:{port} is {address}, which is not public")
+
+    async def _checked(self, host: str, port: int) -> list[Address]:
+        self.check_port(host, port)
         try:
             async with asyncio.timeout(RESOLVE_SECONDS):
                 addresses = [ipaddress.ip_address(text) for text in await self._resolve(host, port)]
@@ -107,9 +117,7 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
             raise PhotoRefused(reason, f"{host}: {error.strerror or error}") from error
         except ValueError as error:  # a name that cannot be asked for, such as one with a label of 64 letters
             raise PhotoRefused(PhotoReason.BAD_URL, f"{host} is no name of a host: {error}") from error
-        for address in addresses:
-            if not may_reach(address, port, self._allowed):
-                raise PhotoRefused(PhotoReason.REFUSED_ADDRESS, f"{host}:{port} is {address}, which is not public")
+        self.check_addresses(host, port, addresses)
         return addresses
 
 

@@ -61,7 +61,7 @@ PROGRESS = IngestProgress(
             "mastodon:example.org",
             [*NETWORK, *(f"passed_over_{one}" for one in ("reblog", "not_public", "other_event"))],
         ),
-        ("rss:https://example.org/feed", [*NETWORK, "no_feed"]),
+        ("rss:https://example.org/feed", [*NETWORK, "no_feed", "too_slow", "refused_address", "left_out", "undated"]),
         ("x:", [*NETWORK, "passed_over_compliance"]),
         ("jsonl:posts.jsonl", [f"passed_over_{one.value}" for one in PassedOver]),
         ("simulate:1", []),

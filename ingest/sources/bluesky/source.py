@@ -37,6 +37,7 @@ from ingest.sources.bluesky.options import BlueskyOptions, read_options
 from ingest.sources.bluesky.place import Place, read_place
 from ingest.sources.bluesky.record import IMAGES
 from ingest.sources.network import USER_AGENT, FeedUnavailable, NetworkSource, Reconnecting, retry_after_seconds
+from ingest.sources.outside import refusing_redirects
 from ingest.sources.web_socket import close_in_time
 from tagstream.errors import BadSettings
 from tagstream.posts import DeadLetter, dead_letter
@@ -125,7 +126,8 @@ class BlueskySource(NetworkSource):
 
     @asynccontextmanager
     async def _connected(self, url: str, place: Place | None) -> AsyncIterator[aiohttp.ClientWebSocketResponse[bool]]:
-        async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}) as session:
+        tracing = [refusing_redirects(_name(url))]
+        async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}, trace_configs=tracing) as session:
             try:
                 async with asyncio.timeout(self._limits.connect_seconds):
                     socket = await self._subscribed(session, url, place)

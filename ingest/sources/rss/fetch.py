@@ -1,24 +1,27 @@
 """Fetches one feed over HTTP: conditionally, within limits, and politely.
 
 Owns what an answer means for polling. A body is counted while it is unpacked, so that a small one that unpacks to
-gigabytes is refused before it is in memory; redirects are followed to the web only, at most `MAX_REDIRECTS` of them,
-and never to an address with a user or a password. Nothing of one answer (cookies) goes with the next request. Knows
-nothing of what a feed says.
+gigabytes is refused before it is in memory; redirects are followed as `ingest/sources/outside.py` allows, at most
+`MAX_REDIRECTS` of them, and never to an address with a user or a password. Nothing of one answer (cookies) goes with
+the next request, and what may not be asked for is not fetched. Knows nothing of what a feed says.
 """
 
 import asyncio
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import httpx
 
+from ingest.media.address import Endpoint
 from ingest.sources.network import USER_AGENT, retry_after_seconds
+from ingest.sources.outside import AddressRefused, OutsideClient, is_same_origin
 
 MAX_REDIRECTS = 5
 MAX_VALIDATOR_LENGTH = 512
+HEADER_BYTES = 256 * 1024
 _ACCEPTED = "application/atom+xml, application/rss+xml, application/rdf+xml;q=0.9, application/xml;q=0.8, */*;q=0.5"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -46,7 +49,8 @@ class Outcome(StrEnum):
 class Fetched:
     """An answer. `validators` are what the next request asks with; `age_seconds` how long it holds by its headers.
 
-    `message` says what went wrong; `content_type` and `address` (after redirects) are of a body.
+    `message` says what went wrong, `refused_address` whether the server sent us where nothing is asked for;
+    `content_type` and `address` (after redirects) are of a body.
     """
 
     outcome: Outcome
@@ -57,40 +61,45 @@ class Fetched:
     age_seconds: float | None = None
     retry_after_seconds: float | None = None
     message: str = ""
+    refused_address: bool = False
 
 
-def make_client(limits: FetchLimits) -> httpx.AsyncClient:
+def make_client(limits: FetchLimits, allowed: Collection[Endpoint] = ()) -> OutsideClient:
     """A client for `fetch`; the caller closes it."""
-    return httpx.AsyncClient(
-        headers={"User-Agent": USER_AGENT, "Accept": _ACCEPTED, "Accept-Encoding": "gzip, deflate"},
-        timeout=httpx.Timeout(limits.silence_seconds, connect=limits.connect_seconds),
-        follow_redirects=False,
+    return OutsideClient(
+        {"User-Agent": USER_AGENT, "Accept": _ACCEPTED, "Accept-Encoding": "gzip, deflate"},
+        httpx.Timeout(limits.silence_seconds, connect=limits.connect_seconds),
+        limits.body_bytes + HEADER_BYTES,
+        allowed=allowed,
     )
 
 
 async def fetch(
-    client: httpx.AsyncClient, address: str, validators: tuple[str | None, str | None], limits: FetchLimits
+    client: OutsideClient, address: str, validators: tuple[str | None, str | None], limits: FetchLimits
 ) -> Fetched:
     """The feed, or why there is none; never raises for what a server does."""
     try:
         async with asyncio.timeout(limits.total_seconds):
             return await _follow(client, address, validators, limits)
+    except AddressRefused as error:
+        what = f"it leads where no feed is fetched from: {error}; if it is right, name that address itself"
+        return Fetched(Outcome.FAILED, message=what[:400], refused_address=True)
     except TimeoutError:
         return Fetched(Outcome.FAILED, message=f"no whole answer within {limits.total_seconds:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         return Fetched(Outcome.FAILED, message=f"{type(error).__name__}: {error}"[:300])
-    finally:
-        client.cookies.clear()
 
 
 async def _follow(
-    client: httpx.AsyncClient, address: str, validators: tuple[str | None, str | None], limits: FetchLimits
+    client: OutsideClient, named: str, validators: tuple[str | None, str | None], limits: FetchLimits
 ) -> Fetched:
     names = ("If-None-Match", "If-Modified-Since")
     headers = {name: value for name, value in zip(names, validators, strict=True) if value is not None}
+    address, at_the_named = named, True
     for _ in range(MAX_REDIRECTS + 1):
-        client.cookies.clear()
-        async with client.stream("GET", address, headers=headers) as response:
+        # Once elsewhere it stays there: nobody else may choose what is asked of a private server that was named.
+        at_the_named = at_the_named and is_same_origin(address, named)
+        async with client.stream(address, headers, named=at_the_named) as response:
             if response.status_code not in _REDIRECTS:
                 return await _read(response, limits)
             target = httpx.URL(address).join(response.headers.get("Location", ""))

@@ -13,26 +13,33 @@ Without a cursor a feed gives all that is in it.
 Feeds have no deletions: an entry that falls out of a feed is old, not deleted. They have no resume either: what came
 and went between two polls was never there for us, and no feed tells. An edit is seen where the entry says when it was
 updated. A feed that fails is asked again later and later, and stops none of the others; when all fail, that is an
-outage, and where all refuse from the beginning (401, 403, 410),
-a mistake. `refused` counts answers that are no feed.
+outage, and where all refuse from the beginning (401, 403, 410), a mistake.
+
+Counted are answers that are no feed (`no_feed`) or cost too much to read (`too_slow`), those that led to an address
+that is not public (`refused_address`), entries beyond what is read of one feed (`left_out`), and those whose date is
+missing or cannot be read (`undated`, see moments.py).
 """
 
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import httpx
-
+from ingest.media.address import Endpoint, parse_endpoints
 from ingest.sources.base import Received
 from ingest.sources.jsonl.fields import MalformedLine
 from ingest.sources.network import FeedUnavailable, NetworkSource, Reconnecting
-from ingest.sources.rss.document import Document, Entry, UnreadableFeed, read_document
-from ingest.sources.rss.entry import entry_id, entry_post, revision_of
+from ingest.sources.outside import OutsideClient
+from ingest.sources.rss.document import Document, Entry
+from ingest.sources.rss.entry import entry_post
 from ingest.sources.rss.feeds import RssFeeds, parse_feeds, source_of
 from ingest.sources.rss.fetch import Fetched, FetchLimits, Outcome, fetch, make_client
+from ingest.sources.rss.identity import name_of, native_ids, repeated_names, revision_of
+from ingest.sources.rss.moments import moments, own_moment
+from ingest.sources.rss.reading import NO_FEED, TOO_SLOW, FeedReaders, NotRead
 from ingest.sources.rss.state import FeedMemory, from_cursor, mark, to_cursor
 from ingest.sources.spool import Spool
 from tagstream.errors import BadSettings
@@ -42,7 +49,8 @@ from tagstream.settings import Settings
 FEEDS_AT_A_TIME = 4
 SPOOLED_POLLS = 8
 SPOOLED_BYTES = 16 * 1024 * 1024
-NO_FEED = "no_feed"
+REFUSED_ADDRESS, LEFT_OUT, UNDATED = "refused_address", "left_out", "undated"
+COUNTS = (NO_FEED, TOO_SLOW, REFUSED_ADDRESS, LEFT_OUT, UNDATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,15 @@ class _Poll:
     memory: FeedMemory
 
 
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """An entry that is new, its native id, and when it was written in milliseconds since 1970."""
+
+    entry: Entry
+    identifier: str
+    moment: int
+
+
 class RssSource(NetworkSource):
     """The feeds of a specification. `now` is when entries were written that do not say."""
 
@@ -102,19 +119,27 @@ class RssSource(NetworkSource):
         reconnecting: Reconnecting | None = None,
         polling: Polling | None = None,
         limits: FetchLimits | None = None,
+        readers: FeedReaders | None = None,
+        allowed: Collection[Endpoint] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(feeds.name, reconnecting)
-        self.refused = 0
+        self._counts = Counter(dict.fromkeys(COUNTS, 0))
         self._addresses = feeds.addresses
         self._polling = polling or Polling()
         self._limits = limits or FetchLimits()
+        self._readers = readers or FeedReaders()
+        self._allowed = allowed
         self._now = now
         self._feeds: list[_Feed] = []
         self._safe: dict[str, FeedMemory] | None = None
 
     def counts(self) -> Mapping[str, int]:
-        return {**super().counts(), NO_FEED: self.refused}
+        return {**super().counts(), **self._counts}
+
+    async def close(self) -> None:
+        await super().close()
+        await self._readers.close()
 
     async def connect(self, cursor: str | None) -> AsyncGenerator[Received, None]:
         if self._safe is None:
@@ -126,18 +151,19 @@ class RssSource(NetworkSource):
             feed.memory = self._safe[feed.address]
         spool: Spool[_Poll] = Spool(SPOOLED_POLLS, SPOOLED_BYTES)
         at_a_time = asyncio.Semaphore(FEEDS_AT_A_TIME)
-        async with make_client(self._limits) as client:
-            polling = [asyncio.create_task(self._poll(feed, client, spool, at_a_time)) for feed in self._feeds]
-            try:
-                while True:
-                    poll = await spool.take()
-                    for received in _taken(poll, self._safe):
-                        yield received
-                    self._refuse_if_all_fail()
-            finally:
-                for task in polling:
-                    task.cancel()
-                await asyncio.wait(polling)
+        client = make_client(self._limits, self._allowed)
+        polling = [asyncio.create_task(self._poll(feed, client, spool, at_a_time)) for feed in self._feeds]
+        try:
+            while True:
+                poll = await spool.take()
+                for received in _taken(poll, self._safe):
+                    yield received
+                self._refuse_if_all_fail()
+        finally:
+            for task in polling:
+                task.cancel()
+            await asyncio.wait(polling)
+            await client.close()
 
     def _refuse_if_all_fail(self) -> None:
         feeds = self._feeds
@@ -150,7 +176,7 @@ class RssSource(NetworkSource):
         raise FeedUnavailable(f"no feed can be read: {shown}", min(asked) if len(asked) == len(feeds) else None)
 
     async def _poll(
-        self, feed: _Feed, client: httpx.AsyncClient, spool: Spool[_Poll], at_a_time: asyncio.Semaphore
+        self, feed: _Feed, client: OutsideClient, spool: Spool[_Poll], at_a_time: asyncio.Semaphore
     ) -> None:
         """Polls one feed for ever."""
         loop = asyncio.get_running_loop()
@@ -169,12 +195,13 @@ class RssSource(NetworkSource):
         document = None
         letters: list[Event] = []
         problem = fetched.message
+        self._counts[REFUSED_ADDRESS] += fetched.refused_address
         if fetched.outcome is Outcome.MODIFIED:
             try:
-                document = await read_document(fetched.body, fetched.content_type, fetched.address)
-            except UnreadableFeed as error:
+                document = await self._readers.read(fetched.body, fetched.content_type, fetched.address)
+            except NotRead as error:
                 problem = str(error)
-                letters = self._refused_body(feed, fetched.body, problem)
+                letters = self._refused_body(feed, fetched.body, error.cause, problem)
         if problem:
             feed.problem, feed.failures = problem, feed.failures + 1
             # One that could be read before refuses for a reason that may pass.
@@ -192,20 +219,33 @@ class RssSource(NetworkSource):
         return poll
 
     def _new(self, feed: _Feed, document: Document, validators: tuple[str | None, str | None]) -> _Poll:
-        marks = {mark(entry_id(one, feed.address), revision_of(one)): one for one in document.entries}
-        known = set(feed.memory.marks)
-        new = [entry for one, entry in marks.items() if one not in known]
+        """What is new in a document, oldest first."""
+        memory, address = feed.memory, feed.address
+        repeated = repeated_names(document, address)
+        # One that was borne by several once is none for good, or an entry that is alone by now would come again.
+        repeated |= {
+            name for one in document.entries if mark(name := name_of(one, document, address), 0) in memory.repeated
+        }
+        identifiers = native_ids(document, address, repeated)
+        when = moments(document, self._now(), memory.was_read)
+        stories = map(_Story, document.entries, identifiers, when)
+        marks = {mark(one.identifier, revision_of(one.entry)): one for one in stories}
+        known = set(memory.marks)
+        new = [story for one, story in marks.items() if one not in known]
         # Feeds put the newest first, mostly; where they say when, that decides.
         new.reverse()
-        new.sort(key=lambda entry: max(entry.published or 0, entry.updated or 0))
-        events: list[Event] = [self._event(entry, document, feed.address) for entry in new]
-        return _Poll(feed.address, events, feed.memory.after(validators, marks))
+        new.sort(key=lambda story: max(story.moment, (story.entry.updated or 0) * 1000))
+        self._counts[LEFT_OUT] += document.left_out
+        self._counts[UNDATED] += sum(own_moment(story.entry) is None for story in new)
+        events: list[Event] = [self._event(story, document, address) for story in new]
+        return _Poll(address, events, memory.after(validators, marks, [mark(name, 0) for name in sorted(repeated)]))
 
-    def _event(self, entry: Entry, document: Document, address: str) -> Post | DeadLetter:
+    def _event(self, story: _Story, document: Document, address: str) -> Post | DeadLetter:
+        entry, identifier = story.entry, story.identifier
         try:
-            return entry_post(entry, document, address, self._now())
+            return entry_post(entry, document, address, identifier, story.moment)
         except MalformedLine as malformed:
-            source, identifier = source_of(address), entry_id(entry, address)
+            source = source_of(address)
             return dead_letter(
                 origin=f"{native_id(source, identifier)}@{revision_of(entry)}",
                 source=source,
@@ -215,16 +255,18 @@ class RssSource(NetworkSource):
                 post_id=native_id(source, identifier),
             )
 
-    def _refused_body(self, feed: _Feed, body: bytes, problem: str) -> list[Event]:
-        """A dead letter of what is no feed, once for as long as the same comes."""
-        self.refused += 1
+    def _refused_body(self, feed: _Feed, body: bytes, cause: str | None, problem: str) -> list[Event]:
+        """A dead letter of what is no feed or costs too much, once for as long as the same comes."""
+        if cause is None:
+            return []
+        self._counts[cause] += 1
         digest = hashlib.sha256(body).hexdigest()
         if feed.refused_body == digest:
             return []
         feed.refused_body = digest
         source = source_of(feed.address)
         origin = native_id(source, f"{feed.address}#sha256-{digest}")
-        return [dead_letter(origin=origin, source=source, cause=NO_FEED, message=problem, body=body)]
+        return [dead_letter(origin=origin, source=source, cause=cause, message=problem, body=body)]
 
 
 def open_rss(argument: str, settings: Settings) -> RssSource:
@@ -234,7 +276,12 @@ def open_rss(argument: str, settings: Settings) -> RssSource:
         BadSettings: the argument names no feeds.
         UnreadableInput: its file cannot be read.
     """
-    return RssSource(parse_feeds(argument), polling=Polling(every_seconds=float(settings.rss_poll_seconds)))
+    return RssSource(
+        parse_feeds(argument),
+        polling=Polling(every_seconds=float(settings.rss_poll_seconds)),
+        readers=FeedReaders(filter_required=settings.sandbox_required),
+        allowed=parse_endpoints(settings.media_allowed),
+    )
 
 
 def _taken(poll: _Poll, safe: dict[str, FeedMemory]) -> list[Received]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tagstream.errors import CorruptState
 
 REMEMBERED_ENTRIES = 1000
+REMEMBERED_NAMES = 100
 _VERSION = 1
 _MARK_LENGTH = 8
 
@@ -24,20 +25,34 @@ def mark(identifier: str, revision: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FeedMemory:
-    """Of one feed: the validators of its last answer (ETag, Last-Modified), and the marks of what was read."""
+    """Of one feed: the validators of its last answer (ETag, Last-Modified), and the marks of what was read.
+
+    `repeated` are marks of the names that several of its entries bore.
+    """
 
     validators: tuple[str | None, str | None] = (None, None)
     marks: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
 
-    def after(self, validators: tuple[str | None, str | None], marks: Iterable[str]) -> "FeedMemory":
-        """The memory once an answer with these validators and entries was read whole."""
-        kept = dict.fromkeys([*marks, *self.marks])
-        return FeedMemory(validators, tuple(kept)[:REMEMBERED_ENTRIES])
+    @property
+    def was_read(self) -> bool:
+        """Whether the feed was read before."""
+        return bool(self.marks) or self.validators != (None, None)
+
+    def after(
+        self, validators: tuple[str | None, str | None], marks: Iterable[str], repeated: Iterable[str] = ()
+    ) -> "FeedMemory":
+        """The memory once an answer with these validators, entries and repeated names was read whole."""
+        kept, names = dict.fromkeys([*marks, *self.marks]), dict.fromkeys([*repeated, *self.repeated])
+        return FeedMemory(validators, tuple(kept)[:REMEMBERED_ENTRIES], tuple(names)[:REMEMBERED_NAMES])
 
 
 def to_cursor(memories: dict[str, FeedMemory]) -> str:
     """The memories of feeds, by address, as a cursor."""
-    feeds = {address: [*memory.validators, "".join(memory.marks)] for address, memory in memories.items()}
+    feeds = {
+        address: [*memory.validators, "".join(memory.marks), *(["".join(memory.repeated)] if memory.repeated else [])]
+        for address, memory in memories.items()
+    }
     return json.dumps({"version": _VERSION, "feeds": feeds}, separators=(",", ":"), sort_keys=True)
 
 
@@ -58,8 +73,13 @@ def from_cursor(cursor: str | None) -> dict[str, FeedMemory]:
         raise CorruptState(f"the saved place {cursor[:80]!r} is not one of feeds") from error
 
 
-def _memory(etag: object, last_modified: object, marks: object) -> FeedMemory:
-    if not isinstance(etag, str | None) or not isinstance(last_modified, str | None) or not isinstance(marks, str):
+def _memory(etag: object, last_modified: object, marks: object, repeated: object = "") -> FeedMemory:
+    if not isinstance(etag, str | None) or not isinstance(last_modified, str | None):
         raise TypeError
-    cut = range(0, len(marks), _MARK_LENGTH)
-    return FeedMemory((etag, last_modified), tuple(marks[start : start + _MARK_LENGTH] for start in cut))
+    return FeedMemory((etag, last_modified), _cut(marks), _cut(repeated))
+
+
+def _cut(marks: object) -> tuple[str, ...]:
+    if not isinstance(marks, str):
+        raise TypeError
+    return tuple(marks[start : start + _MARK_LENGTH] for start in range(0, len(marks), _MARK_LENGTH))

@@ -1,0 +1,102 @@
+"""What tells the entries of a feed apart: the native id of each. Pure.
+
+The id is that of the feed (`guid`, `id`) where it is an address or a URN, and so means the same in every feed of the
+host. Any other is only unique within its feed, whatever the feed calls it, and stands behind a digest of the feed's
+address. Without one the link is the id, and without that the entry's own words are.
+
+Some feeds give one id, or one link and no id, to all their entries: a live blog, a status page. Such a name is none:
+its entries are told apart by their link, title and date, and by their words where those are the same, too. Several
+revisions of one entry, with the same link and title and each with a date of its own change, stay one.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from urllib.parse import urljoin
+
+from ingest.sources.rss.document import Document, Entry
+from tagstream.posts import MAX_REVISION, clean_text
+
+_MEANS_THE_SAME_EVERYWHERE = ("https://", "http://", "tag:", "urn:")
+
+
+def name_of(entry: Entry, document: Document, address: str) -> str:
+    """What the feed itself names the entry by; "" if by nothing."""
+    return clean_text(entry.id or absolute(entry.link, entry, document, address))
+
+
+def repeated_names(document: Document, address: str) -> set[str]:
+    """The names that several different entries of the feed bear."""
+    bearers: dict[str, list[Entry]] = defaultdict(list)
+    for entry in document.entries:
+        bearers[name_of(entry, document, address)].append(entry)
+    return {name for name, entries in bearers.items() if name and len(entries) > 1 and not _are_one(entries)}
+
+
+def native_ids(document: Document, address: str, repeated: Collection[str]) -> list[str]:
+    """The native id of each entry; `repeated` are the names that are none."""
+    names = [name_of(entry, document, address) for entry in document.entries]
+    told: defaultdict[str, set[str]] = defaultdict(set)
+    for name, entry in zip(names, document.entries, strict=True):
+        if name in repeated:
+            told[_story(name, entry)].add(entry.words)
+    ids = []
+    for name, entry in zip(names, document.entries, strict=True):
+        if name in repeated:
+            story = _story(name, entry)
+            named = _digest(f"{story}\0{entry.words}") if len(told[story]) > 1 else story
+            ids.append(f"{_scope(address)}/sha256-{named}")
+        else:
+            ids.append(_native_id(name, entry, address))
+    return ids
+
+
+def revision_of(entry: Entry) -> int:
+    """Microseconds since 1970 of the newest change that the entry tells of; 0 where it tells of none."""
+    if entry.updated is None or entry.updated == entry.published:
+        return 0
+    if entry.published is not None and entry.updated < entry.published:
+        return 0
+    revision = entry.updated * 1_000_000
+    return revision if 0 <= revision < MAX_REVISION else 0
+
+
+def absolute(said: str, entry: Entry, document: Document, address: str) -> str:
+    """An address of an entry, made absolute; "" of what is none."""
+    if not said.strip():
+        return ""
+    try:
+        return urljoin(urljoin(document.address or address, entry.base), said.strip())
+    except ValueError:
+        return ""
+
+
+def _native_id(name: str, entry: Entry, address: str) -> str:
+    if not name:
+        name = f"sha256-{entry.words}"
+    elif not name.isprintable():
+        name = f"sha256-{_digest(name)}"
+    elif name.startswith(_MEANS_THE_SAME_EVERYWHERE):
+        return name
+    return f"{_scope(address)}/{name}"
+
+
+def _are_one(entries: Sequence[Entry]) -> bool:
+    """Whether they are one entry: word for word, or each a revision of it."""
+    if len({(entry.link, entry.title, entry.words) for entry in entries}) == 1:
+        return True
+    revisions = {revision_of(entry) for entry in entries}
+    alike = len({(entry.link, entry.title) for entry in entries}) == 1
+    return alike and bool(entries[0].id) and len(revisions) == len(entries)
+
+
+def _story(name: str, entry: Entry) -> str:
+    return _digest("\0".join((name, entry.link, entry.title, str(entry.published))))
+
+
+def _scope(address: str) -> str:
+    return hashlib.sha256(address.encode()).hexdigest()[:12]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(clean_text(text).encode()).hexdigest()

@@ -1,0 +1,258 @@
+"""XML as it is really written, token by token, in one pass and in time linear in its length. Pure.
+
+A parser of XML stops at the first mistake, and feeds have many: a bare `&`, an entity that is none of XML's, a prefix
+that nobody declared, an element that is never closed, an end in the middle. So each token is read by itself: what is no
+markup is text, an end tag closes the nearest element of its name, and what is never closed ends with what is around it.
+Of documents without mistakes it reads what a parser of XML does (a test holds it to that).
+
+A document names nothing outside itself here: only short entities without others in them are declared, up to a number,
+and no address is ever opened.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from html.entities import html5
+
+MAX_DEPTH = 200
+MAX_ENTITIES = 300
+MAX_ENTITY_LENGTH = 100
+MAX_UNFOLDED = 1_000_000
+MAX_ATTRIBUTES = 100
+
+# Of the namespaces in use the families that feeds are read by. They are also the prefixes of documents that use one
+# without declaring it.
+FAMILIES = {
+    "": "",
+    "purl.org/rss/1.0": "",
+    "purl.org/net/rss1.1#": "",
+    "my.netscape.com/rdf/simple/0.9": "",
+    "channel.netscape.com/rdf/simple/0.9": "",
+    "backend.userland.com/rss2": "",
+    "blogs.law.harvard.edu/tech/rss": "",
+    "www.w3.org/2005/atom": "",
+    "purl.org/atom/ns#": "",
+    "purl.org/dc/elements/1.0": "dc",
+    "purl.org/dc/elements/1.1": "dc",
+    "purl.org/dc/terms": "dc",
+    "purl.org/rss/1.0/modules/content": "content",
+    "purl.org/rss/1.0/modules/syndication": "sy",
+    "search.yahoo.com/mrss": "media",
+    "www.itunes.com/dtds/podcast-1.0.dtd": "itunes",
+    "www.w3.org/1999/02/22-rdf-syntax-ns#": "",
+    "www.w3.org/1999/xhtml": "xhtml",
+}
+_PREFIXES = {"atom": "", "rdf": "", "rss": "", "dcterms": "dc"} | {
+    family: family for family in FAMILIES.values() if family
+}
+
+_NAME = re.compile(r"[A-Za-z_:\u0080-\U0010ffff][^\s/><=\"'&]*")
+_ATTRIBUTE = re.compile(r"\s*+([^\s=/><\"']++)(?:\s*+=\s*+(?:\"([^\"<]*+)\"|'([^'<]*+)'|([^\s\"'<>]++)))?")
+_TAG_END = re.compile(r"\s*+(/\s*+)?>")
+_REFERENCE = re.compile(r"&(?:#([0-9]+|[xX][0-9A-Fa-f]+);?|([A-Za-z][A-Za-z0-9._-]{0,40});)")
+_ENTITY = re.compile(r"<!ENTITY\s+([\w.-]{1,40})\s+(?:\"([^\"]*)\"|'([^']*)')\s*>")
+_SUBSET_TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|<!--.*?(?:-->|\Z)|[\[\]>]", re.DOTALL)
+_DOCTYPE = re.compile(r"<!doctype\b", re.IGNORECASE)
+_MARKUP = re.compile(r"[<>]")
+_LINE_ENDS = re.compile(r"[\t\n]")
+_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, 0xFFFE, 0xFFFF), " ")
+
+
+@dataclass(slots=True)
+class Element:
+    """A start tag: its family of names, its name in lower case, its attributes by their names in lower case.
+
+    What stands between its tags begins at `begin`.
+    """
+
+    family: str
+    name: str
+    attributes: dict[str, str]
+    begin: int
+    written: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of the innermost open element; `place` is where its contents end, `cut` whether the document does."""
+
+    place: int
+    cut: bool
+
+
+Token = Element | End | str
+
+
+def cleaned(document: str) -> str:
+    """The document with newlines as its line ends, and a space for each character that XML has no place for."""
+    return document.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
+
+
+def tokens(document: str) -> Iterator[Token]:
+    """Start tags, ends and text, in order; each start tag has its end."""
+    return _Reader(document).tokens()
+
+
+class _Reader:
+    def __init__(self, document: str) -> None:
+        self._document = document
+        self._open: list[Element] = []
+        self._open_names: Counter[str] = Counter()
+        # Of each open element the families of its prefixes; shared with its parent where it declares none.
+        self._scopes: list[dict[str, str]] = [_PREFIXES]
+        self._entities: dict[str, str] = {}
+        self._unfolded = 0
+        self._has_doctype = False
+
+    def tokens(self) -> Iterator[Token]:
+        document, place = self._document, 0
+        while place < len(document):
+            start = document.find("<", place)
+            if start < 0:
+                start = len(document)
+            if start > place:
+                yield self._text(document[place:start])
+            place = start
+            if start == len(document):
+                break
+            skipped = self._other_markup(start)
+            if skipped is not None:
+                place, text = skipped
+                if text:
+                    yield text
+            elif document.startswith("</", start):
+                place = yield from self._end_tag(start)
+            else:
+                place = yield from self._start_tag(start)
+        while self._open:
+            yield self._close(len(document), cut=True)
+
+    def _other_markup(self, start: int) -> tuple[int, str] | None:
+        """Where a comment, section, instruction or declaration ends, and its text; None if it is a tag."""
+        document = self._document
+        for opening, closing in (("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")):
+            if document.startswith(opening, start):
+                begin = start + len(opening)
+                end = document.find(closing, begin)
+                after = len(document) if end < 0 else end + len(closing)
+                return after, document[begin : end if end >= 0 else None] if opening == "<![CDATA[" else ""
+        if document.startswith("<!", start):
+            return self._declaration(start), ""
+        return None
+
+    def _declaration(self, start: int) -> int:
+        if self._has_doctype or _DOCTYPE.match(self._document, start) is None:
+            end = self._document.find(">", start)
+            return len(self._document) if end < 0 else end + 1
+        self._has_doctype = True
+        depth = 0
+        for token in _SUBSET_TOKEN.finditer(self._document, start):
+            depth += {"[": 1, "]": -1}.get(token[0], 0)
+            if token[0] == ">" and depth == 0:
+                self._declare(self._document[start : token.end()])
+                return token.end()
+        return start + len("<!DOCTYPE")
+
+    def _declare(self, subset: str) -> None:
+        for found in _ENTITY.finditer(subset):
+            value = found[2] or found[3] or ""
+            if len(self._entities) < MAX_ENTITIES and len(value) <= MAX_ENTITY_LENGTH and not set(value) & set("&<%"):
+                self._entities.setdefault(found[1], value)
+
+    def _start_tag(self, start: int) -> Generator[Token, None, int]:
+        document = self._document
+        name = _NAME.match(document, start + 1)
+        if name is None:
+            yield "<"
+            return start + 1
+        attributes: dict[str, str] = {}
+        place = name.end()
+        while (end := _TAG_END.match(document, place)) is None:
+            one = _ATTRIBUTE.match(document, place)
+            if one is None:
+                break
+            place = one.end()
+            if len(attributes) < MAX_ATTRIBUTES:
+                attributes.setdefault(one[1], self._text(_LINE_ENDS.sub(" ", one[2] or one[3] or one[4] or "")))
+        if end is not None:
+            place = end.end()
+        elif (following := _MARKUP.search(document, place)) is None:
+            place = len(document)  # the document ends within it
+        elif following[0] == ">":
+            place = following.end()  # what is no attribute is passed over
+        elif place == name.end():
+            yield "<"
+            return start + 1
+        yield self._opened(name[0], attributes, place)
+        if (end is not None and end[1]) or len(self._open) > MAX_DEPTH:
+            yield self._close(place, cut=False)
+        return place
+
+    def _opened(self, written: str, attributes: dict[str, str], begin: int) -> Element:
+        scope = self._scopes[-1]
+        declared = {
+            name.partition(":")[2]: family_of(uri)
+            for name, uri in attributes.items()
+            if name == "xmlns" or name.startswith("xmlns:")
+        }
+        if declared:
+            scope = scope | declared
+        self._scopes.append(scope)
+        prefix, colon, name = written.rpartition(":")
+        family = scope.get(prefix, "" if not colon else f"{prefix.lower()}:")
+        element = Element(
+            family, name.lower(), {key.lower(): value for key, value in attributes.items()}, begin, written.lower()
+        )
+        self._open.append(element)
+        self._open_names[element.written] += 1
+        return element
+
+    def _end_tag(self, start: int) -> Generator[Token, None, int]:
+        document = self._document
+        name = _NAME.match(document, start + 2)
+        if name is None:
+            yield "<"
+            return start + 1
+        following = document.find("<", name.end())
+        end = document.find(">", name.end(), following if following >= 0 else None)
+        written = name[0].lower()
+        if self._open_names[written]:
+            while self._open[-1].written != written:
+                yield self._close(start, cut=False)
+            yield self._close(start, cut=False)
+        return end + 1 if end >= 0 else name.end()
+
+    def _close(self, place: int, *, cut: bool) -> End:
+        self._open_names[self._open.pop().written] -= 1
+        self._scopes.pop()
+        return End(place, cut)
+
+    def _text(self, text: str) -> str:
+        return _REFERENCE.sub(self._referred, text) if "&" in text else text
+
+    def _referred(self, found: re.Match[str]) -> str:
+        if found[1]:
+            return character(found[1])
+        declared = self._entities.get(found[2])
+        if declared is None:
+            return html5.get(f"{found[2]};", found[0])
+        self._unfolded += len(declared)
+        return declared if self._unfolded <= MAX_UNFOLDED else found[0]
+
+
+def family_of(address: str) -> str:
+    """The family of a namespace: one of `FAMILIES`, a namespace of its own for any other."""
+    bare = address.strip().lower().removeprefix("https://").removeprefix("http://").rstrip("/")
+    return FAMILIES.get(bare, FAMILIES.get(bare + "#", f"{bare}:" if bare else ""))
+
+
+def character(reference: str) -> str:
+    """What a character reference stands for (`65`, `x41`): U+FFFD for what is no character."""
+    digits, base = (reference[1:], 16) if reference[0] in "xX" else (reference, 10)
+    number = int(digits, base) if len(digits.lstrip("0")) < 8 else 0x110000
+    if 0x80 <= number < 0xA0:  # as browsers do: nobody means the control characters that stand there
+        return bytes((number,)).decode("cp1252", "replace")
+    if number > 0x10FFFF or 0xD800 <= number < 0xE000 or number == 0:
+        return "\ufffd"
+    return chr(number).translate(_CONTROLS)

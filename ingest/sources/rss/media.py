@@ -1,0 +1,131 @@
+"""Which pictures and films an entry shows, and what its feed says of them (Media RSS, enclosures). Pure.
+
+Of a `media:group`, and of several sizes at one address, the largest picture counts. A `media:thumbnail` is a picture
+where there is no other in the same group or entry. What is said of a group or an entry is said of each of its pictures.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+from ingest.sources.rss.document import Attachment
+
+MAX_ATTACHMENTS = 16
+MAX_CONTENTS = 200
+MAX_SIDE = 100_000
+_SIDE = re.compile(r"([0-9]{1,6})(?:\.[0-9]{1,6})?(?:px)?")
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
+_FILMS = (".mp4", ".webm", ".mov", ".m4v")
+
+
+@dataclass(slots=True)
+class Shown:
+    """What an entry, a group of it, or one `media:content` shows, and what is said of that."""
+
+    attributes: dict[str, str] = field(default_factory=dict)
+    description: str = ""
+    title: str = ""
+    text: str = ""
+    thumbnails: list[dict[str, str]] = field(default_factory=list)
+    contents: list["Shown"] = field(default_factory=list)
+    groups: list["Shown"] = field(default_factory=list)
+
+
+def attachments_of(entry: Shown, enclosures: list[dict[str, str]]) -> list[Attachment]:
+    """The entry's pictures and films, those of Media RSS first."""
+    found: list[Attachment] = []
+    for group in entry.groups:
+        found += _of_group(group, entry)
+    for content in entry.contents:
+        found += _of_content(content, entry)
+    found += [Attachment(url=one.get("url") or one.get("href", ""), type=one.get("type", "")) for one in enclosures]
+    if not any(kind_of(one) == "photo" for one in found):
+        found += _thumbnails(entry, entry)
+    return _largest_of_each(found[:MAX_CONTENTS])[:MAX_ATTACHMENTS]
+
+
+def kind_of(attachment: Attachment) -> str | None:
+    """`photo`, `video`, or None for what is neither, by what the feed says, else by its address."""
+    said = (attachment.medium or attachment.type.partition("/")[0]).strip().lower()
+    if said in ("image", "video"):
+        return "photo" if said == "image" else "video"
+    if said in ("audio", "text", "document", "executable"):
+        return None
+    try:
+        path = urlsplit(attachment.url).path.lower()
+    except ValueError:
+        return None
+    if path.endswith(_PICTURES):
+        return "photo"
+    if path.endswith(_FILMS):
+        return "video"
+    # Whoever gives both sides and no more speaks of a picture.
+    return "photo" if not said and side(attachment.width) and side(attachment.height) else None
+
+
+def side(said: str) -> int | None:
+    """Pixels, as feeds say them; None of what is no number or none that a picture has."""
+    found = _SIDE.fullmatch(said.strip())
+    return int(found[1]) if found and 0 < int(found[1]) <= MAX_SIDE else None
+
+
+def _of_group(group: Shown, entry: Shown) -> list[Attachment]:
+    shown = [_attachment(content.attributes, _said(content, group, entry)) for content in group.contents]
+    photos = [one for one in shown if kind_of(one) == "photo"]
+    films = [one for one in shown if kind_of(one) == "video"]
+    thumbnails = [] if photos else _thumbnails(group, entry)
+    return [*sorted(photos, key=_area)[-1:], *films[:1], *thumbnails]
+
+
+def _of_content(content: Shown, entry: Shown) -> list[Attachment]:
+    shown = _attachment(content.attributes, _said(content, entry))
+    return [shown, *([] if kind_of(shown) == "photo" else _thumbnails(content, entry))]
+
+
+def _thumbnails(shown: Shown, entry: Shown) -> list[Attachment]:
+    found = [
+        replace(_attachment(one, _said(shown, entry)), medium="image") for one in shown.thumbnails if one.get("url")
+    ]
+    return sorted(found, key=_area)[-1:]
+
+
+def _said(*shown: Shown) -> str:
+    """What is said of the nearest: a description rather than a title."""
+    return next(filter(None, (*(one.description for one in shown), *(one.title for one in shown))), "")
+
+
+def _attachment(attributes: dict[str, str], alt: str) -> Attachment:
+    get = attributes.get
+    return Attachment(
+        url=get("url", "").strip(),
+        type=get("type", ""),
+        medium=get("medium", ""),
+        alt=alt,
+        width=get("width", ""),
+        height=get("height", ""),
+    )
+
+
+def _area(attachment: Attachment) -> int:
+    return (side(attachment.width) or 0) * (side(attachment.height) or side(attachment.width) or 0)
+
+
+def _largest_of_each(found: list[Attachment]) -> list[Attachment]:
+    """Each address once; pictures that differ in their sides and what follows the `?` are one in several sizes."""
+    kept: dict[str, Attachment] = {}
+    for attachment in found:
+        key = next((url for url, known in kept.items() if _is_same(attachment, known)), None)
+        if key is None:
+            kept[attachment.url or f"\0{len(kept)}"] = attachment
+            continue
+        known = kept[key]
+        larger = max(known, attachment, key=_area)
+        kept[key] = replace(larger, alt=known.alt or attachment.alt)
+    return list(kept.values())
+
+
+def _is_same(one: Attachment, other: Attachment) -> bool:
+    if one.url == other.url:
+        return bool(one.url) or one.alt == other.alt
+    sizes = {side(one.width), side(other.width)}
+    return len(sizes) == 2 and None not in sizes and one.url.partition("?")[0] == other.url.partition("?")[0]

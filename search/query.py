@@ -11,10 +11,13 @@
     has:photo                  photo, video, label, hashtag, entity, link, reply
     label:"fishing boat"       photos show this, says the image model; degraded:photo   some could not be had
     since:2026-03-01 until:2026-03-02T12:00     UTC; until excludes its moment
-    -word  -type:PER           posts without
+    -word  NOT word  -type:PER           posts without
     merkel OR macron           either; binds closer than the space between words
+    merkel AND macron          the same as the space; not beside OR, where it would leave open what belongs together
 
-Words are compared as `tagstream.analysis` folds them. What cannot be read raises `MalformedQuery`, which says where.
+Signs of other query languages (parentheses, a star within a word) are refused and not searched, but for those in
+quotation marks (`query_signs.py`). Words are compared as `tagstream.analysis` folds them. What cannot be read raises
+`MalformedQuery`, which says where.
 """
 
 import difflib
@@ -24,6 +27,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal, cast
 
+from search.author_names import author_name
+from search.query_signs import OPERATORS, Operator, unknown_sign
 from tagstream.analysis import Phrase, phrase, tag
 from tagstream.errors import BadSettings
 from tagstream.keys import fold_key
@@ -90,16 +95,23 @@ class ParsedQuery:
 _ENTITY_FIELDS: dict[str, EntityType | None] = {
     "entity": None,
     "person": "PER",
+    "per": "PER",
     "place": "LOC",
+    "location": "LOC",
+    "loc": "LOC",
     "organisation": "ORG",
     "organization": "ORG",
+    "org": "ORG",
     "other": "MISC",
+    "misc": "MISC",
 }
+# What other query languages call our fields.
+_OTHER_NAMES = {"from": "author", "by": "author", "user": "author", "tag": "hashtag", "filter": "has", "name": "entity"}
 _TIME_FIELDS = ("since", "until")
 _FIELDS = (*_ENTITY_FIELDS, "type", "hashtag", "source", "author", "lang", "has", "label", "degraded", *_TIME_FIELDS)
 
 _TOKEN = re.compile(
-    r"""(?P<minus>-)?(?:(?P<field>[A-Za-z]+):(?!//))?(?:"(?P<quoted>[^"]*)(?P<closed>"?)(?P<star>\*)?|(?P<bare>[^\s"]+))""",
+    r"""(?P<minus>-)?(?:(?P<field>[A-Za-z_]+):(?!//))?(?:"(?P<quoted>[^"]*)(?P<closed>"?)(?P<star>\*)?|(?P<bare>[^\s"]+))""",
     re.VERBOSE,
 )
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»＂", '"'))
@@ -116,26 +128,35 @@ def parse(text: str) -> ParsedQuery:
         raise MalformedQuery(f"The query has {len(text)} characters; at most {MAX_QUERY_LENGTH} are read. Shorten it.")
     builder = _Builder()
     for token in _TOKEN.finditer(text):
-        builder.add(token)
+        try:
+            builder.add(token)
+        except MalformedQuery as malformed:
+            raise MalformedQuery(f"{malformed} (At character {token.start() + 1} of the query.)") from None
     return builder.finish(text)
 
 
 class _Builder:
-    """Collects clauses token by token; knows whether an OR waits for its right side."""
+    """Collects clauses token by token; knows which operator waits for its right side."""
 
     def __init__(self) -> None:
         self.clauses: list[Clause] = []
         self.times: dict[str, datetime] = {}
-        self.either = False
+        self.waiting: Operator | None = None
+        self.negated = False
+        self.joined: set[Operator] = set()
 
     def add(self, token: re.Match[str]) -> None:
-        if token["bare"] == "OR" and not token["minus"] and not token["field"]:
-            if self.either or not self.clauses or isinstance(self.clauses[-1], Without):
-                raise MalformedQuery(
-                    'OR must stand between two things to look for; to search the word, quote it: "or".'
-                )
-            self.either = True
+        plain = token["bare"] is not None and not token["field"] and not token["minus"]
+        operator = OPERATORS.get(token["bare"]) if plain else None
+        if operator is not None:
+            self._add_operator(operator, token["bare"])
             return
+        if token["bare"] is not None:
+            problem = unknown_sign(token["bare"], negated=bool(token["minus"]), field=token["field"] or "")
+        else:
+            problem = "A star goes with words, not with a field." if token["star"] and token["field"] else None
+        if problem is not None:
+            raise MalformedQuery(problem)
         field, value = _field_and_value(token)
         if field in _TIME_FIELDS:
             self._add_time(token, field, value)
@@ -143,16 +164,39 @@ class _Builder:
         leaf = _leaf(field, value, exact=token["quoted"] is not None, star=bool(token["star"]))
         if leaf is None:  # punctuation only: nothing an index could hold
             return
-        if token["minus"]:
-            self._add_clause(Without(leaf))
-        else:
-            self._add_clause(leaf)
+        self._add_clause(self._negated(leaf, minus=bool(token["minus"])))
         if len(self.clauses) > MAX_CLAUSES:
             raise MalformedQuery(f"The query has more than {MAX_CLAUSES} parts. Shorten it.")
 
+    def _add_operator(self, operator: Operator, written: str) -> None:
+        quoted = f'to search the word, quote it: "{written.lower()}".'
+        if operator is Operator.NOT:
+            if self.negated or self.waiting is Operator.OR:
+                raise MalformedQuery(f"{written} cannot stand after {'OR' if self.waiting else 'NOT'}; {quoted}")
+            self.negated = True
+            return
+        nothing_before = not self.clauses and not (self.times and operator is Operator.AND)
+        after_without = operator is Operator.OR and self.clauses and isinstance(self.clauses[-1], Without)
+        if self.waiting or self.negated or nothing_before or after_without:
+            raise MalformedQuery(f"{written} must stand between two things to look for; {quoted}")
+        self.waiting = operator
+        self.joined.add(operator)
+        if {Operator.AND, Operator.OR} <= self.joined:
+            raise MalformedQuery(
+                "AND beside OR leaves open what belongs together. OR binds closer than a space here: write "
+                "`a b OR c` for a and (b or c)."
+            )
+
+    def _negated(self, leaf: Leaf, *, minus: bool) -> Leaf | Without:
+        if minus and self.negated:
+            raise MalformedQuery("NOT and - say the same: write one of them.")
+        negated, self.negated = minus or self.negated, False
+        return Without(leaf) if negated else leaf
+
     def finish(self, text: str) -> ParsedQuery:
-        if self.either:
-            raise MalformedQuery("Nothing follows the last OR.")
+        if self.waiting or self.negated:
+            last = Operator.NOT if self.negated else self.waiting
+            raise MalformedQuery(f"Nothing follows the last {last.name if last else ''}.")
         if text.strip() and not self.clauses and not self.times:
             raise MalformedQuery(f"There is no word to look for in {text.strip()[:80]!r}.")
         since, until = self.times.get("since"), self.times.get("until")
@@ -161,17 +205,18 @@ class _Builder:
         return ParsedQuery(tuple(self.clauses), since, until)
 
     def _add_time(self, token: re.Match[str], field: str, value: str) -> None:
-        if token["minus"] or self.either:
+        if token["minus"] or self.negated or self.waiting is Operator.OR:
             raise MalformedQuery(f"{field}: can be neither negated nor part of an OR.")
+        self.waiting = None
         if field in self.times:
             raise MalformedQuery(f"{field}: is given twice.")
         self.times[field] = _moment(field, value)
 
     def _add_clause(self, clause: Leaf | Without) -> None:
-        if not self.either:
+        waiting, self.waiting = self.waiting, None
+        if waiting is not Operator.OR:
             self.clauses.append(clause)
             return
-        self.either = False
         left = self.clauses.pop()
         if isinstance(clause, Without) or isinstance(left, Without):
             raise MalformedQuery("A part with - cannot stand beside OR.")
@@ -188,10 +233,13 @@ def _field_and_value(token: re.Match[str]) -> tuple[str, str]:
         raise MalformedQuery(f'The quotation mark before {token["quoted"][:40]!r} is never closed. Add a second ".')
     value: str = token["quoted"] if token["quoted"] is not None else token["bare"]
     if field and field not in _FIELDS:
-        near = difflib.get_close_matches(field, _FIELDS, n=1)
+        known_as = _OTHER_NAMES.get(field)
+        near = [known_as] if known_as else difflib.get_close_matches(field, _FIELDS, n=1)
         advice = f"Did you mean {near[0]}:? " if near else ""
         known = ", ".join(f"{name}:" for name in _FIELDS)
-        raise MalformedQuery(f"There is no field {field}:. {advice}Fields are {known}; quote the words to search them.")
+        raise MalformedQuery(
+            f"There is no field {field[:40]}:. {advice}Fields are {known}; quote the words to search them."
+        )
     return field, value
 
 
@@ -207,13 +255,15 @@ def _words(value: str, *, exact: bool, star: bool) -> Leaf | None:
     if not exact and value.startswith("#"):
         return Field("hashtag", tag(value)) if tag(value) else None
     if not exact and value.removesuffix(":").lower() in _FIELDS and value.endswith(":"):
-        raise MalformedQuery(f"Nothing follows {value!r}. Write the value right after the colon, without a space.")
+        raise MalformedQuery(f"Nothing follows {value[:40]!r}. Write the value right after the colon, without a space.")
     star = star or (not exact and value.endswith("*"))
     found = phrase(value)
     if not found.terms:
         return None
     if star and not found.prefix and len(found.terms[-1]) < MIN_PREFIX_LENGTH:
-        raise MalformedQuery(f"{value!r} is too short; write at least {MIN_PREFIX_LENGTH} characters before the star.")
+        raise MalformedQuery(
+            f"{value[:40]!r} is too short; write at least {MIN_PREFIX_LENGTH} characters before the star."
+        )
     return Phrase(found.terms, prefix=found.prefix or star)
 
 
@@ -223,20 +273,15 @@ def _filled(field: str, value: str) -> str:
     return value
 
 
-def author_handle(value: str) -> str:
-    """A handle, or an author's id, as it is compared: case folded, without the @ in front."""
-    return value.strip().removeprefix("@").casefold()
-
-
 def _type(value: str) -> str:
     if value.upper() not in ENTITY_TYPES:
-        raise MalformedQuery(f"type:{value} is not one of {', '.join(ENTITY_TYPES)}.")
+        raise MalformedQuery(f"type:{value[:40]} is not one of {', '.join(ENTITY_TYPES)}.")
     return value.upper()
 
 
 def _feature(value: str) -> str:
     if value.lower() not in FEATURES:
-        raise MalformedQuery(f"has:{value} is not one of {', '.join(FEATURES)}.")
+        raise MalformedQuery(f"has:{value[:40]} is not one of {', '.join(FEATURES)}.")
     return value.lower()
 
 
@@ -252,7 +297,7 @@ _VALUES: dict[str, Callable[[str], str]] = {
     "type": _type,
     "has": _feature,
     "hashtag": tag,
-    "author": author_handle,
+    "author": author_name,
     "source": _lower,
     "lang": _language,
     "label": fold_key,
@@ -270,5 +315,5 @@ def _moment(field: str, value: str) -> datetime:
         moment = datetime.fromisoformat(value)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        message = f"{field}:{value} is not a date. Write 2026-03-01 or 2026-03-01T14:30."
+        message = f"{field}:{value[:40]} is not a date. Write 2026-03-01 or 2026-03-01T14:30."
         raise MalformedQuery(message) from None

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
 
-from search.query import AnyOf, Clause, Field, Leaf, Named, ParsedQuery, Without, author_handle
+from search.author_names import author_names
+from search.query import AnyOf, Clause, Field, Leaf, Named, ParsedQuery, Without
 from tagstream.analysis import Phrase, post_terms, tag
 from tagstream.keys import fold_key
 from tagstream.languages import UNDETERMINED, spellings_found
@@ -59,12 +60,10 @@ def _marks(post: TaggedPost) -> Iterator[str]:
     network, colon, _ = source.partition(":")
     if colon:
         yield mark("source", network)
-    if post.author is not None:
-        yield mark("author", author_handle(post.author.id))
-        if post.author.handle:
-            yield mark("author", author_handle(post.author.handle))
-    for spelling in spellings_found(post.lang or UNDETERMINED):
-        yield mark("lang", spelling)
+    for name in author_names(post):
+        yield mark("author", name)
+    for lang in post.langs or (UNDETERMINED,):
+        yield from (mark("lang", spelling) for spelling in spellings_found(lang))
     for entity in post.entities[:MAX_ENTITY_MARKS]:
         yield mark(entity.type, entity.key)
         yield mark("type", entity.type)
@@ -86,7 +85,7 @@ def _features(post: TaggedPost) -> Iterator[str]:
         yield "reply"
     if post.image_labels:
         yield "label"
-    if "://" in post.text:
+    if post.links or "://" in post.text:
         yield "link"
     for media in post.media:
         yield "photo" if media.kind == "photo" else "video"

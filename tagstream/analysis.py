@@ -195,6 +195,8 @@ def post_terms(post: TaggedPost) -> list[str]:
 def _descriptions(post: TaggedPost) -> Iterable[str]:
     yield from (media.alt for media in post.media if media.alt)
     yield from post.image_labels
+    for link in post.links:
+        yield from (_without_links(link.url), link.title, link.description)
 
 
 def _readable(text: str, hashtags: Sequence[SegmentedHashtag]) -> str:

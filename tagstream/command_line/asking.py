@@ -9,6 +9,8 @@ from typing import Literal
 import click
 
 from search.index import EntityIndex, Query, Trend
+from search.query import parse
+from search.query_advice import advice
 from tagstream.command_line.common import TagstreamCommand, current_settings, index_option, json_option, opened_index
 from tagstream.command_line.output import console, note, trend_document, write_lines
 from tagstream.command_line.tables import posts_table, trends_table
@@ -78,8 +80,8 @@ def search(
     entity:"Angela Merkel"    posts that name exactly this
     person: place: organisation: other:     the same, of one type
     type:PER  hashtag:NewYork  author:bbc  lang:en  has:photo
-    merkel OR macron          either
-    -word                     without (after a --, as in: search -- merkel -berlin)
+    merkel OR macron          either; binds closer than the space between words
+    NOT word  -word           without (a hyphen after a --, as in: search -- merkel -berlin)
     """
     settings = current_settings(index=index_spec)
     question = Query(" ".join(query), since, until, source, order, size, after)
@@ -105,6 +107,8 @@ async def _show_pages(index: EntityIndex, question: Query, *, all_pages: bool, a
             break
         question = replace(question, after=page.next)
     note(f"{shown:,} of {page.total:,} posts" + (f"; more with --after {page.next}" if page.next else ""))
+    if not page.total and (hint := advice(parse(question.text))):
+        note(hint)
 
 
 @click.command(cls=TagstreamCommand)

@@ -11,7 +11,7 @@ from contract_posts import START, entity, found, stored, tagged, write
 from search.index import EntityIndex, Query
 from search.query import MalformedQuery
 from tagstream.errors import BadSettings
-from tagstream.posts import Deletion, Media, SegmentedHashtag
+from tagstream.posts import Deletion, Link, Media, SegmentedHashtag
 
 HOSTILE = [
     '"', '""', '"""', "'", "';DROP TABLE documents;--", "* ", "*", "a* b*", "**", "(", "((", ")", "a AND", "AND", "OR",
@@ -152,6 +152,46 @@ class ReadingContract:
         assert await found(index, "has:label") == await found(index, "-degraded:image_model") == ["boat"]
         assert await found(index, "degraded:image_model") == ["blind"]
         assert await found(index, "label:boat") == await found(index, "degraded:photo") == []
+
+    async def test_8o_operators_and_signs(self, index: EntityIndex) -> None:
+        await write(index, tagged("a", "red green", minute=1), tagged("b", "red", minute=2), tagged("c", "blue"))
+        assert await found(index, "red AND green") == await found(index, "green && red") == ["a"]
+        assert await found(index, "red NOT green") == await found(index, "red AND NOT green") == ["b"]
+        assert await found(index, "NOT red") == await found(index, "blue || yellow") == ["c"]
+        for text in ("(", "(red)", "re*d", "*ed", "red AND blue OR green", "person:re*", "red --json", "fooo:red"):
+            with pytest.raises(MalformedQuery, match="character"):
+                await index.search(Query(text))
+
+    async def test_8p_an_author_in_every_form(self, index: EntityIndex) -> None:
+        server = "mastodon:social.example"
+        await write(
+            index,
+            tagged("local", source=server, author="17", handle="Bo", minute=2),
+            tagged("remote", source=server, author="18", handle="bo@other.example", minute=1),
+            tagged("sky", source="bluesky", author="did:plc:x", handle="bo.example"),
+        )
+        for form in ("@bo@social.example", "Bo@Social.Example", "https://social.example/@bo", "@bo", "bo", "17"):
+            assert await found(index, f"author:{form}") == ["local"], form
+        for form in ("@bo@other.example", "https://other.example/users/bo", "18"):
+            assert await found(index, f"author:{form}") == ["remote"], form
+        for form in ("@bo.example", "https://bsky.app/profile/bo.example", "did:plc:x"):
+            assert await found(index, f"author:{form}") == ["sky"], form
+
+    async def test_8q_every_language_of_a_post(self, index: EntityIndex) -> None:
+        both = tagged("both", minute=1).model_copy(update={"lang": "pt-BR", "langs": ("pt-BR", "en-US")})
+        await write(index, both, tagged("one", lang="en"))
+        assert await found(index, "lang:en") == await found(index, "lang:English") == ["both", "one"]
+        assert await found(index, "lang:pt") == await found(index, "lang:en-US") == ["both"]
+
+    async def test_8r_links_and_listed_hashtags(self, index: EntityIndex) -> None:
+        link = Link(url="https://news.example/fjord?x=1", title="Ferry sinks", description="All were saved")
+        listed = SegmentedHashtag(text="NorthSea", words=("North", "Sea"))
+        post = tagged("a", "look", hashtags=[listed]).model_copy(update={"links": (link,)})
+        await write(index, post, tagged("b", "look"))
+        for text in ("has:link", "ferry", '"all were saved"', "news.example", "fjord", "#northsea", '"north sea"'):
+            assert await found(index, text) == ["a"], text
+        assert await found(index, '"sinks all"') == await found(index, '"look ferry"') == []
+        assert await index.get("jsonl:a") == post
 
     async def test_9a_pages_neither_skip_nor_repeat_while_posts_arrive(self, index: EntityIndex) -> None:
         await write(index, *(tagged(str(number), "word", minute=number // 3) for number in range(50)))

@@ -1,0 +1,72 @@
+"""The signs of a query: the operators that it has, and those of other query languages, which are refused with a hint.
+
+Whoever types one means something by it; to look for its letters instead would answer another question, mostly with
+nothing. What stands in quotation marks never comes here.
+"""
+
+import re
+from enum import Enum
+
+
+class Operator(Enum):
+    """What joins two parts, or negates one."""
+
+    AND = "and"
+    OR = "or"
+    NOT = "not"
+
+
+OPERATORS = {"AND": Operator.AND, "&&": Operator.AND, "OR": Operator.OR, "||": Operator.OR, "NOT": Operator.NOT}
+
+_LETTER = re.compile(r"\w")
+_PARENTHESIS = re.compile(r"[()]")
+_DISTANCE = re.compile(r"\A(NEAR|ONEAR|WITHIN)(/[0-9]+)?\Z")
+_OPTION = re.compile(r"\A-+[A-Za-z]")
+_QUESTION_MARK_WITHIN = re.compile(r"\w\?\w")
+_WEIGHT = re.compile(r"(\A|\w)[~^][0-9.]*\Z")
+_EXPRESSION = re.compile(r"\A/.+/\Z")
+_QUOTE = "To look for the characters themselves, put them in quotation marks."
+
+
+def unknown_sign(word: str, *, negated: bool, field: str) -> str | None:
+    """What to say of a word without quotation marks that holds a sign of another language, None of any other.
+
+    `negated`: a hyphen stands before it; `field` is its field, if it has one.
+    """
+    shown, link = word[:60], "://" in word
+    if negated and _OPTION.match(word):
+        return (
+            f"-{shown} looks like an option of the command: options stand before the query, and before `--`. "
+            "To leave out a word write one hyphen."
+        )
+    if _PARENTHESIS.search(word) and not link and (_LETTER.search(word) or not word.strip("()")):
+        return (
+            f"{shown!r}: there are no parentheses. OR binds closer than a space: `a b OR c` is a and (b or c). {_QUOTE}"
+        )
+    if not word.strip("*"):
+        return "A star stands at the end of a word, such as merk*; alone it stands for nothing."
+    if "*" in word.rstrip("*") and not link and _LETTER.search(word):
+        return f"{shown!r}: a star can only stand at the end of a word, such as merk*. {_QUOTE}"
+    if word.endswith("*") and (field or word.startswith("#")):
+        return f"{shown!r}: a star goes with words, not with a field or a hashtag."
+    return None if field or link else _of_other_languages(word, shown)
+
+
+def _of_other_languages(word: str, shown: str) -> str | None:
+    if _DISTANCE.match(word):
+        return (
+            f'{shown} is not understood: words side by side are written "angela merkel". To search the word, quote it.'
+        )
+    if word == "XOR":
+        return 'XOR is not understood. To search the word, quote it: "xor".'
+    if word in ("|", "!"):
+        return f"{shown!r} alone is not understood: write OR for either, and - or NOT for without."
+    if word.startswith("!") and _LETTER.match(word[1:]):
+        return f"{shown!r}: to leave out a word write -{shown[1:]} or NOT {shown[1:]}. {_QUOTE}"
+    if _QUESTION_MARK_WITHIN.search(word):
+        return f"{shown!r}: a question mark stands for no letter. {_QUOTE}"
+    if _WEIGHT.search(word):
+        return f"{shown!r}: words have neither weights nor distances here. {_QUOTE}"
+    if _EXPRESSION.match(word) and _LETTER.search(word):
+        return f"{shown!r}: regular expressions are not understood. {_QUOTE}"
+    return None

@@ -4,10 +4,20 @@ Written for every version in the model's folder together, because Triton has one
 hashes of each version are parameters, by which a client knows that it and the server have the same export.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from workers.encoding import BUCKET, FEATURES, MAX_LENGTH
-from workers.repository import GPU_MODEL, HASH_PARAMETER, MODEL, MODEL_HASH_PARAMETER, model_hash, network_hash
+from workers.repository import (
+    GPU_MODEL,
+    GPU_MODEL_HASH_PARAMETER,
+    HASH_PARAMETER,
+    MODEL,
+    MODEL_HASH_PARAMETER,
+    gpu_network_hash,
+    model_hash,
+    network_hash,
+)
 
 # Rows of one inference. Clients send whole batches, so this bounds the memory of an inference and little else.
 MAX_ROWS = 64
@@ -47,15 +57,19 @@ dynamic_batching {{
 def configuration(model: Path) -> str:
     """The text of `config.pbtxt` for the versions in the folder `model`."""
     versions = sorted(int(path.name) for path in model.iterdir() if path.name.isdigit())
-    hashes = {
-        f"{parameter}_{version}": digest(model / str(version))
+    digests = {HASH_PARAMETER: model_hash, MODEL_HASH_PARAMETER: network_hash}
+    return _HEAD + "\n".join([*_gpu_files(), *_warm_ups(), *hash_parameters(model, versions, digests), ""])
+
+
+def hash_parameters(model: Path, versions: Sequence[int], digests: Mapping[str, Callable[[Path], str]]) -> list[str]:
+    """The parameters that declare the hashes of each version, that of its network for GPUs where it has one."""
+    every = {**digests, GPU_MODEL_HASH_PARAMETER: gpu_network_hash}
+    return [
+        f'parameters {{ key: "{parameter}_{version}" value {{ string_value: "{found}" }} }}'
         for version in versions
-        for parameter, digest in ((HASH_PARAMETER, model_hash), (MODEL_HASH_PARAMETER, network_hash))
-    }
-    parameters = (
-        f'parameters {{ key: "{key}" value {{ string_value: "{digest}" }} }}' for key, digest in hashes.items()
-    )
-    return _HEAD + "\n".join([*_gpu_files(), *_warm_ups(), *parameters, ""])
+        for parameter, digest in every.items()
+        if (found := digest(model / str(version))) is not None
+    ]
 
 
 def _gpu_files() -> list[str]:

@@ -19,7 +19,15 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tagstream.errors import BadSettings, CorruptState
-from workers.repository import MODEL, MODEL_HASH_PARAMETER, Generation, declared_hashes, network_hash
+from workers.repository import (
+    MODEL,
+    MODEL_HASH_PARAMETER,
+    Generation,
+    another_export,
+    declared_hashes,
+    gpu_hash,
+    network_hash,
+)
 
 NAME = "image_encoder"
 LABELS = "labels.json"
@@ -68,6 +76,7 @@ class ImageVersion:
     folder: Path
     description: ImageDescription
     name: str = NAME
+    gpu_model_hash: str | None = None
 
 
 def labels_hash(folder: Path) -> str:
@@ -90,7 +99,9 @@ def open_image_version(repository: Path, version: int | None = None) -> ImageVer
     if chosen not in versions:
         raise BadSettings(f"{model}: no version {chosen}: there are {', '.join(map(str, versions))}")
     folder = model / str(chosen)
-    return ImageVersion(chosen, folder, _read_whole(model / "config.pbtxt", folder))
+    configuration = model / "config.pbtxt"
+    description = _read_whole(configuration, folder)
+    return ImageVersion(chosen, folder, description, gpu_model_hash=gpu_hash(configuration, folder))
 
 
 def read_description(folder: Path) -> ImageDescription:
@@ -118,8 +129,5 @@ def _read_whole(configuration: Path, folder: Path) -> ImageDescription:
     for name, parameter, found in parts:
         declared = declared_hashes(text, parameter).get(folder.name)
         if declared != found:
-            raise CorruptState(
-                f"{folder}: {name} has the hash {found}, but {configuration} declares {declared}: they are not of one "
-                "export; export the version again"
-            )
+            raise another_export(folder, f"{name} has", found, configuration, declared)
     return description

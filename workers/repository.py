@@ -9,7 +9,8 @@
                          tagger.json     labels, CRF, what the version was made from
                          model_card.md
 
-A vocabulary of one version with the weights of another gives plausible nonsense: the hashes make that `Fatal`.
+A vocabulary of one version with the weights of another gives plausible nonsense: the hashes make that `Fatal`. An
+image of a worker has no network for GPUs; where there is one it is checked, and Triton must have been given it.
 """
 
 import hashlib
@@ -30,6 +31,7 @@ VOCABULARY = "vocabulary.txt"
 DESCRIPTION = "tagger.json"
 HASH_PARAMETER = "tokenizer_sha256"
 MODEL_HASH_PARAMETER = "model_sha256"
+GPU_MODEL_HASH_PARAMETER = "gpu_model_sha256"
 
 _Nine = Annotated[list[float], Field(min_length=len(TAGS), max_length=len(TAGS))]
 
@@ -66,6 +68,7 @@ class ModelVersion:
     version: int
     folder: Path
     description: Description
+    gpu_model_hash: str | None = None
 
     @property
     def decoder(self) -> Decoder:
@@ -88,6 +91,39 @@ def network_hash(folder: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def gpu_network_hash(folder: Path) -> str | None:
+    """SHA-256 of the network that GPUs run; None where a folder has none."""
+    try:
+        with (folder / GPU_MODEL).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def gpu_hash(configuration: Path, folder: Path) -> str | None:
+    """The hash that is declared for the version's network for GPUs; None if none is.
+
+    Raises:
+        CorruptState: the network is there, and has another.
+    """
+    try:
+        declared = declared_hashes(configuration.read_text(encoding="utf-8"), GPU_MODEL_HASH_PARAMETER).get(folder.name)
+        found = gpu_network_hash(folder)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorruptState(f"{folder}: not a whole model version: {error}") from error
+    if found is not None and found != declared:
+        raise another_export(folder, f"{GPU_MODEL} has", found, configuration, declared)
+    return declared
+
+
+def another_export(folder: Path, what: str, found: str, configuration: Path, declared: str | None) -> CorruptState:
+    """The error of a file that does not belong to the others of its version."""
+    return CorruptState(
+        f"{folder}: {what} the hash {found}, but {configuration} declares {declared}: "
+        "they are not of one export; export the version again"
+    )
+
+
 def open_version(repository: Path, name: str = "mner", version: int | None = None) -> ModelVersion:
     """The named version of a model; the highest one there is when none is named.
 
@@ -103,7 +139,8 @@ def open_version(repository: Path, name: str = "mner", version: int | None = Non
     if chosen not in versions:
         raise BadSettings(f"{model}: no version {chosen}: there are {', '.join(map(str, versions))}")
     folder = model / str(chosen)
-    return ModelVersion(name, chosen, folder, _read_description(model / "config.pbtxt", folder))
+    configuration = model / "config.pbtxt"
+    return ModelVersion(name, chosen, folder, _read_description(configuration, folder), gpu_hash(configuration, folder))
 
 
 def _read_description(configuration: Path, folder: Path) -> Description:
@@ -119,10 +156,7 @@ def _read_description(configuration: Path, folder: Path) -> Description:
     for what, parameter, found in parts:
         declared = declared_hashes(text, parameter).get(folder.name)
         if declared != found:
-            raise CorruptState(
-                f"{folder}: {what} the hash {found}, but {configuration} declares {declared}: "
-                "they are not of one export; export the version again"
-            )
+            raise another_export(folder, what, found, configuration, declared)
     if tuple(description.labels) != TAGS:
         raise CorruptState(f"{folder / DESCRIPTION}: labels {description.labels} are not {list(TAGS)}")
     return description

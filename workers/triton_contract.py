@@ -15,7 +15,14 @@ from tagstream.errors import CorruptState
 from workers.decoder import TAGS
 from workers.encoding import BUCKET, FEATURES
 from workers.image_repository import LABELS_HASH_PARAMETER, REGIONS, ImageVersion, labels_hash
-from workers.repository import HASH_PARAMETER, MODEL_HASH_PARAMETER, ModelVersion, model_hash, network_hash
+from workers.repository import (
+    GPU_MODEL_HASH_PARAMETER,
+    HASH_PARAMETER,
+    MODEL_HASH_PARAMETER,
+    ModelVersion,
+    model_hash,
+    network_hash,
+)
 
 # Rows of each input, or of each output, under its name.
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -45,6 +52,12 @@ class ServedModel:
         return f"{self.name}@{self.version}"
 
 
+def _of_gpus(version: ModelVersion | ImageVersion) -> dict[str, str]:
+    """The hash of the network that a server with GPUs runs."""
+    found = version.gpu_model_hash
+    return {} if found is None else {f"{GPU_MODEL_HASH_PARAMETER}_{version.version}": found}
+
+
 def tagger_on_triton(version: ModelVersion) -> ServedModel:
     """The tagger: emissions of word pieces."""
     inputs: Shapes = {
@@ -55,6 +68,7 @@ def tagger_on_triton(version: ModelVersion) -> ServedModel:
     hashes = {
         f"{HASH_PARAMETER}_{version.version}": model_hash(version.folder),
         f"{MODEL_HASH_PARAMETER}_{version.version}": network_hash(version.folder),
+        **_of_gpus(version),
     }
     return ServedModel(
         version.name,
@@ -74,6 +88,7 @@ def image_encoder_on_triton(version: ImageVersion) -> ServedModel:
     hashes = {
         f"{LABELS_HASH_PARAMETER}_{version.version}": labels_hash(version.folder),
         f"{MODEL_HASH_PARAMETER}_{version.version}": network_hash(version.folder),
+        **_of_gpus(version),
     }
     return ServedModel(
         version.name,

@@ -87,4 +87,4 @@ def test_the_server_is_told_what_it_is_told_of_the_tagger(model):
     (pixels,) = parsed.input
     assert list(warm.inputs["pixels"].dims) == list(pixels.dims)
     assert warm.inputs["pixels"].data_type == pixels.data_type
-    assert len(parsed.parameters) == 4
+    assert len(parsed.parameters) == 6

@@ -7,7 +7,7 @@ has one configuration for all versions of a model, so they must be alike in thei
 from pathlib import Path
 
 from tagstream.errors import BadSettings
-from training.configuration import COMPUTE_CAPABILITIES, INSTANCES, MAX_QUEUED, QUEUE_SECONDS
+from training.configuration import COMPUTE_CAPABILITIES, INSTANCES, MAX_QUEUED, QUEUE_SECONDS, hash_parameters
 from workers.image_repository import (
     FIRST_GENERATION,
     LABELS_HASH_PARAMETER,
@@ -26,11 +26,8 @@ def configuration(model: Path) -> str:
     """The text of `config.pbtxt` for the versions in the folder `model`, of which there is one at least."""
     versions = sorted(int(path.name) for path in model.iterdir() if path.name.isdigit())
     gpu = [f'cc_model_filenames {{ key: "{capability}" value: "{GPU_MODEL}" }}' for capability in COMPUTE_CAPABILITIES]
-    hashes = [
-        f'parameters {{ key: "{parameter}_{version}" value {{ string_value: "{digest(model / str(version))}" }} }}'
-        for version in versions
-        for parameter, digest in ((LABELS_HASH_PARAMETER, labels_hash), (MODEL_HASH_PARAMETER, network_hash))
-    ]
+    digests = {LABELS_HASH_PARAMETER: labels_hash, MODEL_HASH_PARAMETER: network_hash}
+    hashes = hash_parameters(model, versions, digests)
     newest = read_description(model / str(versions[-1]))
     return _head(*_shapes(newest)) + "\n".join([*gpu, *hashes, ""])
 

@@ -10,6 +10,7 @@ committed offsets move, or there is nothing to commit, or something that it depe
 judgement; knows nothing of Faust or Kafka.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from tagstream.errors import BadSettings
+from workers.bounded_server import BoundedServer
 
 Partition = tuple[str, int]
 HIGHEST_PORT = 65535
@@ -89,7 +91,8 @@ def exposition(metrics: Iterable[Metric], process: str = "worker") -> str:
 class HealthPage:
     """Answers `/health/live`, `/health/ready` (200 or 503, with the reason) and `/metrics`.
 
-    `live` and `ready` answer None, or why not. `process` is the kind of process that it speaks of.
+    `live` and `ready` answer None, or why not. `process` is the kind of process that it speaks of. A client that is
+    slow, or sends nothing, holds up nobody (workers/bounded_server.py).
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class HealthPage:
             ]
         )
         self._runner = web.AppRunner(application, access_log=None)
+        self._server = BoundedServer(self._protocol)
 
     async def open(self, address: str) -> str:
         """Starts to answer at `HOST:PORT`; returns where, because port 0 takes a free one.
@@ -122,16 +126,21 @@ class HealthPage:
             raise BadSettings(f"{setting} = {address}: ports end at {HIGHEST_PORT}")
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
+            taken = await self._server.open(host.strip("[]"), int(port))
         except OSError as error:
             raise BadSettings(
                 f"{setting} = {address} cannot be had ({error.strerror or error}): name another "
                 f"address, or port 0 for a free one"
             ) from error
-        return f"http://{host}:{self._runner.addresses[0][1]}"
+        return f"http://{host}:{taken}"
 
     async def close(self) -> None:
+        self._server.close()
         await self._runner.cleanup()
+
+    def _protocol(self) -> asyncio.Protocol:
+        assert self._runner.server is not None  # since `setup`
+        return self._runner.server()
 
     async def _answer_live(self, _: web.Request) -> web.Response:
         return _answer(self._live())
@@ -140,8 +149,16 @@ class HealthPage:
         return _answer(self._ready())
 
     async def _answer_metrics(self, _: web.Request) -> web.Response:
-        return web.Response(text=exposition(self._metrics(), self._process), content_type="text/plain", charset="utf-8")
+        text = exposition(self._metrics(), self._process)
+        return _closing(web.Response(text=text, content_type="text/plain", charset="utf-8"))
 
 
 def _answer(problem: str | None) -> web.Response:
-    return web.json_response({"ok": problem is None, "reason": problem}, status=200 if problem is None else 503)
+    answer = {"ok": problem is None, "reason": problem}
+    return _closing(web.json_response(answer, status=200 if problem is None else 503))
+
+
+def _closing(response: web.Response) -> web.Response:
+    """The response, after which its connection ends: one that idles is in nobody's way."""
+    response.force_close()
+    return response

@@ -1,0 +1,101 @@
+"""A listening address of which no client can take more than its share: few connections, each for a short time.
+
+An HTTP library waits as long as a client takes to send a request, or to read the answer. For pages that answer at once
+and are asked by a probe now and then, whoever takes longer is broken or hostile. Knows nothing of HTTP.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+MAX_CONNECTIONS = 64
+LONGEST_SECONDS = 5.0
+
+
+class BoundedServer:
+    """Serves the protocol that `make` gives. A connection ends after `longest_seconds`, whatever it is at.
+
+    One more than `max_connections` ends the one that has been open longest: a new client is always heard.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], asyncio.Protocol],
+        *,
+        max_connections: int = MAX_CONNECTIONS,
+        longest_seconds: float = LONGEST_SECONDS,
+    ) -> None:
+        self._make = make
+        self._max_connections = max_connections
+        self._longest_seconds = longest_seconds
+        self._open: dict[_Connection, asyncio.TimerHandle] = {}  # in the order in which they came
+        self._server: asyncio.Server | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    async def open(self, host: str, port: int) -> int:
+        """Listens; returns the port, because 0 takes a free one.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self, self._make()), host, port)
+        found: int = self._server.sockets[0].getsockname()[1]
+        return found
+
+    def close(self) -> None:
+        """Listens no more and ends every connection."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._open):
+            connection.abort()
+
+    def opened(self, connection: "_Connection") -> None:
+        """Counts a connection in, and gives it its time."""
+        if len(self._open) >= self._max_connections:
+            next(iter(self._open)).abort()
+        timer = asyncio.get_running_loop().call_later(self._longest_seconds, connection.abort)
+        self._open[connection] = timer
+
+    def lost(self, connection: "_Connection") -> None:
+        """Counts a connection out."""
+        if (timer := self._open.pop(connection, None)) is not None:
+            timer.cancel()
+
+
+class _Connection(asyncio.Protocol):
+    """Passes all that happens on to the protocol that it stands before."""
+
+    def __init__(self, server: BoundedServer, inner: asyncio.Protocol) -> None:
+        self._server = server
+        self._inner = inner
+        self._transport: Any = None
+
+    def abort(self) -> None:
+        self._server.lost(self)
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._server.opened(self)
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.lost(self)
+        self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()

@@ -109,6 +109,9 @@ class ReadingContract:
         for query in ("lang:en", "lang:EN", "lang:English", "lang:eng"):
             assert sorted(await found(index, query)) == ["en", "en-US"]
         assert await found(index, "lang:en_us") == ["en-US"]
+        both = tagged("both").model_copy(update={"lang": "pt-BR", "langs": ("pt-BR", "fr")})
+        await write(index, both)
+        assert await found(index, "lang:fr") == await found(index, "lang:pt") == ["both"]
         assert await found(index, "lang:zh") == await found(index, "lang:zh-Hant") == ["zh-Hant-TW"]
         assert await found(index, "lang:und") == ["none"]
         assert await found(index, "lang:zh-Hans") == []

@@ -102,6 +102,7 @@ def test_a_whole_post() -> None:
         revision=REV_US,
         text="Bonjour de Zürich 👋 #Café with @ada.example.org",
         lang="fr",
+        langs=("fr", "de"),
         url=f"https://bsky.app/profile/{DID}/post/3l3qo2vuowo2b",
         media=(
             Media(

@@ -192,7 +192,6 @@ class FrameReader:
         if len(text) > MAX_TEXT_LENGTH:
             refuse(FrameFault.TEXT_TOO_LONG, f"text has {len(text):,} characters, the limit is {MAX_TEXT_LENGTH:,}")
         text = clean_text(text)
-        languages = languages_of(record)
         author = author_id(did)
         url = f"https://bsky.app/profile/{did}/post/{key}"
         try:
@@ -203,7 +202,7 @@ class FrameReader:
                 created_at=created_at(record, _committed(revision, time_us)),
                 revision=revision,
                 text=text,
-                lang=languages[0] if languages else None,
+                langs=languages_of(record),
                 url=url if len(url) <= 4096 else None,
                 media=media_of(record, did, self._images),
                 reply_to=replied_to(record),

@@ -296,12 +296,13 @@ def _cleaned(value: object) -> object:
     return clean_text(value) if isinstance(value, str) else value
 
 
-def dumped_langs(value: object) -> tuple[str, ...]:
+def langs_of(fields: Fields) -> tuple[str, ...]:
+    value = fields.get("langs")
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        refuse(LineFault.BAD_FIELD, f"langs is {short(value)}, it must be a list of strings in a dump document")
-    return tuple(map(clean_text, value))
+        refuse(LineFault.BAD_FIELD, f"langs is {short(value)}, it must be a list of strings")
+    return tuple(value)
 
 
 def dumped_links(value: object) -> tuple[Link, ...]:

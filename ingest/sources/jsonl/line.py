@@ -12,12 +12,12 @@ A line is an object of one of five forms::
 A line is a dump document exactly when it has those five fields; then its ids already carry their source, and what a
 model found in it is dropped (`dump.py` reads the other lines of a dump). In the other forms `id` and `reply_to` are
 native (a string or an integer), `source` defaults to `jsonl`, and these may be added: `author` (its id, or an object
-with `id` and `handle`), `revision`, `lang`, `url`, `hashtags` (strings; those that the text lacks have no span),
-`media` (objects with `url`, `alt`, `kind`, `width`, `height`, `sha256`, `reason`; the first four count) and `reply_to`.
-Null is absent. Fields of any other name are ignored: a newsroom's feed has its own. A field of these names with a value
-of the wrong type makes the line a dead letter that says which: a post without it could be found by nobody who asks for
-that field. A post may have a `hide` that is false. One that is true is refused: nobody can say whether it means the
-post or its author.
+with `id` and `handle`), `revision`, `lang`, `langs` (a list), `url`, `hashtags` (strings; those that the text lacks
+have no span), `media` (objects with `url`, `alt`, `kind`, `width`, `height`, `sha256`, `reason`; the first four count)
+and `reply_to`. Null is absent. Fields of any other name are ignored: a newsroom's feed has its own. A field of these
+names with a value of the wrong type makes the line a dead letter that says which: a post without it could be found by
+nobody who asks for that field. A post may have a `hide` that is false. One that is true is refused: nobody can say
+whether it means the post or its author.
 
 What comes before an erasure, and which status of an author is the newest, is told by `sequence`, an integer that any
 line may have and that rises with the time of the feed, over all its files. Without it the line's number counts, which
@@ -37,9 +37,9 @@ from ingest.sources.jsonl.fields import (
     build,
     created_at,
     dumped_hashtags,
-    dumped_langs,
     dumped_links,
     flag,
+    langs_of,
     listed_hashtags,
     media_of,
     native,
@@ -57,7 +57,7 @@ from ingest.sources.jsonl.fields import (
     source_of,
     source_of_native_ids,
 )
-from tagstream.languages import language_tag
+from tagstream.languages import language_tags
 from tagstream.posts import CONTRACT_VERSION, AccountStatus, Deletion, Erasure, Event, Hashtag, Link, Post, dead_letter
 
 DEFAULT_SOURCE = "jsonl"
@@ -157,7 +157,6 @@ def _dumped_post(fields: Fields, position: int) -> Post:
         hashtags=dumped_hashtags(fields.get("hashtags"), text),
         reply_to=None if reply_to is None else native("reply_to", reply_to),
         position=position,
-        langs=dumped_langs(fields.get("langs")),
         links=dumped_links(fields.get("links")),
     )
 
@@ -171,7 +170,6 @@ def _assemble(
     hashtags: tuple[Hashtag, ...],
     reply_to: str | None,
     position: int,
-    langs: tuple[str, ...] = (),
     links: tuple[Link, ...] = (),
 ) -> Post:
     return build(
@@ -182,8 +180,7 @@ def _assemble(
         created_at=created_at(fields),
         revision=0 if fields.get("revision") is None else fields["revision"],
         text=text,
-        lang=language_tag(optional_text(fields, "lang") or ""),
-        langs=langs,
+        langs=language_tags([optional_text(fields, "lang") or "", *langs_of(fields)]),
         url=optional_text(fields, "url"),
         links=links,
         media=media_of(fields.get("media")),

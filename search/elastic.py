@@ -93,6 +93,11 @@ class ElasticIndex:
             await self._expire(changes)
             return await self.writer.write(changes, cursor)
 
+    async def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
+        """Makes what would be sent for each change; the server is not asked."""
+        self._check_open()
+        return await asyncio.to_thread(self.writer.rehearse, changes)
+
     async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
         """Keeps thumbnails ahead of their posts; says how many the server refused for good. Durable on return."""
         self._check_open()

@@ -82,6 +82,20 @@ class Writer:
             await self._save_cursor(cursor)
         return WriteReport() if plan is None else replace(plan.report, refused_thumbnails=refused)
 
+    def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
+        """Which of the changes cannot even be sent, by place, whatever the registry holds."""
+        failures: dict[int, Exception] = {}
+        for place, change in enumerate(changes):
+            try:
+                plan = Plan(Known(), self._retention_days)
+                plan.apply([change])
+                self._document_actions(plan, _written([change]))
+                for letter in plan.letters.values():
+                    to_json(letter_document(letter, 0))
+            except Exception as error:  # whatever it is, it is this change's: nothing else was touched
+                failures[place] = error
+        return failures
+
     async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
         """Keeps thumbnails ahead of their posts; says how many the server refused for good."""
         return await elastic_media.keep(self._client, posts, self._retention_days, self.expired_before)

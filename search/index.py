@@ -179,6 +179,13 @@ class EntityIndex(Protocol):
         """
         ...
 
+    async def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
+        """Does with each change alone what `write` would, keeps nothing, and says by its place which one fails.
+
+        What only shows where a store takes a document (a server's refusal) is not found.
+        """
+        ...
+
     async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
         """Keeps thumbnails ahead of posts that are handed on without them; says how many the store refused for good.
 

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -31,13 +32,17 @@ from search.index import (
 from search.sqlite_schema import connect, our_errors, transaction
 from search.sqlite_upgrade import prepare
 from search.writer_lock import WriterLock
-from tagstream.errors import IndexUnavailable, UnreadableInput
+from tagstream.errors import Fatal, IndexUnavailable, Retryable, UnreadableInput
 from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
 
 READERS = 4
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class _Undone(Exception):
+    """Ends a transaction that is not to be kept."""
 
 
 class SqliteIndex:
@@ -101,6 +106,28 @@ class SqliteIndex:
         self._lock.take()
         with our_errors(self.path), transaction(self._writing):
             return sqlite_writes.apply(self._writing, changes, cursor)
+
+    async def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
+        """Writes each change by itself, in a transaction that is undone."""
+        return await self._write(self._rehearse_all, changes)
+
+    def _rehearse_all(self, changes: Sequence[Writable]) -> dict[int, Exception]:
+        failures: dict[int, Exception] = {}
+        self._lock.take()
+        with our_errors(self.path), suppress(_Undone), transaction(self._writing):
+            for place, change in enumerate(changes):
+                self._writing.execute("SAVEPOINT rehearsal")
+                try:
+                    with our_errors(self.path):
+                        sqlite_writes.apply(self._writing, [change], None)
+                except (Retryable, Fatal):
+                    raise
+                except Exception as error:  # whatever it is, it is this change's
+                    failures[place] = error
+                self._writing.execute("ROLLBACK TO rehearsal")
+                self._writing.execute("RELEASE rehearsal")
+            raise _Undone
+        return failures
 
     async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
         """Keeps thumbnails ahead of their posts; none is ever refused."""

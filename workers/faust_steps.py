@@ -10,7 +10,7 @@ cannot be published is removed before its dead letter is.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from search.index import EntityIndex, Indexable
@@ -112,7 +112,12 @@ def open_steps(
         for value in values:
             tag_counters.count_change(value.change)
 
-    publishing = stages.index(publish_tagged, effect_limits, name="publish")
+    async def rehearse_tagged(values: Sequence[Tagged]) -> Mapping[int, Exception]:
+        return await asyncio.get_running_loop().run_in_executor(
+            pools.records, lambda: stages.failures(lambda value: outgoing(value, topics), values)
+        )
+
+    publishing = stages.index(publish_tagged, rehearse_tagged, effect_limits, name="publish")
 
     async def bury_unpublished(value: Tagged, error: Exception) -> Tagged:
         if isinstance(value.change, Indexable) and value.change.thumbnails:

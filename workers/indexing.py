@@ -5,22 +5,26 @@ Mentions go out after the write and before the acknowledgement, and a repeated w
 between loses none (invariants 2 and 3).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from search.index import EntityIndex, Indexable, WriteReport
 from tagstream.errors import Fatal, Poison
 from tagstream.posts import DeadLetter
 from tagstream.topics import Topics
+from workers.canaries import Check
+from workers.canary_posts import canary_answers
 from workers.counters import Counters, Outcome
+from workers.faust_deliveries import Record
 from workers.mentions import mentions_of
 from workers.records import Indexing, Outgoing, buried, letter_of
 from workers.stage import Limits, Size, Stage
-from workers.stages import explain
+from workers.stages import explain, failures
 
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
 _RECORD_WEIGHT = 2048
+_CANARY = Record("canary", 0, 0, None, None, {}, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +62,25 @@ def index(
         counters.count_change(letter)
         return Indexed((), 0)
 
+    async def examine(values: Sequence[Indexing]) -> Mapping[int, Exception]:
+        named = failures(lambda value: _mentions_of(value, names), values)
+        return named or await entities.rehearse([value.change for value in values])
+
+    async def canaries() -> list[Indexing]:
+        return [Indexing(_CANARY, Indexable(post, post.created_at)) for post in canary_answers()]
+
     def size(value: Indexing) -> Size:
         return Size(weight=_weight(value))
 
-    return Stage("index", work, bury, size, replace(limits, concurrency=1))
+    # Nothing `instead`: where the dead letter of a post is kept its thumbnails must go, which only `bury` sees to.
+    return Stage("index", work, bury, size, replace(limits, concurrency=1), Check(canaries, examine))
 
 
 def mention(publish: Publish, limits: Limits) -> Stage[Indexed, None]:
-    """Publishes the mentions of what was indexed."""
+    """Publishes the mentions of what was indexed.
+
+    Nothing is checked by canaries: published ones would count, and any failure is `Fatal` as it is.
+    """
 
     async def work(values: Sequence[Indexed]) -> list[None]:
         if mentions := [one for value in values for one in value.mentions]:
@@ -87,7 +102,11 @@ def _mentions(value: Indexing, news: set[tuple[str, int]], names: Topics) -> tup
     if not isinstance(change, Indexable) or (change.post.id, change.post.revision) not in news:
         return ()
     news.discard((change.post.id, change.post.revision))
-    return tuple(mentions_of(change, names))
+    return _mentions_of(value, names)
+
+
+def _mentions_of(value: Indexing, names: Topics) -> tuple[Outgoing, ...]:
+    return tuple(mentions_of(value.change, names)) if isinstance(value.change, Indexable) else ()
 
 
 def _weight(value: Indexing) -> int:

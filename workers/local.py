@@ -13,7 +13,7 @@ together with the cursor after its last event, in one transaction, so a killed r
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -159,7 +159,7 @@ class _Pipeline:
         )
         self._tag = self._runner(stages.tag(tagger, self._pools[1], tag_limits))
         index_limits = self._limits(settings.index_posts, settings.index_deadline_seconds)
-        self._write = self._runner(stages.index(self._apply, index_limits))
+        self._write = self._runner(stages.index(self._apply, self._rehearse, index_limits))
 
     def _limits(self, batch_count: int, batch_deadline_seconds: float = 0.0) -> Limits:
         return Limits(
@@ -282,6 +282,9 @@ class _Pipeline:
         report = await self._index.write([value.change for value in values], cursor)
         self._tracker.counters.fold(report)
         return report
+
+    async def _rehearse(self, values: Sequence[Tagged]) -> Mapping[int, Exception]:
+        return await self._index.rehearse([value.change for value in values])
 
     async def _finish(self, deliveries: Sequence[Delivery[Tagged]]) -> None:
         for delivery in deliveries:

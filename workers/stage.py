@@ -4,9 +4,9 @@
 
     deliveries ─▶ window ─▶ micro-batches ─▶ work (several batches at a time) ─▶ in order ─▶ next stage, or acknowledge
                  (bounded)                    │ Retryable   wait, ask again, without limit
-                                              │ Poison      split until the guilty one is alone, bury it, go on
+                                              │ Poison      find the guilty one, bury it alone, go on
                                               │ Fatal       stop, acknowledge nothing more
-                                              └ any other   split as for Poison; too many in a row: Fatal
+                                              └ any other   as for Poison; where known good values fail, too: Fatal
 
 Owns the order of effects: a value leaves only when its work and that of every value before it is done, and its
 acknowledgement travels with it. So whoever acknowledges at the end of a chain of stages keeps invariant 2, and a
@@ -25,6 +25,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from tagstream.errors import Fatal, Poison
 from workers.breaker import Breaker
+from workers.canaries import Check, Judge
 from workers.microbatch import Batch, MicroBatcher
 
 Value = TypeVar("Value")
@@ -72,7 +73,7 @@ class Stage(Generic[Value, Result]):
 
     `work` answers each value of a batch, in order, and may be called again with the same values, or parts of them.
     `bury` makes one guilty value's dead letter its effect. Both may raise `Retryable` and `Fatal`; only `work` may
-    raise `Poison`.
+    raise `Poison`. Without a `check` an unexpected error is always the value's own: who leaves it out says why.
     """
 
     name: str
@@ -80,11 +81,11 @@ class Stage(Generic[Value, Result]):
     bury: Callable[[Value, Exception], Awaitable[Result]]
     size: Callable[[Value], Size]
     limits: Limits
+    check: Check[Value] | None = None
 
 
-# A defect of ours shows as an unexpected exception. On one post it is that post's dead letter; on this many posts in
-# a row, each alone and none between them successful, it is no longer the posts.
-UNEXPECTED_IN_A_ROW = 16
+# Over how many batches the share of guilty values is averaged.
+_SHARE_BATCHES = 4
 
 
 class _Slot(Generic[Value, Result]):
@@ -127,7 +128,9 @@ class StageRunner(Generic[Value, Result]):
         self._numbers = count()
         self._running = 0
         self._ended = False
-        self._unexpected = 0
+        self._guilty_share = 0.0
+        check = stage.check
+        self._judge = None if check is None else Judge(stage.name, check, stage.work, self.breaker, clock)
         self._arrived = asyncio.Event()
         self._settled = asyncio.Event()
         self._room = asyncio.Event()
@@ -224,7 +227,9 @@ class StageRunner(Generic[Value, Result]):
         return heappop(self._ready)[2] if self._ready else None
 
     async def _work_off(self, batch: Batch[_Slot[Value, Result]]) -> None:
+        buried = self.buried
         results = await self._settle([slot.delivery.value for slot in batch.items])
+        self._guilty_share += ((self.buried - buried) / len(batch.items) - self._guilty_share) / _SHARE_BATCHES
         for slot, result in zip(batch.items, results, strict=True):
             slot.result = result
             slot.done = True
@@ -232,32 +237,65 @@ class StageRunner(Generic[Value, Result]):
         self._arrived.set()
         self._settled.set()
 
-    async def _settle(self, values: Sequence[Value]) -> list[Result]:
+    async def _settle(self, values: Sequence[Value], *, examined: bool = False) -> list[Result]:
         """The result of every value, in order: the work's, or for a guilty one its burial's."""
         try:
-            results = await self.breaker.run(lambda: self._stage.work(values))
+            return await self._work(values)
         except Fatal:
             raise
         except Exception as error:  # the boundary: whatever code of a stage raises is judged here, and only here
             if len(values) == 1:
                 return [await self._bury(values[0], error)]
-        else:
-            if len(results) != len(values):
-                raise Fatal(f"stage {self._stage.name} answered {len(results)} of {len(values)} values: a defect of it")
-            self._unexpected = 0
-            return list(results)
-        middle = len(values) // 2
-        return [*await self._settle(values[:middle]), *await self._settle(values[middle:])]
+        if not examined and (without := await self._without_guilty(values)) is not None:
+            try:
+                return await self._work(without)
+            except Fatal:
+                raise
+            except Exception:  # what fails only together, or only with its effect, is found by splitting
+                values = without
+        results: list[Result] = []
+        step = self._part(len(values))
+        for start in range(0, len(values), step):
+            results += await self._settle(values[start : start + step], examined=True)
+        return results
+
+    async def _work(self, values: Sequence[Value]) -> list[Result]:
+        results = await self.breaker.run(lambda: self._stage.work(values))
+        if len(results) != len(values):
+            raise Fatal(f"stage {self._stage.name} answered {len(results)} of {len(values)} values: a defect of it")
+        return list(results)
+
+    def _part(self, number: int) -> int:
+        """How many values of a batch that failed are tried together: half of them, or so few that most may pass."""
+        few = round(1 / (1.5 * self._guilty_share)) if self._guilty_share else number
+        return max(1, min((number + 1) // 2, few))
+
+    async def _without_guilty(self, values: Sequence[Value]) -> Sequence[Value] | None:
+        """The values, each that fails by itself replaced by its dead letter; None if that cannot be told cheaply."""
+        check = self._stage.check
+        if check is None or check.examine is None or check.instead is None:
+            return None
+        examine, instead = check.examine, check.instead
+        try:
+            errors = await self.breaker.run(lambda: examine(values))
+        except Fatal:
+            raise
+        except Exception:  # whoever is guilty of that is found by splitting
+            return None
+        if not errors:
+            return None
+        for error in errors.values():
+            await self._accuse(error)
+        self.buried += len(errors)
+        return [instead(value, errors[at]) if at in errors else value for at, value in enumerate(values)]
+
+    async def _accuse(self, error: Exception) -> None:
+        """Lets a value be buried for this error, if it is not a defect of ours."""
+        if self._judge is not None and not isinstance(error, Poison):
+            await self._judge.judge(error)
 
     async def _bury(self, value: Value, error: Exception) -> Result:
-        if not isinstance(error, Poison):
-            self._unexpected += 1
-            if self._unexpected >= UNEXPECTED_IN_A_ROW:
-                raise Fatal(
-                    f"stage {self._stage.name} failed on {self._unexpected} values in a row, each alone, with "
-                    f"{type(error).__name__}: {error}. That is a defect or a broken installation, not the posts; "
-                    f"nothing from here on was acknowledged"
-                ) from error
+        await self._accuse(error)
         try:
             result = await self.breaker.run(lambda: self._stage.bury(value, error))
         except Fatal:

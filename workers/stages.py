@@ -1,4 +1,4 @@
-"""The steps that every shape of the pipeline shares: prepare ─▶ tag ─▶ index.
+"""The steps that every shape of the pipeline shares: prepare ─▶ tag ─▶ index. Each is checked by canaries.
 
 Owns what each step does to a batch, what it costs, and what becomes of a guilty post. Knows nothing of where events
 come from or who acknowledges them. Deletions, erasures, statuses of accounts and dead letters go through in their
@@ -16,8 +16,10 @@ from typing import TypeVar
 from search.index import Change, Indexable
 from search.thumbnails import thumbnails_of
 from tagstream.codec import readable
-from tagstream.errors import Fatal, Poison
+from tagstream.errors import Fatal, Poison, Retryable
 from tagstream.posts import DeadLetter, Deletion, Event, Post, TaggedPost, clean_text, dead_letter
+from workers.canaries import Check
+from workers.canary_posts import canary_answers, canary_posts
 from workers.counters import Outcome
 from workers.stage import Limits, Size, Stage
 from workers.tagger import NOTHING_SEEN, PreparedPost, Sight, Tagger
@@ -82,13 +84,25 @@ def prepare(tagger: Tagger, executor: Executor, limits: Limits) -> Stage[Arrival
         answers = await _compute(executor, prepare_all, posts)
         return [Prepared(arrival, answers.get(number)) for number, arrival in enumerate(arrivals)]
 
+    def instead(arrival: Arrival, error: Exception) -> Arrival:
+        return _with_dead_letter(arrival, error, Outcome.UNTAGGABLE)
+
     async def bury(arrival: Arrival, error: Exception) -> Prepared:
-        return Prepared(_with_dead_letter(arrival, error, Outcome.UNTAGGABLE), None)
+        return Prepared(instead(arrival, error), None)
+
+    def examine_all(arrivals: Sequence[Arrival]) -> dict[int, Exception]:
+        return failures(lambda arrival: prepare_all([arrival]), arrivals)
+
+    async def examine(arrivals: Sequence[Arrival]) -> Mapping[int, Exception]:
+        return await asyncio.get_running_loop().run_in_executor(executor, examine_all, arrivals)
+
+    async def canaries() -> list[Arrival]:
+        return canary_arrivals()
 
     def size(arrival: Arrival) -> Size:
         return Size(weight=weight_of(arrival.event))
 
-    return Stage("prepare", work, bury, size, limits)
+    return Stage("prepare", work, bury, size, limits, Check(canaries, examine, instead))
 
 
 def tag(tagger: Tagger, executor: Executor, limits: Limits) -> Stage[Prepared, Tagged]:
@@ -102,6 +116,12 @@ def tag(tagger: Tagger, executor: Executor, limits: Limits) -> Stage[Prepared, T
     async def bury(value: Prepared, error: Exception) -> Tagged:
         return _tagged(_with_dead_letter(value.arrival, error, Outcome.UNTAGGABLE), None)
 
+    async def canaries() -> list[Prepared]:
+        arrivals = canary_arrivals()
+        posts = {number: arrival.event for number, arrival in enumerate(arrivals) if isinstance(arrival.event, Post)}
+        prepared = await _compute(executor, tagger.prepare, posts)
+        return [Prepared(arrival, prepared[number]) for number, arrival in enumerate(arrivals)]
+
     def size(value: Prepared) -> Size:
         weight = weight_of(value.arrival.event)
         if value.prepared is None:
@@ -109,30 +129,59 @@ def tag(tagger: Tagger, executor: Executor, limits: Limits) -> Stage[Prepared, T
         length, rows = value.prepared.length, value.prepared.rows
         return Size(length, rows, weight + _BYTES_A_TOKEN * length * rows)
 
-    return Stage("tag", work, bury, size, limits)
+    # No `examine`: alone a post costs the model as much as several together, so the guilty are found by splitting.
+    return Stage("tag", work, bury, size, limits, Check(canaries))
 
 
 def index(
-    write: Callable[[Sequence[Tagged]], Awaitable[object]], limits: Limits, name: str = "index"
+    write: Callable[[Sequence[Tagged]], Awaitable[object]],
+    rehearse: Callable[[Sequence[Tagged]], Awaitable[Mapping[int, Exception]]],
+    limits: Limits,
+    name: str = "index",
 ) -> Stage[Tagged, Tagged]:
     """Writes changes, in order and so one batch at a time; `write` applies a batch with its cursor, all or nothing.
 
-    Wherever to: into the index here, to a topic where the index is another stage's.
+    Wherever to: into the index here, to a topic where the index is another stage's. `rehearse` does the same with each
+    change alone, without effect, and says by its place which cannot be written.
     """
 
     async def work(values: Sequence[Tagged]) -> Sequence[Tagged]:
         await write(values)
         return values
 
+    def instead(value: Tagged, error: Exception) -> Tagged:
+        return _tagged(_with_dead_letter(value.arrival, error, Outcome.REJECTED), None)
+
     async def bury(value: Tagged, error: Exception) -> Tagged:
-        kept = _tagged(_with_dead_letter(value.arrival, error, Outcome.REJECTED), None)
+        kept = instead(value, error)
         await write([kept])
         return kept
+
+    async def canaries() -> list[Tagged]:
+        return [_tagged(arrival, answer) for arrival, answer in zip(canary_arrivals(), canary_answers(), strict=True)]
 
     def size(value: Tagged) -> Size:
         return Size(weight=weight_of(value.arrival.event))
 
-    return Stage(name, work, bury, size, replace(limits, concurrency=1))
+    return Stage(name, work, bury, size, replace(limits, concurrency=1), Check(canaries, rehearse, instead))
+
+
+def canary_arrivals() -> list[Arrival]:
+    """The posts that are known to be good, as if a source had given them."""
+    return [Arrival(post, post.id, "", post.created_at) for post in canary_posts()]
+
+
+def failures(function: Callable[[Input], object], inputs: Sequence[Input]) -> dict[int, Exception]:
+    """The errors of the inputs on which the function fails, by their place; an outage and a `Fatal` are raised."""
+    found: dict[int, Exception] = {}
+    for place, one in enumerate(inputs):
+        try:
+            function(one)
+        except (Retryable, Fatal):
+            raise
+        except Exception as error:  # whatever it is, it is the input's: the stage's runner judges it
+            found[place] = error
+    return found
 
 
 async def _compute(

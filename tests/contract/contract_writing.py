@@ -297,6 +297,21 @@ class WritingContract:
         assert (await stored(index), await letters(index), await index.cursor("feed")) == ([], [], None)
         assert await write(index, tagged("b")) == WriteReport(stored=1)
 
+    async def test_6c_a_rehearsal_names_what_cannot_be_written_and_keeps_nothing(self, index: EntityIndex) -> None:
+        await write(index, indexable(tagged("there", "before"), 1))
+        bad = tagged("bad", "x").model_copy(update={"text": "\ud83d"})
+        changes: list[Change] = [
+            indexable(tagged("new", "Oslo", names=["Oslo"]), 2),
+            indexable(bad, 3),
+            letter("file:1"),
+            indexable(tagged("there", "after", revision=1), 4),
+        ]
+        assert [*await index.rehearse(changes)] == [1]
+        assert await letters(index) == []
+        assert await found(index, "before") == ["there"]
+        assert not await found(index, "after")
+        assert not await found(index, "Oslo")
+
     async def test_7a_a_dead_letter_is_kept_once_by_its_origin(self, index: EntityIndex) -> None:
         one = letter("file:7", cause="malformed", body=b"\xff\x00{", post_id="jsonl:a", author="x", position=3)
         await write(index, one)

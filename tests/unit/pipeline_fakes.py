@@ -92,6 +92,13 @@ class MemoryIndex:
             self.saved_cursors.append(cursor.position)
         return WriteReport(**counts)
 
+    async def rehearse(self, changes: Sequence[Change]) -> dict[int, Exception]:
+        return {
+            place: RejectedDocument(f"{change.post.id} is refused by a test")
+            for place, change in enumerate(changes)
+            if isinstance(change, Indexable) and change.post.id in self.refused
+        }
+
     def _apply(self, change: Change) -> str:
         if isinstance(change, DeadLetter):
             self.letters[change.origin] = change

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import pytest
 
 from workers.breaker import BackOff, Breaker
+from workers.canaries import Check
 from workers.stage import Delivery, Limits, Size, Stage, StageRunner, acknowledge
 
+DEAD = 1_000_000  # added to a value that stands for the dead letter of another
 Work = Callable[[Sequence[int]], Awaitable[Sequence[str]]]
 
 
@@ -27,11 +29,38 @@ class Bench:
         self.breaker = Breaker(BackOff(1.0, 8.0), sleep=self._sleep, chance=lambda: 1.0)
         self._limits = Limits(**{"batch_count": 8, "batch_deadline_seconds": 0.001, **limits})  # type: ignore[arg-type]
         self.runner: StageRunner[int, str]
+        self.check: Check[int] | None = None
+        self.asked = 0
         self.use(self._bury)
 
     def use(self, bury: Callable[[int, Exception], Awaitable[str]]) -> None:
         """Replaces how values are buried."""
-        self.runner = StageRunner(Stage("bench", self._do, bury, self._size, self._limits), breaker=self.breaker)
+        stage = Stage("bench", self._do, bury, self._size, self._limits, self.check)
+        self.runner = StageRunner(stage, breaker=self.breaker)
+
+    def check_by(self, *canaries: int, examined: bool = False) -> None:
+        """Gives the stage these canaries; with `examined` also a way to find the guilty of a batch at once."""
+
+        async def give() -> Sequence[int]:
+            self.asked += 1
+            return canaries
+
+        async def examine(values: Sequence[int]) -> dict[int, Exception]:
+            assert self._work is not None
+            failures: dict[int, Exception] = {}
+            for place, value in enumerate(values):
+                try:
+                    await self._work([value])
+                except Exception as error:
+                    failures[place] = error
+            return failures
+
+        def instead(value: int, error: Exception) -> int:
+            self.buried.append((value, error))
+            return value + DEAD
+
+        self.check = Check(give, examine, instead) if examined else Check(give)
+        self.use(self._bury)
 
     def _size(self, value: int) -> Size:
         return self.bucket(value)
@@ -42,7 +71,9 @@ class Bench:
 
     async def _do(self, values: Sequence[int]) -> Sequence[str]:
         self.calls.append(list(values))
-        return await self._work(values) if self._work else [f"r{value}" for value in values]
+        results = await self._work(values) if self._work else [f"r{value}" for value in values]
+        named = [f"dead{value - DEAD}" if value >= DEAD else None for value in values]
+        return [name or result for name, result in zip(named, results, strict=False)]
 
     async def _bury(self, value: int, error: Exception) -> str:
         self.buried.append((value, error))

@@ -36,6 +36,7 @@ class Tagger(StubTagger):
         self.outages = 0
         self.untaggable: set[str] = set()
         self.crashing: set[str] = set()
+        self.broken = False
         self.calls = 0
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
@@ -43,6 +44,8 @@ class Tagger(StubTagger):
         if self.outages:
             self.outages -= 1
             raise ModelUnavailable("the model is down, says a test")
+        if self.broken:
+            raise ZeroDivisionError("a defect, says a test")
         for value in prepared:
             if value.post.id in self.untaggable:
                 raise UntaggablePost(f"{value.post.id} cannot be tagged, says a test")
@@ -177,12 +180,22 @@ async def test_guilty_posts_are_buried_with_cause_and_content_and_no_other() -> 
 
 async def test_a_defect_that_hits_every_post_is_fatal_and_indexes_none_of_them() -> None:
     source, index, tagger = ListSource([post(number) for number in range(200)]), MemoryIndex(), Tagger()
-    tagger.crashing = {f"jsonl:{number}" for number in range(200)}
+    tagger.broken = True
     with pytest.raises(Fatal, match="ZeroDivisionError"):
         await run(source, index, tagger)
     assert index.changes == []
     assert index.cursors == {}
     assert source.closed
+
+
+async def test_hostile_posts_in_a_row_are_buried_and_stop_nothing() -> None:
+    source, index, tagger = ListSource([post(number) for number in range(200)]), MemoryIndex(), Tagger()
+    tagger.crashing = {f"jsonl:{number}" for number in range(20, 180)}
+    report = await run(source, index, tagger)
+    assert report.ended
+    assert {letter.post_id for letter in index.letters.values()} == tagger.crashing
+    assert {letter.cause for letter in index.letters.values()} == {"unexpected"}
+    assert len(index.posts) == 40
 
 
 async def test_a_source_that_fails_is_reported_after_what_it_gave_is_indexed() -> None:

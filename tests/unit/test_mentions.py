@@ -85,6 +85,9 @@ class Index:
         self.written += changes
         return WriteReport(stored=len(changes), news=frozenset(self._news))
 
+    async def rehearse(self, _: Sequence[Change]) -> dict[int, Exception]:
+        return {}
+
 
 def stage(index: Any, sent: list[Outgoing]) -> tuple[Any, Counters]:
     counters = Counters()

@@ -10,7 +10,6 @@ from stage_bench import Bench, failing, until
 
 from tagstream.errors import CorruptState, Fatal, ModelUnavailable, Poison, Retryable, UntaggablePost
 from workers.breaker import BackOff
-from workers.stage import UNEXPECTED_IN_A_ROW
 
 
 async def test_an_outage_waits_with_back_off_and_buries_nobody() -> None:
@@ -96,24 +95,6 @@ async def test_a_value_that_meets_a_defect_is_buried() -> None:
     await bench.run(range(40))
     assert [(value, type(error)) for value, error in bench.buried] == [(5, ZeroDivisionError)]
     assert len(bench.acknowledged) == 40
-
-
-@pytest.mark.parametrize("batch_count", [1, 8, 64])
-async def test_a_defect_that_hits_every_value_is_fatal_however_small_the_batches(batch_count: int) -> None:
-    bench = Bench(failing(set(range(100)), ZeroDivisionError), batch_count=batch_count)
-    with pytest.raises(Fatal, match="in a row") as caught:
-        await bench.run(range(100))
-    assert isinstance(caught.value.__cause__, ZeroDivisionError)
-    assert len(bench.buried) == UNEXPECTED_IN_A_ROW - 1
-    assert len(bench.acknowledged) < UNEXPECTED_IN_A_ROW
-
-
-async def test_hostile_values_among_good_ones_are_never_taken_for_a_defect() -> None:
-    guilty = {value for value in range(400) if value % 4}
-    bench = Bench(failing(guilty, ZeroDivisionError))
-    await bench.run(range(400))
-    assert {value for value, _ in bench.buried} == guilty
-    assert len(bench.acknowledged) == 400
 
 
 async def test_fatal_stops_and_acknowledges_nothing_from_there_on() -> None:

@@ -81,7 +81,10 @@ async def test_what_the_index_refuses_is_written_as_a_dead_letter_with_its_curso
         written.extend(values)
         return WriteReport(dead=1)
 
-    stage = stages.index(write, Limits())
+    async def rehearse(_: Sequence[Tagged]) -> dict[int, Exception]:
+        return {}
+
+    stage = stages.index(write, rehearse, Limits())
     deletion = Deletion(id="jsonl:4", source="jsonl", position=3)
     kept = await stage.bury(Tagged(arrival(deletion), deletion), RejectedDocument("no"))
     assert written == [kept]

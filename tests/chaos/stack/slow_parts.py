@@ -43,6 +43,9 @@ class EffectLog:
         posts = [change.post for change in changes if isinstance(change, Indexable)]
         return WriteReport(stored=len(posts), news=frozenset((post.id, post.revision) for post in posts))
 
+    async def rehearse(self, _: Sequence[Change]) -> dict[int, Exception]:
+        return {}
+
     async def keep_thumbnails(self, _: Sequence[Indexable]) -> int:
         return 0
 

@@ -2,10 +2,10 @@
 
 Three steps: underscores and punctuation end a word; what is left is cut where the script changes; a run of Latin
 letters and digits is split by the language model (`hashtag_language.py`), which weighs capitals and digits against
-known words, and where its best answers are close, a neural network has a say (`hashtag_network.py`). Other scripts are
-never guessed at: only capitals divide a run of Cyrillic, Greek or Armenian, and a run of Han, Arabic, Thai or Hindi
-stays whole. Pure computation in bounded time: what is too long for a real hashtag is cut by its capitals and digits
-alone.
+known words, and where its best answers are close, a neural network has a say (`hashtag_network.py`); what capitals say
+beyond that is in `hashtag_camel.py`. Other scripts are never guessed at: only capitals and numbers divide a run of
+Cyrillic, Greek or Armenian, only numbers one of Arabic or Hindi, and a run of Han or Thai stays whole. Pure computation
+in bounded time: what is too long for a real hashtag is cut by its capitals and digits alone.
 """
 
 import re
@@ -16,6 +16,7 @@ from pathlib import Path
 from sys import getsizeof
 from typing import Self
 
+from workers.hashtag_camel import before_episode, cut_into_parts, find_joiner, is_code
 from workers.hashtag_language import LanguageModel, read
 from workers.hashtag_network import Adviser
 from workers.hashtag_shapes import ACRONYM_END, LOWER_UPPER, cut_kinds
@@ -29,8 +30,9 @@ CACHE_BYTES = 32 * 2**20
 LONGEST_CACHED_TAG = 100
 _ENTRY_BYTES = 200
 
-# A name with a number that is one word, whatever the counts: F1, MH370 (but EU09 and CA2009 end in a year), iPhone5s.
-_CODE = re.compile(r"[A-Za-z]{1,2}(?!0\d$|(?:19|20)\d\d$)\d{1,4}|[a-z][A-Z][a-z]+\d{1,2}[A-Za-z]{0,2}")
+_UNSPACED_SCRIPTS = frozenset(["CJK", "THAI", "LAO", "MYANMAR", "KHMER"])
+_NUMBER_EDGE = re.compile(r"(?<=\d)(?=[^\W\d])|(?<=[^\d])(?=\d)")
+_SHORT_CODE = re.compile(r"[^\W\d_]{1,2}(?!0\d$|(?:19|20)\d\d$)\d{1,3}|\d{1,2}[^\W\d_]")
 
 _UNDERSCORES = re.compile("(_+)")
 _WORD_PUNCTUATION = "'’·"  # it joins: don't, l·l
@@ -99,6 +101,17 @@ def _cut_by_capitals(run: str) -> list[str]:
     return _cut_at(run, [*ends, len(run)])
 
 
+def _words_of_other(script: str, run: str) -> list[str]:
+    """The words that capitals and numbers show; short letters with a short number are one word (T34)."""
+    if script in _UNSPACED_SCRIPTS:
+        return [run]
+    return [
+        word
+        for piece in (_NUMBER_EDGE.split(run) if not _SHORT_CODE.fullmatch(run) else [run])
+        for word in _cut_by_capitals(piece)
+    ]
+
+
 def _cached_bytes(tag: str, words: tuple[str, ...]) -> int:
     """About what a cached answer costs: the strings, the tuple, and its place in the dictionary."""
     return _ENTRY_BYTES + getsizeof(tag) + getsizeof(words) + sum(map(getsizeof, words))
@@ -158,12 +171,15 @@ class HashtagSegmenter:
                 continue
             for script, run in _runs(part):
                 is_latin = is_modelled and script in (_LATIN, _DIGIT)
-                words += self._words_of_latin(run) if is_latin else _cut_by_capitals(run)
+                words += self._words_of_latin(run) if is_latin else _words_of_other(script, run)
         return tuple(words)
 
     def _words_of_latin(self, run: str) -> list[str]:
-        if _CODE.fullmatch(run):
+        if is_code(run):
             return [run]
+        episode = before_episode(run)
+        if episode:
+            return [*self._words_of_latin(run[:episode]), run[episode:]]
         ends = self._ends(run)
         if not run.isalnum():  # a mark or an apostrophe belongs to the letter before it
             ends = [end for end in ends if end == len(run) or _script(run[end]) != _INHERITED]
@@ -171,6 +187,14 @@ class HashtagSegmenter:
 
     def _ends(self, run: str) -> list[int]:
         """Where the words of a run of letters and digits end."""
+        lower = _lower(run)
+        joiner = find_joiner(run, lower, self._likeliest_ends, self._model)
+        if joiner is None:
+            return cut_into_parts(run, lower, self._likeliest_ends(run), self._model)
+        start, after = joiner
+        return [*self._ends(run[:start]), after, *(after + end for end in self._ends(run[after:]))]
+
+    def _likeliest_ends(self, run: str) -> list[int]:
         if self._adviser is None:
             return self._model.split(run, _lower(run))
         return self._adviser.choose(run, self._model.best(run, _lower(run), CANDIDATES))

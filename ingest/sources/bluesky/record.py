@@ -14,7 +14,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from ingest.sources.bluesky.names import cid_of, post_id_of_uri
-from tagstream.hashtag_spans import hashtags_of
+from tagstream.hashtag_spans import Claim, hashtags_named
 from tagstream.languages import MAX_LANGUAGES, language_tags
 from tagstream.posts import MAX_MEDIA, Hashtag, Media, clean_text
 
@@ -79,30 +79,20 @@ def hashtags(record: Record, text: str) -> tuple[Hashtag, ...]:
     Those that stand nowhere in the text have no span.
     """
     marked = list(_marked(record, text))
-    found = [
-        Hashtag(text=text[one.start + 1 : one.end], start=one.start, end=one.end)
-        for one in marked
-        if one.tag is not None and _stands_there(one, text)
-    ]
-    found += [
-        tag
-        for tag in hashtags_of(text)
-        if not any(one.start < tag.place[1] and tag.place[0] < one.end for one in marked)
-    ]
-    found.sort(key=lambda tag: tag.place)
-    known = {tag.text.casefold() for tag in found}
-    listed = []
-    for name in (*(one.tag for one in marked if one.tag is not None), *_listed(record)):
-        if name.casefold() not in known:
-            known.add(name.casefold())
-            listed.append(Hashtag(text=name))
-    return (*found, *listed)
+    claims: list[Claim] = [(one.tag, one.start, one.end) for one in marked if one.tag is not None]
+    claims += [(name, None, None) for name in (*_unplaced(record, text), *_listed(record))]
+    return hashtags_named(text, claims, [(one.start, one.end) for one in marked if one.tag is None])
 
 
-def _stands_there(marked: _Marked, text: str) -> bool:
-    """Whether the hashtag is written where its facet points: a facet may put any tag on any words."""
-    sign, written = text[marked.start], text[marked.start + 1 : marked.end]
-    return sign in "#＃" and marked.tag is not None and written.casefold() == marked.tag.casefold()
+def _unplaced(record: Record, text: str) -> Iterator[str]:
+    """The hashtags of facets that point between characters or past the end: their client counts something else."""
+    facets = record.get("facets")
+    encoded = text.encode()
+    for facet in facets[:MAX_FACETS] if isinstance(facets, list) else ():
+        if isinstance(facet, dict) and _span(facet.get("index"), encoded) is None:
+            name = _tag_of(facet.get("features"))
+            if name is not None:
+                yield name
 
 
 def _listed(record: Record) -> Iterator[str]:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from ingest.sources.moments import FORMS, moment_of
 from tagstream.errors import MalformedPost
-from tagstream.hashtag_spans import hashtags_of
+from tagstream.hashtag_spans import hashtags_named, hashtags_of
 from tagstream.posts import (
     MAX_ID_BYTES,
     MAX_MEDIA,
@@ -315,19 +315,12 @@ def dumped_links(value: object) -> tuple[Link, ...]:
 
 def listed_hashtags(value: object, text: str) -> tuple[Hashtag, ...]:
     """The hashtags of the text, then those that are only listed, without a span."""
-    found = hashtags_of(text)
     if value is None:
-        return found
+        return hashtags_of(text)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         refuse(LineFault.BAD_FIELD, f"hashtags is {short(value)}, it must be a list of strings")
-    known = {hashtag.text.casefold() for hashtag in found}
-    listed = []
-    for item in value:
-        name = clean_text(item).lstrip("#＃").strip()
-        if name and name.casefold() not in known:
-            known.add(name.casefold())
-            listed.append(build(Hashtag, text=name))
-    return (*found, *listed)
+    names = (clean_text(item).lstrip("#＃").strip() for item in value)
+    return hashtags_named(text, [(build(Hashtag, text=name).text, None, None) for name in names if name])
 
 
 def dumped_hashtags(value: object, text: str) -> tuple[Hashtag, ...]:

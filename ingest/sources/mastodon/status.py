@@ -20,8 +20,7 @@ from typing import Any
 
 from ingest.sources.html_text import HtmlText, html_to_text
 from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, build, native, refuse, short
-from tagstream.analysis import tag as folded_tag
-from tagstream.hashtag_spans import hashtags_of
+from tagstream.hashtag_spans import Claim, hashtags_named
 from tagstream.languages import language_tag
 from tagstream.posts import (
     MAX_MEDIA,
@@ -197,18 +196,12 @@ def _hashtags(text: str, content: HtmlText, start: int, tags: object) -> tuple[H
         for link in content.links
         if ("hashtag" in link.classes or "tag" in link.rel) and _is_hashtag(content.text[link.start : link.end])
     ]
-    found: list[Hashtag] = []
-    for hashtag in sorted([*linked, *hashtags_of(text)], key=lambda one: (one.place[0], -one.place[1])):
-        if not found or hashtag.place[0] >= found[-1].place[1]:
-            found.append(hashtag)
-    # Servers list a hashtag in small letters and without accents: hence by what our analysis holds for the same.
-    known = {folded_tag(hashtag.text) for hashtag in found}
+    claims: list[Claim] = [(one.text, *one.place) for one in linked]
     for tag in _objects(tags):
-        name = clean_text(tag["name"]).strip() if isinstance(tag.get("name"), str) else ""
-        if name and folded_tag(name) not in known:
-            known.add(folded_tag(name))
-            found.append(build(Hashtag, text=name))
-    return tuple(found)
+        name = clean_text(tag["name"]).lstrip("#＃").strip() if isinstance(tag.get("name"), str) else ""
+        if name:
+            claims.append((build(Hashtag, text=name).text, None, None))
+    return hashtags_named(text, claims)
 
 
 def _is_hashtag(text: str) -> bool:

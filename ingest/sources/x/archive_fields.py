@@ -17,7 +17,7 @@ from typing import Any
 
 from ingest.sources.jsonl.fields import Fields, LineFault, build, listed_hashtags, refuse, short
 from ingest.sources.moments import FORMS, moment_of
-from tagstream.hashtag_spans import hashtags_of
+from tagstream.hashtag_spans import hashtags_named, hashtags_of
 from tagstream.languages import language_tag
 from tagstream.posts import (
     MAX_MEDIA,
@@ -152,21 +152,14 @@ def hashtags_in(text: str, claims: Sequence[tuple[object, object, object]]) -> t
         refuse(LineFault.BAD_FIELD, "a hashtag has no text")
     if not claims:
         return hashtags_of(text)
-    if not all(_holds(text, *claim) for claim in claims):
-        return listed_hashtags(names, text)
-    spans = sorted({(start, end) for _, start, end in claims if isinstance(start, int) and isinstance(end, int)})
-    return tuple(Hashtag(text=text[start + 1 : end], start=start, end=end) for start, end in spans[:MAX_HASHTAGS])
+    listed_hashtags(names, text)  # refuses what is no name
+    plain = [clean_text(name).lstrip("#＃").strip() for name in names]
+    placed = [(_offset(start), _offset(end)) for _, start, end in claims]
+    return hashtags_named(text, [(name, *span) for name, span in zip(plain, placed, strict=True) if name])
 
 
-def _holds(text: str, name: object, start: object, end: object) -> bool:
-    return (
-        isinstance(name, str)
-        and type(start) is int
-        and type(end) is int
-        and 0 <= start < end <= len(text)
-        and text[start] in "#＃"
-        and text[start + 1 : end].casefold() == clean_text(name).casefold()
-    )
+def _offset(value: object) -> int | None:
+    return value if type(value) is int else None
 
 
 def media_named(described: Sequence[tuple[object, object, object, object, object]]) -> tuple[Media, ...]:

@@ -41,14 +41,17 @@ def check_frame(body: bytes) -> None:
     frame = json.loads(body)
     check(isinstance(frame, dict), "a frame is an object")
     check(
-        set(frame) <= {"did", "time_us", "kind", "commit", "identity", "account", "cursor"}, f"fields {sorted(frame)}"
+        set(frame) <= {"did", "time_us", "kind", "commit", "identity", "account", "sync", "cursor"},
+        f"fields {sorted(frame)}",
     )
     check(isinstance(frame.get("did"), str) and bool(DID.fullmatch(frame["did"])), "did")
     check(type(frame.get("time_us")) is int and 10**15 < frame["time_us"] < 10**16, "time_us: microseconds since 1970")
     kind = frame.get("kind")
-    check(kind in ("commit", "identity", "account"), f"kind {kind}")
-    check(set(frame) & {"commit", "identity", "account"} == {kind}, "one body, named as its kind")
-    {"commit": check_commit, "identity": check_identity, "account": check_account}[kind](frame[kind])
+    check(kind in ("commit", "identity", "account", "sync"), f"kind {kind}")
+    check(set(frame) & {"commit", "identity", "account", "sync"} == {kind}, "one body, named as its kind")
+    {"commit": check_commit, "identity": check_identity, "account": check_account, "sync": check_sync}[kind](
+        frame[kind]
+    )
     if kind != "commit":
         check(frame[kind]["did"] == frame["did"], "the same account in envelope and body")
 
@@ -72,6 +75,12 @@ def check_identity(identity: Mapping[str, Any]) -> None:
     check({"did", "seq", "time"} <= set(identity) <= {"did", "seq", "time", "handle"}, "fields of an identity")
     check_moment(identity)
     check("handle" not in identity or bool(HANDLE.fullmatch(identity["handle"])), "handle")
+
+
+def check_sync(sync: Mapping[str, Any]) -> None:
+    check(set(sync) == {"did", "seq", "time", "rev", "blocks"}, "fields of a sync")
+    check_moment(sync)
+    check(bool(TID.fullmatch(sync["rev"])), "rev is a tid")
 
 
 def check_account(account: Mapping[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """A bounded buffer between the task that reads a connection and the one that hands on what it gave.
 
-Owns the bounds, in things and in bytes: a full spool makes the reader wait, and with it the network. Knows nothing of
-what it holds. How the reader ended is told only after everything before it was taken.
+Owns the bounds, in things and in bytes: a full spool makes the reader wait, and with it the network, or tells it that
+there is no room, where the network does not wait. Knows nothing of what it holds. How the reader ended is told only
+after everything before it was taken.
 """
 
 import asyncio
@@ -24,11 +25,17 @@ class Spool(Generic[Held]):
 
     async def put(self, thing: Held, weight: int) -> None:
         """Adds a thing of that many bytes once there is room; one that is heavier than all the room comes in alone."""
-        while self._held and (len(self._held) >= self._most or self._bytes + weight > self._most_bytes):
+        while not self.offer(thing, weight):
             await self._change()
+
+    def offer(self, thing: Held, weight: int) -> bool:
+        """Adds a thing of that many bytes if there is room for it now, and says whether there was."""
+        if self._held and (len(self._held) >= self._most or self._bytes + weight > self._most_bytes):
+            return False
         self._held.append((thing, weight))
         self._bytes += weight
         self._changed.set()
+        return True
 
     def end(self, failure: Exception) -> None:
         """No more will be put; `take` raises this when everything was taken."""

@@ -6,6 +6,7 @@ It keeps what the network holds, and the log of events by which others learn of 
 import base64
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -143,6 +144,34 @@ class World:
         like = {"$type": "app.bsky.feed.like", "createdAt": iso(self.now_us)}
         body = {"rev": tid(account.rev_us), "operation": "create", "collection": "app.bsky.feed.like"}
         self._emit(account.did, "commit", body | {"rkey": tid(self.now_us), "record": like, "cid": cid(str(like))})
+
+    def sync(self, account: Account, silently_deleted: Sequence[str] = ()) -> None:
+        """Its records are counted anew: some went without a word; those that are left come again, under its newest rev.
+
+        Only servers of the second form tell of it.
+        """
+        for key in silently_deleted:
+            del account.posts[key]
+        account.rev_us = max(account.rev_us + 1, self.now_us)
+        self._sequence += 1
+        rev = tid(account.rev_us)
+        body = {
+            "did": account.did,
+            "seq": self._sequence,
+            "time": iso(self.now_us),
+            "rev": rev,
+            "blocks": {"$bytes": ""},
+        }
+        self._emit(account.did, "sync", body)
+        for key, stored in account.posts.items():
+            commit = {"rev": rev, "operation": "create", "collection": "app.bsky.feed.post", "rkey": key}
+            self._emit(account.did, "commit", commit | {"record": stored.record, "cid": cid(str(stored.record))})
+            account.posts[key] = Stored(stored.record, rev, stored.handle)
+
+    def unseen_like(self, account: Account) -> dict[str, Any]:
+        """A like as an event, of which the network's own log says nothing."""
+        self.like(account)
+        return self.events.pop()
 
     def live(self, steps: int) -> None:
         """That many things happen."""

@@ -30,6 +30,7 @@ from ingest.sources.base import Received
 from ingest.sources.bluesky.compression import FrameDecompressor, read_dictionary
 from ingest.sources.bluesky.frame import FrameReader, MalformedFrame
 from ingest.sources.bluesky.options import read_options
+from ingest.sources.bluesky.place import RECENT_MARKS
 from ingest.sources.bluesky.source import BlueskySource, JetstreamLimits
 from ingest.sources.network import USER_AGENT, FeedUnavailable, NetworkSource
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
@@ -81,12 +82,24 @@ def cursor_before_all(server: JetstreamServer) -> str:
 
 
 class TestBluesky(NetworkContract):
-    # The events of the fake server are a second apart, and a resume goes back two seconds.
-    overlap = 3
+    """A server of today, which numbers its events."""
+
+    overlap = RECENT_MARKS
 
     def make_source(self, server: ScriptedServer) -> NetworkSource:
         assert isinstance(server, JetstreamServer)
         return source_of(server)
+
+
+class TestBlueskyFirstGeneration(TestBluesky):
+    """A server that knows times alone. Its events are a second apart, and a resume goes back two and an event."""
+
+    overlap = 4
+
+    @pytest.fixture
+    async def server(self) -> AsyncIterator[JetstreamServer]:
+        async with running(numbered=False) as server:
+            yield server
 
 
 class TestBlueskyCompressed(TestBluesky):
@@ -142,7 +155,7 @@ async def test_a_second_generation_server_is_asked_in_its_own_words(dictionary: 
 async def test_servers_of_both_generations_take_turns(dictionary: bytes) -> None:
     async with running(dictionary=dictionary) as server:
         expected = await server.publish(20)
-        server.faults.extend([Drop(8), Drop(12)])
+        server.faults.extend([Drop(8), Refuse(503), Drop(12), Refuse(503)])
         options = read_options(f"bluesky:{server.url}/xrpc/{SECOND},{server.url}?quiet=1")
         source = BlueskySource(options, limits=LIMITS, reconnecting=QUICK)
         async with opened(source, cursor_before_all(server)):
@@ -195,14 +208,14 @@ async def test_another_server_goes_on_fifteen_seconds_before(server: JetstreamSe
     async with running(world=server.world, clock_us=-5 * TICK_US) as second:
         expected = await server.publish(30)
         await second.follow()
-        server.faults.append(Drop(20))
+        server.faults.extend([Drop(20), Refuse(503)])
         options = read_options(f"bluesky:{server.url},{second.url}?quiet=1")
         source = BlueskySource(options, limits=LIMITS, reconnecting=QUICK)
         async with opened(source, cursor_before_all(server)):
             ids = await read_ids(source, 30)
         assert list(dict.fromkeys(ids)) == expected
         assert ids.count(expected[19]) == 2
-        assert second.targets[0]["cursor"] == [str(START_US + (20 - 15) * TICK_US)]
+        assert second.targets[0]["cursor"] == [str(START_US + (19 - 15) * TICK_US)]
 
 
 async def test_a_server_that_is_down_is_passed_over(server: JetstreamServer) -> None:
@@ -431,7 +444,9 @@ def test_a_bomb_is_never_in_memory(dictionary: bytes) -> None:
 
 async def test_a_deflated_bomb_is_refused(server: JetstreamServer) -> None:
     expected = await server.publish(2)
-    async with opened(source_of(server)) as source:
+    # It takes the fake server a while to make it, in which nothing else is done.
+    patient = replace(LIMITS, silence_seconds=PATIENCE_SECONDS)
+    async with opened(source_of(server, limits=patient)) as source:
         reader = await raw_client(server, source)
         await server.peers[0].send(b"0" * (64 * 2**20))
         (letter,) = await reader

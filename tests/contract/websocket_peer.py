@@ -27,6 +27,7 @@ class WebSocketPeer:
         self.headers: Mapping[str, str] = {}
         self.answers_pings = True
         self.pings = 0
+        self.pongs = 0
         self.messages: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def read_request(self) -> None:
@@ -89,6 +90,8 @@ class WebSocketPeer:
                     self.pings += 1
                     if self.answers_pings:
                         await self.frame(PONG, payload)
+                elif kind == PONG:
+                    self.pongs += 1
                 elif kind == CLOSE:
                     if self.answers_pings:
                         await self.frame(CLOSE, payload[:2])

@@ -9,8 +9,8 @@ from atproto_lexicon import NotOfTheLexicon, check_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources.bluesky import frame as bluesky_frame
-from ingest.sources.bluesky.frame import FrameReader, PassedOver
+from ingest.sources.bluesky.frame import FrameReader, Notice, PassedOver
+from ingest.sources.bluesky.handles import Handles
 from ingest.sources.bluesky.names import handle_of, post_id_of_uri, revision_of
 from tagstream.posts import (
     AccountStatus,
@@ -203,8 +203,9 @@ def test_a_status_that_is_new_hides_and_one_that_is_tombstoned_erases() -> None:
     assert isinstance(reader.read(json.dumps(account_frame(active=False, status="tombstoned")).encode()).event, Erasure)
 
 
-def test_handles_follow_identities_and_are_forgotten_with_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_handles_follow_identities_and_are_forgotten_with_the_account() -> None:
     reader = FrameReader()
+    reader.handles = Handles(most=2)
 
     def handle() -> str | None:
         event = read(post_frame(), reader)
@@ -227,10 +228,9 @@ def test_handles_follow_identities_and_are_forgotten_with_the_account(monkeypatc
     rename(handle="ada.example.org")
     read(account_frame(active=False, status="deleted"), reader)
     assert handle() is None
-    monkeypatch.setattr(bluesky_frame, "REMEMBERED_HANDLES", 2)
     for number in range(3):
         rename(did=f"did:plc:{number}", handle="one.example.org")
-    assert len(reader._handles) == 2
+    assert len(reader.handles) == 2
     assert reader.passed_over == {PassedOver.IDENTITY: 8}
 
 
@@ -246,7 +246,7 @@ def test_other_collections_and_kinds_are_passed_over() -> None:
     like = {"$type": "app.bsky.feed.like", "createdAt": "2024-09-09T19:46:02.102Z"}
     frame = envelope("commit", commit(collection="app.bsky.feed.like", record=like, cid=CID))
     assert read(frame, reader) is None
-    for new in ("heartbeat", "sync", "something"):
+    for new in ("heartbeat", "labels", "something"):
         assert reader.read(json.dumps(envelope(new, {})).encode()).event is None
     assert reader.passed_over == {PassedOver.OTHER_COLLECTION: 1, PassedOver.OTHER_KIND: 3}
 
@@ -435,12 +435,7 @@ def second(kind: str, **payload: object) -> dict[str, Any]:
         (second("commit", **commit("delete")), envelope("commit", commit("delete"))),
         (second("account", account=account_frame(active=False)["account"]), account_frame(active=False)),
         (
-            second(
-                "commit",
-                time="2019-01-01T00:00:00Z",
-                witnessedAt="2024-09-09T21:46:02.329308+02:00",
-                **commit("delete"),
-            ),
+            second("commit", time="2024-09-09T21:46:02.329308+02:00", **commit("delete")),
             envelope("commit", commit("delete")),
         ),
     ],
@@ -452,18 +447,42 @@ def test_a_message_of_the_second_generation_says_the_same(newer: dict[str, Any],
 
 
 @pytest.mark.parametrize(
-    "message",
+    ("message", "notice"),
     [
-        {"$type": "error", "error": "ConsumerTooSlow", "message": "reconnect"},
-        second("info", name="OutdatedCursor"),
-        second("sync", sync={"did": DID}),
-        second("something"),
+        (
+            {"$type": "error", "error": "ConsumerTooSlow", "message": "reconnect"},
+            Notice("ConsumerTooSlow", "reconnect", is_error=True),
+        ),
+        ({"$type": "error"}, Notice("without a name", "", is_error=True)),
+        (second("info", name="OutdatedCursor", message=5), Notice("OutdatedCursor", "", is_error=False)),
+        (second("info", name="a\n\x1b[2Jb" + "x" * 300), Notice("a  [2Jb" + "x" * 193, "", is_error=False)),
+        (second("something"), None),
     ],
 )
-def test_what_a_second_generation_server_says_besides_is_passed_over(message: dict[str, Any]) -> None:
+def test_what_a_second_generation_server_says_besides_is_passed_over(
+    message: dict[str, Any], notice: Notice | None
+) -> None:
     reader = FrameReader()
-    assert reader.read(json.dumps(message).encode()).event is None
-    assert reader.passed_over == {PassedOver.OTHER_KIND: 1}
+    opened = reader.open(json.dumps(message).encode())
+    assert opened.notice == notice
+    assert reader.event(opened) is None
+    assert reader.passed_over == {PassedOver.OTHER_KIND if notice is None else PassedOver.NOTICE: 1}
+
+
+def test_a_sync_is_an_erasure_up_to_just_before_its_revision() -> None:
+    body = {"did": DID, "seq": 7, "time": "2024-09-05T06:11:04.870Z", "rev": REV, "blocks": {"$bytes": ""}}
+    event = FrameReader().read(json.dumps(second("sync", sync=body)).encode()).event
+    assert event == Erasure(source="bluesky", author=DID, position=REV_US - 1)
+    again = FrameReader().read(json.dumps(second("commit", **post_frame()["commit"])).encode()).event
+    assert isinstance(again, Post)
+    assert again.position == REV_US
+
+
+@pytest.mark.parametrize("body", [{}, {"rev": 5}, {"rev": "now"}, {"rev": REV, "did": "did:plc:other"}, None, []])
+def test_a_sync_that_cannot_be_read_is_a_letter(body: object) -> None:
+    event = FrameReader().read(json.dumps(second("sync", sync=body)).encode()).event
+    assert isinstance(event, DeadLetter)
+    assert event.cause == "bad_sync"
 
 
 @pytest.mark.parametrize("moment", ["", "yesterday", "2024-09-09T19:46:02", 5, None, "9" * 100, "0001-01-01T00:00:00Z"])
@@ -487,10 +506,10 @@ def test_no_record_whatever_raises(record: dict[str, object], body: object, oper
     frame = post_frame(operation, **record)
     event = FrameReader().read(json.dumps(frame).encode()).event
     assert isinstance(event, Post | DeadLetter)
-    for kind in ("commit", "account", "identity"):
+    for kind in ("commit", "account", "identity", "sync", "info", "error"):
         FrameReader().read(json.dumps(envelope(kind, body)).encode())
         FrameReader().read(json.dumps({"$type": "message", "payload": body}).encode())
-        FrameReader().read(json.dumps(second(kind, witnessedAt=body, did=body, **{kind: body})).encode())
+        FrameReader().read(json.dumps(second(kind, seq=body, did=body, **{kind: body})).encode())
 
 
 @given(st.binary(max_size=300))

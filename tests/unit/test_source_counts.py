@@ -34,6 +34,7 @@ from workers.progress import Progress
 from workers.stub import StubTagger
 
 NETWORK = ["gap", "reconnect"]
+BLUESKY_PASSES_OVER = ("identity", "other_kind", "other_collection", "language", "earlier", "notice")
 SETTINGS = Settings.model_validate({"x_bearer_token": "abc", "x_rules": ["rain"], "mastodon_token": "abc"})
 COUNTED = {"gap": 2, "reconnect": 0, "passed_over_language": 1234, "photo_late": 1}
 PROGRESS = IngestProgress(
@@ -55,7 +56,7 @@ PROGRESS = IngestProgress(
     [
         (
             "bluesky:",
-            [*NETWORK, *(f"passed_over_{one}" for one in ("identity", "other_kind", "other_collection", "language"))],
+            [*NETWORK, "behind", *(f"passed_over_{one}" for one in BLUESKY_PASSES_OVER)],
         ),
         (
             "mastodon:example.org",

@@ -33,7 +33,7 @@ def says_hello(url: str, options: BlueskyOptions) -> bool:
 
 
 def address(
-    url: str, options: BlueskyOptions, largest_bytes: int, *, asked_us: int | None, dictionary: int | None
+    url: str, options: BlueskyOptions, largest_bytes: int, *, cursor: int | None, dictionary: int | None
 ) -> str:
     """The address to connect to, with all that is asked for; `dictionary` is the id of that to compress with."""
     second = is_second_generation(url)
@@ -42,8 +42,8 @@ def address(
         query.append(("requireHello", "true"))
     else:
         query += [("dids" if second else "wantedDids", account) for account in options.accounts]
-    if asked_us is not None:
-        query.append(("cursor", str(asked_us)))
+    if cursor is not None:
+        query.append(("cursor", str(cursor)))
     if dictionary is not None:
         query.append(("zstdDictionary", str(dictionary)) if second else ("compress", "true"))
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(query)}"
@@ -67,16 +67,15 @@ def dictionary_address(url: str) -> str:
 
 
 def unwrapped(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An event of the second generation in the form of the first; what is none as it is.
-
-    Its time is that at which the server saw it: a date that an operator brought along is no place to go on from.
-    """
+    """An event of the second generation in the form of the first; what is none as it is."""
     payload = message.get("payload")
     if message.get("$type") == "error":
-        return {"kind": "error"}  # the server says why it will end the connection, which is seen as well
+        return {"kind": "error", "error": {"name": message.get("error"), "message": message.get("message")}}
     if message.get("$type") != "message" or not isinstance(payload, dict):
         return message
     kind = str(payload.get("$type")).rpartition("#")[2]
+    if kind == "info":
+        return {"kind": kind, kind: payload}
     body = payload if kind == "commit" else payload.get(kind)
-    moment = payload.get("witnessedAt") or payload.get("time")
-    return {"did": payload.get("did"), "kind": kind, kind: body, "time_us": microseconds_of(moment)}
+    moment = microseconds_of(payload.get("time"))
+    return {"did": payload.get("did"), "kind": kind, kind: body, "time_us": moment, "cursor": payload.get("seq")}

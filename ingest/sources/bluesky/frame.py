@@ -5,18 +5,21 @@
     commit    create, update ─▶ Post        delete ─▶ Deletion up to its revision
     account   active ─▶ shown               deleted, taken down ─▶ Erasure        any other state ─▶ hidden
     identity  ─▶ the handle that later posts of the account carry
+    sync      ─▶ Erasure of what the account wrote before; all that it has now follows as commits
+    info, error ─▶ a notice: what the server says of the stream itself
 
 The protocol: github.com/bluesky-social/jetstream and the lexicons `app.bsky.feed.post` and
 `com.atproto.sync.subscribeRepos`. Whether an account is seen is decided by `active` alone, as atproto.com/specs/account
 asks; the status only says whether its posts are to be deleted. An account that is throttled or out of step but active
 is seen.
 
-Owns what a frame means. Knows nothing of connections. A frame that is not of the protocol is a `DeadLetter` whose
-origin follows from its content, so that it is the same from every server and at every replay.
+Reading has two steps, so that a frame that is not wanted costs little: `open` says when it was and which number it has,
+`event` what it holds. Owns what a frame means. Knows nothing of connections. A frame that is not of the protocol is a
+`DeadLetter` whose origin follows from its content, so that it is the same from every server and at every replay.
 """
 
 import hashlib
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +29,8 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from ingest.sources.bluesky.address import unwrapped
+from ingest.sources.bluesky.clock import FeedClock
+from ingest.sources.bluesky.handles import Handles
 from ingest.sources.bluesky.names import (
     POSTS,
     SOURCE,
@@ -36,11 +41,13 @@ from ingest.sources.bluesky.names import (
     record_key_of,
     revision_of,
 )
+from ingest.sources.bluesky.place import FIRST_TIME, mark_of
 from ingest.sources.bluesky.position import (
     position_of_commit,
     position_of_erasure,
     position_of_letter,
     position_of_status,
+    position_of_sync,
 )
 from ingest.sources.bluesky.record import (
     CLOCKS_DIFFER,
@@ -69,8 +76,10 @@ from tagstream.posts import (
 
 Fields = Mapping[str, Any]
 
-REMEMBERED_HANDLES = 100_000
-_KINDS = frozenset({"commit", "account", "identity"})
+# A frame that holds more is not parsed: that would hold the interpreter's lock for too long. An honest post is below.
+LARGEST_READ_BYTES = 2 * 1024 * 1024
+_KINDS = frozenset({"commit", "account", "identity", "sync"})
+_NOTICES = frozenset({"info", "error"})
 _ERASING = frozenset({"deleted", "takendown", "tombstoned"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -81,6 +90,7 @@ class FrameFault(StrEnum):
     BAD_ENVELOPE = "bad_envelope"
     BAD_COMMIT = "bad_commit"
     BAD_ACCOUNT = "bad_account"
+    BAD_SYNC = "bad_sync"
     BAD_RECORD = "bad_record"
     TEXT_TOO_LONG = "text_too_long"
     BAD_COMPRESSION = "bad_compression"
@@ -94,6 +104,8 @@ class PassedOver(StrEnum):
     OTHER_KIND = "other_kind"
     OTHER_COLLECTION = "other_collection"
     LANGUAGE = "language"
+    EARLIER = "earlier"
+    NOTICE = "notice"
 
 
 class MalformedFrame(MalformedPost):
@@ -102,6 +114,37 @@ class MalformedFrame(MalformedPost):
     def __init__(self, fault: FrameFault, message: str) -> None:
         super().__init__(clean_text(message))
         self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a server says of the stream itself; `is_error` if it is the last that it says."""
+
+    name: str
+    message: str
+    is_error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A frame of which is known what it is, but not yet what it holds.
+
+    `time_us` is the server's date and `number` its number of the event, None where they make no sense; `mark` tells the
+    event from any other. `fault` where it is not of the protocol.
+    """
+
+    fields: Fields
+    body: bytes
+    time_us: int | None = None
+    number: int | None = None
+    mark: str = ""
+    notice: Notice | None = None
+    fault: MalformedLine | MalformedFrame | None = None
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it is one of the log's events, and so has its place there."""
+        return self.fault is None and self.notice is None and self.time_us is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,39 +165,73 @@ class FrameReader:
     `passed_over` counts what gave no event. Handles are remembered of the accounts that were last heard of.
     """
 
-    def __init__(self, languages: frozenset[str] = frozenset(), images: str = IMAGES) -> None:
+    def __init__(
+        self,
+        languages: frozenset[str] = frozenset(),
+        images: str = IMAGES,
+        largest_bytes: int = LARGEST_READ_BYTES,
+    ) -> None:
         self.passed_over: Counter[PassedOver] = Counter()
+        self.handles = Handles()
+        self.clock = FeedClock()
         self._languages = languages
         self._images = images
-        self._handles: OrderedDict[str, str] = OrderedDict()
+        self._largest_bytes = largest_bytes
 
     def read(self, body: bytes) -> Frame:
         """What the frame says; a dead letter if it is not of the protocol, whatever its bytes are."""
+        opened = self.open(body)
+        return Frame(self.event(opened), opened.time_us)
+
+    def open(self, body: bytes) -> Opened:
+        """When the frame was, and which number it has."""
         fields: Fields = {}
         try:
+            if len(body) > self._largest_bytes:
+                refuse(
+                    FrameFault.FRAME_TOO_LARGE, f"it has {len(body):,} bytes, at most {self._largest_bytes:,} are read"
+                )
             fields = unwrapped(read_object(body))
-            return self._read(fields)
         except (MalformedLine, MalformedFrame) as malformed:
-            return Frame(_letter(fields, body, malformed.fault.value, str(malformed)), _time_of(fields))
+            return Opened(fields, body, fault=malformed)
+        kind = fields.get("kind")
+        if isinstance(kind, str) and kind in _NOTICES:
+            return Opened(fields, body, notice=_notice(fields.get(kind), is_error=kind == "error"))
+        return Opened(fields, body, _time_of(fields), _number_of(fields), _mark_of(fields))
 
-    def _read(self, fields: Fields) -> Frame:
-        kind, time_us, did = fields.get("kind"), _time_of(fields), did_of(fields.get("did"))
+    def event(self, opened: Opened) -> Event | None:
+        """What the frame holds that is to be stored."""
+        if opened.notice is not None:
+            self.passed_over[PassedOver.NOTICE] += 1
+            return None
+        try:
+            if opened.fault is not None:
+                raise opened.fault
+            return self._read(opened.fields, opened.time_us)
+        except (MalformedLine, MalformedFrame) as malformed:
+            return _letter(opened, malformed.fault.value, str(malformed))
+
+    def _read(self, fields: Fields, time_us: int | None) -> Event | None:
+        kind, did = fields.get("kind"), did_of(fields.get("did"))
         if isinstance(kind, str) and kind not in _KINDS:
             # An answer to a heartbeat, or what a newer server says besides; it need not even have an account.
             self.passed_over[PassedOver.OTHER_KIND] += 1
-            return Frame(None, time_us)
+            return None
         if time_us is None:
             refuse(FrameFault.BAD_ENVELOPE, f"time_us is {short(fields.get('time_us'))}, no microseconds since 1970")
         if did is None:
             refuse(FrameFault.BAD_ENVELOPE, f"did is {short(fields.get('did'))}, no identifier of an account")
+        seen_us = self.clock.take(time_us)
         match kind:
             case "commit":
-                return Frame(self._commit(_part(fields, "commit", FrameFault.BAD_COMMIT), did, time_us), time_us)
+                return self._commit(_part(fields, "commit", FrameFault.BAD_COMMIT), did, seen_us)
             case "account":
-                return Frame(self._account(_part(fields, "account", FrameFault.BAD_ACCOUNT), did, time_us), time_us)
+                return self._account(_part(fields, "account", FrameFault.BAD_ACCOUNT), did, seen_us)
+            case "sync":
+                return _sync(_part(fields, "sync", FrameFault.BAD_SYNC), did, seen_us)
             case "identity":
                 self._identity(_part(fields, "identity", FrameFault.BAD_ENVELOPE), did)
-                return Frame(None, time_us)
+                return None
         refuse(FrameFault.BAD_ENVELOPE, f"kind is {short(kind)}, it must be a string")
 
     def _commit(self, commit: Fields, did: str, time_us: int) -> Event | None:
@@ -198,7 +275,7 @@ class FrameReader:
             return Post(
                 id=post_id(did, key),
                 source=SOURCE,
-                author=Author(id=author, handle=self._handles.get(author)),
+                author=Author(id=author, handle=self.handles.of(did)),
                 created_at=created_at(record, _committed(revision, time_us)),
                 revision=revision,
                 text=text,
@@ -221,24 +298,32 @@ class FrameReader:
             refuse(FrameFault.BAD_ACCOUNT, f"active is {short(active)}, it must be true or false")
         author = author_id(did)
         if not active and isinstance(status, str) and status in _ERASING:
-            self._handles.pop(author, None)
+            self.handles.forget(did)
             return Erasure(source=SOURCE, author=author, position=position_of_erasure(account.get("time"), time_us))
         position = position_of_status(account.get("time"), time_us)
         return AccountStatus(source=SOURCE, author=author, hidden=not active, position=position)
 
     def _identity(self, identity: Fields, did: str) -> None:
         self.passed_over[PassedOver.IDENTITY] += 1
-        author, handle = author_id(did), handle_of(identity.get("handle"))
-        self._handles.pop(author, None)
-        if handle is not None:
-            self._handles[author] = handle
-            if len(self._handles) > REMEMBERED_HANDLES:
-                self._handles.popitem(last=False)
+        self.handles.learn(did, handle_of(identity.get("handle")))
 
 
-def unreadable(body: bytes, malformed: MalformedFrame) -> Frame:
-    """The dead letter of a frame that could not even be decompressed."""
-    return Frame(_letter({}, body, malformed.fault.value, str(malformed)), None)
+def unreadable(body: bytes, malformed: MalformedFrame) -> Opened:
+    """A frame that could not even be decompressed."""
+    return Opened({}, body, fault=malformed)
+
+
+def _notice(said: object, *, is_error: bool) -> Notice:
+    fields = said if isinstance(said, dict) else {}
+    name, message = (_line(fields.get(one)) for one in ("name", "message"))
+    return Notice(name or "without a name", message, is_error)
+
+
+def _line(value: object) -> str:
+    """Text of the server's as it may stand in a message: one line, and not long."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(one if one.isprintable() else " " for one in clean_text(value[:200])).strip()
 
 
 def _part(fields: Fields, name: str, fault: FrameFault) -> Fields:
@@ -252,6 +337,32 @@ def _time_of(fields: Fields) -> int | None:
     """The microseconds at which the server saw it, in years that every part of the pipeline can write."""
     value = fields.get("time_us")
     return value if type(value) is int and 0 < value < 2**53 else None
+
+
+def _number_of(fields: Fields) -> int | None:
+    """The server's number of the event; None where it gives none that could be asked for."""
+    value = fields.get("cursor")
+    return value if type(value) is int and 0 < value < FIRST_TIME else None
+
+
+def _mark_of(fields: Fields) -> str:
+    """What the event is, by what every server and either form gives of it: when it was shown first is not in it."""
+    kind = fields.get("kind")
+    body = fields.get(kind) if isinstance(kind, str) else None
+    told = (
+        [body.get(one) for one in ("rev", "operation", "collection", "rkey", "seq")] if isinstance(body, dict) else []
+    )
+    return mark_of(*(one for one in (kind, fields.get("did"), *told) if isinstance(one, str | int)))
+
+
+def _sync(sync: Fields, did: str, time_us: int) -> Erasure:
+    """The account's records were counted anew: what came before its revision is void, what holds comes after it."""
+    if sync.get("did", did) != did:
+        refuse(FrameFault.BAD_SYNC, f"the account is {short(sync.get('did'))}, the frame speaks of {did}")
+    revision = revision_of(sync.get("rev"))
+    if revision is None:
+        refuse(FrameFault.BAD_SYNC, f"rev is {short(sync.get('rev'))}, no timestamp identifier")
+    return Erasure(source=SOURCE, author=author_id(did), position=position_of_sync(revision, time_us))
 
 
 def _committed(revision: int, time_us: int) -> datetime:
@@ -273,8 +384,9 @@ def _deletion(did: str, key: str, revision: int | None, time_us: int) -> Deletio
     )
 
 
-def _letter(fields: Fields, body: bytes, cause: str, message: str) -> DeadLetter:
+def _letter(opened: Opened, cause: str, message: str) -> DeadLetter:
     """A dead letter for the frame, with post, author and position as far as they can be read."""
+    fields, body = opened.fields, opened.body
     commit = fields.get("commit")
     did = did_of(fields.get("did"))
     key, revision = None, None
@@ -288,5 +400,5 @@ def _letter(fields: Fields, body: bytes, cause: str, message: str) -> DeadLetter
         body=body,
         post_id=post_id(did, key) if did and key else None,
         author=author_id(did) if did else None,
-        position=position_of_letter(revision, _time_of(fields)),
+        position=position_of_letter(revision, opened.time_us),
     )

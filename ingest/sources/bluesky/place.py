@@ -1,19 +1,65 @@
-"""The cursor of a Bluesky feed: `TIME@SERVER`, because the time is that of the server's own clock. Pure."""
+"""Where the reading of a Bluesky feed goes on: the cursor that is saved, and what its marks are good for. Pure.
 
+::
+
+    TIME@SERVER                            a server that does not number its events, or the form of earlier versions
+    TIME@SERVER/NUMBER-MARK/NUMBER-MARK…   one that does: the last events, by its numbers and by what they were
+
+The time is the server's own clock and the numbers are its own, so neither means much to another server. A server may
+give a number to another event after a crash, and one that is built anew counts from 1 again: so each number stands
+beside a mark of the event that had it, and reading goes on some events before the last, where both can be compared.
+"""
+
+import hashlib
+import re
+from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tagstream.errors import CorruptState
+
+# A server takes a smaller cursor for a number, and a larger one for microseconds.
+FIRST_TIME = 10**15
+# How many of the last events are remembered, and so read again when reading goes on.
+RECENT_MARKS = 8
+# A server writes its events in blocks of 4,096: so many numbers it may give anew after a crash.
+DEEP_NUMBERS = 4096
+ANY_EVENT = "any"
+
+_MARK = re.compile(r"([1-9][0-9]{0,14})-([0-9a-f]{10}|any)")
+
+
+class Mark(NamedTuple):
+    """An event that was read: its number, and what tells it from any other (`ANY_EVENT`: nothing is known of it)."""
+
+    number: int
+    event: str
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The microseconds of the last event, and the server that dated it."""
+    """The microseconds of the last event, the server that dated it, and the marks of the last events, oldest first."""
 
     time_us: int
     server: str
+    marks: tuple[Mark, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.time_us}@{self.server}"
+        return "/".join((f"{self.time_us}@{self.server}", *(f"{mark.number}-{mark.event}" for mark in self.marks)))
+
+    @property
+    def newest(self) -> int:
+        """The number of the last event; 0 where there are none."""
+        return self.marks[-1].number if self.marks else 0
+
+    def step_back(self, times: int) -> int | None:
+        """The number to go on from: some events back, at the second attempt a whole block; None: by time."""
+        recent = self.marks[-RECENT_MARKS:]
+        if times == 0 and recent:
+            return recent[0].number
+        if times == 1 and len(self.marks) > RECENT_MARKS:
+            return self.marks[0].number
+        return None
 
 
 def read_place(cursor: str | None) -> Place | None:
@@ -24,7 +70,57 @@ def read_place(cursor: str | None) -> Place | None:
     """
     if not cursor:
         return None
-    time, _, server = cursor.partition("@")
-    if not (time.isascii() and time.isdigit() and len(time) <= 17 and server):
+    where, *rest = cursor.split("/")
+    time, _, server = where.partition("@")
+    marks = [_MARK.fullmatch(one) for one in rest]
+    if not (time.isascii() and time.isdigit() and len(time) <= 17 and server) or not all(marks):
         raise CorruptState(f"the saved place {cursor[:80]!r} is not one of a Bluesky feed")
-    return Place(int(time), server)
+    return Place(int(time), server, tuple(Mark(int(one[1]), one[2]) for one in marks if one))
+
+
+def mark_of(*what: object) -> str:
+    """What tells an event from any other, whichever server gives it in whichever form."""
+    return hashlib.blake2b("\0".join(map(str, what)).encode(), digest_size=5).hexdigest()
+
+
+class Trail:
+    """The marks of the events that one connection gave, so that reading can go on from them.
+
+    No single event moves it: a number that is far too large is left behind by the next events, which are the old ones
+    no longer only when two in a row say so.
+    """
+
+    def __init__(self, marks: tuple[Mark, ...] = ()) -> None:
+        self._recent = deque(marks[-RECENT_MARKS:], maxlen=RECENT_MARKS)
+        self._deep = deque(marks[:-RECENT_MARKS], maxlen=2)
+        self._suspect: Mark | None = None
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        first = self._recent[0].number if self._recent else 0
+        return (*(mark for mark in self._deep if mark.number < first), *self._recent)
+
+    def add(self, mark: Mark) -> None:
+        """Takes in the next event that was read."""
+        if not self._recent or mark.number > self._recent[-1].number:
+            self._append(mark)
+        elif mark in self._recent or mark in self._deep:
+            self._suspect = None  # read again, as it was
+        elif self._suspect is not None and self._suspect.number < mark.number:
+            self._go_back(self._suspect, mark)
+        else:
+            self._suspect = mark
+
+    def _append(self, mark: Mark) -> None:
+        self._suspect = None
+        self._recent.append(mark)
+        if not self._deep or mark.number - self._deep[-1].number >= DEEP_NUMBERS:
+            self._deep.append(mark)
+
+    def _go_back(self, first: Mark, second: Mark) -> None:
+        """The server counts on from a smaller number: what was remembered from there on is no longer so."""
+        for marks in (self._recent, self._deep):
+            while marks and marks[-1].number >= first.number:
+                marks.pop()
+        self._append(first)
+        self._append(second)

@@ -39,6 +39,11 @@ def position_of_erasure(moment: object, time_us: int) -> int:
     return position_of_status(moment, time_us) + ERASURE_REACH_US
 
 
+def position_of_sync(revision: int, time_us: int) -> int:
+    """Just before the revision from which the account's records are given anew: so theirs lie after it."""
+    return max(0, _bounded(revision, time_us) - 1)
+
+
 def microseconds_of(moment: object) -> int | None:
     """The microseconds since 1970 of a date with its zone; None for what is none, or before 1970."""
     if not isinstance(moment, str) or len(moment) > 64:

@@ -1,29 +1,31 @@
-"""Bluesky, by the Jetstream servers: WebSockets that give the network's posts as JSON, to anyone.
+"""The Jetstream servers of Bluesky: every event of the network's posts as JSON, to anyone.
 
 ::
 
-    server in turn ─▶ subscribe, from the cursor ─▶ frames ─▶ decompress ─▶ FrameReader ─▶ posts, deletions, erasures
+    server ─▶ subscribe, from the place ─▶ read ahead (`intake.py`) ─▶ decompress ─▶ FrameReader ─▶ posts, deletions, …
 
 Guarantee: at least once, in the server's order. Servers keep some 36 hours; what is older when reading goes on is a
 gap, counted where it shows. A frame that is not of the protocol is a dead letter; one larger than the limit is refused
 before it is in memory, and the server is told not to send such.
 
-Resume: the cursor is `TIME@SERVER`, the server's microseconds of the last event. Reading goes on two seconds before it,
-because servers of the first generation may give events in another order than they dated them, and fifteen seconds
-before it on another server, whose clock differs. The sequence numbers that newer servers give as well are not used:
-they mean nothing to another server, and one that was built anew would go on at its live end without a word.
+Resume: by the server's own numbers, some events before the last, where it is the server that gave them and they are
+still those of the same events (`place.py`, `resumption.py`). Else by time: two seconds before the last event, because
+servers of the first generation may give events in another order than they dated them, and fifteen seconds before it on
+another server, whose clock differs. Servers that number their events answer a time with the start of their newest
+segment; what comes before the time is passed over (`earlier`). Without a place the feed begins at its live end.
 
 Life: on the whole network posts never stop, and a server has been seen to answer pings and give nothing, so there only
-an event counts. Where quiet is normal (some accounts, a network of one's own) an answered ping does.
+an event counts. Where quiet is normal (some accounts, a network of one's own) an answered ping does. A server that
+gave events and dropped the connection is asked again; one that did not is passed over for the next.
 
 The protocol: github.com/bluesky-social/jetstream.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -31,11 +33,23 @@ import aiohttp
 from ingest.sources.base import Received, named
 from ingest.sources.bluesky.address import address, dictionary_address, hello, is_second_generation, says_hello
 from ingest.sources.bluesky.compression import FrameDecompressor, handed_out, read_dictionary
-from ingest.sources.bluesky.frame import Frame, FrameFault, FrameReader, MalformedFrame, PassedOver, unreadable
+from ingest.sources.bluesky.frame import (
+    LARGEST_READ_BYTES,
+    FrameFault,
+    FrameReader,
+    MalformedFrame,
+    Notice,
+    Opened,
+    PassedOver,
+    unreadable,
+)
+from ingest.sources.bluesky.intake import Behind, FrameTooLarge, Intake, IntakeLimits
 from ingest.sources.bluesky.names import SOURCE
 from ingest.sources.bluesky.options import BlueskyOptions, read_options
-from ingest.sources.bluesky.place import Place, read_place
+from ingest.sources.bluesky.place import ANY_EVENT, Mark, Place, Trail, read_place
 from ingest.sources.bluesky.record import IMAGES
+from ingest.sources.bluesky.refusal import Refusal, refusal_of
+from ingest.sources.bluesky.resumption import BY_TIME, First, Resumption, resumption_of
 from ingest.sources.network import USER_AGENT, FeedUnavailable, NetworkSource, Reconnecting, retry_after_seconds
 from ingest.sources.outside import refusing_redirects
 from ingest.sources.web_socket import close_in_time
@@ -51,18 +65,30 @@ _SECOND_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class JetstreamLimits:
-    """How long to wait, how far to go back, and how much to take at once."""
+class JetstreamLimits(IntakeLimits):
+    """How long to wait, how far to go back, and how much to take at once.
+
+    A frame of up to `largest_frame_bytes` is taken from the network, and one of up to `largest_read_bytes` parsed; what
+    lies between is a dead letter.
+    """
 
     connect_seconds: float = 20.0
-    silence_seconds: float = 60.0
     rewind_seconds: float = 2.0
     server_rewind_seconds: float = 15.0
     largest_frame_bytes: int = LARGEST_FRAME_BYTES
+    largest_read_bytes: int = LARGEST_READ_BYTES
+
+    @property
+    def wanted_bytes(self) -> int:
+        return min(self.largest_frame_bytes, self.largest_read_bytes)
 
 
-class _FrameTooLarge(Exception):
-    """The server began a frame larger than may be."""
+class _Renumbered(Exception):
+    """The server has given the numbers that we know to other events; `number` is that of the first that it gave."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 class BlueskySource(NetworkSource):
@@ -78,20 +104,27 @@ class BlueskySource(NetworkSource):
         reconnecting: Reconnecting | None = None,
     ) -> None:
         super().__init__(options.name, reconnecting)
-        self.frames = FrameReader(options.languages, images)
         self._options = options
         self._limits = limits or JetstreamLimits()
-        self._named = FrameDecompressor(dictionary, self._limits.largest_frame_bytes) if dictionary else None
+        self.frames = FrameReader(options.languages, images, self._limits.wanted_bytes)
+        self.behind = 0
+        self._named = FrameDecompressor(dictionary, self._limits.wanted_bytes) if dictionary else None
         self._decompressor: FrameDecompressor | None = None
         self._turn = 0
+        self._steps_back = 0
         self._refusing: set[str] = set()
         self._accepted = False
-        self._newest_us = 0
+        self._too_old = False
+        self._floor_us = 0
         self._stuck = 0
 
     def counts(self) -> Mapping[str, int]:
         passed = self.frames.passed_over
-        return {**super().counts(), **named("passed_over", {reason: passed[reason] for reason in PassedOver})}
+        return {
+            **super().counts(),
+            "behind": self.behind,
+            **named("passed_over", {reason: passed[reason] for reason in PassedOver}),
+        }
 
     async def open(self, cursor: str | None) -> None:
         """Sets where to begin, at the server that gave the cursor.
@@ -106,33 +139,61 @@ class BlueskySource(NetworkSource):
         await super().open(cursor)
 
     async def connect(self, cursor: str | None) -> AsyncGenerator[Received, None]:
-        url = self._options.servers[self._turn % len(self._options.servers)]
         place = read_place(cursor)
-        try:
-            async with (
-                self._connected(url, place) as socket,
-                aclosing(self._received(socket, _name(url), place)) as events,
-            ):
-                async for received in events:
-                    yield received
-        except (FeedUnavailable, OSError):
-            self._turn += 1
-            raise
+        while True:
+            url = self._options.servers[self._turn % len(self._options.servers)]
+            reading = _Reading(place, self._resumption(place, _name(url)), _name(url))
+            try:
+                async with (
+                    self._connected(url, reading.resumption) as socket,
+                    aclosing(self._received(socket, reading)) as events,
+                ):
+                    async for received in events:
+                        yield received
+            except _Renumbered as renumbered:
+                self._step_back(place, renumbered.number)
+            except Behind:
+                self.behind += 1
+            except _TooOld:
+                raise
+            except (FeedUnavailable, OSError):
+                self._turn += not reading.events
+                raise
+            place = reading.place
+            self.connections += 1
 
-    def _asked_us(self, place: Place, server: str) -> int:
-        limits = self._limits
-        rewind = limits.rewind_seconds if place.server == server else limits.server_rewind_seconds
-        return max(1, place.time_us - int(rewind * _SECOND_US))
+    def _resumption(self, place: Place | None, server: str) -> Resumption:
+        same = place is not None and place.server == server
+        seconds = self._limits.rewind_seconds if same else self._limits.server_rewind_seconds
+        resumption = resumption_of(
+            place,
+            same_server=same,
+            step=self._steps_back,
+            rewind_us=int(seconds * _SECOND_US),
+            floor_us=self._floor_us,
+        )
+        self._floor_us = resumption.asked_us
+        self.frames.clock.start(0 if place is None else place.time_us if same else resumption.asked_us)
+        return resumption
+
+    def _step_back(self, place: Place | None, number: int) -> None:
+        """How to ask next: further back, unless the server has not come that far yet; then, or at last, by time."""
+        self._steps_back += 1
+        further = place.step_back(self._steps_back) if place else None
+        if further is None or further > number:
+            self._steps_back = BY_TIME
 
     @asynccontextmanager
-    async def _connected(self, url: str, place: Place | None) -> AsyncIterator[aiohttp.ClientWebSocketResponse[bool]]:
+    async def _connected(
+        self, url: str, resumption: Resumption
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse[bool]]:
         tracing = [refusing_redirects(_name(url))]
         async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}, trace_configs=tracing) as session:
             try:
                 async with asyncio.timeout(self._limits.connect_seconds):
-                    socket = await self._subscribed(session, url, place)
+                    socket = await self._subscribed(session, url, resumption)
             except aiohttp.WSServerHandshakeError as refused:
-                self._refused(url, refused)
+                self._refused(url, refused, await refusal_of(session, refused))
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 what = "no answer in time" if isinstance(error, TimeoutError) else f"{error or type(error).__name__}"
                 raise FeedUnavailable(f"cannot connect to {_name(url)}: {what}") from error
@@ -144,10 +205,10 @@ class BlueskySource(NetworkSource):
                 await close_in_time(socket)
 
     async def _subscribed(
-        self, session: aiohttp.ClientSession, url: str, place: Place | None
+        self, session: aiohttp.ClientSession, url: str, resumption: Resumption
     ) -> aiohttp.ClientWebSocketResponse[bool]:
         """Connects, with the compression that this server and our settings allow; one at most, as servers demand."""
-        options, largest = self._options, self._limits.largest_frame_bytes
+        options, largest = self._options, self._limits.wanted_bytes
         second = is_second_generation(url)
         self._decompressor = self._named if options.compress and not second else None
         if options.compress and second:
@@ -158,11 +219,11 @@ class BlueskySource(NetworkSource):
                 url,
                 options,
                 largest,
-                asked_us=None if place is None else self._asked_us(place, _name(url)),
+                cursor=resumption.cursor,
                 dictionary=None if self._decompressor is None else self._decompressor.dictionary_id,
             ),
             compress=15 if deflate else 0,
-            max_msg_size=largest,
+            max_msg_size=self._limits.largest_frame_bytes,
             autoping=False,
             decode_text=False,
         )
@@ -170,109 +231,166 @@ class BlueskySource(NetworkSource):
             await socket.send_str(hello(options, largest))
         return socket
 
-    def _refused(self, url: str, refused: aiohttp.WSServerHandshakeError) -> NoReturn:
+    def _refused(self, url: str, refused: aiohttp.WSServerHandshakeError, said: Refusal) -> NoReturn:
         """What a status means: a server that will never have us is fatal once all of them say so."""
+        if said.name == "CursorTooOld":
+            self._is_too_old(_name(url), said)
         # A server that had us before may be behind a proxy that says anything while it is away.
-        if refused.status in (400, 401, 403, 404, 405, 410) and not self._accepted:
+        for_good = refused.status in (400, 401, 403, 404, 405, 410) and said.name != "UnknownZstdDictionary"
+        if for_good and not self._accepted:
             self._refusing.add(url)
             if self._refusing.issuperset(self._options.servers):
                 raise BadSettings(
-                    f"{_name(url)} refuses with status {refused.status}: it takes no one from here, or is no Jetstream "
-                    "server; check the address after bluesky:, and its options"
+                    f"{_name(url)} refuses with status {refused.status}{said}: it takes no one from here, or is no "
+                    "Jetstream server; check the address after bluesky:, and its options"
                 ) from refused
         asked = retry_after_seconds(refused.headers.get("Retry-After") if refused.headers else None)
-        raise FeedUnavailable(f"{_name(url)} refuses for now: status {refused.status}", asked) from refused
+        raise FeedUnavailable(f"{_name(url)} refuses for now: status {refused.status}{said}", asked) from refused
+
+    def _is_too_old(self, server: str, said: Refusal) -> NoReturn:
+        """The server has dropped what comes after our place: a gap, and by time it goes on at its oldest event."""
+        self._count_gap_once()
+        self._steps_back = BY_TIME
+        floor = "the oldest that it has" if said.floor is None else f"its oldest, number {said.floor}"
+        raise _TooOld(f"{server} no longer keeps what came next: it goes on with {floor}; what lies between is missing")
+
+    def _count_gap_once(self) -> None:
+        """A gap of which the server tells us twice, when it refuses and when it goes on, is one."""
+        self.gaps += not self._too_old
+        self._too_old = True
 
     async def _received(
-        self, socket: aiohttp.ClientWebSocketResponse[bool], server: str, asked: Place | None
+        self, socket: aiohttp.ClientWebSocketResponse[bool], reading: "_Reading"
     ) -> AsyncGenerator[Received, None]:
         """The events of one connection, each with the place after it."""
-        place, newest_before = asked, self._newest_us
+        intake = Intake(socket, reading.server, self._limits, quiet=self._options.quiet)
+        intake.waits = bool(reading.resumption.asked_us)
         try:
-            async with aclosing(self._messages(socket, server)) as messages:
+            async with aclosing(intake.messages()) as messages:
                 async for message in messages:
-                    frame = await self._read(*message)
-                    if frame.time_us is not None:
-                        if place is asked and asked is not None:
-                            self._count_gap(asked, frame.time_us, server)
-                        place = Place(frame.time_us, server)
-                        self._newest_us = max(self._newest_us, frame.time_us)
-                    if frame.event is not None:
-                        yield Received(frame.event, str(place or ""))
-        except _FrameTooLarge as error:
-            self._stuck = self._stuck + 1 if self._newest_us == newest_before else 1
-            place = self._skipped(place)
-            yield Received(_too_large(place, server, self._limits.largest_frame_bytes), str(place or ""))
-            raise FeedUnavailable(f"{server} began a frame larger than may be") from error
+                    opened = await self._opened(*message)
+                    if opened.notice is not None:
+                        self._heed(opened.notice, reading.server)
+                    elif opened.is_event and self._is_earlier(opened, reading):
+                        continue
+                    intake.waits = False
+                    event = self.frames.event(opened)
+                    if opened.is_event:
+                        reading.take(opened, self.frames.clock.latest_us)
+                    if event is not None:
+                        yield Received(event, str(reading.place or ""))
+        except FrameTooLarge as error:
+            self._stuck = 1 if reading.has_moved else self._stuck + 1
+            reading.place = self._skipped(reading.place)
+            letter = _too_large(reading.place, reading.server, self._limits.largest_frame_bytes)
+            yield Received(letter, str(reading.place or ""))
+            raise FeedUnavailable(f"{reading.server} began a frame larger than may be") from error
 
-    def _count_gap(self, asked: Place, first_us: int, server: str) -> None:
+    def _heed(self, notice: Notice, server: str) -> None:
+        """What the server says of the stream: that it begins later than was asked for, or why it ends."""
+        if notice.is_error:
+            raise FeedUnavailable(f"{server} ends the stream: {notice.name}: {notice.message}")
+        if notice.name == "OutdatedCursor":
+            self._count_gap_once()
+
+    def _is_earlier(self, opened: Opened, reading: "_Reading") -> bool:
+        """Whether an event is from before what was asked for. The first that is not says whether there is a gap.
+
+        Raises:
+            _Renumbered: the server has other events under the numbers that we know.
+        """
+        resumption = reading.resumption
+        if not resumption.waiting:
+            return False
+        if resumption.judge(opened.number, opened.mark) is First.RENUMBERED:
+            raise _Renumbered(opened.number or 0)
+        time_us = opened.time_us or 0
+        if resumption.is_earlier(time_us, believed=self.frames.clock.believes(time_us)):
+            self.frames.passed_over[PassedOver.EARLIER] += 1
+            reading.pass_over(opened)
+            return True
+        resumption.waiting = False
+        self._steps_back = self._floor_us = 0
+        if resumption.verdict is First.LATER:
+            self._count_gap(reading, time_us)
+        self._too_old = False
+        return False
+
+    def _count_gap(self, reading: "_Reading", first_us: int) -> None:
         """Where posts never stop, a first event long after what was asked for says that the rest is gone."""
-        late = first_us - self._asked_us(asked, server)
-        if not self._options.quiet and late > self._limits.silence_seconds * _SECOND_US:
+        asked = reading.place
+        if asked is None or self._options.quiet or self._too_old:
+            return
+        if first_us - asked.time_us > self._limits.silence_seconds * _SECOND_US:
             self.gaps += 1
 
     def _skipped(self, place: Place | None) -> Place | None:
         """Where to go on after a frame that is too large: behind it, once it has come for the third time.
 
-        Its own time is not known, so the step doubles until one is large enough.
+        Its own number and time are not known, so the step doubles until one is large enough.
         """
         if place is None or self._stuck < 3:
             return place
         self.gaps += 1
-        step = int(self._limits.rewind_seconds * _SECOND_US) + 2 ** min(self._stuck - 3, 16) * _SECOND_US
-        return Place(place.time_us + step, place.server)
+        step = 2 ** min(self._stuck - 3, 16)
+        if place.marks:
+            return Place(place.time_us, place.server, (Mark(place.newest + step, ANY_EVENT),))
+        rewind = int(self._limits.rewind_seconds * _SECOND_US)
+        return Place(place.time_us + rewind + step * _SECOND_US, place.server)
 
-    async def _messages(
-        self, socket: aiohttp.ClientWebSocketResponse[bool], server: str
-    ) -> AsyncGenerator[tuple[bool, bytes], None]:
-        """The data frames of a connection, whether they are text and their bytes, until it ends or is dead."""
-        loop = asyncio.get_running_loop()
-        silence = self._limits.silence_seconds
-        deadline = loop.time() + silence
-        while True:
-            try:
-                async with asyncio.timeout_at(min(deadline, loop.time() + silence / 3)):
-                    message = await socket.receive()
-            except TimeoutError as error:
-                if loop.time() >= deadline:
-                    raise FeedUnavailable(f"{server} gave nothing for {silence:g} s") from error
-                await self._answer(socket.ping(), deadline, server)
-                continue
-            match message.type:
-                case aiohttp.WSMsgType.TEXT | aiohttp.WSMsgType.BINARY:
-                    yield message.type is aiohttp.WSMsgType.TEXT, bytes(message.data)
-                    # Counted from here, for a slow pipeline is no fault of the server.
-                    deadline = loop.time() + silence
-                case aiohttp.WSMsgType.PING | aiohttp.WSMsgType.PONG:
-                    if message.type is aiohttp.WSMsgType.PING:
-                        await self._answer(socket.pong(message.data), deadline, server)
-                    if self._options.quiet:
-                        deadline = loop.time() + silence
-                case _:
-                    _raise_end(message.type, message.data, socket.close_code, server)
-
-    async def _answer(self, sending: Coroutine[Any, Any, None], deadline: float, server: str) -> None:
-        """Sends a control frame; a server that does not even take that is dead."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                await sending
-        except (TimeoutError, aiohttp.ClientError) as error:
-            raise FeedUnavailable(f"{server} takes nothing any more") from error
-
-    async def _read(self, is_text: bool, body: bytes) -> Frame:
+    async def _opened(self, is_text: bool, body: bytes) -> Opened:
         if len(body) <= _SMALL_FRAME_BYTES:
-            return self._parse(is_text, body)
-        return await asyncio.to_thread(self._parse, is_text, body)
+            return self._open(is_text, body)
+        return await asyncio.to_thread(self._open, is_text, body)
 
-    def _parse(self, is_text: bool, body: bytes) -> Frame:
+    def _open(self, is_text: bool, body: bytes) -> Opened:
         if is_text:
-            return self.frames.read(body)
+            return self.frames.open(body)
         try:
             if self._decompressor is None:
                 raise MalformedFrame(FrameFault.BAD_COMPRESSION, "a binary frame, and nothing compressed was asked for")
-            return self.frames.read(self._decompressor.decompress(body))
+            return self.frames.open(self._decompressor.decompress(body))
         except MalformedFrame as malformed:
             return unreadable(body, malformed)
+
+
+class _TooOld(FeedUnavailable):
+    """The server is well, and our place is older than what it keeps: it is asked again, by time."""
+
+
+class _Reading:
+    """One connection: how it was begun, and where it is. `events` were read of it."""
+
+    def __init__(self, place: Place | None, resumption: Resumption, server: str) -> None:
+        self.place = place
+        self.resumption = resumption
+        self.server = server
+        self.events = 0
+        self._begun_at = place
+        self._trail = Trail(place.marks if place is not None and resumption.by_number else ())
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether it gave anything that was not read before."""
+        before, now = self._begun_at, self.place
+        return before is None or now is None or (before.newest, before.time_us) != (now.newest, now.time_us)
+
+    def take(self, opened: Opened, latest_us: int) -> None:
+        """Goes on behind an event; behind one that was read before the place stays where it is."""
+        self.events += 1
+        self._note(opened)
+        self.place = Place(latest_us, self.server, self._trail.marks)
+
+    def pass_over(self, opened: Opened) -> None:
+        """Goes on behind an event from before what was asked for: the time that is looked for stays."""
+        self.events += 1
+        self._note(opened)
+        if self.place is not None:
+            self.place = Place(self.resumption.asked_us, self.server, self._trail.marks)
+
+    def _note(self, opened: Opened) -> None:
+        if opened.number is not None:
+            self._trail.add(Mark(opened.number, opened.mark))
 
 
 def open_bluesky(spec: str, settings: Settings) -> BlueskySource:
@@ -293,14 +411,6 @@ def open_bluesky(spec: str, settings: Settings) -> BlueskySource:
 def _name(url: str) -> str:
     """A server in a message and in a cursor: its host and port."""
     return urlsplit(url).netloc
-
-
-def _raise_end(kind: aiohttp.WSMsgType, data: object, close_code: int | None, server: str) -> NoReturn:
-    if kind is aiohttp.WSMsgType.ERROR:
-        if isinstance(data, aiohttp.WebSocketError) and data.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
-            raise _FrameTooLarge
-        raise FeedUnavailable(f"{server} broke the protocol: {data}")
-    raise FeedUnavailable(f"{server} ended the connection (code {close_code})")
 
 
 def _too_large(place: Place | None, server: str, largest_bytes: int) -> DeadLetter:

@@ -1,0 +1,50 @@
+"""The handles of accounts, as far as they are known: a bounded memory.
+
+A post of Bluesky names its author by an identifier alone. The handle is learnt from what the network says of the
+account while the feed is read, and from a public directory, which is asked beside it (`directory.py`).
+"""
+
+from collections import OrderedDict
+
+REMEMBERED_HANDLES = 100_000
+
+
+class Handles:
+    """By account. One that was asked for and is not known is noted in `wanted`, for whoever can find out."""
+
+    def __init__(self, most: int = REMEMBERED_HANDLES, most_wanted: int = 0) -> None:
+        self.wanted: OrderedDict[str, None] = OrderedDict()
+        self._most = most
+        self._most_wanted = most_wanted
+        self._known: OrderedDict[str, str | None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def want(self, most: int) -> None:
+        """From now on notes up to so many accounts that are asked for and not known."""
+        self._most_wanted = most
+
+    def of(self, did: str) -> str | None:
+        """The handle of the account, None as long as it is not known, or where it has none."""
+        if did in self._known:
+            self._known.move_to_end(did)
+            return self._known[did]
+        if self._most_wanted:
+            self.wanted[did] = None
+            self.wanted.move_to_end(did)
+            if len(self.wanted) > self._most_wanted:
+                self.wanted.popitem(last=False)
+        return None
+
+    def learn(self, did: str, handle: str | None) -> None:
+        """The account has this handle now; None: no valid one."""
+        self.wanted.pop(did, None)
+        self._known[did] = handle
+        self._known.move_to_end(did)
+        if len(self._known) > self._most:
+            self._known.popitem(last=False)
+
+    def forget(self, did: str) -> None:
+        self.wanted.pop(did, None)
+        self._known.pop(did, None)

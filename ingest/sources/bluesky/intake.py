@@ -1,0 +1,145 @@
+"""Reads one connection ahead of the pipeline, so that the server is answered in time however slow the pipeline is.
+
+::
+
+    socket ─▶ fill: data ─▶ spool (bounded) ─▶ messages
+                    pings ─▶ answered at once
+
+A server waits 5 s for the answer to a ping and for room for a frame, and then drops whoever did not read: what stands
+in its buffers is lost with the connection. So the connection is read all the time. When the spool is full it is ended
+on purpose (`Behind`), and taken up again, where it was, once what was read is used up: so a pipeline that is slower
+than the network costs one connection now and then, and no memory (invariant 6).
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from ingest.sources.network import FeedUnavailable
+from ingest.sources.spool import Spool
+from ingest.sources.web_socket import close_in_time
+
+# Four minutes of all posts of the network, at a hundred a second.
+SPOOLED_FRAMES = 32_768
+SPOOLED_BYTES = 32 * 1024 * 1024
+# What a frame costs in memory beside its bytes.
+_FRAME_OVERHEAD_BYTES = 256
+# After so many messages that were there already, others have their turn on the event loop.
+_MESSAGES_IN_A_ROW = 32
+
+
+class Behind(Exception):
+    """The spool was full: the connection was ended, and everything before that was given."""
+
+
+class FrameTooLarge(Exception):
+    """The server began a frame larger than may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """How much is read ahead, and after how long without a sign of life the server is dead."""
+
+    silence_seconds: float = 60.0
+    spooled_frames: int = SPOOLED_FRAMES
+    spooled_bytes: int = SPOOLED_BYTES
+
+
+class Intake:
+    """The messages of one connection to `server`. `quiet`: an answered ping is a sign of life, too.
+
+    While `waits` a full spool is waited for: what is taken is looked at and let go, and no pipeline is in the way.
+    """
+
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse[bool],
+        server: str,
+        limits: IntakeLimits,
+        *,
+        quiet: bool,
+    ) -> None:
+        self._socket = socket
+        self._server = server
+        self._silence_seconds = limits.silence_seconds
+        self._quiet = quiet
+        self.waits = False
+        self._spool: Spool[tuple[bool, bytes]] = Spool(limits.spooled_frames, limits.spooled_bytes)
+
+    async def messages(self) -> AsyncGenerator[tuple[bool, bytes], None]:
+        """The data frames, whether they are text and their bytes, until the connection ends or is dead.
+
+        Raises:
+            FeedUnavailable: it ended, broke or fell silent.
+            Behind, FrameTooLarge: see there.
+        """
+        filling = asyncio.create_task(self._fill())
+        try:
+            taken = 0
+            while True:
+                yield await self._spool.take()
+                taken += 1
+                if taken % _MESSAGES_IN_A_ROW == 0:
+                    await asyncio.sleep(0)
+        finally:
+            filling.cancel()
+            await asyncio.wait({filling})
+
+    async def _fill(self) -> None:
+        try:
+            await self._receive()
+        except Behind as behind:
+            await close_in_time(self._socket)
+            self._spool.end(behind)
+        except Exception as ending:  # the boundary: whatever it is, it is raised where the messages are taken
+            self._spool.end(ending)
+
+    async def _receive(self) -> None:
+        loop, silence = asyncio.get_running_loop(), self._silence_seconds
+        deadline = loop.time() + silence
+        while True:
+            try:
+                async with asyncio.timeout_at(min(deadline, loop.time() + silence / 3)):
+                    message = await self._socket.receive()
+            except TimeoutError as error:
+                if loop.time() >= deadline:
+                    raise FeedUnavailable(f"{self._server} gave nothing for {silence:g} s") from error
+                await self._answer(self._socket.ping(), deadline)
+                continue
+            match message.type:
+                case aiohttp.WSMsgType.TEXT | aiohttp.WSMsgType.BINARY:
+                    await self._spool_up(message.type is aiohttp.WSMsgType.TEXT, bytes(message.data))
+                    # Counted from here: that there was no room is no fault of the server.
+                    deadline = loop.time() + silence
+                case aiohttp.WSMsgType.PING | aiohttp.WSMsgType.PONG:
+                    if message.type is aiohttp.WSMsgType.PING:
+                        await self._answer(self._socket.pong(message.data), deadline)
+                    if self._quiet:
+                        deadline = loop.time() + silence
+                case _:
+                    self._raise_end(message.type, message.data)
+
+    async def _spool_up(self, is_text: bool, body: bytes) -> None:
+        weight = len(body) + _FRAME_OVERHEAD_BYTES
+        if self.waits:
+            await self._spool.put((is_text, body), weight)
+        elif not self._spool.offer((is_text, body), weight):
+            raise Behind
+
+    async def _answer(self, sending: Coroutine[Any, Any, None], deadline: float) -> None:
+        """Sends a control frame; a server that does not even take that is dead."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await sending
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise FeedUnavailable(f"{self._server} takes nothing any more") from error
+
+    def _raise_end(self, kind: aiohttp.WSMsgType, data: object) -> None:
+        if kind is aiohttp.WSMsgType.ERROR:
+            if isinstance(data, aiohttp.WebSocketError) and data.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
+                raise FrameTooLarge
+            raise FeedUnavailable(f"{self._server} broke the protocol: {data}")
+        raise FeedUnavailable(f"{self._server} ended the connection (code {self._socket.close_code})")

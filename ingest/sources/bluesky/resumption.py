@@ -1,0 +1,69 @@
+"""How a Jetstream server is asked to go on, and what its first events say of whether it did. Pure.
+
+By number, where the server is the one that gave the numbers: `step` 0 some events back, 1 a block further. By time
+otherwise, and after the numbers turned out to be those of other events: a server answers that with the start of its
+newest segment, hours of feed perhaps, so what is older than asked for is passed over here.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ingest.sources.bluesky.place import ANY_EVENT, FIRST_TIME, Place
+
+# The step at which numbers are no longer tried.
+BY_TIME = 2
+
+
+class First(Enum):
+    """What the first numbered event of a connection says."""
+
+    GOES_ON = "goes_on"  # after what was read before, without a gap
+    LATER = "later"  # than anything that is remembered: there may be a gap
+    RENUMBERED = "renumbered"  # the numbers are those of other events
+
+
+@dataclass(slots=True)
+class Resumption:
+    """One connection's beginning: `cursor` is what the server is asked for, None for its live end.
+
+    `asked_us`: what is older is passed over, until an event has reached it; 0 once one has.
+    """
+
+    cursor: int | None = None
+    by_number: bool = False
+    newest: int = 0
+    asked_us: int = 0
+    known: dict[int, str] = field(default_factory=dict)
+    verdict: First | None = None
+    waiting: bool = True  # for the first event that counts
+
+    def judge(self, number: int | None, event: str) -> First:
+        """What the first event says, of a connection that was asked for by number."""
+        if self.verdict is None:
+            self.verdict = self._judged(number, event) if self.by_number else First.LATER
+        return self.verdict
+
+    def _judged(self, number: int | None, event: str) -> First:
+        if number is None or self.cursor is None or number < self.cursor:
+            return First.RENUMBERED  # a server that restarted with fewer events goes to its live end, silently
+        if number > self.newest:
+            return First.LATER
+        return First.GOES_ON if self.known.get(number) in (event, ANY_EVENT) else First.RENUMBERED
+
+    def is_earlier(self, time_us: int, *, believed: bool) -> bool:
+        """Whether an event is from before what was asked for by time; none is once one has reached it."""
+        if believed and time_us >= self.asked_us:
+            self.asked_us = 0
+        return bool(self.asked_us)
+
+
+def resumption_of(place: Place | None, *, same_server: bool, step: int, rewind_us: int, floor_us: int) -> Resumption:
+    """How to go on from a place; by time `rewind_us` before it. `floor_us`: an earlier connection did not get there."""
+    if place is None:
+        return Resumption()
+    number = place.step_back(step) if same_server else None
+    if number is not None:
+        return Resumption(number, by_number=True, newest=place.newest, known=dict(place.marks), asked_us=floor_us)
+    # A smaller number than that would be taken for the number of an event.
+    asked_us = max(FIRST_TIME, place.time_us - rewind_us)
+    return Resumption(asked_us, asked_us=asked_us)

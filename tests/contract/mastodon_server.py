@@ -11,6 +11,8 @@ listened, the others happen one by one, once it has read the timeline (`overlapp
 
 import asyncio
 import json
+import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +29,16 @@ def snowflake(number: int) -> str:
     """The id of the status with that number, made of the moment at which it was written."""
     moment = FIRST + timedelta(milliseconds=number * STEP_MILLISECONDS)
     return str((moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) << 16)
+
+
+def random_id(number: int) -> str:
+    """The id of that status on a server whose ids are UUIDs, which say nothing of their order."""
+    return str(uuid.UUID(int=(number * 0x9E3779B97F4A7C15F39CC0605CEDC835 + 1) % 2**128, version=4))
+
+
+def sorted_id(number: int) -> str:
+    """The same where ids are ULIDs."""
+    return f"01HQXW5P7R{'ABCDEFGHJK'[number // 100 % 10]}ZQFPQC0VY{number:05}X"
 
 
 def number_of(identifier: str) -> int:
@@ -124,7 +136,8 @@ class MastodonServer(ScriptedServer):
     `live` are the events (name, payload) that a stream begins with, `live_error` what a WebSocket says before them.
     `missed`: how many events happen between two connections; `rewound`: how many before its cursor a client begins.
     `answers` are given, one a request, instead of pages; `rate` are headers of every page. `ignores_min_id`: it gives
-    its newest page whatever is asked. `streaming` is what it announces, `{port}` in it its own.
+    its newest page whatever is asked. `streaming` is what it announces, `{port}` in it its own. `name` makes the ids of
+    statuses and accounts; of those that are no numbers the server alone knows the order, and `forgotten` ones nobody.
     """
 
     def __init__(self, overlapping: bool = False, rewound: int = 0) -> None:
@@ -143,6 +156,9 @@ class MastodonServer(ScriptedServer):
         self.port = 0
         self.live: list[tuple[str, str]] = []
         self.distributed = 0
+        self.name: Callable[[int], str] = snowflake
+        self.links = True
+        self.forgotten: set[str] = set()
         self._overlapping = overlapping
         self._rewound = rewound
         self._asked = asyncio.Event()
@@ -177,12 +193,23 @@ class MastodonServer(ScriptedServer):
         return f"mastodon:127.0.0.1-{self.port}"
 
     def event_id(self, number: int) -> str:
-        return f"{self.source}:{snowflake(number)}"
+        return f"{self.source}:{self.name(number)}"
 
     def status(self, number: int) -> dict[str, Any]:
         status = self.statuses.get(number) or make_status(number)
+        if self.name is not snowflake:
+            answered = self.name(number - 1) if number % 3 == 1 else None
+            account = {**status["account"], "id": self.name(10_000)}
+            status = {**status, "id": self.name(number), "in_reply_to_id": answered, "account": account}
         check_status(status)
         return status
+
+    def _number_of(self, identifier: str) -> int | None:
+        """Of the status with that id; None if there is none."""
+        if self.name is snowflake:
+            return number_of(identifier)
+        known = (number for number in range(self.published) if self.name(number) == identifier)
+        return None if identifier in self.forgotten else next(known, None)
 
     def authorised(self, request: web.Request) -> bool:
         return not self.checks_token or request.headers.get("Authorization") == f"Bearer {TOKEN}"
@@ -199,18 +226,28 @@ class MastodonServer(ScriptedServer):
             return self.answers.pop(0)
         limit = min(int(request.query.get("limit", "20")), 40)
         after = request.query.get("min_id")
+        place = None if after is None else self._number_of(after)
+        if after is not None and place is None and not self.ignores_min_id:
+            return web.json_response({"error": "Record not found"}, status=404)
         if not self._asked.is_set():
             self._asked.set()
-            known = 0 if after is None else max(-1, number_of(after) + self._rewound) + 1
+            known = 0 if place is None else max(-1, place + self._rewound) + 1
             self.distributed = min(self.published, known + self.missed)
-        visible = sorted((self.status(number) for number in range(self.distributed)), key=lambda one: int(one["id"]))
-        if after is None or self.ignores_min_id:
-            page = visible[-limit:]
-        else:
-            page = [status for status in visible if int(status["id"]) > int(after)][:limit]
+        page = self._page(after, place, limit)
         if not page or after is None:
             self._read.set()
-        return web.json_response(page[::-1], headers=self.rate)
+        link = f'<{self.base}{request.path}?limit={limit}&min_id={page[-1]["id"]}>; rel="prev"' if page else ""
+        return web.json_response(page[::-1], headers=self.rate | ({"Link": link} if page and self.links else {}))
+
+    def _page(self, after: str | None, place: int | None, limit: int) -> list[dict[str, Any]]:
+        """Statuses in the server's order, oldest first."""
+        visible = [self.status(number) for number in range(self.distributed)]
+        if self.name is not snowflake:
+            return visible[-limit:] if place is None or self.ignores_min_id else visible[place + 1 :][:limit]
+        visible.sort(key=lambda one: int(one["id"]))
+        if after is None or self.ignores_min_id:
+            return visible[-limit:]
+        return [status for status in visible if int(status["id"]) > int(after)][:limit]
 
     def _begin(self) -> Fault | None:
         fault = self.attempt()

@@ -9,7 +9,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
-from mastodon_server import MISSED, STEP_MILLISECONDS, TOKEN, MastodonServer, make_status, snowflake
+from mastodon_server import (
+    MISSED,
+    STEP_MILLISECONDS,
+    TOKEN,
+    MastodonServer,
+    make_status,
+    random_id,
+    snowflake,
+    sorted_id,
+)
 from network_contract import (
     LARGEST_FRAME_BYTES,
     PATIENCE_SECONDS,
@@ -75,8 +84,9 @@ class MastodonContract(NetworkContract):
         server.faults.append(Heartbeats(3))
         await server.publish(10)
         async with self.reading(server, begin) as source:
-            # The event of the cursor again, those that were missed, and three of the stream.
-            ids = await read_ids(source, 1 + MISSED + 3)
+            # The event of the cursor again (by the rewind), those that were missed, and three of the stream.
+            again = min(1, self.overlap)
+            ids = await read_ids(source, again + MISSED + 3)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(3 * SILENCE_SECONDS):
                     await source.next_batch(100)
@@ -84,7 +94,7 @@ class MastodonContract(NetworkContract):
             ids += await read_ids(source, 10 - MISSED - 3)
         assert isinstance(server, MastodonServer)
         assert (server.pongs > 0) == (self.transport == "websocket"), "a server ends a WebSocket that answers no ping"
-        assert ids == [server.event_id(number) for number in range(11)]
+        assert ids == [server.event_id(number) for number in range(1 - again, 11)]
         assert len(server.attempts) == 1
 
 
@@ -94,6 +104,32 @@ class TestMastodonByEventStream(MastodonContract):
 
 class TestMastodonByWebSocket(MastodonContract):
     transport = "websocket"
+
+
+class OtherServers(MastodonContract):
+    """Servers that speak the protocol and have ids of another kind: none can be rewound, or compared."""
+
+    overlap = 0
+    transport = "websocket"
+    name: Callable[[int], str]
+    links = True
+
+    @pytest.fixture
+    async def server(self) -> AsyncIterator[MastodonServer]:
+        server = MastodonServer()
+        server.name, server.links = type(self).name, self.links
+        await server.start()
+        yield server
+        await server.stop()
+
+
+class TestServersWithRandomIds(OtherServers):
+    name = staticmethod(random_id)
+
+
+class TestServersWithSortedIdsAndWithoutLinks(OtherServers):
+    name = staticmethod(sorted_id)
+    links = False
 
 
 @pytest.fixture(params=["sse", "websocket"])
@@ -335,7 +371,7 @@ async def test_a_missing_token_is_told_what_to_do_and_a_wrong_one_is_not_shown(
 
 
 async def test_a_place_that_is_none_of_ours_is_corrupt(server: MastodonServer) -> None:
-    async with reading(server, cursor="../admin?x") as source:
+    async with reading(server, cursor="../admin x") as source:
         with pytest.raises(CorruptState):
             await source.next_batch(1)
 
@@ -354,3 +390,67 @@ async def test_a_spare_connection_is_given_back_long_before_the_client_library_w
         # aiohttp keeps one for 15 s at the least where it is not told otherwise.
         async with asyncio.timeout(10):
             await until(lambda: client_sockets(server.port) == 1)
+
+
+# --- ids of other kinds --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[random_id, sorted_id], ids=["random", "sorted"])
+def other_server(request: pytest.FixtureRequest, server: MastodonServer) -> MastodonServer:
+    server.name = request.param
+    server.missed = 99
+    return server
+
+
+async def test_posts_replies_accounts_edits_and_deletions_of_any_ids(other_server: MastodonServer) -> None:
+    server = other_server
+    edited = {**server.status(1), "content": "<p>Edited</p>", "edited_at": "2024-03-04T12:00:00.000Z"}
+    server.live = [("status.update", json.dumps(edited)), ("delete", server.name(2))]
+    await server.publish(3)
+    async with reading(server) as source:
+        received: list[Received] = []
+        while len(received) < 5:
+            received += await read(source, 10)
+    posts = [one.event for one in received if isinstance(one.event, Post)]
+    assert [one.id for one in posts] == [server.event_id(number) for number in (0, 1, 2, 1)]
+    assert posts[1].reply_to == server.event_id(0)
+    assert all(one.author is not None and one.author.id == server.name(10_000) for one in posts)
+    assert (posts[3].text, posts[3].revision) == ("Edited", 1_709_553_600_000_000)
+    assert received[-1].event == Deletion(id=server.event_id(2), source=server.source)
+    assert received[-1].cursor == server.name(2), "an edit of an old status is no new place"
+
+
+@pytest.mark.parametrize("links", [True, False])
+async def test_pages_follow_one_another_by_ids_that_nobody_can_compare(
+    other_server: MastodonServer, links: bool
+) -> None:
+    server = other_server
+    server.links = links
+    expected = await server.publish(95)
+    async with reading(server, cursor=server.name(2)) as source:
+        assert await read_ids(source, 92) == expected[3:]
+        await until(lambda: len(server.asked) == 4)
+        assert source.gaps == 0
+    assert [one.get("min_id") for one in server.asked] == [server.name(number) for number in (2, 42, 82, 94)]
+
+
+async def test_a_place_that_the_server_has_forgotten_is_a_gap(other_server: MastodonServer) -> None:
+    server = other_server
+    server.forgotten = {server.name(2)}
+    expected = await server.publish(50)
+    async with reading(server, cursor=server.name(2)) as source:
+        assert await read_ids(source, 40) == expected[10:]
+        await until(lambda: source.gaps == 1)
+
+
+@pytest.mark.parametrize(("published", "gaps"), [(45, 1), (30, 0)])
+async def test_a_server_that_gives_its_newest_page_whatever_is_asked(
+    other_server: MastodonServer, published: int, gaps: int
+) -> None:
+    server = other_server
+    server.ignores_min_id = True
+    expected = await server.publish(published)
+    async with reading(server, cursor=server.name(2)) as source:
+        assert (await read_ids(source, min(published, 40)))[-1] == expected[-1]
+        await until(lambda: len(server.asked) == 1 + gaps)
+        await until(lambda: source.gaps == gaps)

@@ -12,17 +12,21 @@ any other 3xx, 4xx    `BadSettings`: the address is wrong
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn, Self
+from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 from pydantic import SecretStr
 
+from ingest.sources.jsonl.fields import MalformedLine
 from ingest.sources.mastodon.events import Oversized, RefusedSubscription, StreamEvent, websocket_event
 from ingest.sources.mastodon.feed import MastodonFeed
+from ingest.sources.mastodon.status import status_id
 from ingest.sources.network import USER_AGENT, FeedUnavailable, retry_after_seconds
 from ingest.sources.server_sent_events import EventReader, EventTooLong
 from ingest.sources.web_socket import close_in_time
@@ -32,6 +36,9 @@ from tagstream.errors import BadSettings
 KEEP_ALIVE_SECONDS = 2.0
 INSTANCE_BYTES = 1024 * 1024
 _BUSY = frozenset({408, 425, 429})
+# What servers say whose ids are no numbers, of one that is gone.
+_NO_SUCH_PLACE = frozenset({400, 404, 410, 422})
+_LINK = re.compile(r"<([^<>]{1,4096})>\s*;[^<>,]{0,200}\brel=\"?prev\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +56,24 @@ class MastodonLimits:
     page_bytes: int = 8 * 1024 * 1024
 
 
+class PlaceUnknown(Exception):
+    """The server knows nothing of the id after which a page was to begin."""
+
+
 class PageTooLarge(Exception):
     """A page of a timeline is over the limit; ask for fewer statuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Statuses of a timeline, as the server sent them; `pause_seconds` until it may be asked for another."""
+    """Statuses of a timeline, as the server sent them; `pause_seconds` until it may be asked for another.
+
+    `newer` is the id after which the server says that the next page begins, None where it does not say.
+    """
 
     statuses: list[Any]
     pause_seconds: float
+    newer: str | None = None
 
 
 class MastodonApi:
@@ -105,14 +120,17 @@ class MastodonApi:
 
         Raises:
             PageTooLarge: they are over the limit.
+            PlaceUnknown: there is no such id.
         """
         async with self._answer(self._feed.timeline_address(limit, after)) as response:
             if response.status == 404 and self._feed.tag is not None:
                 return Page([], 0.0)  # a hashtag that nobody has used yet
+            if response.status in _NO_SUCH_PLACE and after is not None:
+                raise PlaceUnknown
             if response.status != 200:
                 self._refuse(response)
             body = await self._body(response, self._limits.page_bytes)
-            pause = _rate_limited_seconds(response.headers)
+            pause, newer = _rate_limited_seconds(response.headers), _newer(response.headers.get("Link", ""))
         if body is None:
             raise PageTooLarge
         try:
@@ -121,7 +139,7 @@ class MastodonApi:
             raise FeedUnavailable(f"{self._feed.name}: a page of the timeline is not JSON") from error
         if not isinstance(statuses, list):
             raise FeedUnavailable(f"{self._feed.name}: a page of the timeline is not a list of statuses")
-        return Page(statuses, pause)
+        return Page(statuses, pause, newer)
 
     @asynccontextmanager
     async def stream(self, origin: str) -> AsyncIterator[AsyncGenerator[StreamEvent | Oversized, None]]:
@@ -239,7 +257,10 @@ class MastodonApi:
             asked = retry_after_seconds(headers.get("Retry-After"))
             wait = asked if asked is not None else _rate_limited_seconds(headers) or None
             raise FeedUnavailable(f"{where}: not now", retry_after_seconds=wait)
-        raise BadSettings(f"{where}: it has no such stream or timeline there; check the name of the server")
+        raise BadSettings(
+            f"{where}: it has no such stream or timeline there; check the name of the server. Servers of other kinds "
+            "that speak Mastodon's protocol mostly stream by transport=websocket alone"
+        )
 
     async def _refuse_redirect(self, *_: object) -> None:
         raise BadSettings(f"{self._feed.name}: the server sends its streams elsewhere; name it by the option streaming")
@@ -267,6 +288,16 @@ def _announced(body: bytes | None) -> object:
         described = json.loads(body or b"null")
         return described["configuration"]["urls"]["streaming"]
     except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+
+
+def _newer(link: str) -> str | None:
+    """The id after which the page before this one (the newer statuses) begins, by the `Link` header."""
+    found = _LINK.search(link[:16_384])
+    try:
+        named = parse_qs(urlsplit(found[1]).query).get("min_id", []) if found else []
+        return status_id(named[0]) if named else None
+    except (ValueError, MalformedLine):
         return None
 
 

@@ -12,7 +12,7 @@ follows from its content, so that it is the same at every replay.
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, read_object, refuse, short
 from ingest.sources.mastodon.status import PassedOver, letter_of, read_status, status_id
@@ -47,10 +47,12 @@ class RefusedSubscription:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """`event` None if there is nothing to store; `id` is that of a status that is new on the timeline."""
+    """`event` None if there is nothing to store; `id` is that of the status, and `is_new` whether it has just come to
+    the timeline, and is not an old one that was edited."""
 
     event: Event | None
     id: str | None = None
+    is_new: bool = True
 
 
 class EventReader:
@@ -67,7 +69,7 @@ class EventReader:
         if event.name == "delete":
             return Understood(self._deletion(event.payload))
         if event.name in ("update", "status.update", ""):
-            return self._status(event.payload)
+            return replace(self._status(event.payload), is_new=event.name == "update")
         self.passed_over[PassedOver.OTHER_EVENT] += 1
         return Understood(None)
 

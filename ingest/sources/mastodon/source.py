@@ -10,6 +10,10 @@ is read from there on (`min_id`) while the stream is already open: nothing falls
 is removed by its id. A post that reached the server late has an id of when it was written, which is before others that
 we have seen: so the back-fill begins `rewind_seconds` earlier. Without a cursor it begins with the newest page.
 
+Mastodon's ids are numbers that rise with time. Other servers that speak its protocol have ids of other kinds: those are
+never compared. The newest is then the one that the server gave last, a page goes on after the id that its `Link` names,
+or after its first, and a place that the server does not know any more is a gap.
+
 What an outage costs all the same: posts that reached the server later than `rewind_seconds` after they were written;
 edits and deletions of older posts, of which a timeline says nothing; and, after `pages` pages or where the server gives
 no more, all up to the present: that is counted in `gaps`. A server also keeps back what the account of the token has
@@ -22,17 +26,17 @@ deleted one by one.
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from pydantic import SecretStr
 
 from ingest.sources.base import Received, named
-from ingest.sources.mastodon.api import MastodonApi, MastodonLimits, PageTooLarge
+from ingest.sources.mastodon.api import MastodonApi, MastodonLimits, Page, PageTooLarge, PlaceUnknown
 from ingest.sources.mastodon.events import EventReader, Oversized, StreamEvent, Understood
 from ingest.sources.mastodon.feed import MastodonFeed, parse_feed
-from ingest.sources.mastodon.status import PassedOver, status_id
+from ingest.sources.mastodon.status import PassedOver, is_number, status_id
 from ingest.sources.network import NetworkSource, Reconnecting
 from ingest.sources.spool import Spool
 from tagstream.errors import BadSettings, CorruptState, MalformedPost
@@ -108,24 +112,37 @@ class MastodonSource(NetworkSource):
     async def _missed(self, api: MastodonApi) -> AsyncGenerator[Received, None]:
         """What the timeline gained since the newest status that was seen, oldest first."""
         if self._newest is None:
-            for received in self._listed((await self._page(api, None)) or []):
+            for received in await self._newest_page(api):
                 yield received
             return
         await asyncio.sleep(self._backfilling.settle_seconds)
         place = rewound(self._newest, self._backfilling.rewind_seconds)
-        for _ in range(self._backfilling.pages):
-            statuses = await self._page(api, place)
-            if statuses == []:
+        for number in range(self._backfilling.pages):
+            try:
+                page = await self._page(api, place)
+            except PlaceUnknown:
+                for received in await self._newest_page(api):
+                    yield received
+                break
+            if page is not None and not page.statuses:
                 return
-            for received in self._listed(statuses or []):
+            ids = [one for one in map(_id_of, page.statuses if page else ()) if one]
+            for received in self._listed(page.statuses if page else []):
                 yield received
-            furthest = max((one for one in map(_id_of, statuses or []) if one), key=_in_order, default=place)
-            if _in_order(furthest) <= _in_order(place):
-                break  # a server that does not know `min_id`, or a status that is too large to be had
-            place = furthest
+            if place in ids:  # a server that does not know `min_id`: this is its newest page
+                self.gaps += number > 0
+                return
+            following = (page.newer if page else None) or _newest_of(ids) or place
+            if not _is_newer(following, place):
+                break  # it gave its newest page again, or a status that is too large to be had
+            place = following
         self.gaps += 1
 
-    async def _page(self, api: MastodonApi, after: str | None) -> list[object] | None:
+    async def _newest_page(self, api: MastodonApi) -> list[Received]:
+        page = await self._page(api, None)
+        return self._listed(page.statuses if page else [])
+
+    async def _page(self, api: MastodonApi, after: str | None) -> Page | None:
         """The next statuses; None if even one is too large to be taken."""
         limit = PAGE_STATUSES
         while limit:
@@ -135,17 +152,20 @@ class MastodonSource(NetworkSource):
                 limit //= 2
                 continue
             await asyncio.sleep(page.pause_seconds)
-            return page.statuses
+            return page
         return None
 
     def _listed(self, statuses: list[object]) -> list[Received]:
-        # Pages come newest first; what is no status has no place among them, and its letter comes first.
-        ordered = sorted(statuses, key=lambda status: _in_order(_id_of(status) or ""))
+        ordered = statuses[::-1]  # pages come newest first
+        if all(is_number(_id_of(status) or "0") for status in statuses):
+            # What is no status has no place among numbers, and its letter comes first.
+            ordered = sorted(statuses, key=lambda status: int(_id_of(status) or "0"))
         return [received for status in ordered for received in self._received(self._reader.listed(status))]
 
     def _received(self, understood: Understood) -> list[Received]:
-        if understood.id is not None and _in_order(understood.id) > _in_order(self._newest or ""):
-            self._newest = understood.id
+        identifier = understood.id
+        if identifier is not None and (understood.is_new or is_number(identifier)):
+            self._newest = identifier if _is_newer(identifier, self._newest) else self._newest
         if understood.event is None:
             return []
         return [Received(understood.event, self._newest or _NOTHING_SEEN)]
@@ -189,14 +209,23 @@ def parse_cursor(cursor: str | None) -> str | None:
 
 def rewound(identifier: str, seconds: float) -> str:
     """The id that the server would have made that much earlier; the same id where it is not made of a clock."""
-    if not identifier.isdigit() or not _FIRST_CLOCK_ID <= int(identifier) <= _LAST_CLOCK_ID:
+    if not is_number(identifier) or not _FIRST_CLOCK_ID <= int(identifier) <= _LAST_CLOCK_ID:
         return identifier
     return str(int(identifier) - (int(seconds * 1000) << _CLOCK_SHIFT))
 
 
-def _in_order(identifier: str) -> tuple[int, str]:
-    """Ids are text, and in order by length and then by their characters."""
-    return len(identifier), identifier
+def _is_newer(identifier: str, than: str | None) -> bool:
+    """Whether what the server gave later is newer, too: numbers tell, of other ids only that they differ."""
+    if than is not None and is_number(identifier) and is_number(than):
+        return int(identifier) > int(than)
+    return identifier != than
+
+
+def _newest_of(identifiers: Sequence[str]) -> str | None:
+    """Of a page, which comes newest first; of numbers the largest."""
+    if identifiers and all(map(is_number, identifiers)):
+        return max(identifiers, key=int)
+    return identifiers[0] if identifiers else None
 
 
 def _id_of(status: object) -> str | None:

@@ -16,6 +16,7 @@ is passed over; its original comes by itself where this server's timeline has it
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from ingest.sources.html_text import HtmlText, html_to_text
@@ -38,7 +39,8 @@ from tagstream.posts import (
 
 MAX_ALT_LENGTH = 10_000
 MAX_URL_LENGTH = 4096
-MAX_ID_LENGTH = 128
+MAX_ID_BYTES = 256
+MAX_TAGS = 1_024
 # Reading 200,000 characters of hostile HTML takes half a second, in which nothing else is done.
 MAX_CONTENT_LENGTH = 200_000
 _KINDS: Mapping[str, str] = {"image": "photo", "unknown": "photo", "gifv": "animation", "video": "video"}
@@ -84,22 +86,29 @@ def read_status(fields: Fields, source: str) -> Post | PassedOver:
         lang=language_tag(_short_text(fields.get("language"), 35) or ""),
         url=_address(fields.get("url")) or _address(fields.get("uri")),
         media=_media(fields.get("media_attachments")),
-        reply_to=None if reply_to is None else native_id(source, status_id(reply_to)),
-        position=int(identifier) if identifier.isdigit() and int(identifier) < 2**63 else 0,
+        reply_to=None if reply_to in (None, "") else native_id(source, status_id(reply_to)),
+        position=int(identifier) if is_number(identifier) and len(identifier) < 20 and int(identifier) < 2**63 else 0,
         hashtags=_hashtags(text, content, start, fields.get("tags")),
     )
 
 
 def status_id(value: object) -> str:
-    """The id of a status, which is text that may be no number.
+    """The id of a status or an account: any text, for servers of many kinds speak this protocol.
+
+    Mastodon's own are numbers; others have UUIDs, ULIDs, or what their database makes.
 
     Raises:
         MalformedLine: it is none.
     """
     identifier = native("id", value)
-    if len(identifier) > MAX_ID_LENGTH or not identifier.isascii() or not identifier.isalnum():
-        refuse(LineFault.BAD_ID, f"id is {short(value)}, it must be letters and digits")
+    if len(identifier.encode()) > MAX_ID_BYTES or any(one.isspace() for one in identifier):
+        refuse(LineFault.BAD_ID, f"id is {short(value)}, it must be a word of at most {MAX_ID_BYTES} bytes")
     return identifier
+
+
+def is_number(identifier: str) -> bool:
+    """Whether an id is one of those that rise with time; of others nobody knows an order."""
+    return identifier.isascii() and identifier.isdigit()
 
 
 def letter_of(body: bytes, malformed: MalformedLine, *, origin: str, source: str, fields: Fields) -> DeadLetter:
@@ -125,12 +134,14 @@ def _string(fields: Fields, name: str) -> str:
 
 
 def _content(fields: Fields) -> HtmlText:
-    if not isinstance(fields.get("content"), str):
+    content = fields.get("content", 0)
+    if content is None:  # some servers say so of a post that is a picture alone
+        content = ""
+    if not isinstance(content, str):
         refuse(LineFault.MISSING_FIELD, f"content is {short(fields.get('content'))}, it must be a string of HTML")
-    length = len(fields["content"])
-    if length > MAX_CONTENT_LENGTH:
-        refuse(LineFault.TEXT_TOO_LONG, f"content has {length:,} characters, the limit is {MAX_CONTENT_LENGTH:,}")
-    return html_to_text(fields["content"], left_out=_LEFT_OUT)
+    if len(content) > MAX_CONTENT_LENGTH:
+        refuse(LineFault.TEXT_TOO_LONG, f"content has {len(content):,} characters, the limit is {MAX_CONTENT_LENGTH:,}")
+    return html_to_text(content, left_out=_LEFT_OUT)
 
 
 def _joined(warning: str, content: str, options: list[str]) -> tuple[str, int]:
@@ -178,7 +189,9 @@ def _media(attachments: object) -> tuple[Media, ...]:
         alt = clean_text(description)[:MAX_ALT_LENGTH] if isinstance(description, str) and description.strip() else None
         if kind is not None and (url or alt):
             found.append(build(Media, kind=kind, url=url, alt=alt, **_size(attachment.get("meta"))))
-    return tuple(found[:MAX_MEDIA])
+        if len(found) == MAX_MEDIA:
+            break
+    return tuple(found)
 
 
 def _size(meta: object) -> dict[str, int]:
@@ -197,7 +210,7 @@ def _hashtags(text: str, content: HtmlText, start: int, tags: object) -> tuple[H
         if ("hashtag" in link.classes or "tag" in link.rel) and _is_hashtag(content.text[link.start : link.end])
     ]
     claims: list[Claim] = [(one.text, *one.place) for one in linked]
-    for tag in _objects(tags):
+    for tag in islice(_objects(tags), MAX_TAGS):
         name = clean_text(tag["name"]).lstrip("#＃").strip() if isinstance(tag.get("name"), str) else ""
         if name:
             claims.append((build(Hashtag, text=name).text, None, None))

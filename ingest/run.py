@@ -25,10 +25,12 @@ from ingest.cursors import CursorKeeper
 from ingest.publisher import Publisher
 from ingest.records import records_of
 from ingest.sources.base import Received, Source
+from tagstream.distance import Distance, is_live
 from tagstream.errors import Fatal, Retryable
 from tagstream.posts import Post
 from tagstream.settings import Settings
 from tagstream.topics import Topics
+from tagstream.wall_clock import WallClock
 
 Answer = TypeVar("Answer")
 
@@ -51,7 +53,9 @@ class IngestProgress:
     """How a run stands: `read` events came from the source, `published` of them are on the broker with their cursor.
 
     `posts` and `letters` count what kinds of events were published. `waiting_for` is what an outage looks like,
-    `source_counts` what the source counted itself.
+    `source_counts` what the source counted itself. `behind_seconds` is how far the broker is behind the network's own
+    clock (None where nothing is live), `clock_warning` what is wrong with this machine's, `clock_jumps` how often it
+    was set.
     """
 
     elapsed_seconds: float
@@ -64,6 +68,9 @@ class IngestProgress:
     cursor: str | None
     waiting_for: str | None
     source_counts: Mapping[str, int]
+    behind_seconds: float | None = None
+    clock_jumps: int = 0
+    clock_warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +83,18 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Events that were read together, on their way. `letters` of them are put on `posts.dead`."""
+    """Events that were read together, on their way. `letters` of them are put on `posts.dead`.
+
+    `created` are the times of its posts, `accepted` is when they came.
+    """
 
     cursor: str
     events: int
-    posts: int
+    created: Sequence[datetime]
     letters: int
     weight: int
     moment: float
+    accepted: datetime
     published: asyncio.Future[None]
 
 
@@ -103,7 +114,9 @@ class Ingest:
         self._settings = settings
         self._topics = topics
         self._clock = clock
-        self._now = now
+        self._wall = WallClock(now)
+        self._live = is_live(source.name)
+        self._distance = Distance()
         self._publisher = Publisher(settings, topics)
         self._keeper = CursorKeeper(settings, topics, source.name)
         self._began = clock()
@@ -189,7 +202,8 @@ class Ingest:
 
     async def _publish(self, received: Sequence[Received]) -> None:
         """Hands a batch to the publisher when there is room for it."""
-        records = await asyncio.to_thread(records_of, received, self._source.name, self._now(), self._topics)
+        accepted = self._wall.stamp(len(received))
+        records = await asyncio.to_thread(records_of, received, self._source.name, accepted, self._topics)
         weight = sum(len(record.value or b"") for record in records)
         while self._is_full(len(received), weight):
             self._changed.clear()
@@ -198,8 +212,10 @@ class Ingest:
         published = await self._publisher.publish(records)
         published.add_done_callback(lambda _: self._changed.set())
         letters = sum(record.topic == self._topics.dead.name and record.value is not None for record in records)
-        posts = sum(isinstance(one.event, Post) for one in received)
-        self._groups.append(_Group(received[-1].cursor, len(received), posts, letters, weight, moment, published))
+        created = [one.event.created_at for one in received if isinstance(one.event, Post)]
+        self._groups.append(
+            _Group(received[-1].cursor, len(received), created, letters, weight, moment, accepted, published)
+        )
         self._read += len(received)
         self._weight += weight
         self._changed.set()
@@ -239,9 +255,14 @@ class Ingest:
 
     def _count(self, group: _Group) -> None:
         self._published += group.events
-        self._posts += group.posts
+        self._posts += len(group.created)
         self._letters += group.letters
         self._weight -= group.weight
+        if self._live:
+            now = self._wall.now()
+            for created_at in group.created:
+                self._wall.saw(created_at, group.accepted)
+                self._distance.add(created_at, group.accepted, now)
 
     async def _report(self, progress: Callable[[IngestProgress], None]) -> None:
         while True:
@@ -251,6 +272,7 @@ class Ingest:
     def snapshot(self) -> IngestProgress:
         """How the run stands now."""
         now = self._clock()
+        self._wall.now()
         lag = now - self._groups[0].moment if self._groups else 0.0
         silent = f"Kafka: nothing acknowledged for {lag:.0f} s" if lag > _SILENT_SECONDS else None
         return IngestProgress(
@@ -264,4 +286,7 @@ class Ingest:
             cursor=self._cursor,
             waiting_for=self._publisher.last_refusal or silent or self._source_waits,
             source_counts=self._source.counts(),
+            behind_seconds=self._distance.seconds(lag),
+            clock_jumps=self._wall.jumps,
+            clock_warning=self._wall.warning,
         )

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from search.index import EntityIndex, Indexable
+from tagstream.distance import Distance
 from tagstream.settings import Settings
 from tagstream.topics import Topics
 from workers import indexing, stages
@@ -51,7 +52,7 @@ class Pools:
 class Steps:
     """The stages, in the order of the pipeline; `see` has none where there is no image model.
 
-    `tag_counters` and `index_counters` say what became of records.
+    `tag_counters` and `index_counters` say what became of records, `distance` how old posts are in the index.
     """
 
     see: tuple[Stage[Arrival, Arrival], ...]
@@ -62,6 +63,7 @@ class Steps:
     mention: Stage[indexing.Indexed, None]
     tag_counters: Counters
     index_counters: Counters
+    distance: Distance
 
 
 def open_pools(settings: Settings) -> Pools:
@@ -83,7 +85,7 @@ def open_steps(
     pools: Pools,
 ) -> Steps:
     """The stages of a worker with this image model, this tagger and this index."""
-    tag_counters, index_counters = Counters(), Counters()
+    tag_counters, index_counters, distance = Counters(), Counters(), Distance()
     limits = Limits(
         batch_count=GROUP_RECORDS,
         batch_tokens=settings.token_budget,
@@ -131,8 +133,9 @@ def open_steps(
         prepare=stages.prepare(tagger, pools.records, gathered),
         tag=stages.tag(tagger, pools.tag, tag_limits),
         publish=replace(publishing, bury=bury_unpublished),
-        index=indexing.index(index, publish, topics, index_counters, index_limits),
+        index=indexing.index(index, publish, topics, index_counters, index_limits, distance=distance),
         mention=indexing.mention(publish, effect_limits),
         tag_counters=tag_counters,
         index_counters=index_counters,
+        distance=distance,
     )

@@ -7,8 +7,10 @@ between loses none (invariants 2 and 3).
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from search.index import EntityIndex, Indexable, WriteReport
+from tagstream.distance import Distance
 from tagstream.errors import Fatal, Poison
 from tagstream.posts import DeadLetter
 from tagstream.topics import Topics
@@ -36,9 +38,20 @@ class Indexed:
 
 
 def index(
-    entities: EntityIndex, publish: Publish, names: Topics, counters: Counters, limits: Limits
+    entities: EntityIndex,
+    publish: Publish,
+    names: Topics,
+    counters: Counters,
+    limits: Limits,
+    *,
+    distance: Distance | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Stage[Indexing, Indexed]:
-    """Writes changes into the index, in order and so one batch at a time."""
+    """Writes changes into the index, in order and so one batch at a time.
+
+    `distance` notes how old posts are by then.
+    """
+    distance = Distance() if distance is None else distance
 
     async def work(values: Sequence[Indexing]) -> list[Indexed]:
         letters = [value.change for value in values if isinstance(value.change, DeadLetter)]
@@ -47,8 +60,11 @@ def index(
         if kept := [one for letter in letters if (one := buried(letter, names))]:
             await publish(kept)
         counters.fold(report)
+        moment = now()
         for value in values:
             counters.count_change(value.change)
+            if isinstance(value.change, Indexable):
+                distance.add(value.change.post.created_at, value.change.observed_at, moment)
         news = set(report.news)
         return [Indexed(_mentions(value, news, names), _weight(value)) for value in values]
 

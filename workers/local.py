@@ -20,7 +20,9 @@ from typing import TypeVar
 
 from ingest.sources.base import Received, Source
 from search.index import EntityIndex, SourceCursor, WriteReport
+from tagstream.distance import is_live
 from tagstream.errors import Fatal
+from tagstream.wall_clock import WallClock
 from workers import stages
 from workers.abandonable import AbandonablePool, unless_stopped
 from workers.breaker import BackOff, Breaker
@@ -132,9 +134,8 @@ class _Pipeline:
         self._source = source
         self._index = index
         self._settings = settings
-        self._now = now
         self._clock = clock
-        self._tracker = Tracker(clock)
+        self._tracker = Tracker(clock, WallClock(now), live=is_live(source.name))
         self._ended = False
         self._source_failure: Fatal | None = None
         self._superseded: dict[str, str] = {}  # by cursor: the first event after a restart, if any
@@ -246,9 +247,8 @@ class _Pipeline:
             received = await self._read(stop)
             if not received:
                 return
-            self._tracker.arrived(len(received))
+            observed_at = self._tracker.arrived(len(received))
             self._superseded.update((one.cursor, one.supersedes) for one in received if one.supersedes is not None)
-            observed_at = self._now()
             yield [
                 Delivery(Arrival(one.event, f"{name}@{one.cursor}", one.cursor, observed_at), acknowledge_one)
                 for one in received

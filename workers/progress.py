@@ -3,8 +3,11 @@
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from tagstream.distance import Distance
 from tagstream.posts import Post
+from tagstream.wall_clock import WallClock
 from workers.counters import Counters, Latencies, Outcome, Rate
 from workers.stages import Tagged
 
@@ -14,8 +17,10 @@ class Progress:
     """How a run stands.
 
     `read` events came from the source, `finished` of them are safe in the index (`posts` of these were posts),
-    `in_flight` lie between. `lag_seconds` is how long the oldest of those has been waiting. `waiting_for` is what a
-    dependency that is down last answered, None while all is well. `source_counts` are what the source counted itself.
+    `in_flight` lie between. `lag_seconds` is how long the oldest of those has been waiting, `behind_seconds` how far
+    the index is behind the network's own clock (None where nothing is live). `clock_warning` says what is wrong with
+    the clock of this machine, `clock_jumps` how often it was set. `waiting_for` is what a dependency that is down last
+    answered, None while all is well. `source_counts` are what the source counted itself.
     """
 
     elapsed_seconds: float
@@ -29,6 +34,9 @@ class Progress:
     dropped: Mapping[Outcome, int]
     waiting_for: str | None
     source_counts: Mapping[str, int] = field(default_factory=dict)
+    behind_seconds: float | None = None
+    clock_jumps: int = 0
+    clock_warning: str | None = None
 
 
 @dataclass(slots=True)
@@ -40,13 +48,19 @@ class _Group:
 
 
 class Tracker:
-    """Follows events from arrival to acknowledgement, which come in the same order."""
+    """Follows events from arrival to acknowledgement, which come in the same order.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    `clock` measures, `wall` says what time it is; `live`: whether the feed is one that is written now.
+    """
+
+    def __init__(self, clock: Callable[[], float], wall: WallClock, *, live: bool) -> None:
         self.counters = Counters()
         self.latencies = Latencies()
         self.cursor: str | None = None
         self._clock = clock
+        self._wall = wall
+        self._live = live
+        self._distance = Distance()
         self._began = clock()
         self._groups: deque[_Group] = deque()
         self._rate = Rate()
@@ -60,10 +74,11 @@ class Tracker:
         """Events that were read and are not acknowledged."""
         return self._read - self._finished
 
-    def arrived(self, number: int) -> None:
-        """Notes that so many events were read just now."""
+    def arrived(self, number: int) -> datetime:
+        """Notes that so many events were read just now, and says when that is."""
         self._groups.append(_Group(self._clock(), number))
         self._read += number
+        return self._wall.stamp(number)
 
     def acknowledge(self) -> None:
         """Notes that the oldest event is safe."""
@@ -77,12 +92,18 @@ class Tracker:
     def finished(self, value: Tagged) -> None:
         """Counts what became of an acknowledged event."""
         self.counters.count_change(value.change)
-        self._posts += isinstance(value.arrival.event, Post)
         self.cursor = value.arrival.cursor
+        if isinstance(post := value.arrival.event, Post):
+            self._posts += 1
+            if self._live:
+                self._wall.saw(post.created_at, value.arrival.observed_at)
+                self._distance.add(post.created_at, value.arrival.observed_at, self._wall.now())
 
     def snapshot(self, waiting_for: str | None, source_counts: Mapping[str, int]) -> Progress:
         """How the run stands now."""
         now = self._clock()
+        self._wall.now()
+        lag = now - self._groups[0].moment if self._groups else 0.0
         return Progress(
             elapsed_seconds=now - self._began,
             read=self._read,
@@ -90,9 +111,12 @@ class Tracker:
             posts=self._posts,
             posts_per_second=self._rate.read(now, self._posts),
             in_flight=self.in_flight,
-            lag_seconds=now - self._groups[0].moment if self._groups else 0.0,
+            lag_seconds=lag,
             outcomes=self.counters.snapshot(),
             dropped=self.counters.dropped(),
             waiting_for=waiting_for,
             source_counts=source_counts,
+            behind_seconds=self._distance.seconds(lag),
+            clock_jumps=self._wall.jumps,
+            clock_warning=self._wall.warning,
         )

@@ -218,6 +218,13 @@ class _Worker:
                 for outcome, number in counted.snapshot().items()
             },
         )
+        behind = self._steps.distance.seconds()
+        yield Metric(
+            "behind_feed_seconds",
+            "gauge",
+            "How old posts of live feeds are when they are in the index.",
+            {} if behind is None else {"": behind},
+        )
         yield Metric("published_total", "counter", "Records published.", {"": self._publisher.published})
         yield Metric(
             "in_flight", "gauge", "Records in each stage.", {f'stage="{name}"': one.in_flight for name, one in runners}

@@ -50,5 +50,18 @@ def metrics_of(progress: "IngestProgress") -> list[Metric]:
         ),
         Metric("in_flight", "gauge", "Events that were read and are not on the broker.", {"": progress.in_flight}),
         Metric("lag_seconds", "gauge", "How long the oldest of them has waited.", {"": progress.lag_seconds}),
+        Metric(
+            "behind_feed_seconds",
+            "gauge",
+            "How old posts of a live feed are when they are on the broker.",
+            {} if progress.behind_seconds is None else {"": progress.behind_seconds},
+        ),
+        Metric("clock_jumps_total", "counter", "How often this machine's clock was set.", {"": progress.clock_jumps}),
+        Metric(
+            "clock_wrong",
+            "gauge",
+            "1 while this machine's clock is in doubt.",
+            {"": float(progress.clock_warning is not None)},
+        ),
         Metric("waiting", "gauge", "1 while the feed or the broker is away.", {"": float(bool(progress.waiting_for))}),
     ]

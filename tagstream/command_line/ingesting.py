@@ -11,7 +11,7 @@ from tagstream.command_line.failures import Interrupted
 from tagstream.command_line.feed_options import feed_options, open_feed
 from tagstream.command_line.ingest_page import answering
 from tagstream.command_line.output import note, write_lines
-from tagstream.command_line.progress import RunProgress, in_reasons
+from tagstream.command_line.progress import RunProgress, in_distance, in_reasons
 from workers.counters import Outcome, Rate
 from workers.progress import Progress
 
@@ -98,6 +98,9 @@ class _Shown:
                 dropped=dropped,
                 waiting_for=progress.waiting_for,
                 source_counts=progress.source_counts,
+                behind_seconds=progress.behind_seconds,
+                clock_jumps=progress.clock_jumps,
+                clock_warning=progress.clock_warning,
             )
         )
 
@@ -111,6 +114,10 @@ def summary(report: "IngestReport") -> str:
         parts.append(f"dead letters: {progress.letters:,}")
     if reasons := in_reasons(progress.source_counts):
         parts.append(f"source: {reasons}")
+    if distance := in_distance(progress.behind_seconds):
+        parts.append(distance)
+    if progress.clock_warning:
+        parts.append(f"warning: {progress.clock_warning}")
     if progress.in_flight:
         parts.append(f"not acknowledged, and read again: {progress.in_flight:,}")
     return "; ".join(parts)
@@ -127,6 +134,9 @@ def report_document(report: "IngestReport") -> dict[str, Any]:
         "published": progress.published,
         "dead_letters": progress.letters,
         "source": dict(progress.source_counts),
+        "behind_seconds": progress.behind_seconds,
+        "clock_jumps": progress.clock_jumps,
+        "clock_warning": progress.clock_warning,
         "ended": report.ended,
         "abandoned": progress.in_flight,
         "cursor": progress.cursor,

@@ -22,7 +22,7 @@ from tagstream.command_line.common import (
 from tagstream.command_line.failures import Interrupted
 from tagstream.command_line.feed_options import feed_options, open_feed
 from tagstream.command_line.output import note, write_lines
-from tagstream.command_line.progress import RunProgress, in_reasons
+from tagstream.command_line.progress import RunProgress, in_distance, in_reasons
 from tagstream.settings import Settings
 from workers.counters import Outcome
 from workers.local import PipelineSettings, RunReport, run_pipeline
@@ -141,6 +141,10 @@ def summary(report: RunReport) -> str:
         parts.append(f"dropped: {reasons}")
     if reasons := in_reasons(progress.source_counts):
         parts.append(f"source: {reasons}")
+    if distance := in_distance(progress.behind_seconds):
+        parts.append(distance)
+    if progress.clock_warning:
+        parts.append(f"warning: {progress.clock_warning}")
     return "; ".join(parts)
 
 
@@ -156,6 +160,9 @@ def report_document(report: RunReport) -> dict[str, Any]:
         "outcomes": dict(progress.outcomes),
         "dropped": dict(progress.dropped),
         "source": dict(progress.source_counts),
+        "behind_seconds": progress.behind_seconds,
+        "clock_jumps": progress.clock_jumps,
+        "clock_warning": progress.clock_warning,
         "ended": report.ended,
         "abandoned": report.abandoned,
         "cursor": report.cursor,

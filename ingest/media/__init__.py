@@ -10,6 +10,7 @@
           │   │       └ address.py   which addresses are public
           │   └ hosts.py      whose turn it is, and who asked to be left alone
           ├ sniff.py      what the bytes are, whatever they are called
+          ├ fair_turns.py  whose picture is next, by what those before have taken
           └ decode.py     bytes ─▶ size and thumbnail, by decode_process.py in a sandbox (ingest/sandbox/)
 
 `photo_reasons.py` has the closed list of reasons. Keeps invariant 10.

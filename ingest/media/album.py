@@ -7,10 +7,11 @@ bytes share one decoding.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ingest.media.address import parse_endpoints
 from ingest.media.cache import SharedCache
-from ingest.media.decode import DecodeLimits, Decoders, memory_for
+from ingest.media.decode import Decoded, DecodeLimits, Decoders, TakesLonger, memory_for
 from ingest.media.fetch import Fetched, Fetcher, FetchLimits
 from ingest.media.refusals import PhotoRefused
 from tagstream.photo_reasons import PhotoReason
@@ -44,8 +45,9 @@ class Album:
     ) -> None:
         self._fetcher = fetcher
         self._decoders = decoders
-        self._by_url = _outcomes(cache_bytes // 2, clock)
-        self._by_hash = _outcomes(cache_bytes // 2, clock)
+        self._by_url: SharedCache[Outcome] = _outcomes(cache_bytes // 2, clock)
+        self._by_hash: SharedCache[Outcome | None] = _outcomes(cache_bytes // 4, clock)
+        self._slow_by_hash: SharedCache[Outcome] = _outcomes(cache_bytes // 4, clock)
 
     async def photo(self, url: str) -> Outcome:
         """The picture at this URL, or why there is none. Raises nothing but a cancellation."""
@@ -55,24 +57,37 @@ class Album:
         """Ends what is in flight. Promptly."""
         await self._by_url.close()
         await self._by_hash.close()
+        await self._slow_by_hash.close()
         await self._decoders.close()
         await self._fetcher.close()
 
     async def _make(self, url: str) -> Outcome:
         try:
             async with self._fetcher.fetch(url) as fetched:
-                return await self._by_hash.get(fetched.sha256, lambda: self._decode(fetched))
+                outcome = await self._by_hash.get(fetched.sha256, lambda: self._first_try(fetched))
+            if outcome is not None:
+                return outcome
+            # Its host's turn is over: what takes long to decode must not keep others of the host from being fetched.
+            return await self._slow_by_hash.get(fetched.sha256, lambda: self._second_try(fetched))
         except PhotoRefused as refusal:
             return refusal.reason
         except Exception:  # the boundary: a photo that our own code fails on must not stop a feed
             return PhotoReason.DEFECT
 
-    async def _decode(self, fetched: Fetched) -> Outcome:
+    async def _first_try(self, fetched: Fetched) -> Outcome | None:
+        """What comes of it quickly; None where it takes longer."""
         try:
-            decoded = await self._decoders.decode(fetched.content, fetched.format)
+            return _picture(fetched, await self._decoders.first_try(fetched.content, fetched.format, fetched.host))
+        except TakesLonger:
+            return None
         except PhotoRefused as refusal:
             return refusal.reason
-        return Picture(fetched.sha256, decoded.width, decoded.height, decoded.thumbnail)
+
+    async def _second_try(self, fetched: Fetched) -> Outcome:
+        try:
+            return _picture(fetched, await self._decoders.second_try(fetched.content, fetched.format, fetched.host))
+        except PhotoRefused as refusal:
+            return refusal.reason
 
 
 def open_album(settings: Settings) -> Album:
@@ -98,17 +113,21 @@ def open_album(settings: Settings) -> Album:
     return Album(fetcher, decoders, settings.media_cache_bytes)
 
 
-def _outcomes(max_bytes: int, clock: Callable[[], float]) -> SharedCache[Outcome]:
+def _picture(fetched: Fetched, decoded: Decoded) -> Picture:
+    return Picture(fetched.sha256, decoded.width, decoded.height, decoded.thumbnail)
+
+
+def _outcomes(max_bytes: int, clock: Callable[[], float]) -> SharedCache[Any]:
     return SharedCache(
         max_entries=MAX_REMEMBERED, max_bytes=max_bytes, weight=_weight, keep_seconds=_keep_seconds, clock=clock
     )
 
 
-def _weight(outcome: Outcome) -> int:
+def _weight(outcome: Outcome | None) -> int:
     return _ENTRY_BYTES + (len(outcome.thumbnail) if isinstance(outcome, Picture) else 0)
 
 
-def _keep_seconds(outcome: Outcome) -> float:
-    if isinstance(outcome, Picture):
+def _keep_seconds(outcome: Outcome | None) -> float:
+    if outcome is None or isinstance(outcome, Picture):
         return PICTURE_SECONDS
     return PASSING_SECONDS if outcome.can_pass else REFUSED_SECONDS

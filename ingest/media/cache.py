@@ -52,6 +52,7 @@ class SharedCache(Generic[Value]):
         if task is None:
             task = self._making[key] = asyncio.create_task(self._make(key, make))
             task.add_done_callback(_seen)
+        del make  # it may hold a picture's bytes, and many may wait here for one answer
         return await asyncio.shield(task)
 
     async def close(self) -> None:

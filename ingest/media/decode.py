@@ -9,14 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingest.media import decode_process
+from ingest.media.fair_turns import FairTurns, NoRoom
 from ingest.media.refusals import PhotoRefused
 from ingest.media.sniff import Format
 from ingest.sandbox.child import Limits
-from ingest.sandbox.errors import NotStarted, SandboxError, StoodStill, TooCostly
+from ingest.sandbox.errors import NotStarted, OutOfMemory, OutOfTime, SandboxError, StoodStill
 from ingest.sandbox.sandbox import Sandbox
 from tagstream.photo_reasons import PhotoReason
 
 MAX_SIDE = 30_000
+# Photos of networks take a tenth of it, those of cameras half. What takes longer stands behind every other process.
+FIRST_TRY_SECONDS = 0.25
+SLOW_NICENESS = 10
+SLOW_WAITING = 4
 _REASONS = {
     decode_process.UNDECODABLE: PhotoReason.UNDECODABLE,
     decode_process.TOO_MANY_PIXELS: PhotoReason.TOO_MANY_PIXELS,
@@ -36,9 +41,9 @@ class DecodeLimits:
 
 
 def memory_for(max_pixels: int) -> int:
-    """Bytes in which the largest picture can be decoded: two copies of four bytes a pixel (the second has its
-    transparency multiplied in), its file, and the process itself."""
-    return 128 * 1024 * 1024 + 12 * max_pixels
+    """Bytes in which the largest picture can be decoded: four copies of four bytes a pixel, for a WebP (two canvases,
+    the frame, the picture), and half of one to spare; its file, several times, and the process itself."""
+    return 192 * 1024 * 1024 + 18 * max_pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,21 @@ class Decoded:
     thumbnail: bytes
 
 
+class TakesLonger(Exception):
+    """Not decoded in the short time of a first try: a picture for `second_try`."""
+
+
 class Decoders:
-    """At most `processes` decoding at a time; each is started when it is first needed."""
+    """At most `processes` decoding at a time in the quick lane, half as many in the slow one, both shared fairly.
+
+    ::
+
+        first try, 0.25 s ─▶ decoded
+              └─ longer ─▶ second try, its whole time, behind everybody else ─▶ decoded
+
+    So pictures that take long wait for each other and not the many for them; of both lanes' turns the host whose
+    pictures have taken most waits longest. Processes are started when they are first needed.
+    """
 
     def __init__(
         self,
@@ -62,45 +80,97 @@ class Decoders:
         filter_required: bool = False,
     ) -> None:
         self._limits = limits
-        self._sandbox = Sandbox(
-            decode_process.__name__,
-            Limits(
-                memory_bytes=limits.memory_bytes,
-                processor_seconds=limits.processor_seconds,
-                still_seconds=limits.still_seconds,
-                answer_bytes=decode_process.ANSWER.size + decode_process.THUMBNAIL_BYTES,
-            ),
-            processes=processes,
-            filter_required=filter_required,
-            clock=clock,
-        )
+
+        def lane(processes: int, seconds: float, niceness: int) -> Sandbox:
+            return Sandbox(
+                decode_process.__name__,
+                Limits(
+                    memory_bytes=limits.memory_bytes,
+                    processor_seconds=min(seconds, limits.processor_seconds),
+                    still_seconds=limits.still_seconds,
+                    answer_bytes=decode_process.ANSWER.size + decode_process.THUMBNAIL_BYTES,
+                    niceness=niceness,
+                ),
+                processes=processes,
+                filter_required=filter_required,
+                clock=clock,
+            )
+
+        slow = max(1, processes // 2)
+        self._quick = lane(processes, FIRST_TRY_SECONDS, 0)
+        self._slow = lane(slow, limits.processor_seconds, SLOW_NICENESS)
+        self._quick_turns = FairTurns(processes, clock=clock)
+        self._slow_turns = FairTurns(slow, max_waiting=SLOW_WAITING * slow, clock=clock)
 
     @property
     def process_ids(self) -> tuple[int, ...]:
-        """Of the processes that wait for a picture."""
-        return self._sandbox.process_ids
+        """Of the processes that wait for a picture, of both lanes."""
+        return self._quick.process_ids + self._slow.process_ids
+
+    @property
+    def unfiltered(self) -> int:
+        """How many processes were started without the filter of system calls."""
+        return self._quick.unfiltered + self._slow.unfiltered
 
     async def decode(self, content: bytes, kind: Format) -> Decoded:
-        """The picture's size and thumbnail.
+        """The picture's size and thumbnail, however many tries it takes.
 
         Raises:
             PhotoRefused: it cannot be decoded, or costs too much; or no decoder can be had.
         """
-        limits = self._limits
-        header = decode_process.REQUEST.pack(decode_process.FORMATS.index(kind), limits.max_pixels, limits.max_side)
         try:
-            answer = await self._sandbox.ask(header + content)
-        except (NotStarted, StoodStill) as error:
-            raise PhotoRefused(PhotoReason.NO_DECODER, str(error)) from error
-        except TooCostly as error:
-            raise PhotoRefused(PhotoReason.TOO_COSTLY, f"decoding takes {error}") from error
-        except SandboxError as error:
-            raise PhotoRefused(PhotoReason.UNDECODABLE, f"no decoder could make anything of it: {error}") from error
-        return self._decoded(answer)
+            return await self.first_try(content, kind, "")
+        except TakesLonger:
+            return await self.second_try(content, kind, "")
+
+    async def first_try(self, content: bytes, kind: Format, host: str) -> Decoded:
+        """The picture of this host, if it can be had quickly, as nearly all can.
+
+        Raises:
+            TakesLonger: it cannot.
+            PhotoRefused: as `decode`.
+        """
+        async with self._quick_turns.turn(host):
+            try:
+                return await self._ask(self._quick, content, kind)
+            except OutOfTime as error:
+                if self._limits.processor_seconds > FIRST_TRY_SECONDS:
+                    raise TakesLonger from error
+                raise _too_costly(error) from error
+
+    async def second_try(self, content: bytes, kind: Format, host: str) -> Decoded:
+        """The picture of this host, in its whole time.
+
+        Raises:
+            PhotoRefused: as `decode`; or too many such pictures wait already (`late`).
+        """
+        try:
+            async with self._slow_turns.turn(host):
+                return await self._ask(self._slow, content, kind)
+        except OutOfTime as error:
+            raise _too_costly(error) from error
+        except NoRoom as error:
+            raise PhotoRefused(PhotoReason.LATE, f"too many pictures that take long, and of {host} too many") from error
 
     async def close(self) -> None:
         """Ends the processes that wait; one that is at work ends with its picture."""
-        await self._sandbox.close()
+        await self._quick.close()
+        await self._slow.close()
+
+    async def _ask(self, sandbox: Sandbox, content: bytes, kind: Format) -> Decoded:
+        limits = self._limits
+        header = decode_process.REQUEST.pack(decode_process.FORMATS.index(kind), limits.max_pixels, limits.max_side)
+        try:
+            answer = await sandbox.ask(header + content)
+        except OutOfTime:
+            raise
+        except (NotStarted, StoodStill) as error:
+            raise PhotoRefused(PhotoReason.NO_DECODER, str(error)) from error
+        except OutOfMemory as error:
+            raise _too_costly(error) from error
+        except SandboxError as error:
+            raise PhotoRefused(PhotoReason.UNDECODABLE, f"no decoder could make anything of it: {error}") from error
+        return self._decoded(answer)
 
     def _decoded(self, answer: bytes) -> Decoded:
         if len(answer) >= decode_process.ANSWER.size:
@@ -112,3 +182,7 @@ class Decoders:
             if verdict == decode_process.FOUND and sane and thumbnail.startswith(b"\xff\xd8\xff"):
                 return Decoded(width, height, thumbnail)
         raise PhotoRefused(PhotoReason.UNDECODABLE, "the decoder's answer is none that ours would give")
+
+
+def _too_costly(error: SandboxError) -> PhotoRefused:
+    return PhotoRefused(PhotoReason.TOO_COSTLY, f"decoding takes {error}")

@@ -56,10 +56,11 @@ def thumbnail_of(content: bytes, kind: str, max_pixels: int, max_side: int) -> t
 
     Of an animation the first frame; transparency over white; a picture that is cut off raises, like a broken one.
     """
+    if kind == "WEBP":
+        _check_size(*_webp_size(content), max_pixels, max_side)
     with Image.open(io.BytesIO(content), formats=(kind,)) as image:
         width, height = image.size
-        if width * height > max_pixels or max(width, height) > max_side:
-            raise TooManyPixels
+        _check_size(width, height, max_pixels, max_side)
         orientation = _orientation(image)
         small = _over_white(_shrunk(image))
     if orientation in _TRANSPOSITIONS:
@@ -67,6 +68,22 @@ def thumbnail_of(content: bytes, kind: str, max_pixels: int, max_side: int) -> t
     if orientation in _SIDES_SWAPPED:
         width, height = height, width
     return width, height, _encoded(small)
+
+
+def _check_size(width: int, height: int, max_pixels: int, max_side: int) -> None:
+    if width * height > max_pixels or max(width, height) > max_side:
+        raise TooManyPixels
+
+
+def _webp_size(content: bytes) -> tuple[int, int]:
+    """What a WebP says of its size. The library makes two canvases of it before it can be asked."""
+    kind = content[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(content[24:27], "little") + 1, int.from_bytes(content[27:30], "little") + 1
+    if kind == b"VP8L":
+        sides = int.from_bytes(content[21:25], "little")
+        return (sides & 0x3FFF) + 1, (sides >> 14 & 0x3FFF) + 1
+    return int.from_bytes(content[26:28], "little") & 0x3FFF, int.from_bytes(content[28:30], "little") & 0x3FFF
 
 
 def _orientation(image: Image.Image) -> int:

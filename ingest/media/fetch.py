@@ -67,11 +67,12 @@ class FetchLimits:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The bytes of something that begins like a picture, and their SHA-256."""
+    """The bytes of something that begins like a picture, their SHA-256, and the host that sent them."""
 
     content: bytes
     sha256: str
     format: Format
+    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +112,19 @@ class Fetcher:
         Raises:
             PhotoRefused: it cannot be had, or not now.
         """
-        left = self._limits.total_seconds
-        for _ in range(MAX_REDIRECTS + 1):
-            target = checked_url(url)
-            async with self.hosts.turn(target.host):
-                began = self._clock()
-                answer = await self._within(left, target)
-                if isinstance(answer, Fetched):
-                    yield answer
-                    return
-            left -= self._clock() - began
-            url = _joined(target, answer.location)
+        spent: dict[str, float] = {}
+        try:
+            for _ in range(MAX_REDIRECTS + 1):
+                target = checked_url(url)
+                async with self.hosts.turn(target.host):
+                    answer = await self._within(target, spent)
+                    if isinstance(answer, Fetched):
+                        yield answer
+                        return
+                url = _joined(target, answer.location)
+        finally:
+            for host in spent:
+                self.hosts.answered(host)
         raise PhotoRefused(
             PhotoReason.TOO_MANY_REDIRECTS, f"more than {MAX_REDIRECTS} redirects, at last to {url[:200]}"
         )
@@ -130,17 +133,29 @@ class Fetcher:
         """Closes the connections that were kept."""
         await self._connections.close()
 
-    async def _within(self, seconds: float, url: httpx.URL) -> "Fetched | _Moved":
-        """One hop, in what is left of the time; tells the host's record how it went."""
+    async def _within(self, url: httpx.URL, spent: dict[str, float]) -> "Fetched | _Moved":
+        """One hop, in what is left of the time. `spent`: how much of it each host took that answered in all hops.
+
+        A host that falls silent is slow. Where the time of all hops has run out, it is the one that took most of it.
+        """
+        began = self._clock()
         try:
-            async with asyncio.timeout(max(0.0, seconds)):
+            async with asyncio.timeout(max(0.0, self._limits.total_seconds - sum(spent.values()))):
                 answer = await self._hop(url)
-        except (TimeoutError, PhotoRefused) as error:
-            refusal = error if isinstance(error, PhotoRefused) else _too_slow(url, self._limits.total_seconds)
+        except TimeoutError as error:
+            spent[url.host] = spent.get(url.host, 0.0) + self._clock() - began
+            slowest = max(spent, key=lambda host: spent[host])
+            del spent[slowest]
+            spent.pop(url.host, None)
+            self.hosts.was_slow(slowest)
+            message = f"{slowest} took most of {self._limits.total_seconds:g} s, at the end of which it was not there"
+            raise PhotoRefused(PhotoReason.TIMEOUT, message) from error
+        except PhotoRefused as refusal:
             if refusal.reason is PhotoReason.TIMEOUT:
+                spent.pop(url.host, None)
                 self.hosts.was_slow(url.host)
-            raise refusal from error
-        self.hosts.answered(url.host)
+            raise
+        spent[url.host] = spent.get(url.host, 0.0) + self._clock() - began
         return answer
 
     async def _hop(self, url: httpx.URL) -> "Fetched | _Moved":
@@ -224,7 +239,7 @@ class Fetcher:
             raise PhotoRefused(
                 PhotoReason.NOT_AN_IMAGE, f"{url.host}: neither JPEG nor PNG, WebP or GIF: {bytes(content[:12])!r}"
             )
-        return Fetched(bytes(content), digest.hexdigest(), kind)
+        return Fetched(bytes(content), digest.hexdigest(), kind, url.host)
 
     def _too_large(self, url: httpx.URL) -> PhotoRefused:
         return PhotoRefused(PhotoReason.TOO_LARGE, f"{url.host}: more than {self._limits.max_bytes:,} bytes")
@@ -279,10 +294,6 @@ def _joined(base: httpx.URL, location: str) -> str:
         return str(base.join(location))
     except (httpx.InvalidURL, ValueError) as error:
         raise PhotoRefused(PhotoReason.BAD_URL, f"{base.host} redirects to {location[:200]!r}: {error}") from error
-
-
-def _too_slow(url: httpx.URL, seconds: float) -> PhotoRefused:
-    return PhotoRefused(PhotoReason.TIMEOUT, f"{url.host}: not there within {seconds:g} s")
 
 
 def _transport_refusal(error: Exception, url: httpx.URL, ended: bool) -> PhotoRefused:

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 
 from ingest.sandbox import lock_down, program
-from ingest.sandbox.errors import Died, HandlerFailed, NotStarted, StoodStill, TooCostly
+from ingest.sandbox.errors import Died, HandlerFailed, NotStarted, OutOfMemory, OutOfTime, StoodStill
 
 START_SECONDS = 20.0
 _SHORTEST_WATCH_SECONDS = 0.01
@@ -107,7 +107,7 @@ class Child:
 
         Raises:
             HandlerFailed: the module's code raised.
-            TooCostly: it took more processor time or memory than it may.
+            OutOfTime, OutOfMemory: it took more than it may.
             StoodStill: no answer came in time.
             Died: the child ended, or gave none that could be.
         """
@@ -125,7 +125,7 @@ class Child:
         if status == program.FAILED:
             raise HandlerFailed(answer[: program.MESSAGE_BYTES].decode("utf-8", "replace"))
         if status == program.NO_MEMORY:
-            raise TooCostly(f"more than {self._limits.memory_bytes:,} bytes of memory")
+            raise OutOfMemory(f"more than {self._limits.memory_bytes:,} bytes of memory")
         await self.end()
         raise Died(f"an answer of a kind ({status}) that there is none of")
 
@@ -162,7 +162,7 @@ class Child:
             if exchange.done():
                 return exchange.result()
             if self.processor_seconds >= allowed:
-                raise TooCostly(f"more than {limits.processor_seconds:g} s of processor time")
+                raise OutOfTime(f"more than {limits.processor_seconds:g} s of processor time")
             if time.monotonic() >= until:
                 raise StoodStill(f"no answer within {limits.still_seconds:g} s")
 

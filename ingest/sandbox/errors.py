@@ -16,7 +16,15 @@ class HandlerFailed(SandboxError):
 
 
 class TooCostly(SandboxError):
-    """The request takes more memory or processor time than it may."""
+    """The request takes more than it may."""
+
+
+class OutOfMemory(TooCostly):
+    """It takes more memory than it may; the child lives."""
+
+
+class OutOfTime(TooCostly):
+    """It takes more processor time than it may."""
 
 
 class StoodStill(SandboxError):

@@ -232,6 +232,28 @@ async def test_bombs_are_refused_before_they_are_decoded(decoders) -> None:
     assert len(pool.process_ids) == 1
 
 
+@pytest.mark.parametrize("chunk", ["VP8X", "VP8L", "VP8 "])
+async def test_the_largest_webp_there_can_be_is_no_more_than_too_large(chunk, decoders) -> None:
+    """It says so in its first bytes, and gigabytes of canvas are not tried before that is read."""
+    kinds = {"VP8X": ("RGBA", {}), "VP8L": ("RGB", {"lossless": True}), "VP8 ": ("RGB", {})}
+    mode, options = kinds[chunk]
+    buffer = io.BytesIO()
+    Image.new(mode, (16, 16), (1, 2, 3, 4)[: len(mode)]).save(buffer, "WEBP", **options)
+    content = bytearray(buffer.getvalue())
+    assert content[12:16] == chunk.encode()
+    place, sides = {"VP8X": (24, b"\xff" * 6), "VP8L": (21, b"\xff\xff\xff\x0f"), "VP8 ": (26, b"\xff\x3f\xff\x3f")}[
+        chunk
+    ]
+    content[place : place + len(sides)] = sides
+    assert await refused(decoders(), bytes(content)) is PhotoReason.TOO_MANY_PIXELS
+
+
+async def test_a_webp_of_as_many_pixels_as_there_may_be_fits_into_memory(decoders) -> None:
+    """Of all formats it needs most: two canvases, a frame and the picture. The others: tests/deep."""
+    content = encoded(Image.new("RGB", (7_000, 5_700)), "WEBP", method=0)
+    assert (await decoded(decoders(processor_seconds=30.0), content)).width == 7_000
+
+
 async def test_a_profile_that_unpacks_to_much_costs_little(decoders) -> None:
     bomb = png(2, 2, zlib.compress(bytes(14)), chunk(b"iCCP", b"p\0\0" + squeezed(256 * MIB)))
     pool = decoders(memory_bytes=96 * MIB, processor_seconds=2)

@@ -315,6 +315,38 @@ async def test_all_hops_share_one_limit_of_time(server, fetchers) -> None:
     assert len(server.requests) <= 3
 
 
+async def test_a_slow_redirect_is_charged_to_the_host_that_was_slow(server, fetchers) -> None:
+    """And so often that it is left alone, while the host of the photo, which had no time left, is not."""
+
+    async def slow(writer):
+        await asyncio.sleep(0.5)
+        await redirect(server.url("/late.jpg", host="photos.test"))(writer)
+
+    async def late(writer):
+        await asyncio.sleep(0.3)
+        await answer(PHOTO)(writer)
+
+    server.answers["/away.jpg"], server.answers["/late.jpg"] = slow, late
+    limits = {"total_seconds": 0.7, "stall_seconds": 10.0, "connect_seconds": 10.0}
+    resolve = resolving(away=("127.0.0.1",), photos=("127.0.0.1",))
+    fetcher = fetchers(server, resolve=resolve, **limits)
+    for _ in range(hosts.SLOW_IN_A_ROW):
+        assert await refused(fetcher, server.url("/away.jpg", host="away.test")) is PhotoReason.TIMEOUT
+    assert await refused(fetcher, server.url("/away.jpg", host="away.test")) is PhotoReason.HOST_BUSY
+    assert (await fetched(fetcher, server.url(host="photos.test"))).content == PHOTO
+
+
+async def test_a_photo_that_stalls_after_a_redirect_is_charged_to_its_own_host(server, fetchers) -> None:
+    server.answers["/away.jpg"] = redirect(server.url("/stalls.jpg", host="photos.test"))
+    server.answers["/stalls.jpg"] = raw(b"", then_close=False)
+    resolve = resolving(away=("127.0.0.1",), photos=("127.0.0.1",))
+    fetcher = fetchers(server, resolve=resolve, **QUICK)
+    for _ in range(hosts.SLOW_IN_A_ROW):
+        assert await refused(fetcher, server.url("/away.jpg", host="away.test")) is PhotoReason.TIMEOUT
+    assert await refused(fetcher, server.url(host="photos.test")) is PhotoReason.HOST_BUSY
+    assert (await fetched(fetcher, server.url(host="away.test"))).content == PHOTO
+
+
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 

@@ -328,13 +328,13 @@ def album_for(server, **options):
 
 async def test_a_photo_is_fetched_once_and_its_bytes_decoded_once(server, monkeypatch) -> None:
     decodings = []
-    decode = Decoders.decode
+    decode = Decoders.first_try
 
-    async def counted(self, content, kind):
-        decodings.append(kind)
-        return await decode(self, content, kind)
+    async def counted(self, content, kind, host):
+        decodings.append((kind, host))
+        return await decode(self, content, kind, host)
 
-    monkeypatch.setattr(Decoders, "decode", counted)
+    monkeypatch.setattr(Decoders, "first_try", counted)
     server.answers = {path: answer(drawn((300, 200))) for path in ("/a.jpg", "/b.jpg")}
     album = album_for(server)
     photos = await asyncio.gather(*(album.photo(server.url(path)) for path in ("/a.jpg", "/b.jpg") for _ in range(10)))
@@ -359,7 +359,7 @@ async def test_a_defect_of_ours_costs_the_photo_and_not_the_feed(server, monkeyp
     async def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Decoders, "decode", broken)
+    monkeypatch.setattr(Decoders, "first_try", broken)
     server.answers["/a.jpg"] = answer(drawn())
     album = album_for(server)
     assert await album.photo(server.url("/a.jpg")) is PhotoReason.DEFECT

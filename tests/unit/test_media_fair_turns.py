@@ -1,0 +1,140 @@
+"""Turns by cost: who has taken most waits longest, and nobody is forgotten or counted twice."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from ingest.media import fair_turns
+from ingest.media.fair_turns import FairTurns, NoRoom
+
+
+class Bench:
+    """Runs what takes a given time on turns, by a clock of its own: as many at a time as there are turns."""
+
+    def __init__(self, turns: int = 1, **options) -> None:
+        self.now = 0.0
+        self.turns = FairTurns(turns, clock=lambda: self.now, **options)
+        self.order: list[str] = []
+        self.done_at: dict[str, float] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._running: list[tuple[float, int, asyncio.Event]] = []
+        self._count = 0
+
+    def ask(self, name: str, seconds: float, label: str = "") -> "asyncio.Task[None]":
+        self._tasks.append(asyncio.create_task(self._do(name, seconds, label or name)))
+        return self._tasks[-1]
+
+    async def _do(self, name: str, seconds: float, label: str) -> None:
+        async with self.turns.turn(name):
+            self.order.append(label)
+            ended = asyncio.Event()
+            self._count += 1
+            self._running.append((self.now + seconds, self._count, ended))
+            await ended.wait()
+            self.done_at[label] = self.now
+
+    async def settle(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    async def step(self) -> bool:
+        """To the end of the next thing that ends."""
+        await self.settle()
+        if not self._running:
+            return False
+        first = min(self._running)
+        self._running.remove(first)
+        self.now = first[0]
+        first[2].set()
+        await self.settle()
+        return True
+
+    async def run(self) -> None:
+        while await self.step():
+            pass
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def test_slow_ones_wait_for_each_other_and_not_the_quick_for_them() -> None:
+    bench = Bench()
+    for number in range(20):
+        bench.ask("slow", 3.0, f"slow{number}")
+    for number in range(100):
+        bench.ask("quick", 0.01, f"quick{number}")
+    await bench.run()
+    assert max(bench.done_at[f"quick{number}"] for number in range(100)) < 3.0 + 100 * 0.01 + 0.001
+
+
+async def test_equals_take_turns() -> None:
+    bench = Bench()
+    for number in range(5):
+        for name in ("a", "b", "c"):
+            bench.ask(name, 1.0, f"{name}{number}")
+    await bench.run()
+    for start in range(0, 15, 3):
+        assert {label[0] for label in bench.order[start : start + 3]} == {"a", "b", "c"}
+
+
+async def test_who_comes_late_has_saved_nothing_up() -> None:
+    """Else a host that was quiet for an hour would have the decoders to itself for as long."""
+    bench = Bench()
+    for number in range(50):
+        bench.ask("old", 1.0, f"old{number}")
+    for _ in range(20):
+        await bench.step()
+    for number in range(50):
+        bench.ask("new", 1.0, f"new{number}")
+    bench.order.clear()
+    for _ in range(20):
+        await bench.step()
+    assert 9 <= sum(label.startswith("new") for label in bench.order) <= 12
+
+
+async def test_only_so_many_wait_and_of_one_name_half_of_them() -> None:
+    bench = Bench(max_waiting=4)
+    held = bench.ask("a", 1.0)
+    await bench.settle()
+    waiting = [bench.ask("a", 1.0) for _ in range(3)]
+    await bench.settle()
+    assert isinstance(waiting[2].exception(), NoRoom)
+    others = [bench.ask(name, 1.0) for name in ("b", "c", "d")]
+    await bench.settle()
+    assert isinstance(others[2].exception(), NoRoom)
+    await bench.run()
+    assert held.done()
+    assert len(bench.done_at) == 3
+    assert len(bench.order) == 5
+
+
+@pytest.mark.parametrize("moment", ["waiting", "given", "holding"])
+async def test_who_is_cancelled_leaves_the_turn_to_the_next(moment) -> None:
+    bench = Bench()
+    bench.ask("a", 1.0)
+    await bench.settle()
+    left = bench.ask("b", 1.0)
+    await bench.settle()
+    if moment == "holding":
+        await bench.step()
+    if moment == "given":
+        bench.turns._pass_on()
+    left.cancel()
+    with suppress(asyncio.CancelledError):
+        await left
+    bench.ask("c", 1.0)
+    await bench.run()
+    assert "c" in bench.done_at
+    assert bench.turns._waiting == 0
+
+
+async def test_names_are_bounded_and_those_in_use_are_kept(monkeypatch) -> None:
+    monkeypatch.setattr(fair_turns, "MAX_NAMES", 3)
+    bench = Bench(turns=2)
+    bench.ask("held", 5.0)
+    await bench.settle()
+    for number in range(20):
+        bench.ask(f"host{number}", 0.1)
+        await bench.step()
+    assert len(bench.turns._accounts) <= 4
+    assert "held" in bench.turns._accounts
+    await bench.run()

@@ -79,7 +79,15 @@ class Shape:
 def shape_of(fields: Fields) -> Shape | None:
     """The form of the document; None if it is of none here."""
     names = fields.keys()
-    return next((one for one in SHAPES if not _NAMES[one.name].isdisjoint(names) and one.tells(fields)), None)
+    for shape, all_names, telling in _BY_NAMES:
+        # Most documents are of no form here, and their names alone say so.
+        if all_names.isdisjoint(names):
+            continue
+        if sum(weight for some, weight in telling if not some.isdisjoint(names)) < shape.enough:
+            continue
+        if shape.tells(fields):
+            return shape
+    return None
 
 
 def nearest(fields: Fields) -> str:
@@ -422,9 +430,13 @@ def _has_event(data: Mapping[str, Any]) -> bool:
     return len(data) == 1 and all(isinstance(one, dict) and "event_at" in one for one in data.values())
 
 
-_NAMES: Mapping[str, frozenset[str]] = {
-    shape.name: frozenset(
-        (*shape.names, *(path.partition(".")[0] for field in shape.fields for path in field.path.split("|") if path))
-    )
+def _names_of(shape: Shape, field: Field) -> frozenset[str]:
+    """The names of which a document has one, if it has this field."""
+    return frozenset(path.partition(".")[0] for path in field.path.split("|") if path) or frozenset(shape.names)
+
+
+_BY_NAMES = tuple(
+    (shape, frozenset().union(*(names for names, _ in telling)), telling)
     for shape in SHAPES
-}
+    for telling in [[(_names_of(shape, field), field.weight) for field in shape.fields]]
+)

@@ -329,14 +329,15 @@ def own(number: int) -> dict[str, Any]:
     return {"id": number, "text": 'brackets } ] and "quotes"', "created_at": 1714644000 + number}
 
 
+def exported(number: int) -> dict[str, Any]:
+    return {"tweet": {**EXPORTED["tweet"], "id_str": str(number), "edit_info": None}}
+
+
 FILES = {
     "array": json.dumps([own(number) for number in range(5)]),
     "indented_array": json.dumps([own(number) for number in range(5)], indent=2),
     "indented_objects": "\n".join(json.dumps(own(number), indent=2) for number in range(5)),
-    "export": "window.YTD.tweets.part0 = "
-    + json.dumps(
-        [{"tweet": {**EXPORTED["tweet"], "id_str": str(number), "edit_info": None}} for number in range(5)], indent=2
-    ),
+    "export": "window.YTD.tweets.part0 = " + json.dumps([exported(number) for number in range(5)], indent=2),
     "older_export": "Grailbird.data.tweets_2013_05 = \n "
     + json.dumps([{**CLASSIC, "id_str": str(number)} for number in range(5)]),
 }

@@ -23,7 +23,8 @@ What comes before an erasure, and which status of an author is the newest, is to
 line may have and that rises with the time of the feed, over all its files. Without it the line's number counts, which
 orders the lines of one file only.
 
-`created_at` is ISO 8601 (UTC where it names no zone) or an integer of milliseconds since 1970.
+`created_at` is what `moments.py` reads: ISO 8601 or RFC 2822 (UTC where it names no zone), or seconds, milliseconds,
+microseconds or nanoseconds since 1970, told apart by their size.
 """
 
 from contextlib import suppress

@@ -326,6 +326,15 @@ class Settings(BaseModel):
             "network of your own.",
         ),
     ] = "https://cdn.bsky.app"
+    bluesky_directory: Annotated[
+        str,
+        Field(
+            pattern=r"^(https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?)?$",
+            description="Who is asked for the handles of Bluesky's accounts, 25 at a time and at most twice a second, "
+            "beside the feed: its posts name their authors by identifiers alone. Empty: nobody, and only what the feed "
+            "says of its accounts is known. With servers of your own nobody is asked unless this is set.",
+        ),
+    ] = "https://public.api.bsky.app"
     bluesky_zstd_dictionary: Annotated[
         Path | None,
         Field(

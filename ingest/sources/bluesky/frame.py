@@ -31,6 +31,7 @@ from pydantic import ValidationError
 from ingest.sources.bluesky.address import unwrapped
 from ingest.sources.bluesky.clock import FeedClock
 from ingest.sources.bluesky.handles import Handles
+from ingest.sources.bluesky.links import links_of
 from ingest.sources.bluesky.names import (
     POSTS,
     SOURCE,
@@ -281,6 +282,7 @@ class FrameReader:
                 text=text,
                 langs=languages_of(record),
                 url=url if len(url) <= 4096 else None,
+                links=links_of(record),
                 media=media_of(record, did, self._images),
                 reply_to=replied_to(record),
                 position=position_of_commit(revision, time_us),

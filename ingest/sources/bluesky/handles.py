@@ -4,19 +4,25 @@ A post of Bluesky names its author by an identifier alone. The handle is learnt 
 account while the feed is read, and from a public directory, which is asked beside it (`directory.py`).
 """
 
+import threading
 from collections import OrderedDict
+from itertools import islice
 
 REMEMBERED_HANDLES = 100_000
 
 
 class Handles:
-    """By account. One that was asked for and is not known is noted in `wanted`, for whoever can find out."""
+    """By account. One that was asked for and is not known is noted in `wanted`, for whoever can find out.
+
+    May be asked by several threads: large frames are read in one of their own.
+    """
 
     def __init__(self, most: int = REMEMBERED_HANDLES, most_wanted: int = 0) -> None:
         self.wanted: OrderedDict[str, None] = OrderedDict()
         self._most = most
         self._most_wanted = most_wanted
         self._known: OrderedDict[str, str | None] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -27,24 +33,32 @@ class Handles:
 
     def of(self, did: str) -> str | None:
         """The handle of the account, None as long as it is not known, or where it has none."""
-        if did in self._known:
-            self._known.move_to_end(did)
-            return self._known[did]
-        if self._most_wanted:
-            self.wanted[did] = None
-            self.wanted.move_to_end(did)
-            if len(self.wanted) > self._most_wanted:
-                self.wanted.popitem(last=False)
-        return None
+        with self._lock:
+            if did in self._known:
+                self._known.move_to_end(did)
+                return self._known[did]
+            if self._most_wanted:
+                self.wanted[did] = None
+                self.wanted.move_to_end(did)
+                if len(self.wanted) > self._most_wanted:
+                    self.wanted.popitem(last=False)
+            return None
 
     def learn(self, did: str, handle: str | None) -> None:
         """The account has this handle now; None: no valid one."""
-        self.wanted.pop(did, None)
-        self._known[did] = handle
-        self._known.move_to_end(did)
-        if len(self._known) > self._most:
-            self._known.popitem(last=False)
+        with self._lock:
+            self.wanted.pop(did, None)
+            self._known[did] = handle
+            self._known.move_to_end(did)
+            if len(self._known) > self._most:
+                self._known.popitem(last=False)
+
+    def next_wanted(self, most: int) -> list[str]:
+        """Accounts to find out about, those that were met last first."""
+        with self._lock:
+            return list(islice(reversed(self.wanted), most))
 
     def forget(self, did: str) -> None:
-        self.wanted.pop(did, None)
-        self._known.pop(did, None)
+        with self._lock:
+            self.wanted.pop(did, None)
+            self._known.pop(did, None)

@@ -119,12 +119,12 @@ def _marked(record: Record, text: str) -> Iterator[_Marked]:
         for facet in facets[:MAX_FACETS]
         if isinstance(facet, dict) and (span := _span(facet.get("index"), encoded)) is not None
     ]
-    done = 0
+    done = counted = 0
     for start, end, tag in sorted(spans, key=lambda span: span[:2]):
         if start >= done:
-            done = end
-            first = len(encoded[:start].decode())
-            yield _Marked(first, first + len(encoded[start:end].decode()), tag)
+            first = counted + len(encoded[done:start].decode())
+            done, counted = end, first + len(encoded[start:end].decode())
+            yield _Marked(first, counted, tag)
 
 
 def _span(index: object, encoded: bytes) -> tuple[int, int] | None:

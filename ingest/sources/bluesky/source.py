@@ -33,6 +33,7 @@ import aiohttp
 from ingest.sources.base import Received, named
 from ingest.sources.bluesky.address import address, dictionary_address, hello, is_second_generation, says_hello
 from ingest.sources.bluesky.compression import FrameDecompressor, handed_out, read_dictionary
+from ingest.sources.bluesky.directory import Directory
 from ingest.sources.bluesky.frame import (
     LARGEST_READ_BYTES,
     FrameFault,
@@ -45,7 +46,7 @@ from ingest.sources.bluesky.frame import (
 )
 from ingest.sources.bluesky.intake import Behind, FrameTooLarge, Intake, IntakeLimits
 from ingest.sources.bluesky.names import SOURCE
-from ingest.sources.bluesky.options import BlueskyOptions, read_options
+from ingest.sources.bluesky.options import PUBLIC_SERVERS, BlueskyOptions, read_options
 from ingest.sources.bluesky.place import ANY_EVENT, Mark, Place, Trail, read_place
 from ingest.sources.bluesky.record import IMAGES
 from ingest.sources.bluesky.refusal import Refusal, refusal_of
@@ -54,12 +55,12 @@ from ingest.sources.network import USER_AGENT, FeedUnavailable, NetworkSource, R
 from ingest.sources.outside import refusing_redirects
 from ingest.sources.web_socket import close_in_time
 from tagstream.errors import BadSettings
-from tagstream.posts import DeadLetter, dead_letter
+from tagstream.posts import DeadLetter, Event, dead_letter
 from tagstream.settings import Settings
 
 # A record is at most 1 MiB; as JSON, with every character escaped, it stays below this.
 LARGEST_FRAME_BYTES = 8 * 1024 * 1024
-# Longer frames are parsed in a thread, so that the event loop goes on.
+# Longer frames are read in a thread, so that the event loop goes on.
 _SMALL_FRAME_BYTES = 64 * 1024
 _SECOND_US = 1_000_000
 
@@ -92,7 +93,11 @@ class _Renumbered(Exception):
 
 
 class BlueskySource(NetworkSource):
-    """The posts of Bluesky. `images` is the host that serves pictures, `dictionary` what servers compress with."""
+    """The posts of Bluesky.
+
+    `images` is the host that serves pictures, `dictionary` what servers compress with, `directory` the address of who
+    knows the handles of accounts: none is asked where it is empty.
+    """
 
     def __init__(
         self,
@@ -100,6 +105,7 @@ class BlueskySource(NetworkSource):
         *,
         images: str = IMAGES,
         dictionary: bytes | None = None,
+        directory: str = "",
         limits: JetstreamLimits | None = None,
         reconnecting: Reconnecting | None = None,
     ) -> None:
@@ -108,6 +114,7 @@ class BlueskySource(NetworkSource):
         self._limits = limits or JetstreamLimits()
         self.frames = FrameReader(options.languages, images, self._limits.wanted_bytes)
         self.behind = 0
+        self._directory = Directory(directory, self.frames.handles) if directory else None
         self._named = FrameDecompressor(dictionary, self._limits.wanted_bytes) if dictionary else None
         self._decompressor: FrameDecompressor | None = None
         self._turn = 0
@@ -139,6 +146,25 @@ class BlueskySource(NetworkSource):
         await super().open(cursor)
 
     async def connect(self, cursor: str | None) -> AsyncGenerator[Received, None]:
+        async with self._asking(), aclosing(self._followed(cursor)) as events:
+            async for received in events:
+                yield received
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """Asks the directory meanwhile."""
+        if self._directory is None:
+            yield
+            return
+        asking = asyncio.create_task(self._directory.ask_for_ever())
+        try:
+            yield
+        finally:
+            asking.cancel()
+            await asyncio.wait({asking})
+
+    async def _followed(self, cursor: str | None) -> AsyncGenerator[Received, None]:
+        """What comes after the cursor, over as many connections as it takes, until one fails."""
         place = read_place(cursor)
         while True:
             url = self._options.servers[self._turn % len(self._options.servers)]
@@ -274,7 +300,7 @@ class BlueskySource(NetworkSource):
                     elif opened.is_event and self._is_earlier(opened, reading):
                         continue
                     intake.waits = False
-                    event = self.frames.event(opened)
+                    event = await self._event(opened)
                     if opened.is_event:
                         reading.take(opened, self.frames.clock.latest_us)
                     if event is not None:
@@ -343,6 +369,11 @@ class BlueskySource(NetworkSource):
             return self._open(is_text, body)
         return await asyncio.to_thread(self._open, is_text, body)
 
+    async def _event(self, opened: Opened) -> Event | None:
+        if len(opened.body) <= _SMALL_FRAME_BYTES:
+            return self.frames.event(opened)
+        return await asyncio.to_thread(self.frames.event, opened)
+
     def _open(self, is_text: bool, body: bytes) -> Opened:
         if is_text:
             return self.frames.open(body)
@@ -401,8 +432,12 @@ def open_bluesky(spec: str, settings: Settings) -> BlueskySource:
         UnreadableInput: the dictionary cannot be read.
     """
     named = settings.bluesky_zstd_dictionary
+    options = read_options(spec)
+    # The accounts of a network of one's own are nobody else's business, unless one says so.
+    public = options.servers == PUBLIC_SERVERS or "bluesky_directory" in settings.model_fields_set
     return BlueskySource(
-        read_options(spec),
+        options,
+        directory=settings.bluesky_directory if public else "",
         images=settings.bluesky_images,
         dictionary=None if named is None else read_dictionary(named),
     )

@@ -1,0 +1,101 @@
+"""Asks a public directory for the handles of accounts that are not known, beside the feed and never in its way.
+
+::
+
+    Handles.wanted ─▶ 25 at a time, a pause between ─▶ app.bsky.actor.getProfiles ─▶ Handles.learn
+
+Nothing waits for an answer: a post whose author is not known yet is stored without a handle, and the next one has it.
+The address is a setting; no post and no server leads anywhere else. A directory that refuses, fails or cannot be
+reached is left alone for twice as long each time, for up to an hour, and as long as it says.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+
+from ingest.sources.bluesky.handles import Handles
+from ingest.sources.bluesky.names import did_of, handle_of
+from ingest.sources.network import USER_AGENT, retry_after_seconds
+
+PUBLIC_DIRECTORY = "https://public.api.bsky.app"
+# How many accounts may wait for an answer; those that were met last are asked for first.
+MOST_WANTED = 10_000
+ACCOUNTS_A_REQUEST = 25
+_LARGEST_ANSWER_BYTES = 2 * 1024 * 1024
+_ASK_SECONDS = 20.0
+
+
+class Directory:
+    """One directory, asked one request at a time; the public one allows five times as many as this makes."""
+
+    def __init__(
+        self,
+        address: str,
+        handles: Handles,
+        *,
+        seconds_between: float = 0.5,
+        first_pause_seconds: float = 30.0,
+        longest_pause_seconds: float = 3600.0,
+    ) -> None:
+        self._address = address.rstrip("/")
+        self._handles = handles
+        self._seconds_between = seconds_between
+        self._first_pause_seconds = first_pause_seconds
+        self._longest_pause_seconds = longest_pause_seconds
+        self._failures = 0
+        self._not_before = 0.0
+        handles.want(MOST_WANTED)
+
+    async def ask_for_ever(self) -> None:
+        """Asks for what is wanted, until it is cancelled; called again, it goes on being as patient as it was."""
+        now = asyncio.get_running_loop().time
+        async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}) as session:
+            while True:
+                await asyncio.sleep(max(self._seconds_between, self._not_before - now()))
+                wanted = self._handles.next_wanted(ACCOUNTS_A_REQUEST)
+                if wanted:
+                    self._not_before = now() + await self._ask(session, wanted)
+
+    async def _ask(self, session: aiohttp.ClientSession, accounts: Sequence[str]) -> float:
+        """Learns the handles of the accounts; the answer is for how many seconds to leave the directory alone."""
+        url = f"{self._address}/xrpc/app.bsky.actor.getProfiles"
+        asked = None
+        try:
+            async with (
+                asyncio.timeout(_ASK_SECONDS),
+                session.get(url, params=[("actors", one) for one in accounts], allow_redirects=False) as response,
+            ):
+                if response.status == 200:
+                    self._learn(accounts, await _answer(response))
+                    self._failures = 0
+                    return 0.0
+                asked = retry_after_seconds(response.headers.get("Retry-After"))
+        except (aiohttp.ClientError, OSError, ValueError, RecursionError):
+            pass  # it is left alone for a while, whatever is wrong with it
+        self._failures += 1
+        pause = self._first_pause_seconds * 2.0 ** min(self._failures - 1, 20)
+        return min(max(pause, asked or 0.0), self._longest_pause_seconds)
+
+    def _learn(self, accounts: Sequence[str], answer: object) -> None:
+        profiles = answer.get("profiles") if isinstance(answer, dict) else None
+        given: dict[str, str | None] = dict.fromkeys(accounts)
+        for profile in profiles if isinstance(profiles, list) else ():
+            did = did_of(profile.get("did")) if isinstance(profile, dict) else None
+            if did in given:
+                given[did] = handle_of(profile.get("handle"))
+        for did, handle in given.items():
+            # What the network said meanwhile is newer; one that the directory does not know is not asked for again.
+            if did in self._handles.wanted:
+                self._handles.learn(did, handle)
+
+
+async def _answer(response: aiohttp.ClientResponse) -> Any:
+    body = bytearray()
+    async for piece in response.content.iter_chunked(64 * 1024):
+        body += piece
+        if len(body) > _LARGEST_ANSWER_BYTES:
+            raise ValueError("too large an answer")
+    return json.loads(body)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ingest.sources.bluesky.frame import FrameReader
+from ingest.sources.bluesky.links import links_of
 from ingest.sources.bluesky.names import (
     POSTS,
     SOURCE,
@@ -109,8 +110,9 @@ def _post(fields: Fields, record: Fields, author: Fields) -> Post | PassedOver:
         author=Author(id=author_id(did), handle=handle_of(author.get("handle"))),
         created_at=moment,
         text=text,
-        lang=languages[0] if languages else None,
         url=f"https://bsky.app/profile/{did}/post/{key}"[:4096],
+        langs=languages,
+        links=links_of(record),
         media=media_of(record, did),
         reply_to=replied_to(record),
         position=made_us or max(0, (moment - _EPOCH) // timedelta(microseconds=1)),

@@ -18,6 +18,8 @@ class Outcome(StrEnum):
     STORED = "stored"
     # Stored without entities: the post is in a language that is not read.
     LANGUAGE = "language"
+    # Only the beginning of a very long post was read for names.
+    LENGTH = "length"
     # Tagged without a photo, or without the image model; `tagstream retag` makes it good.
     DEGRADED = "degraded"
     # A picture that the media store never takes; its post goes on without it.
@@ -60,7 +62,7 @@ _CAUSES = {
 class Counters:
     """How many events met each outcome since the start.
 
-    `LANGUAGE` and `DEGRADED` ones are `STORED` or refused, too; of `THUMBNAIL_REFUSED` each picture counts.
+    `LANGUAGE`, `LENGTH` and `DEGRADED` ones are `STORED` or refused, too; of `THUMBNAIL_REFUSED` each picture counts.
     """
 
     def __init__(self) -> None:
@@ -88,6 +90,7 @@ class Counters:
             self._counts[_CAUSES.get(change.cause, Outcome.MALFORMED)] += 1
         elif isinstance(change, Indexable):
             self._counts[Outcome.LANGUAGE] += change.post.untagged == "language"
+            self._counts[Outcome.LENGTH] += change.post.untagged == "length"
             self._counts[Outcome.DEGRADED] += bool(change.post.degraded)
 
     def snapshot(self) -> Mapping[Outcome, int]:

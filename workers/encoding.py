@@ -26,6 +26,8 @@ from workers.words import Kind, Word, split_words
 BUCKET = 16
 MAX_LENGTH = 128
 MAX_WORD_PIECES = 12
+# About 6,000 English words: a post of 100,000 Chinese characters, read to its end, costs 3,000 ordinary ones.
+MAX_TWEET_PIECES = 8192
 MAX_HASHTAG_PIECES = 24
 MAX_IMAGE_PIECES = 40
 OVERLAP_PIECES = 16
@@ -97,11 +99,14 @@ class Encoder:
         return cls(vocabulary.read_text(encoding="utf-8").splitlines(), segment)
 
     def encode(self, words: Sequence[Word], hashtags: Iterable[Sequence[str]] = (), image_words: str = "") -> list[Row]:
-        """The rows of one post: one, or several where it is longer than 128 pieces; none for a post without words."""
+        """The rows of one post: one, or several where it is longer than 128 pieces; none for a post without words.
+
+        Of more than 8,192 pieces only the words up to there are read: the last row ends with the last of them.
+        """
         if not words:
             return []
         profile = _case_profile(words)
-        tweet = [self._columns(word.surface, word.kind) for word in words]
+        tweet = self._tweet(words)
         tail = self._segment([word for hashtag in hashtags for word in hashtag], 1, MAX_HASHTAG_PIECES)
         tail += self._segment([word.surface for word in split_words(image_words)], 2, MAX_IMAGE_PIECES)
         room = MAX_LENGTH - 2 - sum(len(part) for part in tail)
@@ -109,6 +114,19 @@ class Encoder:
             self._row(tweet[start:end], tail, start, profile)
             for start, end in _windows([len(columns) for columns in tweet], room)
         ]
+
+    def _tweet(self, words: Sequence[Word]) -> list[Int32Array]:
+        if len(words) * MAX_WORD_PIECES <= MAX_TWEET_PIECES:
+            return [self._columns(word.surface, word.kind) for word in words]
+        tweet: list[Int32Array] = []
+        pieces = 0
+        for word in words:
+            columns = self._columns(word.surface, word.kind)
+            pieces += len(columns)
+            if pieces > MAX_TWEET_PIECES:
+                break
+            tweet.append(columns)
+        return tweet
 
     def _row(self, tweet: list[Int32Array], tail: list[Int32Array], first_word: int, profile: int) -> Row:
         first_pieces = np.array([*accumulate(map(len, tweet[:-1]), initial=1)], np.int32)

@@ -9,7 +9,7 @@ process, Triton elsewhere, torch in training. Keeps invariant 8.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class Payload:
     hashtags: tuple[SegmentedHashtag, ...]
     rows: list[Row]
     line_starts: list[int]
+    untagged: Literal["language", "length"] | None = None
 
 
 class ModelTagger:
@@ -85,14 +86,20 @@ class ModelTagger:
             for hashtag in post.hashtags
         )
         if not reads(post, self._languages):
-            return PreparedPost(post, 0, 0, Payload([], hashtags, [], []), sight)
+            return PreparedPost(post, 0, 0, Payload([], hashtags, [], [], "language"), sight)
         words = split_words(post.text)
         # The author's own words first: they say more, and the segment has an end.
         image_words = " ".join((*(media.alt for media in post.media if media.alt), *sight.words))
         words, line_starts = by_lines(post.text, words)
         rows = self._encoder.encode(words, [hashtag.words for hashtag in hashtags], image_words)
+        read = rows[-1].first_word + len(rows[-1].first_pieces) if rows else 0
+        untagged: Literal["length"] | None = None
+        if read < len(words):
+            words, line_starts = words[:read], [start for start in line_starts if start < read]
+            untagged = "length"
+        payload = Payload(words, hashtags, rows, line_starts, untagged)
         length = max((row.bucket for row in rows), default=0)
-        return PreparedPost(post, length, len(rows), Payload(words, hashtags, rows, line_starts), sight)
+        return PreparedPost(post, length, len(rows), payload, sight)
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
         """The tagged posts, in order."""
@@ -152,7 +159,7 @@ class ModelTagger:
             model=self.model,
             generation=answer_generation(self.generation, sight),
             degraded=sight.degraded,
-            untagged=None if reads(post, self._languages) else "language",
+            untagged=payload.untagged,
         )
 
 

@@ -91,7 +91,7 @@ tagged = st.builds(
     entities=st.lists(entities, max_size=3).map(tuple),
     model=st.just("mner@1"),
     generation=st.integers(0, 4094),
-    untagged=st.sampled_from([None, "language"]),
+    untagged=st.sampled_from([None, "language", "length"]),
 )
 deletions = st.builds(Deletion, id=short, source=texts, revision=st.none() | revisions, position=positions)
 erasures = st.builds(Erasure, source=texts, author=short, position=positions)

@@ -8,7 +8,7 @@ import pytest
 from tagstream.hashtag_spans import hashtags_of
 from tagstream.posts import Media, Post, stored_version
 from workers.decoder import TAGS, Decoder
-from workers.encoding import Encoder
+from workers.encoding import MAX_TWEET_PIECES, Encoder
 from workers.tagger import NOTHING_SEEN, Sight
 from workers.tagging import ModelTagger, reads
 
@@ -161,6 +161,23 @@ def test_alt_text_is_the_third_segment(tagger, emitter):
     (batch,) = emitter.asked
     third = batch.pieces[batch.segments == 2]
     assert [VOCABULARY[piece] for piece in third] == ["[UNK]", "boat", "ada", "[SEP]"]
+
+
+@pytest.mark.parametrize("filling", ["京", "love ", "lace's ", "#a ", "a\n"])
+def test_a_very_long_post_costs_the_model_no_more_than_its_first_pieces(tagger, emitter, filling):
+    long = post("Ada Lovelace " + (filling * 100_000)[:99_900] + " Paris")
+    (answer,) = tag(tagger, long)
+    assert sum(batch.pieces.size for batch in emitter.asked) < 2 * MAX_TWEET_PIECES
+    assert answer.entities[0].text.startswith("Ada Lovelace")
+    assert "Paris" not in [entity.text for entity in answer.entities]
+    assert answer.untagged == "length"
+    assert answer.text == long.text
+
+
+def test_the_last_post_that_is_read_whole_is_read_whole(tagger):
+    (answer,) = tag(tagger, post("boat " * (MAX_TWEET_PIECES - 1) + "Paris"))
+    assert [entity.text for entity in answer.entities] == ["Paris"]
+    assert answer.untagged is None
 
 
 def test_other_languages_pass_without_the_model(tagger, emitter):

@@ -396,9 +396,9 @@ class Settings(BaseModel):
         tuple[MediaEndpoint, ...],
         BeforeValidator(_split_commas),
         Field(
-            description="Exact `address:port` pairs beyond the public internet from which photos may be fetched, for "
-            "tests and for a media server of your own; an IPv6 address in brackets, names never. Every other check "
-            "stays on.",
+            description="Exact `address:port` pairs beyond the public internet from which photos may be fetched and to "
+            "which feeds may redirect, for tests and for a server of your own; an IPv6 address in brackets, names "
+            "never. Every other check stays on.",
         ),
     ] = ()
     media_wait_seconds: Annotated[

@@ -60,6 +60,9 @@ def test_what_is_said_of_an_entry_is_its_text_where_it_has_no_other(name: str) -
     assert entry(said).text == "Anna Berg in Porto"
     assert entry(f"<media:group>{said}</media:group>").text == "Anna Berg in Porto"
     assert entry(f"<description>Words</description>{said}").text == "Words"
+    film = entry(f"<media:content url='a.mp4'>{said}</media:content>")
+    assert film.text == ("" if name == "description" else "Anna Berg in Porto")
+    assert film.attachments[0].alt == ("Anna Berg in Porto" if name == "description" else "")
 
 
 def test_a_title_of_the_media_is_that_of_an_entry_without_one() -> None:

@@ -77,6 +77,13 @@ def test_atom() -> None:
     assert (entry.text, entry.link, read(ATOM).language) == ("Palavras", "https://news.example/seven", "pt")
 
 
+def test_content_that_is_not_to_be_read_is_no_text() -> None:
+    body = ATOM.replace(
+        b'<content type="xhtml">', b'<content type="image/png">aGVsbG8=</content><content type="xhtml">'
+    )
+    assert read(body).entries[0].text == "Palavras"
+
+
 def test_rdf() -> None:
     document = read(RDF)
     assert document.every_seconds == 21_600.0

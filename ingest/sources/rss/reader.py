@@ -279,6 +279,8 @@ def _passage(element: Element, text: str, markup: str | None) -> Passage:
         return Passage(as_html(markup), is_html=True)
     if kind in ("html", "xhtml", "text/html", "application/xhtml+xml") or element.family in ("content", "xhtml"):
         return Passage(text, is_html=True)
+    if "/" in kind and not kind.startswith("text/"):
+        return Passage()  # a picture, or whatever else is not to be read
     return Passage(text, is_html=False if kind == "text" else None)
 
 
@@ -324,8 +326,9 @@ def _entry(raw: _Raw, feed_language: str) -> Entry:
 
 
 def _of_media(shown: Shown, name: str) -> str:
-    """What is said of the whole entry or, where nothing is, of a group in it."""
-    return next((said for one in (shown, *shown.groups) if (said := getattr(one, name))), "")
+    """What is said of the whole entry or, where nothing is, of a group in it; a transcript may be of one film."""
+    parts = (shown, *shown.groups, *(shown.contents if name == "text" else ()))
+    return next((said for one in parts if (said := getattr(one, name))), "")
 
 
 def _bounded(attachment: Attachment) -> Attachment:

@@ -53,6 +53,11 @@ class Album:
         """The picture at this URL, or why there is none. Raises nothing but a cancellation."""
         return await self._by_url.get(url, lambda: self._make(url))
 
+    @property
+    def unfiltered(self) -> int:
+        """How many decoders were started without the filter of system calls."""
+        return self._decoders.unfiltered
+
     async def close(self) -> None:
         """Ends what is in flight. Promptly."""
         await self._by_url.close()

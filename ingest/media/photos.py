@@ -102,8 +102,9 @@ class WithPhotos:
             await self._album.close()
 
     def counts(self) -> Mapping[str, int]:
-        """Those of the source, and what became of every photo."""
-        return {**self._source.counts(), **named("photo", self.photos.snapshot())}
+        """Those of the source, what became of every photo, and how many decoders ran with limits alone."""
+        photos = {**self.photos.snapshot(), "decoder_unfiltered": self._album.unfiltered}
+        return {**self._source.counts(), **named("photo", photos)}
 
     def _take(self, limit: int) -> list[Received]:
         """What is ready at the head."""

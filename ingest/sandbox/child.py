@@ -58,13 +58,15 @@ class Child:
     @property
     def processor_seconds(self) -> float:
         """What it has used so far; where the system does not tell, what has passed: never less than it used."""
-        if sys.platform == "linux" and not self.ended:
-            try:
-                # As clock_getcpuclockid(3) makes it; Python gives that of threads alone.
-                return time.clock_gettime((~self.pid << 3) | 2)
-            except OSError:  # it has just ended
-                return 0.0
-        return time.monotonic()
+        if sys.platform != "linux":
+            return time.monotonic()
+        if self.ended:
+            return 0.0
+        try:
+            # As clock_getcpuclockid(3) makes it; Python gives that of threads alone.
+            return time.clock_gettime((~self.pid << 3) | 2)
+        except OSError:  # it has just ended
+            return 0.0
 
     @property
     def used_seconds(self) -> float:

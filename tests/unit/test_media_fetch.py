@@ -362,6 +362,17 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
         pytest.param(
             raw(HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"), PhotoReason.BAD_RESPONSE, id="two lengths"
         ),
+        pytest.param(
+            raw(HEAD + b"Content-Length: 9\r\n\r\n" + PHOTO), PhotoReason.NOT_AN_IMAGE, id="a length too small"
+        ),
+        pytest.param(
+            raw(HEAD + b"Content-Length: 9" + b"9" * 5_000 + b"\r\n\r\n"), PhotoReason.BAD_RESPONSE, id="digits"
+        ),
+        pytest.param(
+            answer(PHOTO, headers=["Content-Encoding: gzip, gzip, gzip"]),
+            PhotoReason.COMPRESSED,
+            id="thrice compressed",
+        ),
         pytest.param(raw(HEAD + b"Content-Length: -5\r\n\r\n"), PhotoReason.BAD_RESPONSE, id="negative length"),
         pytest.param(
             raw(HEAD + b"Content-Length: 10000000\r\n\r\n"), PhotoReason.TOO_LARGE, id="says that it is too large"

@@ -316,6 +316,32 @@ async def test_without_a_filter_it_refuses_where_that_is_asked_for(probe, monkey
             await tried(probe(filter_required=True), "echo")
 
 
+def test_without_a_filter_limits_alone_keep_it_from_files_sockets_and_memory() -> None:
+    code = f"""
+import os, socket
+from ingest.sandbox import lock_down, system_calls
+system_calls.this_machine = lambda: None
+os.write(1, b"%d " % lock_down.lock_down({MEMORY}, 0))
+for attempt in (
+    lambda: open("/etc/passwd"),
+    lambda: socket.socket(),
+    lambda: os.pipe(),
+    lambda: os.dup(0),
+    lambda: bytearray({2 * MEMORY}),
+):
+    try:
+        attempt()
+    except (OSError, MemoryError) as error:
+        os.write(1, type(error).__name__.encode() + b" ")
+    else:
+        os.write(1, b"allowed ")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
+    holds, *outcomes = done.stdout.decode().split()
+    assert not int(holds) & lock_down.FILTERED
+    assert outcomes == ["OSError"] * 4 + ["MemoryError"]
+
+
 @pytest.mark.parametrize("machine", ["ppc64le", "riscv64", "i686"])
 def test_a_machine_that_is_not_known_has_no_filter(machine, monkeypatch) -> None:
     named = os.uname_result(("Linux", "", "", "", machine))

@@ -126,7 +126,7 @@ async def test_photos_are_counted_beside_what_their_source_counts() -> None:
     source = WithPhotos(ListSource([]), album, wait_seconds=1.0, max_ahead=10)
     source.photos.count(PhotoReason.LATE)
     source.photos.count(None)
-    names = ["photo_found", *(f"photo_{reason}" for reason in PhotoReason)]
+    names = ["photo_found", *(f"photo_{reason}" for reason in PhotoReason), "photo_decoder_unfiltered"]
     assert source.counts() == {**dict.fromkeys(names, 0), "photo_late": 1, "photo_found": 1}
     await source.close()
 

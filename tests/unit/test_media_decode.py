@@ -277,7 +277,7 @@ def scan_bomb(scans: int) -> bytes:
 
 
 async def test_a_picture_that_takes_too_long_is_guilty_and_its_decoder_replaced(decoders) -> None:
-    pool = decoders(processor_seconds=0)
+    pool = decoders(processor_seconds=0.2)
     assert (await decoded(pool, drawn())).width == 64
     (before,) = pool.process_ids
     assert await refused(pool, scan_bomb(3_000)) is PhotoReason.TOO_COSTLY

@@ -52,6 +52,9 @@ _MAX_ANY_BYTES = max(MAX_BYTES.values())
 # What MessagePack and JSON cannot say: integers beyond 64 bits, lone surrogates, values nested without end.
 _UNENCODABLE = (OverflowError, ValueError, TypeError, RecursionError)
 
+# What no bytes may get past: a contract's refusal, a date outside the calendar, values nested without end.
+_UNREADABLE = (ValidationError, OverflowError, RecursionError)
+
 # One entry a version that is still read: it turns the body of a kind into the body of the next version. A new kind is
 # a new version too: a reader of the one before would keep it as a dead letter, and its effect would be lost.
 UPGRADES: dict[int, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
@@ -91,7 +94,7 @@ def decode(data: bytes) -> Message:
     body = _upgraded(kind, version, body)
     try:
         return KINDS[kind].model_validate({**body, "version": CONTRACT_VERSION})
-    except (ValidationError, OverflowError) as error:
+    except _UNREADABLE as error:
         raise MalformedPost(f"a message of kind {kind!r}: {describe(error)}") from error
 
 
@@ -151,7 +154,7 @@ def decode_json(data: bytes, kind: str = "tagged") -> Message:
         raise MalformedPost(f"a message of kind {kind[:40]!r}: the kinds are {', '.join(KINDS)}")
     try:
         return contract.model_validate_json(data)
-    except (ValidationError, OverflowError) as error:
+    except _UNREADABLE as error:
         first_error = error
     # Only now is it worth asking for the version: nearly every document is of this one.
     document = _object(data)
@@ -161,7 +164,7 @@ def decode_json(data: bytes, kind: str = "tagged") -> Message:
     body = {**_upgraded(kind, version, document), "version": CONTRACT_VERSION}
     try:
         return contract.model_validate_json(json.dumps(body))
-    except (ValidationError, OverflowError) as error:
+    except _UNREADABLE as error:
         raise MalformedPost(f"a {kind} message of version {version}: {describe(error)}") from error
 
 
@@ -214,8 +217,10 @@ def _check_size(kind: str, size: int) -> None:
         raise MalformedPost(f"a message of kind {kind!r} has {size} bytes: at most {MAX_BYTES[kind]} are allowed")
 
 
-def describe(error: ValidationError | OverflowError) -> str:
+def describe(error: ValidationError | OverflowError | RecursionError) -> str:
     """The first thing that is wrong, in one line, without the value (it may be hostile, and long)."""
+    if isinstance(error, RecursionError):
+        return "values nested too deep"
     if isinstance(error, OverflowError):
         return "a date outside the years 1 to 9999"
     first = error.errors(include_url=False, include_input=False)[0]

@@ -257,7 +257,8 @@ class TaggedPost(PostFields):
 
     Nothing in it depends on the clock of the run, so two runs over one feed can be compared byte for byte.
     `model` is `name@version`; `generation` rises with every promotion and rollback of a model and is even for a
-    degraded answer; `untagged` says why a post, or the end of one that is very long, was deliberately left without entities.
+    degraded answer; `untagged` says why a post, or the end of one that is very long, was deliberately left without
+    entities.
     """
 
     hashtags: Annotated[tuple[SegmentedHashtag, ...], AfterValidator(first(MAX_HASHTAGS))] = ()

@@ -1,13 +1,17 @@
 """What a batch does to the registry of Elasticsearch, without a server."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
+from search.elastic_address import Names
 from search.elastic_documents import Entry, day_of, distinct, document_id, post_document, post_json, post_number
 from search.elastic_plan import Known, Plan
 from search.elastic_schema import POST_FIELDS
+from search.elastic_writes import Writer
 from search.index import Change, Indexable, WriteReport
 from search.registry import Record, Standing
 from search.sqlite_terms import hash_key
+from tagstream.errors import RejectedDocument
 from tagstream.posts import (
     AccountStatus,
     Author,
@@ -193,3 +197,18 @@ def test_any_name_makes_an_id_that_fits() -> None:
         assert identifier.startswith("p:")
         assert len(identifier.encode("utf-8", "surrogatepass")) <= 512
     assert document_id("p", "\U0001f600" * 256) != document_id("p", "\U0001f600" * 255)
+
+
+def test_a_rehearsal_names_what_could_not_even_be_sent() -> None:
+    writer = Writer(SimpleNamespace(names=Names("x")), 30)  # type: ignore[arg-type]  # no server is asked
+    guilty = post("b").model_copy(update={"text": "\ud83d"})
+    changes: list[Change] = [
+        indexable(post("a")),
+        indexable(guilty),
+        Deletion(id="jsonl:c", source="jsonl"),
+        Erasure(source="jsonl", author="x", position=3),
+        AccountStatus(source="jsonl", author="x", hidden=True, position=3),
+        dead_letter(origin="f:1", source="jsonl", cause="c", message="m", body=b"\xff"),
+    ]
+    failures = writer.rehearse(changes)
+    assert [(place, type(error)) for place, error in failures.items()] == [(1, RejectedDocument)]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ingest.sources.html_text import html_to_text
 from search.query import MalformedQuery, parse
 from tagstream.analysis import phrase, post_terms, tag, terms
-from tagstream.hashtag_spans import hashtags_of
+from tagstream.hashtag_spans import hashtags_named, hashtags_of
 from tagstream.keys import fold_key
 from tagstream.posts import MAX_TEXT_LENGTH, Post, clean_text
 from tagstream.safe_text import normalise, unescape
@@ -28,7 +28,7 @@ from workers.encoding import Encoder
 from workers.hashtags import HashtagSegmenter
 from workers.open import open_tagger
 from workers.repository import VOCABULARY, open_version
-from workers.words import split_words
+from workers.words import by_lines, split_words
 
 SECONDS = 6
 LOCK_SECONDS = 0.05
@@ -115,6 +115,8 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "tag": tag,
     "fold_key": fold_key,
     "hashtags_of": hashtags_of,
+    "hashtags_named": lambda text: hashtags_named(text, [(text[n : n + 9], n, n + 9) for n in range(1_024)]),
+    "by_lines": lambda text: by_lines(text, split_words(text)),
     "segment": SEGMENTER.segment,
     "html_to_text": html_to_text,
     "query": _query,

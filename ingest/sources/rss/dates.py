@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from ingest.sources.rss.months import folded, half_of, month_of
 from ingest.sources.rss.zones import minutes_of_zone, shortened
+from tagstream.safe_text import normalise
 
 MAX_DATE_LENGTH = 120
 _FIRST_YEAR = 1900
@@ -68,7 +69,7 @@ def read_date(said: str, language: str = "") -> int | None:
 
 def _plain(said: str) -> str:
     """One line, with digits and signs of ASCII."""
-    text = unicodedata.normalize("NFKC", " ".join(said.split()))
+    text = normalise("NFKC", " ".join(said.split()))
     return "".join(str(unicodedata.decimal(one)) if one.isdecimal() else one for one in text)
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from tagstream.safe_text import normalise
+
 TABLE = Path(__file__).with_name("months.json")
 
 _LANGUAGES = (
@@ -38,7 +40,7 @@ _LEFT_OUT = dict.fromkeys(map(ord, ". '’׳"))
 
 def folded(text: str) -> str:
     """The text without case, accents and the marks of letters, and without full-width forms."""
-    parts = unicodedata.normalize("NFKD", text.casefold())
+    parts = normalise("NFKD", text.casefold())
     return "".join(one for one in parts if not unicodedata.combining(one) and unicodedata.category(one) != "Cf")
 
 

@@ -1,11 +1,12 @@
 """A text of a feed as people read it, whether it is HTML, escaped once too often, or neither. Pure."""
 
-import html
 import re
 from dataclasses import dataclass
+from html import escape
 
 from ingest.sources.html_text import HtmlText, html_to_text
 from tagstream.posts import clean_text
+from tagstream.safe_text import unescape
 
 MAX_PASSAGE_LENGTH = 500_000
 
@@ -41,14 +42,12 @@ def read_passage(passage: Passage) -> HtmlText:
         read = HtmlText(clean_text(source).replace("\0", "\ufffd"))
     if not _ESCAPED_TWICE.search(read.text):
         return read
-    return HtmlText(_ESCAPED_TWICE.sub(lambda found: html.unescape(found[0]), read.text), (), read.pictures)
+    return HtmlText(_ESCAPED_TWICE.sub(lambda found: unescape(found[0]), read.text), (), read.pictures)
 
 
 def looks_like_html(text: str) -> bool:
     """Whether a text that may be either is HTML: it has tags, or references of characters."""
-    return _HTML.search(text) is not None or any(
-        html.unescape(found[0]) != found[0] for found in _REFERENCE.finditer(text)
-    )
+    return _HTML.search(text) is not None or any(unescape(found[0]) != found[0] for found in _REFERENCE.finditer(text))
 
 
 def as_html(markup: str) -> str:
@@ -58,6 +57,6 @@ def as_html(markup: str) -> str:
         parts = [first]
         for piece in rest:
             inside, _, after = piece.partition("]]>")
-            parts += (html.escape(inside), after)
+            parts += (escape(inside), after)
         markup = "".join(parts)
     return _PREFIXED_TAG.sub(r"<\1", markup)

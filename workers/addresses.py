@@ -18,6 +18,7 @@ _WORDLIKE_ENDINGS = """
     travel jobs
 """
 _SURE = "|".join(_SURE_ENDINGS.split())
+_CAPITAL_ENDINGS = "COM|ORG|GOV|EDU|CO\\.UK"  # ASP.NET is a name
 _KNOWN = "|".join((_SURE_ENDINGS + _WORDLIKE_ENDINGS).split())
 
 _PATH = r"""[^\s\p{C}]* [^\s\p{C}.,;:!?"'”’)\]}…]"""
@@ -35,7 +36,7 @@ HOST = rf"""
       | (?:
             (?: {_SMALL_LABEL} \. ){{1,6}} (?:{_SURE})
           | (?: {_SMALL_LABEL} \. ){{2,6}} (?:{_KNOWN})
-          | (?: [A-Z0-9\-]{{1,63}}+ \. ){{1,6}} (?:{_SURE.upper()})
+          | (?: [A-Z0-9\-]{{1,63}}+ \. ){{1,6}} (?:{_CAPITAL_ENDINGS})
         ) {_PORT} (?! [\w@\-] | \.\w )
     )
 """

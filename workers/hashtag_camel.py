@@ -55,7 +55,7 @@ def before_episode(run: str) -> int | None:
 
 def cut_into_parts(run: str, lower: str, ends: Sequence[int], model: LanguageModel) -> list[int]:
     """The ends of words of `run`, and those of the parts of its unknown words."""
-    parts = _parts(run)
+    parts = _parts(run) if run[1:] != lower[1:] else []
     if not parts:
         return list(ends)
     throughout = len(parts) >= 2 and run[-1].islower()

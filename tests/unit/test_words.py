@@ -57,7 +57,7 @@ def test_addresses_without_a_scheme(address):
     [
         "Booking.com", "Amazon.com", "U.S.A", "U.S.", "end.Next", "end.next", "do.it", "love you.so much", "e.g.this",
         "3.5m/s", "and/or", "Mr.Smith/London", "a.b", "v1.2.3", "10.30am", "F.C.Barcelona", "me@home", "yes...no",
-        "node.js", "No.10/11",
+        "node.js", "No.10/11", "ASP.NET",
     ],
 )  # fmt: skip
 def test_what_is_no_address(text):

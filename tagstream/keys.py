@@ -44,7 +44,8 @@ def fold_key(text: str) -> str:
     if text.isascii() and text.replace(" ", "").isalnum():
         return " ".join(text.lower().split())
     # Signs before the normal form, too: of an acute accent that stands for an apostrophe it would make a space.
-    text = _UNSEEN.sub("", normalise("NFKC", unescape(text).translate(_SIGNS)).translate(_SIGNS))
+    text = normalise("NFKC", unescape(text).translate(_SIGNS))[:MAX_TEXT_LENGTH]
+    text = _UNSEEN.sub("", text.translate(_SIGNS))
     if "." in text:
         text = _DOT.sub(" ", _ACRONYM.sub(_without_dots, _INITIALS.sub(r"\1", text)))
     folded = text.casefold()

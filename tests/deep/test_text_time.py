@@ -115,7 +115,9 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "tag": tag,
     "fold_key": fold_key,
     "hashtags_of": hashtags_of,
-    "hashtags_named": lambda text: hashtags_named(text, [(text[n : n + 9], n, n + 9) for n in range(1_024)]),
+    "hashtags_named": lambda text: hashtags_named(
+        text := clean_text(text), [(text[n : n + 9], n, n + 9) for n in range(1_024)]
+    ),
     "by_lines": lambda text: by_lines(text, split_words(text)),
     "segment": SEGMENTER.segment,
     "html_to_text": html_to_text,

@@ -17,8 +17,9 @@ from jetstream_server import JetstreamServer
 from network_contract import QUICK, until
 from network_server import Drop, Fault, HalfFrame, Refuse, Stall
 
+from ingest.sources.bluesky.connection import JetstreamLimits
 from ingest.sources.bluesky.options import read_options
-from ingest.sources.bluesky.source import BlueskySource, JetstreamLimits
+from ingest.sources.bluesky.source import BlueskySource
 from search.index import SourceCursor
 from search.sqlite import SqliteIndex
 from tagstream.posts import TaggedPost

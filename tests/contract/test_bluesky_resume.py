@@ -17,9 +17,10 @@ from network_contract import LARGEST_FRAME_BYTES, PATIENCE_SECONDS, QUICK, SILEN
 from network_server import Drop, Refuse
 
 from ingest.sources.base import Received
+from ingest.sources.bluesky.connection import JetstreamLimits
 from ingest.sources.bluesky.options import read_options
 from ingest.sources.bluesky.place import RECENT_MARKS, read_place
-from ingest.sources.bluesky.source import BlueskySource, JetstreamLimits
+from ingest.sources.bluesky.source import BlueskySource
 from ingest.sources.network import QUEUED_EVENTS, FeedUnavailable
 from tagstream.posts import Erasure, Post
 

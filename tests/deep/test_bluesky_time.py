@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.sources.bluesky.frame import LARGEST_READ_BYTES, FrameReader
+from ingest.sources.bluesky.frame import FrameReader
+from ingest.sources.bluesky.opened import LARGEST_READ_BYTES
 from ingest.sources.bluesky.place import Mark, Trail
 from tagstream.posts import DeadLetter, Post
 

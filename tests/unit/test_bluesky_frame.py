@@ -9,9 +9,10 @@ from atproto_lexicon import NotOfTheLexicon, check_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources.bluesky.frame import FrameReader, Notice, PassedOver
+from ingest.sources.bluesky.frame import FrameReader, PassedOver
 from ingest.sources.bluesky.handles import Handles
 from ingest.sources.bluesky.names import handle_of, post_id_of_uri, revision_of
+from ingest.sources.bluesky.opened import Notice
 from tagstream.posts import (
     AccountStatus,
     Author,

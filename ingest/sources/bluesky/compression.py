@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import zstandard
 
-from ingest.sources.bluesky.frame import FrameFault, MalformedFrame
+from ingest.sources.bluesky.opened import FrameFault, MalformedFrame
 from tagstream.errors import BadSettings, UnreadableInput
 
 MAX_DICTIONARY_BYTES = 4 * 1024 * 1024

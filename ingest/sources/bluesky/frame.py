@@ -20,15 +20,12 @@ Reading has two steps, so that a frame that is not wanted costs little: `open` s
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from ingest.sources.bluesky.address import unwrapped
 from ingest.sources.bluesky.clock import FeedClock
 from ingest.sources.bluesky.handles import Handles
 from ingest.sources.bluesky.links import links_of
@@ -42,7 +39,7 @@ from ingest.sources.bluesky.names import (
     record_key_of,
     revision_of,
 )
-from ingest.sources.bluesky.place import FIRST_TIME, mark_of
+from ingest.sources.bluesky.opened import LARGEST_READ_BYTES, Fields, FrameFault, MalformedFrame, Opened, opened, refuse
 from ingest.sources.bluesky.position import (
     position_of_commit,
     position_of_erasure,
@@ -59,8 +56,7 @@ from ingest.sources.bluesky.record import (
     media_of,
     replied_to,
 )
-from ingest.sources.jsonl.fields import MalformedLine, read_object, short
-from tagstream.errors import MalformedPost
+from ingest.sources.jsonl.fields import MalformedLine, short
 from tagstream.posts import (
     MAX_REVISION,
     MAX_TEXT_LENGTH,
@@ -75,27 +71,9 @@ from tagstream.posts import (
     dead_letter,
 )
 
-Fields = Mapping[str, Any]
-
-# A frame that holds more is not parsed: that would hold the interpreter's lock for too long. An honest post is below.
-LARGEST_READ_BYTES = 2 * 1024 * 1024
 _KINDS = frozenset({"commit", "account", "identity", "sync"})
-_NOTICES = frozenset({"info", "error"})
 _ERASING = frozenset({"deleted", "takendown", "tombstoned"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class FrameFault(StrEnum):
-    """Why a frame is a dead letter, beside what makes it no JSON object."""
-
-    BAD_ENVELOPE = "bad_envelope"
-    BAD_COMMIT = "bad_commit"
-    BAD_ACCOUNT = "bad_account"
-    BAD_SYNC = "bad_sync"
-    BAD_RECORD = "bad_record"
-    TEXT_TOO_LONG = "text_too_long"
-    BAD_COMPRESSION = "bad_compression"
-    FRAME_TOO_LARGE = "frame_too_large"
 
 
 class PassedOver(StrEnum):
@@ -109,55 +87,12 @@ class PassedOver(StrEnum):
     NOTICE = "notice"
 
 
-class MalformedFrame(MalformedPost):
-    """The frame is not of the protocol; `fault` says why."""
-
-    def __init__(self, fault: FrameFault, message: str) -> None:
-        super().__init__(clean_text(message))
-        self.fault = fault
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a server says of the stream itself; `is_error` if it is the last that it says."""
-
-    name: str
-    message: str
-    is_error: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A frame of which is known what it is, but not yet what it holds.
-
-    `time_us` is the server's date and `number` its number of the event, None where they make no sense; `mark` tells the
-    event from any other. `fault` where it is not of the protocol.
-    """
-
-    fields: Fields
-    body: bytes
-    time_us: int | None = None
-    number: int | None = None
-    mark: str = ""
-    notice: Notice | None = None
-    fault: MalformedLine | MalformedFrame | None = None
-
-    @property
-    def is_event(self) -> bool:
-        """Whether it is one of the log's events, and so has its place there."""
-        return self.fault is None and self.notice is None and self.time_us is not None
-
-
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What a frame gives: `event` None if there is nothing to store; `time_us` None if it could not be read."""
 
     event: Event | None
     time_us: int | None
-
-
-def refuse(fault: FrameFault, message: str) -> NoReturn:
-    raise MalformedFrame(fault, message)
 
 
 class FrameReader:
@@ -186,19 +121,7 @@ class FrameReader:
 
     def open(self, body: bytes) -> Opened:
         """When the frame was, and which number it has."""
-        fields: Fields = {}
-        try:
-            if len(body) > self._largest_bytes:
-                refuse(
-                    FrameFault.FRAME_TOO_LARGE, f"it has {len(body):,} bytes, at most {self._largest_bytes:,} are read"
-                )
-            fields = unwrapped(read_object(body))
-        except (MalformedLine, MalformedFrame) as malformed:
-            return Opened(fields, body, fault=malformed)
-        kind = fields.get("kind")
-        if isinstance(kind, str) and kind in _NOTICES:
-            return Opened(fields, body, notice=_notice(fields.get(kind), is_error=kind == "error"))
-        return Opened(fields, body, _time_of(fields), _number_of(fields), _mark_of(fields))
+        return opened(body, self._largest_bytes)
 
     def event(self, opened: Opened) -> Event | None:
         """What the frame holds that is to be stored."""
@@ -233,7 +156,7 @@ class FrameReader:
             case "identity":
                 self._identity(_part(fields, "identity", FrameFault.BAD_ENVELOPE), did)
                 return None
-        refuse(FrameFault.BAD_ENVELOPE, f"kind is {short(kind)}, it must be a string")
+        return refuse(FrameFault.BAD_ENVELOPE, f"kind is {short(kind)}, it must be a string")
 
     def _commit(self, commit: Fields, did: str, time_us: int) -> Event | None:
         if commit.get("collection") != POSTS:
@@ -310,51 +233,11 @@ class FrameReader:
         self.handles.learn(did, handle_of(identity.get("handle")))
 
 
-def unreadable(body: bytes, malformed: MalformedFrame) -> Opened:
-    """A frame that could not even be decompressed."""
-    return Opened({}, body, fault=malformed)
-
-
-def _notice(said: object, *, is_error: bool) -> Notice:
-    fields = said if isinstance(said, dict) else {}
-    name, message = (_line(fields.get(one)) for one in ("name", "message"))
-    return Notice(name or "without a name", message, is_error)
-
-
-def _line(value: object) -> str:
-    """Text of the server's as it may stand in a message: one line, and not long."""
-    if not isinstance(value, str):
-        return ""
-    return "".join(one if one.isprintable() else " " for one in clean_text(value[:200])).strip()
-
-
 def _part(fields: Fields, name: str, fault: FrameFault) -> Fields:
     part = fields.get(name)
     if not isinstance(part, dict):
         refuse(fault, f"{name} is {short(part)}, it must be an object")
     return part
-
-
-def _time_of(fields: Fields) -> int | None:
-    """The microseconds at which the server saw it, in years that every part of the pipeline can write."""
-    value = fields.get("time_us")
-    return value if type(value) is int and 0 < value < 2**53 else None
-
-
-def _number_of(fields: Fields) -> int | None:
-    """The server's number of the event; None where it gives none that could be asked for."""
-    value = fields.get("cursor")
-    return value if type(value) is int and 0 < value < FIRST_TIME else None
-
-
-def _mark_of(fields: Fields) -> str:
-    """What the event is, by what every server and either form gives of it: when it was shown first is not in it."""
-    kind = fields.get("kind")
-    body = fields.get(kind) if isinstance(kind, str) else None
-    told = (
-        [body.get(one) for one in ("rev", "operation", "collection", "rkey", "seq")] if isinstance(body, dict) else []
-    )
-    return mark_of(*(one for one in (kind, fields.get("did"), *told) if isinstance(one, str | int)))
 
 
 def _sync(sync: Fields, did: str, time_us: int) -> Erasure:

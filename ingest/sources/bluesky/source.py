@@ -24,64 +24,27 @@ The protocol: github.com/bluesky-social/jetstream.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
-from typing import NoReturn
-from urllib.parse import urlsplit
-
-import aiohttp
 
 from ingest.sources.base import Received, named
-from ingest.sources.bluesky.address import address, dictionary_address, hello, is_second_generation, says_hello
-from ingest.sources.bluesky.compression import FrameDecompressor, handed_out, read_dictionary
+from ingest.sources.bluesky.compression import FrameDecompressor, read_dictionary
+from ingest.sources.bluesky.connection import Connection, Connector, JetstreamLimits, TooOld, server_name
 from ingest.sources.bluesky.directory import Directory
-from ingest.sources.bluesky.frame import (
-    LARGEST_READ_BYTES,
-    FrameFault,
-    FrameReader,
-    MalformedFrame,
-    Notice,
-    Opened,
-    PassedOver,
-    unreadable,
-)
-from ingest.sources.bluesky.intake import Behind, FrameTooLarge, Intake, IntakeLimits
+from ingest.sources.bluesky.frame import FrameReader, PassedOver
+from ingest.sources.bluesky.intake import Behind, FrameTooLarge, Intake
 from ingest.sources.bluesky.names import SOURCE
+from ingest.sources.bluesky.opened import FrameFault, MalformedFrame, Notice, Opened, unreadable
 from ingest.sources.bluesky.options import PUBLIC_SERVERS, BlueskyOptions, read_options
-from ingest.sources.bluesky.place import ANY_EVENT, Mark, Place, Trail, read_place
+from ingest.sources.bluesky.place import ANY_EVENT, Mark, Place, read_place
+from ingest.sources.bluesky.reading import Reading
 from ingest.sources.bluesky.record import IMAGES
-from ingest.sources.bluesky.refusal import Refusal, refusal_of
 from ingest.sources.bluesky.resumption import BY_TIME, First, Resumption, resumption_of
-from ingest.sources.network import USER_AGENT, FeedUnavailable, NetworkSource, Reconnecting, retry_after_seconds
-from ingest.sources.outside import refusing_redirects
-from ingest.sources.web_socket import close_in_time
-from tagstream.errors import BadSettings
+from ingest.sources.network import FeedUnavailable, NetworkSource, Reconnecting
 from tagstream.posts import DeadLetter, Event, dead_letter
 from tagstream.settings import Settings
 
-# A record is at most 1 MiB; as JSON, with every character escaped, it stays below this.
-LARGEST_FRAME_BYTES = 8 * 1024 * 1024
 # Longer frames are read in a thread, so that the event loop goes on.
 _SMALL_FRAME_BYTES = 64 * 1024
 _SECOND_US = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class JetstreamLimits(IntakeLimits):
-    """How long to wait, how far to go back, and how much to take at once.
-
-    A frame of up to `largest_frame_bytes` is taken from the network, and one of up to `largest_read_bytes` parsed; what
-    lies between is a dead letter.
-    """
-
-    connect_seconds: float = 20.0
-    rewind_seconds: float = 2.0
-    server_rewind_seconds: float = 15.0
-    largest_frame_bytes: int = LARGEST_FRAME_BYTES
-    largest_read_bytes: int = LARGEST_READ_BYTES
-
-    @property
-    def wanted_bytes(self) -> int:
-        return min(self.largest_frame_bytes, self.largest_read_bytes)
 
 
 class _Renumbered(Exception):
@@ -115,15 +78,13 @@ class BlueskySource(NetworkSource):
         self.frames = FrameReader(options.languages, images, self._limits.wanted_bytes)
         self.behind = 0
         self._directory = Directory(directory, self.frames.handles) if directory else None
-        self._named = FrameDecompressor(dictionary, self._limits.wanted_bytes) if dictionary else None
-        self._decompressor: FrameDecompressor | None = None
+        self._connector = Connector(options, self._limits, dictionary)
         self._turn = 0
         self._steps_back = 0
-        self._refusing: set[str] = set()
-        self._accepted = False
         self._too_old = False
         self._floor_us = 0
         self._stuck = 0
+        self._reached: tuple[str | None, Place | None] = (None, None)
 
     def counts(self) -> Mapping[str, int]:
         passed = self.frames.passed_over
@@ -140,7 +101,7 @@ class BlueskySource(NetworkSource):
             CorruptState: the cursor is none of ours.
         """
         place = read_place(cursor)
-        servers = [_name(one) for one in self._options.servers]
+        servers = [server_name(one) for one in self._options.servers]
         if place is not None and place.server in servers:
             self._turn = servers.index(place.server)
         await super().open(cursor)
@@ -165,25 +126,30 @@ class BlueskySource(NetworkSource):
 
     async def _followed(self, cursor: str | None) -> AsyncGenerator[Received, None]:
         """What comes after the cursor, over as many connections as it takes, until one fails."""
-        place = read_place(cursor)
+        # An earlier connection may have come further, without an event that would have said so.
+        place = self._reached[1] if cursor and self._reached[0] == cursor else read_place(cursor)
         while True:
             url = self._options.servers[self._turn % len(self._options.servers)]
-            reading = _Reading(place, self._resumption(place, _name(url)), _name(url))
+            reading = Reading(place, self._resumption(place, server_name(url)), server_name(url))
             try:
                 async with (
-                    self._connected(url, reading.resumption) as socket,
-                    aclosing(self._received(socket, reading)) as events,
+                    self._connector.connected(url, reading.resumption.cursor) as connection,
+                    aclosing(self._received(connection, reading)) as events,
                 ):
                     async for received in events:
+                        cursor = received.cursor
                         yield received
             except _Renumbered as renumbered:
                 self._step_back(place, renumbered.number)
             except Behind:
                 self.behind += 1
-            except _TooOld:
+            except TooOld:
+                self._count_gap_once()
+                self._steps_back = BY_TIME
                 raise
             except (FeedUnavailable, OSError):
                 self._turn += not reading.events
+                self._reached = (cursor, reading.place)
                 raise
             place = reading.place
             self.connections += 1
@@ -209,92 +175,19 @@ class BlueskySource(NetworkSource):
         if further is None or further > number:
             self._steps_back = BY_TIME
 
-    @asynccontextmanager
-    async def _connected(
-        self, url: str, resumption: Resumption
-    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse[bool]]:
-        tracing = [refusing_redirects(_name(url))]
-        async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}, trace_configs=tracing) as session:
-            try:
-                async with asyncio.timeout(self._limits.connect_seconds):
-                    socket = await self._subscribed(session, url, resumption)
-            except aiohttp.WSServerHandshakeError as refused:
-                self._refused(url, refused, await refusal_of(session, refused))
-            except (aiohttp.ClientError, OSError, ValueError) as error:
-                what = "no answer in time" if isinstance(error, TimeoutError) else f"{error or type(error).__name__}"
-                raise FeedUnavailable(f"cannot connect to {_name(url)}: {what}") from error
-            self._accepted = True
-            self._refusing.clear()
-            try:
-                yield socket
-            finally:
-                await close_in_time(socket)
-
-    async def _subscribed(
-        self, session: aiohttp.ClientSession, url: str, resumption: Resumption
-    ) -> aiohttp.ClientWebSocketResponse[bool]:
-        """Connects, with the compression that this server and our settings allow; one at most, as servers demand."""
-        options, largest = self._options, self._limits.wanted_bytes
-        second = is_second_generation(url)
-        self._decompressor = self._named if options.compress and not second else None
-        if options.compress and second:
-            self._decompressor = await handed_out(session, dictionary_address(url), largest)
-        deflate = options.compress and self._decompressor is None and not second
-        socket = await session.ws_connect(
-            address(
-                url,
-                options,
-                largest,
-                cursor=resumption.cursor,
-                dictionary=None if self._decompressor is None else self._decompressor.dictionary_id,
-            ),
-            compress=15 if deflate else 0,
-            max_msg_size=self._limits.largest_frame_bytes,
-            autoping=False,
-            decode_text=False,
-        )
-        if says_hello(url, options):
-            await socket.send_str(hello(options, largest))
-        return socket
-
-    def _refused(self, url: str, refused: aiohttp.WSServerHandshakeError, said: Refusal) -> NoReturn:
-        """What a status means: a server that will never have us is fatal once all of them say so."""
-        if said.name == "CursorTooOld":
-            self._is_too_old(_name(url), said)
-        # A server that had us before may be behind a proxy that says anything while it is away.
-        for_good = refused.status in (400, 401, 403, 404, 405, 410) and said.name != "UnknownZstdDictionary"
-        if for_good and not self._accepted:
-            self._refusing.add(url)
-            if self._refusing.issuperset(self._options.servers):
-                raise BadSettings(
-                    f"{_name(url)} refuses with status {refused.status}{said}: it takes no one from here, or is no "
-                    "Jetstream server; check the address after bluesky:, and its options"
-                ) from refused
-        asked = retry_after_seconds(refused.headers.get("Retry-After") if refused.headers else None)
-        raise FeedUnavailable(f"{_name(url)} refuses for now: status {refused.status}{said}", asked) from refused
-
-    def _is_too_old(self, server: str, said: Refusal) -> NoReturn:
-        """The server has dropped what comes after our place: a gap, and by time it goes on at its oldest event."""
-        self._count_gap_once()
-        self._steps_back = BY_TIME
-        floor = "the oldest that it has" if said.floor is None else f"its oldest, number {said.floor}"
-        raise _TooOld(f"{server} no longer keeps what came next: it goes on with {floor}; what lies between is missing")
-
     def _count_gap_once(self) -> None:
         """A gap of which the server tells us twice, when it refuses and when it goes on, is one."""
         self.gaps += not self._too_old
         self._too_old = True
 
-    async def _received(
-        self, socket: aiohttp.ClientWebSocketResponse[bool], reading: "_Reading"
-    ) -> AsyncGenerator[Received, None]:
+    async def _received(self, connection: Connection, reading: Reading) -> AsyncGenerator[Received, None]:
         """The events of one connection, each with the place after it."""
-        intake = Intake(socket, reading.server, self._limits, quiet=self._options.quiet)
+        intake = Intake(connection.socket, reading.server, self._limits, quiet=self._options.quiet)
         intake.waits = bool(reading.resumption.asked_us)
         try:
             async with aclosing(intake.messages()) as messages:
                 async for message in messages:
-                    opened = await self._opened(*message)
+                    opened = await self._opened(connection, *message)
                     if opened.notice is not None:
                         self._heed(opened.notice, reading.server)
                     elif opened.is_event and self._is_earlier(opened, reading):
@@ -319,7 +212,7 @@ class BlueskySource(NetworkSource):
         if notice.name == "OutdatedCursor":
             self._count_gap_once()
 
-    def _is_earlier(self, opened: Opened, reading: "_Reading") -> bool:
+    def _is_earlier(self, opened: Opened, reading: Reading) -> bool:
         """Whether an event is from before what was asked for. The first that is not says whether there is a gap.
 
         Raises:
@@ -342,7 +235,7 @@ class BlueskySource(NetworkSource):
         self._too_old = False
         return False
 
-    def _count_gap(self, reading: "_Reading", first_us: int) -> None:
+    def _count_gap(self, reading: Reading, first_us: int) -> None:
         """Where posts never stop, a first event long after what was asked for says that the rest is gone."""
         asked = reading.place
         if asked is None or self._options.quiet or self._too_old:
@@ -364,64 +257,26 @@ class BlueskySource(NetworkSource):
         rewind = int(self._limits.rewind_seconds * _SECOND_US)
         return Place(place.time_us + rewind + step * _SECOND_US, place.server)
 
-    async def _opened(self, is_text: bool, body: bytes) -> Opened:
+    async def _opened(self, connection: Connection, is_text: bool, body: bytes) -> Opened:
+        decompressor = None if is_text else connection.decompressor
         if len(body) <= _SMALL_FRAME_BYTES:
-            return self._open(is_text, body)
-        return await asyncio.to_thread(self._open, is_text, body)
+            return self._open(is_text, body, decompressor)
+        return await asyncio.to_thread(self._open, is_text, body, decompressor)
 
     async def _event(self, opened: Opened) -> Event | None:
         if len(opened.body) <= _SMALL_FRAME_BYTES:
             return self.frames.event(opened)
         return await asyncio.to_thread(self.frames.event, opened)
 
-    def _open(self, is_text: bool, body: bytes) -> Opened:
+    def _open(self, is_text: bool, body: bytes, decompressor: FrameDecompressor | None) -> Opened:
         if is_text:
             return self.frames.open(body)
         try:
-            if self._decompressor is None:
+            if decompressor is None:
                 raise MalformedFrame(FrameFault.BAD_COMPRESSION, "a binary frame, and nothing compressed was asked for")
-            return self.frames.open(self._decompressor.decompress(body))
+            return self.frames.open(decompressor.decompress(body))
         except MalformedFrame as malformed:
             return unreadable(body, malformed)
-
-
-class _TooOld(FeedUnavailable):
-    """The server is well, and our place is older than what it keeps: it is asked again, by time."""
-
-
-class _Reading:
-    """One connection: how it was begun, and where it is. `events` were read of it."""
-
-    def __init__(self, place: Place | None, resumption: Resumption, server: str) -> None:
-        self.place = place
-        self.resumption = resumption
-        self.server = server
-        self.events = 0
-        self._begun_at = place
-        self._trail = Trail(place.marks if place is not None and resumption.by_number else ())
-
-    @property
-    def has_moved(self) -> bool:
-        """Whether it gave anything that was not read before."""
-        before, now = self._begun_at, self.place
-        return before is None or now is None or (before.newest, before.time_us) != (now.newest, now.time_us)
-
-    def take(self, opened: Opened, latest_us: int) -> None:
-        """Goes on behind an event; behind one that was read before the place stays where it is."""
-        self.events += 1
-        self._note(opened)
-        self.place = Place(latest_us, self.server, self._trail.marks)
-
-    def pass_over(self, opened: Opened) -> None:
-        """Goes on behind an event from before what was asked for: the time that is looked for stays."""
-        self.events += 1
-        self._note(opened)
-        if self.place is not None:
-            self.place = Place(self.resumption.asked_us, self.server, self._trail.marks)
-
-    def _note(self, opened: Opened) -> None:
-        if opened.number is not None:
-            self._trail.add(Mark(opened.number, opened.mark))
 
 
 def open_bluesky(spec: str, settings: Settings) -> BlueskySource:
@@ -441,11 +296,6 @@ def open_bluesky(spec: str, settings: Settings) -> BlueskySource:
         images=settings.bluesky_images,
         dictionary=None if named is None else read_dictionary(named),
     )
-
-
-def _name(url: str) -> str:
-    """A server in a message and in a cursor: its host and port."""
-    return urlsplit(url).netloc
 
 
 def _too_large(place: Place | None, server: str, largest_bytes: int) -> DeadLetter:

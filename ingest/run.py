@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 from ingest.cursors import CursorKeeper
@@ -30,7 +30,7 @@ from tagstream.errors import Fatal, Retryable
 from tagstream.posts import Post
 from tagstream.settings import Settings
 from tagstream.topics import Topics
-from tagstream.wall_clock import WallClock
+from tagstream.wall_clock import WallClock, installed_at, utc_now
 
 Answer = TypeVar("Answer")
 
@@ -108,14 +108,15 @@ class Ingest:
         topics: Topics,
         *,
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._source = source
         self._settings = settings
         self._topics = topics
         self._clock = clock
-        self._wall = WallClock(now)
         self._live = is_live(source.name)
+        # A clock that was given is obeyed.
+        self._wall = WallClock(now, live=self._live, installed=installed_at() if now is utc_now else None)
         self._distance = Distance()
         self._publisher = Publisher(settings, topics)
         self._keeper = CursorKeeper(settings, topics, source.name)
@@ -202,7 +203,8 @@ class Ingest:
 
     async def _publish(self, received: Sequence[Received]) -> None:
         """Hands a batch to the publisher when there is room for it."""
-        accepted = self._wall.stamp(len(received))
+        created = [one.event.created_at for one in received if isinstance(one.event, Post)]
+        accepted = self._wall.stamp(created)
         records = await asyncio.to_thread(records_of, received, self._source.name, accepted, self._topics)
         weight = sum(len(record.value or b"") for record in records)
         while self._is_full(len(received), weight):
@@ -212,7 +214,6 @@ class Ingest:
         published = await self._publisher.publish(records)
         published.add_done_callback(lambda _: self._changed.set())
         letters = sum(record.topic == self._topics.dead.name and record.value is not None for record in records)
-        created = [one.event.created_at for one in received if isinstance(one.event, Post)]
         self._groups.append(
             _Group(received[-1].cursor, len(received), created, letters, weight, moment, accepted, published)
         )
@@ -261,7 +262,6 @@ class Ingest:
         if self._live:
             now = self._wall.now()
             for created_at in group.created:
-                self._wall.saw(created_at, group.accepted)
                 self._distance.add(created_at, group.accepted, now)
 
     async def _report(self, progress: Callable[[IngestProgress], None]) -> None:

@@ -15,14 +15,14 @@ import gc
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 from ingest.sources.base import Received, Source
 from search.index import EntityIndex, SourceCursor, WriteReport
 from tagstream.distance import is_live
 from tagstream.errors import Fatal
-from tagstream.wall_clock import WallClock
+from tagstream.wall_clock import WallClock, installed_at, utc_now
 from workers import stages
 from workers.abandonable import AbandonablePool, unless_stopped
 from workers.breaker import BackOff, Breaker
@@ -85,11 +85,6 @@ class RunReport:
     batches: BatchFigures
 
 
-def utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
-
-
 async def run_pipeline(
     source: Source,
     tagger: Tagger,
@@ -135,7 +130,10 @@ class _Pipeline:
         self._index = index
         self._settings = settings
         self._clock = clock
-        self._tracker = Tracker(clock, WallClock(now), live=is_live(source.name))
+        live = is_live(source.name)
+        # A clock that was given is obeyed.
+        wall = WallClock(now, live=live, installed=installed_at() if now is utc_now else None)
+        self._tracker = Tracker(clock, wall, live=live)
         self._ended = False
         self._source_failure: Fatal | None = None
         self._superseded: dict[str, str] = {}  # by cursor: the first event after a restart, if any
@@ -247,7 +245,7 @@ class _Pipeline:
             received = await self._read(stop)
             if not received:
                 return
-            observed_at = self._tracker.arrived(len(received))
+            observed_at = self._tracker.arrived([one.event for one in received])
             self._superseded.update((one.cursor, one.supersedes) for one in received if one.supersedes is not None)
             yield [
                 Delivery(Arrival(one.event, f"{name}@{one.cursor}", one.cursor, observed_at), acknowledge_one)

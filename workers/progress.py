@@ -1,12 +1,12 @@
 """How a run stands: what was read, what is safe, what lies between and for how long; in fixed memory."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from tagstream.distance import Distance
-from tagstream.posts import Post
+from tagstream.posts import Event, Post
 from tagstream.wall_clock import WallClock
 from workers.counters import Counters, Latencies, Outcome, Rate
 from workers.stages import Tagged
@@ -74,11 +74,11 @@ class Tracker:
         """Events that were read and are not acknowledged."""
         return self._read - self._finished
 
-    def arrived(self, number: int) -> datetime:
-        """Notes that so many events were read just now, and says when that is."""
-        self._groups.append(_Group(self._clock(), number))
-        self._read += number
-        return self._wall.stamp(number)
+    def arrived(self, events: Sequence[Event]) -> datetime:
+        """Notes that these events were read just now, and says when that is."""
+        self._groups.append(_Group(self._clock(), len(events)))
+        self._read += len(events)
+        return self._wall.stamp([event.created_at for event in events if isinstance(event, Post)])
 
     def acknowledge(self) -> None:
         """Notes that the oldest event is safe."""
@@ -96,7 +96,6 @@ class Tracker:
         if isinstance(post := value.arrival.event, Post):
             self._posts += 1
             if self._live:
-                self._wall.saw(post.created_at, value.arrival.observed_at)
                 self._distance.add(post.created_at, value.arrival.observed_at, self._wall.now())
 
     def snapshot(self, waiting_for: str | None, source_counts: Mapping[str, int]) -> Progress:

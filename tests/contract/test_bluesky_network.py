@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from bluesky_world import START_US, World, tid
-from jetstream_server import JetstreamServer
+from jetstream_server import SECOND, JetstreamServer
 from network_contract import QUICK, until
 from network_server import Drop, Fault, HalfFrame, Refuse, Stall
 
@@ -46,13 +46,14 @@ class Site:
     world: World
     servers: tuple[JetstreamServer, JetstreamServer]
     index: SqliteIndex
+    path: str = ""
 
     @property
     def name(self) -> str:
         return self.source().name
 
     def source(self) -> BlueskySource:
-        addresses = ",".join(server.url for server in self.servers)
+        addresses = ",".join(server.url + self.path for server in self.servers)
         return BlueskySource(read_options(f"bluesky:{addresses}?quiet=1"), limits=LIMITS, reconnecting=QUICK)
 
     async def live(self, steps: int) -> None:
@@ -213,6 +214,30 @@ async def test_an_account_that_was_deleted_and_came_back_keeps_what_it_wrote_sin
     async with site.reading():
         await site.read_to_the_end()
     assert [id_ for id_ in await site.shown() if account.did in id_] == [f"bluesky:{account.did}/{key}"]
+    await site.assert_is_the_network()
+
+
+async def test_posts_that_went_without_a_word_go_when_their_account_is_counted_anew(site: Site) -> None:
+    """Some go, some stay, and one was edited meanwhile: the second form tells of it, all that is left comes again."""
+    site.path = f"/xrpc/{SECOND}"
+    await site.begin()
+    await site.live(100)
+    account, empty = site.world.accounts[2], site.world.accounts[5]
+    for one in (account, empty):
+        site.world.set_status(one, True)
+    keys = [site.world.write_post(account) for _ in range(6)]
+    site.world.write_post(empty)
+    async with site.reading():
+        await site.read_to_the_end()
+        before = await site.held()
+        site.world.sync(account, silently_deleted=keys[:3])
+        site.world.edit_post(account, keys[4])
+        site.world.sync(empty, silently_deleted=list(empty.posts))
+        site.world.write_post(empty)
+        await site.read_to_the_end()
+    gone = {f"bluesky:{account.did}/{key}" for key in keys[:3]}
+    assert gone <= set(before)
+    assert not gone & set(await site.held())
     await site.assert_is_the_network()
 
 

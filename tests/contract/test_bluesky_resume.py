@@ -134,6 +134,21 @@ async def test_a_cursor_of_an_earlier_version_goes_on_by_time_and_nothing_older_
 
 
 @FORMS
+async def test_what_was_passed_over_is_not_read_again_when_the_connection_drops(
+    server: JetstreamServer, path: str
+) -> None:
+    everything = await server.publish(300)
+    server.sealed = 100
+    server.faults.extend([Drop(60), Refuse(503), Drop(60)])
+    async with opened(source_of(server, path), f"{START_US + 250 * TICK_US}@127.0.0.1:{server.port}") as source:
+        received = await read_to(source, everything[-1])
+    assert [identity(one) for one in received] == everything[247:]
+    asked = [int(target["cursor"][0]) for target in server.targets]
+    assert asked == [START_US + 248 * TICK_US, 160 - RECENT_MARKS + 1, 220 - 2 * RECENT_MARKS + 1]
+    assert source.gaps == 0
+
+
+@FORMS
 @pytest.mark.parametrize("lost", [3, 20])
 async def test_numbers_that_were_given_anew_lose_nothing(server: JetstreamServer, path: str, lost: int) -> None:
     """The server crashed, and what it had not written yet has other numbers now; more than we remember, or less."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Self
 
-from search import elastic_backup, elastic_counts, elastic_reads
+from search import elastic_backup, elastic_compaction, elastic_counts, elastic_reads
 from search.elastic_address import Address, parse_address
 from search.elastic_client import ElasticClient
 from search.elastic_schema import OLD, prepare
@@ -20,6 +20,7 @@ from search.elastic_upgrade import analyse_anew
 from search.elastic_writes import Writer
 from search.index import (
     Bucket,
+    Compacted,
     EntityCount,
     Indexable,
     Kept,
@@ -222,6 +223,11 @@ class ElasticIndex:
         if gone:
             await self.client.call(partial(self.client.raw.indices.delete, index=gone, ignore_unavailable=True))
         return gone
+
+    async def compact(self) -> Compacted:
+        """Merges the segments that hold removed documents; Lucene keeps those of the last moments until their turn."""
+        self._check_open()
+        return await elastic_compaction.compact(self.client)
 
     async def close(self) -> None:
         """Waits for the running write and closes the connections. May be called twice."""

@@ -159,6 +159,13 @@ class Trend:
     series: tuple[int, ...] = field(default=())
 
 
+class Compacted(NamedTuple):
+    """How many bytes an index took before it was compacted, and after."""
+
+    before: int
+    after: int
+
+
 class EntityIndex(Protocol):
     """Posts, their entities, and the registry that decides which version of each may be seen.
 
@@ -278,5 +285,9 @@ class EntityIndex(Protocol):
     def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]: ...
 
     async def drop_dead_letters(self, origins: Sequence[str]) -> int: ...
+
+    async def compact(self) -> Compacted:
+        """Leaves no trace of what was removed in what is stored, as far as the store can do so at once."""
+        ...
 
     async def close(self) -> None: ...

@@ -16,9 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
-from search import sqlite_backup, sqlite_counts, sqlite_reads, sqlite_thumbnails, sqlite_writes
+from search import sqlite_backup, sqlite_compaction, sqlite_counts, sqlite_reads, sqlite_thumbnails, sqlite_writes
 from search.index import (
     Bucket,
+    Compacted,
     EntityCount,
     Indexable,
     Kept,
@@ -29,7 +30,9 @@ from search.index import (
     Writable,
     WriteReport,
 )
-from search.sqlite_schema import connect, our_errors, transaction
+from search.sqlite_damage import our_errors
+from search.sqlite_file import CREATE, READ_WRITE, UNTOUCHED, look, reading_mode
+from search.sqlite_schema import connect, transaction
 from search.sqlite_upgrade import prepare
 from search.writer_lock import WriterLock
 from tagstream.errors import Fatal, IndexUnavailable, Retryable, UnreadableInput
@@ -52,10 +55,11 @@ class SqliteIndex:
     Any number of processes may read meanwhile, and remove dead letters.
     """
 
-    def __init__(self, path: Path, writing: sqlite3.Connection, lock: WriterLock) -> None:
+    def __init__(self, path: Path, writing: sqlite3.Connection, lock: WriterLock, reading_mode: str) -> None:
         self.path = path
         self._writing = writing
         self._lock = lock
+        self._reading_mode = reading_mode
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="index-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="index-reader")
         self._reading: list[sqlite3.Connection] = []
@@ -82,18 +86,21 @@ class SqliteIndex:
             raise UnreadableInput(f"The folder of {path} does not exist. Create it or name another.")
         if not create and not path.exists():
             raise UnreadableInput(f"There is no index at {path}. Check the path, or write one first.")
+        with our_errors(path):
+            look(path)
+        mode = CREATE if create else reading_mode(path)
         lock = WriterLock(path)
         if create:
             lock.take()
         try:
             with our_errors(path):
-                connection = connect(path, write=create)
+                connection = connect(path, mode)
                 try:
-                    prepare(connection, path, lock, create=create)
+                    prepare(connection, path, lock, create=create, fixed=mode == UNTOUCHED)
                 except BaseException:
                     connection.close()
                     raise
-            return cls(path, connection, lock)
+            return cls(path, connection, lock, READ_WRITE if create else mode)
         except BaseException:
             lock.release()
             raise
@@ -255,14 +262,16 @@ class SqliteIndex:
         with our_errors(self.path), transaction(self._writing):
             return sqlite_writes.drop_dead_letters(self._writing, origins)
 
-    async def compact(self) -> None:
-        """Merges the inverted lists into one and empties the journal: the last traces of removed posts go."""
-        await self._write(self._compact)
+    async def compact(self) -> Compacted:
+        """Leaves no trace of removed posts, and gives free space back to the disk; says what was gained."""
+        return await self._write(self._compact)
 
-    def _compact(self) -> None:
+    def _compact(self) -> Compacted:
+        self._lock.take()
+        before = self.path.stat().st_size
         with our_errors(self.path):
-            self._writing.execute("INSERT INTO terms (terms) VALUES ('optimize')")
-            self._writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            sqlite_compaction.compact(self._writing)
+        return Compacted(before, self.path.stat().st_size)
 
     async def close(self) -> None:
         """Ends running reads, waits for the running write, and closes the file. May be called twice."""
@@ -278,6 +287,10 @@ class SqliteIndex:
         self._writer.shutdown()
         for connection in self._reading:
             connection.close()
+        if self._lock.is_held:
+            with suppress(sqlite3.Error):  # what is left is noted in the file, and goes another time
+                if sqlite_compaction.is_pending(self._writing):
+                    sqlite_compaction.merge_some(self._writing)
         self._writing.close()
         self._lock.release()
 
@@ -304,7 +317,7 @@ class SqliteIndex:
         return connection
 
     def _reading_connection(self) -> sqlite3.Connection:
-        connection = connect(self.path, write=False)
+        connection = connect(self.path, self._reading_mode)
         self._reading.append(connection)
         return connection
 

@@ -8,6 +8,7 @@ meanwhile: a document says all that its terms and mentions are made of. Whoever 
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from search.sqlite_compaction import note_removal
 from search.sqlite_reads import SHOWN, read_document
 from search.sqlite_terms import hash_key, marks_column, words_column
 from tagstream.keys import with_current_keys
@@ -37,6 +38,8 @@ def add(connection: sqlite3.Connection, posts: Iterable[Numbered]) -> None:
 def remove(connection: sqlite3.Connection, posts: Iterable[int]) -> None:
     """Leaves no trace of the posts of these numbers; of those that are not there neither."""
     numbers = [(number,) for number in posts]
+    if numbers:
+        note_removal(connection)
     entities = {
         row[0]
         for number in numbers

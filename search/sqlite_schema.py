@@ -1,4 +1,4 @@
-"""The tables of the SQLite index, how it is connected to, and what SQLite's errors mean to us.
+"""The tables of the SQLite index, and how it is connected to.
 
 ::
 
@@ -18,16 +18,13 @@ A post's *number* is its time: milliseconds since 1970 shifted by 20 bits, then 
 than we saw it, then a running count. So every table, and FTS5 above all, walks posts in order of time.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
-from tagstream.errors import CorruptState, IndexUnavailable, NewerVersion, TagstreamError, UnreadableInput
+from search.sqlite_file import CREATE, uri
 
-APPLICATION_ID = 0x74616773  # "tags", in the header of every file of ours
 BUSY_SECONDS = 10.0
 TIME_SHIFT = 20
 IMPLAUSIBLE_TIME = 1 << 19
@@ -111,11 +108,13 @@ THUMBNAIL_TABLE = """CREATE TABLE thumbnails (
     PRIMARY KEY (id, sha256))"""
 
 
-def connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    """A connection in autocommit mode to an existing or new file. Which thread uses it is its owner's affair."""
-    mode = "rwc" if write else "rw"
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection in autocommit mode, opened as a mode of `sqlite_file.py` says.
+
+    Which thread uses it is its owner's affair.
+    """
     connection = sqlite3.connect(
-        f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}",
+        uri(path, mode),
         uri=True,
         timeout=BUSY_SECONDS,
         isolation_level=None,
@@ -123,10 +122,11 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         cached_statements=256,
     )
     try:
-        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB if write else _READER_CACHE_KIB}")
+        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB if mode == CREATE else _READER_CACHE_KIB}")
         # FULL: a commit is on the disk, not only in the kernel, before `write` returns.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT_BYTES}")
     except BaseException:
@@ -146,43 +146,3 @@ def transaction(connection: sqlite3.Connection, *, write: bool = True) -> Iterat
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-@contextmanager
-def our_errors(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors into ours; what is left is a mistake in this program and stays as it is."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        ours = translate(error, path)
-        if ours is None:
-            raise
-        raise ours from error
-
-
-def translate(error: sqlite3.Error, path: Path) -> TagstreamError | None:
-    """The error of ours for one of SQLite's, None where there is none."""
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return IndexUnavailable(f"{path} is locked by another process for over {BUSY_SECONDS:.0f} s. Trying again.")
-        case sqlite3.SQLITE_INTERRUPT:
-            return IndexUnavailable(f"{path} was closed while it was being read. Open it again.")
-        case sqlite3.SQLITE_FULL:
-            return IndexUnavailable(f"The disk that holds {path} is full. Free some space.")
-        case sqlite3.SQLITE_IOERR:
-            return IndexUnavailable(f"{path} cannot be read or written: {error}. Check the disk.")
-        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-            return CorruptState(
-                f"{path} is not a SQLite database, or a damaged one: {error}. Restore it or name another."
-            )
-        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
-            return UnreadableInput(
-                f"{path} cannot be opened: {error}. Check that it and its folder exist and are yours."
-            )
-        case sqlite3.SQLITE_ERROR if "fts5 file format" in str(error):
-            here = sqlite3.sqlite_version
-            return NewerVersion(
-                f"{path} was last written with SQLite 3.42 or newer; this Python has {here}. Upgrade it."
-            )
-        case _:
-            return None

@@ -2,20 +2,23 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+from search.sqlite_file import APPLICATION_ID
 from search.sqlite_postings import analyse_anew
-from search.sqlite_schema import ACCOUNT_TABLES, APPLICATION_ID, TABLES, THUMBNAIL_TABLE, transaction
+from search.sqlite_schema import ACCOUNT_TABLES, TABLES, THUMBNAIL_TABLE, transaction
 from search.writer_lock import WriterLock
 from tagstream.analysis import ANALYSIS_VERSION
 from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
 
 
 def _create(connection: sqlite3.Connection) -> None:
+    # First of all, so that a file whose tables are still in the log says whose it is.
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     for statement in TABLES:
         connection.execute(statement)
     connection.execute("INSERT INTO settings VALUES ('analysis', ?)", (ANALYSIS_VERSION,))
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     if sqlite3.sqlite_version_info >= (3, 42):  # before, a removed post's terms go when FTS5 next merges their segment
         connection.execute("INSERT INTO terms (terms, rank) VALUES ('secure-delete', 1)")
 
@@ -42,26 +45,31 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
 )
 
 
-def prepare(connection: sqlite3.Connection, path: Path, lock: WriterLock, *, create: bool) -> None:
-    """Checks that the file is an index of ours, makes it one if it is empty, and brings it to this version.
+def prepare(connection: sqlite3.Connection, path: Path, lock: WriterLock, *, create: bool, fixed: bool) -> None:
+    """Makes an index of an empty file, and brings one of ours to this version. `fixed`: nothing can be written there.
 
     Raises:
-        CorruptState: it is another program's database.
+        CorruptState: its tables are not ours.
         NewerVersion: a newer tagstream wrote it.
-        UnreadableInput: it is empty and `create` is false.
+        UnreadableInput: it is empty and `create` is false, or older and cannot be written to.
         IndexUnavailable: it is older, and the process that writes to it must end first.
     """
     current = _is_current(connection, path, create=create)
-    if create:  # only now: another program's file is refused as it was found
+    if create:
         connection.execute("PRAGMA journal_mode = WAL")
     if current:
         return
+    if fixed:
+        raise UnreadableInput(
+            f"{path} is of an older version, and cannot be brought up to date where nothing can be written. "
+            "Copy it to a folder that you can write to, and name the copy."
+        )
     lock.take()
     with transaction(connection):
         for step in range(_version(connection), len(MIGRATIONS)):
             MIGRATIONS[step](connection)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        if _analysis(connection) != ANALYSIS_VERSION:
+        if _analysis(connection, path) != ANALYSIS_VERSION:
             analyse_anew(connection)
             connection.execute("UPDATE settings SET value = ? WHERE name = 'analysis'", (ANALYSIS_VERSION,))
     if not create:
@@ -73,18 +81,31 @@ def _is_current(connection: sqlite3.Connection, path: Path, *, create: bool) -> 
         if not create:
             raise UnreadableInput(f"{path} is empty: no index was ever written there. Check the path.")
         return False
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise CorruptState(f"{path} is a database of another program, not a tagstream index. Name another file.")
     version, known = _version(connection), len(MIGRATIONS)
     if version > known:
         raise NewerVersion(f"{path} has index version {version}; this tagstream knows {known}. Upgrade tagstream.")
-    if version < known:
-        return False
-    analysis = _analysis(connection)
+    _check_tables(connection, path, version)
+    analysis = _analysis(connection, path)
     if analysis > ANALYSIS_VERSION:
         known = ANALYSIS_VERSION
         raise NewerVersion(f"{path} has analysis version {analysis}; this tagstream knows {known}. Upgrade tagstream.")
-    return analysis == ANALYSIS_VERSION
+    return version == known and analysis == ANALYSIS_VERSION
+
+
+def _check_tables(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """What the steps up to its version made must be there as they made it: else a later query would fail anyhow."""
+    with closing(sqlite3.connect(":memory:")) as sample:
+        for step in MIGRATIONS[:version]:
+            step(sample)
+        expected, found = _tables(sample), _tables(connection)
+    wrong = sorted(name for name, statement in expected.items() if found.get(name) != statement)
+    if wrong or version < 1:
+        what = f"its table {wrong[0]} is missing or another" if wrong else "it has no version"
+        raise CorruptState(f"{path} is damaged: {what}. Restore a backup into another file (tagstream restore).")
+
+
+def _tables(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -92,6 +113,8 @@ def _version(connection: sqlite3.Connection) -> int:
     return version
 
 
-def _analysis(connection: sqlite3.Connection) -> int:
-    version: int = connection.execute("SELECT value FROM settings WHERE name = 'analysis'").fetchone()[0]
-    return version
+def _analysis(connection: sqlite3.Connection, path: Path) -> int:
+    row = connection.execute("SELECT value FROM settings WHERE name = 'analysis'").fetchone()
+    if row is None or type(row[0]) is not int:
+        raise CorruptState(f"{path} is damaged: it does not say how its words were made. Restore a backup.")
+    return row[0]

@@ -1,11 +1,14 @@
 """At most one process writes to an index: two would save each other's source cursors.
 
 A lock of the operating system on a small file beside the index; the kernel lifts it when the process ends, however
-it ends, and no child inherits it. The file itself stays and means nothing.
+it ends, and no child inherits it. The file itself stays and means nothing. Whatever else bears its name (a link, a file
+with something in it) is refused and left alone.
 """
 
+import errno
 import fcntl
 import os
+import stat
 import threading
 import time
 from pathlib import Path
@@ -14,6 +17,7 @@ from tagstream.errors import IndexUnavailable, UnreadableInput
 
 WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.05
+_LONGEST_NUMBER = 20
 
 # The kernel's lock is the process's, so two indices in one process would both get it.
 _held_here: set[Path] = set()
@@ -29,12 +33,17 @@ class WriterLock:
         self._path = Path(f"{os.path.realpath(path)}.writer")
         self._descriptor: int | None = None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this one may write."""
+        return self._descriptor is not None
+
     def take(self) -> None:
         """Waits a few seconds for another writer to end (a killed one may need a moment to go).
 
         Raises:
             IndexUnavailable: it does not end.
-            UnreadableInput: the lock file cannot be created.
+            UnreadableInput: the lock file cannot be created, or is something else.
         """
         if self._descriptor is not None:
             return
@@ -59,25 +68,49 @@ class WriterLock:
         with _guard:
             if self._path in _held_here:
                 return False
-            try:
-                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            except OSError as error:
-                message = f"{self._path} cannot be created: {error.strerror}. An index needs a folder it can write to."
-                raise UnreadableInput(message) from error
+            descriptor = self._opened()
             try:
                 fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 os.close(descriptor)
                 return False
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, str(os.getpid()).encode())
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             self._descriptor = descriptor
             _held_here.add(self._path)
             return True
 
-    def _holder(self) -> str:
+    def _opened(self) -> int:
+        """The lock file, open; made where there is none.
+
+        Raises:
+            UnreadableInput: it cannot be made, or is something else.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            number = self._path.read_text().strip()
-        except OSError:
-            number = ""
-        return f"process {number}" if number.isdigit() else "another process"
+            descriptor = os.open(self._path, flags, 0o644)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise self._no_lock_file() from error
+            message = f"{self._path} cannot be created: {error.strerror}. An index needs a folder it can write to."
+            raise UnreadableInput(message) from error
+        found = os.fstat(descriptor)
+        content = os.pread(descriptor, _LONGEST_NUMBER + 1, 0) if stat.S_ISREG(found.st_mode) else b"?"
+        if found.st_nlink != 1 or len(content) > _LONGEST_NUMBER or (content and not content.isdigit()):
+            os.close(descriptor)
+            raise self._no_lock_file()
+        return descriptor
+
+    def _no_lock_file(self) -> UnreadableInput:
+        return UnreadableInput(
+            f"{self._path} is no lock file of tagstream, and was left as it is. Remove it, or name another index."
+        )
+
+    def _holder(self) -> str:
+        with _guard:
+            if self._path in _held_here:  # to open and close the file would lift our own lock
+                return f"process {os.getpid()}"
+            descriptor = self._opened()
+            number = os.pread(descriptor, _LONGEST_NUMBER, 0)
+            os.close(descriptor)
+        return f"process {number.decode()}" if number.isdigit() else "another process"

@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 import click
 
 from search.dump_lines import Begin, End, MalformedLine, Writer, read_line, status_line
-from search.index import EntityIndex
+from search.index import Compacted, EntityIndex
 from search.restoring import Restored, restore
 from tagstream.command_line.common import (
     TagstreamCommand,
@@ -219,3 +219,25 @@ def _document(report: Restored) -> dict[str, object]:
         "complete": report.whole and report.ended and not report.fault_count,
         "faults": report.fault_count,
     }
+
+
+@click.command(cls=TagstreamCommand)
+@index_option
+@json_option
+def compact(index_spec: str | None, as_json: bool) -> None:
+    """Remove the last traces of deleted posts from the files of an index.
+
+    Their words may stay in inverted lists until these are merged, and their pages in free space. A run merges a little
+    whenever it ends; this merges everything, and gives free space back to the disk. A SQLite index needs the space of a
+    second copy meanwhile, and nobody else may write to it. docs/index.md says what Elasticsearch does.
+    """
+    settings = current_settings(index=index_spec)
+
+    async def work() -> Compacted:
+        async with opened_index(settings) as index:
+            return await index.compact()
+
+    done = asyncio.run(work())
+    if as_json:
+        write_lines([{"bytes_before": done.before, "bytes_after": done.after}])
+    note(f"done: {done.before:,} bytes before, {done.after:,} after")

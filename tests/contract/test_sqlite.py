@@ -18,7 +18,7 @@ from contract_posts import OBSERVED, START, entity, found, indexable, stored, ta
 from contract_writing import status
 from index_contract import IndexContract
 
-from search import sqlite_schema, sqlite_terms, sqlite_upgrade, sqlite_writes, writer_lock
+from search import sqlite_damage, sqlite_terms, sqlite_upgrade, sqlite_writes, writer_lock
 from search.index import Indexable, Query, SourceCursor, Thumbnail
 from search.open import open_index
 from search.sqlite import SqliteIndex
@@ -430,7 +430,7 @@ async def test_a_stored_document_that_is_none_is_corrupt_state(index: SqliteInde
 def test_what_the_errors_of_sqlite_mean(code: int, text: str, expected: type) -> None:
     error = sqlite3.OperationalError(text)
     error.sqlite_errorcode = code
-    assert type(sqlite_schema.translate(error, Path("posts.db"))) is expected
+    assert type(sqlite_damage.translate(error, Path("posts.db"))) is expected
 
 
 async def test_observed_at_is_kept_from_first_sight(index: SqliteIndex) -> None:

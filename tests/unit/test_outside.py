@@ -13,6 +13,7 @@ from aiohttp import web
 
 from ingest.sources.network import FeedUnavailable
 from ingest.sources.outside import AddressRefused, OutsideClient, is_same_origin, refusing_redirects
+from tagstream.settings import REPOSITORY
 
 
 class Names:
@@ -150,3 +151,14 @@ async def test_where_no_redirect_is_needed_none_is_followed(port: int) -> None:
         for ask in (session.get, session.ws_connect):
             with pytest.raises(FeedUnavailable, match=r"server\.example sends us to 'http://10\.0\.0\.1/metadata'"):
                 await ask(f"http://127.0.0.1:{port}/away")
+
+
+def test_every_client_that_reads_networks_follows_no_redirect_by_itself() -> None:
+    cures, found = ("refusing_redirects", "allow_redirects=False"), 0
+    for file in (REPOSITORY / "ingest").rglob("*.py"):
+        source = file.read_text(encoding="utf-8")
+        assert "follow_redirects=True" not in source, file
+        if "ClientSession(" in source:
+            found += 1
+            assert any(cure in source for cure in cures), file
+    assert found >= 2

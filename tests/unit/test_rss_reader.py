@@ -84,6 +84,13 @@ def test_content_that_is_not_to_be_read_is_no_text() -> None:
     assert read(body).entries[0].text == "Palavras"
 
 
+def test_addresses_are_relative_to_the_base_of_the_feed_and_the_entry() -> None:
+    feed = ATOM.replace(b"<feed ", b"<feed xml:base='https://base.example/a/' ").replace(
+        b"<entry>", b"<entry xml:base='b/'>"
+    )
+    assert [read(one).entries[0].base for one in (ATOM, feed)] == ["", "https://base.example/a/b/"]
+
+
 def test_rdf() -> None:
     document = read(RDF)
     assert document.every_seconds == 21_600.0

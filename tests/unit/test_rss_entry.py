@@ -113,7 +113,9 @@ def test_pictures_are_gathered_once_with_whatever_says_what_they_show() -> None:
         Attachment("e.pdf"),
         Attachment("http://[", "image/png", alt="Only words"),
     )
-    assert post(replace(ENTRY, attachments=attachments + ENTRY.attachments)).media == (
+    entry = replace(ENTRY, attachments=attachments + ENTRY.attachments)
+    assert post(replace(entry, link="https://page.example/x")).media[1].url == "https://page.example/b.mp4"
+    assert post(entry).media == (
         Media(url="https://news.example/a.png", alt="A wet street", width=640),
         Media(kind="video", url="https://news.example/b.mp4", alt="A film"),
         Media(url="https://news.example/d.jpg?x=1"),

@@ -9,6 +9,7 @@ the entry is named by stands in `identity.py`, when it was written in `moments.p
 import hashlib
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urljoin
 
 from ingest.sources.jsonl.fields import LineFault, build, refuse
 from ingest.sources.rss.document import Attachment, Document, Entry
@@ -39,9 +40,9 @@ def entry_post(entry: Entry, document: Document, address: str, identifier: str, 
     Raises:
         MalformedLine: it holds nothing that could be a post.
     """
-    source, link = source_of(address), _address(entry.link, entry, document, address)
+    source, link = source_of(address), _web(absolute(entry.link, entry, document, address))
     text = _joined(_clean(entry.title), _clean(entry.text))
-    media = _media(entry, document, link or address)
+    media = _media(entry, absolute(entry.link, entry, document, address) or document.address or address)
     if not text and not any(one.alt for one in media):
         refuse(LineFault.MISSING_FIELD, "the entry has no title, no text, and no picture that is described")
     if len(text) > MAX_TEXT_LENGTH:
@@ -82,11 +83,11 @@ def _author(entry: Entry, document: Document, address: str) -> Author:
     return Author(id=identifier, handle=handle[:256] or None)
 
 
-def _media(entry: Entry, document: Document, base: str) -> tuple[Media, ...]:
-    """What stands twice once, with whatever description there is."""
+def _media(entry: Entry, page: str) -> tuple[Media, ...]:
+    """What stands twice once, with whatever description there is; addresses are relative to the entry's page."""
     found: dict[str, Attachment] = {}
     for attachment in entry.attachments:
-        url = _address(attachment.url, entry, document, base) or ""
+        url = _joined_address(page, attachment.url) or ""
         if not url and not attachment.alt.strip():
             continue
         key = url or f"\0{attachment.alt}"
@@ -105,7 +106,14 @@ def _medium(attachment: Attachment) -> Media | None:
     return build(Media, kind=kind, url=attachment.url or None, alt=alt, **sides)
 
 
-def _address(said: str, entry: Entry, document: Document, base: str) -> str | None:
-    """An address of the web, made absolute; anything else would be offered to people as a link."""
-    address = clean_text(absolute(said, entry, document, base))
+def _joined_address(page: str, said: str) -> str | None:
+    try:
+        return _web(urljoin(page, said.strip())) if said.strip() else None
+    except ValueError:
+        return None
+
+
+def _web(address: str) -> str | None:
+    """An address of the web; anything else would be offered to people as a link."""
+    address = clean_text(address)
     return address if address.startswith(("https://", "http://")) and len(address) <= MAX_URL_LENGTH else None

@@ -433,7 +433,7 @@ class Settings(BaseModel):
             ge=10_000,
             le=100_000_000,
             description="The most pixels of a photo, by what it says itself before it is decoded: a few kilobytes can "
-            "say 2.5 billion.",
+            "say 2.5 billion. A decoder may use 18 bytes of memory for each, and 192 MiB.",
         ),
     ] = 40_000_000
     media_concurrency: Annotated[
@@ -451,7 +451,8 @@ class Settings(BaseModel):
             ge=1,
             le=64,
             description="Processes that decode photos, each on a core of its own and started when first needed. One "
-            "decodes more photos a second than a large network posts.",
+            "decodes more photos a second than a large network posts. Half as many, but one at least, are there "
+            "besides for photos that take long, behind all other processes.",
         ),
     ] = 1
     media_look_ahead: Annotated[

@@ -1,6 +1,7 @@
 """A module for a sandbox that tries what it must not be able to do, by name, and says what came of each."""
 
 import ctypes
+import fcntl
 import mmap
 import os
 import resource
@@ -8,6 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PTRACE_ATTACH, PTRACE_SEIZE, PROT_EXEC = 16, 0x4206, 4
@@ -17,6 +19,17 @@ SYSTEM_CALLS = {  # those without a wrapper that every C library has: x86-64, aa
     "pidfd_getfd": (438, 438),
     "clone3": (435, 435),
     "bpf": (321, 280),
+    "tgkill": (234, 131),
+    "rt_sigqueueinfo": (129, 138),
+    "open_by_handle_at": (304, 265),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "pkey_mprotect": (329, 288),
+    "keyctl": (250, 219),
+    "shmget": (29, 194),
+    "msgget": (68, 186),
+    "process_madvise": (440, 440),
+    "clock_settime": (227, 112),
 }
 
 
@@ -46,10 +59,15 @@ def _other_memory(call: Callable[..., int], pid: int) -> int:
 
 
 def _map(protection: int) -> int:
+    """The address of a new page."""
     LIBC.mmap.restype = ctypes.c_void_p
     anonymous = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     address = LIBC.mmap(None, ctypes.c_size_t(4096), protection, anonymous, -1, ctypes.c_long(0))
-    return _called(-1 if address in (None, ctypes.c_void_p(-1).value) else 0)
+    return _called(-1 if address in (None, ctypes.c_void_p(-1).value) else address)
+
+
+def _make_executable() -> int:
+    return _called(LIBC.mprotect(ctypes.c_void_p(_map(3)), ctypes.c_size_t(4096), PROT_EXEC | 1))
 
 
 def _raise_limit(limit: int) -> None:
@@ -82,7 +100,6 @@ def attempts(path: str, pid: int) -> dict[str, Callable[[], object]]:
         "kill by a null signal": lambda: os.kill(pid, 0),
         "kill the group": lambda: os.killpg(os.getpgid(pid), signal.SIGTERM),
         "pidfd_open": lambda: os.pidfd_open(pid),
-        "pidfd_getfd": lambda: _system_call("pidfd_getfd", 0, 0, 0),
         "ptrace attach": lambda: _called(LIBC.ptrace(PTRACE_ATTACH, pid, None, None)),
         "ptrace seize": lambda: _called(LIBC.ptrace(PTRACE_SEIZE, pid, None, None)),
         "process_vm_readv": lambda: _other_memory(LIBC.process_vm_readv, pid),
@@ -101,11 +118,7 @@ def attempts(path: str, pid: int) -> dict[str, Callable[[], object]]:
         "received descriptors": lambda: _called(LIBC.recvmsg(0, None, 0)),
         "pipe": os.pipe,
         "dup": lambda: os.dup(0),
-        "memfd": lambda: _system_call("memfd_create", 0, 0),
-        "io_uring": lambda: _system_call("io_uring_setup", 8, 0),
-        "bpf": lambda: _system_call("bpf", 0, 0, 0),
         "fork": os.fork,
-        "clone3": lambda: _system_call("clone3", 0, 0),
         "exec": lambda: os.execv("/bin/true", ["true"]),
         "spawn": lambda: os.posix_spawn("/bin/true", ["true"], {}),
         "thread": lambda: __import__("threading").Thread(target=int).start(),
@@ -116,6 +129,10 @@ def attempts(path: str, pid: int) -> dict[str, Callable[[], object]]:
         "a handler for a signal": lambda: signal.signal(signal.SIGXCPU, signal.SIG_IGN),
         "a blocked signal": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGXCPU}),
         "executable memory": lambda: _map(PROT_EXEC | 1),
+        "memory that becomes executable": _make_executable,
+        "ioctl": lambda: fcntl.ioctl(1, 0x5412, b"x"),
+        "fcntl": lambda: fcntl.fcntl(0, fcntl.F_GETFL),
+        **{f"the call {name}": partial(_system_call, name, *(0,) * 6) for name in SYSTEM_CALLS},
         "read another descriptor": lambda: os.read(2, 1),
         "write another descriptor": lambda: os.write(2, b"x"),
         "import": lambda: __import__("sqlite3"),
@@ -152,7 +169,7 @@ def handle(request: bytes) -> bytes:
     if name == "crash":
         ctypes.string_at(0)
     if name == "map":
-        return str(_map(1)).encode()
+        return b"0" if _map(3) else b""
     try:
         attempts(path, int(pid))[name]()
     except (OSError, ImportError, RuntimeError) as error:

@@ -31,7 +31,7 @@ _DAY_OF_CHARACTERS = re.compile(r"([0-9]{4})\s?[年년],?\s?([0-9]{1,2})\s?[月�
 _TIME_OF_CHARACTERS = re.compile(
     r"([0-9]{1,2})\s?[時时시点點](?:\s?([0-9]{1,2})\s?[分분])?(?:\s?([0-9]{1,2})\s?[秒초])?"
 )
-_TIME = re.compile(r"(?<![0-9:.])([0-9]{1,2})(?::|h)([0-9]{2})(?:[:.]([0-9]{2}))?(?:[.,][0-9]{1,9})?(?![0-9:])")
+_TIME = re.compile(r"(?<![0-9:.])([0-9]{1,2})(?::|\s?h\s?)([0-9]{2})(?:[:.]([0-9]{2}))?(?:[.,][0-9]{1,9})?(?![0-9:])")
 _BARE_HOUR = re.compile(r"(?<![0-9:./-])([0-9]{1,2})()()(?=\s?[ap]\.?\s?m\b)")
 _DOTTED_TIME = re.compile(r"(?<![0-9:.])([0-9]{1,2})\.([0-9]{2})(?:\.([0-9]{2}))?(?![0-9:.])")
 _OFFSET = re.compile(r"([+\u2212-])([0-9]{1,2})(?::?([0-9]{2}))?(?![0-9])")
@@ -152,21 +152,21 @@ def _zone(after: str, language: str, day: date) -> int:
 def _day(text: str, language: str) -> date | None:
     found = _DAY_OF_CHARACTERS.search(text) or _YEAR_FIRST.search(text)
     if found is not None:
-        return _date(text, int(found[1]), int(found[2]), int(found[3]))
+        return _date(text, language, int(found[1]), int(found[2]), int(found[3]))
     words = folded(text)
     # The last, because short names of weekdays come first and some of them are months elsewhere (`mar, 2 may 2024`).
     for word in reversed(list(_WORD.finditer(words))):
         month = month_of(word[0], language)
         if month is not None:
-            return _around(text, words[: word.start()] + " " + words[word.end() :], month)
+            return _around(text, words[: word.start()] + " " + words[word.end() :], month, language)
     vietnamese = _VIETNAMESE.search(words)
     if vietnamese is not None:
-        return _around(text, words.replace(vietnamese[0], " ", 1), int(vietnamese[1]))
+        return _around(text, words.replace(vietnamese[0], " ", 1), int(vietnamese[1]), language)
     numeric = _YEAR_LAST.search(text)
     return None if numeric is None else _of_numbers(text, numeric, language)
 
 
-def _around(text: str, rest: str, month: int) -> date | None:
+def _around(text: str, rest: str, month: int, language: str) -> date | None:
     """The day of a month that was found, by the numbers beside it: first the day, then the year."""
     numbers = _NUMBER.findall(rest)
     days = [int(number) for number in numbers if len(number) <= 2]
@@ -174,8 +174,8 @@ def _around(text: str, rest: str, month: int) -> date | None:
     if not days:
         return None
     if years:
-        return _date(text, years[0], month, days[0])
-    return _date(text, _whole_year(days[1]), month, days[0]) if len(days) > 1 else None
+        return _date(text, language, years[0], month, days[0])
+    return _date(text, language, _whole_year(days[1]), month, days[0]) if len(days) > 1 else None
 
 
 def _of_numbers(text: str, found: re.Match[str], language: str) -> date | None:
@@ -185,14 +185,14 @@ def _of_numbers(text: str, found: re.Match[str], language: str) -> date | None:
         return None  # as likely the year first
     year = _whole_year(year) if len(found[4]) == 2 else year
     if second > 12 or language.lower() in _MONTH_FIRST:
-        return _date(text, year, first, second)
+        return _date(text, language, year, first, second)
     if found[2] == "." or first > 12 or first == second or language.lower() not in ("", "en", "und"):
-        return _date(text, year, second, first)
+        return _date(text, language, year, second, first)
     return None
 
 
-def _date(text: str, year: int, month: int, day: int) -> date:
-    if 2400 <= year < 2700 and _THAI.search(text):
+def _date(text: str, language: str, year: int, month: int, day: int) -> date:
+    if 2400 <= year < 2700 and (_THAI.search(text) or language.lower().startswith("th")):
         year -= _BUDDHIST_YEARS
     return date(year, month, day)
 

@@ -33,7 +33,10 @@ _MORE = {
     "id": {"agt": 8, "nop": 11, "pebruari": 2},
     "ar": {"ابريل": 4, "اغسطس": 8, "اكتوبر": 10, "حزيران": 6, "ايار": 5},
 }
-_HALVES = dict.fromkeys(("凌晨", "早上", "清晨"), "am") | dict.fromkeys(("中午", "傍晚", "晚上"), "pm")
+_HALVES = {
+    "zh": dict.fromkeys(("凌晨", "早上", "清晨"), "am") | dict.fromkeys(("中午", "傍晚", "晚上"), "pm"),
+    "ar": {"ص": "am", "م": "pm"},
+}
 _HOURS = {"am": 0, "pm": 12}
 _LEFT_OUT = dict.fromkeys(map(ord, ". '’׳"))
 
@@ -108,8 +111,9 @@ def table_of_cldr() -> str:
     for language, names in _MORE.items():
         for name, month in names.items():
             add("months", name, language, month)
-    for name, half in _HALVES.items():
-        add("halves", name, "zh", _HOURS[half])
+    for language, halves in _HALVES.items():
+        for name, half in halves.items():
+            add("halves", name, language, _HOURS[half])
     return json.dumps(table, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
 
 

@@ -1,10 +1,10 @@
 """The key of a name: the form by which mentions of one entity are counted together, and by which it is asked for.
 
 One name has one key however it is typed: letter case, widths and ligatures, kinds of apostrophes, dashes, quotation
-marks and spaces, marks that nobody sees, HTML references, dots in acronyms and after abbreviations, a possessive at the
-end, and marks around it (`Merkel's`, `“Merkel”`). A name in a hashtag has the key of the words in it, so that
-`#HongKong` and `Hong Kong` are one. Accents count, and so does spelling: what else is the same entity is not decided
-here.
+marks and spaces, marks that nobody sees, HTML references, commas, dots in acronyms and after abbreviations, a
+possessive at the end, and marks around it (`Merkel's`, `“Merkel”`). A name in a hashtag has the key of the words in it,
+so that `#HongKong` and `Hong Kong` are one. Accents count, and so does spelling: what else is the same entity is not
+decided here.
 """
 
 from bisect import bisect_left
@@ -22,7 +22,7 @@ _SIGNS = str.maketrans(
     )
     | dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u2036\u00ab\u00bb\u05f4\uff02", '"')
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u058a\u05be\ufe58\ufe63\uff0d", "-")
-    | dict.fromkeys("_#＃﹟\uff3f", " ")
+    | dict.fromkeys("_,#＃﹟\uff3f\uff0c\u060c", " ")
     # Turkish has two letters i, and capitals of both that other languages read as one.
     | dict.fromkeys("\u0130\u0131", "i")
 )

@@ -13,9 +13,11 @@ _SURE_ENDINGS = """
     рф укр
 """
 _WORDLIKE_ENDINGS = """
-    int name me us it in is at be so to no my am as by do la ly gl st gg fm cc ms sh id link news blog site club live
+    int name me us it in is at be so no my as la ly gl st gg fm cc ms sh id link news blog site club live
     media today world shop store tech online cloud wiki page space fun life art top pro pub one zone blue land museum
-    travel jobs
+    travel jobs watch video network center lol games moe website email chat ac af ag al am aq az ba bo by cd ci cm cr cu
+    cy do dz ec et gd ge gh gt gy hn im iq jm kh kw kz lb lc li lu md mk mn mt mu mv mx mz na ni np nu pa pe pr ps pw py
+    qa re rw sc sd sn sv sx sy tc tf tg tj tk tl tm tn to tt tz ug uy uz vc ve vg ws zm zw
 """
 _SURE = "|".join(_SURE_ENDINGS.split())
 _CAPITAL_ENDINGS = "COM|ORG|GOV|EDU|CO\\.UK"  # ASP.NET is a name

@@ -50,7 +50,7 @@ _PATTERN = regex.compile(
     rf"""
       (?P<PLAIN>    [A-Za-z]++ (?= [\s,!?;] | $ ) )
     | (?P<URL>      (?=[\w.+\-]) (?: {URL} | {EMAIL} | {HOST} ) )
-    | (?P<SHORTCODE> (?<![\w:]) (?: : [A-Za-z0-9_]{{2,64}} : )+ (?![\w:]) )
+    | (?P<SHORTCODE> (?<![\w:]) (?: : [A-Za-z0-9_+\-]{{2,64}} : )+ (?![\w:]) )
     | (?P<ENTITY>   & (?: [A-Za-z]{{2,8}} | \#[0-9]{{1,7}} | \#[xX][0-9A-Fa-f]{{1,6}} ) ; )
     | (?P<MENTION>  {MENTION} )
     | (?P<HASHTAG>  (?<![\w&]) [\#＃] [\p{{L}}\p{{M}}\p{{N}}_\u200c]+ )

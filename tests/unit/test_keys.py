@@ -34,6 +34,7 @@ SPELLINGS = [
     ("محمد", "محمد", "مـحـمـد", "مُحَمَّد"),
     ("é", "é", "e\u0301", "É"),
     ("yahoo", "Yahoo!", "Yahoo"),
+    ("washington dc", "Washington, D.C.", "Washington DC", "Washington D.C"),
     ("l'oréal", "L'Oréal", "L’Oréal"),
     ("us-china", "U.S.-China", "US–China"),
     ("levi's stadium", "Levi's Stadium", "Levi’s Stadium"),

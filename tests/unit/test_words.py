@@ -42,6 +42,7 @@ def test_words_and_kinds(text, expected):
         "example.com", "www.example.it/a", "bbc.co.uk/news/abc", "bbc.co.uk", "t.co/AbC", "youtu.be/x1", "x.com",
         "EXAMPLE.ORG", "Bbc.co.uk/news", "me@example.org", "first.last+tag@mail.example.co.uk", "alice.bsky.social",
         "mastodon.social",         "example.com:8080", "example.com/", "shop.example.it", "münchen.de", "россия.рф", "ftp://a.b/c",
+        "trib.al/x", "ift.tt/a",
         "HTTPS://Example.com/A",
         "rover.ebay.com/rover/1/711-53200-19255-0/1?ff3", "news.ycombinator.com",
     ],
@@ -83,7 +84,7 @@ def test_mentions_by_a_domain(text, mention):
     ("text", "codes"),
     [
         (":blobcat: hi :party_parrot:", [":blobcat:", ":party_parrot:"]),
-        (":paris::london:", [":paris::london:"]),
+        (":paris::london: :+1:", [":paris::london:", ":+1:"]),
         ("10:30:45 Re:this: a::b ::ab::", []),
         ("note:ab: :ab:c", []),
     ],

@@ -129,7 +129,7 @@ async def test_a_run_whose_clock_is_behind_says_so() -> None:
     warning = "warning: the clock of this machine is 730 days behind the feed's"
     assert warning in progress_line(report.progress)
     assert warning in summary(report)
-    assert warning.endswith(str(report_document(report)["clock_warning"])[:50])
+    assert str(report_document(report)["clock_warning"]) in summary(report)
 
 
 async def test_a_run_over_a_file_has_no_distance() -> None:

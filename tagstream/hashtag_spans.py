@@ -7,10 +7,12 @@ an HTML entity such as `&#39;`.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import regex
 
 from tagstream.analysis import tag as folded_tag
+from tagstream.bounds import MAX_HASHTAGS
 from tagstream.posts import Hashtag
 
 _URL_OR_SIGN = regex.compile(r"(?:https?://|www\.)[\x21-\x7e]+|[#＃]", regex.IGNORECASE)
@@ -21,6 +23,8 @@ _NAME = regex.compile(
 _WORD_CHARACTER = regex.compile(r"[\p{L}\p{N}_]")
 _MARK = regex.compile(r"\p{M}")
 MAX_SEARCHED = 64  # names that our rule does not find are looked for one by one
+# A longer name is on no network a hashtag that somebody wrote, and to look for it would take minutes.
+LONGEST_SEARCHED = 300
 
 Claim = tuple[str, int | None, int | None]
 """A hashtag that a network names, without its sign, and where that says it stands, if it says so."""
@@ -66,7 +70,7 @@ def hashtags_named(text: str, claims: Iterable[Claim], taken: Sequence[tuple[int
     found = [one for one in hashtags_of(text) if not _is_taken(one.place, starts, taken)]
     standing = {_folded(one.text) for one in found}
     missing: dict[str, str] = {}
-    for name, start, end in claims:
+    for name, start, end in islice(claims, MAX_HASHTAGS):
         if start is not None and end is not None and _stands(text, name, start, end):
             found.append(Hashtag(text=text[start + 1 : end], start=start, end=end))
             standing.add(_folded(name))
@@ -76,7 +80,7 @@ def hashtags_named(text: str, claims: Iterable[Claim], taken: Sequence[tuple[int
     for number, (folded, name) in enumerate(missing.items()):
         if folded in standing:
             continue
-        written = _written(text, name) if number < MAX_SEARCHED else []
+        written = _written(text, name) if number < MAX_SEARCHED and len(name) <= LONGEST_SEARCHED else []
         found += [one for one in written if not _is_taken(one.place, starts, taken)]
         if not written:
             listed.append(Hashtag(text=name))

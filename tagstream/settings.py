@@ -178,7 +178,7 @@ class Settings(BaseModel):
             "500 posts with all that belongs to them has about 3 MB. It is held in memory as a whole, some ten times "
             "as large as it is written; of one over the limit only the beginning is kept, as a dead letter.",
         ),
-    ] = 16 * 1024 * 1024
+    ] = 8 * 1024 * 1024
     in_flight_posts: Annotated[
         int,
         Field(

@@ -23,10 +23,12 @@ from ingest.sources.jsonl.mongo import MARK, plain
 from ingest.sources.jsonl.reading import PassedOver, Place, Reading
 from ingest.sources.jsonl.shapes import Shape, nearest, shape_of, unwrapped
 from ingest.sources.recording import read_recorded_line
-from tagstream.posts import DeadLetter, Event, dead_letter
+from tagstream.posts import DeadLetter, Event, Post, dead_letter
 
 # Bounds the letters, and the work, of one document.
 MAX_PARTS = 20_000
+# A page names a post once and may repeat it in each of its entries: few bytes could become any number of characters.
+MAX_PAGE_CHARACTERS = 32_000_000
 
 
 def read_line(body: bytes, *, origin: str, position: int, source: str = DEFAULT_SOURCE) -> Reading:
@@ -95,12 +97,18 @@ def _read_parts(shape: Shape, fields: Fields, body: bytes, place: Place) -> Read
         return Reading((_letter(refusal, body, place, {"source": shape.source}),))
     events: list[Event] = []
     passed_over: list[PassedOver] = []
+    characters = 0
     for number, (part, its_shape) in enumerate(parts, 1):
         said = _read_part(part, its_shape, Place(f"{place.origin}#{number}", place.position, place.source))
         if isinstance(said, PassedOver):
             passed_over.append(said)
         else:
             events.append(said)
+            characters += len(said.text) if isinstance(said, Post) else 0
+        if characters > MAX_PAGE_CHARACTERS:
+            what = f"read as {shape.name}: its posts have more than {MAX_PAGE_CHARACTERS:,} characters together"
+            refusal = MalformedLine(LineFault.TEXT_TOO_LONG, what)
+            return Reading((_letter(refusal, body, place, {"source": shape.source}),))
     if events and not passed_over and all(isinstance(event, DeadLetter) for event in events):
         return Reading((_letter(_none_of(events), body, place, {"source": shape.source}),))
     return Reading(tuple(events), tuple(passed_over) or (() if events else (PassedOver.EMPTY_PAGE,)))

@@ -7,7 +7,6 @@ UTC) or raises `MalformedLine` with a message that names the field, its value an
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -36,8 +35,12 @@ from tagstream.posts import (
 Fields = Mapping[str, Any]
 Built = TypeVar("Built", bound=Contract)
 
-# Reading JSON holds the interpreter's lock, for as long as there are values: a million take about 50 ms.
-MAX_VALUES = 1_000_000
+# Reading JSON holds the interpreter's lock for as long as values come: no post, and no page of them, has so many, or
+# so many in so few bytes. A longer integer than this is no number of anything, and takes time by its square.
+FEW_VALUES = 100_000
+MAX_BARE_VALUES = 250_000
+BYTES_A_VALUE = 16
+MAX_DIGITS = 1_000
 
 
 class LineFault(StrEnum):
@@ -102,13 +105,25 @@ def _constant(name: str) -> NoReturn:
     refuse(LineFault.INVALID_JSON, f"{name} is not JSON")
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        refuse(LineFault.INVALID_JSON, f"an integer has more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+def _refuse_too_many_values(body: bytes) -> None:
+    """By their commas, and by how many of those stand in lists and not between the fields of objects."""
+    values = body.count(b",")
+    if values > FEW_VALUES and (values * BYTES_A_VALUE > len(body) or values - body.count(b":") > MAX_BARE_VALUES):
+        refuse(LineFault.INVALID_JSON, f"it holds some {values:,} values, which is more than a page of posts has")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer)
 
 
 def read_object(body: bytes) -> Fields:
     """The line's object. A field that occurs twice is refused, as readers differ in which one they take."""
-    if body.count(b",") > MAX_VALUES:
-        refuse(LineFault.INVALID_JSON, f"it holds more than {MAX_VALUES:,} values")
+    _refuse_too_many_values(body)
     try:
         value = _decoder.decode(body.decode())
     except UnicodeDecodeError as error:
@@ -117,8 +132,6 @@ def read_object(body: bytes) -> Fields:
         refuse(LineFault.INVALID_JSON, f"not JSON: {error.msg} at character {error.pos}")
     except RecursionError:
         refuse(LineFault.INVALID_JSON, "the JSON is nested too deeply")
-    except ValueError:  # Python refuses to convert more digits than its limit, in time quadratic in their number
-        refuse(LineFault.INVALID_JSON, f"an integer has more than {sys.get_int_max_str_digits()} digits")
     if not isinstance(value, dict):
         refuse(LineFault.NOT_AN_OBJECT, f"a line must be a JSON object, this one is {short(value)}")
     return value
@@ -320,7 +333,7 @@ def listed_hashtags(value: object, text: str) -> tuple[Hashtag, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         refuse(LineFault.BAD_FIELD, f"hashtags is {short(value)}, it must be a list of strings")
     names = (clean_text(item).lstrip("#＃").strip() for item in value)
-    return hashtags_named(text, [(build(Hashtag, text=name).text, None, None) for name in names if name])
+    return hashtags_named(text, ((build(Hashtag, text=name).text, None, None) for name in names if name))
 
 
 def dumped_hashtags(value: object, text: str) -> tuple[Hashtag, ...]:

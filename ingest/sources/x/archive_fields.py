@@ -15,8 +15,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from ingest.sources.jsonl.fields import Fields, LineFault, build, listed_hashtags, refuse, short
+from ingest.sources.jsonl.fields import Fields, LineFault, build, refuse, short
 from ingest.sources.moments import FORMS, moment_of
+from tagstream.bounds import MAX_HASHTAGS
 from tagstream.hashtag_spans import hashtags_named, hashtags_of
 from tagstream.languages import language_tag
 from tagstream.posts import (
@@ -33,7 +34,6 @@ SOURCE = "x"
 # X allows five edits; a history of hundreds is not one.
 MAX_VERSIONS = 100
 MAX_SIDE = 2**31 - 1
-MAX_HASHTAGS = 1_024
 _SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
 _SNOWFLAKE_SHIFT = 22
 # Before November 2010 ids were counted from 1 and say nothing of time.
@@ -147,15 +147,13 @@ def hashtags_in(text: str, claims: Sequence[tuple[object, object, object]]) -> t
     Archives went through many hands: some have lost characters beyond the first plane, and every later span is off.
     Where no hashtag is named the text is searched as well, for not every archive has the field.
     """
-    names = [name for name, _, _ in claims if isinstance(name, str)]
-    if len(names) != len(claims):
+    if not all(isinstance(name, str) for name, _, _ in claims):
         refuse(LineFault.BAD_FIELD, "a hashtag has no text")
     if not claims:
-        return hashtags_of(text)
-    listed_hashtags(names, text)  # refuses what is no name
-    plain = [clean_text(name).lstrip("#＃").strip() for name in names]
-    placed = [(_offset(start), _offset(end)) for _, start, end in claims]
-    return hashtags_named(text, [(name, *span) for name, span in zip(plain, placed, strict=True) if name])
+        return hashtags_of(text)[:MAX_HASHTAGS]
+    named = ((clean_text(str(name)).lstrip("#＃").strip(), start, end) for name, start, end in claims)
+    claimed = ((build(Hashtag, text=name).text, _offset(start), _offset(end)) for name, start, end in named if name)
+    return hashtags_named(text, claimed)[:MAX_HASHTAGS]
 
 
 def _offset(value: object) -> int | None:

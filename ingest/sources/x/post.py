@@ -46,6 +46,13 @@ class Includes:
         self.users = _by_key(includes, "users", "id")
         self.media = _by_key(includes, "media", "media_key")
         self.posts = _by_key(includes, "tweets", "id")
+        self._read: dict[int, tuple[str, tuple[Hashtag, ...]]] = {}
+
+    def words_of(self, original: Fields) -> tuple[str, tuple[Hashtag, ...]]:
+        """The words of one of these posts, read once: a whole page may repeat it."""
+        if id(original) not in self._read:
+            self._read[id(original)] = _words(original)
+        return self._read[id(original)]
 
 
 def read_post(data: Fields, includes: Includes) -> Post:
@@ -60,7 +67,7 @@ def read_post(data: Fields, includes: Includes) -> Post:
     media = _media(data, includes)
     original = _referenced(data, includes, "retweeted")
     if original:
-        said, media = repost(said, _words(original)), _media(original, includes) or media
+        said, media = repost(said, includes.words_of(original)), _media(original, includes) or media
     author = _author(data, includes)
     replied = next((one for one in members(data, "referenced_tweets") if one.get("type") == "replied_to"), None)
     return build(

@@ -75,7 +75,8 @@ def _parts(run: str) -> list[int]:
     return [
         place
         for place, kind in enumerate(cut_kinds(run))
-        if kind in (LOWER_UPPER, ACRONYM_END)
+        if kind == LOWER_UPPER
+        or (kind == ACRONYM_END and place > 1)  # one capital that begins the hashtag is no sure word
         or (kind == SINGLE_LOWER_UPPER and place >= 2 and run[place - 2 : place] != "Mc")
     ]
 

@@ -16,14 +16,16 @@ Credentials never show: neither in `repr` nor in any message.
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tagstream.errors import BadSettings
+from tagstream.redaction import HIDDEN
 
 DEFAULT_PREFIX = "tagstream"
 DEFAULT_PORT = 9200
 _EXAMPLE = "Write elasticsearch:URL, for example elasticsearch:http://127.0.0.1:9200/tagstream."
 # No hyphen: else the pattern of one prefix could cover the indices of another.
+_HOST = re.compile(r"^[\w.:%-]+$")
 _PREFIX = re.compile(r"^[a-z0-9][a-z0-9_]{0,62}$")
 
 
@@ -91,13 +93,14 @@ def parse_address(url: str) -> Address:
     Raises:
         BadSettings: it is no http or https URL, or its path is no prefix.
     """
+    shown = without_secrets(url)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or DEFAULT_PORT
-    except ValueError as error:
-        raise BadSettings(f"The index is no URL: {error}. {_EXAMPLE}") from None
-    shown = _without_credentials(parts)
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+    except ValueError:  # its own words hold a part of the URL, which may be one of the password
+        raise BadSettings(f"The index {shown!r} is no URL of a server. {_EXAMPLE}") from None
+    wrong = parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment
+    if wrong or not host or not _HOST.match(host):
         raise BadSettings(f"The index {shown!r} is no http or https URL of a server. {_EXAMPLE}")
     prefix = parts.path.strip("/") or DEFAULT_PREFIX
     if not _PREFIX.match(prefix):
@@ -111,5 +114,9 @@ def parse_address(url: str) -> Address:
     return Address(f"{parts.scheme}://{bracketed}:{port}", Names(prefix), user, password)
 
 
-def _without_credentials(parts: SplitResult) -> str:
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def without_secrets(url: str) -> str:
+    """The URL as it may be shown, be it one or not: without user and password, and without what follows the path."""
+    before, at, after = url.rpartition("@")
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", before)
+    shown = f"{scheme[0] if scheme else ''}{HIDDEN}@{after}" if at else url
+    return re.split(r"[?#]", shown, maxsplit=1)[0][:200]

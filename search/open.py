@@ -1,6 +1,7 @@
 """From a specification such as `sqlite:posts.db` or `elasticsearch:http://127.0.0.1:9200` to an open index."""
 
 import os
+import re
 
 from search.index import EntityIndex
 from search.sqlite import SqliteIndex
@@ -8,6 +9,8 @@ from tagstream.errors import BadSettings
 from tagstream.settings import Settings, load_settings
 
 _EXAMPLES = "Write sqlite:PATH, for example sqlite:posts.db, or elasticsearch:URL, for example elasticsearch:http://127.0.0.1:9200/tagstream."
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 async def open_index(spec: str, *, create: bool = True, settings: Settings | None = None) -> EntityIndex:
@@ -27,6 +30,8 @@ async def open_index(spec: str, *, create: bool = True, settings: Settings | Non
             "sqlite::memory: is no index: it is kept in a file, for other commands to read and to outlive this one. "
             "Name a file, for example sqlite:/tmp/posts.db."
         )
+    if kind == "sqlite" and _ADDRESS.match(rest):
+        raise BadSettings(f"sqlite: takes the path of a file, and not the address of a server. {_EXAMPLES}")
     if kind == "sqlite" and rest:
         return await SqliteIndex.open(rest, create=create)
     if kind == "elasticsearch" and rest:
@@ -37,5 +42,6 @@ async def open_index(spec: str, *, create: bool = True, settings: Settings | Non
     if kind in ("sqlite", "elasticsearch"):
         raise BadSettings(f"The index {spec!r} names no {'file' if kind == 'sqlite' else 'server'}. {_EXAMPLES}")
     # What stands before the colon only: the rest may hold a password.
-    problem = f"There is no index of kind {kind!r}" if colon else f"The index {spec!r} has no kind"
+    said = spec.rpartition("@")[2][:80]
+    problem = f"There is no index of kind {kind[:80]!r}" if colon else f"The index {said!r} has no kind"
     raise BadSettings(f"{problem}. {_EXAMPLES}")

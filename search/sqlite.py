@@ -31,7 +31,7 @@ from search.index import (
     WriteReport,
 )
 from search.sqlite_damage import our_errors
-from search.sqlite_file import CREATE, READ_WRITE, UNTOUCHED, look, reading_mode
+from search.sqlite_file import CREATE, READ_WRITE, UNTOUCHED, Found, look, reading_mode
 from search.sqlite_schema import connect, transaction
 from search.sqlite_upgrade import prepare
 from search.writer_lock import WriterLock
@@ -80,14 +80,12 @@ class SqliteIndex:
 
     @classmethod
     def _open(cls, path: Path, create: bool) -> Self:
-        if path.is_dir():
-            raise UnreadableInput(f"{path} is a folder. Name a file in it.")
+        with our_errors(path):
+            found = look(path)
         if create and not path.absolute().parent.is_dir():
             raise UnreadableInput(f"The folder of {path} does not exist. Create it or name another.")
-        if not create and not path.exists():
+        if not create and found is Found.NOTHING:
             raise UnreadableInput(f"There is no index at {path}. Check the path, or write one first.")
-        with our_errors(path):
-            look(path)
         mode = CREATE if create else reading_mode(path)
         lock = WriterLock(path)
         if create:

@@ -83,6 +83,8 @@ def translate(error: sqlite3.Error, path: Path) -> TagstreamError | None:
             return NewerVersion(
                 f"{path} was last written with SQLite 3.42 or newer; this Python has {here}. Upgrade it."
             )
+        case _ if str(error).startswith("Could not decode to UTF-8"):  # and goes on with the text itself
+            return CorruptState(f"{path} is damaged: a stored text is not UTF-8. {_RESTORE}")
         case _:
             return None
 

@@ -58,6 +58,8 @@ def look(path: Path) -> Found:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UnreadableInput(f"{path} cannot be opened: {reason}. Check the path.") from error
+    if stat.S_ISDIR(mode):
+        raise UnreadableInput(f"{path} is a folder. Name a file in it.")
     if not stat.S_ISREG(mode):
         raise UnreadableInput(f"{path} is no file. Name a file for the index.")
     if not os.access(path, os.R_OK):

@@ -1,5 +1,6 @@
 """The Elasticsearch index keeps the contract, on a real server."""
 
+import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator
@@ -7,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_posts import found, letters, stored, write
-from contract_writing import HAPPENINGS, letter
+from contract_posts import found, letters, stored, tagged, write
+from contract_writing import HAPPENINGS, deletion, letter
 from index_contract import IndexContract
 
 from search.elastic import ElasticIndex
@@ -56,3 +57,19 @@ async def test_both_kinds_of_index_report_and_find_the_same(index: ElasticIndex,
         assert set(await found(index, query)) == set(await found(sqlite, query)), query
     assert set(await index.top_entities()) == set(await sqlite.top_entities())
     await sqlite.close()
+
+
+async def test_compacted_no_segment_holds_a_removed_document(index: ElasticIndex) -> None:
+    await write(index, *(tagged(f"{at}", f"word{at}") for at in range(60)))
+    await write(index, deletion("7"), tagged("8", "edited", revision=1))
+    posts = index.address.names.posts
+    deadline = asyncio.get_running_loop().time() + 120
+    while True:
+        done = await index.compact()
+        assert min(done) > 0
+        stats = await index.client.raw.indices.stats(index=posts, metric="docs")
+        if stats["_all"]["total"]["docs"]["deleted"] == 0:
+            break
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(5)  # the server keeps what was removed a moment ago
+    assert (await found(index, "word7"), await found(index, "edited")) == ([], ["8"])

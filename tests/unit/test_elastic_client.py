@@ -171,3 +171,36 @@ def test_what_a_mapping_lacks() -> None:
 
 def test_every_mapping_is_strict() -> None:
     assert mapping(POST_FIELDS)["dynamic"] == "strict"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:secret@h/X Y",
+        "//user:secret@h/x",
+        "user:secret@h/x",
+        "http://user:secret@h:port/x",
+        "http://user:secret@[::1/x",
+        "http://user:sec/ret@h/x",
+        "http://us#er:secret@h/x",
+        "http://user:se@cret@h/x y",
+        "http://user:secret@h\\x",
+        "ftp://user:secret@h/x",
+        "http://127.0.0.1:9/x?api_key=secret",
+        "http://127.0.0.1:9/x#secret",
+    ],
+)
+def test_no_address_however_wrong_shows_its_password(url: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        parse_address(url)
+    shown = f"{caught.value!r} {caught.value.__cause__!r}"
+    assert not any(part in shown for part in ("secret", "sec/ret", "cret", "'sec"))
+
+
+@pytest.mark.parametrize(
+    "spec", ["elastic:https://user:secret@h", "secret@h", "sqlite:https://user:secret@h/x", "https://user:secret@h/x"]
+)
+async def test_no_index_of_no_kind_shows_it_either(spec: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        await open_index(spec)
+    assert "secret" not in str(caught.value)

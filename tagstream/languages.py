@@ -111,7 +111,9 @@ def _of_code(words: str) -> str | None:
     if language not in _known():
         return None
     script = (found["script"] or script).title()
-    return "-".join(part for part in (language, script, (found["region"] or "").upper()) if part)
+    region = (found["region"] or "").upper()
+    (region, *_) = get_global("territory_aliases").get(region, [region])
+    return "-".join(part for part in (language, script, region) if part)
 
 
 def _of_name(words: str) -> str | None:

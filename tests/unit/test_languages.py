@@ -22,6 +22,7 @@ from tagstream.languages import MAX_LANGUAGES, language_tag, language_tags, spel
         ("en-US-u-ca-gregory", "en-US"),
         ("en,fr;q=0.8", "en"),
         ("us", "en"),
+        ("en-UK", "en-GB"),
         ("pt-br", "pt-BR"),
         ("zh_hant_tw", "zh-Hant-TW"),
         ("cmn", "zh"),

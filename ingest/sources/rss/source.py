@@ -151,7 +151,8 @@ class RssSource(NetworkSource):
             feed.memory = self._safe[feed.address]
         spool: Spool[_Poll] = Spool(SPOOLED_POLLS, SPOOLED_BYTES)
         at_a_time = asyncio.Semaphore(FEEDS_AT_A_TIME)
-        client = make_client(self._limits, self._allowed)
+        # In a thread, because reading the certificates of the system takes a while.
+        client = await asyncio.to_thread(make_client, self._limits, self._allowed)
         polling = [asyncio.create_task(self._poll(feed, client, spool, at_a_time)) for feed in self._feeds]
         try:
             while True:

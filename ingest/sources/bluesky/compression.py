@@ -43,8 +43,7 @@ class FrameDecompressor:
                     f"the Bluesky server compresses with the dictionary {named} and not with {self.dictionary_id}: "
                     "let bluesky_zstd_dictionary name that of the server, or unset it"
                 )
-            with self._decompressor.stream_reader(body, read_across_frames=False) as reader:
-                content = reader.read(self._largest_bytes + 1)
+            content = self._content(body, header.content_size)
         except zstandard.ZstdError as error:
             raise MalformedFrame(FrameFault.BAD_COMPRESSION, f"the frame is no zstd frame: {error}") from error
         if len(content) > self._largest_bytes:
@@ -58,6 +57,13 @@ class FrameDecompressor:
                 FrameFault.BAD_COMPRESSION, f"the frame says {header.content_size:,} bytes and holds {len(content):,}"
             )
         return content
+
+    def _content(self, body: bytes, claimed: int) -> bytes:
+        """What there is of the frame, at most a byte more than may be; a frame that says its size costs no more."""
+        if claimed <= self._largest_bytes:  # no size at all is the largest number that there is
+            return self._decompressor.decompress(body)
+        with self._decompressor.stream_reader(body, read_across_frames=False) as reader:
+            return reader.read(self._largest_bytes + 1)
 
 
 async def handed_out(session: aiohttp.ClientSession, url: str, largest_bytes: int) -> FrameDecompressor | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from tagstream.posts import Event
 
@@ -43,6 +43,20 @@ class Source(Protocol):
     async def close(self) -> None: ...
 
     def counts(self) -> Mapping[str, int]: ...
+
+
+class Share(NamedTuple):
+    """Parts of a whole feed, from 0 to 1: what was read before it was opened, and what was handed over up to now."""
+
+    begun: float
+    read: float
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A source that has an end, and knows how far it is; None where it cannot say."""
+
+    def share_read(self) -> Share | None: ...
 
 
 def named(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:

@@ -22,7 +22,8 @@ import zstandard
 from tagstream.errors import UnreadableInput
 
 MAGIC_BYTES = 6
-_INPUT_BYTES = 128 * 1024
+# Few, because what was taken of the file is how far it has been read (`share_read`).
+_INPUT_BYTES = 16 * 1024
 # What a part may ask for its tables: xz -9 needs 65 MiB, zstd without --long 8 MiB to 128 MiB.
 _XZ_MEMORY_BYTES = 256 * 1024 * 1024
 _ZSTD_WINDOW_BYTES = 128 * 1024 * 1024

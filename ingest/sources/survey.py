@@ -7,7 +7,7 @@ the run should hear that, and why, and not that all is done. What is kept of a f
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ingest.sources.base import Received, Source
+from ingest.sources.base import Measured, Received, Share, Source
 from ingest.sources.jsonl.cursor import is_of_a_stream
 from tagstream.errors import UnreadableInput
 from tagstream.posts import DeadLetter, Post
@@ -19,9 +19,10 @@ _OTHER = "other"
 
 
 class Survey:
-    """A source, and what it gave since it was opened."""
+    """A source, and what it gave since it was opened. `innermost`, where it wraps another, knows how far it is."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, innermost: Source | None = None) -> None:
+        self._innermost = innermost or source
         self.name = source.name
         self._source = source
         self._is_new = True
@@ -42,6 +43,10 @@ class Survey:
 
     def counts(self) -> Mapping[str, int]:
         return self._source.counts()
+
+    def share_read(self) -> Share | None:
+        """How much of the feed was handed over; None where nobody can say."""
+        return self._innermost.share_read() if isinstance(self._innermost, Measured) else None
 
     async def close(self) -> None:
         await self._source.close()

@@ -43,7 +43,8 @@ def open_feed(spec: str, settings: Settings, *, speed: float | None, record: str
     from ingest.sources.open import open_source
     from ingest.sources.survey import Survey
 
-    source: Source = with_photos(open_source(spec, settings), settings)
+    opened = open_source(spec, settings)
+    source: Source = with_photos(opened, settings)
     if speed is not None:
         from ingest.sources.replay import PacedSource
 
@@ -52,4 +53,4 @@ def open_feed(spec: str, settings: Settings, *, speed: float | None, record: str
         from ingest.sources.recording import RecordingSource
 
         source = RecordingSource(source, record)
-    return Survey(source)
+    return Survey(source, opened)

@@ -55,7 +55,7 @@ def ingest(
 
     async def work(stop: asyncio.Event) -> "tuple[IngestReport, bool]":
         await asyncio.to_thread(ensure_topics, settings, topics)
-        with RunProgress() as progress:
+        with RunProgress(source.share_read) as progress:
             shown = _Shown(progress)
             run = Ingest(source, settings, topics)
             async with answering(settings.ingest_http, run.snapshot):

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from ingest.sources.base import Source
 from ingest.sources.survey import Survey
 from tagstream.command_line.common import (
     TagstreamCommand,
@@ -94,13 +93,13 @@ def conclude(report: RunReport, feed: Survey, settings: Settings) -> None:
 
 
 def run_source(
-    source: Source, tagger: Tagger, settings: Settings, eyes: Eyes | None = None, *, is_service: bool = False
+    source: Survey, tagger: Tagger, settings: Settings, eyes: Eyes | None = None, *, is_service: bool = False
 ) -> tuple[RunReport, bool]:
     """Runs the pipeline over the source; also whether it was interrupted before the feed ended."""
 
     async def work(stop: asyncio.Event) -> tuple[RunReport, bool]:
         async with opened_index(settings, create=True) as index:
-            with RunProgress() as progress:
+            with RunProgress(source.share_read) as progress:
                 report = await run_pipeline(
                     source,
                     tagger,

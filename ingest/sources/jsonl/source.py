@@ -27,7 +27,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ingest.sources.base import Received, named
+from ingest.sources.base import Received, Share, named
 from ingest.sources.compressed import FileBytes, PlainBytes, open_bytes
 from ingest.sources.documents import BETWEEN_VALUES, DocumentSplitter
 from ingest.sources.jsonl.beginning import BEGINNING_BYTES, Form, beginning_of, is_undecided
@@ -79,6 +79,8 @@ class JsonlSource:
         self._opening: asyncio.Future[None] | None = None
         self._reading: asyncio.Future[_Chunk] | None = None
         self._ended = False
+        self._share_begun = self._share_before = self._share_after = 0.0
+        self._last_size = 0
 
     async def open(self, cursor: str | None) -> None:
         """Opens the input at `cursor`, from the beginning if None.
@@ -89,6 +91,8 @@ class JsonlSource:
         """
         self._opening = in_daemon_thread(lambda: self._open(cursor), _THREAD)
         await asyncio.shield(self._opening)
+        if cursor is not None:  # else what was looked at to tell its form will be read again
+            self._share_begun = self._share_after = self._share_of_file()
 
     async def next_batch(self, limit: int) -> Sequence[Received]:
         while not self._ready and not self._ended:
@@ -99,8 +103,23 @@ class JsonlSource:
             chunk = await asyncio.shield(self._reading)
             self._reading = None
             self._ready.extend(chunk.received)
+            self._share_before, self._share_after = self._share_after, self._share_of_file()
+            self._last_size = len(chunk.received)
             self._ended = self._ended or chunk.last
         return [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
+
+    def share_read(self) -> Share | None:
+        """How much of the file was handed over, by its bytes as they lie on the disk; None of a stream."""
+        if not self._seekable:
+            return None
+        waiting = len(self._ready) / self._last_size if self._last_size else 0.0
+        return Share(self._share_begun, self._share_after - waiting * (self._share_after - self._share_before))
+
+    def _share_of_file(self) -> float:
+        if not self._seekable or self._descriptor is None:
+            return 0.0
+        size = os.fstat(self._descriptor).st_size
+        return min(1.0, os.lseek(self._descriptor, 0, os.SEEK_CUR) / size) if size else 1.0
 
     def counts(self) -> Mapping[str, int]:
         return named("passed_over", {reason: self._passed_over[reason] for reason in PassedOver})

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from ingest.sources.base import Received
+from ingest.sources.base import Received, Share
 from ingest.sources.jsonl.line import read_event
 from ingest.sources.simulate.delivery import chapter_count, deliveries
 from ingest.sources.simulate.happenings import (
@@ -61,6 +61,7 @@ class SimulatedSource:
         self._chapter = 0
         self._count = 0
         self._events: list[Event] | None = None
+        self._share_begun = 0.0
 
     async def open(self, cursor: str | None) -> None:
         """Goes on after `cursor`, from the beginning if None.
@@ -74,6 +75,16 @@ class SimulatedSource:
         if place is None or int(place[1]) > chapter_count(self._posts):
             raise CorruptState(f"the saved place {cursor[:80]!r} is none of the feed {self.name}")
         self._chapter, self._count = int(place[1]), int(place[2])
+        self._share_begun = self._share()
+
+    def share_read(self) -> Share:
+        """How much of the feed was handed over, by its deliveries."""
+        return Share(self._share_begun, self._share())
+
+    def _share(self) -> float:
+        chapters = chapter_count(self._posts)
+        within = self._count / len(self._events) if self._events else 0.0
+        return min(1.0, (self._chapter + within) / chapters) if chapters else 1.0
 
     async def next_batch(self, limit: int) -> Sequence[Received]:
         while self._chapter < chapter_count(self._posts):

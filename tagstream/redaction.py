@@ -20,8 +20,13 @@ _SECRETS = (
     (re.compile(r"(?<=://)[^\s/?#'\"<>]{0,2048}@"), f"{HIDDEN}@"),
     # The same without the slashes: elasticsearch:user:password@host.
     (
-        re.compile(r"(?<![\w/])((?:elasticsearch|mastodon|bluesky|x|rss|https?|grpc):)(?!//)[^\s/'\"<>]{0,2048}@"),
+        re.compile(r"(?<![\w/])((?:elasticsearch|mastodon|bluesky|x|rss|https?|grpc):)(?!//)[^\s/'\"<>]{1,2048}@"),
         rf"\1{HIDDEN}@",
+    ),
+    # What is left of it when the kind was taken off: 'user:password@host'.
+    (
+        re.compile(r"(?<=['\"])(?!sqlite:|jsonl:|author:)[^\s/'\"<>:@]{1,256}:[^\s/'\"<>]{1,2048}@(?=[\w\[])"),
+        f"{HIDDEN}@",
     ),
     (re.compile(rf"(?i)(?<=[?&;])({_SECRET_NAME})=[^&;#\s'\"<>]*"), rf"\1={HIDDEN}"),
     (re.compile(r"(?i)\b(authorization\W{1,4}(?:basic|bearer|apikey)|bearer)\s{1,4}[\w.~+/%=-]{8,}"), rf"\1 {HIDDEN}"),

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ SPELLINGS: dict[str, EntityType] = {
     "musicartist": "MISC",
 }
 
+_LARGEST_FILE = 256 * 1024 * 1024
 _KEY = re.compile(r"# [\w.:-]+ = ")
 
 Span = tuple[int, int, EntityType]
@@ -63,11 +65,18 @@ def read_conll(path: Path) -> list[ConllPost]:
     is_standard_input = str(path) == "-"
     name = "standard input" if is_standard_input else str(path)
     try:
-        content = sys.stdin.buffer.read() if is_standard_input else path.read_bytes()
+        with ExitStack() as until:
+            file = sys.stdin.buffer if is_standard_input else until.enter_context(path.open("rb"))
+            content = file.read(_LARGEST_FILE + 1)
         lines = content.decode("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableInput(f"{name}: cannot be read as a BIO file: {error}") from error
-    return list(_posts(name, lines))
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UnreadableInput(f"{name}: cannot be read as a BIO file: {reason}") from error
+    if len(content) > _LARGEST_FILE:
+        raise UnreadableInput(f"{name}: has more than {_LARGEST_FILE:,} bytes: split it")
+    if posts := list(_posts(name, lines)):
+        return posts
+    raise UnreadableInput(f"{name}: holds no post to score")
 
 
 def _posts(path: str, lines: list[str]) -> Iterator[ConllPost]:

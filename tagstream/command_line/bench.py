@@ -104,12 +104,14 @@ def bench_stack(
     """
     try:
         from tagstream.command_line.measuring_stack import measure_stack
+        from tagstream.command_line.stack_installation import refuse_other_than_elasticsearch
     except ModuleNotFoundError as error:
         raise BadSettings(
             f"bench stack needs the train extra, of which {error.name} is not installed: `make setup-all` installs it"
         ) from None
 
     settings = current_settings(index=index_spec, models=models_spec)
+    refuse_other_than_elasticsearch(settings)
     feed = _read_feed(source_spec, posts, settings)
     figures = asyncio.run(
         measure_stack(settings, feed, worker_counts, f"stub:?latency_ms={stub_latency_ms}", rate, note)

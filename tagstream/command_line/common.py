@@ -59,11 +59,39 @@ def common_options() -> list[click.Option]:
 
 
 class TagstreamCommand(click.Command):
-    """A command with the common options."""
+    """A command with the common options, that takes none of its options for something else."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self.params.extend(common_options())
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        try:
+            rest = super().parse_args(context, arguments)
+        except click.NoSuchOption as error:
+            if any(parameter.nargs == -1 for parameter in self.params) and not error.option_name.startswith("--"):
+                error.message += "; a word that begins with - goes after a --"
+            raise
+        for parameter in self.params:
+            _refuse_options_as_values(context, parameter, _option_names(self))
+        return rest
+
+
+def _refuse_options_as_values(context: click.Context, parameter: click.Parameter, names: frozenset[str]) -> None:
+    """Refuses what looks like an option of the command and was taken for a word, behind a `--` or as a value."""
+    given = context.params.get(parameter.name or "")
+    for value in given if isinstance(given, tuple) else (given,):
+        word = str(value).partition("=")[0] if isinstance(value, str | Path) else ""
+        if not word.startswith("--") or word not in names:
+            continue
+        if isinstance(parameter, click.Argument):
+            raise click.UsageError(f"after -- nothing is an option: give {word} before it", context)
+        raise click.UsageError(f"{parameter.opts[0]} needs a value, and {word} is an option", context)
+
+
+def _option_names(command: click.Command) -> frozenset[str]:
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    return frozenset(name for option in options for name in option.opts) | {"--help"}
 
 
 class TagstreamGroup(click.Group):
@@ -74,6 +102,17 @@ class TagstreamGroup(click.Group):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self.params.extend(common_options())
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        try:
+            return super().parse_args(context, arguments)
+        except click.NoSuchOption as error:
+            where = [name for name, command in self.commands.items() if error.option_name in _option_names(command)]
+            if not where:
+                raise
+            meant = next((word for word in arguments if word in where), where[0])
+            example = f"{context.command_path} {meant} {error.option_name}"
+            raise click.UsageError(f"{error.option_name} goes after the command, as in: {example}", context) from None
 
 
 TagstreamGroup.group_class = TagstreamGroup

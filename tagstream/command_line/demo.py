@@ -23,10 +23,11 @@ from tagstream.command_line.common import (
     opened_index,
 )
 from tagstream.command_line.failures import Interrupted
+from tagstream.command_line.feed_options import refuse_unreadable
 from tagstream.command_line.output import console, note
 from tagstream.command_line.pipeline import conclude, run_source, summary
 from tagstream.command_line.tables import entities_table, posts_table, trends_table
-from tagstream.errors import BadSettings, UnreadableInput
+from tagstream.errors import BadSettings
 from tagstream.posts import EntityType, TaggedPost
 from tagstream.settings import Settings
 from tagstream.terminal_text import visible
@@ -94,8 +95,7 @@ def _found(spec: str, directory: Path, settings: Settings) -> Survey:
     source = Survey(open_source(spec, settings))
     kind, _, path = spec.partition(":")
     if kind == "jsonl" and path != "-":
-        if not Path(path).exists() or Path(path).is_dir():
-            raise UnreadableInput(f"cannot read {path!r}: there is no such file")
+        refuse_unreadable(path)
         for old in _index_files(directory):
             if old.exists() and old.samefile(path):
                 raise BadSettings(
@@ -106,7 +106,10 @@ def _found(spec: str, directory: Path, settings: Settings) -> Survey:
 
 def _make_room(directory: Path) -> None:
     """The directory, without the index of an earlier demo."""
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSettings(f"--directory {directory}: cannot be made: {error.strerror}") from error
     for old in _index_files(directory):
         old.unlink(missing_ok=True)
 

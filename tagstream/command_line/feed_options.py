@@ -1,10 +1,14 @@
 """The options that say how a feed is read, and the source that does it so."""
 
+import errno
+import os
+import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tagstream.errors import UnreadableInput
 from tagstream.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,12 +42,16 @@ def open_feed(spec: str, settings: Settings, *, speed: float | None, record: str
 
     Raises:
         BadSettings: there is no such source, or the pace makes no sense.
+        UnreadableInput: it is a file that is not there: looked at first, so that no index is made for nothing.
     """
     from ingest.media.photos import with_photos
     from ingest.sources.open import open_source
     from ingest.sources.survey import Survey
 
     opened = open_source(spec, settings)
+    kind, _, path = spec.partition(":")
+    if kind == "jsonl":
+        refuse_unreadable(path)
     source: Source = with_photos(opened, settings)
     if speed is not None:
         from ingest.sources.replay import PacedSource
@@ -54,3 +62,22 @@ def open_feed(spec: str, settings: Settings, *, speed: float | None, record: str
 
         source = RecordingSource(source, record)
     return Survey(source, opened)
+
+
+def refuse_unreadable(path: str) -> None:
+    """Looks whether a file of posts can be read, without opening it: a FIFO would wait for its writer.
+
+    Raises:
+        UnreadableInput: it cannot.
+    """
+    if path == "-":
+        return
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UnreadableInput(f"cannot open {path!r}: {reason}") from error
+    if stat.S_ISDIR(mode):
+        raise UnreadableInput(f"cannot read {path!r}: it is a directory, name a file of posts")
+    if not os.access(path, os.R_OK):
+        raise UnreadableInput(f"cannot open {path!r}: {os.strerror(errno.EACCES)}")

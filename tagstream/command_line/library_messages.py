@@ -42,6 +42,8 @@ def speak_for_libraries() -> None:
     handler = _Said()
     logging.getLogger().addHandler(handler)
     logging.captureWarnings(True)
+    # Each attempt of an outage is a warning to it; we say ourselves what does not answer.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
 
     def on_dead_thread(dead: threading.ExceptHookArgs) -> None:
         if dead.exc_type is not SystemExit:

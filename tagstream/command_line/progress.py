@@ -42,7 +42,7 @@ class RunProgress:
         changes = console.is_terminal and not console.is_dumb_terminal
         self._live = Live(console=console, auto_refresh=False) if changes else None
         self._next_line = _PLAIN_INTERVAL_SECONDS
-        self._last_line = 0.0
+        self._last_line = -_SHORTEST_INTERVAL_SECONDS
         self._was_waiting = False
         self._warned = False
 

@@ -68,6 +68,8 @@ def retag(index_spec: str | None, models_spec: str | None, as_json: bool) -> Non
 
 def _run(settings: Settings, tagger: Tagger, eyes: Eyes | None) -> tuple[RunReport, bool]:
     async def work(stop: asyncio.Event) -> tuple[RunReport, bool]:
+        async with opened_index(settings):  # only looks that there is one: to write would make it
+            pass
         async with opened_index(settings, create=True) as index:
             posts = DegradedPosts(index)
             source = photos_again(posts, open_album(settings), settings)

@@ -146,13 +146,22 @@ async def installation(settings: Settings, models: str, partitions: int) -> Asyn
     Raises:
         BadSettings: the index is not on a server.
     """
-    if not settings.index.startswith("elasticsearch:"):
-        raise BadSettings(
-            f"--index {settings.index}: the stack is measured with elasticsearch:URL; `make stack-up` starts one and "
-            f"writes its address to .stack/env"
-        )
+    refuse_other_than_elasticsearch(settings)
     bench = Installation(settings, models, partitions)
     try:
         yield bench
     finally:
         await bench.close()
+
+
+def refuse_other_than_elasticsearch(settings: Settings) -> None:
+    """Looks where the index is.
+
+    Raises:
+        BadSettings: it is not on a server.
+    """
+    if not settings.index.startswith("elasticsearch:"):
+        raise BadSettings(
+            f"--index {settings.index}: the stack is measured with elasticsearch:URL; `make stack-up` starts one and "
+            f"writes its address to .stack/env"
+        )

@@ -15,6 +15,7 @@ from tagstream.redaction import redacted
         "elasticsearch:https://elastic:s3cret's@search.example:9200",
         "elasticsearch:elastic:s3cret@search.example:9200",
         "https://s3cret@search.example/x",
+        "The index 'elastic:s3cret@search.example:9200' is no URL",
         "the index 'https://u:s3cret@a.example,https://u:s3cret@b.example' is wrong",
         "mastodon:https://social.example?access_token=s3cret&stream=public",
         "rss:https://example.org/feed?key=s3cret",
@@ -34,6 +35,8 @@ def test_secrets_are_hidden(text: str) -> None:
     "text",
     [
         "rss:https://mastodon.example/@ann.rss",
+        "as in rss:URL[,URL...] or rss:@FILE",
+        "'author:@ann@social.example'",
         "https://mastodon.example:8080/@ann",
         "elasticsearch:http://127.0.0.1:9200/tagstream",
         "https://example.org/feed?lang=en&monkey=3&keyboard=de",

@@ -388,3 +388,22 @@ async def test_a_line_over_the_bound_is_a_letter_and_one_below_it_is_read(tmp_pa
 
     assert await count(4 * 1024 * 1024) == ["Post"] * 701
     assert await count(1024 * 1024) == ["DeadLetter", "Post"]
+
+
+@pytest.mark.parametrize(
+    ("document", "titles"),
+    [
+        ({**CLASSIC, "entities": {"urls": [{"url": "https://t.co/1", "expanded_url": "https://a.example/1"}]}}, [""]),
+        ({**FLAT, "entities": {"urls": [{"expanded_url": "https://a.example/1", "title": "Rain"}] * 2}}, ["Rain"]),
+        ({**FLAT, "entities": {"urls": [{"expanded_url": "https://a.example/1", "media_key": "3_1"}]}}, []),
+        ({**FLAT, "entities": {"urls": [{"expanded_url": 5}, {"expanded_url": "javascript:1"}, {}]}}, []),
+        ({**STATUS, "card": {"url": "https://a.example/1", "title": "Rain", "description": "x" * 20_000}}, ["Rain"]),
+        ({**STATUS, "card": {"url": "https://a.example/" + "x" * 5_000, "title": "Rain"}}, []),
+        ({**STATUS, "card": "x"}, []),
+    ],
+)
+def test_the_links_that_a_network_names_are_kept(document: dict[str, Any], titles: list[str]) -> None:
+    event = only(document)
+    assert isinstance(event, Post), event
+    assert [one.title for one in event.links] == titles
+    assert all(one.url == "https://a.example/1" for one in event.links)

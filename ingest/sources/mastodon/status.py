@@ -21,6 +21,7 @@ from typing import Any
 
 from ingest.sources.html_text import HtmlText, html_to_text
 from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, build, native, refuse, short
+from ingest.sources.link_card import link_of
 from tagstream.hashtag_spans import Claim, hashtags_named
 from tagstream.languages import language_tag
 from tagstream.posts import (
@@ -30,6 +31,7 @@ from tagstream.posts import (
     Author,
     DeadLetter,
     Hashtag,
+    Link,
     Media,
     Post,
     clean_text,
@@ -85,6 +87,7 @@ def read_status(fields: Fields, source: str) -> Post | PassedOver:
         text=text,
         lang=language_tag(_short_text(fields.get("language"), 35) or ""),
         url=_address(fields.get("url")) or _address(fields.get("uri")),
+        links=_links(fields.get("card")),
         media=_media(fields.get("media_attachments")),
         reply_to=None if reply_to in (None, "") else native_id(source, status_id(reply_to)),
         position=int(identifier) if is_number(identifier) and len(identifier) < 20 and int(identifier) < 2**63 else 0,
@@ -178,6 +181,12 @@ def _revision(fields: Fields) -> int:
     if not 0 <= revision < MAX_REVISION:
         refuse(LineFault.BAD_FIELD, f"edited_at is {short(fields['edited_at'])}, it must be in the years 1970 to 2041")
     return revision
+
+
+def _links(card: object) -> tuple[Link, ...]:
+    """The page that the status shows a card of."""
+    link = link_of(card.get("url"), card.get("title"), card.get("description")) if isinstance(card, dict) else None
+    return () if link is None else (link,)
 
 
 def _media(attachments: object) -> tuple[Media, ...]:

@@ -17,6 +17,7 @@ from ingest.sources.x.archive_fields import (
     id_of,
     is_id,
     language_of,
+    links_in,
     media_named,
     member,
     members,
@@ -94,10 +95,11 @@ def read_classic(fields: Fields) -> Post:
     """
     identifier = id_of("the id", _first(fields, "id_str", "id", "_id"))
     first, revision = version_of(identifier, _history(fields))
-    said, media = _words(fields), _media(fields)
+    said, media, links = _words(fields), _media(fields), links_in(_whole(fields))
     original = member(fields, "retweeted_status")
     if original:
         said, media = repost(said, _words(original)), _media(original) or media
+        links = links_in(_whole(original)) or links
     author = _author(fields)
     answered = _first(fields, "in_reply_to_status_id_str", "in_reply_to_status_id")
     return build(
@@ -111,6 +113,7 @@ def read_classic(fields: Fields) -> Post:
         hashtags=said[1],
         lang=language_of(fields.get("lang")),
         url=page_of(identifier, author.handle if author else None),
+        links=links,
         media=media,
         # Tables of numbers write a missing one, and so every other, with a fraction: its last digits are lost.
         reply_to=None
@@ -146,10 +149,15 @@ def _history(fields: Fields) -> object:
     )
 
 
-def _words(fields: Fields) -> tuple[str, tuple[Hashtag, ...]]:
-    """The whole text, and its hashtags: of a post that was cut at 140 characters the long form beside it."""
+def _whole(fields: Fields) -> Fields:
+    """What has all the words: of a post that was cut at 140 characters the long form beside it."""
     extended = member(fields, "extended_tweet")
-    said: Fields = extended if isinstance(extended.get("full_text"), str) else fields
+    return extended if isinstance(extended.get("full_text"), str) else fields
+
+
+def _words(fields: Fields) -> tuple[str, tuple[Hashtag, ...]]:
+    """The whole text, and its hashtags."""
+    said = _whole(fields)
     text = text_of("the text", _first(said, "full_text", "text"))
     claims = []
     for one in members(member(said, "entities"), "hashtags"):

@@ -16,14 +16,16 @@ from itertools import islice
 from typing import Any
 
 from ingest.sources.jsonl.fields import Fields, LineFault, build, refuse, short
+from ingest.sources.link_card import link_of
 from ingest.sources.moments import FORMS, moment_of
-from tagstream.bounds import MAX_HASHTAGS
+from tagstream.bounds import MAX_HASHTAGS, MAX_LINKS
 from tagstream.hashtag_spans import hashtags_named, hashtags_of
 from tagstream.languages import language_tag
 from tagstream.posts import (
     MAX_MEDIA,
     MAX_TEXT_LENGTH,
     Hashtag,
+    Link,
     Media,
     clean_text,
     from_epoch_milliseconds,
@@ -34,6 +36,7 @@ SOURCE = "x"
 # X allows five edits; a history of hundreds is not one.
 MAX_VERSIONS = 100
 MAX_SIDE = 2**31 - 1
+MAX_URLS = 64
 _SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
 _SNOWFLAKE_SHIFT = 22
 # Before November 2010 ids were counted from 1 and say nothing of time.
@@ -158,6 +161,19 @@ def hashtags_in(text: str, claims: Sequence[tuple[object, object, object]]) -> t
 
 def _offset(value: object) -> int | None:
     return value if type(value) is int else None
+
+
+def links_in(said: Fields) -> tuple[Link, ...]:
+    """The whole addresses that X's short ones in a text stand for, each once; those of its own pictures are none."""
+    found: dict[str, Link] = {}
+    for one in islice(members(member(said, "entities"), "urls"), MAX_URLS):
+        unwound = one.get("unwound")
+        page = unwound if isinstance(unwound, dict) else one
+        url = page.get("url") if page is unwound else one.get("unwound_url") or one.get("expanded_url")
+        link = link_of(url, page.get("title"), page.get("description"))
+        if link is not None and "media_key" not in one:
+            found.setdefault(link.url, link)
+    return tuple(found.values())[:MAX_LINKS]
 
 
 def media_named(described: Sequence[tuple[object, object, object, object, object]]) -> tuple[Media, ...]:

@@ -16,6 +16,7 @@ from ingest.sources.x.archive_fields import (
     hashtags_in,
     id_of,
     language_of,
+    links_in,
     media_named,
     member,
     members,
@@ -27,7 +28,7 @@ from ingest.sources.x.archive_fields import (
     version_of,
     written_at,
 )
-from tagstream.posts import Author, Hashtag, Media, Post
+from tagstream.posts import Author, Hashtag, Link, Media, Post
 
 # What a request must ask for so that nothing of a post is missing.
 FIELDS = {
@@ -64,10 +65,11 @@ def read_post(data: Fields, includes: Includes) -> Post:
     identifier = id_of("id", data.get("id"))
     first, revision = version_of(identifier, data.get("edit_history_tweet_ids"))
     said = _words(data)
-    media = _media(data, includes)
+    media, links = _media(data, includes), _links(data)
     original = _referenced(data, includes, "retweeted")
     if original:
         said, media = repost(said, includes.words_of(original)), _media(original, includes) or media
+        links = _links(original) or links
     author = _author(data, includes)
     replied = next((one for one in members(data, "referenced_tweets") if one.get("type") == "replied_to"), None)
     return build(
@@ -81,6 +83,7 @@ def read_post(data: Fields, includes: Includes) -> Post:
         hashtags=said[1],
         lang=language_of(data.get("lang")),
         url=page_of(identifier, author.handle if author else None),
+        links=links,
         media=media,
         reply_to=None if replied is None else post_name(id_of("the id of the post it answers", replied.get("id"))),
         position=identifier,
@@ -104,6 +107,11 @@ def _words(data: Fields) -> tuple[str, tuple[Hashtag, ...]]:
     entities = member(said, "entities")
     claims = [(one.get("tag"), one.get("start"), one.get("end")) for one in members(entities, "hashtags")]
     return text, hashtags_in(text, claims)
+
+
+def _links(data: Fields) -> tuple[Link, ...]:
+    note = member(data, "note_tweet")
+    return links_in(note if isinstance(note.get("text"), str) else data)
 
 
 def _author(data: Fields, includes: Includes) -> Author | None:

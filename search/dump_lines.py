@@ -33,6 +33,7 @@ from tagstream.codec import describe
 from tagstream.errors import CorruptState, NewerVersion
 from tagstream.keys import with_current_keys
 from tagstream.posts import CONTRACT_VERSION, AccountStatus, DeadLetter, Erasure, TaggedPost
+from tagstream.terminal_text import json_for_terminals
 
 FORMAT = 1
 _NUMBERS = tuple(one.name for one in fields(Record) if one.name not in ("id", "visible"))
@@ -95,6 +96,7 @@ class Writer:
         return self._count_text(_line(document))
 
     def _count_text(self, line: str) -> str:
+        line = json_for_terminals(line)  # as it is printed: the hash is of that
         self._lines += 1
         self._hash.update(line.encode() + b"\n")
         return line

@@ -85,15 +85,19 @@ def search(
     """
     settings = current_settings(index=index_spec)
     question = Query(" ".join(query), since, until, source, order, size, after)
+    parsed = parse(question.text)  # before the index is opened: an option behind `--` may have been to name it
 
     async def work() -> None:
         async with opened_index(settings) as index:
-            await _show_pages(index, question, all_pages=all_pages, as_json=as_json)
+            found = await _show_pages(index, question, all_pages=all_pages, as_json=as_json)
+        if not found and (hint := advice(parsed)):
+            note(hint)
 
     asyncio.run(work())
 
 
-async def _show_pages(index: EntityIndex, question: Query, *, all_pages: bool, as_json: bool) -> None:
+async def _show_pages(index: EntityIndex, question: Query, *, all_pages: bool, as_json: bool) -> int:
+    """Prints the posts that a question finds; says how many there are."""
     target = console()
     shown = 0
     while True:
@@ -107,8 +111,7 @@ async def _show_pages(index: EntityIndex, question: Query, *, all_pages: bool, a
             break
         question = replace(question, after=page.next)
     note(f"{shown:,} of {page.total:,} posts" + (f"; more with --after {page.next}" if page.next else ""))
-    if not page.total and (hint := advice(parse(question.text))):
-        note(hint)
+    return page.total
 
 
 @click.command(cls=TagstreamCommand)

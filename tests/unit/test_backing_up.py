@@ -121,3 +121,17 @@ def test_a_dump_of_posts_alone_says_what_it_lacks(run: Terminal) -> None:
     assert "what was deleted" in run.notes
     assert run("dump", "--index", "sqlite:second.db", "--kind", "posts") == 0
     assert run.output == Path("posts.jsonl").read_bytes()
+
+
+def test_text_that_a_terminal_would_obey_comes_back_as_it_was(run: Terminal) -> None:
+    text = (
+        "a\x85b\u202ec\u2028d\x1be\x7f "
+        + "e\u0301\u0301\u0301\u0301\u0301\u0301\u0301\u0301\u0301\u0301\u0301 \U0001f600"
+    )
+    Path("odd.jsonl").write_text(json.dumps({"id": 1, "text": text, "created_at": "2024-05-01"}))
+    assert run("run", "--source", "jsonl:odd.jsonl", "--index", "sqlite:odd.db") == 0
+    assert run("dump", "--index", "sqlite:odd.db") == 0
+    Path("odd.dump").write_bytes(run.output)
+    assert run("restore", "odd.dump", "--index", "sqlite:second.db") == 0
+    assert run("search", "--json", "--index", "sqlite:second.db") == 0
+    assert [document["text"] for document in run.documents] == [text]

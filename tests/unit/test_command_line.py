@@ -644,3 +644,15 @@ def test_marked_text_survives_entities_that_overlap() -> None:
 @pytest.mark.parametrize(("series", "shown"), [((), ""), ((0, 0), "▁▁"), ((0, 1, 2), "▁▄█"), ((5,), "█")])
 def test_a_sparkline_is_as_high_as_its_greatest(series: tuple[int, ...], shown: str) -> None:
     assert sparkline(series) == shown
+
+
+def test_an_option_behind_the_dashes_is_not_searched_for_in_silence(indexed: Terminal) -> None:
+    assert indexed("search", "--", "london", "--json", "--index", "sqlite:elsewhere.db") == 2
+    assert "options stand before the query" in indexed.notes
+
+
+def test_a_part_of_a_name_gets_a_hint(indexed: Terminal) -> None:
+    assert indexed("search", "person:lond") == 0
+    assert "lond type:PER" in indexed.notes
+    assert indexed("search", "place:london") == 0
+    assert "type:" not in indexed.notes

@@ -14,7 +14,7 @@ import pytest
 from bluesky_world import START_US, TICK_US
 from jetstream_server import SECOND, JetstreamServer
 from network_contract import LARGEST_FRAME_BYTES, PATIENCE_SECONDS, QUICK, SILENCE_SECONDS, identity, read, until
-from network_server import Drop, Refuse
+from network_server import Drop, Refuse, Stall
 
 from ingest.sources.base import Received
 from ingest.sources.bluesky.connection import JetstreamLimits
@@ -113,6 +113,23 @@ async def test_a_dropped_connection_starts_no_segment_over(server: JetstreamServ
     assert list(dict.fromkeys(ids)) == expected
     assert len(ids) <= len(expected) + 4 * RECENT_MARKS
     assert source.counts()["passed_over_earlier"] == 0
+
+
+@FORMS
+async def test_after_a_silence_nothing_is_given_that_nobody_asked_for(server: JetstreamServer, path: str) -> None:
+    """It began at the live end, without a cursor; the server fell silent after its first post, and was asked again."""
+    before = await server.publish(500)
+    server.sealed = 100
+    server.faults.extend([Stall(1), Stall(0)])
+    async with opened(source_of(server, path)) as source:
+        reader = asyncio.create_task(read(source, 1))
+        await until(lambda: server.open_connections == 1)
+        expected = await server.publish(10)
+        received = [*(await reader), *(await read_to(source, expected[-1]))]
+    ids = [identity(one) for one in received]
+    assert list(dict.fromkeys(ids)) == expected
+    assert not set(ids) & set(before)
+    assert len(server.attempts) == 3
 
 
 @FORMS

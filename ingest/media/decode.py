@@ -65,7 +65,7 @@ class Decoders:
     ::
 
         first try, 0.25 s ─▶ decoded
-              └─ longer ─▶ second try, its whole time, behind everybody else ─▶ decoded
+              └─ longer, or large ─▶ second try, its whole time, behind everybody else ─▶ decoded
 
     So pictures that take long wait for each other and not the many for them; of both lanes' turns the host whose
     pictures have taken most waits longest. Processes are started when they are first needed.
@@ -130,11 +130,12 @@ class Decoders:
             TakesLonger: it cannot.
             PhotoRefused: as `decode`.
         """
+        hurry = self._limits.processor_seconds > FIRST_TRY_SECONDS
         async with self._quick_turns.turn(host):
             try:
-                return await self._ask(self._quick, content, kind)
+                return await self._ask(self._quick, content, kind, hurry=hurry)
             except OutOfTime as error:
-                if self._limits.processor_seconds > FIRST_TRY_SECONDS:
+                if hurry:
                     raise TakesLonger from error
                 raise _too_costly(error) from error
 
@@ -146,7 +147,7 @@ class Decoders:
         """
         try:
             async with self._slow_turns.turn(host):
-                return await self._ask(self._slow, content, kind)
+                return await self._ask(self._slow, content, kind, hurry=False)
         except OutOfTime as error:
             raise _too_costly(error) from error
         except NoRoom as error:
@@ -157,9 +158,9 @@ class Decoders:
         await self._quick.close()
         await self._slow.close()
 
-    async def _ask(self, sandbox: Sandbox, content: bytes, kind: Format) -> Decoded:
-        limits = self._limits
-        header = decode_process.REQUEST.pack(decode_process.FORMATS.index(kind), limits.max_pixels, limits.max_side)
+    async def _ask(self, sandbox: Sandbox, content: bytes, kind: Format, *, hurry: bool) -> Decoded:
+        limits, number = self._limits, decode_process.FORMATS.index(kind)
+        header = decode_process.REQUEST.pack(number, hurry, limits.max_pixels, limits.max_side)
         try:
             answer = await sandbox.ask(header + content)
         except OutOfTime:
@@ -170,6 +171,8 @@ class Decoders:
             raise _too_costly(error) from error
         except SandboxError as error:
             raise PhotoRefused(PhotoReason.UNDECODABLE, f"no decoder could make anything of it: {error}") from error
+        if hurry and answer[:1] == bytes([decode_process.TAKES_LONGER]):
+            raise TakesLonger
         return self._decoded(answer)
 
     def _decoded(self, answer: bytes) -> Decoded:

@@ -1,13 +1,15 @@
 """Two lanes: pictures that take long keep nobody else's waiting, of their own host neither."""
 
 import asyncio
+import io
 import os
 import time
 
 import pytest
 from media_server import HostileServer, answer, drawn
+from PIL import Image
 
-from ingest.media import decode
+from ingest.media import decode, decode_process
 from ingest.media.album import Album, Picture
 from ingest.media.decode import DecodeLimits, Decoders, TakesLonger
 from ingest.media.fetch import Fetcher, FetchLimits
@@ -48,6 +50,42 @@ async def test_a_first_try_is_short_and_a_second_has_its_whole_time(decoders) ->
     with pytest.raises(PhotoRefused) as refusal:
         await pool.decode(picture(3, 9.0), "JPEG")
     assert refusal.value.reason is PhotoReason.TOO_COSTLY
+
+
+def scans(count: int) -> bytes:
+    """A progressive JPEG of a million pixels whose last scan is there so often."""
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((1_000, 1_000)).save(buffer, "JPEG", progressive=True)
+    content = buffer.getvalue()
+    last = content.rindex(b"\xff\xda")
+    tables = content.rindex(b"\xff\xc4", 0, last)
+    return content[:-2] + content[tables:-2] * count + content[-2:]
+
+
+def test_what_takes_long_is_seen_before_it_is_decoded() -> None:
+    """So that a first try costs neither the time nor, at its end, a process."""
+    large = io.BytesIO()
+    Image.new("L", (3_000, 3_000)).save(large, "PNG")
+    for kind, content, hurry, verdict in (
+        ("JPEG", scans(1), True, decode_process.FOUND),
+        ("JPEG", scans(400), True, decode_process.TAKES_LONGER),
+        ("JPEG", scans(400), False, decode_process.FOUND),
+        ("JPEG", drawn((6_000, 6_000)), True, decode_process.FOUND),
+        ("PNG", large.getvalue(), True, decode_process.TAKES_LONGER),
+        ("PNG", large.getvalue(), False, decode_process.FOUND),
+    ):
+        header = decode_process.REQUEST.pack(decode_process.FORMATS.index(kind), hurry, 40_000_000, 30_000)
+        assert decode_process.handle(header + content)[0] == verdict, (kind, hurry)
+
+
+async def test_large_pictures_cost_the_quick_lane_no_process() -> None:
+    pool = Decoders(1, DecodeLimits(40_000_000, MEMORY * 2))
+    with pytest.raises(TakesLonger):
+        await pool.first_try(scans(400), "JPEG", "a")
+    (before,) = pool.process_ids
+    assert (await pool.decode(scans(400), "JPEG")).width == 1_000
+    assert before in pool.process_ids
+    await pool.close()
 
 
 async def test_quick_pictures_do_not_wait_for_slow_ones(decoders) -> None:

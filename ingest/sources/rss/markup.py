@@ -56,7 +56,11 @@ _SUBSET_TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|<!--.*?(?:-->|\Z)|[\[\]>]", re.D
 _DOCTYPE = re.compile(r"<!doctype\b", re.IGNORECASE)
 _MARKUP = re.compile(r"[<>]")
 _LINE_ENDS = re.compile(r"[\t\n]")
-_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, 0xFFFE, 0xFFFF), " ")
+# Of the characters that XML has no place for these part words; the others stand anywhere, within a tag as well.
+_CONTROLS: dict[int, str | None] = {
+    **dict.fromkeys((*range(9), *range(14, 28), 127, 0xFFFE, 0xFFFF)),
+    **dict.fromkeys((11, 12, *range(28, 32)), " "),
+}
 
 
 @dataclass(slots=True)
@@ -85,7 +89,7 @@ Token = Element | End | str
 
 
 def cleaned(document: str) -> str:
-    """The document with newlines as its line ends, and a space for each character that XML has no place for."""
+    """The document with newlines as its line ends, and without the characters that XML has no place for."""
     return document.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
 
 

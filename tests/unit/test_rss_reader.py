@@ -77,6 +77,13 @@ def test_atom() -> None:
     assert (entry.text, entry.link, read(ATOM).language) == ("Palavras", "https://news.example/seven", "pt")
 
 
+def test_a_title_may_hold_elements() -> None:
+    title = b'<title type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">Rios <b>&amp;</b> mares</div></title>'
+    body = ATOM.replace(b'<title type="html">Rios &amp;amp; mares</title>', title)
+    assert title in body
+    assert read(body).entries[0].title == "Rios & mares"
+
+
 def test_content_that_is_not_to_be_read_is_no_text() -> None:
     body = ATOM.replace(
         b'<content type="xhtml">', b'<content type="image/png">aGVsbG8=</content><content type="xhtml">'
@@ -197,6 +204,19 @@ def test_what_is_escaped_too_little_or_too_often(written: str, meant: str) -> No
 )
 def test_what_is_no_xml_is_read_as_if_it_were(broken: bytes) -> None:
     assert read(broken).entries == read(RSS).entries
+
+
+@pytest.mark.parametrize(
+    "left_open", ["guid", "link", "title", "pubDate", "enclosure", "media:content", "media:thumbnail"]
+)
+def test_what_is_never_closed_takes_nothing_else_with_it(left_open: str) -> None:
+    fields = (
+        "<guid>7</guid><link>https://news.example/7</link><enclosure url='a.jpg'></enclosure>"
+        "<media:content url='b.jpg'></media:content><media:thumbnail url='c.jpg'></media:thumbnail>"
+        "<pubDate>2 May 2024</pubDate><title>T</title><description>D</description>"
+    )
+    (entry,) = read(item(fields.replace(f"</{left_open}>", ""))).entries
+    assert entry == read(item(fields)).entries[0]
 
 
 def test_an_entry_that_the_end_of_the_document_cuts_off_is_left_for_later() -> None:

@@ -51,7 +51,10 @@ _NAMES = {
     ("sy", "updateperiod"): "updateperiod",
     ("sy", "updatefrequency"): "updatefrequency",
 }
+_MOST_LEFT_OPEN = 8
+_VOID = frozenset({"enclosure", "thumbnail", "link", "category", "image", "cloud", "player", "content", "br", "img"})
 _FIELDS = _TEXTS | _NAMES
+_WITHOUT_CHILDREN = frozenset(_NAMES) - {("", "author")} | {("", "title")}
 
 
 @dataclass(slots=True)
@@ -102,18 +105,28 @@ class FieldReader:
         if self.root != "html" and element.name in _FEEDS:
             self.is_feed = True
             self._is_atom = self._is_atom or element.name == "feed"
-        if self._parts is not None:
-            # An entry begins anew even where the one before was never closed.
-            if not (element.name in _ENTRIES and element.family == ""):
-                self._has_markup = True
-                return
-            self._parts = None
+        if self._parts is not None and not self._was_left_open(element):
+            self._has_markup = True
+            return
         if element.name in _ENTRIES and element.family in ("", self._family()) and self.is_feed:
             self._begin_entry(element)
             return
         self._attributes(element)
         if self._is_field(element):
             self._parts, self._captured, self._has_markup = [], len(self._open), False
+
+    def _was_left_open(self, element: Element) -> bool:
+        """Whether what was begun should have ended before this element; what there is of it is kept."""
+        captured = self._open[self._captured - 1]
+        ends = self._key(captured) in _WITHOUT_CHILDREN and (
+            self._key(captured) not in _TEXTS or (self._key(element) in _FIELDS and element.family != "xhtml")
+        )
+        if ends and self._parts is not None:
+            self._keep(captured, "".join(self._parts), None)
+        if ends or (element.name in _ENTRIES and element.family == ""):
+            self._parts = None
+            return True
+        return False
 
     def _family(self) -> str:
         """The namespace of the feed's own elements, whatever address it is written with."""
@@ -165,12 +178,21 @@ class FieldReader:
         parent = self._open[-2] if len(self._open) > 1 else None
         if parent is None:
             return False
-        inside = len(self._open) == self._entry_depth + 1 if self._entry is not None else parent.name in _FEEDS
+        inside = self._is_in_entry() if self._entry is not None else parent.name in _FEEDS
+        if element.name == "link" and "href" in element.attributes:
+            return False
         if element.name in ("name", "email") and parent.name == "author":
             return self._entry is not None and len(self._open) == self._entry_depth + 2
         if element.name == "author" and self._is_atom and element.family == self._family():
             return False
         return inside and self._key(element) in _FIELDS
+
+    def _is_in_entry(self) -> bool:
+        """Whether the element is a child of the entry; what holds no elements and was left open does not count."""
+        between = self._open[self._entry_depth : -1]
+        return len(between) < _MOST_LEFT_OPEN and all(
+            self._key(one) in _WITHOUT_CHILDREN or one.name in _VOID for one in between
+        )
 
     def _key(self, element: Element) -> tuple[str, str]:
         return ("" if element.family == self._family() else element.family, element.name)

@@ -373,3 +373,14 @@ def test_an_optional_field_of_the_wrong_type_is_named(name: str, value: object) 
     letter = refused(line(**{name: value}))
     assert letter.cause == LineFault.BAD_FIELD
     assert letter.message.startswith(f"{name} is ")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [b"1," * 200_000, b"[]," * 150_000, b'"x: y",' * 120_000, b'"a":0,' * 150_000],
+    ids=lambda value: value[:6],
+)
+def test_more_values_than_a_page_has_are_refused_unread(values: bytes) -> None:
+    letter = refused(b'{"id": 1, "a": [' + values + b"1]}")
+    assert letter.cause == LineFault.INVALID_JSON
+    assert "values, which is more than a page of posts has" in letter.message

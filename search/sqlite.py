@@ -30,7 +30,7 @@ from search.index import (
     Writable,
     WriteReport,
 )
-from search.sqlite_damage import our_errors
+from search.sqlite_damage import WRITER_LOOK_SECONDS, our_errors, translate
 from search.sqlite_file import CREATE, READ_WRITE, UNTOUCHED, Found, look, reading_mode
 from search.sqlite_schema import connect, transaction
 from search.sqlite_upgrade import prepare
@@ -109,7 +109,7 @@ class SqliteIndex:
 
     def _apply(self, changes: Sequence[Writable], cursor: SourceCursor | None) -> WriteReport:
         self._lock.take()
-        with our_errors(self.path), transaction(self._writing):
+        with our_errors(self.path, WRITER_LOOK_SECONDS), transaction(self._writing):
             return sqlite_writes.apply(self._writing, changes, cursor)
 
     async def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
@@ -119,15 +119,16 @@ class SqliteIndex:
     def _rehearse_all(self, changes: Sequence[Writable]) -> dict[int, Exception]:
         failures: dict[int, Exception] = {}
         self._lock.take()
-        with our_errors(self.path), suppress(_Undone), transaction(self._writing):
+        with our_errors(self.path, WRITER_LOOK_SECONDS), suppress(_Undone), transaction(self._writing):
             for place, change in enumerate(changes):
                 self._writing.execute("SAVEPOINT rehearsal")
                 try:
-                    with our_errors(self.path):
-                        sqlite_writes.apply(self._writing, [change], None)
+                    sqlite_writes.apply(self._writing, [change], None)
                 except (Retryable, Fatal):
                     raise
-                except Exception as error:  # whatever it is, it is this change's
+                except Exception as error:  # whatever it is, it is this change's, if it is not the file's
+                    if isinstance(error, sqlite3.Error) and translate(error, self.path) is not None:
+                        raise
                     failures[place] = error
                 self._writing.execute("ROLLBACK TO rehearsal")
                 self._writing.execute("RELEASE rehearsal")

@@ -17,6 +17,9 @@ from search.sqlite_schema import BUSY_SECONDS
 from tagstream.errors import CorruptState, IndexUnavailable, NewerVersion, TagstreamError, UnreadableInput
 
 _LOOK_SECONDS = 30.0
+# A feed waits for a writer's look, and any post may be what the error is about: so it is short, and rare.
+WRITER_LOOK_SECONDS = 2.0
+_SOUND_SECONDS = 600.0
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 100_000
 _NOT_THE_FILE = frozenset(
     {
@@ -43,20 +46,35 @@ _UNFORESEEN = (
 )
 
 
+_sound_until: dict[Path, float] = {}
+
+
 @contextmanager
-def our_errors(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors, and those that a damaged file causes, into ours."""
+def our_errors(path: Path, look_seconds: float = _LOOK_SECONDS) -> Iterator[None]:
+    """Turns SQLite's errors, and those that a damaged file causes, into ours.
+
+    A file in which nothing was found is believed for a while: hostile posts may fail one after the other.
+    """
     try:
         yield
     except TagstreamError:
         raise
     except _UNFORESEEN as error:
         ours = translate(error, path) if isinstance(error, sqlite3.Error) else None
-        if ours is None and (problem := damage(path)) is not None:
+        if ours is None and (problem := _damage_if_it_is_time(path, look_seconds)) is not None:
             ours = CorruptState(f"{path} is damaged: {problem}. {_RESTORE}")
         if ours is None:
             raise
         raise ours from error
+
+
+def _damage_if_it_is_time(path: Path, look_seconds: float) -> str | None:
+    if time.monotonic() < _sound_until.get(path, 0.0):
+        return None
+    problem = damage(path, look_seconds)
+    if problem is None:
+        _sound_until[path] = time.monotonic() + _SOUND_SECONDS
+    return problem
 
 
 def translate(error: sqlite3.Error, path: Path) -> TagstreamError | None:
@@ -89,9 +107,9 @@ def translate(error: sqlite3.Error, path: Path) -> TagstreamError | None:
             return None
 
 
-def damage(path: Path) -> str | None:
+def damage(path: Path, look_seconds: float = _LOOK_SECONDS) -> str | None:
     """What is wrong with the file as a database, None if nothing is found within a bounded time."""
-    deadline = time.monotonic() + _LOOK_SECONDS
+    deadline = time.monotonic() + look_seconds
     try:
         with closing(sqlite3.connect(uri(path, READ_WRITE), uri=True, timeout=1)) as connection:
             connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from stage_bench import Bench, failing, until
 
+import search.sqlite_damage
 import search.sqlite_writes
 import workers.mentions
 from search.index import Indexable
@@ -297,6 +298,23 @@ async def test_a_defect_stops_and_acknowledges_nothing(
     with pytest.raises(Fatal, match="known to be good"):
         await through(stage, values, acknowledged)
     assert acknowledged == []
+
+
+async def test_hostile_posts_have_the_file_looked_through_once(
+    index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look takes seconds where an index is large, and the feed waits for it."""
+    looks: list[float] = []
+
+    def look(path: Path, seconds: float) -> None:
+        assert path == index.path
+        looks.append(seconds)
+
+    monkeypatch.setattr(search.sqlite_damage, "damage", look)
+    stage, values = of_local_index(Defect(everywhere=False), index, monkeypatch)
+    assert await through(stage, values, []) == 100
+    assert looks == [search.sqlite_damage.WRITER_LOOK_SECONDS]
+    assert looks[0] <= 2
 
 
 async def test_canaries_leave_nothing_in_the_index(index: SqliteIndex) -> None:

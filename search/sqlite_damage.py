@@ -53,7 +53,7 @@ _sound_until: dict[Path, float] = {}
 def our_errors(path: Path, look_seconds: float = _LOOK_SECONDS) -> Iterator[None]:
     """Turns SQLite's errors, and those that a damaged file causes, into ours.
 
-    A file in which nothing was found is believed for a while: hostile posts may fail one after the other.
+    A file in which nothing was found is believed by its writer for a while: hostile posts may fail one after the other.
     """
     try:
         yield
@@ -69,7 +69,7 @@ def our_errors(path: Path, look_seconds: float = _LOOK_SECONDS) -> Iterator[None
 
 
 def _damage_if_it_is_time(path: Path, look_seconds: float) -> str | None:
-    if time.monotonic() < _sound_until.get(path, 0.0):
+    if look_seconds == WRITER_LOOK_SECONDS and time.monotonic() < _sound_until.get(path, 0.0):
         return None
     problem = damage(path, look_seconds)
     if problem is None:

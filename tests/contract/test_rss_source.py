@@ -439,6 +439,15 @@ async def test_an_old_feed_whose_dates_cannot_be_read_is_not_new(server: FeedSer
     assert order == ids(server, 8, 9, 1, 2, 3, 5)
 
 
+async def test_a_feed_without_dates_is_as_old_as_its_server_says(server: FeedServer) -> None:
+    server.feeds["/a"] = rss("<item><title>One</title></item>")
+    server.headers["Last-Modified"] = "Mon, 04 Mar 2024 10:00:00 GMT"
+    async with reading(server) as source:
+        (received,) = await read_count(source, 1)
+    assert isinstance(received.event, Post)
+    assert received.event.created_at.replace(microsecond=0) == datetime(2024, 3, 4, 10, tzinfo=UTC)
+
+
 async def test_of_a_feed_with_too_many_entries_the_newest_come_and_the_rest_is_counted(server: FeedServer) -> None:
     short = [f"<item><guid>https://news.example/{n}</guid><title>{n}</title></item>" for n in range(1003)]
     server.feeds["/a"] = rss(*short)

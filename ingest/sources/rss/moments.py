@@ -2,8 +2,8 @@
 
 Such an entry is never new because of that. It stands where the feed has it: just before its neighbour that is newer,
 else just after the one that is older; or on the day in its address (`/2024/05/02/`). In a feed without any date all
-stand at the feed's own, if that is an hour old. What is left is as old as the first time it was seen, if the feed was
-read before and it was not there; else nothing is known, and it counts as of 1970.
+stand at the feed's own (or its server's Last-Modified), if that is an hour old. What is left is as old as the first
+time it was seen, if the feed was read before and it was not there; else nothing is known, and it counts as of 1970.
 """
 
 import re

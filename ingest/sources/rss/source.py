@@ -25,7 +25,7 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ingest.media.address import Endpoint, parse_endpoints
@@ -33,6 +33,7 @@ from ingest.sources.base import Received
 from ingest.sources.jsonl.fields import MalformedLine
 from ingest.sources.network import FeedUnavailable, NetworkSource, Reconnecting
 from ingest.sources.outside import OutsideClient
+from ingest.sources.rss.dates import read_date
 from ingest.sources.rss.document import Document, Entry
 from ingest.sources.rss.entry import entry_post
 from ingest.sources.rss.feeds import RssFeeds, parse_feeds, source_of
@@ -222,6 +223,9 @@ class RssSource(NetworkSource):
     def _new(self, feed: _Feed, document: Document, validators: tuple[str | None, str | None]) -> _Poll:
         """What is new in a document, oldest first."""
         memory, address = feed.memory, feed.address
+        if document.published is None:
+            # The server knows when a feed changed that does not say so itself.
+            document = replace(document, published=read_date(validators[1] or ""))
         repeated = repeated_names(document, address)
         # One that was borne by several once is none for good, or an entry that is alone by now would come again.
         repeated |= {

@@ -29,6 +29,7 @@ class OneAnswer:
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
+        self.unfiltered = 0
         self.asked: list[str] = []
 
     async def photo(self, url: str) -> Outcome:

@@ -272,6 +272,10 @@ class SqliteIndex:
             sqlite_compaction.compact(self._writing)
         return Compacted(before, self.path.stat().st_size)
 
+    async def backup(self, to: Path) -> int:
+        """Writes a copy of the file, as of one moment, while others write; returns its size in bytes."""
+        return await self._read(sqlite_backup.copy, to)
+
     async def close(self) -> None:
         """Ends running reads, waits for the running write, and closes the file. May be called twice."""
         if self._closed:

@@ -1,15 +1,20 @@
-"""Everything that a SQLite index keeps, a page at a time over one connection: whoever calls holds its transaction open
-from the first page to the last, so that all pages are of one moment.
+"""Everything that a SQLite index keeps: a page at a time over one connection, or as another file.
+
+Whoever asks for `pages` holds the connection's transaction open from the first to the last, so that all are of one
+moment. A copy is of one moment by itself, and holds nothing but what the index keeps: no free pages, no journal.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import starmap
+from pathlib import Path
 
 from search.index import Kept, Remembered, SourceCursor, Thumbnail
 from search.registry import Record
 from search.sqlite_reads import account_statuses_after, dead_letters_after, read_document
 from search.thumbnails import photos_of
+from tagstream.errors import UnreadableInput
 from tagstream.posts import Erasure, TaggedPost
 
 _STEP = 200
@@ -35,6 +40,31 @@ def pages(connection: sqlite3.Connection) -> Iterator[Sequence[Kept]]:
         yield [letter for _, letter in letters]
         entry = letters[-1][0]
     yield list(starmap(SourceCursor, connection.execute("SELECT source, position FROM cursors ORDER BY source")))
+
+
+def copy(connection: sqlite3.Connection, to: Path) -> int:
+    """Writes the index as a new file, while others read and write; returns its size in bytes.
+
+    Raises:
+        UnreadableInput: the file is there already, or cannot be made.
+    """
+    draft = to.with_name(f"{to.name}.part")
+    try:
+        if to.exists():
+            raise UnreadableInput(f"{to} is there already. Name a new file for the copy.")
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    except OSError as error:
+        raise UnreadableInput(f"{draft} cannot be made: {error.strerror}. Remove it, or name another file.") from error
+    try:
+        connection.execute("VACUUM INTO ?", (str(draft),))
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        os.link(draft, to)  # and never over a file that came meanwhile
+    except FileExistsError as error:
+        raise UnreadableInput(f"{to} is there already. Name a new file for the copy.") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return to.stat().st_size
 
 
 def _erasures_after(connection: sqlite3.Connection, account: tuple[str, str]) -> list[Erasure]:

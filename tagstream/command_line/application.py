@@ -5,7 +5,7 @@ from importlib.metadata import version
 import click
 
 from tagstream.command_line.asking import search, trends
-from tagstream.command_line.backing_up import compact, dump, restore_dump
+from tagstream.command_line.backing_up import backup, compact, dump, restore_dump
 from tagstream.command_line.bench import bench
 from tagstream.command_line.common import TagstreamGroup
 from tagstream.command_line.dead_letters import dead_letters
@@ -43,6 +43,7 @@ for _command in (
     photo,
     dump,
     restore_dump,
+    backup,
     compact,
     dead_letters,
     retag,

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO, Literal
 
 import click
@@ -14,6 +15,7 @@ import click
 from search.dump_lines import Begin, End, MalformedLine, Writer, read_line, status_line
 from search.index import Compacted, EntityIndex
 from search.restoring import Restored, restore
+from search.sqlite import SqliteIndex
 from tagstream.command_line.common import (
     TagstreamCommand,
     current_settings,
@@ -24,7 +26,7 @@ from tagstream.command_line.common import (
 )
 from tagstream.command_line.failures import Interrupted
 from tagstream.command_line.output import note, write_lines
-from tagstream.errors import UnreadableInput
+from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.posts import AccountStatus, TaggedPost
 from tagstream.settings import Settings
 
@@ -241,3 +243,23 @@ def compact(index_spec: str | None, as_json: bool) -> None:
     if as_json:
         write_lines([{"bytes_before": done.before, "bytes_after": done.after}])
     note(f"done: {done.before:,} bytes before, {done.after:,} after")
+
+
+@click.command(cls=TagstreamCommand)
+@click.argument("file", type=click.Path(path_type=Path))
+@index_option
+def backup(file: Path, index_spec: str | None) -> None:
+    """Copy a SQLite index into a new file.
+
+    Of one moment, while a run may go on writing, and without the free space of the original. The copy is an index:
+    search it, or put it in the place of the original. A dump says the same in lines that every version reads.
+    """
+    settings = current_settings(index=index_spec)
+
+    async def work() -> int:
+        async with opened_index(settings) as index:
+            if not isinstance(index, SqliteIndex):
+                raise BadSettings("Only a SQLite index is a file: use `tagstream dump`, or snapshots of the server.")
+            return await index.backup(file)
+
+    note(f"done: {asyncio.run(work()):,} bytes in {file}")

@@ -135,3 +135,16 @@ def test_text_that_a_terminal_would_obey_comes_back_as_it_was(run: Terminal) -> 
     assert run("restore", "odd.dump", "--index", "sqlite:second.db") == 0
     assert run("search", "--json", "--index", "sqlite:second.db") == 0
     assert [document["text"] for document in run.documents] == [text]
+
+
+def test_a_copy_of_the_file_is_the_same_index(run: Terminal) -> None:
+    assert run("backup", "copy.db", "--index", "sqlite:first.db") == 0
+    assert run("dump", "--index", "sqlite:copy.db") == 0
+    assert run.output == Path("dump.jsonl").read_bytes()
+    before = Path("copy.db").read_bytes()
+    assert run("backup", "copy.db", "--index", "sqlite:first.db") == 3
+    assert Path("copy.db").read_bytes() == before
+    Path("other.db.part").symlink_to("precious")
+    assert run("backup", "other.db", "--index", "sqlite:first.db") == 3
+    assert run("backup", "nowhere/copy.db", "--index", "sqlite:first.db") == 3
+    assert not Path("precious").exists()

@@ -17,8 +17,9 @@ _ANY_REMOVED = {"index.merge.policy.expunge_deletes_allowed": 0}
 
 async def compact(client: ElasticClient) -> Compacted:
     """Merges what holds removed documents; returns when it is done, which may take as long as copying the index."""
-    names = client.names
-    indices = [names.registry, names.accounts, names.dead, names.cursors, names.posts, names.media]
+    # By name: there may be no index of thumbnails, and a pattern that nothing matches is an error.
+    names = partial(client.raw.indices.get_settings, index=f"{client.names.prefix}-*", name="index.uuid")
+    indices = sorted(await client.call(names))
     raw: Any = client.raw.options(request_timeout=_HOURS)
     before = await _size(client, indices)
     await client.call(partial(client.patient.indices.put_settings, index=indices, settings=_ANY_REMOVED))

@@ -25,10 +25,11 @@ from tagstream.command_line.common import (
     run_until_stopped,
 )
 from tagstream.command_line.failures import Interrupted
-from tagstream.command_line.output import note, write_lines
+from tagstream.command_line.output import note, write_lines, write_text
 from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.posts import AccountStatus, TaggedPost
 from tagstream.settings import Settings
+from tagstream.terminal_text import json_for_terminals
 
 _LINES_AT_ONCE = 256
 _TAIL_BYTES = 64 * 1024
@@ -66,12 +67,13 @@ def dump(index_spec: str | None, kind: Literal["all", "posts"]) -> None:
     async def work() -> None:
         async with opened_index(settings) as index:
             async for lines in _in_groups(_everything(index) if kind == "all" else _posts(index)):
-                write_lines(lines)
+                write_text(lines)
 
     asyncio.run(work())
 
 
 async def _everything(index: EntityIndex) -> AsyncIterator[str]:
+    """The lines, which are safe to show: a second making-safe might change them, and their hash would no longer fit."""
     writer = Writer()
     yield writer.begin()
     async for kept in index.everything():
@@ -88,9 +90,9 @@ async def _everything(index: EntityIndex) -> AsyncIterator[str]:
 async def _posts(index: EntityIndex) -> AsyncIterator[str]:
     # The statuses first: whoever reads the lines back shows no hidden author for a moment.
     async for status in index.account_statuses():
-        yield status_line(status)
+        yield json_for_terminals(status_line(status))
     async for post in index.documents(with_hidden=True):
-        yield post.model_dump_json()
+        yield json_for_terminals(post.model_dump_json())
 
 
 async def _in_groups(lines: AsyncIterator[str]) -> AsyncIterator[list[str]]:

@@ -130,6 +130,11 @@ EXAMPLES: list[tuple[str, dict[str, Any], str]] = [
         {"id": ID, "text": "Water", "created_at": MADE, "author_id": "77"},
         f"x:{ID}",
     ),
+    (
+        "a post of X's API v2 on a line of its own",
+        {"id": ID, "text": "Water", "created_at": MADE, "source": "Some Client", "author": {"username": "ann"}},
+        f"x:{ID}",
+    ),
     ("a post of X as an activity", ACTIVITY, f"x:{ID}"),
     ("a post of X in a data set", {"tweet_id": ID, "tweet_text": "Water in Porto", "class_label": "other"}, f"x:{ID}"),
     ("a page of posts of Bluesky", {"feed": [{"post": VIEW}], "cursor": "1"}, f"bluesky:{DID}/3kriqpejn6222"),

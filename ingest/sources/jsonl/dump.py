@@ -7,12 +7,12 @@ holds (its beginning and end, thumbnails, cursors, records of what is there) is 
 
 import base64
 import binascii
-import json
 from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
+from ingest.sources.jsonl.fields import MalformedLine, read_object
 from tagstream.posts import DELETED_FOR_EVER, DeadLetter, Deletion, Erasure, Event
 
 _BEGINNING = b'{"kind":"'  # as they are written: a feed's own field of that name is left alone
@@ -24,8 +24,8 @@ def read_dump_line(body: bytes) -> list[Event] | None:
     """The events of such a line, None of any other."""
     if not body.startswith(_BEGINNING):
         return None
-    with suppress(ValueError, RecursionError, KeyError, TypeError, ValidationError, binascii.Error):
-        return _events(json.loads(body))
+    with suppress(MalformedLine, KeyError, TypeError, ValidationError, binascii.Error):
+        return _events(dict(read_object(body)))
     return None
 
 

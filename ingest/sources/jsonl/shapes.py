@@ -5,6 +5,7 @@ it has there counts by its weight, as names alone are shared by many (`source`, 
 is read as one of our own lines; a refusal then says which form is nearest, and which field stands in the way.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +26,7 @@ from ingest.sources.x.compliance import read_compliance
 from ingest.sources.x.flattened import read_flattened
 from ingest.sources.x.notices import NOTICES, notice_of
 from ingest.sources.x.post import Includes, read_post
+from tagstream.bounds import SOURCE_NAME_PATTERN
 from tagstream.posts import Event
 
 Test = Callable[[Any], bool]
@@ -152,14 +154,23 @@ def _is_classic_moment(value: object) -> bool:
 
 
 # What only lines of our own have: beside one of them an id is what its writer says, and not taken for one of X.
-_OWN = ("author", "hashtags", "media", "reply_to", "revision", "sequence", "source", "url", "user")
+_OWN = ("hashtags", "media", "reply_to", "revision", "sequence", "url", "user")
+_SOURCE_NAME = re.compile(SOURCE_NAME_PATTERN)
 _CLOCKS_DIFFER = timedelta(seconds=2)
+
+
+def _is_our_own(fields: Fields) -> bool:
+    """X has a `source`, too (a client, such as `Twitter Web App`), and an `author` (with a `username`)."""
+    source, author = fields.get("source"), fields.get("author")
+    names_source = isinstance(source, str) and _SOURCE_NAME.fullmatch(source) is not None
+    names_author = author is not None and not (isinstance(author, dict) and "username" in author)
+    return names_source or names_author or any(fields.get(name) is not None for name in _OWN)
 
 
 def _is_dated_by_its_id(fields: Fields) -> bool:
     """Whether the id is one that X made at the moment which the post names: no other number is, but by chance."""
     identifier, text = fields.get("id"), fields.get("text")
-    if not is_id(identifier) or not isinstance(text, str) or any(fields.get(name) is not None for name in _OWN):
+    if not is_id(identifier) or not isinstance(text, str) or _is_our_own(fields):
         return False
     made, said = moment_of_id(int(str(identifier))), moment_of(fields.get("created_at"))
     return made is not None and said is not None and abs(made - said) < _CLOCKS_DIFFER

@@ -1,6 +1,7 @@
 """The SQLite index keeps the contract, survives being killed, and refuses files that are not its own."""
 
 import asyncio
+import json
 import os
 import signal
 import sqlite3
@@ -264,6 +265,29 @@ async def test_a_newer_index_is_refused(path: Path) -> None:
     for create in (True, False):
         with pytest.raises(NewerVersion, match="99"):
             await SqliteIndex.open(path, create=create)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_posts_of_an_earlier_contract_are_read(path: Path, version: int) -> None:
+    """As it was written then: one language, a listed hashtag with an empty span, a width that no picture has."""
+    index = await SqliteIndex.open(path)
+    await write(index, tagged("a", "Rain in Oslo"))
+    await index.close()
+    with closing(sqlite3.connect(path)) as connection:
+        ((number, document),) = connection.execute("SELECT number, document FROM documents").fetchall()
+        old = json.loads(document) | {"version": version, "lang": "en-GB"}
+        del old["langs"], old["links"]
+        old["hashtags"] = [{"text": "Oslo", "start": 12, "end": 12, "words": ["Oslo"]}]
+        old["media"] = [{"kind": "photo", "alt": "rain", "width": 2**64, "height": 0}]
+        connection.execute("UPDATE documents SET document = ? WHERE number = ?", (json.dumps(old), number))
+        connection.execute("PRAGMA user_version = 3")
+        connection.commit()
+    for create in (True, False):
+        index = await SqliteIndex.open(path, create=create)
+        (post,) = await stored(index)
+        assert (post.version, post.langs, post.links) == (3, ("en-GB",), ())
+        assert (post.hashtags[0].span, post.media[0].width, post.media[0].height) == (None, None, None)
+        await index.close()
 
 
 async def test_an_older_index_is_brought_up_to_date(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,28 @@ MONGO = {
     "user": {"id": {"$numberLong": "77"}, "screen_name": "ann_lee"},
     "retweet_count": {"$numberInt": "3"},
 }
+PAGE_POST = {
+    "_type": "snscrape.modules.twitter.Tweet",
+    "url": f"https://twitter.com/ann_lee/status/{ID}",
+    "date": "2024-05-02T10:00:00+00:00",
+    "rawContent": "Water in Porto #Porto",
+    "id": int(ID),
+    "user": {"username": "ann_lee", "id": 77},
+    "hashtags": ["Porto"],
+    "media": [{"previewUrl": "https://pbs.example/1.jpg", "altText": "Smoke"}],
+    "inReplyToTweetId": None,
+}
+ROW = {
+    "id": int(ID),
+    "conversation_id": ID,
+    "created_at": "2024-05-02 10:00:00 UTC",
+    "user_id": 77,
+    "username": "ann_lee",
+    "tweet": "Water in Porto #Porto",
+    "language": "en",
+    "photos": ["https://pbs.example/1.jpg"],
+    "hashtags": ["porto"],
+}
 FRAME = {
     "did": DID,
     "time_us": 1_714_644_001_000_000,
@@ -136,6 +158,8 @@ EXAMPLES: list[tuple[str, dict[str, Any], str]] = [
         f"x:{ID}",
     ),
     ("a post of X as an activity", ACTIVITY, f"x:{ID}"),
+    ("a post of X as snscrape writes it", PAGE_POST, f"x:{ID}"),
+    ("a post of X as twint writes it", ROW, f"x:{ID}"),
     ("a post of X in a data set", {"tweet_id": ID, "tweet_text": "Water in Porto", "class_label": "other"}, f"x:{ID}"),
     ("a page of posts of Bluesky", {"feed": [{"post": VIEW}], "cursor": "1"}, f"bluesky:{DID}/3kriqpejn6222"),
     (
@@ -182,7 +206,9 @@ def test_every_form_that_holds_posts_has_an_example() -> None:
     assert {one.name for one in SHAPES} - silent == {name for name, _, _ in EXAMPLES}
 
 
-@pytest.mark.parametrize("document", [CLASSIC, FLAT, EXPORTED, ACTIVITY, MONGO, {"_source": CLASSIC, "_id": "x"}])
+@pytest.mark.parametrize(
+    "document", [CLASSIC, FLAT, EXPORTED, ACTIVITY, MONGO, PAGE_POST, ROW, {"_source": CLASSIC, "_id": "x"}]
+)
 def test_all_forms_of_a_post_of_x_are_one_post(document: dict[str, Any]) -> None:
     event = only(document)
     assert isinstance(event, Post)

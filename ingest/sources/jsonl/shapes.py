@@ -26,6 +26,7 @@ from ingest.sources.x.compliance import read_compliance
 from ingest.sources.x.flattened import read_flattened
 from ingest.sources.x.notices import NOTICES, notice_of
 from ingest.sources.x.post import Includes, read_post
+from ingest.sources.x.scraped import read_page_post, read_row
 from tagstream.bounds import SOURCE_NAME_PATTERN
 from tagstream.posts import Event
 
@@ -106,7 +107,7 @@ def nearest(fields: Fields) -> str:
 
 def unwrapped(fields: Fields) -> Fields:
     """The document within what an account's own export, or a database, puts around it; else the document itself."""
-    for name in ("tweet", "_source", "doc"):
+    for name in ("tweet", "_source", "doc", "message"):
         inner = fields.get(name)
         if isinstance(inner, dict) and "text" not in fields and ("text" in inner or shape_of(inner) is not None):
             return inner
@@ -203,6 +204,12 @@ def _compliance(fields: Fields) -> Event | PassedOver:
 def _no_post(fields: Fields) -> Event:
     refuse(
         LineFault.BAD_FIELD, f"an entry with the fields {short(', '.join(list(fields)[:8]))}, which is no known form"
+    )
+
+
+def _is_page_of_x(value: object) -> bool:
+    return (
+        isinstance(value, str) and value.startswith(("https://twitter.com/", "https://x.com/")) and "/status/" in value
     )
 
 
@@ -334,6 +341,28 @@ SHAPES: tuple[Shape, ...] = (
         ),
         4,
         read=read_activity,
+    ),
+    Shape(
+        "a post of X as snscrape writes it",
+        (
+            Field("user.username", _TEXT, _text, 2),
+            Field("rawContent|content", _TEXT, _text, 2),
+            Field("url", "the address of a post of X", _is_page_of_x, 2),
+            Field("date", _TEXT, _text),
+        ),
+        6,
+        read=read_page_post,
+    ),
+    Shape(
+        "a post of X as twint writes it",
+        (
+            Field("tweet", _TEXT, _text, 2),
+            Field("username", _TEXT, _text),
+            Field("user_id", _ID, is_id),
+            Field("conversation_id", _ID, is_id),
+        ),
+        4,
+        read=read_row,
     ),
     Shape(
         "a post of X in a data set",

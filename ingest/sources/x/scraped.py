@@ -1,0 +1,78 @@
+"""Posts of X as programs write them that read its pages (snscrape and twint), and not its API. Pure.
+
+They say the same as a post of API 1.1 under names of their own, so they are renamed, and read as one. A moment that
+such a program wrote in a zone by name is told by the id.
+"""
+
+from typing import Any
+
+from ingest.sources.jsonl.fields import Fields
+from ingest.sources.moments import moment_of
+from ingest.sources.x.archive import read_classic
+from ingest.sources.x.archive_fields import is_id, member, members, moment_of_id
+from tagstream.posts import Post
+
+
+def read_page_post(fields: Fields) -> Post:
+    """The post of an object as snscrape writes it.
+
+    Raises (as the other):
+        MalformedLine: a field has a value that makes no sense.
+    """
+    return read_classic(_of_page(fields))
+
+
+def read_row(fields: Fields) -> Post:
+    """The post of an object as twint writes it, with all of it side by side."""
+    return read_classic(
+        {
+            "id": fields.get("id"),
+            "created_at": _moment(fields.get("created_at"), fields.get("id")),
+            "full_text": fields.get("tweet"),
+            "user": _user(fields.get("user_id"), fields.get("username")),
+            "lang": fields.get("language"),
+            "entities": {"hashtags": _hashtags(fields.get("hashtags"))},
+            "extended_entities": {"media": [_photo(one, None) for one in _list(fields.get("photos"))]},
+        }
+    )
+
+
+def _of_page(fields: Fields) -> dict[str, Any]:
+    user = member(fields, "user")
+    original = member(fields, "retweetedTweet")
+    media = [
+        _photo(one.get("fullUrl") or one.get("previewUrl"), one.get("altText")) for one in members(fields, "media")
+    ]
+    return {
+        "id": fields.get("id"),
+        "created_at": _moment(fields.get("date"), fields.get("id")),
+        "full_text": fields.get("rawContent") or fields.get("content"),
+        "user": _user(user.get("id") or user.get("id_"), user.get("username")),
+        "lang": fields.get("lang"),
+        "entities": {"hashtags": _hashtags(fields.get("hashtags"))},
+        "extended_entities": {"media": [_photo(*one) for one in pictures if one[0] is not None]},
+        "in_reply_to_status_id": fields.get("inReplyToTweetId"),
+        "retweeted_status": _of_page(original) if original and not original.get("retweetedTweet") else None,
+    }
+
+
+def _moment(said: object, identifier: object) -> object:
+    """The date that is written, or, where that cannot be told, the one of the id."""
+    made = moment_of_id(int(str(identifier))) if is_id(identifier) and moment_of(said) is None else None
+    return said if made is None else made.isoformat()
+
+
+def _user(identifier: object, name: object) -> dict[str, Any] | None:
+    return {"id": identifier, "screen_name": name} if is_id(identifier) else None
+
+
+def _hashtags(names: object) -> list[dict[str, Any]]:
+    return [{"text": name} for name in _list(names)]
+
+
+def _photo(url: object, description: object) -> dict[str, Any]:
+    return {"type": "photo", "media_url_https": url, "ext_alt_text": description}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

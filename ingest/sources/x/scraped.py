@@ -40,9 +40,7 @@ def read_row(fields: Fields) -> Post:
 def _of_page(fields: Fields) -> dict[str, Any]:
     user = member(fields, "user")
     original = member(fields, "retweetedTweet")
-    media = [
-        _photo(one.get("fullUrl") or one.get("previewUrl"), one.get("altText")) for one in members(fields, "media")
-    ]
+    pictures = [(one.get("fullUrl") or one.get("previewUrl"), one.get("altText")) for one in members(fields, "media")]
     return {
         "id": fields.get("id"),
         "created_at": _moment(fields.get("date"), fields.get("id")),

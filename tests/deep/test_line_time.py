@@ -68,6 +68,23 @@ DOCUMENTS = [
     *({"data": FLAT, "includes": {"tweets": [FLAT]}}, {"data": [FLAT, FLAT], "includes": {}, "meta": {}}),
     *({"statuses": [TWEET, STATUS]}, {"feed": [{"post": VIEW}]}, {"tweet": TWEET}, {"tweet_id": 5, "text": "x"}),
     {"delete": {"status": {"id": 5}}},
+    {
+        "objectType": "activity",
+        "id": "tag:search.twitter.com,2005:5",
+        "actor": {"id": "id:x:7"},
+        "body": "x",
+        "object": {},
+    },
+    {"id": 5, "tweet": "x", "user_id": 7, "username": "a", "created_at": "2024-05-02", "photos": ["https://a/1"]},
+    {
+        "id": 5,
+        "url": "https://x.com/a/status/5",
+        "date": "2024-05-02",
+        "rawContent": "x",
+        "user": {"username": "a", "id": 7},
+        "media": [{"fullUrl": "https://a/1"}],
+        "retweetedTweet": {"id": 4, "rawContent": "x"},
+    },
 ]
 hostile = st.recursive(
     st.sampled_from(

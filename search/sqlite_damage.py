@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from search.sqlite_file import READ_WRITE, uri
 from search.sqlite_schema import BUSY_SECONDS
+from tagstream.codec import describe
 from tagstream.errors import CorruptState, IndexUnavailable, NewerVersion, TagstreamError, UnreadableInput
 
 _LOOK_SECONDS = 30.0
@@ -61,6 +62,12 @@ def our_errors(path: Path, look_seconds: float = _LOOK_SECONDS) -> Iterator[None
         raise
     except _UNFORESEEN as error:
         ours = translate(error, path) if isinstance(error, sqlite3.Error) else None
+        if isinstance(error, ValidationError):  # contracts are only made of what is stored here
+            ours = CorruptState(
+                f"{path} is damaged: a stored value is none that was written: {describe(error)}. {_RESTORE}"
+            )
+        if isinstance(error, UnicodeDecodeError):
+            ours = CorruptState(f"{path} is damaged: a stored text is not UTF-8. {_RESTORE}")
         if ours is None and (problem := _damage_if_it_is_time(path, look_seconds)) is not None:
             ours = CorruptState(f"{path} is damaged: {problem}. {_RESTORE}")
         if ours is None:
@@ -101,6 +108,8 @@ def translate(error: sqlite3.Error, path: Path) -> TagstreamError | None:
             return NewerVersion(
                 f"{path} was last written with SQLite 3.42 or newer; this Python has {here}. Upgrade it."
             )
+        case sqlite3.SQLITE_ERROR if "same text encoding" in str(error):
+            return CorruptState(f"{path} is damaged: its beginning names an encoding that is none of ours. {_RESTORE}")
         case _ if str(error).startswith("Could not decode to UTF-8"):  # and goes on with the text itself
             return CorruptState(f"{path} is damaged: a stored text is not UTF-8. {_RESTORE}")
         case _:
@@ -113,7 +122,7 @@ def damage(path: Path, look_seconds: float = _LOOK_SECONDS) -> str | None:
     try:
         with closing(sqlite3.connect(uri(path, READ_WRITE), uri=True, timeout=1)) as connection:
             connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             if found == "ok":
                 connection.execute("INSERT INTO terms (terms) VALUES ('integrity-check')")
                 connection.rollback()

@@ -99,8 +99,9 @@ def _check_tables(connection: sqlite3.Connection, path: Path, version: int) -> N
             step(sample)
         expected, found = _tables(sample), _tables(connection)
     wrong = sorted(name for name, statement in expected.items() if found.get(name) != statement)
-    if wrong or version < 1:
-        what = f"its table {wrong[0]} is missing or another" if wrong else "it has no version"
+    encoding = connection.execute("PRAGMA encoding").fetchone()[0]
+    if wrong or version < 1 or encoding != "UTF-8":
+        what = f"its table {wrong[0]} is missing or another" if wrong else "its version or encoding is none of ours"
         raise CorruptState(f"{path} is damaged: {what}. Restore a backup into another file (tagstream restore).")
 
 

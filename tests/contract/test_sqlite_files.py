@@ -281,3 +281,58 @@ async def test_what_a_close_has_no_time_for_is_done_another_time(path: Path, mon
     assert (await index.search(Query("word8"))).total == 1
     await index.close()
     assert b"word7 " not in b"".join(content for content, _ in everything_in(path.parent).values())
+
+
+def executed(path: Path, *statements: str) -> None:
+    with sqlite3.connect(path) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+def without_a_table(path: Path) -> None:
+    executed(path, "DROP TABLE mentions")
+
+
+def with_another_table(path: Path) -> None:
+    executed(path, "DROP TABLE erasures", "CREATE TABLE erasures (x)")
+
+
+def without_its_analysis(path: Path) -> None:
+    executed(path, "DELETE FROM settings")
+
+
+def with_text_that_is_none(path: Path) -> None:
+    executed(path, "UPDATE documents SET document = CAST(x'7bdf7d' AS TEXT)")
+
+
+def with_a_letter_that_is_none(path: Path) -> None:
+    executed(path, "UPDATE dead_letters SET size = 'x'")
+
+
+def cut_in_half(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def with_pages_of_nothing(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + bytes(len(content) - 4096))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        without_a_table,
+        with_another_table,
+        without_its_analysis,
+        with_text_that_is_none,
+        with_a_letter_that_is_none,
+        cut_in_half,
+        with_pages_of_nothing,
+    ],
+)
+def test_a_damaged_index_is_said_to_be_damaged(path: Path, damage: Callable[[Path], None]) -> None:
+    closed(path)
+    damage(path)
+    with pytest.raises(CorruptState):
+        asked(path)

@@ -85,7 +85,7 @@ def search(
     """
     settings = current_settings(index=index_spec)
     question = Query(" ".join(query), since, until, source, order, size, after)
-    parsed = parse(question.text)  # before the index is opened: an option behind `--` may have been to name it
+    parsed = parse(question.text)  # before the index is opened: a query that is none needs none
 
     async def work() -> None:
         async with opened_index(settings) as index:

@@ -648,7 +648,7 @@ def test_a_sparkline_is_as_high_as_its_greatest(series: tuple[int, ...], shown: 
 
 def test_an_option_behind_the_dashes_is_not_searched_for_in_silence(indexed: Terminal) -> None:
     assert indexed("search", "--", "london", "--json", "--index", "sqlite:elsewhere.db") == 2
-    assert "options stand before the query" in indexed.notes
+    assert "--json before it" in indexed.notes
 
 
 def test_a_part_of_a_name_gets_a_hint(indexed: Terminal) -> None:

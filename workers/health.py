@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from tagstream.errors import BadSettings
+from tagstream.redaction import redacted
 from workers.bounded_server import BoundedServer
 
 Partition = tuple[str, int]
@@ -154,7 +155,7 @@ class HealthPage:
 
 
 def _answer(problem: str | None) -> web.Response:
-    answer = {"ok": problem is None, "reason": problem}
+    answer = {"ok": problem is None, "reason": redacted(problem) if problem else None}
     return _closing(web.json_response(answer, status=200 if problem is None else 503))
 
 

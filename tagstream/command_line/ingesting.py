@@ -12,6 +12,7 @@ from tagstream.command_line.feed_options import feed_options, open_feed
 from tagstream.command_line.ingest_page import answering
 from tagstream.command_line.output import note, write_lines
 from tagstream.command_line.progress import RunProgress, in_distance, in_reasons
+from tagstream.redaction import redacted
 from workers.counters import Outcome, Rate
 from workers.progress import Progress
 
@@ -139,5 +140,5 @@ def report_document(report: "IngestReport") -> dict[str, Any]:
         "clock_warning": progress.clock_warning,
         "ended": report.ended,
         "abandoned": progress.in_flight,
-        "cursor": progress.cursor,
+        "cursor": redacted(progress.cursor) if progress.cursor else None,
     }

@@ -22,6 +22,7 @@ from tagstream.command_line.failures import Interrupted
 from tagstream.command_line.feed_options import feed_options, open_feed
 from tagstream.command_line.output import note, write_lines
 from tagstream.command_line.progress import RunProgress, in_distance, in_reasons
+from tagstream.redaction import redacted
 from tagstream.settings import Settings
 from workers.counters import Outcome
 from workers.local import PipelineSettings, RunReport, run_pipeline
@@ -164,7 +165,7 @@ def report_document(report: RunReport) -> dict[str, Any]:
         "clock_warning": progress.clock_warning,
         "ended": report.ended,
         "abandoned": report.abandoned,
-        "cursor": report.cursor,
+        "cursor": redacted(report.cursor) if report.cursor else None,
         "p50_seconds": report.p50_seconds,
         "p95_seconds": report.p95_seconds,
         "batches": asdict(report.batches),

@@ -37,7 +37,7 @@ _BEGUN_ASSIGNMENT = re.compile(rb"(?:var\s+|const\s+)?[A-Za-z_][\w.]{0,200}(?:\s
 _EXPORT = re.compile(r"window\.YTD\.(\w+)\.part[0-9]+", re.ASCII)
 _EXPORTED_POSTS = frozenset({"tweet", "tweets", "community_tweet"})
 # An array of documents; of anything else it would be a log, or numbers.
-_ARRAY = re.compile(rb"\[\s*[{\[\]]")
+_ARRAY = re.compile(rb"\[\s*[{\]]")
 _BEGUN_ARRAY = re.compile(rb"\[\s*")
 # The first line of an object that is broken into lines, and the indentation of the next.
 _PRETTY = re.compile(rb"\{(?:[ \t]*|[^\n]{0,1000}[,{\[][ \t]*)\r?\n[ \t]+[\"{\[\]}]|\{[ \t]*\r?\n\"")

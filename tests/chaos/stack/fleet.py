@@ -247,10 +247,18 @@ class Fleet:
         """The index that these effects make holds every post of the oracle, and nothing else is anywhere."""
         visible = asyncio.run(self._visible())
         expected = truth(SEED, POSTS)
-        assert {key: (post.revision, post.text) for key, post in visible.items()} == {
-            key: (post.revision, post.text) for key, post in expected.visible.items()
-        }
         letters = {record.key.decode() for record in self.read(self.topics.dead.name) if record.value is not None}
+        found = {key: (post.revision, post.text) for key, post in visible.items()}
+        wanted_posts = {key: (post.revision, post.text) for key, post in expected.visible.items()}
+        wrong = {key for key in found.keys() | wanted_posts.keys() if found.get(key) != wanted_posts.get(key)}
+        assert not wrong, "\n".join(
+            [
+                f"new dead letters: {letters - expected.dead_letters}",
+                *(f"{key}: {found.get(key)} instead of {wanted_posts.get(key)}" for key in sorted(wrong)[:20]),
+                *(f"written of it: {line}" for line in self._written_of(wrong)),
+                self.logs(),
+            ]
+        )
         assert letters >= expected.dead_letters
         assert len(letters) == len(expected.dead_letters) + more_letters
         wanted = {
@@ -262,6 +270,14 @@ class Fleet:
         assert wanted
         mentions = [json.loads(record.value) for record in self.read(self.topics.mentions.name)]
         assert {(one["post_id"], one["revision"], one["type"], one["key"]) for one in mentions} == wanted
+
+    def _written_of(self, wrong: set[str]) -> Iterator[str]:
+        """What each worker wrote of some posts, and what else may have taken them away."""
+        for worker in self.workers:
+            for number, changes in enumerate(worker.writes()):
+                for change in changes:
+                    if change["kind"] in ("Erasure", "AccountStatus") or any(key in change["json"] for key in wrong):
+                        yield f"worker {worker.number} batch {number}: {json.dumps(change)[:300]}"
 
     async def _visible(self) -> dict[str, TaggedPost]:
         index = await open_index(f"sqlite:{self.folder / 'built.db'}")

@@ -23,7 +23,7 @@ def test_random_faults(new_stack: Any, tmp_path: Path) -> None:
     broker = new_stack("kafka").kafka
     records = feed(_ONE_FEED)
     end = time.monotonic() + float(os.environ.get("SECONDS_OF_CHAOS", "3600"))
-    for number in count(1):
+    for number in count(int(os.environ.get("FIRST_ROUND", "1"))):
         if time.monotonic() > end:
             break
         folder = tmp_path / str(number)

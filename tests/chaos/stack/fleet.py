@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -114,6 +115,8 @@ class Fleet:
         self.workers: list[Worker] = []
         self.feed: list[Record] = []
         self._dead_before = 0
+        self._seen: list[Worker] = []
+        self.restarts: Counter[str] = Counter()
         self.environment = {
             "PYTHONPATH": str(REPOSITORY),
             "TAGSTREAM_KAFKA": brokers,
@@ -170,6 +173,16 @@ class Fleet:
         )
         self.workers.append(worker)
         return worker
+
+    def restart_ended(self) -> None:
+        """Starts another worker for each that has ended as a supervisor may see it end."""
+        ended = [worker for worker in self.workers if worker.process.poll() in (1, 4) and worker not in self._seen]
+        for worker in ended:
+            self._seen.append(worker)
+            reason = "Kafka does not answer" if worker.process.returncode == 4 else "stuck: "
+            assert reason in worker.output(), worker.output()
+            self.restarts[reason] += 1
+            self.start()
 
     def committed(self, topic: str) -> int:
         """Records of all partitions of a topic that are acknowledged."""

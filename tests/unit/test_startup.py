@@ -74,15 +74,21 @@ def test_a_signal_that_nobody_could_be_told_of_stops_the_work_as_it_begins() -> 
         signal.signal(signal.SIGTERM, before)
 
 
-@pytest.mark.parametrize("is_service", [True, False])
-def test_sigterm_is_the_orderly_end_of_a_service_only(is_service: bool) -> None:
-    async def work(stop: asyncio.Event) -> None:
-        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
-        await asyncio.wait_for(stop.wait(), 10)
+WORKING = """
+import asyncio, os, signal, sys, threading
+from tagstream.command_line import startup
+from tagstream.command_line.common import run_until_stopped
 
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        run_until_stopped(work, is_service=is_service)
-        assert startup.was_terminated() is is_service
-    finally:
-        signal.signal(signal.SIGTERM, before)
+async def work(stop):
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    await asyncio.wait_for(stop.wait(), 10)
+
+run_until_stopped(work, is_service=sys.argv[1] == "service")
+print(startup.was_terminated())
+"""
+
+
+@pytest.mark.parametrize(("kind", "is_orderly"), [("service", "True"), ("command", "False")])
+def test_sigterm_is_the_orderly_end_of_a_service_only(kind: str, is_orderly: str) -> None:
+    command = [sys.executable, "-c", WORKING, kind]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip() == is_orderly

@@ -70,23 +70,27 @@ class FairTurns:
         try:
             await place
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
+            if not place.cancelled():
                 self._pass_on()  # it had been given a turn, which nobody would take
-            else:
+            elif place in account.waiting:
                 account.waiting.remove(place)
                 self._waiting -= 1
             raise
 
     def _pass_on(self) -> None:
-        """Gives a turn that has become free to whoever has taken least."""
-        waiting = [account for account in self._accounts.values() if account.waiting]
-        if not waiting:
-            self._free += 1
-            return
-        least = min(waiting, key=lambda account: account.spent)
-        self._level = max(self._level, least.spent)
-        self._waiting -= 1
-        least.waiting.popleft().set_result(None)
+        """Gives a turn that has become free to whoever has taken least.
+
+        One that was cancelled in this very pass of the loop still stands there, and is left out.
+        """
+        while waiting := [account for account in self._accounts.values() if account.waiting]:
+            least = min(waiting, key=lambda account: account.spent)
+            place = least.waiting.popleft()
+            self._waiting -= 1
+            if not place.done():
+                self._level = max(self._level, least.spent)
+                place.set_result(None)
+                return
+        self._free += 1
 
     def _account(self, name: str) -> _Account:
         account = self._accounts.get(name)

@@ -127,6 +127,27 @@ async def test_who_is_cancelled_leaves_the_turn_to_the_next(moment) -> None:
     assert bench.turns._waiting == 0
 
 
+async def test_who_is_cancelled_in_the_pass_in_which_a_turn_ends_is_left_out() -> None:
+    turns = FairTurns(1)
+    ended = asyncio.Event()
+
+    async def hold(name: str) -> str:
+        async with turns.turn(name):
+            await ended.wait()
+            return name
+
+    holder, *waiting = [asyncio.create_task(hold(name)) for name in ("held", "left", "left too", "last")]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    ended.set()  # the holder goes on in the next pass, and so do those that are cancelled in this one
+    for left in waiting[:2]:
+        left.cancel()
+    done = await asyncio.wait_for(asyncio.gather(holder, *waiting, return_exceptions=True), 10)
+    assert (done[0], done[3]) == ("held", "last")
+    assert [type(one) for one in done[1:3]] == [asyncio.CancelledError] * 2
+    assert (turns._free, turns._waiting) == (1, 0)
+
+
 async def test_names_are_bounded_and_those_in_use_are_kept(monkeypatch) -> None:
     monkeypatch.setattr(fair_turns, "MAX_NAMES", 3)
     bench = Bench(turns=2)

@@ -18,27 +18,50 @@ posts and statuses alone is an older one, or one of `--kind posts`.
 
 import base64
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 from pydantic import ValidationError
 
 from search.index import Kept, Remembered, SourceCursor, Thumbnail, Unnamed
+from search.limits import MAX_MOMENT
 from search.registry import UNSEEN, Record
 from search.sqlite_reads import read_document
+from search.sqlite_schema import TIME_SHIFT
+from tagstream.bounds import MAX_ORIGIN_LENGTH
 from tagstream.codec import describe
 from tagstream.errors import CorruptState, NewerVersion
 from tagstream.keys import with_current_keys
-from tagstream.posts import CONTRACT_VERSION, AccountStatus, DeadLetter, Erasure, TaggedPost
+from tagstream.posts import (
+    CONTRACT_VERSION,
+    MAX_ID_BYTES,
+    MAX_THUMBNAIL_BYTES,
+    AccountStatus,
+    DeadLetter,
+    Erasure,
+    TaggedPost,
+    to_epoch_milliseconds,
+)
 from tagstream.terminal_text import json_for_terminals
 
 FORMAT = 1
 _NUMBERS = tuple(one.name for one in fields(Record) if one.name not in ("id", "visible"))
 _STATUS_FIELDS = frozenset({"author", "hide", "source", "sequence"})
-_MAX_INTEGER = 2**63
+_LARGEST_INTEGER = 2**63 - 1
+_LARGEST = {
+    # The latest time that a post is numbered by, and room for those that share it.
+    "number": (MAX_MOMENT + 2**20) << TIME_SHIFT,
+    "observed_at": to_epoch_milliseconds(datetime.max.replace(tzinfo=UTC)),
+}
+_MAY_BE_UNSEEN = frozenset({"version", "deleted", "deleted_position"})
+_MAX_CURSOR_LENGTH = 32 * 1024 * 1024
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class MalformedLine(Exception):
@@ -153,7 +176,7 @@ def read_line(line: bytes) -> Read:
     except CorruptState as error:
         cause = error.__cause__
         raise MalformedLine(describe(cause) if isinstance(cause, ValidationError) else str(error)) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise MalformedLine(f"a field is missing or wrong: {error}"[:200]) from error
 
 
@@ -169,12 +192,12 @@ def _read(document: dict[str, Any], line: bytes) -> Read:
         case "erasure":
             return Erasure(**document)
         case "thumbnail":
-            jpeg = base64.b64decode(document["jpeg"], validate=True)
-            return Picture(_text(document["id"]), Thumbnail(_text(document["sha256"]), jpeg))
+            return Picture(_text(document["id"]), _thumbnail(document))
         case "dead_letter":
             return DeadLetter(**{**document, "body": base64.b64decode(document["body"], validate=True)})
         case "cursor":
-            return SourceCursor(_text(document["source"]), _text(document["position"]))
+            source = _text(document["source"], MAX_ORIGIN_LENGTH)
+            return SourceCursor(source, _text(document["position"], _MAX_CURSOR_LENGTH, shortest=0))
         case None if document.keys() == _STATUS_FIELDS:
             author, source, position = document["author"], document["source"], document["sequence"]
             return AccountStatus(source=source, author=author, hidden=document["hide"], position=position)
@@ -203,20 +226,37 @@ def _record(document: Mapping[str, Any]) -> Record:
         raise MalformedLine(f"a record has the fields id, visible, {', '.join(_NUMBERS)}")
     if type(document["visible"]) is not bool:
         raise MalformedLine("visible is neither true nor false")
-    numbers = {name: _integer(document[name]) for name in _NUMBERS}
+    numbers = {name: _number(name, document[name]) for name in _NUMBERS}
     return Record(_text(document["id"]), **numbers, visible=document["visible"])
 
 
-def _integer(value: object) -> int:
-    if type(value) is not int or not UNSEEN <= value < _MAX_INTEGER:
-        raise MalformedLine(f"{str(value)[:40]!r} is not an integer from {UNSEEN}")
+def _number(name: str, value: object) -> int:
+    return _integer(value, UNSEEN if name in _MAY_BE_UNSEEN else 0, _LARGEST.get(name, _LARGEST_INTEGER))
+
+
+def _thumbnail(document: Mapping[str, Any]) -> Thumbnail:
+    photo, jpeg = _text(document["sha256"]), base64.b64decode(document["jpeg"], validate=True)
+    if not _SHA256.fullmatch(photo):
+        raise MalformedLine("the sha256 of a thumbnail is none")
+    if not 0 < len(jpeg) <= MAX_THUMBNAIL_BYTES:
+        raise MalformedLine(f"a thumbnail has 1 to {MAX_THUMBNAIL_BYTES:,} bytes, this one {len(jpeg):,}")
+    return Thumbnail(photo, jpeg)
+
+
+def _integer(value: object, least: int = 0, most: int = _LARGEST_INTEGER) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise MalformedLine(f"{_shown(value)} is not an integer from {least} to {most}")
     return value
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise MalformedLine(f"{str(value)[:40]!r} is no text")
+def _text(value: object, longest: int = MAX_ID_BYTES, *, shortest: int = 1) -> str:
+    if not isinstance(value, str) or not shortest <= len(value) <= longest or _LONE_SURROGATE.search(value):
+        raise MalformedLine(f"{_shown(value)} is no text of {shortest} to {longest} characters")
     return value
+
+
+def _shown(value: object) -> str:
+    return ascii(str(value)[:40])
 
 
 def _line(document: Mapping[str, Any]) -> str:

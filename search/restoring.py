@@ -20,7 +20,8 @@ from typing import Any, BinaryIO
 from search.dump_lines import Begin, End, MalformedLine, Picture, Read, read_line
 from search.index import EntityIndex, Indexable, Remembered, SourceCursor, Thumbnail, Writable
 from search.registry import Record
-from tagstream.errors import Poison
+from search.thumbnails import photos_of
+from tagstream.errors import NewerVersion, Poison
 from tagstream.posts import TaggedPost, stored_version
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -63,7 +64,8 @@ class _Reader:
         self._hash = sha256()
         self._record: Record | None = None
         self._post: TaggedPost | None = None
-        self._pictures: list[Thumbnail] = []
+        self._pictures: dict[str, Thumbnail] = {}
+        self._has_posts = False
 
     def next_batch(self) -> Sequence[Writable | SourceCursor] | None:
         """The next things that the dump holds; None at its end."""
@@ -84,9 +86,15 @@ class _Reader:
         number = self._report.lines
         try:
             one = read_line(line)
+            self._has_posts |= isinstance(one, TaggedPost)
             found = list(self._assemble(one, number))
         except MalformedLine as malformed:
             self._report.note_fault(f"line {number}: {malformed}")
+            found = []
+        except NewerVersion as newer:
+            if not self._has_posts:
+                raise
+            self._report.note_fault(f"line {number}: {newer}")  # one dump is of one version: so it is damaged
             found = []
         self._hash.update(line)
         return found
@@ -95,11 +103,14 @@ class _Reader:
         if isinstance(one, Picture):
             if self._post is None or self._post.id != one.id:
                 raise MalformedLine("its post does not stand before it")
-            self._pictures.append(one.thumbnail)
+            if one.thumbnail.sha256 not in photos_of(self._post):
+                raise MalformedLine("its post does not show it")
+            self._pictures[one.thumbnail.sha256] = one.thumbnail
             return
-        if isinstance(one, TaggedPost) and self._record is not None and self._post is None:
-            if (self._record.id, self._record.version) != (one.id, stored_version(one.revision, one.generation)):
-                raise MalformedLine("the record before it is another post's")
+        awaited = self._record if self._post is None else None
+        if isinstance(one, TaggedPost) and awaited is not None and awaited.id == one.id:
+            if awaited.version != stored_version(one.revision, one.generation):
+                raise MalformedLine("the record before it is another version's")
             self._post = one
             return
         yield from self._finish_post()
@@ -116,15 +127,17 @@ class _Reader:
                 else:
                     yield Remembered(one)
             case TaggedPost():
-                yield Indexable(one, self._now)  # of a dump that says only this of it
+                self._post = one  # of a dump that says only this of it, or whose record is damaged
             case _:
                 yield one
 
     def _finish_post(self) -> Iterator[Writable]:
-        record, post, pictures = self._record, self._post, tuple(self._pictures)
-        self._record, self._post, self._pictures = None, None, []
+        record, post, pictures = self._record, self._post, tuple(self._pictures.values())
+        self._record, self._post, self._pictures = None, None, {}
         if record is not None and post is not None:
             yield Remembered(record, post, pictures)
+        elif post is not None:
+            yield Indexable(post, self._now, thumbnails=pictures)
         elif record is not None:
             self._report.note_fault(f"the post {record.id!r} is missing after its record")
 
@@ -143,7 +156,7 @@ async def restore(
     restored. Cursors only if there are none: they promise that everything before them is there.
 
     Raises:
-        NewerVersion: a newer tagstream wrote the dump.
+        NewerVersion: a newer tagstream wrote the dump; said before any post of it is written.
         OSError: it cannot be read any further.
     """
     report = Restored()

@@ -47,7 +47,7 @@ def test_a_normal_form_is_that_of_unicode(text: str, form: str) -> None:
 )
 def test_cutting_changes_nothing(part: str, lead: int, form: str) -> None:
     text = ("x" * lead + part * (2 * PIECE_LENGTH))[: PIECE_LENGTH + 60]
-    if not any(unicodedata.category(character)[0] == "M" for character in part):
+    if not any(unicodedata.category(character)[0] == "M" for character in unicodedata.normalize("NFKD", part)):
         assert normalise(form, text) == unicodedata.normalize(form, text)  # type: ignore[arg-type]
     assert "".join(pieces(text)) == text
 

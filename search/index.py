@@ -287,7 +287,11 @@ class EntityIndex(Protocol):
     async def drop_dead_letters(self, origins: Sequence[str]) -> int: ...
 
     async def compact(self) -> Compacted:
-        """Leaves no trace of what was removed in what is stored, as far as the store can do so at once."""
+        """Leaves no trace of what was removed in what is stored, as far as the store can do so at once.
+
+        Raises:
+            IndexUnavailable: somebody still reads what was removed; to be done again.
+        """
         ...
 
     async def close(self) -> None: ...

@@ -262,14 +262,25 @@ class SqliteIndex:
             return sqlite_writes.drop_dead_letters(self._writing, origins)
 
     async def compact(self) -> Compacted:
-        """Leaves no trace of removed posts, and gives free space back to the disk; says what was gained."""
+        """Leaves no trace of removed posts, and gives free space back to the disk; says what was gained.
+
+        Raises:
+            IndexUnavailable: somebody reads what was before, so words of deleted posts are still there.
+        """
         return await self._write(self._compact)
 
     def _compact(self) -> Compacted:
         self._lock.take()
         before = self.path.stat().st_size
         with our_errors(self.path):
-            sqlite_compaction.compact(self._writing)
+            journal = sqlite_compaction.compact(self._writing)
+            what = "words of deleted posts" if sqlite_compaction.is_pending(self._writing) else "pages of before"
+        if not journal.is_empty:
+            held = f"{self.path}-wal" if journal.is_whole else f"{self.path} and {self.path}-wal"
+            raise IndexUnavailable(
+                f"Somebody reads {self.path}, so it was not compacted: {what} are still in {held}. "
+                "End what reads it (a search, a dump), then: tagstream compact."
+            )
         return Compacted(before, self.path.stat().st_size)
 
     async def backup(self, to: Path) -> int:

@@ -233,7 +233,8 @@ def compact(index_spec: str | None, as_json: bool) -> None:
 
     Their words may stay in inverted lists until these are merged, and their pages in free space. A run merges a little
     whenever it ends; this merges everything, and gives free space back to the disk. A SQLite index needs the space of a
-    second copy meanwhile, and nobody else may write to it. docs/index.md says what Elasticsearch does.
+    second copy meanwhile, and nobody else may write to it. Where somebody goes on reading what was deleted, the
+    command says so and ends with 4: run it again. docs/index.md says what Elasticsearch does.
     """
     settings = current_settings(index=index_spec)
 

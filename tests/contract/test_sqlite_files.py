@@ -283,6 +283,60 @@ async def test_what_a_close_has_no_time_for_is_done_another_time(path: Path, mon
     assert b"word7 " not in b"".join(content for content, _ in everything_in(path.parent).values())
 
 
+def all_bytes(folder: Path) -> bytes:
+    return b"".join(content for content, _ in everything_in(folder).values())
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_words_that_somebody_still_reads_are_said_and_go_another_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setattr(sqlite_compaction.empty_journal, "__defaults__", (0.1,))
+    monkeypatch.setattr(sqlite_compaction, "_READERS_AT_CLOSE_SECONDS", 0.1)
+    index = await SqliteIndex.open(path)
+    await write(index, tagged("a", "xylophonist of yore"), *(tagged(f"{at}", f"w{at}") for at in range(30)))
+    reader = sqlite3.connect(path, isolation_level=None)
+    for at, step in enumerate(("before", "after")):
+        if step == moment:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM registry").fetchone()
+        if at == 0:
+            await write(index, Deletion(id="jsonl:a", source="jsonl"))
+    with pytest.raises(IndexUnavailable, match="words of deleted posts are still in") as told:
+        await index.compact()
+    holding = [name for name, (content, _) in everything_in(path.parent).items() if b"ophonist" in content]
+    assert f"{path.name}-wal" in holding
+    assert path.name not in holding or f"in {path} and {path}-wal." in str(told.value)
+    assert sqlite_compaction.is_pending(index._writing)
+    await index.close()
+    assert b"ophonist" in all_bytes(path.parent)
+    reader.execute("COMMIT")
+    index = await SqliteIndex.open(path)
+    assert sqlite_compaction.is_pending(index._writing)
+    await index.close()
+    assert b"ophonist" not in all_bytes(path.parent)
+    assert b"w29" in all_bytes(path.parent)
+    reader.close()
+
+
+async def test_a_compaction_after_the_reader_ended_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_compaction.empty_journal, "__defaults__", (0.1,))
+    index = await SqliteIndex.open(path)
+    await write(index, tagged("a", "xylophonist of yore"), tagged("b", "other"))
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM registry").fetchone()
+    await write(index, Deletion(id="jsonl:a", source="jsonl"))
+    with pytest.raises(IndexUnavailable):
+        await index.compact()
+    reader.execute("COMMIT")
+    await index.compact()
+    assert not sqlite_compaction.is_pending(index._writing)
+    assert b"ophonist" not in all_bytes(path.parent)
+    reader.close()
+    await index.close()
+
+
 def executed(path: Path, *statements: str) -> None:
     with sqlite3.connect(path) as connection:
         for statement in statements:

@@ -1,11 +1,14 @@
 """`tagstream dump` and `restore`, as a user types them."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from test_command_line import Terminal
+
+from search import sqlite_compaction
 
 FEED = """\
 {"id": 1, "author": "ann", "text": "London calls Tokyo", "created_at": "2024-05-01T12:00:00Z"}
@@ -148,3 +151,19 @@ def test_a_copy_of_the_file_is_the_same_index(run: Terminal) -> None:
     assert run("backup", "other.db", "--index", "sqlite:first.db") == 3
     assert run("backup", "nowhere/copy.db", "--index", "sqlite:first.db") == 3
     assert not Path("precious").exists()
+
+
+def test_what_somebody_reads_is_not_said_to_be_compacted(run: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_compaction.empty_journal, "__defaults__", (0.1,))
+    monkeypatch.setattr(sqlite_compaction, "_READERS_AT_CLOSE_SECONDS", 0.1)
+    reader = sqlite3.connect("first.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM registry").fetchone()
+    Path("more.jsonl").write_text('{"id": 1, "delete": true}')
+    assert run("run", "--source", "jsonl:more.jsonl", "--index", "sqlite:first.db") == 0
+    assert run("compact", "--index", "sqlite:first.db", "--json") == 4
+    assert run.output == b""
+    assert "words of deleted posts are still in first.db and first.db-wal" in run.notes
+    reader.close()
+    assert run("compact", "--index", "sqlite:first.db") == 0
+    assert run.notes.startswith("done: ")

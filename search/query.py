@@ -3,7 +3,7 @@
 ::
 
     merkel berlin              posts with both words
-    "angela merkel"  merk*     words side by side; the beginning of a word
+    "angela merkel"  merk*     words side by side; the beginning of a word ("angela merk*": of the last one)
     entity:"Angela Merkel"     posts that name exactly this, of any type
     person: place: organisation: other:      the same, of one type
     type:PER                   posts that name some person (PER, LOC, ORG, MISC)
@@ -23,12 +23,12 @@ quotation marks (`query_signs.py`). Words are compared as `tagstream.analysis` f
 import difflib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Literal, cast
 
 from search.author_names import author_name
-from search.query_signs import OPERATORS, Operator, unknown_sign
+from search.query_signs import OPERATORS, Operator, ends_with_star, unknown_sign, unknown_star
 from tagstream.analysis import Phrase, phrase, tag
 from tagstream.errors import BadSettings
 from tagstream.keys import fold_key
@@ -49,10 +49,11 @@ class MalformedQuery(BadSettings):
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The post names the entity of this key; `type` None: of any type."""
+    """The post names the entity of this key; `type` None: of any type. `asked` is how the user wrote it."""
 
     key: str
     type: EntityType | None = None
+    asked: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,15 @@ Clause = Leaf | AnyOf | Without
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """Every clause must hold, and the time must lie in [since, until)."""
+    """Every clause must hold, and the time must lie in [since, until).
+
+    `small` are the words that would be operators in capitals.
+    """
 
     clauses: tuple[Clause, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    small: tuple[str, ...] = field(default=(), compare=False)
 
 
 _ENTITY_FIELDS: dict[str, EntityType | None] = {
@@ -144,6 +149,7 @@ class _Builder:
         self.waiting: Operator | None = None
         self.negated = False
         self.joined: set[Operator] = set()
+        self.small: list[tuple[int, str]] = []
 
     def add(self, token: re.Match[str]) -> None:
         plain = token["bare"] is not None and not token["field"] and not token["minus"]
@@ -155,6 +161,7 @@ class _Builder:
             problem = unknown_sign(token["bare"], negated=bool(token["minus"]), field=token["field"] or "")
         else:
             problem = "A star goes with words, not with a field." if token["star"] and token["field"] else None
+            problem = problem or unknown_star(token["quoted"], field=token["field"] or "")
         if problem is not None:
             raise MalformedQuery(problem)
         field, value = _field_and_value(token)
@@ -164,6 +171,8 @@ class _Builder:
         leaf = _leaf(field, value, exact=token["quoted"] is not None, star=bool(token["star"]))
         if leaf is None:  # punctuation only: nothing an index could hold
             return
+        if plain and token["bare"].upper() in OPERATORS:
+            self.small.append((len(self.clauses), token["bare"]))
         self._add_clause(self._negated(leaf, minus=bool(token["minus"])))
         if len(self.clauses) > MAX_CLAUSES:
             raise MalformedQuery(f"The query has more than {MAX_CLAUSES} parts. Shorten it.")
@@ -202,7 +211,12 @@ class _Builder:
         since, until = self.times.get("since"), self.times.get("until")
         if since and until and since >= until:
             raise MalformedQuery(f"since:{since.isoformat()} is not before until:{until.isoformat()}.")
-        return ParsedQuery(tuple(self.clauses), since, until)
+        return ParsedQuery(tuple(self.clauses), since, until, self._small_operators())
+
+    def _small_operators(self) -> tuple[str, ...]:
+        """The words that stand where an operator would: before something, and but for `not` behind something."""
+        last = len(self.clauses) - 1
+        return tuple(word for at, word in self.small if at < last and (at or self.times or word.lower() == "not"))
 
     def _add_time(self, token: re.Match[str], field: str, value: str) -> None:
         if token["minus"] or self.negated or self.waiting is Operator.OR:
@@ -247,7 +261,7 @@ def _leaf(field: str, value: str, *, exact: bool, star: bool) -> Leaf | None:
     if not field:
         return _words(value, exact=exact, star=star)
     if field in _ENTITY_FIELDS:
-        return Named(_filled(field, fold_key(value)), _ENTITY_FIELDS[field])
+        return Named(_filled(field, fold_key(value)), _ENTITY_FIELDS[field], value)
     return Field(cast(FieldName, field), _filled(field, _VALUES[field](value)))
 
 
@@ -256,7 +270,7 @@ def _words(value: str, *, exact: bool, star: bool) -> Leaf | None:
         return Field("hashtag", tag(value)) if tag(value) else None
     if not exact and value.removesuffix(":").lower() in _FIELDS and value.endswith(":"):
         raise MalformedQuery(f"Nothing follows {value[:40]!r}. Write the value right after the colon, without a space.")
-    star = star or (not exact and value.endswith("*"))
+    star = star or (ends_with_star(value) if exact else value.endswith("*"))
     found = phrase(value)
     if not found.terms:
         return None

@@ -7,6 +7,8 @@ nothing. What stands in quotation marks never comes here.
 import re
 from enum import Enum
 
+from tagstream.analysis import is_short_code
+
 
 class Operator(Enum):
     """What joins two parts, or negates one."""
@@ -24,6 +26,7 @@ _DISTANCE = re.compile(r"\A(NEAR|ONEAR|WITHIN)(/[0-9]+)?\Z")
 _OPTION = re.compile(r"\A-+[A-Za-z]")
 _QUESTION_MARK_WITHIN = re.compile(r"\w\?\w")
 _WEIGHT = re.compile(r"(\A|\w)[~^][0-9.]*\Z")
+_JOINED = re.compile(r"\|+|&&+")
 _EXPRESSION = re.compile(r"\A/.+/\Z")
 _QUOTE = "To look for the characters themselves, put them in quotation marks."
 
@@ -43,6 +46,8 @@ def unknown_sign(word: str, *, negated: bool, field: str) -> str | None:
         return (
             f"{shown!r}: there are no parentheses. OR binds closer than a space: `a b OR c` is a and (b or c). {_QUOTE}"
         )
+    if _JOINED.search(word) and _LETTER.search(word) and not link:
+        return _glued(word, field)
     if not word.strip("*"):
         return "A star stands at the end of a word, such as merk*; alone it stands for nothing."
     if "*" in word.rstrip("*") and not link and _LETTER.search(word):
@@ -50,6 +55,32 @@ def unknown_sign(word: str, *, negated: bool, field: str) -> str | None:
     if word.endswith("*") and (field or word.startswith("#")):
         return f"{shown!r}: a star goes with words, not with a field or a hashtag."
     return None if field or link else _of_other_languages(word, shown)
+
+
+def _glued(word: str, field: str) -> str:
+    """What to say of parts that are joined without a space: `merkel|macron`."""
+    parts = [f"{field}:{part}" if field else part for part in _JOINED.split(word[:60]) if part]
+    operator = "OR" if "|" in word else "AND"
+    advice = f"write {f' {operator} '.join(parts)}" if len(parts) > 1 else f"write {operator} between two words"
+    return f"{word[:60]!r}: {advice}. {_QUOTE}"
+
+
+def unknown_star(quoted: str, *, field: str) -> str | None:
+    """What to say of a star in quotation marks that would be dropped, None if there is none."""
+    words = quoted.split()
+    starred = [place for place, word in enumerate(words) if ends_with_star(word)]
+    if not starred:
+        return None
+    if field:
+        return f"{quoted[:60]!r}: a star goes with words, not with a field."
+    if starred[0] < len(words) - 1:
+        return f'{quoted[:60]!r}: a star in quotation marks can only stand at their end, such as "angela merk*".'
+    return None
+
+
+def ends_with_star(word: str) -> bool:
+    """Whether it is the beginning of a word and a star; not so `5*` and `f***`."""
+    return word.endswith("*") and word[-2:-1].isalnum() and not word[:-1].isdecimal()
 
 
 def _of_other_languages(word: str, shown: str) -> str | None:
@@ -65,6 +96,9 @@ def _of_other_languages(word: str, shown: str) -> str | None:
         return f"{shown!r}: to leave out a word write -{shown[1:]} or NOT {shown[1:]}. {_QUOTE}"
     if _QUESTION_MARK_WITHIN.search(word):
         return f"{shown!r}: a question mark stands for no letter. {_QUOTE}"
+    if is_short_code(word):
+        name = shown.strip(":").replace("::", " ")
+        return f"{shown!r}: the names of pictures between colons are not searched; write {name} for the word."
     if _WEIGHT.search(word):
         return f"{shown!r}: words have neither weights nor distances here. {_QUOTE}"
     if _EXPRESSION.match(word) and _LETTER.search(word):

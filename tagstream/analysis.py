@@ -66,6 +66,8 @@ _SPECIAL_RUN = re.compile(f"[{_UNSPACED}]+|[\U0001f1e6-\U0001f1ff]{{1,2}}|\U0001
 _CODE_CHARACTER = re.compile(f"[{_CODE}]")
 _UNSPACED_START = re.compile(f"[{_UNSPACED}]")
 
+# The name of a picture that a network draws in its place: `:blobcat:`. Not the time in `10:30:45`, nor part of a path.
+_SHORT_CODE = re.compile(r"(?<![\w:/])(?::(?=[^:]{0,64}[A-Za-z])[A-Za-z0-9_+\-]{2,64}:)+(?![\w:])")
 _LINK = re.compile(r"\bhttps?://(?:www\.)?([^\s?#]*)\S*", re.IGNORECASE)
 _RANDOM_LINK = re.compile(r"^(t\.co|bit\.ly|ow\.ly|buff\.ly|goo\.gl|tinyurl\.com|dlvr\.it|trib\.al)/\S*", re.IGNORECASE)
 _ACRONYM = re.compile(r"\b[^\W\d_](?:\.[^\W\d_])+\b\.?")
@@ -146,8 +148,10 @@ def terms(text: str) -> list[str]:
     """The terms under which a text is indexed, in order.
 
     A run of n characters of a script without spaces gives n - 1 pairs and its last character, so that a query of
-    one character is the beginning of some term wherever the character stands.
+    one character is the beginning of some term wherever the character stands. Short codes of pictures give none.
     """
+    if ":" in text:
+        text = _SHORT_CODE.sub(" ", text)
     words = fold(text)
     found: list[str] = []
     for word in words:
@@ -156,6 +160,11 @@ def terms(text: str) -> list[str]:
         else:
             found.extend(_split_word(word))
     return found
+
+
+def is_short_code(word: str) -> bool:
+    """Whether it is the name of a picture (`:blobcat:`), which no index holds."""
+    return _SHORT_CODE.fullmatch(word) is not None
 
 
 def phrase(text: str) -> Phrase:

@@ -1,7 +1,8 @@
 """What people mean by capitals in a hashtag, where the language model knows too little: rules on top of its answers.
 
 * **Parts**: an unknown word that holds capitals is cut at them, if the hashtag is written in parts throughout
-  (`#JeSuisCharlie`), or the word begins with a short word of some language (`#ElPaís`). Known words stay (`McDonald`).
+  (`#JeSuisCharlie`), or the word begins with a short word of some language (`#ElPaís`). Known words stay (`McDonald`),
+  but for those that are short words throughout (`#NoEsNo`).
 * **Joiners**: a small `x`, `v` or `vs` before a capital stands between two names (`#BTSxColdplay`), unless it ends a
   word that is likelier (`#TaxCuts`, `#SmartTvShow`).
 * **Codes**: letters and digits in turns are one word (`#R2D2`, `#S01E05`).
@@ -9,6 +10,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from workers.hashtag_language import LanguageModel
 from workers.hashtag_shapes import ACRONYM_END, LOWER_UPPER, SINGLE_LOWER_UPPER, cut_kinds
@@ -19,6 +21,12 @@ _SHORT = """
     mon son ton nous vous det og
 """
 _SHORT_WORDS = frozenset(_SHORT.split())
+# With which only others of these make a word that is none: `#NoEsNo` ("noes"), `#NoALaOtan`, `#GoToBed` ("goto").
+_SHORTER = """
+    a e i o u y es ser sin tan hay ya sí sé tú él más ma mas pas par qui que qué sur est suis ai as bin bist ist hat hab
+    wo so da du mit man auf aus vom zum um an or on our do go be is it in to my me we us he by up if at am
+"""
+_PARTS_OF_NONE = _SHORT_WORDS.union(_SHORTER.split())
 _JOINER = re.compile(r"(?<=[A-Za-z0-9])(?:vs|v|x)(?=[A-Z])")
 MAX_JOINERS = 3  # what has more is no list of names, and would cost too much
 _NEVER_JOINED = frozenset(["TEDx"])
@@ -62,12 +70,22 @@ def cut_into_parts(run: str, lower: str, ends: Sequence[int], model: LanguageMod
     found, start = [], 0
     for end in ends:
         inner = [place for place in parts if start < place < end]
-        is_known = lower[start:end] in model.words or run[start:end] in model.styled
-        if inner and not is_known and (throughout or lower[start : inner[0]] in _SHORT_WORDS):
+        if not inner or run[start:end] in model.styled:
+            cut = False
+        elif lower[start:end] in model.words:
+            cut = throughout and _are_all_short(lower, [start, *inner, end])
+        else:
+            cut = throughout or lower[start : inner[0]] in _SHORT_WORDS
+        if cut:
             found += inner
         found.append(end)
         start = end
     return found
+
+
+def _are_all_short(lower: str, edges: Sequence[int]) -> bool:
+    """Whether a known word only looks like one: each of its parts is a short word of some language."""
+    return all(lower[left:right] in _PARTS_OF_NONE for left, right in pairwise(edges))
 
 
 def _parts(run: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -90,10 +91,18 @@ def search(
     async def work() -> None:
         async with opened_index(settings) as index:
             found = await _show_pages(index, question, all_pages=all_pages, as_json=as_json)
-        if not found and (hint := advice(parsed)):
-            note(hint)
+        if not found:
+            for hint in advice(parsed, _segment):
+                note(hint)
 
     asyncio.run(work())
+
+
+def _segment(hashtag: str) -> Sequence[str]:
+    """The words of a hashtag; loads what that takes only for whoever needs it."""
+    from workers.hashtags import HashtagSegmenter
+
+    return HashtagSegmenter.load().segment(hashtag)
 
 
 async def _show_pages(index: EntityIndex, question: Query, *, all_pages: bool, as_json: bool) -> int:

@@ -32,6 +32,8 @@ ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
         ("O'Brien 'quoted' rock'n'roll", "obrien quoted rocknroll"),
         ("U.S.A. U.S. e.g. end. Next", "usa us eg end next"),
         ("3.5% of 1,000", "3 5 of 1 000"),
+        (":blobcat: hi :a_1::b-2: (:c3:)", "hi"),
+        ("10:30:45 a:b:c re:this: :30: https://x.org/:ab:/", "10 30 45 a b c re this 30 https x org ab"),
         ("AT&T foo_bar @some_one", "at t foo bar some one"),
         ("soft\u00adhyphen zero\u200bwidth join\u200dner \ufeffmark", "softhyphen zerowidth joinner mark"),
         ("\u202eabc\u202c", "abc"),

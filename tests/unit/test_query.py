@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.query import MAX_CLAUSES, AnyOf, Clause, Field, MalformedQuery, Named, ParsedQuery, Without, parse
+from search.query_advice import advice
 from tagstream.analysis import Phrase
 from tagstream.errors import BadSettings
 
@@ -54,6 +55,10 @@ GREEN, BLUE = Phrase(("green",)), Phrase(("blue",))
         ("NOT green", (Without(GREEN),)),
         ("green and not blue", (GREEN, Phrase(("and",)), Phrase(("not",)), BLUE)),
         ('"green" "AND" "NOT" "("', (GREEN, Phrase(("and",)), Phrase(("not",)))),
+        ('"blue gre*"', (Phrase(("blue", "gre"), prefix=True),)),
+        ('-"blue gre*"', (Without(Phrase(("blue", "gre"), prefix=True)),)),
+        ('"f***" "5*" "green *"', (Phrase(("f",)), Phrase(("5",)), GREEN)),
+        ('"a|b"', (Phrase(("a", "b")),)),
         ('"mer*l" "f(x)"', (Phrase(("mer", "l")), Phrase(("f", "x")))),
         ("https://bbc.com/x?(a)=*b", (Phrase(("bbc", "com", "x")),)),
         ("green :-) ;) & + | "[:-2], (GREEN,)),
@@ -118,6 +123,15 @@ def test_times() -> None:
         ("green NEAR/5 blue", "side by side"),
         ("green XOR blue", "xor"),
         ("green | blue", "OR"),
+        ("green|blue", "green OR blue"),
+        ("green||blue", "green OR blue"),
+        ("green&&blue", "green AND blue"),
+        ("place:berlin|paris", "place:berlin OR place:paris"),
+        ("green |blue", "OR between two words"),
+        ('"gre* blue"', "at their end"),
+        ('person:"Angela M*"', "not with a field"),
+        ('"a*"', "too short"),
+        ("green :blobcat:", "not searched"),
         ("!green", "-green"),
         ("green --json", "option"),
         ("green --size=5", "option"),
@@ -150,6 +164,36 @@ def test_what_cannot_be_read_says_why(text: str, told: str) -> None:
     assert told in str(caught.value)
     assert isinstance(caught.value, BadSettings)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("green and blue", "in capitals (AND, OR, NOT); in small letters they are words: and"),
+        ("green Not blue or red", "words: Not, or"),
+        ("not green", "words: not"),
+        ("since:2026-03-01 and green", "words: and"),
+        ("place:hongkong", 'place:"hong kong"'),
+        ("entity:HongKong", 'entity:"hong kong"'),
+        ("place:#HongKong", 'place:"hong kong"'),
+        ("green OR person:＃HongKong", 'person:"hong kong"'),
+        ("entity:merkel", "merkel has:entity"),
+    ],
+)
+def test_whoever_found_nothing_is_told_why(text: str, told: str) -> None:
+    assert told in "\n".join(advice(parse(text), split))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["green blue", "and green", "green or", 'green "and" blue', "green AND blue", 'red OR entity:"hong kong"', ""],
+)
+def test_nothing_is_told_where_nothing_is_odd(text: str) -> None:
+    assert not list(advice(parse(text), split))
+
+
+def split(hashtag: str) -> list[str]:
+    return ["Hong", "Kong"] if hashtag.lower() == "hongkong" else [hashtag]
 
 
 @given(

@@ -423,6 +423,25 @@ async def test_a_live_blog_gives_each_story_once_whatever_is_added_or_falls_out(
     assert len({identity(one) for one in received}) == 5
 
 
+async def test_doubles_without_id_and_date_come_once_each_whichever_stays(server: FeedServer) -> None:
+    def double(words: str) -> str:
+        return (
+            f"<item><link>https://news.example/live</link><title>Live</title><description>{words}</description></item>"
+        )
+
+    server.feeds["/a"] = rss(double("one"), double("two"))
+    async with reading(server) as source:
+        received = await read_count(source, 2)
+        server.feeds["/a"] = rss(double("one"))
+        polls = len(server.asked)
+        await until(lambda: len(server.asked) >= polls + 3)
+        assert source.queued == 0
+    server.feeds["/a"] = rss(double("three"), double("two"))
+    async with reading(server, cursor=received[-1].cursor) as source:
+        received += await read_count(source, 1)
+    assert len({identity(one) for one in received}) == 3
+
+
 async def test_an_old_feed_whose_dates_cannot_be_read_is_not_new(server: FeedServer) -> None:
     def unreadable(number: int) -> str:
         return item(number).replace("Mon, 04 Mar 2024", "ke la 4, khwezi")

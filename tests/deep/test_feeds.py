@@ -14,7 +14,7 @@ from ingest.sources.jsonl.fields import MalformedLine
 from ingest.sources.rss.dates import read_date
 from ingest.sources.rss.document import Document, from_lines, to_lines
 from ingest.sources.rss.entry import entry_post
-from ingest.sources.rss.identity import native_ids, repeated_names
+from ingest.sources.rss.identity import native_ids, shared_names
 from ingest.sources.rss.moments import moments
 from ingest.sources.rss.reader import UnreadableFeed, read_feed
 from ingest.sources.rss.reading import FeedReaders, NotRead
@@ -62,7 +62,7 @@ def read(body: bytes) -> Document | None:
     except UnreadableFeed:
         return None
     assert from_lines(to_lines(document)) == document
-    identifiers = native_ids(document, ADDRESS, repeated_names(document, ADDRESS))
+    identifiers = native_ids(document, ADDRESS, shared_names(document, ADDRESS, lambda _: False))
     for entry, identifier, moment in zip(document.entries, identifiers, moments(document, NOW, False), strict=True):
         try:
             entry_post(entry, document, ADDRESS, identifier, moment)

@@ -1,20 +1,21 @@
 """What tells the entries of a feed apart."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
 
 from ingest.sources.rss.document import Document, Entry
-from ingest.sources.rss.identity import native_ids, repeated_names
+from ingest.sources.rss.identity import native_ids, shared_names
 
 CITY, SPORT = "http://127.0.0.1/city.xml", "http://127.0.0.1/sport.xml"
 PUBLISHED = 1_709_546_400
 ENTRY = Entry(id="https://news.example/7", link="https://news.example/seven", title="T", words="w", published=PUBLISHED)
 
 
-def ids(*entries: Entry, address: str = CITY) -> list[str]:
+def ids(*entries: Entry, address: str = CITY, memory: Collection[str] = ()) -> list[str]:
     document = Document(address=address, entries=entries)
-    return native_ids(document, address, repeated_names(document, address))
+    return native_ids(document, address, shared_names(document, address, lambda name: name in memory))
 
 
 @pytest.mark.parametrize("named", ["https://news.example/1", "tag:news.example,2024:1", "urn:uuid:1"])
@@ -72,3 +73,16 @@ def test_revisions_of_one_entry_are_one() -> None:
 def test_a_healthy_entry_beside_such_keeps_its_id() -> None:
     same = [replace(ENTRY, id="https://news.example/", title=str(number)) for number in range(2)]
     assert ids(*same, ENTRY)[2] == ENTRY.id
+
+
+@pytest.mark.parametrize("named", ["", "https://news.example/", "7"])
+def test_of_doubles_each_keeps_its_id_when_the_other_is_gone(named: str) -> None:
+    alike = replace(ENTRY, id=named, published=None)
+    doubles = [replace(alike, words=str(number)) for number in range(2)]
+    both = ids(*doubles)
+    assert len(set(both)) == 2
+    memory = shared_names(Document(address=CITY, entries=tuple(doubles)), CITY, lambda _: False)
+    for entry, identifier in zip(doubles, both, strict=True):
+        assert ids(entry, memory=memory) == [identifier]
+    third = replace(alike, words="2")
+    assert ids(doubles[1], third, memory=memory)[0] == both[1]

@@ -5,13 +5,15 @@ host. Any other is only unique within its feed, whatever the feed calls it, and 
 address. Without one the link is the id, and without that the entry's own words are.
 
 Some feeds give one id, or one link and no id, to all their entries: a live blog, a status page. Such a name is none:
-its entries are told apart by their link, title and date, and by their words where those are the same, too. Several
-revisions of one entry, with the same link and title and each with a date of its own change, stay one.
+its entries are told apart by their link, title and date: their story. Where several share that too, a story is none
+either, and their words tell them apart. What was shared once is so for good, however many share it at the moment: so a
+feed's memory keeps it. Several revisions of one entry, with the same link and title and each with a date of its own
+change, stay one.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from urllib.parse import urljoin
 
 from ingest.sources.rss.document import Document, Entry
@@ -25,27 +27,29 @@ def name_of(entry: Entry, document: Document, address: str) -> str:
     return clean_text(entry.id or absolute(entry.link, entry, document, address))
 
 
-def repeated_names(document: Document, address: str) -> set[str]:
-    """The names that several different entries of the feed bear."""
+def shared_names(document: Document, address: str, was_shared: Callable[[str], bool]) -> set[str]:
+    """The names, and the stories of such names, that several different entries bear or, as it `was_shared`, bore."""
     bearers: dict[str, list[Entry]] = defaultdict(list)
     for entry in document.entries:
         bearers[name_of(entry, document, address)].append(entry)
-    return {name for name, entries in bearers.items() if name and len(entries) > 1 and not _are_one(entries)}
-
-
-def native_ids(document: Document, address: str, repeated: Collection[str]) -> list[str]:
-    """The native id of each entry; `repeated` are the names that are none."""
-    names = [name_of(entry, document, address) for entry in document.entries]
+    bearers.pop("", None)
+    shared = {name for name, entries in bearers.items() if was_shared(name) or not _are_one(entries)}
     told: defaultdict[str, set[str]] = defaultdict(set)
-    for name, entry in zip(names, document.entries, strict=True):
-        if name in repeated:
+    for name in shared:
+        for entry in bearers[name]:
             told[_story(name, entry)].add(entry.words)
+    return shared | {story for story, words in told.items() if was_shared(story) or len(words) > 1}
+
+
+def native_ids(document: Document, address: str, shared: Collection[str]) -> list[str]:
+    """The native id of each entry; `shared` are the names and stories that are none."""
     ids = []
-    for name, entry in zip(names, document.entries, strict=True):
-        if name in repeated:
+    for entry in document.entries:
+        name = name_of(entry, document, address)
+        if name in shared:
             story = _story(name, entry)
-            named = _digest(f"{story}\0{entry.words}") if len(told[story]) > 1 else story
-            ids.append(f"{_scope(address)}/sha256-{named}")
+            told = _digest(f"{story}\0{entry.words}") if story in shared else story
+            ids.append(f"{_scope(address)}/sha256-{told}")
         else:
             ids.append(_native_id(name, entry, address))
     return ids

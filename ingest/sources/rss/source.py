@@ -38,7 +38,7 @@ from ingest.sources.rss.document import Document, Entry
 from ingest.sources.rss.entry import entry_post
 from ingest.sources.rss.feeds import RssFeeds, parse_feeds, source_of
 from ingest.sources.rss.fetch import Fetched, FetchLimits, Outcome, fetch, make_client
-from ingest.sources.rss.identity import name_of, native_ids, repeated_names, revision_of
+from ingest.sources.rss.identity import native_ids, revision_of, shared_names
 from ingest.sources.rss.moments import moments, own_moment
 from ingest.sources.rss.reading import NO_FEED, TOO_SLOW, FeedReaders, NotRead
 from ingest.sources.rss.state import FeedMemory, from_cursor, mark, to_cursor
@@ -226,11 +226,9 @@ class RssSource(NetworkSource):
         if document.published is None:
             # The server knows when a feed changed that does not say so itself.
             document = replace(document, published=read_date(validators[1] or ""))
-        repeated = repeated_names(document, address)
         # One that was borne by several once is none for good, or an entry that is alone by now would come again.
-        repeated |= {
-            name for one in document.entries if mark(name := name_of(one, document, address), 0) in memory.repeated
-        }
+        remembered = frozenset(memory.repeated)
+        repeated = shared_names(document, address, lambda name: mark(name, 0) in remembered)
         identifiers = native_ids(document, address, repeated)
         when = moments(document, self._now(), memory.was_read)
         stories = map(_Story, document.entries, identifiers, when)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tagstream.errors import CorruptState
 
 REMEMBERED_ENTRIES = 1000
-REMEMBERED_NAMES = 100
+REMEMBERED_NAMES = 1000
 _VERSION = 1
 _MARK_LENGTH = 8
 
@@ -27,7 +27,7 @@ def mark(identifier: str, revision: int) -> str:
 class FeedMemory:
     """Of one feed: the validators of its last answer (ETag, Last-Modified), and the marks of what was read.
 
-    `repeated` are marks of the names that several of its entries bore.
+    `repeated` are marks of the names, and of the stories under them, that several of its entries bore.
     """
 
     validators: tuple[str | None, str | None] = (None, None)

@@ -54,6 +54,14 @@ def moment(said: str, language: str = "") -> str | None:
         ("Central European Summer Time", "12:30"),
         ("Eastern Daylight Time", "18:30"),
         ("British Summer Time", "13:30"),
+        ("Europe/Istanbul", "11:30"),
+        ("europe/istanbul", "11:30"),
+        ("(Asia/Kolkata)", "09:00"),
+        ("+03:00[Europe/Istanbul]", "11:30"),
+        ("[America/Argentina/Buenos_Aires]", "17:30"),
+        ("Etc/GMT+3", "17:30"),
+        ("US/Eastern", "18:30"),
+        ("Turkey", "11:30"),
         ("XYZT", "14:30"),
         ("", "14:30"),
     ],
@@ -75,6 +83,8 @@ def test_the_time_of_the_east_coast_is_that_of_the_season() -> None:
     assert moment("10 Mar 2024 12:00 ET") == "2024-03-10 16:00"
     assert moment("9 Mar 2024 12:00 ET") == "2024-03-09 17:00"
     assert moment("3 Nov 2024 12:00 PT") == "2024-11-03 20:00"
+    assert moment("2 Jan 2024 12:00 America/New_York") == "2024-01-02 17:00"
+    assert moment("2 Jul 2024 12:00 America/New_York") == "2024-07-02 16:00"
 
 
 @pytest.mark.parametrize(
@@ -178,6 +188,9 @@ def test_what_depends_on_the_language_or_on_the_numbers(said: str, language: str
             "null",
             "0",
             "2024-02-30",
+            "2 May 2024 14:30 Europe/Nowhere",
+            "2 May 2024 14:30 America/New York",
+            "31 Dec 9999 14:30 Europe/Istanbul",
         ),
         *("2024-13-01", "2 May 2024 25:00", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "0000-00-00 00:00:00"),
         *("Wed, 30 Nov -0001 00:00:00 +0000", "9999-12-31", "99999999999999999999", "1402/02/12", "1e9", "-5"),

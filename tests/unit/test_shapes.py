@@ -202,7 +202,7 @@ def test_every_form_is_told_by_its_fields_and_read(name: str, document: dict[str
 
 def test_every_form_that_holds_posts_has_an_example() -> None:
     silent = {"a notice of X's streams", "a deletion of X's API 1.1", "an event of X's compliance streams"}
-    silent |= {"an answer of X without posts", "an answer of X with errors alone"}
+    silent |= {"an answer of X without posts", "an answer of X with errors alone", "a page of users of X"}
     assert {one.name for one in SHAPES} - silent == {name for name, _, _ in EXAMPLES}
 
 
@@ -274,7 +274,7 @@ def test_statuses_of_other_servers_have_the_ids_of_their_own() -> None:
     assert (named.id, named.reply_to) == ("mastodon:social.example:112233", "mastodon:social.example:112200")
 
 
-NOTICES: list[tuple[dict[str, Any], PassedOver]] = [
+NOTICES: list[tuple[object, PassedOver]] = [
     ({"limit": {"track": 1200, "timestamp_ms": "1714644000000"}}, PassedOver.LIMIT),
     ({"scrub_geo": {"user_id": 14, "up_to_status_id": 23}}, PassedOver.SCRUB_GEO),
     ({"status_withheld": {"id": 1, "withheld_in_countries": ["DE"]}}, PassedOver.STATUS_WITHHELD),
@@ -288,6 +288,11 @@ NOTICES: list[tuple[dict[str, Any], PassedOver]] = [
     ({"data": [], "meta": {"result_count": 0}}, PassedOver.EMPTY_PAGE),
     ({"statuses": [], "search_metadata": {}}, PassedOver.EMPTY_PAGE),
     ({"feed": [], "cursor": "x"}, PassedOver.EMPTY_PAGE),
+    ({"data": [{"id": "9", "username": "ann", "name": "Ann"}], "meta": {"result_count": 1}}, PassedOver.USERS),
+    ({"data": {"id": "9", "username": "ann", "name": "Ann"}}, PassedOver.USERS),
+    ({"users": [{"id": 9, "screen_name": "ann"}], "next_cursor": 0}, PassedOver.USERS),
+    ([], PassedOver.NOTHING),
+    (None, PassedOver.NOTHING),
     ({"errors": [{"title": "Not Found Error"}]}, PassedOver.ERRORS),
     ({"title": "ConnectionException", "detail": "x", "type": "https://api.example/problems/x"}, PassedOver.ERRORS),
     ({"data": {"scrub_geo": {"event_at": "2024-05-02T10:00:00Z"}}}, PassedOver.COMPLIANCE),
@@ -298,7 +303,7 @@ NOTICES: list[tuple[dict[str, Any], PassedOver]] = [
 
 
 @pytest.mark.parametrize(("document", "name"), NOTICES, ids=lambda value: str(value)[:30])
-def test_what_is_right_and_no_post_is_counted_by_name(document: dict[str, Any], name: PassedOver) -> None:
+def test_what_is_right_and_no_post_is_counted_by_name(document: object, name: PassedOver) -> None:
     assert read(document) == Reading(passed_over=(name,))
 
 
@@ -321,6 +326,10 @@ def test_what_is_right_and_no_post_is_counted_by_name(document: dict[str, Any], 
         ),
         ({**VIEW, "record": "x"}, 'nearest to a post of Bluesky, but record is "x", it should be an object'),
         ({**STATUS, "content": 5}, "read as a status of Mastodon: content is 5"),
+        (
+            {"id": ID, "text": "Water", "created_at": "soon", "user": {"id": 9, "screen_name": "ann"}},
+            'read as a post of X\'s API 1.1: created_at is "soon"',
+        ),
     ],
 )
 def test_a_refusal_says_which_field_of_which_type_stands_in_the_way(document: dict[str, Any], said: str) -> None:

@@ -29,6 +29,7 @@ from tagstream.posts import DeadLetter, Event, Post, dead_letter
 MAX_PARTS = 20_000
 # A page names a post once and may repeat it in each of its entries: few bytes could become any number of characters.
 MAX_PAGE_CHARACTERS = 32_000_000
+_LONGEST_NOTHING = 32
 
 
 def read_line(body: bytes, *, origin: str, position: int, source: str = DEFAULT_SOURCE) -> Reading:
@@ -36,6 +37,8 @@ def read_line(body: bytes, *, origin: str, position: int, source: str = DEFAULT_
 
     `source` is that of a line which names none.
     """
+    if says_nothing(body):
+        return Reading(passed_over=(PassedOver.NOTHING,))
     recorded = read_recorded_line(body, origin=origin, position=position)
     if recorded is not None:
         return Reading((recorded[0],), supersedes=recorded[1])
@@ -48,6 +51,11 @@ def read_line(body: bytes, *, origin: str, position: int, source: str = DEFAULT_
     except MalformedLine as malformed:
         return Reading((_letter(malformed, body, place, {}),))
     return _read(plain(fields) if MARK in body else fields, body, place)
+
+
+def says_nothing(body: bytes) -> bool:
+    """Whether it is `null` or an empty list: what tools write for an answer without anything."""
+    return len(body) < _LONGEST_NOTHING and b"".join(body.split()) in (b"null", b"[]")
 
 
 def _read(fields: Fields, body: bytes, place: Place) -> Reading:

@@ -22,12 +22,15 @@ class PassedOver(StrEnum):
     INFO = "info"
     ERRORS = "errors"
     EMPTY_PAGE = "empty_page"
+    USERS = "users"
     # What a dump of ours says of itself, or of posts that it holds.
     DUMP = "dump"
     # What others say.
     REBLOG = "reblog"
     NOT_PUBLIC = "not_public"
     OTHER_RECORD = "other_record"
+    # `null`, or a list of nothing.
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)

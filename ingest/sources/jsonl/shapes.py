@@ -5,10 +5,8 @@ it has there counts by its weight, as names alone are shared by many (`source`, 
 is read as one of our own lines; a refusal then says which form is nearest, and which field stands in the way.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from ingest.sources.bluesky import files as bluesky
@@ -21,13 +19,13 @@ from ingest.sources.moments import moment_of
 from ingest.sources.x import archive as x
 from ingest.sources.x.activity import read_activity
 from ingest.sources.x.archive_fields import SOURCE as X
-from ingest.sources.x.archive_fields import is_id, member, moment_of_id
+from ingest.sources.x.archive_fields import is_id, member
 from ingest.sources.x.compliance import read_compliance
 from ingest.sources.x.flattened import read_flattened
 from ingest.sources.x.notices import NOTICES, notice_of
 from ingest.sources.x.post import Includes, read_post
 from ingest.sources.x.scraped import read_page_post, read_row
-from tagstream.bounds import SOURCE_NAME_PATTERN
+from ingest.sources.x.thin import is_dated_by_its_id, is_thin_classic, is_thin_modern
 from tagstream.posts import Event
 
 Test = Callable[[Any], bool]
@@ -38,18 +36,24 @@ Read = Callable[[Fields], Event | PassedOver]
 class Field:
     """One that tells a form. `path` may go into objects and lists (`data.0.id`), and name several (`full_text|text`).
 
-    `kind` says what it must be, in words; `fits` looks.
+    `kind` says what it must be, in words; `fits` looks. `about` is the field that a message names where `fits` looks at
+    the whole document.
     """
 
     path: str
     kind: str
     fits: Test
     weight: int = 1
+    about: str = ""
 
     def of(self, fields: Fields) -> object:
         """Its value, None where there is none; the whole document for an empty path."""
         found = (_inner(fields, path) for path in self.path.split("|"))
         return next((one for one in found if one is not None), None)
+
+    def blamed(self, fields: Fields) -> tuple[str, object]:
+        """The name and the value of what a message blames where the field does not fit."""
+        return self.path.replace("|", " or ") or self.about, self.of(fields) if self.path else fields.get(self.about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +102,10 @@ def nearest(fields: Fields) -> str:
     shape = max(SHAPES, key=lambda one: one.score(fields) / one.enough)
     if 2 * shape.score(fields) < shape.enough:
         return ""
-    missing = [field for field in shape.fields if not field.fits(field.of(fields))]
-    wrong = next((one for one in missing if one.of(fields) is not None), missing[0])
-    value = wrong.of(fields)
+    missing = [(field, *field.blamed(fields)) for field in shape.fields if not field.fits(field.of(fields))]
+    wrong, name, value = next((one for one in missing if one[2] is not None), missing[0])
     what = "is missing" if value is None else f"is {short(value)}"
-    return f"; it is nearest to {shape.name}, but {wrong.path.replace('|', ' or ')} {what}, it should be {wrong.kind}"
+    return f"; it is nearest to {shape.name}, but {name} {what}, it should be {wrong.kind}"
 
 
 def unwrapped(fields: Fields) -> Fields:
@@ -142,6 +145,15 @@ def _are_objects(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, dict) for one in value[:8])
 
 
+def _are_users(value: object) -> bool:
+    """Whether they are accounts, each with its name, and none a post."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) and _is_user(one) for one in value)
+
+
+def _is_user(one: Fields) -> bool:
+    return not {"username", "screen_name"}.isdisjoint(one) and {"text", "full_text"}.isdisjoint(one)
+
+
 def _is_text_id(value: object) -> bool:
     return isinstance(value, str) and is_id(value)
 
@@ -152,29 +164,6 @@ def _are_ids(value: object) -> bool:
 
 def _is_classic_moment(value: object) -> bool:
     return isinstance(value, str) and value[:3].isalpha() and value[-4:].isdigit() and moment_of(value) is not None
-
-
-# What only lines of our own have: beside one of them an id is what its writer says, and not taken for one of X.
-_OWN = ("hashtags", "media", "reply_to", "revision", "sequence", "url", "user")
-_SOURCE_NAME = re.compile(SOURCE_NAME_PATTERN)
-_CLOCKS_DIFFER = timedelta(seconds=2)
-
-
-def _is_our_own(fields: Fields) -> bool:
-    """X has a `source`, too (a client, such as `Twitter Web App`), and an `author` (with a `username`)."""
-    source, author = fields.get("source"), fields.get("author")
-    names_source = isinstance(source, str) and _SOURCE_NAME.fullmatch(source) is not None
-    names_author = author is not None and not (isinstance(author, dict) and "username" in author)
-    return names_source or names_author or any(fields.get(name) is not None for name in _OWN)
-
-
-def _is_dated_by_its_id(fields: Fields) -> bool:
-    """Whether the id is one that X made at the moment which the post names: no other number is, but by chance."""
-    identifier, text = fields.get("id"), fields.get("text")
-    if not is_id(identifier) or not isinstance(text, str) or _is_our_own(fields):
-        return False
-    made, said = moment_of_id(int(str(identifier))), moment_of(fields.get("created_at"))
-    return made is not None and said is not None and abs(made - said) < _CLOCKS_DIFFER
 
 
 def _page(fields: Fields) -> list[tuple[Any, Shape]]:
@@ -245,7 +234,7 @@ SHAPES: tuple[Shape, ...] = (
         "a post of X's API 1.1",
         (
             Field("id_str", _ID, _is_text_id, 2),
-            Field("user.screen_name|user.id_str", _TEXT, _text, 2),
+            Field("user.screen_name|user.id_str", _TEXT, _text),
             Field("user", _OBJECT, _object),
             Field("created_at", "a date such as Thu May 02 10:00:00 +0000 2024", _is_classic_moment),
             Field("full_text", _TEXT, _text),
@@ -253,10 +242,12 @@ SHAPES: tuple[Shape, ...] = (
             Field("extended_entities|extended_tweet|retweeted_status|quoted_status", _OBJECT, _object),
             Field("truncated|favorited|retweeted", "true or false", _is(bool)),
             Field("retweet_count|favorite_count", "a number", _is(int, str)),
+            Field("", "an object with a screen_name", is_thin_classic, 4, about="user"),
         ),
         4,
         read=x.read_classic,
         without=("objectType",),
+        names=("user", "id_str", "full_text", "entities"),
     ),
     Shape(
         "a page of posts of X's API 1.1, or of Mastodon",
@@ -276,6 +267,18 @@ SHAPES: tuple[Shape, ...] = (
         3,
         read=x.read_modern,
         without=("text",),
+    ),
+    Shape(
+        "a page of users of X",
+        (
+            Field("data|users", "a list of users", _are_users, 2),
+            Field("data.id", _ID, is_id),
+            Field("data.username", _TEXT, _text),
+        ),
+        2,
+        read=lambda _: PassedOver.USERS,
+        without=("text", "id"),
+        identity=lambda _: {},
     ),
     Shape(
         "a page of posts of X's API v2",
@@ -314,7 +317,8 @@ SHAPES: tuple[Shape, ...] = (
         (
             Field("edit_history_tweet_ids", "a list of ids", _are_ids, 3),
             Field("__twarc", _OBJECT, _object, 3),
-            Field("", "with the date that its id says", _is_dated_by_its_id, 4),
+            Field("", "the date that its id says", is_dated_by_its_id, 4, about="created_at"),
+            Field("", _ID, is_thin_modern, 4, about="author_id"),
             Field("referenced_tweets.0.type", _TEXT, _text, 2),
             Field("public_metrics", _OBJECT, _object, 2),
             Field("attachments.media_keys", "a list", _is(list), 2),
@@ -328,7 +332,7 @@ SHAPES: tuple[Shape, ...] = (
         4,
         read=read_flattened,
         without=("user", "data"),
-        names=("created_at",),
+        names=("created_at", "author_id", "source"),
     ),
     Shape(
         "a post of X as an activity",

@@ -32,7 +32,7 @@ from ingest.sources.compressed import FileBytes, PlainBytes, open_bytes
 from ingest.sources.documents import BETWEEN_VALUES, DocumentSplitter
 from ingest.sources.jsonl.beginning import BEGINNING_BYTES, Form, beginning_of, is_undecided
 from ingest.sources.jsonl.cursor import Cursor, parse_cursor
-from ingest.sources.jsonl.document import read_line
+from ingest.sources.jsonl.document import read_line, says_nothing
 from ingest.sources.jsonl.fields import LineFault
 from ingest.sources.jsonl.line import DEFAULT_SOURCE
 from ingest.sources.jsonl.reading import PassedOver
@@ -283,7 +283,7 @@ class JsonlSource:
 
     def _refuse_strangeness(self, body: bytes) -> None:
         """Ends a feed that begins with nothing but lines that are no JSON: they would be as many dead letters."""
-        if self._strange_lines is None:
+        if self._strange_lines is None or says_nothing(body):
             return
         if body.lstrip().startswith(b"{"):
             self._strange_lines = None

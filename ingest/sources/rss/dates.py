@@ -3,7 +3,8 @@
 Read are RFC 822, ISO 8601, `ctime`, JavaScript's form, seconds and milliseconds since 1970, `2024년 5월 2일`,
 and a day, a month (by its name in many languages) and a year in any order, with a time of 12 or 24 hours and a
 zone, or without.
-A time without a zone is UTC. `3/4/2024` is read only where the language says which is the day, or one is over 12.
+A time without a zone is UTC; a zone may be named by a place (`Europe/Istanbul`). `3/4/2024` is read only where the
+language says which is the day, or one is over 12.
 
 Never guessed: what lacks a year, a month or a day, what is no day of the calendar, and what programs write for "no
 date" (the years 0 to 1899, the first day of 1970) is no date. Whoever asks decides what stands for it.
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from ingest.sources.rss.months import folded, half_of, month_of
-from ingest.sources.rss.zones import minutes_of_zone, shortened
+from ingest.sources.rss.zones import minutes_of_country, minutes_of_place, minutes_of_zone, shortened, without_place
 from tagstream.safe_text import normalise
 
 MAX_DATE_LENGTH = 120
@@ -89,7 +90,7 @@ def _compact(text: str) -> datetime | None:
 
 
 def _written(text: str, language: str) -> datetime | None:
-    text = re.sub(r"(?<=[0-9])[Tt](?=[0-9])", " ", text)
+    text, place = without_place(re.sub(r"(?<=[0-9])[Tt](?=[0-9])", " ", text))
     time = _time(text, language)
     rest = text if time is None else f"{time.before} | {time.after}"
     day = _day(rest, language)
@@ -100,7 +101,10 @@ def _written(text: str, language: str) -> datetime | None:
     moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(
         hours=time.hour, minutes=time.minute, seconds=time.second
     )
-    return moment - timedelta(minutes=_zone(time.after, language, day))
+    east = _zone(time.after, language, day)
+    if east is None:
+        east = minutes_of_place(place, moment) if place else minutes_of_country(time.after, moment)
+    return moment - timedelta(minutes=east or 0)
 
 
 def _time(text: str, language: str) -> _Time | None:
@@ -136,8 +140,8 @@ def _half(before: str, after: str, language: str) -> int | None:
     return None
 
 
-def _zone(after: str, language: str, day: date) -> int:
-    """Minutes east of Greenwich by what follows the time: a difference, else a name, else 0."""
+def _zone(after: str, language: str, day: date) -> int | None:
+    """Minutes east of Greenwich by what follows the time: a difference, else a name; None where there is neither."""
     for found in _OFFSET.finditer(after):
         minutes = int(found[2]) * 60 + int(found[3] or 0)
         if minutes <= 14 * 60 and int(found[3] or 0) < 60:
@@ -146,7 +150,7 @@ def _zone(after: str, language: str, day: date) -> int:
         minutes_east = minutes_of_zone(word, language, day)
         if minutes_east is not None:
             return minutes_east
-    return 0
+    return None
 
 
 def _day(text: str, language: str) -> date | None:

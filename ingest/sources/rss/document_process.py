@@ -12,6 +12,7 @@ from encodings.aliases import aliases
 
 from ingest.sources.rss.document import to_lines
 from ingest.sources.rss.reader import UnreadableFeed, read_feed
+from ingest.sources.rss.zones import places
 
 FEED, NONE = b"feed\n", b"none\n"
 
@@ -32,7 +33,8 @@ def handle(request: bytes) -> bytes:
 
 
 def warm_up() -> None:
-    """Reads one feed, and looks up every encoding, because what is not imported by now never will be."""
+    """Reads one feed, every encoding and every time zone, because what is not read by now never will be."""
+    places()
     for name in sorted(set(aliases.values())):
         with suppress(LookupError):  # one that only another system has
             codecs.lookup(name)

@@ -1,12 +1,17 @@
-"""Names of time zones as minutes east of Greenwich. Pure.
+"""Names of time zones as minutes east of Greenwich. Pure, but that the database of places is read once.
 
 A name that several places use is read as most feeds mean it: BST is British Summer Time, IST Indian, CST, EST and their
 summer times North American, AST Atlantic; unless the feed's own language says otherwise (`_IN_LANGUAGE`). A name that
-nobody knows counts as UTC, as RFC 5322 has it.
+nobody knows counts as UTC, as RFC 5322 has it; but beside a place that nobody knows (`Europe/Nowhere`) no time is one,
+for it would be hours off.
 """
 
 import re
-from datetime import date, timedelta
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 _HOURS = {
     "-11": "sst",
@@ -60,6 +65,11 @@ _WRITTEN_OUT = re.compile(
     r"japan|korea|greenwich mean|coordinated universal) (?:(standard|daylight|summer) )?time"
 )
 _SHORT = {"coordinated universal": "ut", "greenwich mean": "gm"}
+_PLACE = re.compile(
+    r"\[?(?<![\w/])((?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|"
+    r"Mexico|Pacific|US)(?:/[A-Za-z][A-Za-z0-9_+-]{0,29}){1,2})(?!\w)\]?",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def _minutes(hours: str) -> int:
@@ -81,6 +91,44 @@ def minutes_of_zone(name: str, language: str, day: date) -> int | None:
         if hours is not None:
             return _minutes(hours)
     return _MINUTES.get(name)
+
+
+@cache
+def places() -> Mapping[str, ZoneInfo]:
+    """The zones of the world by their names in lower case (`europe/istanbul`), all read at once, and never again."""
+    found = {}
+    for name in available_timezones():
+        with suppress(ZoneInfoNotFoundError, OSError, ValueError):  # damaged, or gone meanwhile
+            found[name.casefold()] = ZoneInfo(name)
+    return found
+
+
+def without_place(text: str) -> tuple[str, str]:
+    """The text without the zone that it names by a place, and that name, "" if there is none."""
+    found = _PLACE.search(text)
+    return (text, "") if found is None else (f"{text[: found.start()]} {text[found.end() :]}", found[1])
+
+
+def minutes_of_place(name: str, moment: datetime) -> int:
+    """Minutes east of Greenwich there, at that hour of its own clocks.
+
+    Raises:
+        ValueError: there is no such place.
+    """
+    zone = places().get(name.casefold())
+    if zone is None:
+        raise ValueError(f"no such zone: {name}")
+    return _minutes_east(zone, moment)
+
+
+def minutes_of_country(text: str, moment: datetime) -> int | None:
+    """The same by a name of that database without an area (`Turkey`, `Hongkong`); None where the text has none."""
+    zone = next((places()[word] for word in re.findall(r"[a-z]+", text.lower()) if word in places()), None)
+    return None if zone is None else _minutes_east(zone, moment)
+
+
+def _minutes_east(zone: ZoneInfo, moment: datetime) -> int:
+    return int((moment.replace(tzinfo=zone).utcoffset() or timedelta()).total_seconds() // 60)
 
 
 def shortened(text: str) -> str:

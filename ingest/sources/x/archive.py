@@ -74,15 +74,18 @@ def read_named(fields: Fields) -> Post:
     moment = moment_of_id(identifier) if said_at is None else written_at("created_at", said_at)
     if moment is None:
         refuse(LineFault.MISSING_FIELD, f"created_at is missing, and the id {identifier} is too old to say it")
+    user = fields.get("user")  # whatever a data set keeps there
+    author = _author(fields) if isinstance(user, dict) and is_id(_first(user, "id_str", "id")) else None
     return build(
         Post,
         id=post_name(identifier),
         source=SOURCE,
+        author=author,
         created_at=moment,
         text=text,
         hashtags=hashtags_in(text, ()),
         lang=language_of(fields.get("lang")),
-        url=page_of(identifier, None),
+        url=page_of(identifier, author.handle if author else None),
         position=identifier,
     )
 

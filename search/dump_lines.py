@@ -36,6 +36,7 @@ from search.sqlite_schema import TIME_SHIFT
 from tagstream.bounds import MAX_ORIGIN_LENGTH
 from tagstream.codec import describe
 from tagstream.errors import CorruptState, NewerVersion
+from tagstream.json_text import why_not_json
 from tagstream.keys import with_current_keys
 from tagstream.posts import (
     CONTRACT_VERSION,
@@ -166,7 +167,7 @@ def read_line(line: bytes) -> Read:
     try:
         document = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise MalformedLine(f"it is not JSON: {error}") from error
+        raise MalformedLine(why_not_json(error)) from error
     if not isinstance(document, dict):
         raise MalformedLine("it is not a JSON object")
     try:
@@ -176,8 +177,12 @@ def read_line(line: bytes) -> Read:
     except CorruptState as error:
         cause = error.__cause__
         raise MalformedLine(describe(cause) if isinstance(cause, ValidationError) else str(error)) from error
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise MalformedLine(f"a field is missing or wrong: {error}"[:200]) from error
+    except KeyError as missing:
+        raise MalformedLine(f"the field {str(missing)[:80]} is missing") from missing
+    except RecursionError as error:
+        raise MalformedLine(why_not_json(error)) from error
+    except (TypeError, ValueError) as error:
+        raise MalformedLine("a field of it is missing, unknown, or of another type") from error
 
 
 def _read(document: dict[str, Any], line: bytes) -> Read:
@@ -194,7 +199,7 @@ def _read(document: dict[str, Any], line: bytes) -> Read:
         case "thumbnail":
             return Picture(_text(document["id"]), _thumbnail(document))
         case "dead_letter":
-            return DeadLetter(**{**document, "body": base64.b64decode(document["body"], validate=True)})
+            return DeadLetter(**{**document, "body": _bytes("body", document["body"])})
         case "cursor":
             source = _text(document["source"], MAX_ORIGIN_LENGTH)
             return SourceCursor(source, _text(document["position"], _MAX_CURSOR_LENGTH, shortest=0))
@@ -235,7 +240,7 @@ def _number(name: str, value: object) -> int:
 
 
 def _thumbnail(document: Mapping[str, Any]) -> Thumbnail:
-    photo, jpeg = _text(document["sha256"]), base64.b64decode(document["jpeg"], validate=True)
+    photo, jpeg = _text(document["sha256"]), _bytes("jpeg", document["jpeg"])
     if not _SHA256.fullmatch(photo):
         raise MalformedLine("the sha256 of a thumbnail is none")
     if not 0 < len(jpeg) <= MAX_THUMBNAIL_BYTES:
@@ -253,6 +258,15 @@ def _text(value: object, longest: int = MAX_ID_BYTES, *, shortest: int = 1) -> s
     if not isinstance(value, str) or not shortest <= len(value) <= longest or _LONE_SURROGATE.search(value):
         raise MalformedLine(f"{_shown(value)} is no text of {shortest} to {longest} characters")
     return value
+
+
+def _bytes(name: str, value: object) -> bytes:
+    if not isinstance(value, str):
+        raise MalformedLine(f"{name} is no text")
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError as error:
+        raise MalformedLine(f"{name} is not base64") from error
 
 
 def _shown(value: object) -> str:

@@ -15,6 +15,7 @@ from search.limits import MAX_MOMENT, check_page
 from search.query import MalformedQuery, parse
 from search.sqlite_schema import DEAD_LETTER_COLUMNS, TIME_SHIFT, transaction
 from search.sqlite_terms import match_expression
+from tagstream.codec import describe
 from tagstream.errors import CorruptState
 from tagstream.posts import AccountStatus, DeadLetter, TaggedPost, to_epoch_milliseconds
 
@@ -174,5 +175,5 @@ def read_document(document: str | bytes) -> TaggedPost:
         return TaggedPost.model_validate_json(document)
     except ValidationError as error:
         raise CorruptState(
-            f"A stored document is not a tagged post: {error}. Restore the index from a dump."
+            f"A stored document is not a tagged post: {describe(error)}. Restore the index from a dump."
         ) from error

@@ -14,6 +14,7 @@ import msgpack
 from pydantic import ValidationError
 
 from tagstream.errors import MalformedPost, NewerVersion, Unencodable
+from tagstream.json_text import why_not_json
 from tagstream.posts import (
     CONTRACT_VERSION,
     AccountStatus,
@@ -186,7 +187,7 @@ def _object(data: bytes) -> dict[str, Any]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise MalformedPost(f"{len(data)} bytes that are not JSON: {error}") from error
+        raise MalformedPost(f"a message of {len(data)} bytes: {why_not_json(error)}") from error
     if not isinstance(document, dict):
         raise MalformedPost("a message must be a JSON object")
     return document

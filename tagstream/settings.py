@@ -550,8 +550,10 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(content.decode("utf-8"))
     except RecursionError:
         raise BadSettings(f"the settings file {path} is not of settings: it is nested too deeply") from None
-    except ValueError as error:  # in its syntax, its encoding, or a number of it
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSettings(f"the settings file {path} is not TOML: {error}") from None
+    except ValueError:
+        raise BadSettings(f"the settings file {path} is not TOML: a number of it is too long, or no date") from None
 
 
 def _suggestion(key: str, origin: str) -> str:

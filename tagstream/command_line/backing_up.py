@@ -210,9 +210,10 @@ def _tell(report: Restored, file: str, *, incomplete: bool) -> None:
         note("the places in the sources were left out, because something before them is missing: read the feeds again")
     cut_off = report.whole and not report.ended
     if (cut_off or report.fault_count) and not incomplete:
-        what = "is cut off" if cut_off else f"has {report.fault_count:,} faults"
+        what = "is cut off" if cut_off else f"has {report.fault_count:,} fault{'s' if report.fault_count > 1 else ''}"
         raise UnreadableInput(f"The dump {file} {what}; the rest was restored: {told or 'nothing'}.")
-    note(f"done: {report.lines:,} lines; {told or 'nothing to restore'}")
+    refused = f"; {report.fault_count:,} not restored" if report.fault_count else ""
+    note(f"done: {report.lines:,} lines; {told or 'nothing to restore'}{refused}")
 
 
 def _document(report: Restored) -> dict[str, object]:

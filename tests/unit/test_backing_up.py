@@ -91,6 +91,31 @@ def test_what_is_no_whole_dump_is_refused_before_an_index_is_made(
     assert not Path("second.db").exists()
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"kind":"dump","format":' + "1" * 5000 + "}", "the JSON has an integer of too many digits"),
+        ("[" * 50_000, "the JSON is nested too deeply"),
+        ("{", "not JSON: Expecting property name enclosed in double quotes at character"),
+        ('{"kind":"cursor"}', "the field 'source' is missing"),
+        ('{"kind":"thumbnail","id":"a:1","sha256":"x","jpeg":5}', "jpeg is no text"),
+        ('{"kind":"dead_letter","body":"x"}', "body is not base64"),
+    ],
+)
+def test_a_line_that_is_none_is_refused_in_our_words(run: Terminal, line: str, told: str) -> None:
+    first, *rest = Path("dump.jsonl").read_text().splitlines()
+    Path("damaged.jsonl").write_text("\n".join([first, line, *rest]))
+    assert run("restore", "damaged.jsonl", "--index", "sqlite:second.db") == 3
+    assert f"not restored: line 2: {told}" in run.notes
+    assert "sys." not in run.notes
+    assert "recursion" not in run.notes
+    assert run("restore", "damaged.jsonl", "--index", "sqlite:third.db", "--incomplete") == 0
+    assert "; 2 not restored" in run.notes  # the line, and the sum of all that the last one gives
+    Path("begun.jsonl").write_text(line)
+    assert run("restore", "begun.jsonl", "--index", "sqlite:fourth.db") == 3
+    assert "sys." not in run.notes
+
+
 def test_an_incomplete_one_is_restored_on_demand(run: Terminal) -> None:
     Path("damaged.jsonl").write_bytes(without_its_end(Path("dump.jsonl").read_bytes()))
     assert run("restore", "damaged.jsonl", "--index", "sqlite:second.db", "--incomplete", "--json") == 0

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from ingest.sources.moments import FORMS, moment_of
 from tagstream.errors import MalformedPost
 from tagstream.hashtag_spans import hashtags_named, hashtags_of
+from tagstream.json_text import why_not_json
 from tagstream.posts import (
     MAX_ID_BYTES,
     MAX_MEDIA,
@@ -128,10 +129,8 @@ def read_object(body: bytes) -> Fields:
         value = _decoder.decode(body.decode())
     except UnicodeDecodeError as error:
         refuse(LineFault.INVALID_UTF8, f"byte {error.start} of the line is not UTF-8: {error.reason}")
-    except json.JSONDecodeError as error:
-        refuse(LineFault.INVALID_JSON, f"not JSON: {error.msg} at character {error.pos}")
-    except RecursionError:
-        refuse(LineFault.INVALID_JSON, "the JSON is nested too deeply")
+    except (json.JSONDecodeError, RecursionError) as error:
+        refuse(LineFault.INVALID_JSON, why_not_json(error))
     if not isinstance(value, dict):
         refuse(LineFault.NOT_AN_OBJECT, f"a line must be a JSON object, this one is {short(value)}")
     return value

@@ -34,6 +34,7 @@ from ingest.sources.base import Received, Source
 from ingest.sources.compressed import MAGIC_BYTES, CompressedBytes, TruncatedInput, compression_named, open_bytes
 from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, read_object, refuse, short
 from ingest.sources.lines import MAX_LINE_BYTES
+from ingest.sources.unexpected import UNEXPECTED, judged
 from tagstream.daemon import in_daemon_thread
 from tagstream.errors import BadSettings, Fatal, UnreadableInput
 from tagstream.posts import (
@@ -64,7 +65,10 @@ _READ_BYTES = 128 * 1024
 
 def recorded_line(event: Event, supersedes: str | None = None) -> bytes:
     """The line of an event, without its newline; at most `MAX_LINE_BYTES`."""
-    line = _line(event, supersedes)
+    try:
+        line = _line(event, supersedes)
+    except Exception as error:
+        line = _line(_unexpected(event, error), supersedes)
     return line if len(line) <= MAX_LINE_BYTES else _line(_oversized(event, line), supersedes)
 
 
@@ -76,6 +80,13 @@ def _line(event: Event, supersedes: str | None) -> bytes:
     return json.dumps(fields, ensure_ascii=False, default=_as_json).encode(errors="backslashreplace")
 
 
+def _unexpected(event: Event, error: Exception) -> DeadLetter:
+    known_good = Deletion(id="jsonl:7", source="jsonl")
+    return _letter(
+        event, UNEXPECTED, judged(error, lambda: _line(known_good, None)), repr(event).encode(errors="replace")
+    )
+
+
 def _as_json(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
@@ -85,13 +96,18 @@ def _as_json(value: object) -> str:
 
 
 def _oversized(event: Event, line: bytes) -> DeadLetter:
+    what = f"its line would have {len(line):,} bytes, the limit is {MAX_LINE_BYTES:,}; its beginning is kept"
+    return _letter(event, OVERSIZED, what, line)
+
+
+def _letter(event: Event, cause: str, message: str, body: bytes) -> DeadLetter:
     author = event.author if isinstance(event, Post) else None
     return dead_letter(
         origin=f"recording:{event.source}:{getattr(event, 'id', '')}",
         source=event.source,
-        cause=OVERSIZED,
-        message=f"its line would have {len(line):,} bytes, the limit is {MAX_LINE_BYTES:,}; its beginning is kept",
-        body=line,
+        cause=cause,
+        message=message,
+        body=body,
         post_id=event.id if isinstance(event, Post) else None,
         author=author.id if author else None,
         position=event.position,

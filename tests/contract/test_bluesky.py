@@ -331,8 +331,13 @@ async def raw_client(server: JetstreamServer, source: BlueskySource) -> asyncio.
     return reader
 
 
+HALF_A_CHARACTER = (
+    b'{"did":"did:plc:eygmaihciaxprqvxpfvl6flk","time_us":1714560000000000,"kind":"commit","commit":{"rev":'
+    b'"3l3qo2vutsw2b","operation":"create","collection":"app.bsky.feed.post","rkey":"a\\ud800b"}}'
+)
 FRAMES: dict[str, Callable[[bytes], list[bytes]]] = {
     "not UTF-8": lambda good: [frame_head(TEXT, 2) + b"\xff\xfe", good],
+    "half a character": lambda good: [frame_head(TEXT, len(HALF_A_CHARACTER)) + HALF_A_CHARACTER, good],
     "an empty frame": lambda good: [frame_head(TEXT, 0), good],
     "binary, though nothing compressed was asked for": lambda good: [frame_head(BINARY, 3) + b"abc", good],
 }

@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from itertools import pairwise
 from urllib.parse import parse_qs
 
 import pytest
@@ -133,6 +135,67 @@ async def test_no_answer_whatever_raises(server: DirectoryServer, handles: Handl
     await until(lambda: not handles.wanted)
     assert handles.of(did(1)) is None
     assert handles.of(did(7)) is None
+
+
+class Choosy(DirectoryServer):
+    """Refuses every request that names one of `bad`."""
+
+    def __init__(self, *bad: str) -> None:
+        super().__init__()
+        self.bad = set(bad)
+
+    async def _answer(self, peer: WebSocketPeer) -> None:
+        if self.bad & set(parse_qs(peer.target.query)["actors"]):
+            self.answers = [(400, {}, b'{"error":"InvalidRequest"}')]
+        await super()._answer(peer)
+
+
+@asynccontextmanager
+async def asking(server: DirectoryServer) -> AsyncIterator[Handles]:
+    await server.start()
+    handles = Handles()
+    directory = Directory(server.url, handles, seconds_between=0.0, first_pause_seconds=0.5, longest_pause_seconds=60.0)
+    task = asyncio.create_task(directory.ask_for_ever())
+    try:
+        yield handles
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        await server.stop()
+
+
+@pytest.mark.parametrize("bad", [0, 13, 24])
+async def test_an_account_that_is_refused_keeps_no_other_from_its_handle(bad: int) -> None:
+    server = Choosy(did(bad))
+    server.handles = {did(number): f"a{number}.example.org" for number in range(25)}
+    async with asking(server) as handles:
+        for number in range(25):
+            handles.of(did(number))
+        await until(lambda: not handles.wanted)
+        known = {number for number in range(25) if handles.of(did(number)) is not None}
+    assert known == set(range(25)) - {bad}
+    assert len(server.asked) < 20
+
+
+async def test_a_directory_that_refuses_everything_is_left_alone() -> None:
+    server = Choosy(*map(did, range(100)))
+    async with asking(server) as handles:
+        for number in range(100):
+            handles.of(did(number))
+        await until(lambda: len(server.asked) >= 9)
+    assert [len(asked) for asked in server.asked] == [25, 12, 6, 3, 1, 1, 1, 1, 1]
+    pauses = [later - earlier for earlier, later in pairwise(server.moments)]
+    assert pauses[6] >= 0.49, "the third account in a row that is refused is a failure"
+    assert pauses[7] >= 0.98
+
+
+def test_an_identifier_that_is_too_long_to_be_asked_for_is_not() -> None:
+    handles = Handles()
+    handles.want(10)
+    assert handles.of(f"did:web:{'a' * 249}") is None
+    assert not handles.wanted
+    handles.of(f"did:web:{'a' * 248}")
+    assert len(handles.wanted) == 1
 
 
 async def test_what_the_network_said_meanwhile_stays(server: DirectoryServer, handles: Handles) -> None:

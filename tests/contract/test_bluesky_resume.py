@@ -6,6 +6,7 @@ events after a crash, and drops whoever does not answer its pings or take its da
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -147,6 +148,24 @@ async def test_a_cursor_of_an_earlier_version_goes_on_by_time_and_nothing_older_
     place = read_place(received[-1].cursor)
     assert place is not None
     assert place.newest == 300
+    assert source.gaps == 0
+
+
+@FORMS
+@pytest.mark.parametrize("wrong_seconds", [-1, 0, 7200, 2 * 365 * 86_400])
+async def test_whatever_our_own_clock_says_no_post_is_passed_over_for_ever(
+    server: JetstreamServer, path: str, wrong_seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is behind by that much, or by decades."""
+    everything = await server.publish(300)
+    server.sealed = 100
+    behind_us = START_US if wrong_seconds < 0 else wrong_seconds * TICK_US
+    monkeypatch.setattr(time, "time_ns", lambda: (START_US + 300 * TICK_US - behind_us) * 1000)
+    async with opened(source_of(server, path), f"{START_US + 250 * TICK_US}@127.0.0.1:{server.port}") as source:
+        received = await read_to(source, everything[-1])
+        expected = await server.publish(5)
+        received += await read_to(source, expected[-1])
+    assert [identity(one) for one in received][-58:] == [*everything[247:], *expected]
     assert source.gaps == 0
 
 

@@ -91,15 +91,15 @@ def test_it_goes_on_by_number_then_further_back_then_by_time() -> None:
 
     def asked(step: int, **more: bool) -> int | None:
         options = {"same_server": True} | more
-        return resumption_of(place, step=step, rewind_us=2 * SECOND_US, floor_us=0, **options).cursor
+        return resumption_of(place, step=step, rewind_us=2 * SECOND_US, floor_us=0, now_us=NOW_US, **options).cursor
 
     assert asked(0) == made.marks[-RECENT_MARKS].number
     assert asked(1) == made.marks[0].number
     assert asked(BY_TIME) == NOW_US - 2 * SECOND_US
     assert asked(0, same_server=False) == NOW_US - 2 * SECOND_US
-    assert resumption_of(None, same_server=False, step=0, rewind_us=0, floor_us=0).cursor is None
+    assert resumption_of(None, same_server=False, step=0, rewind_us=0, floor_us=0, now_us=0).cursor is None
     early = Place(5, "host")
-    assert resumption_of(early, same_server=True, step=0, rewind_us=9, floor_us=0).cursor == FIRST_TIME
+    assert resumption_of(early, same_server=True, step=0, rewind_us=9, floor_us=0, now_us=NOW_US).cursor == FIRST_TIME
 
 
 @pytest.mark.parametrize(
@@ -121,16 +121,41 @@ def test_what_the_first_event_says(number: int | None, event: str, verdict: Firs
     assert resumption.judge(1, "later ones are not judged") is verdict
 
 
-def test_what_is_older_than_asked_for_is_passed_over_until_one_has_reached_it() -> None:
+def test_what_is_older_than_asked_for_is_passed_over_until_two_have_reached_it() -> None:
     resumption = Resumption(NOW_US, asked_us=NOW_US)
-    assert resumption.is_earlier(NOW_US - 1, believed=True)
-    assert resumption.is_earlier(NOW_US + 10**15, believed=False)
-    assert not resumption.is_earlier(NOW_US, believed=True)
-    assert not resumption.is_earlier(NOW_US - SECOND_US, believed=True), "it came after one that had reached it"
+    assert resumption.is_earlier(NOW_US - 1)
+    assert not resumption.is_earlier(NOW_US + 10**15), "what has reached it is given, whatever comes then"
+    for _ in range(2):
+        assert not resumption.is_earlier(NOW_US - 1), "what comes beside it may be new"
+    assert resumption.is_earlier(NOW_US - 1), "one date alone says nothing of the others"
+    assert not resumption.is_earlier(NOW_US)
+    assert not resumption.is_earlier(NOW_US - SECOND_US)
+    assert not resumption.is_earlier(NOW_US + 1)
+    for _ in range(5):
+        assert not resumption.is_earlier(NOW_US - SECOND_US), "two of three had reached it"
+
+
+@pytest.mark.parametrize("behind_us", [0, 7200 * SECOND_US, 2 * 365 * 86_400 * SECOND_US, NOW_US])
+def test_a_clock_of_ours_that_is_behind_loses_nothing(behind_us: int) -> None:
+    """The place is of another server, whose clock was hours ahead: what the feed gives now is not too old for ever."""
+    place = Place(NOW_US + 10_000 * SECOND_US, "elsewhere")
+    resumption = resumption_of(
+        place, same_server=False, step=0, rewind_us=15 * SECOND_US, floor_us=0, now_us=NOW_US - behind_us
+    )
+    assert not any(resumption.is_earlier(NOW_US + step) for step in range(5))
+
+
+@pytest.mark.parametrize("ahead_us", [0, 7200 * SECOND_US])
+def test_one_that_is_right_or_ahead_gives_nothing_older(ahead_us: int) -> None:
+    place = Place(NOW_US, "here")
+    resumption = resumption_of(
+        place, same_server=True, step=0, rewind_us=2 * SECOND_US, floor_us=0, now_us=NOW_US + ahead_us
+    )
+    assert all(resumption.is_earlier(NOW_US - 10 * SECOND_US + step) for step in range(5))
 
 
 def clock(*moments: int) -> FeedClock:
-    made = FeedClock(lambda: NOW_US + 60 * SECOND_US)
+    made = FeedClock()
     for moment in moments:
         made.take(moment)
     return made
@@ -143,6 +168,12 @@ def test_no_single_date_moves_the_clock(strange: int) -> None:
     assert NOW_US + 3 <= made.latest_us <= NOW_US + 4
     made.take(NOW_US + 5)
     assert NOW_US + 4 <= made.latest_us <= NOW_US + 5
+
+
+@pytest.mark.parametrize("strange", [5, NOW_US + 10**15])
+def test_a_first_date_that_is_wrong_does_not_stay(strange: int) -> None:
+    assert clock(strange).latest_us == strange
+    assert clock(strange, NOW_US, NOW_US + 1).latest_us in (NOW_US, NOW_US + 1)
 
 
 def test_the_clock_follows_what_two_have_reached() -> None:

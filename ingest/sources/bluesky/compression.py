@@ -23,7 +23,7 @@ class FrameDecompressor:
     """Decompresses the frames of one dictionary, each to at most `largest_bytes`."""
 
     def __init__(self, dictionary: bytes, largest_bytes: int) -> None:
-        content = zstandard.ZstdCompressionDict(dictionary)
+        self._dictionary = content = zstandard.ZstdCompressionDict(dictionary)
         self.dictionary_id = content.dict_id()
         self._largest_bytes = largest_bytes
         self._decompressor = zstandard.ZstdDecompressor(dict_data=content, max_window_size=_MAX_WINDOW_BYTES)
@@ -57,6 +57,10 @@ class FrameDecompressor:
                 FrameFault.BAD_COMPRESSION, f"the frame says {header.content_size:,} bytes and holds {len(content):,}"
             )
         return content
+
+    def read_known_good(self) -> None:
+        """Decompresses what is known to be good."""
+        self.decompress(zstandard.ZstdCompressor(dict_data=self._dictionary).compress(b"{}"))
 
     def _content(self, body: bytes, claimed: int) -> bytes:
         """What there is of the frame, at most a byte more than may be; a frame that says its size costs no more."""

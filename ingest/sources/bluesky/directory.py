@@ -5,8 +5,10 @@
     Handles.wanted ─▶ 25 at a time, a pause between ─▶ app.bsky.actor.getProfiles ─▶ Handles.learn
 
 Nothing waits for an answer: a post whose author is not known yet is stored without a handle, and the next one has it.
-The address is a setting; no post and no server leads anywhere else. A directory that refuses, fails or cannot be
-reached is left alone for twice as long each time, for up to an hour, and as long as it says.
+The address is a setting; no post and no server leads anywhere else. A directory that fails, wants a pause or cannot be
+reached is left alone for twice as long each time, for up to an hour, and as long as it says. One that refuses a request
+may do so for one account of it: the request is halved, until the account is alone and is no longer asked for. Several
+of those in a row are no accounts, but a directory that refuses everything: that fails.
 """
 
 import asyncio
@@ -20,12 +22,14 @@ from ingest.sources.bluesky.handles import Handles
 from ingest.sources.bluesky.names import did_of, handle_of
 from ingest.sources.network import USER_AGENT, retry_after_seconds
 
-PUBLIC_DIRECTORY = "https://public.api.bsky.app"
 # How many accounts may wait for an answer; those that were met last are asked for first.
 MOST_WANTED = 10_000
 ACCOUNTS_A_REQUEST = 25
 _LARGEST_ANSWER_BYTES = 2 * 1024 * 1024
 _ASK_SECONDS = 20.0
+# A refusal that is of us, or of the moment, and of no account.
+_OF_NO_ACCOUNT = frozenset({401, 407, 408, 425, 426, 429})
+_REFUSED_IN_A_ROW = 3
 
 
 class Directory:
@@ -46,6 +50,8 @@ class Directory:
         self._first_pause_seconds = first_pause_seconds
         self._longest_pause_seconds = longest_pause_seconds
         self._failures = 0
+        self._at_a_time = ACCOUNTS_A_REQUEST
+        self._refused = 0
         self._not_before = 0.0
         handles.want(MOST_WANTED)
 
@@ -55,7 +61,7 @@ class Directory:
         async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}) as session:
             while True:
                 await asyncio.sleep(max(self._seconds_between, self._not_before - now()))
-                wanted = self._handles.next_wanted(ACCOUNTS_A_REQUEST)
+                wanted = self._handles.next_wanted(self._at_a_time)
                 if wanted:
                     self._not_before = now() + await self._ask(session, wanted)
 
@@ -70,7 +76,10 @@ class Directory:
             ):
                 if response.status == 200:
                     self._learn(accounts, await _answer(response))
-                    self._failures = 0
+                    self._failures = self._refused = 0
+                    self._at_a_time = min(ACCOUNTS_A_REQUEST, 2 * self._at_a_time)
+                    return 0.0
+                if 400 <= response.status < 500 and response.status not in _OF_NO_ACCOUNT and self._narrow(accounts):
                     return 0.0
                 asked = retry_after_seconds(response.headers.get("Retry-After"))
         except (aiohttp.ClientError, OSError, ValueError, RecursionError):
@@ -78,6 +87,15 @@ class Directory:
         self._failures += 1
         pause = self._first_pause_seconds * 2.0 ** min(self._failures - 1, 20)
         return min(max(pause, asked or 0.0), self._longest_pause_seconds)
+
+    def _narrow(self, accounts: Sequence[str]) -> bool:
+        """Asks for half as many, or no longer for the one that is refused; False where that helped too often."""
+        if len(accounts) > 1:
+            self._at_a_time = len(accounts) // 2
+            return True
+        self._refused += 1
+        self._handles.learn(accounts[0], None)
+        return self._refused < _REFUSED_IN_A_ROW
 
     def _learn(self, accounts: Sequence[str], answer: object) -> None:
         profiles = answer.get("profiles") if isinstance(answer, dict) else None

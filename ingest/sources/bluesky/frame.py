@@ -39,7 +39,16 @@ from ingest.sources.bluesky.names import (
     record_key_of,
     revision_of,
 )
-from ingest.sources.bluesky.opened import LARGEST_READ_BYTES, Fields, FrameFault, MalformedFrame, Opened, opened, refuse
+from ingest.sources.bluesky.opened import (
+    LARGEST_READ_BYTES,
+    Fields,
+    FrameFault,
+    MalformedFrame,
+    Opened,
+    opened,
+    refuse,
+    unreadable,
+)
 from ingest.sources.bluesky.position import (
     position_of_commit,
     position_of_erasure,
@@ -57,6 +66,7 @@ from ingest.sources.bluesky.record import (
     replied_to,
 )
 from ingest.sources.jsonl.fields import MalformedLine, short
+from ingest.sources.unexpected import judged, lettered
 from tagstream.posts import (
     MAX_REVISION,
     MAX_TEXT_LENGTH,
@@ -74,6 +84,11 @@ from tagstream.posts import (
 _KINDS = frozenset({"commit", "account", "identity", "sync"})
 _ERASING = frozenset({"deleted", "takendown", "tombstoned"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KNOWN_GOOD = (
+    b'{"did":"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa","time_us":1725911162329308,"kind":"commit","commit":{"rev":'
+    b'"3l3qo2vutsw2b","operation":"create","collection":"app.bsky.feed.post","rkey":"3l3qo2vuowo2b","record":'
+    b'{"text":"Rain in #Porto","langs":["en"],"createdAt":"2024-09-09T19:45:59.102Z"}}}'
+)
 
 
 class PassedOver(StrEnum):
@@ -121,7 +136,10 @@ class FrameReader:
 
     def open(self, body: bytes) -> Opened:
         """When the frame was, and which number it has."""
-        return opened(body, self._largest_bytes)
+        try:
+            return opened(body, self._largest_bytes)
+        except Exception as error:
+            return unreadable(body, unexpected(error))
 
     def event(self, opened: Opened) -> Event | None:
         """What the frame holds that is to be stored."""
@@ -133,7 +151,10 @@ class FrameReader:
                 raise opened.fault
             return self._read(opened.fields, opened.time_us)
         except (MalformedLine, MalformedFrame) as malformed:
-            return _letter(opened, malformed.fault.value, str(malformed))
+            return _letter(opened, opened.fields, malformed)
+        except Exception as error:
+            failed = unexpected(error)
+            return lettered(lambda fields: _letter(opened, fields, failed), opened.fields)
 
     def _read(self, fields: Fields, time_us: int | None) -> Event | None:
         kind, did = fields.get("kind"), did_of(fields.get("did"))
@@ -269,9 +290,23 @@ def _deletion(did: str, key: str, revision: int | None, time_us: int) -> Deletio
     )
 
 
-def _letter(opened: Opened, cause: str, message: str) -> DeadLetter:
+def unexpected(error: Exception) -> MalformedFrame:
+    """What is said of a frame over which our code failed.
+
+    Raises:
+        Fatal: it fails on any frame.
+    """
+    return MalformedFrame(FrameFault.UNEXPECTED, judged(error, _read_known_good))
+
+
+def _read_known_good() -> None:
+    known = opened(_KNOWN_GOOD, LARGEST_READ_BYTES)
+    FrameReader()._read(known.fields, known.time_us)
+
+
+def _letter(opened: Opened, fields: Fields, malformed: MalformedLine | MalformedFrame) -> DeadLetter:
     """A dead letter for the frame, with post, author and position as far as they can be read."""
-    fields, body = opened.fields, opened.body
+    body = opened.body
     commit = fields.get("commit")
     did = did_of(fields.get("did"))
     key, revision = None, None
@@ -280,8 +315,8 @@ def _letter(opened: Opened, cause: str, message: str) -> DeadLetter:
     return dead_letter(
         origin=f"{SOURCE}:sha256-{hashlib.sha256(body).hexdigest()}",
         source=SOURCE,
-        cause=cause,
-        message=message,
+        cause=malformed.fault.value,
+        message=str(malformed),
         body=body,
         post_id=post_id(did, key) if did and key else None,
         author=author_id(did) if did else None,

@@ -9,6 +9,8 @@ from collections import OrderedDict
 from itertools import islice
 
 REMEMBERED_HANDLES = 100_000
+# No directory is asked for a longer identifier: a few of them would make an address that no server takes.
+LONGEST_ASKED_FOR = 256
 
 
 class Handles:
@@ -37,7 +39,7 @@ class Handles:
             if did in self._known:
                 self._known.move_to_end(did)
                 return self._known[did]
-            if self._most_wanted:
+            if self._most_wanted and len(did) <= LONGEST_ASKED_FOR:
                 self.wanted[did] = None
                 self.wanted.move_to_end(did)
                 if len(self.wanted) > self._most_wanted:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from ingest.sources.bluesky.address import unwrapped
 from ingest.sources.bluesky.place import FIRST_TIME, mark_of
 from ingest.sources.jsonl.fields import MalformedLine, read_object
+from ingest.sources.unexpected import UNEXPECTED
 from tagstream.errors import MalformedPost
 from tagstream.posts import clean_text
 
@@ -15,6 +16,7 @@ Fields = Mapping[str, Any]
 
 # A frame that holds more is not parsed: that would hold the interpreter's lock for too long. An honest post is below.
 LARGEST_READ_BYTES = 2 * 1024 * 1024
+_SHOWN = 200
 _NOTICES = frozenset({"info", "error"})
 
 
@@ -29,6 +31,7 @@ class FrameFault(StrEnum):
     TEXT_TOO_LONG = "text_too_long"
     BAD_COMPRESSION = "bad_compression"
     FRAME_TOO_LARGE = "frame_too_large"
+    UNEXPECTED = UNEXPECTED
 
 
 class MalformedFrame(MalformedPost):
@@ -96,15 +99,15 @@ def unreadable(body: bytes, malformed: MalformedFrame) -> Opened:
 
 def _notice(said: object, *, is_error: bool) -> Notice:
     fields = said if isinstance(said, dict) else {}
-    name, message = (_line(fields.get(one)) for one in ("name", "message"))
+    name, message = (one_line(fields.get(one)) for one in ("name", "message"))
     return Notice(name or "without a name", message, is_error)
 
 
-def _line(value: object) -> str:
+def one_line(value: object) -> str:
     """Text of the server's as it may stand in a message: one line, and not long."""
     if not isinstance(value, str):
         return ""
-    return "".join(one if one.isprintable() else " " for one in clean_text(value[:200])).strip()
+    return "".join(one if one.isprintable() else " " for one in clean_text(value[:_SHOWN])).strip()
 
 
 def _time_of(fields: Fields) -> int | None:

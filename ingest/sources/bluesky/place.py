@@ -80,7 +80,7 @@ def read_place(cursor: str | None) -> Place | None:
 
 def mark_of(*what: object) -> str:
     """What tells an event from any other, whichever server gives it in whichever form."""
-    return hashlib.blake2b("\0".join(map(str, what)).encode(), digest_size=5).hexdigest()
+    return hashlib.blake2b("\0".join(map(str, what)).encode(errors="surrogatepass"), digest_size=5).hexdigest()
 
 
 class Trail:

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from tagstream.posts import clean_text
+from ingest.sources.bluesky.opened import one_line
 
 _BAD_REQUEST = 400
 _ANSWER_BYTES = 4096
-_SHOWN = 200
 _SECONDS = 5.0
 _FLOOR = re.compile(r"floor ([1-9][0-9]{0,14})\b")
 
@@ -64,13 +63,7 @@ def read_refusal(body: bytes) -> Refusal:
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):
-        return Refusal(message=_line(text))
+        return Refusal(message=one_line(text))
     if not isinstance(answer, dict):
-        return Refusal(message=_line(text))
-    return Refusal(_line(answer.get("error")), _line(answer.get("message")))
-
-
-def _line(value: object) -> str:
-    if not isinstance(value, str):
-        return ""
-    return "".join(one if one.isprintable() else " " for one in clean_text(value[:_SHOWN])).strip()
+        return Refusal(message=one_line(text))
+    return Refusal(one_line(answer.get("error")), one_line(answer.get("message")))

@@ -5,10 +5,12 @@ otherwise, and after the numbers turned out to be those of other events: a serve
 newest segment, hours of feed perhaps, so what is older than asked for is passed over here.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
 from ingest.sources.bluesky.place import ANY_EVENT, FIRST_TIME, Place
+from tagstream.posts import MAX_REVISION
 
 # The step at which numbers are no longer tried.
 BY_TIME = 2
@@ -26,7 +28,8 @@ class First(Enum):
 class Resumption:
     """One connection's beginning: `cursor` is what the server is asked for, None for its live end.
 
-    `asked_us`: what is older is passed over, until an event has reached it; 0 once one has.
+    `asked_us`: what is older is passed over, until two of three events in a row have reached it; 0 once they have.
+    `live_us`: nothing after that is too old, whatever was asked for.
     """
 
     cursor: int | None = None
@@ -35,7 +38,9 @@ class Resumption:
     asked_us: int = 0
     known: dict[int, str] = field(default_factory=dict)
     verdict: First | None = None
+    live_us: int = MAX_REVISION
     waiting: bool = True  # for the first event that counts
+    last: deque[bool] = field(default_factory=lambda: deque(maxlen=3))  # whether they had reached what was asked for
 
     def judge(self, number: int | None, event: str) -> First:
         """What the first event says, of a connection that was asked for by number."""
@@ -50,20 +55,36 @@ class Resumption:
             return First.LATER
         return First.GOES_ON if self.known.get(number) in (event, ANY_EVENT) else First.RENUMBERED
 
-    def is_earlier(self, time_us: int, *, believed: bool) -> bool:
-        """Whether an event is from before what was asked for by time; none is once one has reached it."""
-        if believed and time_us >= self.asked_us:
+    def is_earlier(self, time_us: int) -> bool:
+        """Whether an event is from before what was asked for by time; none is once the feed has reached that.
+
+        One date alone may be wrong, and does not end the passing over. But what comes beside one that has reached it
+        may be new, and is given.
+        """
+        if not self.asked_us:
+            return False
+        self.last.append(time_us >= min(self.asked_us, self.live_us))
+        if sum(self.last) > 1:
             self.asked_us = 0
-        return bool(self.asked_us)
+        return not any(self.last)
 
 
-def resumption_of(place: Place | None, *, same_server: bool, step: int, rewind_us: int, floor_us: int) -> Resumption:
-    """How to go on from a place; by time `rewind_us` before it. `floor_us`: an earlier connection did not get there."""
+def resumption_of(
+    place: Place | None, *, same_server: bool, step: int, rewind_us: int, floor_us: int, now_us: int
+) -> Resumption:
+    """How to go on from a place; by time `rewind_us` before it. `floor_us`: an earlier connection did not get there.
+
+    `now_us`, our own clock, can only end the passing over early, where a server had dated the place wrongly. If it is
+    behind, more is read again, and nothing is lost.
+    """
+    live_us = now_us - rewind_us
     if place is None:
         return Resumption()
     number = place.step_back(step) if same_server else None
     if number is not None:
-        return Resumption(number, by_number=True, newest=place.newest, known=dict(place.marks), asked_us=floor_us)
+        return Resumption(
+            number, by_number=True, newest=place.newest, known=dict(place.marks), asked_us=floor_us, live_us=live_us
+        )
     # A smaller number than that would be taken for the number of an event.
     asked_us = max(FIRST_TIME, place.time_us - rewind_us)
-    return Resumption(asked_us, asked_us=asked_us)
+    return Resumption(asked_us, asked_us=asked_us, live_us=live_us)

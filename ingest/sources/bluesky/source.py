@@ -22,6 +22,7 @@ The protocol: github.com/bluesky-social/jetstream.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 
@@ -39,6 +40,7 @@ from ingest.sources.bluesky.reading import Reading
 from ingest.sources.bluesky.record import IMAGES
 from ingest.sources.bluesky.resumption import BY_TIME, First, Resumption, resumption_of
 from ingest.sources.network import FeedUnavailable, NetworkSource, Reconnecting
+from ingest.sources.unexpected import judged
 from tagstream.posts import DeadLetter, Event, dead_letter
 from tagstream.settings import Settings
 
@@ -163,6 +165,7 @@ class BlueskySource(NetworkSource):
             step=self._steps_back,
             rewind_us=int(seconds * _SECOND_US),
             floor_us=self._floor_us,
+            now_us=time.time_ns() // 1000,
         )
         self._floor_us = resumption.asked_us
         self.frames.clock.start(0 if place is None else place.time_us if same else resumption.asked_us)
@@ -224,10 +227,12 @@ class BlueskySource(NetworkSource):
         if resumption.judge(opened.number, opened.mark) is First.RENUMBERED:
             raise _Renumbered(opened.number or 0)
         time_us = opened.time_us or 0
-        if resumption.is_earlier(time_us, believed=self.frames.clock.believes(time_us)):
+        if resumption.is_earlier(time_us):
             self.frames.passed_over[PassedOver.EARLIER] += 1
             reading.pass_over(opened)
             return True
+        if resumption.asked_us:
+            return False  # a single date has reached it so far
         resumption.waiting = False
         self._steps_back = self._floor_us = 0
         if resumption.verdict is First.LATER:
@@ -271,12 +276,17 @@ class BlueskySource(NetworkSource):
     def _open(self, is_text: bool, body: bytes, decompressor: FrameDecompressor | None) -> Opened:
         if is_text:
             return self.frames.open(body)
+        if decompressor is None:
+            what = "a binary frame, and nothing compressed was asked for"
+            return unreadable(body, MalformedFrame(FrameFault.BAD_COMPRESSION, what))
         try:
-            if decompressor is None:
-                raise MalformedFrame(FrameFault.BAD_COMPRESSION, "a binary frame, and nothing compressed was asked for")
-            return self.frames.open(decompressor.decompress(body))
+            content = decompressor.decompress(body)
         except MalformedFrame as malformed:
             return unreadable(body, malformed)
+        except Exception as error:
+            message = judged(error, decompressor.read_known_good)
+            return unreadable(body, MalformedFrame(FrameFault.UNEXPECTED, message))
+        return self.frames.open(content)
 
 
 def open_bluesky(spec: str, settings: Settings) -> BlueskySource:

@@ -18,11 +18,13 @@ from pydantic import ValidationError
 
 from ingest.sources.jsonl.dump import read_dump_line
 from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, read_object, refuse
+from ingest.sources.jsonl.known_good import KNOWN_GOOD
 from ingest.sources.jsonl.line import DEFAULT_SOURCE, event_of, identity_of_line
 from ingest.sources.jsonl.mongo import MARK, plain
 from ingest.sources.jsonl.reading import PassedOver, Place, Reading
 from ingest.sources.jsonl.shapes import Shape, nearest, shape_of, unwrapped
-from ingest.sources.recording import read_recorded_line
+from ingest.sources.recording import read_recorded_line, recorded_line
+from ingest.sources.unexpected import judged, lettered
 from tagstream.posts import DeadLetter, Event, Post, dead_letter
 
 # Bounds the letters, and the work, of one document.
@@ -37,15 +39,22 @@ def read_line(body: bytes, *, origin: str, position: int, source: str = DEFAULT_
 
     `source` is that of a line which names none.
     """
+    place = Place(origin, position, source)
+    try:
+        return _read_line(body, place)
+    except Exception as error:
+        return Reading((_letter(_unexpected(error), body, place, {}),))
+
+
+def _read_line(body: bytes, place: Place) -> Reading:
     if says_nothing(body):
         return Reading(passed_over=(PassedOver.NOTHING,))
-    recorded = read_recorded_line(body, origin=origin, position=position)
+    recorded = read_recorded_line(body, origin=place.origin, position=place.position)
     if recorded is not None:
         return Reading((recorded[0],), supersedes=recorded[1])
     dumped = read_dump_line(body)
     if dumped is not None:
         return Reading(tuple(dumped), () if dumped else (PassedOver.DUMP,))
-    place = Place(origin, position, source)
     try:
         fields = read_object(body)
     except MalformedLine as malformed:
@@ -67,6 +76,8 @@ def _read(fields: Fields, body: bytes, place: Place) -> Reading:
         said = _own(fields, place) if shape is None else _of_shape(shape, fields)
     except MalformedLine as malformed:
         return Reading((_letter(malformed, body, place, _identity(shape, fields, place)),))
+    except Exception as error:
+        return Reading((_named_letter(_unexpected(error), body, place, shape, fields),))
     return Reading(passed_over=(said,)) if isinstance(said, PassedOver) else Reading((said,))
 
 
@@ -86,6 +97,16 @@ def _of_shape(shape: Shape, fields: Fields) -> Event | PassedOver:
         refuse(malformed.fault, f"read as {shape.name}: {malformed}")
     except (ValidationError, OverflowError, RecursionError) as error:
         refuse(LineFault.BAD_FIELD, f"read as {shape.name}: a value that no post can have ({type(error).__name__})")
+
+
+def read_known_good() -> None:
+    """Reads a document of each of the commonest forms, all known to be good, without a guard."""
+    for body in KNOWN_GOOD:
+        fields = unwrapped(read_object(body))
+        shape = shape_of(fields)
+        said = event_of(fields, 1, DEFAULT_SOURCE) if shape is None else _of_shape(shape, fields)
+        if not isinstance(said, PassedOver):
+            read_recorded_line(recorded_line(said), origin="", position=1)
 
 
 def _identity(shape: Shape | None, fields: Fields, place: Place) -> dict[str, Any]:
@@ -137,8 +158,24 @@ def _read_part(part: Any, shape: Shape, place: Place) -> Event | PassedOver:
         return _of_shape(shape, part)
     except MalformedLine as malformed:
         # A letter keeps the entry without what it shares with the page: five hundred copies of that would be large.
-        body = json.dumps({"data": part} if shape.name.endswith("v2") else part).encode()
+        body = _body_of(part, shape)
         return _letter(malformed, body, place, _identity(shape, part if isinstance(part, dict) else {}, place))
+    except Exception as error:
+        return _named_letter(_unexpected(error), _body_of(part, shape), place, shape, part)
+
+
+def _body_of(part: Any, shape: Shape) -> bytes:
+    return json.dumps({"data": part} if shape.name.endswith("v2") else part).encode()
+
+
+def _unexpected(error: Exception) -> MalformedLine:
+    return MalformedLine(LineFault.UNEXPECTED, judged(error, read_known_good))
+
+
+def _named_letter(
+    malformed: MalformedLine, body: bytes, place: Place, shape: Shape | None, fields: Fields
+) -> DeadLetter:
+    return lettered(lambda one: _letter(malformed, body, place, _identity(shape, one, place)), fields)
 
 
 def _letter(malformed: MalformedLine, body: bytes, place: Place, identity: dict[str, Any]) -> DeadLetter:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import ValidationError
 
 from ingest.sources.moments import FORMS, moment_of
+from ingest.sources.unexpected import UNEXPECTED
 from tagstream.errors import MalformedPost
 from tagstream.hashtag_spans import hashtags_named, hashtags_of
 from tagstream.json_text import why_not_json
@@ -57,6 +58,7 @@ class LineFault(StrEnum):
     BAD_FIELD = "bad_field"
     TEXT_TOO_LONG = "text_too_long"
     NEWER_VERSION = "newer_version"
+    UNEXPECTED = UNEXPECTED
 
 
 class MalformedLine(MalformedPost):

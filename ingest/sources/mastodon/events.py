@@ -12,13 +12,19 @@ follows from its content, so that it is the same at every replay.
 import hashlib
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, read_object, refuse, short
 from ingest.sources.mastodon.status import PassedOver, letter_of, read_status, status_id
+from ingest.sources.unexpected import judged, lettered
 from tagstream.posts import DeadLetter, Deletion, Event, dead_letter, native_id
 
 EVENT_TOO_LONG = "event_too_long"
+_KNOWN_GOOD = (
+    b'{"id": "112039999999999999", "created_at": "2024-03-04T10:00:00.123Z", "visibility": "public", '
+    b'"content": "<p>Rain in #Porto</p>", "account": {"id": "7", "acct": "ann"}}'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,26 @@ class EventReader:
         self._source = source
 
     def event(self, event: StreamEvent | Oversized) -> Understood:
-        """What a stream gave; never raises."""
+        """What a stream gave.
+
+        Raises (as `listed`):
+            Fatal: our code fails on what is known to be good.
+        """
+        try:
+            return self._event(event)
+        except Exception as error:
+            body = event.beginning if isinstance(event, Oversized) else event.payload
+            return self._unexpected(error, body)
+
+    def listed(self, status: object) -> Understood:
+        """What an element of a timeline says."""
+        body = json.dumps(status).encode()
+        try:
+            return self._status(body)
+        except Exception as error:
+            return self._unexpected(error, body)
+
+    def _event(self, event: StreamEvent | Oversized) -> Understood:
         if isinstance(event, Oversized):
             return Understood(self._oversized(event))
         if event.name == "delete":
@@ -72,10 +97,6 @@ class EventReader:
             return replace(self._status(event.payload), is_new=event.name == "update")
         self.passed_over[PassedOver.OTHER_EVENT] += 1
         return Understood(None)
-
-    def listed(self, status: object) -> Understood:
-        """What an element of a timeline says; never raises."""
-        return self._status(json.dumps(status).encode())
 
     def _status(self, body: bytes) -> Understood:
         fields: Fields = {}
@@ -97,6 +118,17 @@ class EventReader:
             return letter_of(body, malformed, origin=self._origin(body), source=self._source, fields={})
         return Deletion(id=native_id(self._source, identifier), source=self._source)
 
+    def _unexpected(self, error: Exception, body: bytes) -> Understood:
+        malformed = MalformedLine(LineFault.UNEXPECTED, judged(error, _read_known_good))
+        fields: Fields = {}
+        with suppress(MalformedLine):
+            fields = read_object(body)
+
+        def letter(fields: Fields) -> DeadLetter:
+            return letter_of(body, malformed, origin=self._origin(body), source=self._source, fields=fields)
+
+        return Understood(lettered(letter, fields))
+
     def _oversized(self, event: Oversized) -> DeadLetter:
         return dead_letter(
             origin=self._origin(event.beginning),
@@ -108,6 +140,10 @@ class EventReader:
 
     def _origin(self, body: bytes) -> str:
         return f"{self._source}:sha256-{hashlib.sha256(body).hexdigest()}"
+
+
+def _read_known_good() -> None:
+    read_status(read_object(_KNOWN_GOOD), "mastodon:social.example")
 
 
 def _readable_id(fields: Fields) -> str | None:

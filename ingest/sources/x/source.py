@@ -29,6 +29,7 @@ from typing import NamedTuple
 from ingest.sources.base import Received, named
 from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, read_object, refuse
 from ingest.sources.network import FeedUnavailable, NetworkSource, Reconnecting
+from ingest.sources.unexpected import judged, lettered
 from ingest.sources.x.archive_fields import SOURCE, is_id, member, moment_of_id, post_name
 from ingest.sources.x.compliance import PARTITIONS, POST_STREAM, USER_STREAM, read_compliance
 from ingest.sources.x.post import FIELDS, Includes, read_post
@@ -53,6 +54,14 @@ SILENCE_SECONDS = 30.0
 RATE_LIMITED_SECONDS = 60.0
 _EARLIEST = datetime(2006, 1, 1, tzinfo=UTC)
 _QUEUED_LINES = 64
+_KNOWN_GOOD_POST = (
+    b'{"data": {"id": "1786000000000000000", "text": "Rain in #Porto", "author_id": "7", '
+    b'"created_at": "2024-05-02T11:37:04.000Z"}, "includes": {"users": [{"id": "7", "username": "ann"}]}}'
+)
+_KNOWN_GOOD_EVENT = (
+    b'{"data": {"delete": {"tweet": {"id": "1786000000000000000", "author_id": "7"}, '
+    b'"event_at": "2024-05-02T11:37:04.000Z"}}}'
+)
 
 
 class _Stream(NamedTuple):
@@ -206,7 +215,16 @@ class XSource(NetworkSource):
             self._newest = max(self._newest, min(written, self._now()))
         except MalformedLine as malformed:
             return _letter(line, fields, malformed, path), None
+        except Exception as error:
+            unexpected = MalformedLine(LineFault.UNEXPECTED, judged(error, _read_known_good))
+            return lettered(lambda one: _letter(line, one, unexpected, path), fields), None
         return post, None
+
+
+def _read_known_good() -> None:
+    fields = read_object(_KNOWN_GOOD_POST)
+    read_post(member(fields, "data"), Includes(member(fields, "includes")))
+    read_compliance(read_object(_KNOWN_GOOD_EVENT))
 
 
 def parse_cursor(cursor: str) -> datetime:

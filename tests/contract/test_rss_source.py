@@ -458,6 +458,16 @@ async def test_an_old_feed_whose_dates_cannot_be_read_is_not_new(server: FeedSer
     assert order == ids(server, 8, 9, 1, 2, 3, 5)
 
 
+async def test_a_zone_that_is_named_by_a_place_is_known_where_no_file_can_be_read(server: FeedServer) -> None:
+    zones = ("Pacific/Auckland", "Europe/Nowhere")
+    server.feeds["/a"] = rss(*(item(number).replace("+0000", zone) for number, zone in enumerate(zones, 1)))
+    async with reading(server) as source:
+        received = await read_count(source, 2)
+        assert source.counts()["undated"] == 1
+    written = {identity(one): one.event.created_at for one in received if isinstance(one.event, Post)}
+    assert datetime(2024, 3, 3, 21, 1, tzinfo=UTC) in written.values()
+
+
 async def test_a_feed_without_dates_is_as_old_as_its_server_says(server: FeedServer) -> None:
     server.feeds["/a"] = rss("<item><title>One</title></item>")
     server.headers["Last-Modified"] = "Mon, 04 Mar 2024 10:00:00 GMT"

@@ -91,6 +91,7 @@ def test_a_post_with_an_author_id_is_one_of_the_second_api(author: dict[str, Any
         {"source": "Twitter for iPhone"},
         {"source": "Some Client", "author": {"id": "9", "username": "nora_k"}},
         {"created_at": "2024-05-02T11:49:16Z", "user": {"id": 9, "name": "Nora"}},
+        {"author_id": "9", "user": {"id": 9, "screen_name": "nora_k"}},
     ],
 )
 def test_one_field_that_x_alone_has_is_enough(left: dict[str, Any]) -> None:

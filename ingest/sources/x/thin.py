@@ -37,10 +37,12 @@ def is_thin_classic(fields: Fields) -> bool:
     identifier = next((fields[name] for name in ("id_str", "id", "_id") if fields.get(name) is not None), None)
     if not _may_be_an_id(identifier) or fields.get("created_at") is None or not {"text", "full_text"} & fields.keys():
         return False
-    if any(fields.get(name) is not None for name in ("author", "author_id")) or _is_our_own(fields, identifier):
+    if _is_our_own(fields, identifier):
         return False
     if _names_classic_user(fields, identifier):
         return True
+    if any(fields.get(name) is not None for name in ("author", "author_id")):
+        return False
     if _is_text_id(fields.get("id_str")) and _is_large(identifier):
         # Beside another id it is somebody's own column.
         return isinstance(fields.get("id"), float | None) or str(fields["id"]) == fields["id_str"]

@@ -24,6 +24,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from ingest.media.pieces import TooManyPieces, check_pieces
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 FOUND, UNDECODABLE, TOO_MANY_PIXELS, TOO_COSTLY, TAKES_LONGER = range(5)
 REQUEST = struct.Struct(">B?II")
@@ -67,6 +69,7 @@ def thumbnail_of(
 
     Of an animation the first frame; transparency over white; a picture that is cut off raises, like a broken one.
     """
+    check_pieces(content, kind)
     if kind == "WEBP":
         _check_size(*_webp_size(content), max_pixels, max_side)
     with Image.open(io.BytesIO(content), formats=(kind,)) as image:
@@ -171,7 +174,7 @@ def answer_to(content: bytes, kind: str, max_pixels: int, max_side: int, *, hurr
         verdict = TAKES_LONGER
     except (TooManyPixels, Image.DecompressionBombError, Image.DecompressionBombWarning):
         verdict = TOO_MANY_PIXELS
-    except MemoryError:
+    except (MemoryError, TooManyPieces):
         verdict = TOO_COSTLY
     except Exception as error:  # whatever a decoder makes of hostile bytes: they are no picture to us
         if "memory" in str(error):

@@ -1,4 +1,4 @@
-"""A few children for one module, started when first needed; whoever misbehaves is replaced, and one is kept warm.
+"""A few children for one module, started when first needed; whoever misbehaves is replaced by one that waits already.
 
 Owns when a child is started, ended and given up, and what its end says of the request it was at: one death may be
 anybody's fault, so the request is asked again of another child, once.
@@ -80,6 +80,7 @@ class Sandbox:
 
     async def _ask_one(self, request: bytes) -> bytes:
         child = await self._take()
+        self._keep_spare()
         try:
             return await child.ask(request)
         finally:
@@ -92,7 +93,7 @@ class Sandbox:
                 return child
             await child.end()
         spare, self._spare = self._spare, None
-        if spare is None or (spare.done() and spare.exception() is not None):
+        if spare is None or (spare.done() and _failed(spare)):
             return await self._start()
         try:
             return await spare
@@ -127,7 +128,14 @@ class Sandbox:
             self._idle.append(child)
             return
         await child.end()
-        if not self._closed and not self._idle and self._spare is None:
+        self._keep_spare()
+
+    def _keep_spare(self) -> None:
+        """Has a child ready for when another ends: made while that one still works, as starting takes long."""
+        if self._closed or self._idle:
+            return
+        failed = self._spare is not None and self._spare.done() and _failed(self._spare)
+        if self._spare is None or (failed and self._clock() >= self._not_before):
             self._spare = asyncio.create_task(self._start())
             self._spare.add_done_callback(_seen)
 
@@ -137,6 +145,10 @@ async def _give_up(spare: "asyncio.Task[Child]") -> None:
     for started in await asyncio.gather(spare, return_exceptions=True):
         if isinstance(started, Child):
             await started.end()
+
+
+def _failed(spare: "asyncio.Task[Child]") -> bool:
+    return spare.cancelled() or spare.exception() is not None
 
 
 def _seen(task: "asyncio.Task[Child]") -> None:

@@ -6,6 +6,7 @@ would get. Owns nothing of what is seen: the stamp and the marks of an answer ar
 
 import asyncio
 import hashlib
+import stat
 from pathlib import Path
 
 from ingest.media.decode import Decoded, DecodeLimits, Decoders, memory_for
@@ -46,6 +47,9 @@ def with_photo(post: Post, path: Path, settings: Settings) -> tuple[Post, Sight]
 
 def _content(path: Path, most: int) -> bytes:
     try:
+        # Opening a pipe waits for whoever writes into it, and a device may have no end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableInput(f"--photo {path}: no regular file. Write the photo into one first")
         with path.open("rb") as file:
             content = file.read(most + 1)
     except OSError as error:

@@ -1,5 +1,6 @@
 """Hostile pictures: whatever one holds, it costs bounded time and memory, and at most its own refusal."""
 
+import asyncio
 import io
 import random
 import struct
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ingest.media.decode import DecodeLimits, Decoders, memory_for
+from ingest.media.decode import DecodeLimits, Decoders, TakesLonger, memory_for
 from ingest.media.refusals import PhotoRefused
 from ingest.media.sniff import sniff
 from tagstream.photo_reasons import PhotoReason
@@ -250,3 +251,52 @@ async def test_bombs(name, pool) -> None:
     assert await outcome(pool, content) in ANSWERS
     assert peak_bytes(pool) <= memory_for(LIMIT)
     assert await outcome(pool, seeds()[0]) is None
+
+
+def crowded(kind: str, number: int) -> bytes:
+    """A small picture that took as long as fifty photos, different for each number."""
+    mark = struct.pack(">I", number)
+    match kind:
+        case "segments":
+            return jpeg_with(segment(0xFE, mark), *[segment(0xE1, b"")] * 250_000)
+        case "fill":
+            return jpeg_with(segment(0xFE, mark), b"\xff" * 1_000_000)
+        case "blocks":
+            return gif_frames(1)[:19] + b"\x21\xfe\x04" + mark + b"\x01a" * 1_500_000 + b"\0" + gif_frames(1)[19:]
+        case _:  # what only its cost tells
+            noise = encoded(Image.effect_noise((2_700, 2_700), 60).convert("RGB"), "PNG", compress_level=1)
+            return noise[:33] + png_chunk(b"tEXt", b"k\0" + mark) + noise[33:]
+
+
+async def median_seconds(pool: Decoders, healthy: list[bytes], hostile: dict[int, bytes]) -> float:
+    """When half of the healthy photos of one host are there, that were asked for at once with the hostile ones."""
+    began, done = time.monotonic(), []
+
+    async def one(content: bytes, host: str) -> None:
+        try:
+            await pool.first_try(content, sniff(content[:12]), host)
+        except (PhotoRefused, TakesLonger):
+            assert host != "good.example"
+        if host == "good.example":
+            done.append(time.monotonic() - began)
+
+    tasks = []
+    for number, content in enumerate(healthy):
+        if number in hostile:
+            tasks.append(one(hostile[number], f"{number}.hostile.example"))
+        tasks.append(one(content, "good.example"))
+    await asyncio.gather(*tasks)
+    assert len(done) == len(healthy)
+    return sorted(done)[len(done) // 2]
+
+
+@pytest.mark.parametrize("kind", ["segments", "fill", "blocks", "other"])
+async def test_one_hostile_picture_in_twenty_each_of_a_new_host_makes_no_healthy_one_late(kind, pool) -> None:
+    """Measured beside a feed without them; each that went first and had a process started after it took as much."""
+    photo = encoded(Image.effect_noise((300, 300), 40), "JPEG")
+    healthy = [photo[:2] + segment(0xFE, struct.pack(">I", number)) + photo[2:] for number in range(200)]
+    hostile = {number: crowded(kind, number) for number in range(0, 200, 20)}
+    for content in healthy[:20]:
+        await pool.first_try(content, "JPEG", "good.example")
+    alone = await median_seconds(pool, healthy, {})
+    assert await median_seconds(pool, healthy, hostile) < 3 * alone + 1

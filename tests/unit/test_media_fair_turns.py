@@ -91,6 +91,56 @@ async def test_who_comes_late_has_saved_nothing_up() -> None:
     assert 9 <= sum(label.startswith("new") for label in bench.order) <= 12
 
 
+async def known(bench: Bench, name: str, seconds: float = 0.01) -> None:
+    for _ in range(fair_turns.TURNS_TO_BE_KNOWN):
+        bench.ask(name, seconds, f"{name} early")
+        await bench.step()
+    bench.order.clear()
+
+
+async def test_new_names_without_end_have_no_more_turns_than_a_known_one() -> None:
+    """Each as new as the last: a name costs nothing where a name server answers to all of a domain."""
+    bench = Bench()
+    await known(bench, "good")
+    for number in range(200):
+        bench.ask("good", 0.01, f"good{number}")
+    for number in range(20):
+        bench.ask(f"new{number}", 0.25)
+    await bench.run()
+    first_half = bench.order[:100]
+    assert sum(label.startswith("new") for label in first_half) <= 5
+    assert bench.done_at["good199"] < 200 * 0.01 + 10 * 0.25
+
+
+async def test_what_was_taken_while_nobody_waited_is_not_held_against_a_name() -> None:
+    """Else a host that was there for an hour would stand behind every new one for as long as it worked."""
+    bench = Bench()
+    for _ in range(20):
+        await known(bench, "good", 1.0)
+    bench.ask("good", 1.0, "good0")
+    await bench.settle()
+    for number in range(40):
+        bench.ask(f"new{number}", 1.0)
+        bench.ask("good", 1.0, f"good{number + 1}")
+    bench.order.clear()
+    for _ in range(20):
+        await bench.step()
+    assert 8 <= sum(label.startswith("good") for label in bench.order) <= 12
+
+
+async def test_a_name_that_becomes_known_is_not_ahead_of_others_by_it() -> None:
+    bench = Bench()
+    await known(bench, "good")
+    for number in range(100):
+        bench.ask("good", 0.25, f"good{number}")
+    for name in range(10):
+        for number in range(fair_turns.TURNS_TO_BE_KNOWN):
+            bench.ask(f"new{name}", 0.25, f"new{name}-{number}")
+    for _ in range(40):
+        await bench.step()
+    assert sum(label.startswith("good") for label in bench.order) >= 15
+
+
 async def test_only_so_many_wait_and_of_one_name_half_of_them() -> None:
     bench = Bench(max_waiting=4)
     held = bench.ask("a", 1.0)
@@ -156,6 +206,6 @@ async def test_names_are_bounded_and_those_in_use_are_kept(monkeypatch) -> None:
     for number in range(20):
         bench.ask(f"host{number}", 0.1)
         await bench.step()
-    assert len(bench.turns._accounts) <= 4
-    assert "held" in bench.turns._accounts
+    assert len(bench.turns._names) <= 3
+    assert "held" in bench.turns._names
     await bench.run()

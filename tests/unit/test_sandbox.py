@@ -225,6 +225,40 @@ async def test_after_an_end_a_spare_is_made_before_it_is_asked_for(probe) -> Non
     assert box.process_ids == (made.pid,)
 
 
+async def test_while_a_child_works_its_replacement_is_made(probe) -> None:
+    """So that the end of one costs the next request no start."""
+    box = probe(processor_seconds=0.2)
+    assert await tried(box, "echo", "on") == "on"
+    made = await box._spare
+    with pytest.raises(TooCostly):
+        await tried(box, "spin", 5)
+    assert await tried(box, "echo", "on") == "on"
+    assert box.process_ids == (made.pid,)
+    next_one = await box._spare
+    assert next_one.pid != made.pid
+
+
+async def test_a_spare_that_did_not_start_is_tried_again_later(probe, monkeypatch) -> None:
+    now = 0.0
+    box = probe()
+    box._clock = lambda: now
+    begin = child.Child.start
+
+    async def fails(*_):
+        raise NotStarted("says a test")
+
+    assert await tried(box, "echo", "on") == "on"
+    await box._spare
+    monkeypatch.setattr(child.Child, "start", fails)
+    with pytest.raises(Died):
+        await tried(box, "die")
+    await asyncio.gather(box._spare or asyncio.sleep(0), return_exceptions=True)
+    monkeypatch.setattr(child.Child, "start", begin)
+    now = sandbox.PAUSE_AFTER_A_FAILED_START_SECONDS + 1
+    assert await tried(box, "echo", "on") == "on"
+    assert not (await box._spare).ended
+
+
 async def test_a_spare_that_nobody_takes_ends_with_its_sandbox(probe) -> None:
     for wait in (False, True):
         box = probe()
@@ -305,7 +339,7 @@ async def test_without_a_filter_it_says_so_once_and_goes_on(probe, monkeypatch) 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert await tried(probe(), "echo", "on") == "on"
-    assert box.unfiltered == 1
+    assert box.unfiltered in (1, 2)  # its spare may be there already
 
 
 async def test_without_a_filter_it_refuses_where_that_is_asked_for(probe, monkeypatch) -> None:

@@ -112,6 +112,16 @@ def test_what_is_no_photo_is_refused_in_one_line(tag, content, code, message):
     assert len(notes.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+@pytest.mark.usefixtures("network")
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tag, make):
+    make("photo.jpg")
+    code, output, notes = tag(TEXT, "--photo", "photo.jpg")
+    assert (code, output) == (3, "")
+    assert "photo.jpg: no regular file" in notes
+    assert len(notes.strip().splitlines()) == 1
+
+
 def test_a_photo_goes_with_a_text(tag):
     code, _, notes = tag("--input", "-", "--photo", "photo.jpg")
     assert code == 2

@@ -92,6 +92,7 @@ def test_a_post_with_an_author_id_is_one_of_the_second_api(author: dict[str, Any
         {"source": "Some Client", "author": {"id": "9", "username": "nora_k"}},
         {"created_at": "2024-05-02T11:49:16Z", "user": {"id": 9, "name": "Nora"}},
         {"author_id": "9", "user": {"id": 9, "screen_name": "nora_k"}},
+        {"public_metrics": {"like_count": 1}, "author": {"id": "9", "username": "nora_k"}},
     ],
 )
 def test_one_field_that_x_alone_has_is_enough(left: dict[str, Any]) -> None:
@@ -141,9 +142,11 @@ def test_what_says_that_it_is_ours_stays_so(ours: dict[str, Any]) -> None:
     assert event.source == ours.get("source", "jsonl")
 
 
-def test_a_refused_one_can_be_reached_by_its_deletion() -> None:
-    letter = only({"id": ID, "text": "Oslo", "created_at": "soon", "user": {"id": 9, "screen_name": "nora_k"}})
+@pytest.mark.parametrize("said", ["soon", None])
+def test_a_refused_one_can_be_reached_by_its_deletion(said: str | None) -> None:
+    letter = only({"id": ID, "text": "Oslo", "created_at": said, "user": {"id": 9, "screen_name": "nora_k"}})
     assert isinstance(letter, DeadLetter)
+    assert "read as a post of X's API 1.1: created_at is " in letter.message
     assert (letter.source, letter.post_id, letter.author) == ("x", f"x:{ID}", "9")
 
 

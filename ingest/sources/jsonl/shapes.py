@@ -332,7 +332,7 @@ SHAPES: tuple[Shape, ...] = (
         4,
         read=read_flattened,
         without=("user", "data"),
-        names=("created_at", "author_id", "source"),
+        names=("created_at", "author_id", "public_metrics", "source"),
     ),
     Shape(
         "a post of X as an activity",

@@ -35,13 +35,13 @@ def is_dated_by_its_id(fields: Fields) -> bool:
 def is_thin_classic(fields: Fields) -> bool:
     """Whether it is a post of API 1.1: by its user, its `id_str`, its `full_text`, or the form of its entities."""
     identifier = next((fields[name] for name in ("id_str", "id", "_id") if fields.get(name) is not None), None)
-    if not _may_be_an_id(identifier) or fields.get("created_at") is None or not {"text", "full_text"} & fields.keys():
+    if not _may_be_an_id(identifier) or {"text", "full_text"}.isdisjoint(fields):
         return False
     if _is_our_own(fields, identifier):
         return False
     if _names_classic_user(fields, identifier):
         return True
-    if any(fields.get(name) is not None for name in ("author", "author_id")):
+    if fields.get("created_at") is None or any(fields.get(name) is not None for name in ("author", "author_id")):
         return False
     if _is_text_id(fields.get("id_str")) and _is_large(identifier):
         # Beside another id it is somebody's own column.
@@ -50,18 +50,19 @@ def is_thin_classic(fields: Fields) -> bool:
 
 
 def is_thin_modern(fields: Fields) -> bool:
-    """Whether it is a post of API v2: by its `author_id`, or by the client that wrote it."""
+    """Whether it is a post of API v2: by its `author_id`, its metrics, or the client that wrote it."""
     identifier, author = fields.get("id"), fields.get("author")
     if not _may_be_an_id(identifier) or "text" not in fields or _is_our_own(fields, identifier):
         return False
     names_user = isinstance(author, dict) and isinstance(author.get("username"), str)
+    has_metrics = isinstance(fields.get("public_metrics"), dict)
     if not is_id(fields.get("author_id")):
         source = fields.get("source")
         is_client = isinstance(source, str) and (
             source.startswith(_CLIENTS) or (names_user and _SOURCE_NAME.fullmatch(source) is None)
         )
-        return is_client and _is_large(identifier)
-    return names_user or isinstance(fields.get("public_metrics"), dict) or _is_large(identifier)
+        return (is_client or has_metrics) and _is_large(identifier)
+    return names_user or has_metrics or _is_large(identifier)
 
 
 def _was_made_when_it_says(identifier: object, fields: Fields) -> bool:

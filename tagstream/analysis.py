@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from tagstream.posts import SegmentedHashtag, TaggedPost
 from tagstream.safe_text import normalise, pieces, unescape
 
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 GAP = "\u241e"  # stands between the parts of a post so that no phrase reaches across; no query can hold it
 MAX_TERM_LENGTH = 128  # a longer word is cut, in posts and queries alike
 

@@ -3,8 +3,8 @@
 One name has one key however it is typed: letter case, widths and ligatures, kinds of apostrophes, dashes, quotation
 marks and spaces, marks that nobody sees, HTML references, commas, dots in acronyms and after abbreviations, a
 possessive at the end, and marks around it (`Merkel's`, `“Merkel”`). A name in a hashtag has the key of the words in it,
-so that `#HongKong` and `Hong Kong` are one. Accents count, and so does spelling: what else is the same entity is not
-decided here.
+so that `#HongKong` and `Hong Kong` are one. Accents count, spelling, and the signs that end or begin a name (`C++`,
+`C#`, `.NET`): what else is the same entity is not decided here.
 """
 
 from bisect import bisect_left
@@ -22,7 +22,8 @@ _SIGNS = str.maketrans(
     )
     | dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u2036\u00ab\u00bb\u05f4\uff02", '"')
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u058a\u05be\ufe58\ufe63\uff0d", "-")
-    | dict.fromkeys("_,#＃﹟\uff3f\uff0c\u060c", " ")
+    | dict.fromkeys("＃﹟", "#")
+    | dict.fromkeys("_,\uff3f\uff0c\u060c", " ")
     # Turkish has two letters i, and capitals of both that other languages read as one.
     | dict.fromkeys("\u0130\u0131", "i")
 )
@@ -35,7 +36,11 @@ _GREEK = regex.compile(r"\p{Greek}")
 _GREEK_MARKS = regex.compile(r"(\p{Greek})\p{M}++")  # capitals have none
 _INITIALS = regex.compile(r"(?<!\w)(\p{L}\.)\s+(?=\p{L}\.)")
 _ACRONYM = regex.compile(r"(?<!\w)\p{L}(?:\.\p{L})+(?!\w)(\.(?=\w))?\.?")
-_DOT = regex.compile(r"(?<=\p{Ll})\.(?=\p{Lu})|\.+(?=\s|$)")
+_DOT = regex.compile(r"(?<=\p{Ll})\.(?=\p{Lu})|(?<!\.)\.++(?=\s|$)")
+# Before a word it marks a hashtag; after one it belongs to the name.
+_HASHTAG_SIGN = regex.compile(r"(?<![\p{L}\p{M}\p{N}#+])#++|(?<!#)#++(?=[\p{L}\p{M}\p{N}])")
+_SIGNS_AFTER = regex.compile(r"[#+]++")
+_DOT_BEFORE = regex.compile(r"(?:\A|(?<=[\s\"'(\[{<«]))\.\Z")
 _EDGE_CHARACTER = regex.compile(r"[^\p{L}\p{M}\p{N}]")
 
 
@@ -45,7 +50,7 @@ def fold_key(text: str) -> str:
         return " ".join(text.lower().split())
     # Signs before the normal form, too: of an acute accent that stands for an apostrophe it would make a space.
     text = normalise("NFKC", unescape(text).translate(_SIGNS))[:MAX_TEXT_LENGTH]
-    text = _UNSEEN.sub("", text.translate(_SIGNS))
+    text = _HASHTAG_SIGN.sub(" ", _UNSEEN.sub("", text.translate(_SIGNS)))
     if "." in text:
         text = _DOT.sub(" ", _ACRONYM.sub(_without_dots, _INITIALS.sub(r"\1", text)))
     folded = text.casefold()
@@ -69,6 +74,9 @@ def _within(folded: str) -> str:
         start += 1
     while end > start and _EDGE_CHARACTER.match(folded, end - 1):
         end -= 1
+    if start < end:
+        start -= bool(_DOT_BEFORE.search(folded, 0, start))
+        end = signs.end() if (signs := _SIGNS_AFTER.match(folded, end)) else end
     name = folded[start:end]
     return (name.removesuffix("'s") or name)[:MAX_TEXT_LENGTH]
 

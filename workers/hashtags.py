@@ -4,7 +4,7 @@ Three steps: underscores and punctuation end a word; what is left is cut where t
 letters and digits is split by the language model (`hashtag_language.py`), which weighs capitals and digits against
 known words, and where its best answers are close, a neural network has a say (`hashtag_network.py`); what capitals say
 beyond that is in `hashtag_camel.py`. Other scripts are never guessed at: only capitals and numbers divide a run of
-Cyrillic, Greek or Armenian, only numbers one of Arabic or Hindi, and a run of Han or Thai stays whole. Pure computation
+Cyrillic, Greek or Armenian, and only numbers one of Arabic, Hindi, Han or Thai. Pure computation
 in bounded time: what is too long for a real hashtag is cut by its capitals and digits alone.
 """
 
@@ -102,14 +102,13 @@ def _cut_by_capitals(run: str) -> list[str]:
 
 
 def _words_of_other(script: str, run: str) -> list[str]:
-    """The words that capitals and numbers show; short letters with a short number are one word (T34)."""
-    if script in _UNSPACED_SCRIPTS:
-        return [run]
-    return [
-        word
-        for piece in (_NUMBER_EDGE.split(run) if not _SHORT_CODE.fullmatch(run) else [run])
-        for word in _cut_by_capitals(piece)
-    ]
+    """The words that capitals and numbers show; short letters with a short number are one word (T34).
+
+    A letter of a script without spaces is a word or a syllable, and no code.
+    """
+    is_code = script not in _UNSPACED_SCRIPTS and _SHORT_CODE.fullmatch(run)
+    pieces = [run] if is_code else _NUMBER_EDGE.split(run)
+    return [word for piece in pieces for word in _cut_by_capitals(piece)]
 
 
 def _cached_bytes(tag: str, words: tuple[str, ...]) -> int:

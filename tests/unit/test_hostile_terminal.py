@@ -99,7 +99,7 @@ ASKING = [
     "run --source jsonl:@",
     "run --source rss:@",
     "run --source x:@",
-    "run --source mastodon:@",
+    "run --source mastodon:!@",  # without the sign some of them are hosts, and waited for
     "run --source bluesky:@",
     "run --source simulate:@",
     "search --index @",

@@ -93,7 +93,7 @@ REFUSED: list[tuple[str, int, str]] = [
     ("tag --conll empty", 3, "no post"),
     ("tag --conll noise", 3, "BIO file"),
     ("tag x --photo absent", 3, "No such file"),
-    ("tag x --photo folder", 3, "Is a directory"),
+    ("tag x --photo folder", 3, "no regular file"),
     ("tag x --photo empty", 2, "neither JPEG"),
     ("segment --input absent", 3, "No such file"),
     ("segment --input folder", 3, "Is a directory"),

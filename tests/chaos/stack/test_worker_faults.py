@@ -3,6 +3,7 @@
 A fault counts only if it provably interrupted work: effects were there whose records were not acknowledged.
 """
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from fleet import POSTS, Fleet, feed
 
 from ingest.publisher import Record
+from tagstream.posts import CONTRACT_VERSION
 
 _numbers = count(1)
 _ONE_FEED = "feed."
@@ -169,7 +171,8 @@ def test_poison_in_every_topic_is_kept_and_stops_nobody(fleet: Fleet) -> None:
 
 
 def test_what_a_newer_tagstream_wrote_stops_the_worker_and_is_not_lost(fleet: Fleet) -> None:
-    fleet.publish([Record(fleet.topics.tagged.name, b"x:1", b'{"version": 3}', [])])
+    newer = json.dumps({"version": CONTRACT_VERSION + 1}).encode()
+    fleet.publish([Record(fleet.topics.tagged.name, b"x:1", newer, [])])
     worker = fleet.start()
     assert worker.wait() == 1
     assert "newer tagstream" in worker.output()

@@ -44,5 +44,5 @@ def lettered(letter: Callable[[Mapping[str, Any]], DeadLetter], fields: Mapping[
     """The dead letter with as much of its identity as the fields tell; they may be what our code failed on."""
     try:
         return letter(fields)
-    except Exception:
+    except Exception:  # whatever it is, the letter is kept without those fields
         return letter({})

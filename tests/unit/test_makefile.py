@@ -83,5 +83,7 @@ def test_a_target_starts(copy: Path, target: str) -> None:
 
 
 def test_help_names_every_target(copy: Path) -> None:
-    ended = subprocess.run(["make", "help"], cwd=copy, capture_output=True, text=True, timeout=20, check=True)
+    ended = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=copy, capture_output=True, text=True, timeout=20, check=True
+    )
     assert [line.split()[0] for line in ended.stdout.splitlines()] == TARGETS

@@ -40,7 +40,7 @@ stack-down: setup  ## stop them; STACK=name
 	@.venv/bin/python -m ops.stack down --name "$${STACK:-default}"
 
 zoo: setup-all  ## train every system of the papers (days), write docs/results.md; ROWS=prefix for some of them
-	@.venv/bin/python -m training.zoo --only "$${ROWS:-}"
+	@.venv/bin/python -m training.report --only "$${ROWS:-}"
 
 zoo-check: setup-all  ## every system on tweets with real photos (TAGSTREAM_DATA), every ablation as ONNX: minutes
 	@.venv/bin/python -m pytest tests/training/zoo/every_variant.py
@@ -52,11 +52,11 @@ lint: setup-all  ## style, types, and whether the generated pages are current
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m mypy
-	@.venv/bin/python -m tagstream.command_line.reference --check
-	@.venv/bin/python -m training.zoo --check
+	@.venv/bin/python -m ops.docs.reference --check
+	@.venv/bin/python -m training.report --check
 
 docs: setup  ## write the generated pages: docs/cli.md, docs/settings.md
-	@.venv/bin/python -m tagstream.command_line.reference
+	@.venv/bin/python -m ops.docs.reference
 
 lock:  ## resolve requirements/*.txt again from pyproject.toml (needs uv and a network)
 	@command -v uv >/dev/null || { echo "make lock needs uv (pip install uv, or your package manager)" >&2; exit 1; }

@@ -23,12 +23,12 @@ from typing import Any
 
 from kafka.errors import AuthorizationError, InvalidProducerEpochError, KafkaError, ProducerFencedError
 
-from tagstream.broker import PATIENCE_SECONDS, at_start, close_producer, commit_transaction, judged, open_producer
-from tagstream.compacted import newest_values
-from tagstream.daemon import in_daemon_thread
 from tagstream.errors import CorruptState, Fatal
+from tagstream.kafka.client import PATIENCE_SECONDS, at_start, close_producer, commit_transaction, judged, open_producer
+from tagstream.kafka.compacted import newest_values
+from tagstream.kafka.topics import Topics
+from tagstream.runtime.daemon_thread import in_daemon_thread
 from tagstream.settings import Settings
-from tagstream.topics import Topics
 
 _PAUSE_SECONDS = 0.5
 # Longer than the broker lets a transaction be open: what is not committed by then never will be.

@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 
 from kafka.errors import KafkaError
 
-from tagstream.broker import PATIENCE_SECONDS, at_start, close_producer, judged, open_producer
 from tagstream.errors import Fatal
+from tagstream.kafka.client import PATIENCE_SECONDS, at_start, close_producer, judged, open_producer
+from tagstream.kafka.topics import Headers, Topics
 from tagstream.settings import Settings
-from tagstream.topics import Headers, Topics
 
 _PAUSE_SECONDS = 0.5
 # Well above the time in which one request is answered or given up.

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ingest.publisher import Record
-from ingest.sources.base import Received
 from tagstream.codec import encode, encode_letter, readable
 from tagstream.errors import MalformedPost, Unencodable
+from tagstream.kafka.topics import Topics, headers, key_of
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Post, dead_letter
-from tagstream.topics import Topics, headers, key_of
+from tagstream.source import Received
 
 OVERSIZED = "oversized"
 UNENCODABLE = "unencodable"

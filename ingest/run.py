@@ -24,13 +24,13 @@ from typing import TypeVar
 from ingest.cursors import CursorKeeper
 from ingest.publisher import Publisher
 from ingest.records import records_of
-from ingest.sources.base import Received, Source
-from tagstream.distance import Distance, is_live
 from tagstream.errors import Fatal, Retryable
+from tagstream.kafka.topics import Topics
 from tagstream.posts import Post
+from tagstream.runtime.feed_lag import Distance, is_live
+from tagstream.runtime.wall_clock import WallClock, installed_at, utc_now
 from tagstream.settings import Settings
-from tagstream.topics import Topics
-from tagstream.wall_clock import WallClock, installed_at, utc_now
+from tagstream.source import Received, Source
 
 Answer = TypeVar("Answer")
 

@@ -31,13 +31,11 @@ from pydantic import ValidationError
 from search.index import Kept, Remembered, SourceCursor, Thumbnail, Unnamed
 from search.limits import MAX_MOMENT
 from search.registry import UNSEEN, Record
-from search.sqlite_reads import read_document
-from search.sqlite_schema import TIME_SHIFT
+from search.sqlite.reads import read_document
+from search.sqlite.schema import TIME_SHIFT
 from tagstream.bounds import MAX_ORIGIN_LENGTH
 from tagstream.codec import describe
 from tagstream.errors import CorruptState, NewerVersion
-from tagstream.json_text import why_not_json
-from tagstream.keys import with_current_keys
 from tagstream.posts import (
     CONTRACT_VERSION,
     MAX_ID_BYTES,
@@ -48,7 +46,9 @@ from tagstream.posts import (
     TaggedPost,
     to_epoch_milliseconds,
 )
-from tagstream.terminal_text import json_for_terminals
+from tagstream.text.entity_keys import with_current_keys
+from tagstream.text.json_text import why_not_json
+from tagstream.text.terminal_text import json_for_terminals
 
 FORMAT = 1
 _NUMBERS = tuple(one.name for one in fields(Record) if one.name not in ("id", "visible"))

@@ -4,7 +4,7 @@ import os
 import re
 
 from search.index import EntityIndex
-from search.sqlite import SqliteIndex
+from search.sqlite.index import SqliteIndex
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings, load_settings
 
@@ -36,7 +36,7 @@ async def open_index(spec: str, *, create: bool = True, settings: Settings | Non
         return await SqliteIndex.open(rest, create=create)
     if kind == "elasticsearch" and rest:
         # Imported here: the client takes a moment to load, which a command on a file should not pay.
-        from search.elastic import ElasticIndex
+        from search.elastic.index import ElasticIndex
 
         return await ElasticIndex.open(rest, settings or load_settings(os.environ), create=create)
     if kind in ("sqlite", "elasticsearch"):

@@ -16,8 +16,8 @@
     merkel AND macron          the same as the space; not beside OR, where it would leave open what belongs together
 
 Signs of other query languages (parentheses, a star within a word) are refused and not searched, but for those in
-quotation marks (`query_signs.py`). Words are compared as `tagstream.analysis` folds them. What cannot be read raises
-`MalformedQuery`, which says where.
+quotation marks (`query_signs.py`). Words are compared as `tagstream.text.analysis` folds them. What cannot be read
+raises `MalformedQuery`, which says where.
 """
 
 import difflib
@@ -29,11 +29,11 @@ from typing import Literal, cast
 
 from search.author_names import author_name
 from search.query_signs import OPERATORS, Operator, ends_with_star, unknown_sign, unknown_star
-from tagstream.analysis import Phrase, phrase, tag
 from tagstream.errors import BadSettings
-from tagstream.keys import fold_key
-from tagstream.languages import language_tag
 from tagstream.posts import ENTITY_TYPES, EntityType, clean_text
+from tagstream.text.analysis import Phrase, phrase, tag
+from tagstream.text.entity_keys import fold_key
+from tagstream.text.languages import language_tag
 
 MAX_QUERY_LENGTH = 2_000
 MAX_CLAUSES = 64

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from search.query import AnyOf, Named, ParsedQuery
-from tagstream.keys import fold_key
+from tagstream.text.entity_keys import fold_key
 
 _FIELDS = {None: "entity", "PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
 

@@ -7,7 +7,7 @@ nothing. What stands in quotation marks never comes here.
 import re
 from enum import Enum
 
-from tagstream.analysis import is_short_code
+from tagstream.text.analysis import is_short_code
 
 
 class Operator(Enum):

@@ -14,7 +14,6 @@ import msgpack
 from pydantic import ValidationError
 
 from tagstream.errors import MalformedPost, NewerVersion, Unencodable
-from tagstream.json_text import why_not_json
 from tagstream.posts import (
     CONTRACT_VERSION,
     AccountStatus,
@@ -26,6 +25,7 @@ from tagstream.posts import (
     TaggedPost,
     clean_text,
 )
+from tagstream.text.json_text import why_not_json
 
 Message = Post | TaggedPost | Deletion | Erasure | AccountStatus | DeadLetter
 

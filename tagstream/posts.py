@@ -189,7 +189,7 @@ class Entity(Contract):
     """One name found in a post.
 
     `text` is `Post.text[start:end]`; `score` the marginal probability of its tags; `in_hashtag` whether it lies
-    inside a hashtag; `key` the form by which mentions are counted (tagstream/keys.py).
+    inside a hashtag; `key` the form by which mentions are counted (tagstream/text/entity_keys.py).
     """
 
     text: Text

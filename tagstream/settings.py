@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from tagstream.errors import BadSettings, UnreadableInput
-from tagstream.redaction import HIDDEN, redacted
+from tagstream.text.redaction import HIDDEN, redacted
 
 PREFIX = "TAGSTREAM_"
 CONFIG_VARIABLE = "TAGSTREAM_CONFIG"

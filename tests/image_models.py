@@ -5,9 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from training.image.configuration import write_configuration
-from workers.image_repository import LABELS, NAME, ImageDescription, open_image_version
-from workers.repository import GPU_MODEL, MODEL
+from training.image.triton_config import write_configuration
+from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
+from workers.models.repository import GPU_MODEL, MODEL
 
 SHADES = ("black", "dark", "pale", "white")
 

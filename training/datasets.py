@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.conll import SPELLINGS, ConllPost, read_conll
-from workers.words import Kind, split_words
+from workers.tagger.conll import SPELLINGS, ConllPost, read_conll
+from workers.tagger.words import Kind, split_words
 
 ALL_TAGS = 2**9 - 1
 OUTSIDE = 1

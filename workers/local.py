@@ -6,7 +6,7 @@
               └──────── in executors ────────┘
 
 Owns which stage feeds which, how much lies between them, and how a run ends. The stages themselves are those of the
-distributed shape (`workers/stages.py`); here bounded links join them. Keeps invariant 1: the index stores each batch
+distributed shape (`workers/pipeline/steps.py`); here bounded links join them. Keeps invariant 1: the index stores each batch
 together with the cursor after its last event, in one transaction, so a killed run goes on exactly there.
 """
 
@@ -18,21 +18,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from ingest.sources.base import Received, Source
 from search.index import EntityIndex, SourceCursor, WriteReport
-from tagstream.distance import is_live
 from tagstream.errors import Fatal
-from tagstream.wall_clock import WallClock, installed_at, utc_now
-from workers import stages
-from workers.abandonable import AbandonablePool, unless_stopped
-from workers.breaker import BackOff, Breaker
-from workers.links import Link
-from workers.microbatch import BatchFigures
-from workers.progress import Progress, Tracker
-from workers.seeing import Eyes, see
-from workers.stage import Delivery, Limits, Stage, StageRunner, acknowledge, worst
-from workers.stages import Arrival, Tagged
-from workers.tagger import Tagger
+from tagstream.runtime.daemon_thread_pool import AbandonablePool, unless_stopped
+from tagstream.runtime.feed_lag import is_live
+from tagstream.runtime.wall_clock import WallClock, installed_at, utc_now
+from tagstream.source import Received, Source
+from workers.images.step import Eyes, see
+from workers.pipeline import steps
+from workers.pipeline.chain import Link
+from workers.pipeline.microbatch import BatchFigures
+from workers.pipeline.retry import BackOff, Breaker
+from workers.pipeline.runner import Delivery, Limits, Stage, StageRunner, acknowledge, worst
+from workers.pipeline.steps import Arrival, Tagged
+from workers.pipeline.tracker import Progress, Tracker
+from workers.tagger.interface import Tagger
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
@@ -149,16 +149,16 @@ class _Pipeline:
             concurrency=settings.see_threads,
         )
         self._see = None if eyes is None else self._runner(see(eyes, self._pools[2], see_limits))
-        self._prepare = self._runner(stages.prepare(tagger, self._pools[0], self._limits(settings.prepare_posts)))
+        self._prepare = self._runner(steps.prepare(tagger, self._pools[0], self._limits(settings.prepare_posts)))
         tag_limits = replace(
             self._limits(settings.batch_posts, settings.batch_deadline_seconds),
             concurrency=settings.tag_threads + 1,
             deadline_concurrency=settings.tag_threads,
             window_count=settings.in_flight_posts,
         )
-        self._tag = self._runner(stages.tag(tagger, self._pools[1], tag_limits))
+        self._tag = self._runner(steps.tag(tagger, self._pools[1], tag_limits))
         index_limits = self._limits(settings.index_posts, settings.index_deadline_seconds)
-        self._write = self._runner(stages.index(self._apply, self._rehearse, index_limits))
+        self._write = self._runner(steps.index(self._apply, self._rehearse, index_limits))
 
     def _limits(self, batch_count: int, batch_deadline_seconds: float = 0.0) -> Limits:
         return Limits(
@@ -213,7 +213,7 @@ class _Pipeline:
     async def _run_stages(self, stop: asyncio.Event) -> None:
         """Runs the three stages until the last one has acknowledged all, or the time to stop has run out."""
         seen: Link[Arrival] = Link()
-        prepared: Link[stages.Prepared] = Link()
+        prepared: Link[steps.Prepared] = Link()
         tagged: Link[Tagged] = Link()
         try:
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as tasks:

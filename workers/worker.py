@@ -15,20 +15,20 @@ from typing import Any
 
 from search.index import EntityIndex
 from tagstream.errors import BrokerUnavailable, Fatal
-from tagstream.letters import BrokerLetters
+from tagstream.kafka.dead_letters import BrokerLetters
+from tagstream.kafka.topics import open_topics
 from tagstream.settings import Settings
-from tagstream.topics import open_topics
-from workers.app import create_app
-from workers.faust_app import WorkerApp, group_of, quiet_libraries
-from workers.faust_pipeline import Pipeline
-from workers.faust_publisher import Publisher
-from workers.faust_steps import Steps, open_pools, open_steps
-from workers.faust_transport import consumer_of
-from workers.faust_witness import Witness
-from workers.health import HealthPage, Metric, Partition, Watch
-from workers.letter_sweep import keep_swept
-from workers.seeing import Eyes
-from workers.tagger import Tagger
+from workers.faust.agents import Pipeline
+from workers.faust.app import create_app
+from workers.faust.app_settings import WorkerApp, group_of, quiet_libraries
+from workers.faust.committed_offsets import Witness
+from workers.faust.dead_letter_sweep import keep_swept
+from workers.faust.liveness import HealthPage, Metric, Partition, Watch
+from workers.faust.publisher import Publisher
+from workers.faust.steps import Steps, open_pools, open_steps
+from workers.faust.transport import consumer_of
+from workers.images.step import Eyes
+from workers.tagger.interface import Tagger
 
 # A commit and the leaving of a group are one round trip each; a broker that is down is not waited for.
 LAST_COMMIT_SECONDS = 1.0

@@ -14,7 +14,7 @@ from ingest.media.cache import SharedCache
 from ingest.media.decode import Decoded, DecodeLimits, Decoders, TakesLonger, memory_for
 from ingest.media.fetch import Fetched, Fetcher, FetchLimits
 from ingest.media.refusals import PhotoRefused
-from tagstream.photo_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason
 from tagstream.settings import Settings
 
 MAX_REMEMBERED = 20_000

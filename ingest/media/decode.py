@@ -15,7 +15,7 @@ from ingest.media.sniff import Format
 from ingest.sandbox.child import Limits
 from ingest.sandbox.errors import NotStarted, OutOfMemory, OutOfTime, SandboxError, StoodStill
 from ingest.sandbox.sandbox import Sandbox
-from tagstream.photo_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason
 
 MAX_SIDE = 30_000
 # Photos of networks take a tenth of it, those of cameras half. What takes longer stands behind every other process.

@@ -29,8 +29,8 @@ from ingest.media.hosts import Hosts
 from ingest.media.pinned import Resolve, SystemResolver
 from ingest.media.refusals import PhotoRefused
 from ingest.media.sniff import SNIFFED_BYTES, Format, sniff
-from ingest.sources.network import USER_AGENT
-from tagstream.photo_reasons import PhotoReason
+from ingest.sources.network.source import USER_AGENT
+from tagstream.media_reasons import PhotoReason
 
 MAX_URL_LENGTH = 4096
 MAX_REDIRECTS = 5

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ingest.media.refusals import PhotoRefused
-from tagstream.photo_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason
 
 SLOW_IN_A_ROW = 3
 SLOW_SECONDS = 30.0

@@ -18,8 +18,8 @@ import httpcore
 
 from ingest.media.address import WEB_PORTS, Address, Endpoint, may_reach
 from ingest.media.refusals import PhotoRefused
-from tagstream.daemon import in_daemon_thread
-from tagstream.photo_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason
+from tagstream.runtime.daemon_thread import in_daemon_thread
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host, as text. Raises `OSError` (`socket.gaierror`) where there are none."""

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tagstream.errors import TagstreamError
-from tagstream.photo_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason
 
 
 class PhotoRefused(TagstreamError):

@@ -2,11 +2,11 @@
 
 import re
 
-from ingest.sources.base import Source
 from ingest.sources.jsonl.source import STANDARD_INPUT, JsonlSource
 from ingest.sources.simulate.source import DEFAULT_POSTS, SimulatedSource
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings
+from tagstream.source import Source
 
 KINDS = (
     "bluesky:[URL,…][?lang=en&dids=did:…&quiet=1&compress=0], "

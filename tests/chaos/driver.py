@@ -15,14 +15,14 @@ from typing import Any
 
 from crash_points import CrashPoint
 
-from ingest.sources.base import Received, Source
 from ingest.sources.open import open_source
 from search.index import Change, EntityIndex, SourceCursor, WriteReport
 from search.open import open_index
 from tagstream.posts import TaggedPost
+from tagstream.source import Received, Source
 from workers.local import PipelineSettings, run_pipeline
-from workers.stub import StubTagger
-from workers.tagger import PreparedPost
+from workers.tagger.interface import PreparedPost
+from workers.tagger.stub import StubTagger
 
 # Slow enough that a feed of some thousand posts is always caught in the middle, by a kill as by a crash point.
 TAG_SECONDS_A_BATCH = 0.004

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 from crash_points import CrashPoint
+from oracle import truth
 
 from ingest.sources.open import open_source
-from ingest.sources.simulate.oracle import truth
 from search.open import open_index
 from tagstream.posts import DeadLetter, TaggedPost, to_epoch_milliseconds
-from workers.stub import NAMES
+from workers.tagger.stub import NAMES
 
 KILLS = 10
 POSTS = 6000

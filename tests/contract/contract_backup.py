@@ -18,7 +18,7 @@ from contract_writing import HAPPENINGS, deletion, erasure, letter, status
 from search.dump_lines import Writer
 from search.index import EntityIndex, SourceCursor
 from search.restoring import Restored, restore
-from search.sqlite import SqliteIndex
+from search.sqlite.index import SqliteIndex
 from tagstream.posts import TaggedPost
 
 NOW = OBSERVED + timedelta(days=30)

@@ -13,7 +13,7 @@ from contract_posts import OBSERVED, tagged, write
 from contract_writing import HAPPENINGS, deletion, erasure, status, visible_version
 
 from search.index import Change, EntityIndex, Indexable, Thumbnail, WriteReport
-from search.sqlite import SqliteIndex
+from search.sqlite.index import SqliteIndex
 from tagstream.posts import Erasure, Media
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from search.index import Change, EntityIndex, Indexable, Query, SourceCursor, WriteReport
-from tagstream.keys import fold_key
 from tagstream.posts import Author, Entity, EntityType, Media, SegmentedHashtag, TaggedPost
+from tagstream.text.entity_keys import fold_key
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OBSERVED = START + timedelta(days=1)

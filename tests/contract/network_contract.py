@@ -27,10 +27,10 @@ from network_server import (
     first_occurrences,
 )
 
-from ingest.sources.base import Received
-from ingest.sources.network import QUEUED_EVENTS, FeedUnavailable, NetworkSource, Reconnecting
+from ingest.sources.network.source import QUEUED_EVENTS, FeedUnavailable, NetworkSource, Reconnecting
 from tagstream.errors import Fatal
 from tagstream.posts import DeadLetter
+from tagstream.source import Received
 
 # What a network's test gives to its source. The chance of 1 makes every delay its longest, so it can be counted on.
 QUICK = Reconnecting(first_seconds=0.02, longest_seconds=0.08, chance=lambda: 1.0)

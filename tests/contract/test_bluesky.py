@@ -26,7 +26,6 @@ from network_contract import (
 from network_server import Drop, Heartbeats, Refuse, ScriptedServer, Stall
 from websocket_peer import BINARY, TEXT, frame_head
 
-from ingest.sources.base import Received
 from ingest.sources.bluesky.compression import FrameDecompressor, read_dictionary
 from ingest.sources.bluesky.connection import JetstreamLimits
 from ingest.sources.bluesky.frame import FrameReader
@@ -34,9 +33,10 @@ from ingest.sources.bluesky.opened import MalformedFrame
 from ingest.sources.bluesky.options import read_options
 from ingest.sources.bluesky.place import RECENT_MARKS
 from ingest.sources.bluesky.source import BlueskySource
-from ingest.sources.network import USER_AGENT, FeedUnavailable, NetworkSource
+from ingest.sources.network.source import USER_AGENT, FeedUnavailable, NetworkSource
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
 from tagstream.posts import DeadLetter, Post
+from tagstream.source import Received
 
 LIMITS = JetstreamLimits(connect_seconds=5.0, silence_seconds=SILENCE_SECONDS, largest_frame_bytes=LARGEST_FRAME_BYTES)
 

@@ -21,11 +21,11 @@ from ingest.sources.bluesky.connection import JetstreamLimits
 from ingest.sources.bluesky.options import read_options
 from ingest.sources.bluesky.source import BlueskySource
 from search.index import SourceCursor
-from search.sqlite import SqliteIndex
+from search.sqlite.index import SqliteIndex
 from tagstream.posts import TaggedPost
-from workers.breaker import BackOff
 from workers.local import PipelineSettings, run_pipeline
-from workers.stub import StubTagger
+from workers.pipeline.retry import BackOff
+from workers.tagger.stub import StubTagger
 
 LIMITS = JetstreamLimits(connect_seconds=5.0, silence_seconds=0.5)
 SETTINGS = PipelineSettings(

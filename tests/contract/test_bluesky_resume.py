@@ -17,13 +17,13 @@ from jetstream_server import SECOND, JetstreamServer
 from network_contract import LARGEST_FRAME_BYTES, PATIENCE_SECONDS, QUICK, SILENCE_SECONDS, identity, read, until
 from network_server import Drop, Refuse, Stall
 
-from ingest.sources.base import Received
 from ingest.sources.bluesky.connection import JetstreamLimits
 from ingest.sources.bluesky.options import read_options
 from ingest.sources.bluesky.place import RECENT_MARKS, read_place
 from ingest.sources.bluesky.source import BlueskySource
-from ingest.sources.network import QUEUED_EVENTS, FeedUnavailable
+from ingest.sources.network.source import QUEUED_EVENTS, FeedUnavailable
 from tagstream.posts import Erasure, Post
+from tagstream.source import Received
 
 LIMITS = JetstreamLimits(connect_seconds=5.0, silence_seconds=SILENCE_SECONDS, largest_frame_bytes=LARGEST_FRAME_BYTES)
 FORMS = pytest.mark.parametrize("path", ["/subscribe", f"/xrpc/{SECOND}"])

@@ -12,8 +12,8 @@ from contract_posts import found, letters, stored, tagged, write
 from contract_writing import HAPPENINGS, deletion, letter
 from index_contract import IndexContract
 
-from search.elastic import ElasticIndex
-from search.sqlite import SqliteIndex
+from search.elastic.index import ElasticIndex
+from search.sqlite.index import SqliteIndex
 from tagstream.settings import Settings
 
 _numbers = itertools.count()

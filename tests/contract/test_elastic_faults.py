@@ -14,13 +14,13 @@ from contract_writing import HAPPENINGS, History, assert_as_the_model_says, dele
 from elastic_proxy import Fault, busy, healthy, proxy
 from elasticsearch import AsyncElasticsearch, ConflictError, NotFoundError
 
-from search import elastic_reads, elastic_schema, elastic_writes, sqlite_terms
-from search.elastic import ElasticIndex
-from search.elastic_client import ATTEMPTS
-from search.elastic_writes import Writer
+from search.elastic import reads, schema, writes
+from search.elastic.client import ATTEMPTS
+from search.elastic.index import ElasticIndex
+from search.elastic.writes import Writer
 from search.index import Change, Query, SourceCursor
 from search.open import open_index
-from tagstream.analysis import ANALYSIS_VERSION
+from search.sqlite import fts_query
 from tagstream.errors import (
     CorruptState,
     Fatal,
@@ -32,6 +32,7 @@ from tagstream.errors import (
 )
 from tagstream.posts import TaggedPost
 from tagstream.settings import Settings
+from tagstream.text.analysis import ANALYSIS_VERSION
 
 _numbers = itertools.count()
 SETTINGS = Settings(elasticsearch_timeout_seconds=60)  # the machine may be busy with other tests
@@ -398,9 +399,9 @@ async def test_a_server_killed_in_mid_write_and_started_again(new_stack: Any) ->
 async def test_an_older_mapping_gets_the_fields_it_lacks(
     opened: Opener, monkeypatch: pytest.MonkeyPatch, elasticsearch: Any, prefix: str
 ) -> None:
-    fields = {name: field for name, field in elastic_schema.POST_FIELDS.items() if name != "lang"}
+    fields = {name: field for name, field in schema.POST_FIELDS.items() if name != "lang"}
     with monkeypatch.context() as patch:
-        patch.setattr(elastic_schema, "POST_FIELDS", fields)
+        patch.setattr(schema, "POST_FIELDS", fields)
         old = await opened()
         await write(old, tagged("a"))
         # This code with that mapping: every post of the kind would be refused, so it is no post's fault.
@@ -417,7 +418,7 @@ async def test_an_older_mapping_gets_the_fields_it_lacks(
 
 async def test_a_mapping_that_contradicts_ours_is_refused(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(elastic_schema, "POST_FIELDS", elastic_schema.POST_FIELDS | {"lang": {"type": "long"}})
+        patch.setattr(schema, "POST_FIELDS", schema.POST_FIELDS | {"lang": {"type": "long"}})
         await opened()
     with pytest.raises(CorruptState, match="another prefix"):
         await opened()
@@ -426,7 +427,7 @@ async def test_a_mapping_that_contradicts_ours_is_refused(opened: Opener, monkey
 @pytest.mark.parametrize("part", ["schema", "analysis"])
 async def test_a_newer_index_is_refused(opened: Opener, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     with monkeypatch.context() as patch:
-        patch.setitem(elastic_schema.META, part, 99)
+        patch.setitem(schema.META, part, 99)
         await opened()
     for create in (True, False):
         with pytest.raises(NewerVersion, match="99"):
@@ -464,8 +465,8 @@ async def test_another_analysis_gives_names_the_keys_of_today(opened: Opener, mo
     await write(
         index, tagged("a", "AT&amp;T", entities=(older,)), tagged("b", "AT&T", entities=(entity("AT&T", "ORG"),))
     )
-    monkeypatch.setitem(elastic_schema.META, "analysis", ANALYSIS_VERSION + 1)
-    monkeypatch.setattr(elastic_schema, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
+    monkeypatch.setitem(schema.META, "analysis", ANALYSIS_VERSION + 1)
+    monkeypatch.setattr(schema, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
     index = await opened()
     await index.refresh()
     assert sorted(await found(index, 'organisation:"AT&T"')) == ["a", "b"]
@@ -477,9 +478,9 @@ async def test_another_analysis_gives_names_the_keys_of_today(opened: Opener, mo
 async def test_another_analysis_writes_the_terms_anew(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     index = await opened()
     await write(index, *(tagged(f"{number}", "word") for number in range(700)), deletion("3"))
-    monkeypatch.setitem(elastic_schema.META, "analysis", ANALYSIS_VERSION + 1)
-    monkeypatch.setattr(elastic_schema, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
-    monkeypatch.setattr(sqlite_terms, "post_terms", lambda post: [f"new{post.text}"])
+    monkeypatch.setitem(schema.META, "analysis", ANALYSIS_VERSION + 1)
+    monkeypatch.setattr(schema, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
+    monkeypatch.setattr(fts_query, "post_terms", lambda post: [f"new{post.text}"])
     for _ in range(2):
         index = await opened()
         await index.refresh()
@@ -490,13 +491,13 @@ async def test_another_analysis_writes_the_terms_anew(opened: Opener, monkeypatc
 async def test_a_document_that_the_server_refuses_is_one_posts_fault(
     index: ElasticIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = elastic_writes.post_document
+    original = writes.post_document
 
     def spoilt(post: TaggedPost, *args: Any) -> dict[str, Any]:
         document = original(post, *args)
         return document | {"time": "no time"} if post.id == "jsonl:bad" else document
 
-    monkeypatch.setattr(elastic_writes, "post_document", spoilt)
+    monkeypatch.setattr(writes, "post_document", spoilt)
     with pytest.raises(RejectedDocument, match="jsonl:bad"):
         await write(index, tagged("a", "word"), tagged("bad", "word"), tagged("b", "word"))
     await write(index, tagged("a", "word"), tagged("b", "word"), letter("of the bad one", post_id="jsonl:bad"))
@@ -528,14 +529,14 @@ async def test_reading_everything_goes_on_when_the_server_forgets_where_it_was(
 ) -> None:
     await write(index, *(tagged(f"{number:02}") for number in range(40)))
     opened_for: list[str] = []
-    original = elastic_reads._open
+    original = reads._open
 
     async def noted(*args: Any) -> str:
         opened_for.append(await original(*args))
         return opened_for[-1]
 
-    monkeypatch.setattr(elastic_reads, "_open", noted)
-    monkeypatch.setattr(elastic_reads, "_STEP", 10)
+    monkeypatch.setattr(reads, "_open", noted)
+    monkeypatch.setattr(reads, "_STEP", 10)
     ids = []
     async for post in index.documents():
         ids.append(post.id)

@@ -10,8 +10,8 @@ from contract_posts import found, indexable, stored, tagged, write
 from contract_writing import status
 from test_elastic_faults import Opener, held, index, opened, prefix, until_written  # noqa: F401
 
-from search import elastic_hiding, elastic_queries, elastic_schema
-from search.elastic import ElasticIndex
+from search.elastic import hidden_authors, queries, schema
+from search.elastic.index import ElasticIndex
 from search.index import Change, Query
 from tagstream.errors import NewerVersion, UnreadableInput
 
@@ -58,8 +58,8 @@ async def test_a_list_of_many_pages_hides_them_all(
     index: ElasticIndex,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(elastic_hiding, "_STEP", 7)
-    monkeypatch.setattr(elastic_queries, "_TERMS_A_CLAUSE", 5)
+    monkeypatch.setattr(hidden_authors, "_STEP", 7)
+    monkeypatch.setattr(queries, "_TERMS_A_CLAUSE", 5)
     names = [f"author {number}" for number in range(28)]
     await write(index, *(tagged(name, "word", author=name, names=["Paris"]) for name in names), tagged("z", "word"))
     await write(index, *(status(name, 1, hidden=True) for name in names))
@@ -74,14 +74,14 @@ async def test_the_list_is_fetched_only_after_it_has_changed(
 ) -> None:
     other = await opened()
     fetched = 0
-    original = elastic_hiding._hidden_authors
+    original = hidden_authors._hidden_authors
 
     async def counted(*args: Any) -> list[int]:
         nonlocal fetched
         fetched += 1
         return await original(*args)
 
-    monkeypatch.setattr(elastic_hiding, "_hidden_authors", counted)
+    monkeypatch.setattr(hidden_authors, "_hidden_authors", counted)
     await write(index, tagged("a", "word", author="x"), tagged("b", "word", author="y"))
     for position, author, seen in ((1, "x", ["b"]), (2, "y", []), (3, "x", []), (4, "y", [])):
         before = fetched
@@ -96,8 +96,8 @@ async def test_an_index_from_before_accounts_could_be_hidden(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setitem(elastic_schema.META, "schema", 1)
-        patch.setattr(elastic_schema, "SCHEMA_VERSION", 1)
+        patch.setitem(schema.META, "schema", 1)
+        patch.setattr(schema, "SCHEMA_VERSION", 1)
         old = await opened()
         await old.client.raw.indices.delete(index=old.address.names.accounts)
         with pytest.raises(UnreadableInput, match="Start a worker"):
@@ -107,7 +107,7 @@ async def test_an_index_from_before_accounts_could_be_hidden(
     await write(new, tagged("a", "word", author="x"), status("x", 1, hidden=True))
     assert await stored(await opened(create=False)) == []
     with monkeypatch.context() as patch:  # an older tagstream, which would show what is hidden
-        patch.setattr(elastic_schema, "SCHEMA_VERSION", 1)
+        patch.setattr(schema, "SCHEMA_VERSION", 1)
         with pytest.raises(NewerVersion):
             await opened(create=False)
 

@@ -12,10 +12,10 @@ from contract_writing import deletion, erasure, status
 from elastic_proxy import busy, healthy, proxy
 from test_elastic_faults import STEPS, Cut, Opener, held, index, opened, prefix  # noqa: F401
 
-from search import elastic_schema, elastic_thumbnails
-from search.elastic import ElasticIndex
-from search.elastic_documents import to_json
-from search.elastic_writes import Writer
+from search.elastic import schema, thumbnails
+from search.elastic.documents import to_json
+from search.elastic.index import ElasticIndex
+from search.elastic.writes import Writer
 from search.index import Change, Indexable, Thumbnail
 from tagstream.errors import CorruptState, IndexUnavailable, NewerVersion
 
@@ -139,7 +139,7 @@ async def test_a_thumbnail_that_the_server_refuses_stops_no_post(
     posts = [illustrated("a", "A"), illustrated("b", "B"), illustrated("c", "C")]
     posts[1] = Indexable(posts[1].post, posts[1].observed_at, 0, (Thumbnail(sha("B"), jpeg("B") * 4),))
     with monkeypatch.context() as patch:
-        patch.setattr("search.elastic_thumbnails.to_json", spoilt)
+        patch.setattr("search.elastic.thumbnails.to_json", spoilt)
         if ahead:
             assert await index.keep_thumbnails(posts) == 1
             report = await index.write(list(map(handed_on, posts)))
@@ -164,11 +164,11 @@ async def test_a_store_that_is_away_is_waited_for(elasticsearch: Any, opened: Op
 
 
 async def test_an_index_from_before_thumbnails_gets_them(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    fields = {name: field for name, field in elastic_schema.REGISTRY_FIELDS.items() if name != "photos"}
+    fields = {name: field for name, field in schema.REGISTRY_FIELDS.items() if name != "photos"}
     with monkeypatch.context() as patch:
-        patch.setitem(elastic_schema.META, "schema", 2)
-        patch.setattr(elastic_schema, "SCHEMA_VERSION", 2)
-        patch.setattr(elastic_schema, "REGISTRY_FIELDS", fields)
+        patch.setitem(schema.META, "schema", 2)
+        patch.setattr(schema, "SCHEMA_VERSION", 2)
+        patch.setattr(schema, "REGISTRY_FIELDS", fields)
         old = await opened()
         await old.client.raw.indices.delete_index_template(name=old.address.names.media.removesuffix("-*"))
         await write(old, illustrated("a", "", author="x"))
@@ -177,14 +177,14 @@ async def test_an_index_from_before_thumbnails_gets_them(opened: Opener, monkeyp
     await write(new, illustrated("a", "A", revision=1, author="x"), illustrated("b", "B"))
     assert (await shown(new, "a"), await shown(new, "b")) == ("A", "B")
     with monkeypatch.context() as patch:  # an older tagstream, whose deletions would leave them
-        patch.setattr(elastic_schema, "SCHEMA_VERSION", 2)
+        patch.setattr(schema, "SCHEMA_VERSION", 2)
         with pytest.raises(NewerVersion):
             await opened()
 
 
 async def test_a_stored_thumbnail_that_is_none_is_corrupt_state(index: ElasticIndex) -> None:
     await index.write([illustrated("a", "A")])
-    where, identifier = elastic_thumbnails.address(index.address.names, "jsonl:a", f"2026.03.01/{sha('A')}")
+    where, identifier = thumbnails.address(index.address.names, "jsonl:a", f"2026.03.01/{sha('A')}")
     await index.client.raw.index(index=where, id=identifier, document={})
     with pytest.raises(CorruptState, match="thumbnail"):
         await index.thumbnail("jsonl:a", 0)

@@ -33,14 +33,14 @@ from network_contract import (
 from network_server import Drop, Heartbeats, Refuse, ScriptedServer, first_occurrences
 from pydantic import SecretStr
 
-from ingest.sources.base import Received
 from ingest.sources.mastodon.api import MastodonLimits
 from ingest.sources.mastodon.feed import parse_feed
 from ingest.sources.mastodon.source import Backfilling, MastodonSource
 from ingest.sources.mastodon.status import PassedOver
-from ingest.sources.network import FeedUnavailable, NetworkSource
+from ingest.sources.network.source import FeedUnavailable, NetworkSource
 from tagstream.errors import BadSettings, CorruptState
 from tagstream.posts import DeadLetter, Deletion, Post
+from tagstream.source import Received
 
 LIMITS = MastodonLimits(connect_seconds=2.0, silence_seconds=SILENCE_SECONDS, event_bytes=LARGEST_FRAME_BYTES)
 REWOUND_EVENTS = 2

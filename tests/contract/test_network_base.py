@@ -1,6 +1,6 @@
 """What every network source inherits, on the smallest network there is: lines over TCP.
 
-It proves `ingest/sources/network.py`, and the suite itself: each scenario runs here against a source whose right
+It proves `ingest/sources/network/source.py`, and the suite itself: each scenario runs here against a source whose right
 behaviour is plain to see.
 """
 
@@ -12,8 +12,7 @@ import pytest
 from network_contract import LARGEST_FRAME_BYTES, QUICK, SILENCE_SECONDS, NetworkContract, read, until
 from network_server import ENDLESS_PIECE_BYTES, Refuse, ScriptedServer
 
-from ingest.sources.base import Received
-from ingest.sources.network import (
+from ingest.sources.network.source import (
     QUEUED_CHARACTERS,
     QUEUED_EVENTS,
     FeedUnavailable,
@@ -23,6 +22,7 @@ from ingest.sources.network import (
 )
 from tagstream.errors import BadSettings, Fatal
 from tagstream.posts import Author, Event, Post, dead_letter
+from tagstream.source import Received
 
 CREATED = datetime(2024, 5, 1, 12, tzinfo=UTC)
 NOW = datetime(2024, 5, 1, 12, 0, 0, tzinfo=UTC)
@@ -254,7 +254,7 @@ async def test_few_large_events_fill_the_queue_as_many_small_ones_do() -> None:
 
 
 async def test_one_event_larger_than_the_queue_passes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.sources.network.QUEUED_CHARACTERS", 1000)
+    monkeypatch.setattr("ingest.sources.network.source.QUEUED_CHARACTERS", 1000)
     source = ScriptSource([post(1), post(2, "x" * 5000), post(3)])
     await source.open(None)
     async with asyncio.timeout(5):

@@ -18,8 +18,7 @@ from rss_server import Answer, FeedServer, body, dropped, endless, item, packed,
 
 from ingest.media.address import Endpoint
 from ingest.sandbox.child import Limits
-from ingest.sources.base import Received
-from ingest.sources.network import FeedUnavailable
+from ingest.sources.network.source import FeedUnavailable
 from ingest.sources.rss.document import Document
 from ingest.sources.rss.feeds import parse_feeds
 from ingest.sources.rss.fetch import FetchLimits
@@ -28,6 +27,7 @@ from ingest.sources.rss.reading import FeedReaders, NotRead
 from ingest.sources.rss.source import Polling, RssSource
 from tagstream.errors import BadSettings, CorruptState
 from tagstream.posts import DeadLetter, Post
+from tagstream.source import Received
 
 POLLING = Polling(every_seconds=0.05, longest_seconds=0.2, longest_failing_seconds=0.2, chance=lambda: 0.0)
 LIMITS = FetchLimits(connect_seconds=2.0, silence_seconds=0.5, total_seconds=1.0, body_bytes=256 * 1024)

@@ -19,13 +19,13 @@ from contract_posts import OBSERVED, START, entity, found, indexable, stored, ta
 from contract_writing import status
 from index_contract import IndexContract
 
-from search import sqlite_damage, sqlite_terms, sqlite_upgrade, sqlite_writes, writer_lock
 from search.index import Indexable, Query, SourceCursor, Thumbnail
 from search.open import open_index
-from search.sqlite import SqliteIndex
-from tagstream.analysis import ANALYSIS_VERSION
+from search.sqlite import damage, fts_query, upgrade, writer_lock, writes
+from search.sqlite.index import SqliteIndex
 from tagstream.errors import BadSettings, CorruptState, IndexUnavailable, NewerVersion, UnreadableInput
 from tagstream.posts import Deletion, Media
+from tagstream.text.analysis import ANALYSIS_VERSION
 
 WRITER = Path(writer_process.__file__)
 REPOSITORY = WRITER.parents[2]
@@ -101,14 +101,14 @@ async def test_a_write_that_fails_at_any_step_leaves_nothing(
     index: SqliteIndex, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     await write(index, tagged("a", "first", names=["Paris"]), cursor=SourceCursor("feed", "1"))
-    whole = getattr(sqlite_writes._Batch, step)
+    whole = getattr(writes._Batch, step)
 
     def fails(*args: object) -> None:
         whole(*args)
         raise sqlite3.OperationalError("planted")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_writes._Batch, step, fails)
+        patch.setattr(writes._Batch, step, fails)
         with pytest.raises(sqlite3.OperationalError, match="planted"):
             await write(index, tagged("a", "second", revision=1), tagged("b"), cursor=SourceCursor("feed", "2"))
     assert [post.text for post in await stored(index)] == ["first"]
@@ -217,7 +217,7 @@ async def test_a_long_read_does_not_block_writing(index: SqliteIndex) -> None:
 async def test_posts_of_one_millisecond_spill_into_the_next(
     index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_writes, "IMPLAUSIBLE_TIME", 4)
+    monkeypatch.setattr(writes, "IMPLAUSIBLE_TIME", 4)
     for start in range(0, 20, 5):
         await write(index, *(tagged(str(number), "word") for number in range(start, start + 5)))
     assert len(await found(index, "word")) == 20
@@ -298,7 +298,7 @@ async def test_an_older_index_is_brought_up_to_date(path: Path, monkeypatch: pyt
     def add_table(connection: sqlite3.Connection) -> None:
         connection.execute("CREATE TABLE added (x)")
 
-    monkeypatch.setattr(sqlite_upgrade, "MIGRATIONS", (*sqlite_upgrade.MIGRATIONS, add_table))
+    monkeypatch.setattr(upgrade, "MIGRATIONS", (*upgrade.MIGRATIONS, add_table))
     for _ in range(2):
         index = await SqliteIndex.open(path)
         assert index._writing.execute("SELECT count(*) FROM added").fetchone() == (0,)
@@ -310,7 +310,7 @@ async def test_a_file_from_before_accounts_could_be_hidden_is_brought_up_to_date
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_upgrade, "MIGRATIONS", sqlite_upgrade.MIGRATIONS[:1])
+        patch.setattr(upgrade, "MIGRATIONS", upgrade.MIGRATIONS[:1])
         await (await SqliteIndex.open(path)).close()
     for create in (False, True):
         index = await SqliteIndex.open(path, create=create)
@@ -321,8 +321,8 @@ async def test_a_file_from_before_accounts_could_be_hidden_is_brought_up_to_date
 
 async def test_a_file_from_before_thumbnails_gets_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_upgrade, "MIGRATIONS", sqlite_upgrade.MIGRATIONS[:2])
-        patch.setattr(sqlite_writes._Batch, "_settle_thumbnails", lambda _: None)
+        patch.setattr(upgrade, "MIGRATIONS", upgrade.MIGRATIONS[:2])
+        patch.setattr(writes._Batch, "_settle_thumbnails", lambda _: None)
         old = await SqliteIndex.open(path)
         await write(old, illustrated("a", "A", brought=""), illustrated("b", "B", brought=""))
         await old.close()
@@ -341,7 +341,7 @@ async def test_a_hidden_author_stays_hidden_when_the_terms_are_built_anew(
     index = await SqliteIndex.open(path)
     await write(index, tagged("a", "word", author="x"), tagged("b", "word", author="y"), status("x", 1, hidden=True))
     await index.close()
-    monkeypatch.setattr(sqlite_upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
+    monkeypatch.setattr(upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
     index = await SqliteIndex.open(path)
     assert await found(index, "word") == ["b"]
     await write(index, status("x", 2, hidden=False))
@@ -352,7 +352,7 @@ async def test_a_hidden_author_stays_hidden_when_the_terms_are_built_anew(
 async def test_two_accounts_of_one_key_are_hidden_together_and_break_nothing(
     index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_writes, "author_key", lambda _source, _author: 7)
+    monkeypatch.setattr(writes, "author_key", lambda _source, _author: 7)
     await write(index, tagged("a", "word", author="x"), status("x", 1, hidden=True), status("y", 1, hidden=True))
     await write(index, tagged("b", "word", author="z"))
     assert await stored(index) == []
@@ -371,7 +371,7 @@ async def test_another_analysis_gives_names_the_keys_of_today(path: Path, monkey
         status("x", 1, hidden=True),
     )
     await index.close()
-    monkeypatch.setattr(sqlite_upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
+    monkeypatch.setattr(upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
     index = await SqliteIndex.open(path)
     assert await found(index, 'organisation:"AT&T"') == ["b"]
     await write(index, status("x", 2, hidden=False))
@@ -389,13 +389,13 @@ async def test_another_analysis_builds_the_terms_anew(path: Path, monkeypatch: p
     index = await SqliteIndex.open(path)
     await write(index, *(tagged(f"{number}", "word") for number in range(700)))
     await index.close()
-    monkeypatch.setattr(sqlite_upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
-    monkeypatch.setattr(sqlite_terms, "post_terms", lambda post: [f"new{post.text}"])
+    monkeypatch.setattr(upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
+    monkeypatch.setattr(fts_query, "post_terms", lambda post: [f"new{post.text}"])
     index = await SqliteIndex.open(path, create=False)
     assert (await index.search(Query("newword", size=1))).total == 700
     assert await found(index, "word") == []
     await index.close()
-    monkeypatch.setattr(sqlite_upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION)
+    monkeypatch.setattr(upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION)
     with pytest.raises(NewerVersion, match="analysis"):
         await SqliteIndex.open(path)
 
@@ -454,7 +454,7 @@ async def test_a_stored_document_that_is_none_is_corrupt_state(index: SqliteInde
 def test_what_the_errors_of_sqlite_mean(code: int, text: str, expected: type) -> None:
     error = sqlite3.OperationalError(text)
     error.sqlite_errorcode = code
-    assert type(sqlite_damage.translate(error, Path("posts.db"))) is expected
+    assert type(damage.translate(error, Path("posts.db"))) is expected
 
 
 async def test_observed_at_is_kept_from_first_sight(index: SqliteIndex) -> None:

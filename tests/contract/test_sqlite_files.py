@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from contract_posts import START, found, indexable, tagged, write
 
-from search import sqlite_compaction, writer_lock
 from search.index import Query, SourceCursor
-from search.sqlite import SqliteIndex
+from search.sqlite import compaction, writer_lock
+from search.sqlite.index import SqliteIndex
 from tagstream.errors import CorruptState, IndexUnavailable, TagstreamError, UnreadableInput
 from tagstream.posts import Deletion, dead_letter
 
@@ -260,24 +260,24 @@ async def test_words_of_deleted_posts_are_in_no_file_after_an_orderly_close(path
         assert trace not in content
     index = await SqliteIndex.open(path)
     assert (await found(index, "nothing"), await found(index, "w299")) == (["b"], ["299"])
-    assert not sqlite_compaction.is_pending(index._writing)
+    assert not compaction.is_pending(index._writing)
     await index.close()
 
 
 async def test_what_a_close_has_no_time_for_is_done_another_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_compaction, "_PAGES_A_STEP", 1)
+    monkeypatch.setattr(compaction, "_PAGES_A_STEP", 1)
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_compaction.merge_some, "__defaults__", (0.0,))
+        patch.setattr(compaction.merge_some, "__defaults__", (0.0,))
         index = await SqliteIndex.open(path)
         for start in range(0, 3000, 300):
             await write(index, *(indexable(tagged(f"{at}", f"word{at} " * 20)) for at in range(start, start + 300)))
         await write(index, Deletion(id="jsonl:7", source="jsonl"))
         await index.close()
     index = await SqliteIndex.open(path)
-    assert sqlite_compaction.is_pending(index._writing)
+    assert compaction.is_pending(index._writing)
     done = await index.compact()
     assert done.after <= done.before
-    assert not sqlite_compaction.is_pending(index._writing)
+    assert not compaction.is_pending(index._writing)
     assert (await index.search(Query("word8"))).total == 1
     await index.close()
     assert b"word7 " not in b"".join(content for content, _ in everything_in(path.parent).values())
@@ -291,8 +291,8 @@ def all_bytes(folder: Path) -> bytes:
 async def test_words_that_somebody_still_reads_are_said_and_go_another_time(
     path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    monkeypatch.setattr(sqlite_compaction.empty_journal, "__defaults__", (0.1,))
-    monkeypatch.setattr(sqlite_compaction, "_READERS_AT_CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(compaction.empty_journal, "__defaults__", (0.1,))
+    monkeypatch.setattr(compaction, "_READERS_AT_CLOSE_SECONDS", 0.1)
     index = await SqliteIndex.open(path)
     await write(index, tagged("a", "xylophonist of yore"), *(tagged(f"{at}", f"w{at}") for at in range(30)))
     reader = sqlite3.connect(path, isolation_level=None)
@@ -307,12 +307,12 @@ async def test_words_that_somebody_still_reads_are_said_and_go_another_time(
     holding = [name for name, (content, _) in everything_in(path.parent).items() if b"ophonist" in content]
     assert f"{path.name}-wal" in holding
     assert path.name not in holding or f"in {path} and {path}-wal." in str(told.value)
-    assert sqlite_compaction.is_pending(index._writing)
+    assert compaction.is_pending(index._writing)
     await index.close()
     assert b"ophonist" in all_bytes(path.parent)
     reader.execute("COMMIT")
     index = await SqliteIndex.open(path)
-    assert sqlite_compaction.is_pending(index._writing)
+    assert compaction.is_pending(index._writing)
     await index.close()
     assert b"ophonist" not in all_bytes(path.parent)
     assert b"w29" in all_bytes(path.parent)
@@ -320,7 +320,7 @@ async def test_words_that_somebody_still_reads_are_said_and_go_another_time(
 
 
 async def test_a_compaction_after_the_reader_ended_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_compaction.empty_journal, "__defaults__", (0.1,))
+    monkeypatch.setattr(compaction.empty_journal, "__defaults__", (0.1,))
     index = await SqliteIndex.open(path)
     await write(index, tagged("a", "xylophonist of yore"), tagged("b", "other"))
     reader = sqlite3.connect(path, isolation_level=None)
@@ -331,7 +331,7 @@ async def test_a_compaction_after_the_reader_ended_leaves_nothing(path: Path, mo
         await index.compact()
     reader.execute("COMMIT")
     await index.compact()
-    assert not sqlite_compaction.is_pending(index._writing)
+    assert not compaction.is_pending(index._writing)
     assert b"ophonist" not in all_bytes(path.parent)
     reader.close()
     await index.close()

@@ -27,7 +27,7 @@ from x_server import (
     snowflake,
 )
 
-from ingest.sources.network import NetworkSource
+from ingest.sources.network.source import NetworkSource
 from ingest.sources.x.source import XSource
 
 BEGAN = datetime(2024, 5, 1, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 
 from search.index import Indexable, SourceCursor
-from search.sqlite import SqliteIndex
+from search.sqlite.index import SqliteIndex
 from tagstream.posts import Entity, TaggedPost
 
 BATCH = 40

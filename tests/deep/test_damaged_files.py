@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tagstream.command_line.application import application
-from tagstream.command_line.failures import run_guarded
+from tagstream.cli.commands import application
+from tagstream.cli.errors import run_guarded
 
 FEED = "".join(
     f'{{"id": {at}, "author": "a{at % 9}", "text": "London calls {at}", "created_at": {1714564800000 + at * 1000}}}\n'

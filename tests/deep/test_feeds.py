@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.sources.jsonl.fields import MalformedLine
-from ingest.sources.rss.dates import read_date
+from ingest.sources.formats.json_fields import MalformedLine
 from ingest.sources.rss.document import Document, from_lines, to_lines
 from ingest.sources.rss.entry import entry_post
 from ingest.sources.rss.identity import native_ids, shared_names
-from ingest.sources.rss.moments import moments
 from ingest.sources.rss.reader import UnreadableFeed, read_feed
 from ingest.sources.rss.reading import FeedReaders, NotRead
+from ingest.sources.rss.timestamps.dates import read_date
+from ingest.sources.rss.timestamps.entry_timestamps import moments
 
 ADDRESS = "https://news.example/feed"
 NOW = datetime(2024, 5, 2, tzinfo=UTC)

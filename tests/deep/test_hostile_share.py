@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-import search.sqlite_writes
-from ingest.sources.base import Received
-from search.sqlite import SqliteIndex
+import search.sqlite.writes
+from search.sqlite.index import SqliteIndex
 from tagstream.posts import Post, TaggedPost
+from tagstream.source import Received
 from workers.local import run_pipeline
-from workers.stub import StubTagger
-from workers.tagger import PreparedPost
+from workers.tagger.interface import PreparedPost
+from workers.tagger.stub import StubTagger
 
 POSTS = 3_000
 CREATED = datetime(2024, 5, 1, tzinfo=UTC)
@@ -86,12 +86,12 @@ async def test_healthy_posts_go_on_beside_hostile_ones(
     stage: str, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if stage == "index":
-        written = search.sqlite_writes._document
+        written = search.sqlite.writes._document
 
         def document(post: TaggedPost) -> str:
             check(post.text)
             return written(post)
 
-        monkeypatch.setattr(search.sqlite_writes, "_document", document)
+        monkeypatch.setattr(search.sqlite.writes, "_document", document)
     clean = await seconds(Feed(0), stage, tmp_path / "clean.db")
     assert await seconds(Feed(share), stage, tmp_path / "hostile.db") < clean / LEAST_SHARE_OF_RATE

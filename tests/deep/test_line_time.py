@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.sources.documents import DocumentSplitter
+from ingest.sources.formats.documents import DocumentSplitter
 from ingest.sources.jsonl.document import read_line
 from tagstream.codec import encode
 from tagstream.errors import MalformedPost

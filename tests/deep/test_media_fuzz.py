@@ -14,7 +14,7 @@ from PIL import Image
 from ingest.media.decode import DecodeLimits, Decoders, TakesLonger, memory_for
 from ingest.media.refusals import PhotoRefused
 from ingest.media.sniff import sniff
-from tagstream.photo_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason
 
 LIMIT = 40_000_000
 MIB = 1024 * 1024

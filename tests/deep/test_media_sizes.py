@@ -9,7 +9,7 @@ from PIL import Image
 from ingest.media.decode import DecodeLimits, Decoders, memory_for
 from ingest.media.refusals import PhotoRefused
 from ingest.media.sniff import sniff
-from tagstream.photo_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason
 
 LIMIT = 40_000_000
 JUST_BELOW, JUST_ABOVE = (7_000, 5_700), (7_000, 5_730)

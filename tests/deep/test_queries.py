@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from search.index import Indexable, Query
 from search.query import MalformedQuery
-from search.sqlite import SqliteIndex
+from search.sqlite.index import SqliteIndex
 from tagstream.posts import Author, TaggedPost
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

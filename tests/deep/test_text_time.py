@@ -16,19 +16,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.sources.html_text import html_to_text
+from ingest.sources.formats.html_text import html_to_text
 from search.query import MalformedQuery, parse
-from tagstream.analysis import phrase, post_terms, tag, terms
-from tagstream.hashtag_spans import hashtags_named, hashtags_of
-from tagstream.keys import fold_key
 from tagstream.posts import MAX_TEXT_LENGTH, Post, clean_text
-from tagstream.safe_text import normalise, unescape
 from tagstream.settings import Settings
-from workers.encoding import Encoder
-from workers.hashtags import HashtagSegmenter
-from workers.open import open_tagger
-from workers.repository import VOCABULARY, open_version
-from workers.words import by_lines, split_words
+from tagstream.text.analysis import phrase, post_terms, tag, terms
+from tagstream.text.entity_keys import fold_key
+from tagstream.text.hashtags import hashtags_named, hashtags_of
+from tagstream.text.safe_text import normalise, unescape
+from workers.hashtags.segmenter import HashtagSegmenter
+from workers.models.repository import VOCABULARY, open_version
+from workers.open_models import open_tagger
+from workers.tagger.encoding import Encoder
+from workers.tagger.words import by_lines, split_words
 
 SECONDS = 6
 LOCK_SECONDS = 0.05

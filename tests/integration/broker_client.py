@@ -13,9 +13,9 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from ingest.sources.base import Received
 from tagstream.posts import Event, Post
 from tagstream.settings import Settings
+from tagstream.source import Received
 
 _numbers = itertools.count(1)
 

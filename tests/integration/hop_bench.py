@@ -20,22 +20,22 @@ from typing import Any
 from kafka import KafkaProducer
 
 from tagstream import codec
+from tagstream.kafka.admin import ensure_topics
+from tagstream.kafka.topics import Topic, Topics, headers, key_of, open_topics
 from tagstream.posts import Author, Hashtag, Post
 from tagstream.settings import Settings, load_settings
-from tagstream.topics import Topic, Topics, headers, key_of, open_topics
-from tagstream.topics_admin import ensure_topics
-from workers import stages
-from workers.faust_app import open_app, quiet_libraries, raw_topic
-from workers.faust_deliveries import GROUP_RECORDS, Record
-from workers.faust_pipeline import Pipeline
-from workers.faust_publisher import Publisher
-from workers.faust_steps import open_pools, open_steps
-from workers.faust_transport import consumer_of
-from workers.hashtags import HashtagSegmenter
-from workers.records import Outgoing, read_posts
-from workers.stage import Limits, Size, Stage
-from workers.stub import StubTagger
-from workers.tagger import PreparedPost, Sight
+from workers.faust.agents import Pipeline
+from workers.faust.app_settings import open_app, quiet_libraries, raw_topic
+from workers.faust.deliveries import GROUP_RECORDS, Record
+from workers.faust.publisher import Publisher
+from workers.faust.records import Outgoing, read_posts
+from workers.faust.steps import open_pools, open_steps
+from workers.faust.transport import consumer_of
+from workers.hashtags.segmenter import HashtagSegmenter
+from workers.pipeline import steps as stages
+from workers.pipeline.runner import Limits, Size, Stage
+from workers.tagger.interface import PreparedPost, Sight
+from workers.tagger.stub import StubTagger
 
 TAGS = ("NewYorkCity", "iPhone5s", "BlackFriday2026", "ThrowbackThursday", "WeAreTheChampions")
 

@@ -14,24 +14,24 @@ import pytest
 from broker_client import Feed, environment, post, records, saved_cursor, settings_for, start_ingest, write_feed
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
+from oracle import truth
 
 from ingest.cursors import CursorKeeper, Superseded
 from ingest.publisher import Publisher
 from ingest.records import letter_record
 from ingest.run import Ingest
 from ingest.sources.jsonl.source import JsonlSource
-from ingest.sources.simulate.oracle import truth
 from ingest.sources.simulate.source import SimulatedSource
 from ops.stack.java import java
 from search.open import open_index
 from tagstream.codec import decode
 from tagstream.errors import Fatal
-from tagstream.letters import BrokerLetters
+from tagstream.kafka.admin import ensure_topics
+from tagstream.kafka.dead_letters import BrokerLetters
+from tagstream.kafka.topics import observed_at, open_topics
 from tagstream.posts import Author, DeadLetter, Deletion, Media, Post, dead_letter
 from tagstream.settings import Settings
-from tagstream.topics import observed_at, open_topics
-from tagstream.topics_admin import ensure_topics
-from workers.letter_sweep import sweep_letters
+from workers.faust.dead_letter_sweep import sweep_letters
 
 
 def ready(kafka, **given) -> Settings:

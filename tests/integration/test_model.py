@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from ingest.sources.open import open_source
-from tagstream.hashtag_spans import hashtags_of
 from tagstream.posts import Media, Post
 from tagstream.settings import REPOSITORY, Settings
-from workers.conll import read_conll
-from workers.encoding import BUCKET, MAX_LENGTH, stack_rows
-from workers.evaluation import score_conll
-from workers.open import open_tagger
+from tagstream.text.hashtags import hashtags_of
+from workers.open_models import open_tagger
+from workers.tagger.conll import read_conll
+from workers.tagger.encoding import BUCKET, MAX_LENGTH, stack_rows
+from workers.tagger.evaluation import score_conll
 
 DATA = Path(os.environ.get("TAGSTREAM_DATA", REPOSITORY.parent / "shared" / "data"))
 

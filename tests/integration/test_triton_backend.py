@@ -11,10 +11,10 @@ from tritonclient.utils import InferenceServerException
 
 from ops.stack.shared import FOLDER
 from tagstream.settings import REPOSITORY
-from workers.encoding import BUCKET, FEATURE_ROWS, FEATURES, MAX_LENGTH
-from workers.encoding import ModelInput as Batch
-from workers.openvino_emitter import OpenVinoEmitter
-from workers.repository import MODEL, VOCABULARY, open_version
+from workers.models.repository import MODEL, VOCABULARY, open_version
+from workers.tagger.encoding import BUCKET, FEATURE_ROWS, FEATURES, MAX_LENGTH
+from workers.tagger.encoding import ModelInput as Batch
+from workers.tagger.openvino_network import OpenVinoEmitter
 
 VERSION = open_version(REPOSITORY / "triton_models")
 

@@ -15,11 +15,11 @@ from tagstream.errors import BadSettings, CorruptState, ModelUnavailable
 from tagstream.settings import REPOSITORY, Settings
 from training.image import files
 from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, ServedNetwork
-from workers.breaker import BackOff
-from workers.image_encoder import ImageEncoder, open_image_encoder, read_thumbnail
-from workers.image_repository import LABELS, NAME, ImageDescription, open_image_version
-from workers.image_triton import TritonImageNetwork
-from workers.open import open_eyes, open_tagger
+from workers.images.classifier import ImageEncoder, open_image_encoder, read_thumbnail
+from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
+from workers.open_models import open_eyes, open_tagger
+from workers.pipeline.retry import BackOff
+from workers.triton.image_network import TritonImageNetwork
 
 CLASSES = 40
 QUICK = BackOff(0.1, 0.5)

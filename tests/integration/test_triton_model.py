@@ -22,11 +22,11 @@ from search.open import open_index
 from tagstream.errors import ModelUnavailable
 from tagstream.posts import Post
 from tagstream.settings import REPOSITORY, Settings
-from training.configuration import configuration
-from workers.breaker import BackOff
-from workers.encoding import BUCKET, FEATURE_ROWS, FEATURES, MAX_LENGTH, ModelInput
+from training.triton_config import configuration
 from workers.local import PipelineSettings, run_pipeline
-from workers.open import open_tagger
+from workers.open_models import open_tagger
+from workers.pipeline.retry import BackOff
+from workers.tagger.encoding import BUCKET, FEATURE_ROWS, FEATURES, MAX_LENGTH, ModelInput
 
 SHIPPED = REPOSITORY / "triton_models"
 FEED = "simulate:11?posts=400"

@@ -14,11 +14,11 @@ from training.captioner.train import CaptionedPhoto, CaptionTrainer, CaptionTrai
 from training.datasets import data_folder
 from training.image.network import FEATURE_WIDTH, ImageNetwork, ServedNetwork
 from training.inputs.captions import load_captions
-from workers.caption_decoder import CaptionDecoder
-from workers.caption_recurrent import RecurrentCaptioner
-from workers.caption_words import END, PADDING, START, UNKNOWN, CaptionWords
-from workers.image_encoder import ImageEncoder
-from workers.image_repository import ImageDescription
+from workers.images.captioner_decoder import CaptionDecoder
+from workers.images.captioner_recurrent import RecurrentCaptioner
+from workers.images.captioner_words import END, PADDING, START, UNKNOWN, CaptionWords
+from workers.images.classifier import ImageEncoder
+from workers.models.image_repository import ImageDescription
 
 CAPTIONS = ["a dog on a beach", "two men play tennis", "a red bus", "a dog and a red ball on a green field"]
 BY_HEART = CaptionTraining(epochs=60, batch=16, learning_rate=3e-3, least_count=1, word_width=32, size=64, dropout=0.0)

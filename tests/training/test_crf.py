@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from training.layers.crf import LinearChainCrf
-from workers.decoder import TAGS, Decoder, allowed_starts, allowed_transitions
+from workers.tagger.crf_decoder import TAGS, Decoder, allowed_starts, allowed_transitions
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from training.hashtags.combination import Question, closest, fit, likelihood, qu
 from training.hashtags.network import HashtagNetwork, break_loss, encode, parameters_of, skip_gram_vectors
 from training.hashtags.phrases import LONGEST_PHRASE, Phrases
 from training.hashtags.train import adapt, by_length, learn, learn_phrases, rate_at, usable
-from workers.hashtag_language import LanguageModel, read
-from workers.hashtag_network import ALPHABET, BreakNetwork
-from workers.hashtags import COUNTS_FILE
+from workers.hashtags.language_model import LanguageModel, read
+from workers.hashtags.network import ALPHABET, BreakNetwork
+from workers.hashtags.segmenter import COUNTS_FILE
 
 PHRASES = Phrases(
     runs=[["good", "morning", "new", "york"], ["red", "sox", "nation"], ["hello"]],

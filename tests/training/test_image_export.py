@@ -13,9 +13,9 @@ from training.image import files
 from training.image.dataset import Pictures
 from training.image.export import calibration_inputs
 from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, ServedNetwork
-from workers.image_encoder import OpenVinoImageNetwork
-from workers.image_repository import LABELS, NAME, ImageDescription, open_image_version
-from workers.repository import GPU_MODEL, MODEL
+from workers.images.classifier import OpenVinoImageNetwork
+from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
+from workers.models.repository import GPU_MODEL, MODEL
 
 
 @pytest.fixture(scope="module")

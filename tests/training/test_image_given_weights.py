@@ -13,12 +13,12 @@ from image_models import write_version
 from PIL import Image
 from torchvision import models
 
-from tagstream.command_line.application import application
+from tagstream.cli.commands import application
 from tagstream.errors import BadSettings, UnreadableInput
-from training.image.given_weights import FEWEST_PHOTOS, export_given, read_photos
 from training.image.torchvision_networks import NETWORKS, network_of
-from workers.image_encoder import open_image_encoder
-from workers.image_repository import open_image_version
+from training.image.torchvision_weights import FEWEST_PHOTOS, export_given, read_photos
+from workers.images.classifier import open_image_encoder
+from workers.models.image_repository import open_image_version
 
 
 def random_weights(name: str, classes: int) -> dict[str, torch.Tensor]:
@@ -174,11 +174,11 @@ def test_a_file_that_runs_code_when_it_is_read_is_not_read(given, tmp_path):
 
 
 def test_photos_are_taken_by_name_and_no_more_than_needed(given, monkeypatch):
-    monkeypatch.setattr("training.image.given_weights.MOST_PHOTOS", 17)
-    monkeypatch.setattr("training.image.given_weights.FEWEST_PHOTOS", 1)
+    monkeypatch.setattr("training.image.torchvision_weights.MOST_PHOTOS", 17)
+    monkeypatch.setattr("training.image.torchvision_weights.FEWEST_PHOTOS", 1)
     inputs, left_out = read_photos(given / "photos", 14)
     assert (len(inputs), left_out) == (16, 1)
-    monkeypatch.setattr("training.image.given_weights.MOST_PHOTOS", 2)
+    monkeypatch.setattr("training.image.torchvision_weights.MOST_PHOTOS", 2)
     first, none = read_photos(given / "photos", 14)
     assert (len(first), none) == (2, 0)
     assert all(np.array_equal(one, other) for one, other in zip(first, inputs, strict=False))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from training.image.class_names import display_names
 from training.image.dataset import ClassNames, Pictures
 from training.image.evaluate import (
     abstention,
@@ -17,10 +18,9 @@ from training.image.evaluate import (
     served_pixels,
 )
 from training.image.model_card import write_card
-from training.image.names import display_names
 from training.image.train import RECIPE, Recipe
-from workers.image_encoder import probabilities
-from workers.image_repository import ImageDescription
+from workers.images.classifier import probabilities
+from workers.models.image_repository import ImageDescription
 
 
 def test_accuracy_counts_the_first_and_the_first_five():

@@ -6,14 +6,14 @@ import pytest
 import torch
 from transformers import BertConfig
 
-from training.batches import Noise, make_batches
 from training.datasets import Example
-from training.development import torch_tagger
-from training.systems.three_segment_tagger import ThreeSegmentTagger
-from workers.conll import ConllPost, gold_spans
-from workers.encoding import Encoder
-from workers.evaluation import answered_spans, tag_conll
-from workers.words import split_words
+from training.tagger.batches import Noise, make_batches
+from training.tagger.development import torch_tagger
+from training.tagger.network import ThreeSegmentTagger
+from workers.tagger.conll import ConllPost, gold_spans
+from workers.tagger.encoding import Encoder
+from workers.tagger.evaluation import answered_spans, tag_conll
+from workers.tagger.words import split_words
 
 VOCABULARY = [
     "[PAD]",

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from training.datasets import load_examples
-from training.train import Recipe, Trainer
+from training.tagger.train import Recipe, Trainer
 
 RECIPE = """
 system = "three_segment_tagger"

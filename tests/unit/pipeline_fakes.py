@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from ingest.sources.base import Received
 from search.index import Change, Indexable, SourceCursor, WriteReport
 from tagstream.errors import IndexUnavailable, RejectedDocument
 from tagstream.posts import (
@@ -19,6 +18,7 @@ from tagstream.posts import (
     deletion_version,
     stored_version,
 )
+from tagstream.source import Received
 
 CREATED = datetime(2024, 5, 1, 12, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
-from workers.breaker import BackOff, Breaker
-from workers.canaries import Check
-from workers.stage import Delivery, Limits, Size, Stage, StageRunner, acknowledge
+from workers.pipeline.canaries import Check
+from workers.pipeline.retry import BackOff, Breaker
+from workers.pipeline.runner import Delivery, Limits, Size, Stage, StageRunner, acknowledge
 
 DEAD = 1_000_000  # added to a value that stands for the dead letter of another
 Work = Callable[[Sequence[int]], Awaitable[Sequence[str]]]

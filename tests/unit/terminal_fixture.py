@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tagstream.command_line.application import application
-from tagstream.command_line.failures import run_guarded
+from tagstream.cli.commands import application
+from tagstream.cli.errors import run_guarded
 
 PHOTO = "photo.jpg"
 

@@ -7,8 +7,8 @@ import grpc
 import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from workers.decoder import TAGS
-from workers.encoding import FEATURES
+from workers.tagger.crf_decoder import TAGS
+from workers.tagger.encoding import FEATURES
 
 GUILTY = 13
 

@@ -22,11 +22,11 @@ from torch import Tensor
 
 from ingest.media.decode_process import thumbnail_of
 from tagstream.errors import BadSettings, TagstreamError, UnreadableInput
-from workers.caption_recurrent import LONGEST_CAPTION, RecurrentCaptioner, encoder_hash, look
-from workers.caption_words import PADDING, CaptionWords
-from workers.captioning import RUN
-from workers.image_encoder import FloatArray, ImageEncoder, open_image_encoder
-from workers.image_repository import open_image_version
+from workers.images.captioner import RUN
+from workers.images.captioner_recurrent import LONGEST_CAPTION, RecurrentCaptioner, encoder_hash, look
+from workers.images.captioner_words import PADDING, CaptionWords
+from workers.images.classifier import FloatArray, ImageEncoder, open_image_encoder
+from workers.models.image_repository import open_image_version
 
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 20_000

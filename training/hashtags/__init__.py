@@ -2,8 +2,8 @@
 
 ::
 
-    sources ─▶ counts (evidence, weights) ─▶ workers/hashtag_counts.bin ──┐
-    phrases ─▶ network, train ────────────────────────────────────────────┴▶ combination ─▶ workers/hashtag_network.bin
+    sources ─▶ counts (evidence, weights) ─▶ workers/hashtags/counts.bin ──┐
+    phrases ─▶ network, train ────────────────────────────────────────────┴▶ combination ─▶ workers/hashtags/network.bin
 
-`evaluation` measures what ships. Serving is the work of `workers/hashtags.py`.
+`evaluation` measures what ships. Serving is the work of `workers/hashtags/segmenter.py`.
 """

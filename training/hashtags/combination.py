@@ -19,9 +19,9 @@ from training.hashtags.counts import fold_file
 from training.hashtags.sources import Gold, read_segmentations
 from training.hashtags.train import RUN, parameters_file
 from training.hashtags.weights import FOLDS
-from workers.hashtag_language import LanguageModel, read
-from workers.hashtag_network import BreakNetwork, Matrix, pack
-from workers.hashtags import CANDIDATES, NETWORK_FILE
+from workers.hashtags.language_model import LanguageModel, read
+from workers.hashtags.network import BreakNetwork, Matrix, pack
+from workers.hashtags.segmenter import CANDIDATES, NETWORK_FILE
 
 WEIGHTS = tuple(step / 20 for step in range(41))
 SHARPNESSES = tuple(step / 10 for step in range(3, 16))

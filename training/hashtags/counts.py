@@ -8,8 +8,8 @@ from training.datasets import data_folder
 from training.hashtags.evidence import FEATURES
 from training.hashtags.sources import collect, read_marked, read_segmentations
 from training.hashtags.weights import FOLDS, model_of, others, train
-from workers.hashtag_language import LanguageModel, pack
-from workers.hashtags import COUNTS_FILE
+from workers.hashtags.language_model import LanguageModel, pack
+from workers.hashtags.segmenter import COUNTS_FILE
 
 HELD_OUT = 10  # every tenth hashtag of HashSet is left for measuring
 # Of the rest, every so many is an example of the fit; the others are only counted. Its capitals show where words were

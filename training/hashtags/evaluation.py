@@ -13,9 +13,9 @@ import numpy as np
 from training.datasets import data_folder
 from training.hashtags.counts import HELD_OUT
 from training.hashtags.sources import Gold, read_marked, read_segmentations
-from workers.hashtag_language import read
-from workers.hashtag_network import Adviser
-from workers.hashtags import COUNTS_FILE, NETWORK_FILE, HashtagSegmenter
+from workers.hashtags.language_model import read
+from workers.hashtags.network import Adviser
+from workers.hashtags.segmenter import COUNTS_FILE, NETWORK_FILE, HashtagSegmenter
 
 
 def evaluation_sets() -> Iterator[tuple[str, list[Gold]]]:

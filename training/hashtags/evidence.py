@@ -1,7 +1,7 @@
 """Turns a segmentation into features: what its words, neighbours and cuts have for and against them.
 
 Every feature belongs to one word, one pair of neighbours or one cut, so that fitted weights fold into the tables of
-`workers.hashtag_language.LanguageModel` and cost nothing at run time.
+`workers.hashtags.language_model.LanguageModel` and cost nothing at run time.
 """
 
 import math
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.hashtags.sources import Counts
-from workers.hashtag_language import ALPHABET, STEP, LanguageModel, UnknownWords, character_class
-from workers.hashtag_shapes import ACRONYM_END, CUTS, LOWER_UPPER, SHAPES, cut_kinds, shape_of
+from workers.hashtags.language_model import ALPHABET, STEP, LanguageModel, UnknownWords, character_class
+from workers.hashtags.shapes import ACRONYM_END, CUTS, LOWER_UPPER, SHAPES, cut_kinds, shape_of
 
 UNKNOWN_LENGTHS = 12
 KNOWN_LENGTHS = 8

@@ -12,7 +12,7 @@ the BiLSTM. It does not say how CNN and BiLSTM are joined (here: one after the o
 (here: ReLU), or whether letter case is kept (here: it is; accents are not). The place after the last character is
 always a break and is not learnt.
 
-`workers/hashtag_network.py` is the same network without torch.
+`workers/hashtags/network.py` is the same network without torch.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.layers.recurrent import Bidirectional
-from workers.hashtag_network import ALPHABET, PADDING, WIDTHS, Matrix, character_numbers
+from workers.hashtags.network import ALPHABET, PADDING, WIDTHS, Matrix, character_numbers
 
 CHARACTER_WIDTH = 64
 FILTERS = 64
@@ -78,7 +78,7 @@ def encode(examples: list[str]) -> tuple[Tensor, Tensor]:
 
 
 def parameters_of(network: HashtagNetwork) -> dict[str, Matrix]:
-    """The trained parameters by the names that `workers.hashtag_network.BreakNetwork` reads.
+    """The trained parameters by the names that `workers.hashtags.network.BreakNetwork` reads.
 
     `vectors` (V, E), `kernel_W` (W, E, F) and `kernel_bias_W` (F) for each width W, `inputs` (2, 3 F, 4 S),
     `recurrent` (2, S, 4 S), `gate_bias` (2, 4 S) with the gates in the order in, forget, out, cell, `from_states`

@@ -1,7 +1,7 @@
 """Counts what hashtags are made of: words and pairs of words, from tweets, names and segmented hashtags.
 
 Nothing here keeps a text: handles, links and truncated words are dropped, and only words seen several times survive
-`Counts.known`. `training/hashtags/counts.py` makes of them the one file that `workers/hashtags.py` loads.
+`Counts.known`. `training/hashtags/counts.py` makes of them the one file that `workers/hashtags/segmenter.py` loads.
 """
 
 import csv
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from tagstream.safe_text import unescape
+from tagstream.text.safe_text import unescape
 
 SOURCES = ("text", "tags", "whole", "twitter", "names", "clusters")
 MINIMUM_COUNT = 2

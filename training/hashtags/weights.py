@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from training.hashtags.evidence import FEATURES, Evidence, learn_boundaries, learn_characters
 from training.hashtags.sources import Counts, Gold, add_segmentations
-from workers.hashtag_language import LanguageModel
+from workers.hashtags.language_model import LanguageModel
 
 FOLDS = 5
 ROUNDS = 3

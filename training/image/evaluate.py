@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from training.image.dataset import Classes, Pictures
 from training.image.network import INPUT_SIDE, normalise
-from workers.image_encoder import FloatArray, Pixels, model_input, probabilities
+from workers.images.classifier import FloatArray, Pixels, model_input, probabilities
 
 _CALIBRATION_BINS = 15
 

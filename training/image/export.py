@@ -16,17 +16,17 @@ import numpy as np
 import torch
 
 from tagstream.errors import BadSettings
-from training.image.configuration import generation_for
+from training.image.class_names import display_names
 from training.image.dataset import Pictures, data_folder, load_names, load_pictures
 from training.image.evaluate import served_pixels
 from training.image.files import fused, install, write_networks
 from training.image.measure import calibrate, measure
 from training.image.model_card import Figures, write_card
-from training.image.names import display_names
 from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, ServedNetwork
-from workers.image_encoder import Pixels
-from workers.image_repository import LABELS, NAME, ImageDescription
-from workers.repository import MODEL
+from training.image.triton_config import generation_for
+from workers.images.classifier import Pixels
+from workers.models.image_repository import LABELS, NAME, ImageDescription
+from workers.models.repository import MODEL
 
 CALIBRATION_PICTURES = 1000
 LARGEST_LOSS = 0.01

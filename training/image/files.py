@@ -18,12 +18,12 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from training.image.configuration import require_room, write_configuration
 from training.image.network import ServedNetwork
-from training.onnx_files import forget_origin
-from workers.image_encoder import Pixels
-from workers.image_repository import NAME, read_description
-from workers.repository import GPU_MODEL, MODEL
+from training.image.triton_config import require_room, write_configuration
+from training.onnx.origin import forget_origin
+from workers.images.classifier import Pixels
+from workers.models.image_repository import NAME, read_description
+from workers.models.repository import GPU_MODEL, MODEL
 
 
 def fused(network: nn.Module) -> nn.Module:

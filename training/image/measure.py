@@ -21,9 +21,9 @@ from training.image.evaluate import (
 )
 from training.image.model_card import Figures, write_card
 from training.image.network import INPUT_SIDE
-from workers.image_encoder import OpenVinoImageNetwork, probabilities
-from workers.image_repository import ImageDescription, open_image_version
-from workers.repository import GPU_MODEL, MODEL
+from workers.images.classifier import OpenVinoImageNetwork, probabilities
+from workers.models.image_repository import ImageDescription, open_image_version
+from workers.models.repository import GPU_MODEL, MODEL
 
 _HALVES_SEED = 7
 _TIMED_PICTURES = 1000

@@ -5,8 +5,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from workers.image_repository import ImageDescription
-from workers.repository import GPU_MODEL, MODEL
+from workers.models.image_repository import ImageDescription
+from workers.models.repository import GPU_MODEL, MODEL
 
 Figures = dict[str, dict[str, float]]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from training.inputs.vocabulary import LONGEST_WORD
-from workers.decoder import TAGS
+from workers.tagger.crf_decoder import TAGS
 
 Numbers = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float16]

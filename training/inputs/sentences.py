@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tagstream.errors import BadSettings
 from training.datasets import data_folder
-from workers.conll import SPELLINGS, ConllPost, read_conll
-from workers.decoder import TAGS
+from workers.tagger.conll import SPELLINGS, ConllPost, read_conll
+from workers.tagger.crf_decoder import TAGS
 
 PARTS = ("train", "dev", "test")
 _FILES = {

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 from training.inputs.batch import Encoded, Numbers, Vectors
 from training.inputs.sentences import Sentence
 from training.inputs.vocabulary import Vocabulary, letter_case, normal_form
-from workers.words import Kind, split_words
+from workers.tagger.words import Kind, split_words
 
 LONGEST_INPUT = 512
 SECOND_SEGMENTS = ("none", "labels", "caption")

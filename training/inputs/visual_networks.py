@@ -32,8 +32,8 @@ from tagstream.settings import REPOSITORY
 from training.image.network import normalise
 from training.image.torchvision_networks import DEVIATION, MEAN
 from training.inputs.batch import Vectors
-from workers.image_encoder import Pixels, model_input, open_image_encoder
-from workers.image_repository import ImageVersion, open_image_version
+from workers.images.classifier import Pixels, model_input, open_image_encoder
+from workers.models.image_repository import ImageVersion, open_image_version
 
 OWN = "regions"
 MAX_PIXELS = 50_000_000

@@ -19,7 +19,7 @@ from tagstream.errors import UnreadableInput
 from training.datasets import data_folder
 from training.inputs.sentences import CORPORA, load_sentences, parts_of
 from training.inputs.vocabulary import Vocabulary, normal_form
-from workers.words import Kind, split_words
+from workers.tagger.words import Kind, split_words
 
 TWEETS = "tweets"
 WIDTH = 200

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from workers.decoder import IMPOSSIBLE, allowed_starts, allowed_transitions
+from workers.tagger.crf_decoder import IMPOSSIBLE, allowed_starts, allowed_transitions
 
 
 class LinearChainCrf(nn.Module):
@@ -13,7 +13,7 @@ class LinearChainCrf(nn.Module):
     which are not. A CRF here never answers a stray I-, a softmax may.
 
     Shapes: B posts, T words, Y = 9 tags. Parameters: `transitions` (Y, Y) from row to column, `starts` (Y,),
-    `ends` (Y,). Decoding is `workers.decoder.Decoder`, which serving uses.
+    `ends` (Y,). Decoding is `workers.tagger.crf_decoder.Decoder`, which serving uses.
 
     Args:
         follows: (Y, Y), true where the tag of the column may follow that of the row; by default as in `TAGS`.

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from workers.decoder import TAGS
+from workers.tagger.crf_decoder import TAGS
 
 SPAN_TAGS = ("O", "B", "I")
 # By the number of a typed tag, that of its span tag.

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from workers.encoding import FEATURE_ROWS
+from workers.tagger.encoding import FEATURE_ROWS
 
 
 class WordFeatures(nn.Module):

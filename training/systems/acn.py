@@ -9,7 +9,7 @@ Zhang et al. 2018; every equation of the section "The Proposed Method".
     h, regions ─▶ AdaptiveCoattention: two attentions, fusion, filtration: m̂ (B, T, 200)
     m̂ ─▶ linear ─▶ emissions (B, T, 9) ─▶ CRF
 
-Departures and choices; those of the co-attention stand in `training/layers/adaptive_coattention.py`:
+Departures and choices; those of the co-attention stand in `training/layers/attention/adaptive_coattention.py`:
 
 - The print trains by RMSprop at a rate of 0.19, which moves every weight by about as much a step
   (tried: the loss of 300 tweets is in the thousands after three epochs): the recipe says 1e-3.
@@ -26,7 +26,7 @@ Departures and choices; those of the co-attention stand in `training/layers/adap
 from torch import Tensor, nn
 
 from training.inputs.batch import Batch
-from training.layers.adaptive_coattention import AdaptiveCoattention
+from training.layers.attention.adaptive_coattention import AdaptiveCoattention
 from training.layers.crf import LinearChainCrf
 from training.layers.tweet_encoder import TweetEncoder
 from training.systems.base import TAG_COUNT, Sizes, System

@@ -7,7 +7,7 @@ Zhang et al. 2018 (ACN) with BERT in place of its CNN-BiLSTM, as Yu et al. 2020 
     pieces (B, L) ─▶ encoder ─▶ words (B, T, H) ─┐
     regions (B, R, V) ───────────────────────────┴─▶ co-attention, fusion, filtration (B, T, H) ─▶ linear ─▶ (B, T, 9)
 
-The equations and the choices among them are those of `training/layers/adaptive_coattention.py`; every size there is H.
+The equations and the choices among them are those of `training/layers/attention/adaptive_coattention.py`; every size there is H.
 The paper does not say more. Dropout is that of the encoder alone. Later pieces of a word are no positions, and
 `bert_crf.py` says what the encoder is.
 """
@@ -15,7 +15,7 @@ The paper does not say more. Dropout is that of the encoder alone. Later pieces 
 from torch import Tensor, nn
 
 from training.inputs.batch import Batch
-from training.layers.adaptive_coattention import AdaptiveCoattention
+from training.layers.attention.adaptive_coattention import AdaptiveCoattention
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
 from training.systems.base import TAG_COUNT, Sizes, System

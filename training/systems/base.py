@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from training.inputs.batch import Batch
 from training.layers.crf import LinearChainCrf
-from workers.decoder import TAGS, Decoder
+from workers.tagger.crf_decoder import TAGS, Decoder
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,10 @@ from torch import Tensor, nn
 from tagstream.errors import BadSettings
 from training.inputs.batch import Batch
 from training.inputs.vocabulary import PADDING
+from training.layers.attention.self_attention import SelfAttentivePooling
 from training.layers.character_pyramid import CharacterPyramid
 from training.layers.crf import LinearChainCrf
 from training.layers.recurrent import Bidirectional, last_state
-from training.layers.self_attention import SelfAttentivePooling
 from training.layers.word_table import WordTable
 from training.systems.base import TAG_COUNT, Sizes, System
 

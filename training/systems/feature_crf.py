@@ -33,7 +33,7 @@ from tagstream.errors import BadSettings, CorruptState
 from training.inputs.gazetteers import load_name_lists, load_word_clusters
 from training.inputs.sentences import Sentence
 from training.inputs.token_features import stanford_features, tner_features
-from workers.decoder import TAGS
+from workers.tagger.crf_decoder import TAGS
 
 Features = Callable[[Sequence[str]], list[list[str]]]
 _NUMBERS = {tag: number for number, tag in enumerate(TAGS)}

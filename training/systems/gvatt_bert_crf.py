@@ -16,9 +16,9 @@ is.
 from torch import Tensor, nn
 
 from training.inputs.batch import Batch
+from training.layers.attention.visual import GatedVisualAttention
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
-from training.layers.visual_attention import GatedVisualAttention
 from training.systems.base import TAG_COUNT, Sizes, System
 
 

@@ -17,9 +17,9 @@ photo has zeros in their place.
 from torch import Tensor, nn
 
 from training.inputs.batch import Batch
+from training.layers.attention.visual import GatedVisualAttention
 from training.layers.crf import LinearChainCrf
 from training.layers.tweet_encoder import TweetEncoder
-from training.layers.visual_attention import GatedVisualAttention
 from training.systems.base import TAG_COUNT, Sizes, System
 
 

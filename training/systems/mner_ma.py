@@ -1,7 +1,7 @@
 """MNER-MA: attention over word, characters and photo at every token.
 
 Moon et al. 2018, section 3.3, the row "MNER-MA" of Alfaqeeh 2024. That paper is not at hand, and those that are
-describe it in a sentence: the formulas of `training/layers/modality_attention.py`, one weight a modality, are ours.
+describe it in a sentence: the formulas of `training/layers/attention/modality.py`, one weight a modality, are ours.
 
 ::
 
@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from training.inputs.batch import Batch
+from training.layers.attention.modality import ModalityAttention
 from training.layers.character_encoders import CharacterLstm
 from training.layers.crf import LinearChainCrf
-from training.layers.modality_attention import ModalityAttention
 from training.layers.recurrent import Bidirectional
 from training.layers.word_table import WordTable
 from training.systems.base import TAG_COUNT, Sizes, System

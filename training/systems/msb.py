@@ -12,7 +12,7 @@ Asgari-Chenaghlu et al. 2021, section 3.2, table 2 and figure 5; each with a CRF
 Where the paper is wrong or silent, and what we did:
 
 - Google's weights where `weights` names a folder of them, random ones where it names none; either way the paper trains
-  on masked words of tweets before, then on those of NER text: `python -m training.zoo.pretrain`, whose `encoder`
+  on masked words of tweets before, then on those of NER text: `python -m training.experiments.pretrain`, whose `encoder`
   folder is what `weights` names in the recipes. The vocabulary is that of the recipe's encoder: all-MiniLM-L6-v2 has
   the 30,522 pieces of BERT, which are WordPiece and not, as the text has it, BPE.
 - Masked words are learnt without labels: segment 1 is as at random when tagging begins. One encoder, of one seed, is
@@ -49,7 +49,9 @@ class Msb(System):
     ) -> None:
         super().__init__()
         if weights and not Path(weights).is_dir():
-            raise BadSettings(f"weights = {weights}: no such folder; `python -m training.zoo.pretrain` makes one")
+            raise BadSettings(
+                f"weights = {weights}: no such folder; `python -m training.experiments.pretrain` makes one"
+            )
         expected = small_bert(size, AutoConfig.from_pretrained(str(sizes.encoder)).vocab_size)
         self.encoder = PieceEncoder(weights or expected, dropout, letter_case=False)
         _check(self.encoder.model.config, expected, weights)

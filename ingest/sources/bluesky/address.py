@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from ingest.sources.bluesky.identifiers import microseconds_of
 from ingest.sources.bluesky.names import POSTS
 from ingest.sources.bluesky.options import BlueskyOptions
-from ingest.sources.bluesky.position import microseconds_of
 
 SECOND_GENERATION = "network.bsky.jetstream.subscribeEvents"
 _DICTIONARY = "network.bsky.jetstream.getZstdDictionary"

@@ -18,9 +18,9 @@ from ingest.sources.bluesky.intake import IntakeLimits
 from ingest.sources.bluesky.opened import LARGEST_READ_BYTES
 from ingest.sources.bluesky.options import BlueskyOptions
 from ingest.sources.bluesky.refusal import Refusal, refusal_of
-from ingest.sources.network import USER_AGENT, FeedUnavailable, retry_after_seconds
-from ingest.sources.outside import refusing_redirects
-from ingest.sources.web_socket import close_in_time
+from ingest.sources.network.source import USER_AGENT, FeedUnavailable, retry_after_seconds
+from ingest.sources.network.untrusted_client import refusing_redirects
+from ingest.sources.network.websocket import close_in_time
 from tagstream.errors import BadSettings
 
 # A record is at most 1 MiB; as JSON, with every character escaped, it stays below this.

@@ -20,7 +20,7 @@ import aiohttp
 
 from ingest.sources.bluesky.handles import Handles
 from ingest.sources.bluesky.names import did_of, handle_of
-from ingest.sources.network import USER_AGENT, retry_after_seconds
+from ingest.sources.network.source import USER_AGENT, retry_after_seconds
 
 # How many accounts may wait for an answer; those that were met last are asked for first.
 MOST_WANTED = 10_000

@@ -23,9 +23,9 @@ from ingest.sources.bluesky.names import (
     revision_of,
 )
 from ingest.sources.bluesky.record import created_at, hashtags, languages_of, media_of, replied_to
-from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, build, refuse, short
+from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, build, refuse, short
+from ingest.sources.formats.timestamps import moment_of
 from ingest.sources.jsonl.reading import PassedOver
-from ingest.sources.moments import moment_of
 from tagstream.posts import MAX_TEXT_LENGTH, Author, Event, Post, clean_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

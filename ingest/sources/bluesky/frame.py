@@ -28,6 +28,13 @@ from pydantic import ValidationError
 
 from ingest.sources.bluesky.clock import FeedClock
 from ingest.sources.bluesky.handles import Handles
+from ingest.sources.bluesky.identifiers import (
+    position_of_commit,
+    position_of_erasure,
+    position_of_letter,
+    position_of_status,
+    position_of_sync,
+)
 from ingest.sources.bluesky.links import links_of
 from ingest.sources.bluesky.names import (
     POSTS,
@@ -49,13 +56,6 @@ from ingest.sources.bluesky.opened import (
     refuse,
     unreadable,
 )
-from ingest.sources.bluesky.position import (
-    position_of_commit,
-    position_of_erasure,
-    position_of_letter,
-    position_of_status,
-    position_of_sync,
-)
 from ingest.sources.bluesky.record import (
     CLOCKS_DIFFER,
     IMAGES,
@@ -65,8 +65,8 @@ from ingest.sources.bluesky.record import (
     media_of,
     replied_to,
 )
-from ingest.sources.jsonl.fields import MalformedLine, short
-from ingest.sources.unexpected import judged, lettered
+from ingest.sources.error_isolation import judged, lettered
+from ingest.sources.formats.json_fields import MalformedLine, short
 from tagstream.posts import (
     MAX_REVISION,
     MAX_TEXT_LENGTH,

@@ -18,9 +18,9 @@ from typing import Any
 
 import aiohttp
 
-from ingest.sources.network import FeedUnavailable
-from ingest.sources.spool import Spool
-from ingest.sources.web_socket import close_in_time
+from ingest.sources.network.source import FeedUnavailable
+from ingest.sources.network.spool import Spool
+from ingest.sources.network.websocket import close_in_time
 
 # Four minutes of all posts of the network, at a hundred a second.
 SPOOLED_FRAMES = 32_768

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 from ingest.sources.bluesky.address import unwrapped
 from ingest.sources.bluesky.place import FIRST_TIME, mark_of
-from ingest.sources.jsonl.fields import MalformedLine, read_object
-from ingest.sources.unexpected import UNEXPECTED
+from ingest.sources.error_isolation import UNEXPECTED
+from ingest.sources.formats.json_fields import MalformedLine, read_object
 from tagstream.errors import MalformedPost
 from tagstream.posts import clean_text
 

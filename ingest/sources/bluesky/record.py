@@ -14,9 +14,9 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from ingest.sources.bluesky.names import cid_of, post_id_of_uri
-from tagstream.hashtag_spans import Claim, hashtags_named
-from tagstream.languages import MAX_LANGUAGES, language_tags
 from tagstream.posts import MAX_MEDIA, Hashtag, Media, clean_text
+from tagstream.text.hashtags import Claim, hashtags_named
+from tagstream.text.languages import MAX_LANGUAGES, language_tags
 
 Record = Mapping[str, Any]
 

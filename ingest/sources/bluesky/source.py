@@ -26,7 +26,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 
-from ingest.sources.base import Received, named
 from ingest.sources.bluesky.compression import FrameDecompressor, read_dictionary
 from ingest.sources.bluesky.connection import Connection, Connector, JetstreamLimits, TooOld, server_name
 from ingest.sources.bluesky.directory import Directory
@@ -39,10 +38,11 @@ from ingest.sources.bluesky.place import ANY_EVENT, Mark, Place, read_place
 from ingest.sources.bluesky.reading import Reading
 from ingest.sources.bluesky.record import IMAGES
 from ingest.sources.bluesky.resumption import BY_TIME, First, Resumption, resumption_of
-from ingest.sources.network import FeedUnavailable, NetworkSource, Reconnecting
-from ingest.sources.unexpected import judged
+from ingest.sources.error_isolation import judged
+from ingest.sources.network.source import FeedUnavailable, NetworkSource, Reconnecting
 from tagstream.posts import DeadLetter, Event, dead_letter
 from tagstream.settings import Settings
+from tagstream.source import Received, named
 
 # Longer frames are read in a thread, so that the event loop goes on.
 _SMALL_FRAME_BYTES = 64 * 1024

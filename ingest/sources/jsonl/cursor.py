@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from ingest.sources.documents import BETWEEN_VALUES, IN_ARRAY
+from ingest.sources.formats.documents import BETWEEN_VALUES, IN_ARRAY
 from tagstream.errors import CorruptState
 
 _FORM = re.compile(

@@ -16,15 +16,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ingest.sources.error_isolation import judged, lettered
+from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, read_object, refuse
 from ingest.sources.jsonl.dump import read_dump_line
-from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, read_object, refuse
 from ingest.sources.jsonl.known_good import KNOWN_GOOD
 from ingest.sources.jsonl.line import DEFAULT_SOURCE, event_of, identity_of_line
 from ingest.sources.jsonl.mongo import MARK, plain
 from ingest.sources.jsonl.reading import PassedOver, Place, Reading
 from ingest.sources.jsonl.shapes import Shape, nearest, shape_of, unwrapped
-from ingest.sources.recording import read_recorded_line, recorded_line
-from ingest.sources.unexpected import judged, lettered
+from ingest.sources.wrappers.recording import read_recorded_line, recorded_line
 from tagstream.posts import DeadLetter, Event, Post, dead_letter
 
 # Bounds the letters, and the work, of one document.

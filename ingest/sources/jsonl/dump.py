@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ingest.sources.jsonl.fields import MalformedLine, read_object
+from ingest.sources.formats.json_fields import MalformedLine, read_object
 from tagstream.posts import DELETED_FOR_EVER, DeadLetter, Deletion, Erasure, Event
 
 _BEGINNING = b'{"kind":"'  # as they are written: a feed's own field of that name is left alone

@@ -30,7 +30,7 @@ microseconds or nanoseconds since 1970, told apart by their size.
 from contextlib import suppress
 from typing import Any
 
-from ingest.sources.jsonl.fields import (
+from ingest.sources.formats.json_fields import (
     Fields,
     LineFault,
     MalformedLine,
@@ -58,8 +58,8 @@ from ingest.sources.jsonl.fields import (
     source_of,
     source_of_native_ids,
 )
-from tagstream.languages import language_tags
 from tagstream.posts import CONTRACT_VERSION, AccountStatus, Deletion, Erasure, Event, Hashtag, Link, Post, dead_letter
+from tagstream.text.languages import language_tags
 
 DEFAULT_SOURCE = "jsonl"
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from ingest.sources.bluesky import files as bluesky
 from ingest.sources.bluesky.names import SOURCE as BLUESKY
-from ingest.sources.jsonl.fields import Fields, LineFault, refuse, short
+from ingest.sources.formats.json_fields import Fields, LineFault, refuse, short
+from ingest.sources.formats.timestamps import moment_of
 from ingest.sources.jsonl.reading import PassedOver
 from ingest.sources.mastodon import files as mastodon
 from ingest.sources.mastodon.files import SOURCE as MASTODON
-from ingest.sources.moments import moment_of
 from ingest.sources.x import archive as x
 from ingest.sources.x.activity import read_activity
 from ingest.sources.x.archive_fields import SOURCE as X

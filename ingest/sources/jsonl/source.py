@@ -27,19 +27,19 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ingest.sources.base import Received, Share, named
-from ingest.sources.compressed import FileBytes, PlainBytes, open_bytes
-from ingest.sources.documents import BETWEEN_VALUES, DocumentSplitter
+from ingest.sources.formats.compressed import FileBytes, PlainBytes, open_bytes
+from ingest.sources.formats.documents import BETWEEN_VALUES, DocumentSplitter
+from ingest.sources.formats.json_fields import LineFault
+from ingest.sources.formats.lines import FINGERPRINT_BYTES, MAX_LINE_BYTES, Line, LineSplitter, fingerprint
 from ingest.sources.jsonl.beginning import BEGINNING_BYTES, Form, beginning_of, is_undecided
 from ingest.sources.jsonl.cursor import Cursor, parse_cursor
 from ingest.sources.jsonl.document import read_line, says_nothing
-from ingest.sources.jsonl.fields import LineFault
 from ingest.sources.jsonl.line import DEFAULT_SOURCE
 from ingest.sources.jsonl.reading import PassedOver
-from ingest.sources.lines import FINGERPRINT_BYTES, MAX_LINE_BYTES, Line, LineSplitter, fingerprint
-from tagstream.daemon import in_daemon_thread
 from tagstream.errors import UnreadableInput
 from tagstream.posts import DeadLetter, path_as_text
+from tagstream.runtime.daemon_thread import in_daemon_thread
+from tagstream.source import Received, Share, named
 
 READ_BYTES = 128 * 1024
 STANDARD_INPUT = "-"

@@ -23,13 +23,13 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 from pydantic import SecretStr
 
-from ingest.sources.jsonl.fields import MalformedLine
+from ingest.sources.formats.json_fields import MalformedLine
+from ingest.sources.formats.server_sent_events import EventReader, EventTooLong
 from ingest.sources.mastodon.events import Oversized, RefusedSubscription, StreamEvent, websocket_event
 from ingest.sources.mastodon.feed import MastodonFeed
 from ingest.sources.mastodon.status import status_id
-from ingest.sources.network import USER_AGENT, FeedUnavailable, retry_after_seconds
-from ingest.sources.server_sent_events import EventReader, EventTooLong
-from ingest.sources.web_socket import close_in_time
+from ingest.sources.network.source import USER_AGENT, FeedUnavailable, retry_after_seconds
+from ingest.sources.network.websocket import close_in_time
 from tagstream.errors import BadSettings
 
 # Pages follow one another at once; after the last of them the server need not hold a connection for us.

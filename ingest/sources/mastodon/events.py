@@ -15,9 +15,9 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, read_object, refuse, short
+from ingest.sources.error_isolation import judged, lettered
+from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, read_object, refuse, short
 from ingest.sources.mastodon.status import PassedOver, letter_of, read_status, status_id
-from ingest.sources.unexpected import judged, lettered
 from tagstream.posts import DeadLetter, Deletion, Event, dead_letter, native_id
 
 EVENT_TOO_LONG = "event_too_long"

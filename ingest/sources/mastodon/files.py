@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, refuse, short
+from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, refuse, short
 from ingest.sources.jsonl.reading import PassedOver
 from ingest.sources.mastodon.status import PassedOver as Passed
 from ingest.sources.mastodon.status import read_status, status_id

@@ -32,15 +32,15 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from ingest.sources.base import Received, named
 from ingest.sources.mastodon.api import MastodonApi, MastodonLimits, Page, PageTooLarge, PlaceUnknown
 from ingest.sources.mastodon.events import EventReader, Oversized, StreamEvent, Understood
 from ingest.sources.mastodon.feed import MastodonFeed, parse_feed
 from ingest.sources.mastodon.status import PassedOver, is_number, status_id
-from ingest.sources.network import NetworkSource, Reconnecting
-from ingest.sources.spool import Spool
+from ingest.sources.network.source import NetworkSource, Reconnecting
+from ingest.sources.network.spool import Spool
 from tagstream.errors import BadSettings, CorruptState, MalformedPost
 from tagstream.settings import Settings
+from tagstream.source import Received, named
 
 PAGE_STATUSES = 40  # the most that a server gives at once
 SPOOLED_EVENTS = 1024

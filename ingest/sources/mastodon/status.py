@@ -19,11 +19,9 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from ingest.sources.html_text import HtmlText, html_to_text
-from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, build, native, refuse, short
-from ingest.sources.link_card import link_of
-from tagstream.hashtag_spans import Claim, hashtags_named
-from tagstream.languages import language_tag
+from ingest.sources.formats.html_text import HtmlText, html_to_text
+from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, build, native, refuse, short
+from ingest.sources.formats.link_card import link_of
 from tagstream.posts import (
     MAX_MEDIA,
     MAX_REVISION,
@@ -38,6 +36,8 @@ from tagstream.posts import (
     dead_letter,
     native_id,
 )
+from tagstream.text.hashtags import Claim, hashtags_named
+from tagstream.text.languages import language_tag
 
 MAX_ALT_LENGTH = 10_000
 MAX_URL_LENGTH = 4096

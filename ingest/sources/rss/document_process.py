@@ -12,7 +12,7 @@ from encodings.aliases import aliases
 
 from ingest.sources.rss.document import to_lines
 from ingest.sources.rss.reader import UnreadableFeed, read_feed
-from ingest.sources.rss.zones import places
+from ingest.sources.rss.timestamps.zones import places
 
 FEED, NONE = b"feed\n", b"none\n"
 

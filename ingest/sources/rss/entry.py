@@ -11,13 +11,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin
 
-from ingest.sources.jsonl.fields import LineFault, build, refuse
+from ingest.sources.formats.json_fields import LineFault, build, refuse
 from ingest.sources.rss.document import Attachment, Document, Entry
 from ingest.sources.rss.feeds import source_of
 from ingest.sources.rss.identity import absolute, revision_of
 from ingest.sources.rss.media import kind_of, side
-from tagstream.hashtag_spans import hashtags_of
-from tagstream.languages import language_tag
 from tagstream.posts import (
     MAX_MEDIA,
     MAX_TEXT_LENGTH,
@@ -28,6 +26,8 @@ from tagstream.posts import (
     from_epoch_milliseconds,
     native_id,
 )
+from tagstream.text.hashtags import hashtags_of
+from tagstream.text.languages import language_tag
 
 MAX_ALT_LENGTH = 10_000
 MAX_URL_LENGTH = 4096

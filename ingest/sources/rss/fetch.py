@@ -1,8 +1,8 @@
 """Fetches one feed over HTTP: conditionally, within limits, and politely.
 
 Owns what an answer means for polling. A body is counted while it is unpacked, so that a small one that unpacks to
-gigabytes is refused before it is in memory; redirects are followed as `ingest/sources/outside.py` allows, at most
-`MAX_REDIRECTS` of them, and never to an address with a user or a password. Nothing of one answer (cookies) goes with
+gigabytes is refused before it is in memory; redirects are followed as `ingest/sources/network/untrusted_client.py`
+allows, at most `MAX_REDIRECTS` of them, and never to an address with a user or a password. Nothing of one answer (cookies) goes with
 the next request, and what may not be asked for is not fetched. Knows nothing of what a feed says.
 """
 
@@ -16,8 +16,8 @@ from enum import StrEnum
 import httpx
 
 from ingest.media.address import Endpoint
-from ingest.sources.network import USER_AGENT, retry_after_seconds
-from ingest.sources.outside import AddressRefused, OutsideClient, is_same_origin
+from ingest.sources.network.source import USER_AGENT, retry_after_seconds
+from ingest.sources.network.untrusted_client import AddressRefused, OutsideClient, is_same_origin
 
 MAX_REDIRECTS = 5
 MAX_VALIDATOR_LENGTH = 512

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from html import escape
 
-from ingest.sources.html_text import HtmlText, html_to_text
+from ingest.sources.formats.html_text import HtmlText, html_to_text
 from tagstream.posts import clean_text
-from tagstream.safe_text import unescape
+from tagstream.text.safe_text import unescape
 
 MAX_PASSAGE_LENGTH = 500_000
 

@@ -13,13 +13,13 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urljoin
 
-from ingest.sources.rss.dates import read_date
 from ingest.sources.rss.document import Attachment, Document, Entry
 from ingest.sources.rss.encoding import decoded
 from ingest.sources.rss.fields import MAX_ENCLOSURES, MAX_NAME_LENGTH, FieldReader, Raw, line
 from ingest.sources.rss.markup import cleaned
 from ingest.sources.rss.media import Shown, attachments_of
 from ingest.sources.rss.passage import Passage, read_passage
+from ingest.sources.rss.timestamps.dates import read_date
 from tagstream.posts import MAX_TEXT_LENGTH, clean_text
 
 MAX_ENTRIES = 1000

@@ -29,24 +29,24 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ingest.media.address import Endpoint, parse_endpoints
-from ingest.sources.base import Received
-from ingest.sources.jsonl.fields import MalformedLine
-from ingest.sources.network import FeedUnavailable, NetworkSource, Reconnecting
-from ingest.sources.outside import OutsideClient
-from ingest.sources.rss.dates import read_date
+from ingest.sources.error_isolation import UNEXPECTED, judged
+from ingest.sources.formats.json_fields import MalformedLine
+from ingest.sources.network.source import FeedUnavailable, NetworkSource, Reconnecting
+from ingest.sources.network.spool import Spool
+from ingest.sources.network.untrusted_client import OutsideClient
 from ingest.sources.rss.document import Document, Entry
 from ingest.sources.rss.entry import entry_post
 from ingest.sources.rss.feeds import RssFeeds, parse_feeds, source_of
 from ingest.sources.rss.fetch import Fetched, FetchLimits, Outcome, fetch, make_client
 from ingest.sources.rss.identity import native_ids, revision_of, shared_names
-from ingest.sources.rss.moments import moments, own_moment
 from ingest.sources.rss.reading import NO_FEED, TOO_SLOW, FeedReaders, NotRead
 from ingest.sources.rss.state import FeedMemory, from_cursor, mark, to_cursor
-from ingest.sources.spool import Spool
-from ingest.sources.unexpected import UNEXPECTED, judged
+from ingest.sources.rss.timestamps.dates import read_date
+from ingest.sources.rss.timestamps.entry_timestamps import moments, own_moment
 from tagstream.errors import BadSettings
 from tagstream.posts import DeadLetter, Event, Post, dead_letter, native_id
 from tagstream.settings import Settings
+from tagstream.source import Received
 
 FEEDS_AT_A_TIME = 4
 SPOOLED_POLLS = 8

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ingest.sources.simulate import clock
-from ingest.sources.simulate.dice import Dice
+from ingest.sources.simulate.random import Dice
 from ingest.sources.simulate.vocabulary import Noun, nouns, topics
 
 # How many names of each kind all posts of an event share.

@@ -7,9 +7,9 @@ one, and a reader can begin at any chapter by looking at the one before it.
 from collections.abc import Iterator
 from functools import lru_cache
 
-from ingest.sources.simulate.dice import Dice
-from ingest.sources.simulate.happenings import Happening, Published, Restored, Suspended
+from ingest.sources.simulate.events import Happening, Published, Restored, Suspended
 from ingest.sources.simulate.network import POSTS_PER_CHAPTER, Chapter, chapter_of
+from ingest.sources.simulate.random import Dice
 from ingest.sources.simulate.world import World
 
 LATE = (30, 200)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from ingest.sources.simulate.clock import DAY_MS
-from ingest.sources.simulate.dice import Dice
+from ingest.sources.simulate.random import Dice
 
 _ACCENTS = "\u0300\u0301\u0302\u0308\u0316\u0323\u0335\u0338\u0353\u035b"
 _EMOJI = "😂🔥👩‍👩‍👧‍👦🏳️‍🌈👍🏽🇧🇷🧵❤️"

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 
 from ingest.sources.simulate import clock, hostile
 from ingest.sources.simulate.bursts import Burst, plan_burst
-from ingest.sources.simulate.dice import Dice
-from ingest.sources.simulate.happenings import (
+from ingest.sources.simulate.events import (
     Closed,
     Garbage,
     Happening,
@@ -23,6 +22,7 @@ from ingest.sources.simulate.happenings import (
     Suspended,
 )
 from ingest.sources.simulate.pictures import POOL
+from ingest.sources.simulate.random import Dice
 from ingest.sources.simulate.vocabulary import everyday, sentences, topics
 from ingest.sources.simulate.world import Person, World
 from ingest.sources.simulate.writing import Draft, addressed, fill, marked, plain, reposted, untidy

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw
 
-from ingest.sources.simulate.dice import Dice
+from ingest.sources.simulate.random import Dice
 
 POOL = 48
 MAX_THUMBNAIL_SIDE = 256

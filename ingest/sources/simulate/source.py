@@ -10,10 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from ingest.sources.base import Received, Share
 from ingest.sources.jsonl.line import read_event
 from ingest.sources.simulate.delivery import chapter_count, deliveries
-from ingest.sources.simulate.happenings import (
+from ingest.sources.simulate.events import (
     Closed,
     Garbage,
     Happening,
@@ -26,7 +25,6 @@ from ingest.sources.simulate.happenings import (
 from ingest.sources.simulate.pictures import picture
 from ingest.sources.simulate.world import Person, world_of
 from tagstream.errors import BadSettings, CorruptState
-from tagstream.hashtag_spans import hashtags_of
 from tagstream.posts import (
     MAX_MEDIA,
     AccountStatus,
@@ -40,6 +38,8 @@ from tagstream.posts import (
     from_epoch_milliseconds,
     native_id,
 )
+from tagstream.source import Received, Share
+from tagstream.text.hashtags import hashtags_of
 
 SOURCE = "simulate"
 DEFAULT_POSTS = 2_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
-from ingest.sources.simulate.dice import Dice
+from ingest.sources.simulate.random import Dice
 from ingest.sources.simulate.vocabulary import Noun, nouns
 
 AUTHORS = 2_000

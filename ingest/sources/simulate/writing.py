@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ingest.sources.simulate.dice import Dice
+from ingest.sources.simulate.random import Dice
 from ingest.sources.simulate.vocabulary import Noun, Sentence, Slot, nouns
 from ingest.sources.simulate.world import World, invented_person
 from tagstream.posts import EntityType

@@ -6,7 +6,7 @@ It says the same as a post of API 1.1 under other names, so it is renamed, and r
 import re
 from typing import Any
 
-from ingest.sources.jsonl.fields import Fields
+from ingest.sources.formats.json_fields import Fields
 from ingest.sources.x.archive import read_classic
 from ingest.sources.x.archive_fields import member
 from tagstream.posts import Post

@@ -8,7 +8,7 @@ text, dates in the form of a database, and an account's own export writes every 
 from contextlib import suppress
 from typing import Any
 
-from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, build, refuse
+from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, build, refuse
 from ingest.sources.x.archive_fields import (
     SOURCE,
     count_of,

@@ -15,12 +15,10 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from ingest.sources.jsonl.fields import Fields, LineFault, build, refuse, short
-from ingest.sources.link_card import link_of
-from ingest.sources.moments import FORMS, moment_of
+from ingest.sources.formats.json_fields import Fields, LineFault, build, refuse, short
+from ingest.sources.formats.link_card import link_of
+from ingest.sources.formats.timestamps import FORMS, moment_of
 from tagstream.bounds import MAX_HASHTAGS, MAX_LINKS
-from tagstream.hashtag_spans import hashtags_named, hashtags_of
-from tagstream.languages import language_tag
 from tagstream.posts import (
     MAX_MEDIA,
     MAX_TEXT_LENGTH,
@@ -31,6 +29,8 @@ from tagstream.posts import (
     from_epoch_milliseconds,
     to_epoch_milliseconds,
 )
+from tagstream.text.hashtags import hashtags_named, hashtags_of
+from tagstream.text.languages import language_tag
 
 SOURCE = "x"
 # X allows five edits; a history of hundreds is not one.

@@ -11,7 +11,7 @@ come through the filtered stream. What else is said (new profiles, removed place
 
 from datetime import datetime
 
-from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, refuse, short
+from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, refuse, short
 from ingest.sources.x.archive_fields import SOURCE, id_of, member, position_at, post_name, written_at
 from tagstream.posts import AccountStatus, Deletion, Erasure, Event
 

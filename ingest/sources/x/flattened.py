@@ -6,7 +6,7 @@ beside it, into `includes`. So it is taken apart again, and read as any other po
 
 from typing import Any
 
-from ingest.sources.jsonl.fields import Fields
+from ingest.sources.formats.json_fields import Fields
 from ingest.sources.x.archive_fields import member, members
 from ingest.sources.x.post import Includes, read_post
 from tagstream.posts import Post

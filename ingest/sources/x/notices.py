@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ingest.sources.jsonl.fields import Fields
+from ingest.sources.formats.json_fields import Fields
 from ingest.sources.jsonl.reading import PassedOver
 
 _NOTICES: Mapping[str, tuple[type, PassedOver]] = {

@@ -9,7 +9,7 @@ ignored, as X adds some every year.
 from collections.abc import Mapping
 from typing import Any
 
-from ingest.sources.jsonl.fields import Fields, LineFault, build, refuse, short
+from ingest.sources.formats.json_fields import Fields, LineFault, build, refuse, short
 from ingest.sources.x.archive_fields import (
     SOURCE,
     handle_of,

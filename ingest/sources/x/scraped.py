@@ -6,8 +6,8 @@ such a program wrote in a zone by name is told by the id.
 
 from typing import Any
 
-from ingest.sources.jsonl.fields import Fields
-from ingest.sources.moments import moment_of
+from ingest.sources.formats.json_fields import Fields
+from ingest.sources.formats.timestamps import moment_of
 from ingest.sources.x.archive import read_classic
 from ingest.sources.x.archive_fields import is_id, member, members, moment_of_id
 from tagstream.posts import Post

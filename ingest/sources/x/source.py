@@ -26,10 +26,9 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from ingest.sources.base import Received, named
-from ingest.sources.jsonl.fields import Fields, LineFault, MalformedLine, read_object, refuse
-from ingest.sources.network import FeedUnavailable, NetworkSource, Reconnecting
-from ingest.sources.unexpected import judged, lettered
+from ingest.sources.error_isolation import judged, lettered
+from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, read_object, refuse
+from ingest.sources.network.source import FeedUnavailable, NetworkSource, Reconnecting
 from ingest.sources.x.archive_fields import SOURCE, is_id, member, moment_of_id, post_name
 from ingest.sources.x.compliance import PARTITIONS, POST_STREAM, USER_STREAM, read_compliance
 from ingest.sources.x.post import FIELDS, Includes, read_post
@@ -44,6 +43,7 @@ from tagstream.posts import (
     from_epoch_milliseconds,
     to_epoch_milliseconds,
 )
+from tagstream.source import Received, named
 
 ADDRESS = "https://api.x.com"
 STREAM = "/2/tweets/search/stream"

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import httpx
 
-from ingest.sources.network import USER_AGENT, FeedUnavailable, retry_after_seconds
+from ingest.sources.network.source import USER_AGENT, FeedUnavailable, retry_after_seconds
 from tagstream.errors import BadSettings, Fatal
 from tagstream.posts import clean_text
 

@@ -8,8 +8,8 @@ post, and no deletion would reach it. What says itself that it is a line of ours
 import re
 from datetime import timedelta
 
-from ingest.sources.jsonl.fields import Fields
-from ingest.sources.moments import moment_of
+from ingest.sources.formats.json_fields import Fields
+from ingest.sources.formats.timestamps import moment_of
 from ingest.sources.x.archive_fields import is_id, moment_of_id
 from tagstream.bounds import SOURCE_NAME_PATTERN
 

@@ -21,17 +21,17 @@ from urllib.request import urlopen
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.structs import TopicPartition
+from oracle import truth
 
 from ingest.publisher import Record
 from ingest.records import records_of
 from ingest.sources.open import open_source
-from ingest.sources.simulate.oracle import truth
 from search.index import Change, Indexable
 from search.open import open_index
+from tagstream.kafka.admin import ensure_topics
+from tagstream.kafka.topics import open_topics
 from tagstream.posts import AccountStatus, Deletion, Erasure, TaggedPost
 from tagstream.settings import load_settings
-from tagstream.topics import open_topics
-from tagstream.topics_admin import ensure_topics
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]

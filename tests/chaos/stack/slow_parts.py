@@ -14,10 +14,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from search.index import Change, Indexable, WriteReport
-from tagstream.command_line import working
 from tagstream.posts import TaggedPost
-from workers.stub import StubTagger
-from workers.tagger import PreparedPost
+from workers.cli import worker
+from workers.tagger.interface import PreparedPost
+from workers.tagger.stub import StubTagger
 
 TAG_SECONDS_A_BATCH = 0.1
 WRITE_SECONDS = 0.03
@@ -65,7 +65,7 @@ def _document(change: Change) -> dict[str, object]:
 
 def put_in(effects: str) -> None:
     """Gives `tagstream worker` these two parts in place of a model and an index."""
-    parts: Any = working
+    parts: Any = worker
     parts.load_eyes = lambda _: None
     parts.load_tagger = lambda _: SlowTagger()
 

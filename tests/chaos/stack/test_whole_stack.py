@@ -17,8 +17,7 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
-
-from ingest.sources.simulate.oracle import truth
+from oracle import truth
 
 SEED = 23
 # So many that there is work left at every fall, however fast the machine catches up between two of them.

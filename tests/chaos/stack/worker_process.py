@@ -6,10 +6,10 @@ it can be told to stop: before that there is only the interpreter.
 
 import sys
 
-import tagstream.command_line
+import tagstream.cli
 
 EFFECTS = sys.argv[1]
-_open_missing_streams = tagstream.command_line.open_missing_streams
+_open_missing_streams = tagstream.cli.open_missing_streams
 
 
 def load_slow_parts() -> None:
@@ -22,5 +22,5 @@ def load_slow_parts() -> None:
 
 
 if __name__ == "__main__":
-    tagstream.command_line.open_missing_streams = load_slow_parts
-    tagstream.command_line.main(["worker"])
+    tagstream.cli.open_missing_streams = load_slow_parts
+    tagstream.cli.main(["worker"])

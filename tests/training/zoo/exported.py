@@ -10,8 +10,8 @@ from tweets import VISUAL, batch_of
 from variants import Variant
 
 from training.inputs.batch import Batch
+from training.onnx.graph import AXES, write_graph
 from training.systems.base import Sizes
-from training.zoo.graph import AXES, write_graph
 
 # Lengths of the tweets of each batch, and whether they have photos.
 BATCHES = [([3, 7, 1, 5], True), ([1], True), ([1], False), ([40, 40], True), ([2, 9], False), ([200, 1], True)]

@@ -14,7 +14,7 @@ from training.inputs.sentences import Sentence, sentence_of
 from training.inputs.views import Photo, PieceTokenizer, Views, build_vocabulary
 from training.inputs.visual_networks import sight_of
 from training.systems.base import Sizes
-from workers.conll import read_conll
+from workers.tagger.conll import read_conll
 
 SAMPLES = data_folder() / "mner/photo_samples"
 

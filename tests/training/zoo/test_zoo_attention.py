@@ -10,8 +10,8 @@ from PIL import Image
 from tagstream.errors import BadSettings
 from tests.training.zoo.tweets import VISUAL, make_tweet, save_tiny_encoder, sizes_for
 from training.inputs.batch import collate
+from training.report.attention import Look, draw_over_photo, draw_over_words, looks_of
 from training.systems import build
-from training.zoo.attention import Look, draw_over_photo, draw_over_words, looks_of
 
 LOOKING = [
     ("acn", {"size": 16}, 1),

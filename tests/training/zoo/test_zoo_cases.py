@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from training.inputs.sentences import Sentence, sentence_of
-from training.zoo import cases
-from training.zoo.cases import Case, cases_section, found_by, found_in, how_often_found, read_cases
-from training.zoo.gallery import gallery
-from training.zoo.record import Outcome, Record
-from training.zoo.rows import read_groups
-from workers.conll import ConllPost
+from training.report import cases
+from training.report.cases import Case, cases_section, found_by, found_in, how_often_found, read_cases
+from training.report.gallery import gallery
+from training.report.record import Outcome, Record
+from training.report.rows import read_groups
+from workers.tagger.conll import ConllPost
 
 
 def record(recipe: str, gold: Sequence[int], found: str) -> Record:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from training.zoo.curve import LOG, draw_curve, read_curve
+from training.experiments.curve import LOG, draw_curve, read_curve
 
 
 def log_epochs(run: Path, *epochs: tuple[int, float]) -> None:

@@ -14,16 +14,16 @@ from torch import nn
 from transformers import AutoTokenizer
 from variants import FAMILIES
 
-from tagstream.command_line.application import application
+from tagstream.cli.commands import application
 from tagstream.errors import BadSettings, CorruptState
+from training.experiments.run import Row, read_row, restore, train
 from training.inputs.sentences import load_sentences
+from training.onnx import export
+from training.onnx.export import compare, export_run
+from training.onnx.graph import write_graph
+from training.report.rows import read_recipe
 from training.systems.base import TAG_COUNT, System
-from training.zoo import exporting
-from training.zoo.exporting import compare, export_run
-from training.zoo.graph import write_graph
-from training.zoo.rows import read_recipe
-from training.zoo.run import Row, read_row, restore, train
-from workers.decoder import TAGS, Decoder
+from workers.tagger.crf_decoder import TAGS, Decoder
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_a_feature_crf_is_copied(runs, tmp_path):
 
 
 def test_a_graph_that_answers_otherwise_is_refused_and_nothing_is_left(runs, tmp_path, monkeypatch):
-    real = exporting.write_graph
+    real = export.write_graph
 
     def spoil(system, *arguments):
         names = real(system, *arguments)
@@ -116,7 +116,7 @@ def test_a_graph_that_answers_otherwise_is_refused_and_nothing_is_left(runs, tmp
             system.score.bias[0] += 0.01
         return names
 
-    monkeypatch.setattr(exporting, "write_graph", spoil)
+    monkeypatch.setattr(export, "write_graph", spoil)
     with pytest.raises(CorruptState, match=r"differ by 0\.01"):
         export_run(runs / "bilstm_crf", tmp_path / "made", runs / "cache")
     assert not list(tmp_path.iterdir())

@@ -7,16 +7,16 @@ import sys
 import pytest
 
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
+from training.experiments import feature_run
+from training.experiments.recipe import CONFIGS, Recipe
+from training.experiments.run import Row, read_row, restore, train
 from training.inputs.gazetteers import NameLists, WordClusters
 from training.inputs.sentences import Sentence
 from training.inputs.token_features import stanford_features, tner_features, word_shape
 from training.systems import feature_crf
 from training.systems.feature_crf import FeatureCrf, legal
-from training.zoo import feature_run
-from training.zoo.recipe import CONFIGS, Recipe
-from training.zoo.run import Row, read_row, restore, train
-from workers.conll import ConllPost
-from workers.decoder import TAGS
+from workers.tagger.conll import ConllPost
+from workers.tagger.crf_decoder import TAGS
 
 TWEETS = [
     ("Anna Smith visits London", "B-PER I-PER O B-LOC"),

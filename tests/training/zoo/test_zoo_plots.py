@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from training.zoo.plots import Plot, draw_f1, draw_learning, draw_speed, draw_types, plots_of
-from training.zoo.record import Outcome, Record
-from training.zoo.rows import Group
-from training.zoo.speed import Speed
+from training.report.plots import Plot, draw_f1, draw_learning, draw_speed, draw_types, plots_of
+from training.report.record import Outcome, Record
+from training.report.rows import Group
+from training.report.speed import Speed
 
 GROUP = Group(title="t", about="a", recipes=("bert_crf", "acn"), corpora=("twitter2015",), seeds=(1, 2))
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from tests.training.zoo.tweets import make_tweets, save_tiny_encoder, sizes_for
+from training.experiments.recipe import Training
+from training.experiments.trainer import Part, Trainer, predict
 from training.systems import build
-from training.zoo.recipe import Training
-from training.zoo.trainer import Part, Trainer, predict
 
 
 @pytest.mark.parametrize(("precision", "expected"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])

@@ -9,13 +9,23 @@ from transformers import BertConfig, BertTokenizerFast
 from tweets import batch_of
 
 from tagstream.errors import BadSettings, UnreadableInput
+from training.experiments import pretrain as module
+from training.experiments.pretrain import (
+    Place,
+    Plan,
+    Pretraining,
+    Stage,
+    order,
+    pad,
+    pretrain,
+    read_pieces,
+    without_urls,
+)
+from training.experiments.run_lock import only_here
 from training.layers.masked_words import HIDDEN, MaskedWords, hide
 from training.layers.piece_encoder import load_encoder
 from training.systems import build
 from training.systems.base import Sizes
-from training.zoo import pretrain as module
-from training.zoo.pretrain import Place, Plan, Pretraining, Stage, order, pad, pretrain, read_pieces, without_urls
-from training.zoo.run_lock import only_here
 
 MASK, PIECES = 4, 40
 

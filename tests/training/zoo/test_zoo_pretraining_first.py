@@ -7,11 +7,11 @@ from made_up_corpora import save_small_encoder, write_corpora
 from pydantic import ValidationError
 
 from tagstream.errors import BadSettings
+from training.experiments import run
+from training.experiments.recipe import Pretraining, Recipe
+from training.experiments.run import Row, train
 from training.layers.piece_encoder import load_encoder
-from training.zoo import run
-from training.zoo.recipe import Pretraining, Recipe
-from training.zoo.rows import read_recipe
-from training.zoo.run import Row, train
+from training.report.rows import read_recipe
 
 
 def test_an_encoder_that_is_not_there_yet_is_made_and_one_that_is_there_is_used(

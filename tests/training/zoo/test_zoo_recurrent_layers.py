@@ -8,16 +8,16 @@ from torch import Tensor, nn
 
 from tagstream.errors import BadSettings
 from training.inputs.vocabulary import LONGEST_WORD, UNKNOWN
-from training.layers.adaptive_coattention import AdaptiveCoattention, FiltrationGate, GatedFusion
-from training.layers.additive_attention import AdditiveAttention
+from training.layers.attention.adaptive_coattention import AdaptiveCoattention, FiltrationGate, GatedFusion
+from training.layers.attention.additive import AdditiveAttention
+from training.layers.attention.masked_softmax import masked_softmax
+from training.layers.attention.modality import ModalityAttention
+from training.layers.attention.self_attention import SelfAttentivePooling
+from training.layers.attention.visual import GatedVisualAttention
 from training.layers.character_encoders import CharacterCnn, CharacterLstm, character_encoder
 from training.layers.character_pyramid import CharacterPyramid
-from training.layers.masked_softmax import masked_softmax
-from training.layers.modality_attention import ModalityAttention
 from training.layers.recurrent import Bidirectional, last_state, reverse
-from training.layers.self_attention import SelfAttentivePooling
 from training.layers.targeted_dropout import SineRelu, TargetedDropout
-from training.layers.visual_attention import GatedVisualAttention
 from training.layers.word_table import WordTable
 from training.systems.cwi import LabelReader
 from training.systems.mner_ma import mean_region

@@ -4,11 +4,11 @@ import pytest
 
 from tagstream.errors import BadSettings
 from training.inputs.sentences import CORPORA, load_sentences, part_file, parts_of, sentence_of
-from training.zoo.record import Outcome, outcome_of
-from training.zoo.scoring import score
-from training.zoo.significance import fixed_and_broken, p_value
-from workers.conll import ConllPost
-from workers.decoder import TAGS
+from training.report.record import Outcome, outcome_of
+from training.report.significance import fixed_and_broken, p_value
+from training.scoring import score
+from workers.tagger.conll import ConllPost
+from workers.tagger.crf_decoder import TAGS
 
 NUMBER = {tag: number for number, tag in enumerate(TAGS)}
 

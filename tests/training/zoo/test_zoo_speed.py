@@ -3,10 +3,10 @@
 import pytest
 from made_up_corpora import save_small_encoder, write_corpora
 
-from training.zoo import table
-from training.zoo.rows import read_groups
-from training.zoo.run import Prepared
-from training.zoo.speed import Speed, measure, read_speed
+from training.experiments.run import Prepared
+from training.report import table
+from training.report.rows import read_groups
+from training.report.speed import Speed, measure, read_speed
 
 RECIPES = ("bert_crf", "msb_tiny_crf", "feature_crf_stanford")
 

@@ -14,11 +14,11 @@ from tweets import batch_of, make_tweet, make_tweets, widen, with_photo_of, with
 from variants import VARIANTS, Variant
 
 from tagstream.errors import BadSettings
+from training.experiments.recipe import CONFIGS, Recipe
 from training.inputs.batch import Batch, Encoded, collate
 from training.systems import NAMES, build
 from training.systems.base import TAG_COUNT, Sizes, System
-from training.zoo.recipe import CONFIGS, Recipe
-from workers.decoder import allowed_starts, allowed_transitions
+from workers.tagger.crf_decoder import allowed_starts, allowed_transitions
 
 LENGTHS = [3, 7, 1, 5]
 ALL = list(VARIANTS.values())

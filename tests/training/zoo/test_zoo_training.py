@@ -9,18 +9,18 @@ import torch
 from click.testing import CliRunner
 from made_up_corpora import CAPTION, save_small_encoder, write_corpora
 
-from tagstream.command_line.application import application
+from tagstream.cli.commands import application
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
+from training.experiments.recipe import CONFIGS, Recipe
+from training.experiments.run import Row, prepare, read_row, restore, train
+from training.experiments.run_lock import only_here
 from training.inputs.captions import things
 from training.inputs.vocabulary import Vocabulary, letter_case
 from training.inputs.word_vectors import read_vectors, table_of
-from training.zoo import table
-from training.zoo.recipe import CONFIGS, Recipe
-from training.zoo.record import make_record, read_records, write_record
-from training.zoo.rows import Group, all_runs, read_groups, read_published, read_recipe
-from training.zoo.run import Row, prepare, read_row, restore, train
-from training.zoo.run_lock import only_here
-from training.zoo.speed import read_speed
+from training.report import table
+from training.report.record import make_record, read_records, write_record
+from training.report.rows import Group, all_runs, read_groups, read_published, read_recipe
+from training.report.speed import read_speed
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def test_a_row_learns_and_its_record_says_what_it_found(encoder, tmp_path):
 
 
 def test_words_of_captions_and_of_hashtags_have_their_vectors(encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.zoo.run.CORPORA", ("twitter2015", "twitter2017"))
+    monkeypatch.setattr("training.experiments.run.CORPORA", ("twitter2015", "twitter2017"))
     vectors = {"saw": 1.0, "bus": 2.0, "team": 3.0, "cathedral": 4.0}
     (tmp_path / "vectors.txt").write_text("".join(f"{word} {value} {value}\n" for word, value in vectors.items()))
     # One that training does not have.
@@ -92,7 +92,7 @@ def test_a_run_that_was_stopped_ends_as_an_unbroken_one(encoder, tmp_path):
     # As a kill after the first epoch leaves it.
     state = torch.load(tmp_path / "broken" / "last.pt", weights_only=True)
     shutil.rmtree(tmp_path / "broken")
-    from training.zoo import trainer
+    from training.experiments import trainer
 
     real = trainer.Trainer._train_epoch
     epochs = []

@@ -21,15 +21,15 @@ from tagstream.errors import BadSettings
 from training.inputs.batch import collate
 from training.inputs.sentences import sentence_of
 from training.inputs.views import Photo, PieceTokenizer, Views, build_vocabulary, is_url
+from training.layers.attention.multimodal_interaction import MultimodalInteraction
 from training.layers.crf import LinearChainCrf
-from training.layers.multimodal_interaction import MultimodalInteraction
 from training.layers.piece_encoder import PieceEncoder, first_pieces
 from training.layers.span_tags import SPAN_TAGS, span_starts, span_tags, span_to_typed, span_transitions
 from training.layers.transformer_layer import TransformerLayer
 from training.systems import build
 from training.systems.base import Sizes
-from workers.conll import ConllPost
-from workers.decoder import TAGS
+from workers.tagger.conll import ConllPost
+from workers.tagger.crf_decoder import TAGS
 
 B, Q, K, WIDTH = 3, 4, 6, 24
 MASK = torch.tensor([[True] * 6, [True] * 2 + [False] * 4, [False] * 6])

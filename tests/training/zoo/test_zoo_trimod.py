@@ -6,10 +6,10 @@ import pytest
 import torch
 from tweets import batch_of
 
+from training.experiments.recipe import CONFIGS, Recipe
 from training.layers.masked_batch_norm import MaskedBatchNorm
 from training.layers.modality_pooling import ModalityPooling
 from training.systems import build
-from training.zoo.recipe import CONFIGS, Recipe
 
 RECIPES = sorted(path.stem for path in CONFIGS.glob("trimod*.toml"))
 

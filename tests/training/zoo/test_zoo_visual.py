@@ -13,12 +13,12 @@ from photo_samples import SAMPLES
 from PIL import Image
 from torchvision import models
 
-from tagstream.command_line.application import application
+from tagstream.cli.commands import application
 from tagstream.errors import BadSettings, ServiceUnavailable, UnreadableInput
+from training.experiments.run import Row, prepare
 from training.inputs.photos import load_photos, photo_folder
 from training.inputs.visual_networks import NAMES, read_photo, sight_of
-from training.zoo.rows import read_recipe
-from training.zoo.run import Row, prepare
+from training.report.rows import read_recipe
 
 BUILDERS = {
     "vgg16": models.vgg16,

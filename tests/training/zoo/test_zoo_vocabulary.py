@@ -7,10 +7,10 @@ import pytest
 from made_up_corpora import save_small_encoder, write_corpora
 
 from tagstream.errors import BadSettings, CorruptState
+from training.experiments import run
+from training.experiments.run import Prepared, Row, read_row, restore, train
 from training.inputs.vocabulary import Vocabulary
-from training.zoo import run
-from training.zoo.rows import read_recipe
-from training.zoo.run import Prepared, Row, read_row, restore, train
+from training.report.rows import read_recipe
 
 
 def test_every_number_is_the_same_after_writing_and_reading(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from transformers import BertConfig, BertModel
 
 from training.inputs.batch import Batch, Encoded, collate
 from training.systems.base import Sizes
-from workers.decoder import allowed_starts, allowed_transitions
+from workers.tagger.crf_decoder import allowed_starts, allowed_transitions
 
 WORDS, CHARACTERS, LABELS, VISUAL, PIECES = 60, 30, 12, 10, 90
 START, SEPARATOR = 1, 2

@@ -1,0 +1,225 @@
+"""A source behind a network connection: what all of them share, so that a new network is one small file.
+
+::
+
+    connect(cursor) ─▶ events ─▶ queue (bounded) ─▶ next_batch
+         ▲                │ the connection ends, fails or falls silent
+         └── back-off ◀───┘ (jittered; a server's Retry-After counts)
+
+Owns the connection's life: one at a time, opened again where the last event left off, never in a hurry. A full queue
+stops the reading, so that a slow pipeline slows the network and memory does not grow (invariant 6); it is bounded in
+events and in characters, as a thousand events may weigh 300 kB or 100 MB. The only state is the cursor. While the
+network is away `next_batch` raises `FeedUnavailable` after each attempt, so that whoever runs the source can say so;
+the next call goes on waiting.
+
+A network's own file says how to connect and what its frames mean (`connect`), and nothing about any of this.
+"""
+
+import asyncio
+import random
+import re
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from tagstream.errors import Fatal, Retryable
+from tagstream.posts import DeadLetter, Event, Post
+from tagstream.source import Received
+
+QUEUED_EVENTS = 1024
+QUEUED_CHARACTERS = 8 * 1024 * 1024
+# A connection that does not let itself be closed is left to the event loop after that.
+CLOSE_SECONDS = 5.0
+# Names the consumer to whoever runs the server, as every network asks.
+USER_AGENT = "tagstream/0.1 (+https://github.com/tagstream/tagstream)"
+
+
+class FeedUnavailable(Retryable):
+    """The network of a source does not answer, refuses for now, or ended the connection.
+
+    `retry_after_seconds`: how long the server asked us to stay away, None where it did not say.
+    """
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+def retry_after_seconds(header: str | None, now: datetime | None = None) -> float | None:
+    """What a `Retry-After` header asks for: seconds, or a date, counted from `now` (the wall clock where None).
+
+    None where there is no header or it makes no sense; 0 for a date that has passed.
+    """
+    said = (header or "").strip()
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", said):
+        return float(said)
+    if not said or not said[0].isalpha():
+        return None
+    try:
+        moment = parsedate_to_datetime(said)
+    except (ValueError, OverflowError):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnecting:
+    """How long to stay away: doubling from `first_seconds` to `longest_seconds`, each drawn from its upper half.
+
+    A connection that gave events for `settled_seconds` starts the count anew. A server's Retry-After is kept to up to
+    `longest_asked_seconds`.
+    """
+
+    first_seconds: float = 0.5
+    longest_seconds: float = 60.0
+    settled_seconds: float = 30.0
+    longest_asked_seconds: float = 900.0
+    chance: Callable[[], float] = field(default=random.random, repr=False)
+
+    def delay(self, failures: int, retry_after_seconds: float | None) -> float:
+        """Seconds to wait after that many failures in a row (1 or more)."""
+        # The exponent is capped because an outage of days would overflow a float.
+        own = min(self.longest_seconds, self.first_seconds * 2.0 ** min(failures - 1, 60)) * (0.5 + self.chance() / 2)
+        asked = min(retry_after_seconds or 0.0, self.longest_asked_seconds)
+        return max(own, asked + self.chance() * min(asked, 1.0))
+
+
+class NetworkSource:
+    """A `Source` over a connection that may end at any time.
+
+    A network subclasses it, gives `name`, and implements `connect`. `gaps` counts events that the network could not
+    give again, where it tells us.
+    """
+
+    def __init__(self, name: str, reconnecting: Reconnecting | None = None) -> None:
+        self.name = name
+        self.connections = 0
+        self.gaps = 0
+        self._reconnecting = reconnecting or Reconnecting()
+        self._cursor: str | None = None
+        self._ready: deque[Received] = deque()
+        self._characters = 0
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
+        self._problem: FeedUnavailable | None = None
+        self._failure: Fatal | None = None
+        self._ended = False
+
+    def counts(self) -> Mapping[str, int]:
+        """`gap` and `reconnect`; a network that passes things over adds its own."""
+        return {"gap": self.gaps, "reconnect": max(0, self.connections - 1)}
+
+    @property
+    def queued(self) -> int:
+        """Events that were received and not taken yet; at most `QUEUED_EVENTS`."""
+        return len(self._ready)
+
+    def connect(self, cursor: str | None) -> AsyncGenerator[Received, None]:
+        """Connects, and yields what comes after the cursor (None: from now on, or all there is) until it is over.
+
+        Ends without an error where the feed has ended for good. Closed at any await: it must then close its
+        connection. What cannot be read is yielded as a `DeadLetter`.
+
+        Raises:
+            FeedUnavailable: the connection failed, fell silent or was refused for now; it is opened again.
+            Fatal: it would fail again for ever: a wrong address, refused credentials.
+        """
+        raise NotImplementedError
+
+    async def open(self, cursor: str | None) -> None:
+        """Sets where to begin; connects with the first `next_batch`."""
+        self._cursor = cursor
+
+    async def next_batch(self, limit: int) -> Sequence[Received]:
+        """At least one event, once there is one; empty once the feed has ended.
+
+        Raises:
+            FeedUnavailable: an attempt failed; call again to go on waiting.
+            Fatal: the feed can never be read like this.
+        """
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._keep_connected())
+        while not self._ready:
+            if self._failure is not None:
+                raise self._failure
+            if self._ended:
+                return []
+            if self._problem is not None:
+                problem, self._problem = self._problem, None
+                raise problem
+            self._changed.clear()
+            await self._changed.wait()
+        batch = [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
+        self._characters -= sum(_weight(received.event) for received in batch)
+        self._room.set()
+        return batch
+
+    async def close(self) -> None:
+        """Ends the connection; what was not taken is given again from the cursor."""
+        pump, self._pump = self._pump, None
+        if pump is not None:
+            pump.cancel()
+            await asyncio.wait({pump}, timeout=CLOSE_SECONDS)
+        self._ended = True
+        self._changed.set()
+
+    async def _keep_connected(self) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while not self._ended:
+            began = loop.time()
+            try:
+                self.connections += 1
+                await self._drain()
+                self._ended = True
+            except (FeedUnavailable, OSError) as error:
+                settled = loop.time() - began >= self._reconnecting.settled_seconds
+                failures = 1 if settled else failures + 1
+                problem = self._problem = self._as_problem(error)
+                self._changed.set()
+                await asyncio.sleep(self._reconnecting.delay(failures, problem.retry_after_seconds))
+            except Fatal as failure:
+                self._failure, self._ended = failure, True
+            except asyncio.CancelledError:
+                raise
+            except Exception as defect:  # the boundary: a frame that our own code fails on must not be read for ever
+                self._failure = Fatal(
+                    f"{self.name}: reading failed for a defect of ours: {type(defect).__name__}: {defect}"
+                )
+                self._ended = True
+        self._changed.set()
+
+    def _as_problem(self, error: FeedUnavailable | OSError) -> FeedUnavailable:
+        """What a network's own file let through of its socket is the network's failure too, and no defect of ours."""
+        if isinstance(error, FeedUnavailable):
+            return error
+        return FeedUnavailable(f"{self.name}: the connection failed: {type(error).__name__}: {error}")
+
+    async def _drain(self) -> None:
+        """One connection, from where the last one left off to its end."""
+        async with aclosing(self.connect(self._cursor)) as events:
+            async for received in events:
+                weight = _weight(received.event)
+                while self._ready and not self._has_room(weight):
+                    self._room.clear()
+                    await self._room.wait()
+                self._problem = None
+                self._cursor = received.cursor
+                self._ready.append(received)
+                self._characters += weight
+                self._changed.set()
+
+    def _has_room(self, weight: int) -> bool:
+        return len(self._ready) < QUEUED_EVENTS and self._characters + weight <= QUEUED_CHARACTERS
+
+
+def _weight(event: Event) -> int:
+    """About how many characters an event holds: those of its parts that may be long."""
+    if isinstance(event, Post):
+        return 512 + len(event.text) + sum(len(media.alt or "") + len(media.url or "") for media in event.media)
+    return 512 + (len(event.body) if isinstance(event, DeadLetter) else 0)

@@ -1,0 +1,192 @@
+"""The client for addresses that come from outside: where a server sends us, not where the user does.
+
+::
+
+    named by the user           may be anywhere, a private address too; one whose name once was public stays so
+    of the same origin          is the same server; http at port 80 and https at port 443 of one host count as one
+    anything else               only what anybody on the internet could reach (ingest/media/pinned.py: resolved once,
+                                checked, and connected to just that address), or an exact pair of `media_allowed`
+
+Whoever reads a network that needs no redirects refuses them with `refusing_redirects` instead.
+"""
+
+import ssl
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpcore
+import httpx
+
+from ingest.media.address import Address, Endpoint, is_public
+from ingest.media.pinned import PinnedBackend, Resolve, SystemResolver
+from ingest.media.refusals import PhotoRefused
+from ingest.sources.network.source import FeedUnavailable
+from tagstream.media_reasons import PhotoReason
+
+# The first that fits counts, so the special ones come before the general.
+_FAILURES: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+    (httpcore.ConnectTimeout, httpx.ConnectTimeout),
+    (httpcore.TimeoutException, httpx.ReadTimeout),
+    (httpcore.ConnectError, httpx.ConnectError),
+    (httpcore.NetworkError, httpx.ReadError),
+    (httpcore.ProtocolError, httpx.RemoteProtocolError),
+    (httpcore.UnsupportedProtocol, httpx.UnsupportedProtocol),
+)
+_FAILED: tuple[type[Exception], ...] = (PhotoRefused, *(kind for kind, _ in _FAILURES))
+
+
+class AddressRefused(httpx.TransportError):
+    """Nothing was asked: the address is none that may be asked from here; the message says why."""
+
+
+class OutsideClient:
+    """Asks for addresses one hop at a time. The caller follows redirects, by asking again, and closes it."""
+
+    def __init__(
+        self,
+        headers: dict[str, str],
+        timeout: httpx.Timeout,
+        max_bytes: int,
+        *,
+        allowed: Collection[Endpoint] = (),
+        resolve: Resolve | None = None,
+    ) -> None:
+        resolve = resolve or SystemResolver()
+        context = httpx.create_ssl_context()
+        self._public_names: set[str] = set()
+        options: dict[str, Any] = {"headers": headers, "timeout": timeout, "follow_redirects": False}
+        self._guarded = httpx.AsyncClient(
+            transport=_Transport(lambda: PinnedBackend(resolve, allowed, max_bytes), context), **options
+        )
+        # Behind a proxy the proxy resolves, so that there is nothing to be checked here.
+        self._named = (
+            httpx.AsyncClient(**options)
+            if any(urllib.request.getproxies().get(scheme) for scheme in ("http", "https", "all"))
+            else httpx.AsyncClient(
+                transport=_Transport(lambda: _NamedBackend(resolve, max_bytes, self._public_names), context), **options
+            )
+        )
+
+    def stream(
+        self, address: str, headers: dict[str, str], *, named: bool
+    ) -> AbstractAsyncContextManager[httpx.Response]:
+        """The answer to a GET, as a context; `named`: it is at the server that the user named.
+
+        Raises:
+            AddressRefused: it may not be asked for.
+            httpx.HTTPError: no answer.
+        """
+        client = self._named if named else self._guarded
+        client.cookies.clear()
+        return client.stream("GET", address, headers=headers)
+
+    async def close(self) -> None:
+        await self._named.aclose()
+        await self._guarded.aclose()
+
+
+def is_same_origin(address: str, named: str) -> bool:
+    """Whether an address is at the server that was named."""
+    return _origin(address) == _origin(named)
+
+
+def refusing_redirects(server: str) -> aiohttp.TraceConfig:
+    """A client with this follows none: the connection fails, and says where the server would have sent it."""
+
+    async def refuse(_: object, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
+        where = redirect.response.headers.get("Location", "")[:200]
+        raise FeedUnavailable(f"{server} sends us to {where!r}, which is not followed: name that server if it is right")
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_redirect.append(refuse)
+    return tracing
+
+
+def _origin(address: str) -> tuple[str, int]:
+    parts = urlsplit(address)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return (parts.hostname or "").lower(), 443 if port == 80 else port
+
+
+class _NamedBackend(PinnedBackend):
+    """Connects to whatever the user named; but a name that was public does not become a private address later."""
+
+    def __init__(self, resolve: Resolve, max_bytes: int, public_names: set[str]) -> None:
+        super().__init__(resolve, (), max_bytes)
+        self._public_names = public_names
+
+    def check_port(self, host: str, port: int) -> None:
+        """Any port that the user names."""
+
+    def check_addresses(self, host: str, port: int, addresses: Sequence[Address]) -> None:
+        if all(is_public(address) for address in addresses):
+            self._public_names.add(host)
+        elif host in self._public_names:
+            raise PhotoRefused(
+                PhotoReason.REFUSED_ADDRESS, f"{host}:{port} was public before, and now has an address that is not"
+            )
+
+
+class _Transport(httpx.AsyncBaseTransport):
+    """A connection for each request, by a backend of its own, so that what it has read is counted by itself."""
+
+    def __init__(self, backend: Callable[[], PinnedBackend], context: ssl.SSLContext) -> None:
+        self._backend = backend
+        self._context = context
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        backend = self._backend()
+        origin = httpcore.Origin(url.raw_scheme, url.raw_host, url.port or (443 if url.scheme == "https" else 80))
+        connection = httpcore.AsyncHTTPConnection(origin, self._context, network_backend=backend)
+        body = _Body(connection, backend)
+        try:
+            response = await connection.handle_async_request(
+                httpcore.Request(
+                    request.method,
+                    httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                    headers=request.headers.raw,
+                    extensions={"timeout": request.extensions["timeout"]},
+                )
+            )
+        except BaseException as error:
+            await body.aclose()
+            raise _as_httpx(error) from error
+        body.response = response
+        return httpx.Response(response.status, headers=response.headers, stream=body, extensions=response.extensions)
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of an answer; closing it closes the connection."""
+
+    def __init__(self, connection: httpcore.AsyncHTTPConnection, backend: PinnedBackend) -> None:
+        self._connection = connection
+        self._backend = backend
+        self.response: httpcore.Response | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        assert self.response is not None
+        try:
+            async for piece in self.response.aiter_stream():
+                yield piece
+        except _FAILED as error:
+            raise _as_httpx(error) from error
+
+    async def aclose(self) -> None:
+        try:
+            if self.response is not None:
+                await self.response.aclose()
+            await self._connection.aclose()
+        finally:
+            await self._backend.close()
+
+
+def _as_httpx(error: BaseException) -> BaseException:
+    if isinstance(error, PhotoRefused):
+        refused = error.reason in (PhotoReason.REFUSED_ADDRESS, PhotoReason.BAD_URL)
+        return AddressRefused(str(error)) if refused else httpx.ConnectError(str(error))
+    return next((ours(str(error)) for theirs, ours in _FAILURES if isinstance(error, theirs)), error)

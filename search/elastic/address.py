@@ -1,0 +1,122 @@
+"""Where an Elasticsearch index lies: what `elasticsearch:URL` says, and the names of our indices there.
+
+::
+
+    https://user:password@search.example:9200/newsroom
+            └─ credentials                     └─ prefix of every index; `tagstream` where there is none
+
+    newsroom-registry          one record a post and an account, for ever
+    newsroom-posts-2026.03.01  the posts of one day; newsroom-posts-old those older than the retention at first sight
+    newsroom-media-2026.03.01  the thumbnails of the posts of that day
+    newsroom-dead              dead letters
+    newsroom-cursors           how far each source has been read
+
+Credentials never show: neither in `repr` nor in any message.
+"""
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from tagstream.errors import BadSettings
+from tagstream.text.redaction import HIDDEN
+
+DEFAULT_PREFIX = "tagstream"
+DEFAULT_PORT = 9200
+_EXAMPLE = "Write elasticsearch:URL, for example elasticsearch:http://127.0.0.1:9200/tagstream."
+# No hyphen: else the pattern of one prefix could cover the indices of another.
+_HOST = re.compile(r"^[\w.:%-]+$")
+_PREFIX = re.compile(r"^[a-z0-9][a-z0-9_]{0,62}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The indices of one prefix."""
+
+    prefix: str
+
+    @property
+    def registry(self) -> str:
+        return f"{self.prefix}-registry"
+
+    @property
+    def dead(self) -> str:
+        return f"{self.prefix}-dead"
+
+    @property
+    def accounts(self) -> str:
+        return f"{self.prefix}-accounts"
+
+    @property
+    def cursors(self) -> str:
+        return f"{self.prefix}-cursors"
+
+    @property
+    def posts(self) -> str:
+        """The pattern of all indices of posts, and the name of their template."""
+        return f"{self.prefix}-posts-*"
+
+    def of_day(self, day: str) -> str:
+        """The index of the posts of a day (`2026.03.01`, or `old`)."""
+        return f"{self.prefix}-posts-{day}"
+
+    def day_of(self, index: str) -> str:
+        """The day that an index of posts or of thumbnails is for."""
+        return index.removeprefix(f"{self.prefix}-posts-").removeprefix(f"{self.prefix}-media-")
+
+    @property
+    def media(self) -> str:
+        """The pattern of all indices of thumbnails, and the name of their template."""
+        return f"{self.prefix}-media-*"
+
+    def media_of_day(self, day: str) -> str:
+        """The index of the thumbnails of the posts of a day."""
+        return f"{self.prefix}-media-{day}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server and a prefix on it."""
+
+    url: str
+    names: Names
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.url}/{self.names.prefix}"
+
+
+def parse_address(url: str) -> Address:
+    """The address that the part after `elasticsearch:` names.
+
+    Raises:
+        BadSettings: it is no http or https URL, or its path is no prefix.
+    """
+    shown = without_secrets(url)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or DEFAULT_PORT
+    except ValueError:  # its own words hold a part of the URL, which may be one of the password
+        raise BadSettings(f"The index {shown!r} is no URL of a server. {_EXAMPLE}") from None
+    wrong = parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment
+    if wrong or not host or not _HOST.match(host):
+        raise BadSettings(f"The index {shown!r} is no http or https URL of a server. {_EXAMPLE}")
+    prefix = parts.path.strip("/") or DEFAULT_PREFIX
+    if not _PREFIX.match(prefix):
+        raise BadSettings(
+            f"The index {shown!r} ends with {prefix[:80]!r}, which cannot begin the names of indices. Use at most 63 "
+            "small letters, digits and underscores."
+        )
+    bracketed = f"[{host}]" if ":" in host else host
+    user = unquote(parts.username) if parts.username else None
+    password = unquote(parts.password or "") if user else None
+    return Address(f"{parts.scheme}://{bracketed}:{port}", Names(prefix), user, password)
+
+
+def without_secrets(url: str) -> str:
+    """The URL as it may be shown, be it one or not: without user and password, and without what follows the path."""
+    before, at, after = url.rpartition("@")
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", before)
+    shown = f"{scheme[0] if scheme else ''}{HIDDEN}@{after}" if at else url
+    return re.split(r"[?#]", shown, maxsplit=1)[0][:200]

@@ -1,0 +1,279 @@
+"""What our indices of Elasticsearch hold of a post, of a dead letter and of a record: pure functions to JSON and back.
+
+A document carries the post as it was written (`document`, which no query sees), what queries see (words and marks, the
+same as in the SQLite index), what is counted, and flat fields for people and dashboards.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+from search.elastic.schema import MAX_KEYWORD_LENGTH, OLD
+from search.limits import MAX_MOMENT
+from search.registry import Record, Standing
+from search.sqlite.fts_query import MAX_ENTITY_MARKS, hash_key, marks_column, words_column
+from search.sqlite.reads import read_document
+from search.sqlite.schema import IMPLAUSIBLE_TIME, TIME_SHIFT
+from tagstream.errors import CorruptState, RejectedDocument
+from tagstream.posts import (
+    ENTITY_TYPES,
+    AccountStatus,
+    DeadLetter,
+    Entity,
+    EntityType,
+    TaggedPost,
+    clean_text,
+    from_epoch_milliseconds,
+    stored_version,
+    to_epoch_milliseconds,
+)
+from tagstream.text.analysis import tag
+
+MAX_ID_BYTES = 512  # what Elasticsearch takes as the id of a document
+_TOLERATED_AHEAD = timedelta(minutes=5)
+_FLAT_FIELDS: dict[EntityType, str] = {"PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
+_RECORD_FIELDS = tuple(one.name for one in fields(Record))
+
+
+@dataclass(slots=True)
+class Entry:
+    """A record as the registry holds it, with what only this kind of index keeps beside it.
+
+    `day` names the index of the post's document (None: only a deletion was seen), `author` stands for who wrote the
+    document that was last stored there, `seen` and `version` say which state of the entry was read (None, 0: there is
+    none yet). `photos` says where its thumbnails may lie, and which the document shows (search/elastic/thumbnails.py).
+    """
+
+    record: Record
+    day: str | None = None
+    author: int | None = None
+    seen: tuple[int, int] | None = None
+    version: int = 0
+    photos: dict[str, bool] = field(default_factory=dict)
+
+    def state(self) -> tuple[object, ...]:
+        """What is stored of it."""
+        return (*(getattr(self.record, name) for name in _RECORD_FIELDS), self.day, self.author, *self.photos.items())
+
+    def source(self) -> bytes:
+        """The entry as it is stored."""
+        record = {name: getattr(self.record, name) for name in _RECORD_FIELDS}
+        photos = {"photos": list(self.photos.items())} if self.photos else {}
+        return to_json({**record, "day": self.day, "author": self.author, **photos})
+
+
+def to_json(value: Mapping[str, Any]) -> bytes:
+    """One line."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def document_id(kind: str, name: str) -> str:
+    """A document id of at most 512 bytes for a name of any length."""
+    plain = f"{kind}:{name}"
+    if len(plain.encode("utf-8", "surrogatepass")) <= MAX_ID_BYTES:
+        return plain
+    return f"{kind}:sha-{blake2b(name.encode('utf-8', 'surrogatepass'), digest_size=32).hexdigest()}"
+
+
+def post_id(name: str) -> str:
+    """The id of a post's record and document."""
+    return document_id("p", name)
+
+
+def account_id(source: str, author: str) -> str:
+    """The id of what is kept of an account: up to where it is erased, and its newest status. It names nobody."""
+    account = f"{source}\0{author}".encode()
+    return f"a:{blake2b(account, digest_size=16).hexdigest()}"
+
+
+def status_document(source: str, author: str, standing: Standing) -> dict[str, Any]:
+    """The document of an account that has a status."""
+    key = hash_key(source, author)
+    return {"source": source, "author_id": author, "author": key, **standing._asdict()}
+
+
+def read_status(source: Mapping[str, Any]) -> AccountStatus:
+    """The status that a document keeps.
+
+    Raises:
+        CorruptState: it is none.
+    """
+    try:
+        account = {"source": source["source"], "author": source["author_id"]}
+        return AccountStatus(**account, position=source["position"], hidden=source["hidden"])
+    except (KeyError, ValidationError) as error:
+        raise CorruptState(f"A stored status of an account cannot be read: {error}.") from error
+
+
+def read_entry(hit: Mapping[str, Any]) -> Entry:
+    """The entry that the registry answered with.
+
+    Raises:
+        CorruptState: it is none.
+    """
+    stored = dict(hit["_source"])
+    try:
+        day, author, photos = stored.pop("day"), stored.pop("author"), dict(stored.pop("photos", ()))
+        return Entry(Record(**stored), day, author, (hit["_seq_no"], hit["_primary_term"]), hit["_version"], photos)
+    except (TypeError, KeyError, ValueError) as error:
+        raise CorruptState(f"The record {hit['_id']!r} of the registry cannot be read: {error}.") from error
+
+
+def post_number(created_at: datetime, observed_at: datetime) -> int:
+    """The post's time, min(created_at, observed_at), as a number that later ones exceed; see search/registry.py."""
+    created_at, observed_at = in_utc(created_at), in_utc(observed_at)
+    moment = min(max(to_epoch_milliseconds(min(created_at, observed_at)), 1), MAX_MOMENT)
+    implausible = IMPLAUSIBLE_TIME if created_at - observed_at > _TOLERATED_AHEAD else 0
+    return moment << TIME_SHIFT | implausible
+
+
+def number_of_moment(number: int) -> int:
+    """A number of a SQLite index, which counts the posts of a millisecond, as it is here: the time alone."""
+    return number & -IMPLAUSIBLE_TIME
+
+
+def day_of(number: int, observed_at: datetime, retention_days: int) -> str:
+    """The day whose index holds the post, or `old`; measured from when it was seen, so that a replay agrees."""
+    moment = from_epoch_milliseconds(number >> TIME_SHIFT)
+    if in_utc(observed_at) - moment > timedelta(days=retention_days):
+        return OLD
+    return moment.strftime("%Y.%m.%d")
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The moment; one without a zone is taken as UTC."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def post_json(post: TaggedPost) -> str:
+    """The post as every index keeps it.
+
+    Raises:
+        RejectedDocument: it holds what JSON cannot say.
+    """
+    try:
+        return post.model_dump_json()
+    except PydanticSerializationError as error:
+        raise RejectedDocument(f"Post {post.id!r} cannot be written as JSON: {error}.") from error
+
+
+def post_document(post: TaggedPost, written: str, record: Record) -> dict[str, Any]:
+    """The document of a post; `written` is its `post_json`, the record says its time."""
+    mentions = distinct(post.entities)
+    document: dict[str, Any] = {
+        "id": post.id,
+        "version": stored_version(post.revision, post.generation),
+        "time": record.number >> TIME_SHIFT,
+        "implausible": bool(record.number & IMPLAUSIBLE_TIME),
+        "author": hash_key("post", post.id) if post.author is None else hash_key(post.source, post.author.id),
+        "words": words_column(post),
+        "marks": sorted(marks_column(post).split()),
+        "mentions": list(mentions),
+        "entities": [
+            {
+                "mention": mention,
+                "type": entity.type,
+                "key": entity.key,
+                "text": entity.text,
+                "score": entity.score,
+                "in_hashtag": entity.in_hashtag,
+            }
+            for mention, entity in mentions.items()
+        ],
+        "document": written,
+        "created_at": post.created_at.isoformat(),
+        "observed_at": record.observed_at,
+        "source": post.source,
+        "author_id": post.author and post.author.id,
+        "author_handle": post.author and post.author.handle,
+        "lang": post.lang,
+        "langs": list(post.langs),
+        "text": post.text,
+        "url": post.url,
+        "links": [link.model_dump() for link in post.links],
+        "hashtags": sorted({tag(one.text) for one in post.hashtags[:MAX_ENTITY_MARKS]}),
+        "media_kinds": sorted({one.kind for one in post.media}),
+        "image_labels": list(post.image_labels[:MAX_ENTITY_MARKS]),
+        "model": post.model,
+        "generation": post.generation,
+        "degraded": list(post.degraded),
+        "untagged": post.untagged,
+    }
+    for entity in mentions.values():
+        document.setdefault(_FLAT_FIELDS[entity.type], []).append(entity.key)
+    return {name: value for name, value in document.items() if value not in (None, [])}
+
+
+def mention_of(type: EntityType, key: str) -> str:
+    """The keyword under which an entity is counted."""
+    return f"{type}:{key}"
+
+
+_TYPES: dict[str, EntityType] = {type: type for type in ENTITY_TYPES}
+
+
+def read_mention(mention: str) -> tuple[EntityType, str]:
+    """The type and key that a keyword stands for."""
+    type_, _, key = mention.partition(":")
+    return _TYPES[type_], key
+
+
+def distinct(entities: tuple[Entity, ...]) -> dict[str, Entity]:
+    """The first mention of each entity of a post. A hostile post's thousandth name is not counted."""
+    found: dict[str, Entity] = {}
+    for entity in entities[:MAX_ENTITY_MARKS]:
+        if len(entity.key) + 5 <= MAX_KEYWORD_LENGTH:
+            found.setdefault(mention_of(entity.type, entity.key), entity)
+    return found
+
+
+def read_post(source: Mapping[str, Any]) -> TaggedPost:
+    """The post that a document keeps.
+
+    Raises:
+        CorruptState: it is none.
+    """
+    return read_document(source.get("document") or "{}")
+
+
+def clean_letter(letter: DeadLetter) -> DeadLetter:
+    """The letter without lone surrogates, which no store takes: a dead letter is never refused for its content."""
+    texts = {name: value for name, value in letter if isinstance(value, str) and not value.isascii()}
+    return letter.model_copy(update={name: clean_text(value) for name, value in texts.items()}) if texts else letter
+
+
+def letter_document(letter: DeadLetter, kept_at: int) -> dict[str, Any]:
+    """The document of a cleaned dead letter; keys are hashes, because what they stand for may be of any length."""
+    whole = letter.model_dump() | {"body": base64.b64encode(letter.body).decode()}
+    document = {
+        "letter": whole,
+        "kept_at": kept_at,
+        "origin_key": hash_key("origin", letter.origin),
+        "cause_key": hash_key("cause", letter.cause),
+        "post_key": None if letter.post_id is None else hash_key("letter", letter.post_id),
+        "author_key": None if letter.author is None else hash_key(letter.source, letter.author),
+        "position": letter.position,
+        "source": letter.source,
+        "cause": letter.cause,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def read_letter(source: Mapping[str, Any]) -> DeadLetter:
+    """The dead letter that a document keeps.
+
+    Raises:
+        CorruptState: it is none.
+    """
+    try:
+        whole = dict(source["letter"])
+        return DeadLetter.model_validate(whole | {"body": base64.b64decode(whole["body"])})
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise CorruptState(f"A stored dead letter cannot be read: {error}.") from error

@@ -1,0 +1,249 @@
+"""The entity index in Elasticsearch: many writers and readers, a day an index.
+
+Owns the client and the order of writes of one process. What a write does is in `elastic_writes.py` and, without a
+server, `elastic_plan.py`; what a read does in `elastic_reads.py` and `elastic_counts.py`, with bodies from
+`elastic_queries.py`; what is stored in `elastic_schema.py` and `elastic_documents.py`. Keeps invariants 3, 4 and 5 in
+the distributed shape: a write that is cut off anywhere is made good by writing the same changes again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Self
+
+from search.elastic import backup, compaction, counts, reads
+from search.elastic.address import Address, parse_address
+from search.elastic.client import ElasticClient
+from search.elastic.schema import OLD, prepare
+from search.elastic.upgrade import analyse_anew
+from search.elastic.writes import Writer
+from search.index import (
+    Bucket,
+    Compacted,
+    EntityCount,
+    Indexable,
+    Kept,
+    Page,
+    Query,
+    SourceCursor,
+    Trend,
+    Writable,
+    WriteReport,
+)
+from tagstream.errors import IndexUnavailable, ServiceUnavailable
+from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
+from tagstream.settings import Settings
+
+
+class ElasticIndex:
+    """An `EntityIndex` under one prefix of one server. Make it with `open`; close it once, from the loop that used it.
+
+    Searches see a write within the refresh interval (250 ms), or after `refresh`; `get`, `cursor` and what decides
+    about versions see it at once. A search may see a part of a batch that is being written.
+    """
+
+    def __init__(self, client: ElasticClient, settings: Settings) -> None:
+        self.client = client
+        self.writer = Writer(client, settings.elasticsearch_retention_days)
+        self._retention = timedelta(days=settings.elasticsearch_retention_days)
+        self._newest_seen = datetime.min.replace(tzinfo=UTC)
+        self._turn = asyncio.Lock()
+        self._closed = False
+
+    @property
+    def address(self) -> Address:
+        """Where it lies; its text holds no credentials."""
+        return self.client.address
+
+    @classmethod
+    async def open(cls, url: str, settings: Settings, *, create: bool = True) -> Self:
+        """Opens the index; with `create`, makes it if nothing is there, and current if it is older.
+
+        Raises:
+            BadSettings: the URL is none, or the server refuses our credentials.
+            ServiceUnavailable: the server does not answer.
+            UnreadableInput: there is no index, and `create` is false.
+            CorruptState: an index there contradicts ours.
+            NewerVersion: a newer tagstream made it.
+        """
+        client = ElasticClient(parse_address(url), settings)
+        try:
+            index = cls(client, settings)
+            await index._prepare(settings.elasticsearch_replicas, create)
+            return index
+        except IndexUnavailable as error:
+            await client.close()
+            raise ServiceUnavailable(str(error)) from error
+        except BaseException:
+            await client.close()
+            raise
+
+    async def _prepare(self, replicas: int, create: bool) -> None:
+        if await prepare(self.client, replicas=replicas, create=create):
+            await analyse_anew(self.client)
+            await prepare(self.client, replicas=replicas, create=create)
+
+    async def write(self, changes: Sequence[Writable], cursor: SourceCursor | None = None) -> WriteReport:
+        """Applies the changes in order, then saves the cursor. Durable on return and idempotent.
+
+        What cuts it off leaves a part of the changes, never the cursor without them; the same call makes it whole.
+        """
+        async with self._turn:
+            self._check_open()
+            await self._expire(changes)
+            return await self.writer.write(changes, cursor)
+
+    async def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
+        """Makes what would be sent for each change; the server is not asked."""
+        self._check_open()
+        return await asyncio.to_thread(self.writer.rehearse, changes)
+
+    async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
+        """Keeps thumbnails ahead of their posts; says how many the server refused for good. Durable on return."""
+        self._check_open()
+        return await self.writer.keep_thumbnails(posts)
+
+    async def discard_thumbnails(self, posts: Sequence[Indexable]) -> None:
+        """Removes the thumbnails of revisions that are not going to be written."""
+        self._check_open()
+        await self.writer.discard_thumbnails(posts)
+
+    async def refresh(self) -> None:
+        """After it returns, every earlier `write` is visible to searches."""
+        self._check_open()
+        names = self.client.names
+        searched = [names.posts, names.dead, names.accounts]
+        await self.client.call(partial(self.client.raw.indices.refresh, index=searched))
+
+    async def cursor(self, source: str) -> str | None:
+        """The saved position of a source."""
+        self._check_open()
+        return await reads.cursor(self.client, source)
+
+    async def search(self, query: Query) -> Page:
+        """One page of the posts that match."""
+        self._check_open()
+        return await reads.search(self.client, query)
+
+    async def get(self, post_id: str) -> TaggedPost | None:
+        """The visible post of that id."""
+        self._check_open()
+        return await reads.get(self.client, post_id)
+
+    async def thumbnail(self, post_id: str, ordinal: int) -> bytes | None:
+        """The JPEG of the visible post's medium of that number, counted from 0."""
+        self._check_open()
+        return await reads.thumbnail(self.client, post_id, ordinal)
+
+    async def top_entities(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        type: EntityType | None = None,
+        size: int = 20,
+    ) -> list[EntityCount]:
+        """The entities most authors mention, most first."""
+        self._check_open()
+        return await counts.top_entities(self.client, since=since, until=until, type=type, size=size)
+
+    async def counts(
+        self, key: str, type: EntityType | None, *, since: datetime, until: datetime, bucket_seconds: int
+    ) -> list[Bucket]:
+        """Mentions of one entity over time; the buckets begin at `since`."""
+        self._check_open()
+        return await counts.counts(self.client, key, type, since=since, until=until, bucket_seconds=bucket_seconds)
+
+    async def companions(
+        self,
+        key: str,
+        type: EntityType | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        size: int = 20,
+    ) -> list[EntityCount]:
+        """The entities mentioned in the same posts, most authors first."""
+        self._check_open()
+        return await counts.companions(self.client, key, type, since=since, until=until, size=size)
+
+    async def trending(
+        self, *, until: datetime | None = None, window_seconds: int = 3600, past_windows: int = 24, size: int = 20
+    ) -> list[Trend]:
+        """The entities whose distinct authors in the last window exceed what the windows before it explain."""
+        self._check_open()
+        return await counts.trending(
+            self.client, until=until, window_seconds=window_seconds, past_windows=past_windows, size=size
+        )
+
+    async def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
+        """Every visible post, in order of id, as of the moment of the call; `with_hidden` also of hidden authors."""
+        self._check_open()
+        async for post in reads.documents(self.client, with_hidden=with_hidden):
+            yield post
+
+    async def account_statuses(self) -> AsyncIterator[AccountStatus]:
+        """The newest status of every account that ever had one, in order of source and author."""
+        self._check_open()
+        async for status in reads.account_statuses(self.client):
+            yield status
+
+    async def everything(self) -> AsyncIterator[Kept]:
+        """All that the index keeps, as of one moment, in the order in which another may take it in."""
+        self._check_open()
+        async for kept in backup.everything(self.client):
+            yield kept
+
+    async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
+        """The dead letters, in the order in which they first came."""
+        self._check_open()
+        async for letter in reads.dead_letters(self.client, cause):
+            yield letter
+
+    async def drop_dead_letters(self, origins: Sequence[str]) -> int:
+        """Removes dead letters by origin; says how many were there."""
+        self._check_open()
+        return await self.writer.drop_letters(origins)
+
+    async def drop_days(self, before: datetime) -> list[str]:
+        """Drops the indices of whole days before that day, and says which; the registry keeps its records.
+
+        The thumbnails of a day go with its posts.
+        """
+        names = self.client.names
+        limit = before.strftime("%Y.%m.%d")
+        self.writer.expired_before = max(limit, self.writer.expired_before)
+        settings = self.client.raw.indices.get_settings
+        answer = await self.client.call(partial(settings, index=[names.posts, names.media], name="index.uuid"))
+        days = {index: names.day_of(index) for index in answer}
+        gone = sorted(index for index, day in days.items() if day != OLD and day < limit)
+        if gone:
+            await self.client.call(partial(self.client.raw.indices.delete, index=gone, ignore_unavailable=True))
+        return gone
+
+    async def compact(self) -> Compacted:
+        """Merges the segments that hold removed documents; Lucene keeps those of the last moments until their turn."""
+        self._check_open()
+        return await compaction.compact(self.client)
+
+    async def close(self) -> None:
+        """Waits for the running write and closes the connections. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        async with self._turn:
+            await self.client.close()
+
+    async def _expire(self, changes: Iterable[Writable]) -> None:
+        """Once a day of the feed, drops the days that are over. Neither a clock nor a post alone can end them early."""
+        seen = [one.observed_at for one in changes if isinstance(one, Indexable)]
+        newest = max(seen, default=self._newest_seen)
+        newest = min(newest if newest.tzinfo else newest.replace(tzinfo=UTC), datetime.now(UTC))
+        if newest.date() > self._newest_seen.date():
+            self._newest_seen = newest
+            await self.drop_days(newest - self._retention)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise IndexUnavailable(f"The index {self.address} is closed in this process. Open it again.")

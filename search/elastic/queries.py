@@ -1,0 +1,260 @@
+"""The bodies of our searches in Elasticsearch: pure functions from a question to JSON, tested by golden files.
+
+Words are asked as ready terms; every property of a post is one mark, the same hash as in the SQLite index, so that
+nothing in a user's query or a hostile post is ever syntax. What only filters costs no score.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from search.elastic.documents import in_utc, mention_of
+from search.index import Query
+from search.limits import MAX_MOMENT, check_page
+from search.query import AnyOf, Clause, Field, Leaf, MalformedQuery, Named, Without, parse
+from search.sqlite.fts_query import mark
+from tagstream.posts import ENTITY_TYPES, EntityType, to_epoch_milliseconds
+from tagstream.text.analysis import Phrase
+
+MAX_PREFIX_EXPANSIONS = 4_096
+EXACT_UP_TO = 3_000  # distinct authors; above, the count is within a few percent
+_TERMS_A_CLAUSE = 50_000  # a server takes 65,536 by default
+NEWEST_FIRST = [{"time": "desc"}, {"id": "desc"}]
+
+Json = dict[str, Any]
+
+
+def search_body(query: Query, shown: Sequence[Json] = ()) -> Json:
+    """The search for one page, and one post more that tells whether another page follows.
+
+    `shown` are the filters that leave out hidden authors; `hidden_left_out` makes them.
+
+    Raises:
+        MalformedQuery: the text is not a query, or `after` is not the end of a page in this order.
+        BadSettings: a page size that is not between 1 and `MAX_PAGE`.
+    """
+    check_page(query.size)
+    relevance = query.order == "relevance"
+    body: Json = {
+        "query": {"bool": _parts(query, shown, scored=relevance)},
+        "sort": [{"_score": "desc"}, *NEWEST_FIRST] if relevance else NEWEST_FIRST,
+        "size": query.size + 1,
+        "track_total_hits": True,
+        "_source": ["document"],
+    }
+    if query.after is not None:
+        body["search_after"] = read_token(query.order, query.after)
+    return body
+
+
+def score_body(query: Query, post_id: str, shown: Sequence[Json] = ()) -> Json:
+    """The search for what one post scores now."""
+    parts = _parts(query, shown, scored=True)
+    parts["filter"] = [*parts.get("filter", []), {"term": {"id": post_id}}]
+    return {"query": {"bool": parts}, "size": 1, "_source": False}
+
+
+def hidden_left_out(authors: Sequence[int]) -> list[Json]:
+    """The filters that leave out the posts of these authors, by their hashes; none if there are none."""
+    pieces = [authors[start : start + _TERMS_A_CLAUSE] for start in range(0, len(authors), _TERMS_A_CLAUSE)]
+    return [{"bool": {"must_not": [{"terms": {"author": list(piece)}} for piece in pieces]}}] if pieces else []
+
+
+def _parts(query: Query, shown: Sequence[Json], *, scored: bool) -> Json:
+    parsed = parse(query.text)
+    words: list[Json] = []
+    filters: list[Json] = [*shown]
+    for clause in parsed.clauses:
+        if not isinstance(clause, Without):
+            (words if scored and _has_words(clause) else filters).append(_clause(clause))
+    if query.source is not None:
+        filters.append(_mark("source", query.source.lower()))
+    for since, until in ((query.since, query.until), (parsed.since, parsed.until)):
+        if since is not None or until is not None:
+            filters.append(time_range(since, until))
+    without = [_leaf(clause.leaf) for clause in parsed.clauses if isinstance(clause, Without)]
+    parts = {"must": words, "filter": filters, "must_not": without}
+    return {name: found for name, found in parts.items() if found}
+
+
+def _has_words(clause: Clause) -> bool:
+    choices = clause.choices if isinstance(clause, AnyOf) else (clause,)
+    return any(isinstance(one, Phrase) for one in choices)
+
+
+def _clause(clause: Clause) -> Json:
+    if isinstance(clause, AnyOf):
+        return {"bool": {"should": [_leaf(one) for one in clause.choices], "minimum_should_match": 1}}
+    assert not isinstance(clause, Without)
+    return _leaf(clause)
+
+
+def _leaf(leaf: Leaf) -> Json:
+    match leaf:
+        case Phrase(terms, prefix):
+            return _phrase(terms, prefix)
+        case Named(key, None):
+            return {"terms": {"marks": entity_marks(key, None), "boost": 0}}
+        case Named(key, type_):
+            return _mark(str(type_), key)
+        case Field(name, value):
+            return _mark(name, value)
+
+
+def _phrase(terms: Sequence[str], prefix: bool) -> Json:
+    if len(terms) == 1:
+        return {"prefix": {"words": {"value": terms[0]}}} if prefix else {"term": {"words": {"value": terms[0]}}}
+    text = " ".join(terms)
+    if prefix:
+        return {"match_phrase_prefix": {"words": {"query": text, "max_expansions": MAX_PREFIX_EXPANSIONS}}}
+    return {"match_phrase": {"words": {"query": text}}}
+
+
+def _mark(kind: str, value: str) -> Json:
+    return {"term": {"marks": {"value": mark(kind, value), "boost": 0}}}
+
+
+def entity_marks(key: str, type: EntityType | None) -> list[str]:
+    """The marks of posts that name the entity, of one type or any."""
+    return [mark(one, key) for one in ([type] if type else ENTITY_TYPES)]
+
+
+def moment(when: datetime | None, default: int) -> int:
+    """The time of posts of that moment, in milliseconds."""
+    return default if when is None else min(max(to_epoch_milliseconds(in_utc(when)), 0), MAX_MOMENT + 1)
+
+
+def moments(since: datetime | None, until: datetime | None) -> tuple[int, int]:
+    """The times of posts in [since, until), in milliseconds."""
+    return moment(since, 0), moment(until, MAX_MOMENT + 2)
+
+
+def time_range(since: datetime | None, until: datetime | None) -> Json:
+    """The posts in [since, until)."""
+    return milliseconds(*moments(since, until))
+
+
+def milliseconds(low: int, high: int) -> Json:
+    """The posts in [low, high)."""
+    return {"range": {"time": {"gte": low, "lt": high}}}
+
+
+def token(order: str, values: Sequence[Any]) -> str:
+    """What continues a search after the post with these sort values."""
+    *score, time, post_id = values
+    name = base64.urlsafe_b64encode(post_id.encode()).decode().rstrip("=")
+    return ".".join([order, *(float(one).hex().replace(".", "_") for one in score), str(time), name])
+
+
+def read_token(order: str, text: str) -> list[Any]:
+    """The sort values after which a search goes on.
+
+    Raises:
+        MalformedQuery: the text continues no search in this order.
+    """
+    try:
+        named, *score, time, name = text.split(".")
+        if named != order or len(score) != (order == "relevance") or not name:
+            raise ValueError
+        position = int(time)
+        if not 0 <= position <= MAX_MOMENT:
+            raise ValueError
+        post_id = base64.b64decode(name + "=" * (-len(name) % 4), altchars=b"-_", validate=True).decode()
+        return [*(float.fromhex(one.replace("_", ".")) for one in score), position, post_id]
+    except (ValueError, OverflowError, binascii.Error):
+        raise MalformedQuery(
+            f"{text[:80]!r} does not continue a search by {order}. Pass on the `next` of the page before."
+        ) from None
+
+
+_AUTHORS = {"authors": {"cardinality": {"field": "author", "precision_threshold": EXACT_UP_TO}}}
+
+
+def _counting(filters: Sequence[Json], aggregations: Json) -> Json:
+    return {"query": {"bool": {"filter": list(filters)}}, "size": 0, "track_total_hits": False, "aggs": aggregations}
+
+
+def by_posts_body(
+    filters: Sequence[Json], size: int, *, type: EntityType | None = None, without: Sequence[str] = (), posts: int = 1
+) -> Json:
+    """The entities that most posts mention; `without` leaves out some, `posts` is the least that counts."""
+    terms: Json = {"field": "mentions", "size": size, "shard_size": 2 * size + 1_000, "min_doc_count": posts}
+    if type is not None:
+        terms["include"] = f"{type}:.*"
+    if without:
+        terms["exclude"] = list(without)
+    return _counting(filters, {"mentions": {"terms": terms}})
+
+
+def authors_body(filters: Sequence[Json], mentions: Sequence[str]) -> Json:
+    """The distinct authors of each of these entities."""
+    terms = {"field": "mentions", "size": len(mentions), "include": list(mentions)}
+    return _counting(
+        [*filters, {"terms": {"mentions": list(mentions)}}], {"mentions": {"terms": terms, "aggs": _AUTHORS}}
+    )
+
+
+def spellings_body(filters: Sequence[Json], mentions: Sequence[str]) -> Json:
+    """The commonest spelling of each of these entities."""
+    commonest = {"field": "entities.text", "size": 1, "order": [{"_count": "desc"}, {"_key": "asc"}]}
+    terms = {"field": "entities.mention", "size": len(mentions), "include": list(mentions)}
+    inner = {"mentions": {"terms": terms, "aggs": {"text": {"terms": commonest}}}}
+    return _counting(
+        [*filters, {"terms": {"mentions": list(mentions)}}],
+        {"entities": {"nested": {"path": "entities"}, "aggs": inner}},
+    )
+
+
+def histogram(start: int, width: int) -> Json:
+    """Buckets of `width` milliseconds, one of which begins at `start`."""
+    return {
+        "date_histogram": {
+            "field": "time",
+            "fixed_interval": f"{width}ms",
+            "offset": f"{start % width}ms",
+            "min_doc_count": 1,
+        }
+    }
+
+
+def counts_body(shown: Sequence[Json], marks: Sequence[str], low: int, high: int, width: int) -> Json:
+    """Posts and authors of an entity over time."""
+    filters: list[Json] = [*shown, {"terms": {"marks": list(marks)}}, milliseconds(low, high)]
+    return _counting(filters, {"buckets": histogram(low, width) | {"aggs": _AUTHORS}})
+
+
+def heard_body(shown: Sequence[Json], low: int, high: int, width: int) -> Json:
+    """The windows in which anything at all was mentioned."""
+    return _counting([*shown, NAMING, milliseconds(low, high)], {"buckets": histogram(low, width)})
+
+
+def series_body(shown: Sequence[Json], mentions: Sequence[str], low: int, high: int, width: int) -> Json:
+    """The authors of each of these entities, window by window."""
+    terms = {"field": "mentions", "size": len(mentions), "include": list(mentions)}
+    windows = {"buckets": histogram(low, width) | {"aggs": _AUTHORS}}
+    filters: list[Json] = [*shown, {"terms": {"mentions": list(mentions)}}, milliseconds(low, high)]
+    return _counting(filters, {"mentions": {"terms": terms, "aggs": windows}})
+
+
+def clock_body(shown: Sequence[Json], *, plausible: bool, size: int, after: Sequence[Any] | None) -> Json:
+    """The newest posts that name something: when, and by whom."""
+    filters: list[Json] = [*shown, NAMING, *([{"term": {"implausible": False}}] if plausible else [])]
+    body: Json = {
+        "query": {"bool": {"filter": filters}},
+        "sort": NEWEST_FIRST,
+        "size": size,
+        "track_total_hits": False,
+        "_source": False,
+        "docvalue_fields": ["author"],
+    }
+    return body if after is None else body | {"search_after": list(after)}
+
+
+NAMING: Json = {"exists": {"field": "mentions"}}
+
+
+def named(key: str, type: EntityType | None) -> list[str]:
+    """The keywords under which the entity is counted."""
+    return [mention_of(one, key) for one in ([type] if type else ENTITY_TYPES)]

@@ -1,0 +1,313 @@
+"""What our indices of Elasticsearch look like, and how a server gets them.
+
+::
+
+    open ─▶ read mappings ─▶ newer than this code? ─▶ stop
+                         ├─▶ not there: create   (templates for the days, four fixed indices, posts-old)
+                         └─▶ older: add fields   (template and open indices)
+
+Every mapping is strict: a field that it lacks is refused, never guessed. Changes only add: what would change the type
+of a field needs a new prefix and a dump. Knows nothing of records and queries.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import elasticsearch
+
+from search.elastic.address import Names
+from search.elastic.client import ElasticClient, error_type
+from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
+from tagstream.text.analysis import ANALYSIS_VERSION
+
+# 2: accounts may be hidden, which whoever reads must know of. 3: so must whoever writes of where thumbnails lie.
+# 4: posts are of contract version 3, with `langs` and `links`.
+SCHEMA_VERSION = 4
+OLD = "old"  # the "day" of posts older than the retention
+REFRESH_INTERVAL = "250ms"
+MAX_KEYWORD_LENGTH = 1_024
+_MAX_FIELDS = 96
+_TEMPLATE_PRIORITY = 500
+
+META = {"schema": SCHEMA_VERSION, "analysis": ANALYSIS_VERSION}
+
+_KEYWORD = {"type": "keyword", "ignore_above": MAX_KEYWORD_LENGTH}
+_LONG = {"type": "long"}
+_KEPT: dict[str, object] = {"type": "object", "enabled": False}  # in the document as it was, searched by nothing
+_KEPT_LONG = {"type": "long", "index": False, "doc_values": False}
+_TERM = {"type": "keyword", "norms": False}
+
+REGISTRY_FIELDS: dict[str, Any] = {
+    "id": _KEPT,
+    "number": _KEPT_LONG,
+    "version": _KEPT_LONG,
+    "position": _KEPT_LONG,
+    "observed_at": _KEPT_LONG,
+    "deleted": _KEPT_LONG,
+    "deleted_position": _KEPT_LONG,
+    "visible": {"type": "boolean", "index": False, "doc_values": False},
+    "day": _KEPT,
+    "author": _LONG,  # a hash: an erasure finds the author's posts by it
+    "photos": _KEPT,  # where its thumbnails may lie
+    "erased_up_to": _KEPT_LONG,  # of accounts; with who that is, for a backup
+    "source": _KEPT,
+    "author_id": _KEPT,
+}
+
+POST_FIELDS: dict[str, Any] = {
+    "id": {"type": "keyword"},
+    "version": _LONG,
+    "time": {"type": "date", "format": "epoch_millis"},
+    "implausible": {"type": "boolean"},
+    "author": _LONG,
+    # Ready terms of ours, split at spaces and nowhere else, so that both kinds of index find the same posts.
+    "words": {"type": "text", "analyzer": "whitespace"},
+    "marks": _TERM,
+    "mentions": _KEYWORD,
+    "entities": {
+        "type": "nested",
+        "properties": {
+            "mention": _KEYWORD,
+            "type": _KEYWORD,
+            "key": _KEYWORD,
+            "text": _KEYWORD,
+            "score": {"type": "float"},
+            "in_hashtag": {"type": "boolean"},
+        },
+    },
+    "document": _KEPT,
+    # For people and dashboards: nothing of ours asks these.
+    "created_at": {"type": "date", "format": "strict_date_optional_time"},
+    "observed_at": {"type": "date", "format": "epoch_millis"},
+    "source": _KEYWORD,
+    "author_id": _KEYWORD,
+    "author_handle": _KEYWORD,
+    "lang": _KEYWORD,
+    "langs": _KEYWORD,
+    "text": {"type": "text", "index": False},
+    "url": {"type": "keyword", "index": False, "doc_values": False},
+    "links": {
+        "type": "object",
+        "properties": {
+            "url": {"type": "keyword", "index": False, "doc_values": False},
+            "title": {"type": "text", "index": False},
+            "description": {"type": "text", "index": False},
+        },
+    },
+    "hashtags": _KEYWORD,
+    "person": _KEYWORD,
+    "place": _KEYWORD,
+    "organisation": _KEYWORD,
+    "other": _KEYWORD,
+    "media_kinds": _KEYWORD,
+    "image_labels": _KEYWORD,
+    "model": _KEYWORD,
+    "generation": {"type": "integer"},
+    "degraded": _KEYWORD,
+    "untagged": _KEYWORD,
+}
+
+DEAD_FIELDS: dict[str, Any] = {
+    "letter": _KEPT,
+    "kept_at": {"type": "date", "format": "epoch_millis"},
+    "origin_key": _LONG,
+    "cause_key": _LONG,
+    "post_key": _LONG,
+    "author_key": _LONG,
+    "position": _LONG,
+    "source": _KEYWORD,
+    "cause": _KEYWORD,
+}
+
+ACCOUNT_FIELDS: dict[str, Any] = {
+    "source": {"type": "keyword"},
+    "author_id": {"type": "keyword"},
+    "author": _LONG,  # the same hash as in posts
+    "position": _KEPT_LONG,
+    "hidden": {"type": "boolean"},
+}
+
+MEDIA_FIELDS: dict[str, Any] = {"jpeg": {"type": "binary"}}
+
+CURSOR_FIELDS: dict[str, Any] = {"source": _KEPT, "position": _KEPT}
+
+
+def mapping(fields: Mapping[str, Any], *, left_out: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A strict mapping that says which version of this code made it."""
+    found: dict[str, Any] = {"dynamic": "strict", "_meta": META, "properties": dict(fields)}
+    if left_out:
+        found["_source"] = {"excludes": list(left_out)}
+    return found
+
+
+def index_settings(replicas: int, *, refresh: str) -> dict[str, Any]:
+    """The settings of one index; each has one shard, which the order of equal scores relies on."""
+    return {
+        "number_of_shards": 1,
+        "number_of_replicas": replicas,
+        "refresh_interval": refresh,
+        "mapping.total_fields.limit": _MAX_FIELDS,
+    }
+
+
+def fixed_indices(names: Names, replicas: int) -> dict[str, dict[str, Any]]:
+    """The indices that are always there, with settings and mappings."""
+    searched = index_settings(replicas, refresh=REFRESH_INTERVAL)
+    # Read by id, which sees every write; an erasure refreshes before it searches.
+    read_by_id = index_settings(replicas, refresh="-1")
+    return {
+        names.registry: {"settings": read_by_id, "mappings": mapping(REGISTRY_FIELDS)},
+        names.cursors: {"settings": read_by_id, "mappings": mapping(CURSOR_FIELDS)},
+        names.dead: {"settings": searched, "mappings": mapping(DEAD_FIELDS)},
+        names.accounts: {"settings": searched, "mappings": mapping(ACCOUNT_FIELDS)},
+        names.of_day(OLD): {"settings": searched, "mappings": post_mapping()},
+    }
+
+
+def post_mapping() -> dict[str, Any]:
+    """Terms and marks follow from the document: they are indexed, and not stored a second time."""
+    return mapping(POST_FIELDS, left_out=("words", "marks"))
+
+
+def templates(names: Names, replicas: int) -> dict[str, dict[str, Any]]:
+    """The templates, by name, by which the first post or thumbnail of a day makes the index of the day."""
+    searched, read_by_id = (index_settings(replicas, refresh=interval) for interval in (REFRESH_INTERVAL, "-1"))
+    made = {names.posts: (searched, post_mapping()), names.media: (read_by_id, mapping(MEDIA_FIELDS))}
+    return {
+        pattern.removesuffix("-*"): {
+            "index_patterns": [pattern],
+            "priority": _TEMPLATE_PRIORITY,
+            "_meta": META,
+            "template": {"settings": settings, "mappings": mappings},
+        }
+        for pattern, (settings, mappings) in made.items()
+    }
+
+
+async def prepare(client: ElasticClient, *, replicas: int, create: bool) -> bool:
+    """Checks what the server holds under our prefix; with `create`, makes it complete and current.
+
+    Returns:
+        Whether the terms of stored posts are of an older analysis, and must be made anew.
+
+    Raises:
+        UnreadableInput: nothing is there, or something too old to be read, and `create` is false.
+        NewerVersion: a newer tagstream made it.
+        CorruptState: an index of that name is not ours, or its mapping contradicts ours.
+    """
+    names = client.names
+    found = await _mappings(client)
+    older_analysis = False
+    for index, one in found.items():
+        older_analysis |= _check_version(client, index, one) and index.startswith(names.of_day(""))
+    if not create:
+        if names.registry not in found:
+            raise UnreadableInput(f"There is no index at {client.address}. Check the address, or write one first.")
+        if names.accounts not in found:
+            raise UnreadableInput(
+                f"The index at {client.address} does not say which accounts are hidden: an older tagstream made it. "
+                "Start a worker of this version once; it brings it up to date."
+            )
+        return False
+    for name, body in templates(names, replicas).items():
+        await client.call(partial(client.patient.indices.put_index_template, name=name, **body))
+    fixed = fixed_indices(names, replicas)
+    # Together, because the server then changes its state once.
+    await asyncio.gather(*(_create(client, index, body) for index, body in fixed.items() if index not in found))
+    expected = {index: body["mappings"] for index, body in fixed.items()}
+    for index, one in found.items():
+        wanted = expected.get(index, _mapping_of_day(names, index))
+        if wanted is not None and not _includes(one, wanted):
+            # The version of the posts' terms rises only when they are made anew; what that writes finds its fields.
+            outdated = older_analysis and index.startswith(names.of_day(""))
+            await put_mapping(client, index, wanted, meta=one["_meta"] if outdated else wanted["_meta"])
+    return older_analysis
+
+
+async def _mappings(client: ElasticClient) -> dict[str, Any]:
+    pattern = f"{client.names.prefix}-*"
+    answer = await client.call(partial(client.raw.indices.get_mapping, index=pattern))
+    names = client.names
+    ours = (names.registry, names.cursors, names.dead, names.accounts)
+    return {
+        index: one["mappings"]
+        for index, one in answer.items()
+        if index in ours or _mapping_of_day(names, index) is not None
+    }
+
+
+def _mapping_of_day(names: Names, index: str) -> dict[str, Any] | None:
+    """The mapping of an index of a day, None if it is none."""
+    if index.startswith(names.of_day("")):
+        return post_mapping()
+    return mapping(MEDIA_FIELDS) if index.startswith(names.media_of_day("")) else None
+
+
+def _check_version(client: ElasticClient, index: str, found: Mapping[str, Any]) -> bool:
+    """Whether the index is of an older analysis."""
+    meta = found.get("_meta", {})
+    schema, analysis = meta.get("schema"), meta.get("analysis")
+    if not isinstance(schema, int) or not isinstance(analysis, int):
+        raise CorruptState(
+            f"The index {index} at {client.address} was not made by tagstream. Name another prefix, or delete it."
+        )
+    if schema > SCHEMA_VERSION or analysis > ANALYSIS_VERSION:
+        raise NewerVersion(
+            f"The index {index} at {client.address} is of version {schema} (analysis {analysis}); this tagstream knows "
+            f"{SCHEMA_VERSION} (analysis {ANALYSIS_VERSION}). Upgrade it."
+        )
+    return analysis < ANALYSIS_VERSION
+
+
+async def _create(client: ElasticClient, index: str, body: Mapping[str, Any]) -> None:
+    async def request() -> None:
+        try:
+            await client.patient.indices.create(index=index, settings=body["settings"], mappings=body["mappings"])
+        except elasticsearch.BadRequestError as error:
+            # Another worker that starts now was first, or our own request whose answer was lost.
+            if error_type(error.body) != "resource_already_exists_exception":
+                raise
+
+    await client.call(request)
+
+
+async def put_mapping(
+    client: ElasticClient, index: str, wanted: Mapping[str, Any], *, meta: Mapping[str, Any] = META
+) -> None:
+    """Adds what an open index lacks; `meta` is what it then says of its version.
+
+    Raises:
+        CorruptState: the index has a field of ours with another meaning.
+    """
+
+    async def request() -> None:
+        await client.patient.indices.put_mapping(
+            index=index, properties=wanted["properties"], meta=meta, dynamic="strict"
+        )
+
+    try:
+        await client.call(request)
+    except Exception as error:
+        if isinstance(error.__cause__, elasticsearch.BadRequestError):
+            raise CorruptState(
+                f"The mapping of {index} at {client.address} contradicts this version: {error.__cause__}. Write a dump "
+                "with the version that made it, and load it under another prefix."
+            ) from error
+        raise
+
+
+def _includes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a mapping already says all of another."""
+    return found.get("_meta") == wanted["_meta"] and not list(missing_fields(found, wanted))
+
+
+def missing_fields(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """The fields, with their path, that a mapping lacks or types otherwise."""
+    there = found.get("properties", {})
+    for name, field in wanted["properties"].items():
+        if name not in there or there[name].get("type", "object") != field["type"]:
+            yield name
+        elif "properties" in field:
+            yield from (f"{name}.{inner}" for inner in missing_fields(there[name], field))

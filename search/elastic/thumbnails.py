@@ -1,0 +1,151 @@
+"""The thumbnails in Elasticsearch: where they lie, and which of a post's stay. Pure, no server in sight.
+
+::
+
+    newsroom-media-2026.03.01   m:<post id>/<sha256>   {"jpeg": base64}      version: the post's revision
+
+A thumbnail lies in the index of its post's day, so that both are dropped together. Who keeps it ahead of its post may
+not know that day yet and takes the one that the post alone would have. So a post's entry of the registry lists every
+*place* (`<day>/<sha256>`) where one may lie, and whether the visible document shows that photo. The list only grows,
+up to `MAX_PLACES`: deletions do not clear it, so that a deletion repeated removes again what its first time may have
+left. That a removal carries the revision that was decided about spares what was kept ahead for a newer one.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from search.elastic.address import Names
+from search.elastic.bulk import Action
+from search.elastic.documents import Entry, day_of, document_id, post_number, to_json
+from search.index import Indexable
+from search.registry import Outcome
+from search.thumbnails import photos_of
+from tagstream.errors import CorruptState
+from tagstream.posts import TaggedPost
+
+MAX_PLACES = 32
+
+Place = str
+
+
+def place(day: str, photo: str) -> Place:
+    """Where the thumbnail of a photo may lie."""
+    return f"{day}/{photo}"
+
+
+def photo_of(where: Place) -> str:
+    """The SHA-256 of the photo whose thumbnail lies there."""
+    return where.rpartition("/")[2]
+
+
+def day_alone(post: TaggedPost, observed_at: datetime, retention_days: int) -> str:
+    """The day of a post of which nothing is known yet."""
+    return day_of(post_number(post.created_at, observed_at), observed_at, retention_days)
+
+
+def places_of(change: Indexable, day: str | None, retention_days: int) -> set[Place]:
+    """Every place where the thumbnails of the post may have been kept ahead of it; `day` as the registry has it."""
+    photos = photos_of(change.post)
+    if not photos:
+        return set()
+    days = {day, day_alone(change.post, change.observed_at, retention_days)}
+    return {place(one, photo) for one in days if one is not None for photo in photos}
+
+
+def note_photos(entry: Entry, change: Indexable, outcome: Outcome, retention_days: int) -> set[Place]:
+    """Enters into the registry's list what a post shows; returns the places that are not on it and must be empty."""
+    places = places_of(change, entry.day, retention_days)
+    if not places and not entry.photos:
+        return set()
+    before = entry.photos
+    if outcome is Outcome.STORED:
+        photos = photos_of(change.post)
+        entry.photos = {one: photo_of(one) in photos for one in before} | dict.fromkeys(sorted(places), True)
+    elif entry.record.visible:
+        shown = {photo_of(one) for one, is_shown in before.items() if is_shown}
+        entry.photos = before | {one: True for one in sorted(places) if photo_of(one) in shown}
+    for one in _surplus(entry):
+        del entry.photos[one]
+    return (places | before.keys()) - entry.photos.keys()
+
+
+def _surplus(entry: Entry) -> list[Place]:
+    """What a list that is too long can best do without: photos that are not shown, then days that are not the post's.
+
+    Else a feed that sends one post again and again, each time with another date, would make its record grow for ever.
+    """
+    ordered = sorted(entry.photos, key=lambda one: (entry.photos[one], one.partition("/")[0] == entry.day))
+    return ordered[: max(0, len(ordered) - MAX_PLACES)]
+
+
+def shown_places(entry: Entry) -> set[Place]:
+    """Where the thumbnails that the visible document shows may lie."""
+    return {one for one, is_shown in entry.photos.items() if is_shown} if entry.record.visible else set()
+
+
+def removals(names: Names, entry: Entry, strays: Iterable[Place], expired_before: str) -> list[Action]:
+    """Empties every place of a post whose photo its visible document does not show. Days that are over stay away."""
+    gone = (entry.photos.keys() | set(strays)) - shown_places(entry)
+    return [removal(names, entry.record.id, one, entry.record.decided_revision) for one in _kept(gone, expired_before)]
+
+
+def additions(names: Names, entry: Entry, brought: Mapping[str, bytes], expired_before: str) -> list[Action]:
+    """Writes the thumbnails that came with the changes and are shown."""
+    if entry.day is None or entry.day < expired_before:
+        return []
+    shown = {photo_of(one) for one in shown_places(entry)}
+    revision = entry.record.decided_revision
+    return [
+        addition(names, entry.record.id, place(entry.day, photo), jpeg, revision)
+        for photo, jpeg in brought.items()
+        if photo in shown
+    ]
+
+
+def ahead(names: Names, change: Indexable, day: str | None, retention_days: int, expired_before: str) -> list[Action]:
+    """Writes the thumbnails of a post that is still to come; `day` as the registry has it, if it knows the post."""
+    where = day or day_alone(change.post, change.observed_at, retention_days)
+    if where < expired_before:
+        return []
+    return [
+        addition(names, change.post.id, place(where, one.sha256), one.jpeg, change.post.revision)
+        for one in change.thumbnails
+    ]
+
+
+def addition(names: Names, post_id: str, where: Place, jpeg: bytes, revision: int) -> Action:
+    """Puts a thumbnail there for a revision, or a newer one."""
+    source = to_json({"jpeg": base64.b64encode(jpeg).decode()})
+    index, identifier = address(names, post_id, where)
+    return Action("index", index, identifier, source, version=revision, may_be_refused=True)
+
+
+def removal(names: Names, post_id: str, where: Place, revision: int) -> Action:
+    """Removes what was put there for a revision, or an older one."""
+    index, identifier = address(names, post_id, where)
+    return Action("delete", index, identifier, version=revision)
+
+
+def address(names: Names, post_id: str, where: Place) -> tuple[str, str]:
+    """The index and the id of the document of a place."""
+    day, _, photo = where.rpartition("/")
+    return names.media_of_day(day), document_id("m", f"{post_id}/{photo}")
+
+
+def read_jpeg(hit: Mapping[str, Any]) -> bytes:
+    """The thumbnail that a document keeps.
+
+    Raises:
+        CorruptState: it is none.
+    """
+    try:
+        return base64.b64decode(hit["_source"]["jpeg"], validate=True)
+    except (KeyError, TypeError, binascii.Error) as error:
+        raise CorruptState(f"The stored thumbnail {hit['_id']!r} cannot be read: {error}.") from error
+
+
+def _kept(places: Iterable[Place], expired_before: str) -> list[Place]:
+    return sorted(one for one in places if one.partition("/")[0] >= expired_before)

@@ -1,0 +1,360 @@
+"""One write to Elasticsearch, which has no transactions: an order of effects that may be cut off anywhere.
+
+::
+
+    changes ─▶ read registry ─▶ plan ─▶ write registry ─▶ statuses ─▶ write and delete  ─▶ look again ─▶ cursor
+                    ▲            only pure   │  with what was        documents, thumbnails  was something
+                    └────────────────────────┘  read, or anew                               deleted meanwhile?
+
+The registry goes first: a tombstone that stands there wins over every document that comes later, by whomever. Each of
+its entries is written only over the state that was read, so no writer loses what another wrote. A document carries its
+entry's version, so an older one never replaces a newer, and a reader of the registry can tell whether it is there.
+What a crash leaves half done, the same changes written again complete. Keeps invariants 3, 4 and 5.
+
+The status of an account is one document, and touches no post: readers leave out the posts of those who are hidden
+(`elastic_hiding.py`). Its position is its version, so that the newest stays, whoever writes it and whenever: there is
+nothing to sweep that a crash could leave half swept, nor a post that another writer could put in behind a sweep.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from search.elastic import early_thumbnails
+from search.elastic.bulk import Action, Outcome, send
+from search.elastic.client import ElasticClient, pause
+from search.elastic.documents import (
+    Entry,
+    account_id,
+    clean_letter,
+    document_id,
+    letter_document,
+    post_document,
+    post_id,
+    post_json,
+    read_entry,
+    read_letter,
+    read_status,
+    status_document,
+    to_json,
+)
+from search.elastic.effects import Account, Known, Plan, Touched
+from search.elastic.reads import many, scan
+from search.elastic.thumbnails import additions, removals
+from search.index import Indexable, Remembered, SourceCursor, Writable, WriteReport
+from search.registry import Standing
+from search.sqlite.fts_query import hash_key
+from tagstream.errors import IndexUnavailable
+from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, clean_text, stored_version
+
+ROUNDS = 12
+_TERMS_A_QUERY = 10_000
+
+
+class Writer:
+    """Writes batches, one after the other. Any number of writers, in any processes, may do so at a time."""
+
+    def __init__(self, client: ElasticClient, retention_days: int) -> None:
+        self._client = client
+        self._names = client.names
+        self._retention_days = retention_days
+        self.expired_before = ""  # days before it are dropped, or about to be: deletions need not go there
+
+    async def write(self, changes: Sequence[Writable], cursor: SourceCursor | None = None) -> WriteReport:
+        """Applies the changes in order, then saves the cursor. Durable on return.
+
+        Raises:
+            IndexUnavailable: it is cut off; write the same changes again.
+            RejectedDocument: one post is never taken; others of the batch may be written.
+        """
+        written = await asyncio.to_thread(_written, changes)
+        plan = await self._settle_registry(changes) if changes else None
+        refused = 0
+        if plan is not None:
+            await self._write_statuses(plan)
+            await self._write_documents(plan, written)
+            refused = await self._write_thumbnails(plan)
+            await self._sweep_letters(plan)
+            await self._look_again(plan)
+        if cursor is not None:
+            await self._save_cursor(cursor)
+        return WriteReport() if plan is None else replace(plan.report, refused_thumbnails=refused)
+
+    def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
+        """Which of the changes cannot even be sent, by place, whatever the registry holds."""
+        failures: dict[int, Exception] = {}
+        for place, change in enumerate(changes):
+            try:
+                plan = Plan(Known(), self._retention_days)
+                plan.apply([change])
+                self._document_actions(plan, _written([change]))
+                for letter in plan.letters.values():
+                    to_json(letter_document(letter, 0))
+            except Exception as error:  # whatever it is, it is this change's: nothing else was touched
+                failures[place] = error
+        return failures
+
+    async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
+        """Keeps thumbnails ahead of their posts; says how many the server refused for good."""
+        return await early_thumbnails.keep(self._client, posts, self._retention_days, self.expired_before)
+
+    async def discard_thumbnails(self, posts: Sequence[Indexable]) -> None:
+        """Removes the thumbnails of revisions that are not going to be written."""
+        await early_thumbnails.discard(self._client, posts, self._retention_days, self.expired_before)
+
+    async def _settle_registry(self, changes: Sequence[Writable]) -> Plan:
+        """The plan of the changes, as the registry now holds it."""
+        for attempt in range(ROUNDS):
+            plan = Plan(await self._read_known(changes), self._retention_days)
+            plan.apply(changes)
+            if await self._write_registry(plan):
+                return plan
+            await pause(min(attempt, 3))
+        raise IndexUnavailable(
+            f"Other writers changed the same posts at {self._client.address} {ROUNDS} times in a row. Trying again."
+        )
+
+    async def _read_known(self, changes: Iterable[Writable]) -> Known:
+        posts, accounts, erasures = _asked(changes)
+        known = Known()
+        await self._read_entries(known, posts, accounts)
+        if erasures:
+            await self._enter_erasures(erasures)
+            await self._read_entries_of_authors(known, erasures)
+        await self._find_lost(known, changes)
+        return known
+
+    async def _read_entries(self, known: Known, posts: Iterable[str], accounts: Iterable[Account]) -> None:
+        by_id: dict[str, str | Account] = {post_id(one): one for one in posts}
+        by_id |= (account_ids := {account_id(*one): one for one in accounts})
+        wanted = [(self._names.registry, one) for one in by_id] + [(self._names.accounts, one) for one in account_ids]
+        async for hit in many(self._client, wanted):
+            asked = by_id[hit["_id"]]
+            if isinstance(asked, str):
+                known.entries[asked] = read_entry(hit)
+            elif hit["_index"] == self._names.accounts:
+                status = read_status(hit["_source"])
+                known.standings[asked] = Standing(status.position, status.hidden)
+            else:
+                known.erased[asked] = hit["_source"]["erased_up_to"]
+
+    async def _enter_erasures(self, erasures: Mapping[Account, int]) -> None:
+        """From here on every writer that looks (again) refuses these accounts' posts."""
+        actions = [
+            # The position is the version: the furthest erasure stays, whatever order they come in.
+            Action(
+                "index",
+                self._names.registry,
+                account_id(*account),
+                to_json({"erased_up_to": position, "source": account[0], "author_id": account[1]}),
+                version=position,
+            )
+            for account, position in erasures.items()
+        ]
+        await send(self._client, actions)
+
+    async def _read_entries_of_authors(self, known: Known, accounts: Iterable[Account]) -> None:
+        await self._client.call(partial(self._client.raw.indices.refresh, index=self._names.registry))
+        authors = [hash_key(*one) for one in accounts]
+        for start in range(0, len(authors), _TERMS_A_QUERY):
+            query = {"terms": {"author": authors[start : start + _TERMS_A_QUERY]}}
+            async for hit in scan(self._client, self._names.registry, query, [{"_shard_doc": "asc"}]):
+                entry = read_entry(hit)
+                known.entries.setdefault(entry.record.id, entry)
+
+    async def _find_lost(self, known: Known, changes: Iterable[Writable]) -> None:
+        """Which repeated posts are visible in the registry, but were never written: their writer was cut off."""
+        wanted: dict[str, tuple[str, int]] = {}
+        for change in _posts_of(changes):
+            post, entry = change.post, known.entries.get(change.post.id)
+            if entry is None or entry.day is None or not entry.record.visible or not self._kept(entry):
+                continue
+            if entry.record.version == stored_version(post.revision, post.generation):
+                wanted[post.id] = (self._names.of_day(entry.day), entry.record.version)
+        if not wanted:
+            return
+        asked = {(index, post_id(one)): one for one, (index, _) in wanted.items()}
+        known.lost = set(wanted)
+        async for hit in many(self._client, list(asked), fields=["version"]):
+            one = asked[hit["_index"], hit["_id"]]
+            if hit["_source"].get("version") == wanted[one][1]:
+                known.lost.discard(one)
+
+    async def _write_registry(self, plan: Plan) -> bool:
+        """Whether every entry was still as it was read; then each knows its version from now on."""
+        changed = [one.entry for one in plan.touched.values() if one.changed]
+        actions = [
+            Action(
+                "create" if entry.seen is None else "index",
+                self._names.registry,
+                post_id(entry.record.id),
+                entry.source(),
+                seen=entry.seen,
+            )
+            for entry in changed
+        ]
+        results = await send(self._client, actions)
+        for entry, result in zip(changed, results, strict=True):
+            entry.version = result.version
+        return all(result.outcome is Outcome.DONE for result in results)
+
+    async def _write_statuses(self, plan: Plan) -> None:
+        """Of two at one position the one that hides stays: it replaces an equal one, the other only an older."""
+        actions = [
+            Action(
+                "index",
+                self._names.accounts,
+                account_id(*account),
+                to_json(status_document(*account, standing)),
+                version=standing.position,
+                only_newer=not standing.hidden,
+            )
+            for account, standing in plan.statuses.items()
+        ]
+        await send(self._client, actions)
+
+    async def _write_documents(self, plan: Plan, written: Mapping[int, str]) -> None:
+        """An older version that is there already stays: its writer knows more than we do."""
+        actions = await asyncio.to_thread(self._document_actions, plan, written)
+        actions += [self._removal(one.entry) for one in plan.touched.values() if one.removed and self._kept(one.entry)]
+        if plan.letters:
+            actions += await self._letter_actions(plan.letters)
+        await send(self._client, actions)
+
+    async def _write_thumbnails(self, plan: Plan) -> int:
+        """Leaves those that visible documents show; says how many of them the server refused for good."""
+        names, over, actions = self._names, self.expired_before, []
+        for one in plan.touched.values():
+            actions += removals(names, one.entry, one.strays, over)
+            actions += additions(names, one.entry, one.brought, over)
+        return sum(result.outcome is Outcome.REJECTED for result in await send(self._client, actions))
+
+    def _document_actions(self, plan: Plan, written: Mapping[int, str]) -> list[Action]:
+        return [self._document_action(one, written) for one in plan.stored()]
+
+    def _document_action(self, touched: Touched, written: Mapping[int, str]) -> Action:
+        entry, post = touched.entry, touched.post
+        assert post is not None
+        assert entry.day is not None
+        source = to_json(post_document(post, written[id(post)], entry.record))
+        return Action("index", self._names.of_day(entry.day), post_id(post.id), source, version=entry.version)
+
+    def _removal(self, entry: Entry) -> Action:
+        assert entry.day is not None
+        return Action("delete", self._names.of_day(entry.day), post_id(entry.record.id), version=entry.version)
+
+    def _kept(self, entry: Entry) -> bool:
+        """Whether the index of its day is still there. A deletion would make it again."""
+        return entry.day is not None and entry.day >= self.expired_before
+
+    async def _letter_actions(self, letters: Mapping[str, DeadLetter]) -> list[Action]:
+        """A letter that comes again keeps the place that it had."""
+        now = time.time_ns() // 1_000_000
+        ids = {document_id("d", origin): letter for origin, letter in letters.items()}
+        kept_at: dict[str, int] = {}
+        async for hit in many(self._client, [(self._names.dead, one) for one in ids], fields=["kept_at"]):
+            kept_at[hit["_id"]] = hit["_source"]["kept_at"]
+        return [
+            Action("index", self._names.dead, one, to_json(letter_document(letter, kept_at.get(one, now + place))))
+            for place, (one, letter) in enumerate(ids.items())
+        ]
+
+    async def _sweep_letters(self, plan: Plan) -> None:
+        """Deletions and erasures reach the dead letters that were kept before."""
+        posts = sorted({hash_key("letter", clean_text(one)) for one in plan.deletions})
+        authors = sorted({hash_key(*one) for one in plan.erasures})
+        if not posts and not authors:
+            return
+        await self._client.call(partial(self._client.raw.indices.refresh, index=self._names.dead))
+        gone: list[str] = []
+        for field, keys in (("post_key", posts), ("author_key", authors)):
+            for start in range(0, len(keys), _TERMS_A_QUERY):
+                query = {"terms": {field: keys[start : start + _TERMS_A_QUERY]}}
+                found = scan(self._client, self._names.dead, query, [{"_shard_doc": "asc"}])
+                gone += [hit["_id"] async for hit in found if plan.refuses(read_letter(hit["_source"]))]
+        await send(self._client, [Action("delete", self._names.dead, one) for one in gone])
+
+    async def _look_again(self, plan: Plan) -> None:
+        """Undoes what was deleted or erased between our two looks: who did it could not see our documents."""
+        stored = plan.stored()
+        illustrated = [one for one in plan.touched.values() if one.brought]
+        if not stored and not illustrated and not plan.letters:
+            return
+        letters = list(plan.letters.values())
+        posts = {one.entry.record.id: one for one in (*stored, *illustrated)}
+        accounts: set[Account] = {
+            (one.post.source, one.post.author.id)
+            for one in stored
+            if one.post is not None and one.post.author is not None
+        }
+        accounts |= {(letter.source, letter.author) for letter in letters if letter.author is not None}
+        now = Known()
+        await self._read_entries(now, [*posts, *(one.post_id for one in letters if one.post_id)], accounts)
+        undone = []
+        for post, entry in now.entries.items():
+            if post in posts and entry.version != posts[post].entry.version:
+                undone += [] if entry.record.visible else [self._removal(entry)]
+                undone += removals(self._names, entry, posts[post].strays, self.expired_before)
+        check = Plan(now, self._retention_days)
+        undone += [
+            Action("delete", self._names.dead, document_id("d", one.origin)) for one in letters if check.refuses(one)
+        ]
+        await send(self._client, undone)
+        later = {one: at for one, at in now.erased.items() if at > plan.erased.get(one, -1)}
+        if later:  # erased while we wrote: the sweep is repeated, with our posts in its sight
+            await self.write([Erasure(source=source, author=who, position=at) for (source, who), at in later.items()])
+
+    async def _save_cursor(self, cursor: SourceCursor) -> None:
+        source = to_json({"source": cursor.source, "position": cursor.position})
+        await send(self._client, [Action("index", self._names.cursors, document_id("c", cursor.source), source)])
+
+    async def drop_letters(self, origins: Sequence[str]) -> int:
+        """Removes dead letters by origin; says how many were there."""
+        actions = [Action("delete", self._names.dead, document_id("d", one)) for one in dict.fromkeys(origins)]
+        return sum(one.found for one in await send(self._client, actions, refresh=True))
+
+
+def _written(changes: Iterable[Writable]) -> dict[int, str]:
+    """The posts of the changes as they are kept, by the identity of the post: a batch may hold two of one version.
+
+    Made before anything is written, so that a post that no store could take leaves nothing of its batch.
+    """
+    return {id(one.post): post_json(one.post) for one in _posts_of(changes)}
+
+
+def _posts_of(changes: Iterable[Writable]) -> Iterator[Indexable]:
+    """The posts among the changes, those that a backup brings too."""
+    for change in changes:
+        one = change.indexable() if isinstance(change, Remembered) else change
+        if isinstance(one, Indexable):
+            yield one
+
+
+def _asked(changes: Iterable[Writable]) -> tuple[set[str], set[Account], dict[Account, int]]:
+    """The posts, the accounts and the erasures that the changes name."""
+    posts: set[str] = set()
+    accounts: set[Account] = set()
+    erasures: dict[Account, int] = {}
+    for post in (one.post for one in _posts_of(changes)):
+        posts.add(post.id)
+        if post.author is not None:
+            accounts.add((post.source, post.author.id))
+    for change in changes:
+        match change:
+            case Remembered(record):
+                posts.add(record.id)
+            case Deletion():
+                posts.add(change.id)
+            case Erasure():
+                account = (clean_text(change.source), change.author)
+                accounts.add(account)
+                erasures[account] = max(change.position, erasures.get(account, 0))
+            case AccountStatus():
+                accounts.add((clean_text(change.source), change.author))
+            case DeadLetter():
+                letter = clean_letter(change)
+                posts |= {letter.post_id} if letter.post_id is not None else set()
+                accounts |= {(letter.source, letter.author)} if letter.author is not None else set()
+    return posts, accounts, erasures

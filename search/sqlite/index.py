@@ -1,0 +1,338 @@
+"""The entity index in one SQLite file: searches and counts on threads of their own, one writer.
+
+Owns threads, connections and the lock of the writer. What a write does is in `sqlite_writes.py`, what a read does in
+`sqlite_reads.py` and `sqlite_counts.py`. Keeps invariants 1, 3, 4 and 5 in the one-machine shape: a write, with the
+source's cursor, is one transaction that is on the disk when `write` returns.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+from search.index import (
+    Bucket,
+    Compacted,
+    EntityCount,
+    Indexable,
+    Kept,
+    Page,
+    Query,
+    SourceCursor,
+    Trend,
+    Writable,
+    WriteReport,
+)
+from search.sqlite import backup, compaction, counts, reads, thumbnails, writes
+from search.sqlite.damage import WRITER_LOOK_SECONDS, our_errors, translate
+from search.sqlite.file import CREATE, READ_WRITE, UNTOUCHED, Found, look, reading_mode
+from search.sqlite.schema import connect, transaction
+from search.sqlite.upgrade import prepare
+from search.sqlite.writer_lock import WriterLock
+from tagstream.errors import Fatal, IndexUnavailable, Retryable, UnreadableInput
+from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
+
+READERS = 4
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Undone(Exception):
+    """Ends a transaction that is not to be kept."""
+
+
+class SqliteIndex:
+    """An `EntityIndex` in one file. Make it with `open`; close it once, from the loop that used it.
+
+    One process writes at a time: opening with `create` takes the lock, and so does the first `write` otherwise.
+    Any number of processes may read meanwhile, and remove dead letters.
+    """
+
+    def __init__(self, path: Path, writing: sqlite3.Connection, lock: WriterLock, reading_mode: str) -> None:
+        self.path = path
+        self._writing = writing
+        self._lock = lock
+        self._reading_mode = reading_mode
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="index-writer")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="index-reader")
+        self._reading: list[sqlite3.Connection] = []
+        self._local = threading.local()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: str | Path, *, create: bool = True) -> Self:
+        """Opens the index; with `create`, to write, and makes it if nothing is there.
+
+        Raises:
+            IndexUnavailable: another process writes to it.
+            UnreadableInput: there is none, or it cannot be opened.
+            CorruptState: the file is something else, or damaged.
+            NewerVersion: a newer tagstream wrote it.
+        """
+        return await asyncio.to_thread(cls._open, Path(path), create)
+
+    @classmethod
+    def _open(cls, path: Path, create: bool) -> Self:
+        with our_errors(path):
+            found = look(path)
+        if create and not path.absolute().parent.is_dir():
+            raise UnreadableInput(f"The folder of {path} does not exist. Create it or name another.")
+        if not create and found is Found.NOTHING:
+            raise UnreadableInput(f"There is no index at {path}. Check the path, or write one first.")
+        mode = CREATE if create else reading_mode(path)
+        lock = WriterLock(path)
+        if create:
+            lock.take()
+        try:
+            with our_errors(path):
+                connection = connect(path, mode)
+                try:
+                    prepare(connection, path, lock, create=create, fixed=mode == UNTOUCHED)
+                except BaseException:
+                    connection.close()
+                    raise
+            return cls(path, connection, lock, READ_WRITE if create else mode)
+        except BaseException:
+            lock.release()
+            raise
+
+    async def write(self, changes: Sequence[Writable], cursor: SourceCursor | None = None) -> WriteReport:
+        """Applies the changes in order, and the cursor, in one transaction: all or nothing, durable on return."""
+        return await self._write(self._apply, changes, cursor)
+
+    def _apply(self, changes: Sequence[Writable], cursor: SourceCursor | None) -> WriteReport:
+        self._lock.take()
+        with our_errors(self.path, WRITER_LOOK_SECONDS), transaction(self._writing):
+            return writes.apply(self._writing, changes, cursor)
+
+    async def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
+        """Writes each change by itself, in a transaction that is undone."""
+        return await self._write(self._rehearse_all, changes)
+
+    def _rehearse_all(self, changes: Sequence[Writable]) -> dict[int, Exception]:
+        failures: dict[int, Exception] = {}
+        self._lock.take()
+        with our_errors(self.path, WRITER_LOOK_SECONDS), suppress(_Undone), transaction(self._writing):
+            for place, change in enumerate(changes):
+                self._writing.execute("SAVEPOINT rehearsal")
+                try:
+                    writes.apply(self._writing, [change], None)
+                except (Retryable, Fatal):
+                    raise
+                except Exception as error:  # whatever it is, it is this change's, if it is not the file's
+                    if isinstance(error, sqlite3.Error) and translate(error, self.path) is not None:
+                        raise
+                    failures[place] = error
+                self._writing.execute("ROLLBACK TO rehearsal")
+                self._writing.execute("RELEASE rehearsal")
+            raise _Undone
+        return failures
+
+    async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
+        """Keeps thumbnails ahead of their posts; none is ever refused."""
+        if any(one.thumbnails for one in posts):
+            await self._write(self._change_thumbnails, thumbnails.keep, posts)
+        return 0
+
+    async def discard_thumbnails(self, posts: Sequence[Indexable]) -> None:
+        """Removes the thumbnails of revisions that are not going to be written."""
+        await self._write(self._change_thumbnails, thumbnails.discard, posts)
+
+    def _change_thumbnails(
+        self, change: Callable[[sqlite3.Connection, Sequence[Indexable]], None], posts: Sequence[Indexable]
+    ) -> None:
+        self._lock.take()
+        with our_errors(self.path), transaction(self._writing):
+            change(self._writing, posts)
+
+    async def refresh(self) -> None:
+        """Nothing to do: what `write` returned from is visible at once."""
+
+    async def cursor(self, source: str) -> str | None:
+        """The saved position of a source."""
+        return await self._read(reads.cursor, source)
+
+    async def search(self, query: Query) -> Page:
+        """One page of the posts that match."""
+        return await self._read(reads.search, query)
+
+    async def get(self, post_id: str) -> TaggedPost | None:
+        """The visible post of that id."""
+        return await self._read(reads.get, post_id)
+
+    async def thumbnail(self, post_id: str, ordinal: int) -> bytes | None:
+        """The JPEG of the visible post's medium of that number, counted from 0."""
+        return await self._read(thumbnails.read, post_id, ordinal)
+
+    async def top_entities(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        type: EntityType | None = None,
+        size: int = 20,
+    ) -> list[EntityCount]:
+        """The entities most authors mention, most first."""
+        return await self._read(counts.top_entities, since=since, until=until, type=type, size=size)
+
+    async def counts(
+        self, key: str, type: EntityType | None, *, since: datetime, until: datetime, bucket_seconds: int
+    ) -> list[Bucket]:
+        """Mentions of one entity over time; the buckets begin at `since`."""
+        return await self._read(counts.counts, key, type, since=since, until=until, bucket_seconds=bucket_seconds)
+
+    async def companions(
+        self,
+        key: str,
+        type: EntityType | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        size: int = 20,
+    ) -> list[EntityCount]:
+        """The entities mentioned in the same posts, most authors first."""
+        return await self._read(counts.companions, key, type, since=since, until=until, size=size)
+
+    async def trending(
+        self, *, until: datetime | None = None, window_seconds: int = 3600, past_windows: int = 24, size: int = 20
+    ) -> list[Trend]:
+        """The entities whose distinct authors in the last window exceed what the windows before it explain."""
+        return await self._read(
+            counts.trending, until=until, window_seconds=window_seconds, past_windows=past_windows, size=size
+        )
+
+    async def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
+        """Every visible post, in order of id; `with_hidden` also those of hidden authors.
+
+        What is written meanwhile is seen or not, but nothing twice.
+        """
+        last = ""
+        while rows := await self._read(reads.documents_after, last, with_hidden=with_hidden):
+            for _, post in rows:
+                yield post
+            last = rows[-1][0]
+
+    async def account_statuses(self) -> AsyncIterator[AccountStatus]:
+        """The newest status of every account that ever had one, in order of source and author."""
+        last = ("", "")
+        while found := await self._read(reads.account_statuses_after, last):
+            for status in found:
+                yield status
+            last = (found[-1].source, found[-1].author)
+
+    async def everything(self) -> AsyncIterator[Kept]:
+        """All that the index keeps, as of one moment, in the order in which another may take it in.
+
+        The journal keeps what is written meanwhile until it is done.
+        """
+        connection = await self._read(lambda _: self._reading_connection())
+        connection.execute("BEGIN")
+        pages = backup.pages(connection)
+        try:
+            while (page := await self._read(lambda _: next(pages, None))) is not None:
+                for kept in page:
+                    yield kept
+        finally:
+            self._reading.remove(connection)
+            connection.close()
+
+    async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
+        """The dead letters, in the order in which they first came."""
+        last = 0
+        while rows := await self._read(reads.dead_letters_after, last, cause):
+            for _, letter in rows:
+                yield letter
+            last = rows[-1][0]
+
+    async def drop_dead_letters(self, origins: Sequence[str]) -> int:
+        """Removes dead letters by origin; says how many were there."""
+        return await self._write(self._drop, origins)
+
+    def _drop(self, origins: Sequence[str]) -> int:
+        with our_errors(self.path), transaction(self._writing):
+            return writes.drop_dead_letters(self._writing, origins)
+
+    async def compact(self) -> Compacted:
+        """Leaves no trace of removed posts, and gives free space back to the disk; says what was gained.
+
+        Raises:
+            IndexUnavailable: somebody reads what was before, so words of deleted posts are still there.
+        """
+        return await self._write(self._compact)
+
+    def _compact(self) -> Compacted:
+        self._lock.take()
+        before = self.path.stat().st_size
+        with our_errors(self.path):
+            journal = compaction.compact(self._writing)
+            what = "words of deleted posts" if compaction.is_pending(self._writing) else "pages of before"
+        if not journal.is_empty:
+            held = f"{self.path}-wal" if journal.is_whole else f"{self.path} and {self.path}-wal"
+            raise IndexUnavailable(
+                f"Somebody reads {self.path}, so it was not compacted: {what} are still in {held}. "
+                "End what reads it (a search, a dump), then: tagstream compact."
+            )
+        return Compacted(before, self.path.stat().st_size)
+
+    async def backup(self, to: Path) -> int:
+        """Writes a copy of the file, as of one moment, while others write; returns its size in bytes."""
+        return await self._read(backup.copy, to)
+
+    async def close(self) -> None:
+        """Ends running reads, waits for the running write, and closes the file. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        for connection in self._reading:
+            connection.interrupt()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._readers.shutdown(cancel_futures=True)
+        self._writer.shutdown()
+        for connection in self._reading:
+            connection.close()
+        if self._lock.is_held:
+            with suppress(sqlite3.Error):  # what is left is noted in the file, and goes another time
+                if compaction.is_pending(self._writing):
+                    compaction.merge_some(self._writing)
+        self._writing.close()
+        self._lock.release()
+
+    async def _write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._writer, partial(function, *args, **kwargs))
+
+    async def _read(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        self._check_open()
+
+        def call() -> T:
+            with our_errors(self.path):
+                return function(self._reader_connection(), *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, call)
+
+    def _reader_connection(self) -> sqlite3.Connection:
+        """The connection of the reader thread that calls."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._reading_connection()
+        return connection
+
+    def _reading_connection(self) -> sqlite3.Connection:
+        connection = connect(self.path, self._reading_mode)
+        self._reading.append(connection)
+        return connection
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise IndexUnavailable(f"The index {self.path} is closed in this process. Open it again.")

@@ -1,0 +1,119 @@
+"""What searches and counts read of the posts in the SQLite index: `terms`, `mentions` and `entities`.
+
+They hold exactly the documents whose author is not hidden. So nothing that reads them has to ask who is hidden, however
+many are; hiding or showing an author costs a step for each of the author's posts instead. Nothing is kept aside
+meanwhile: a document says all that its terms and mentions are made of. Whoever calls holds the transaction.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from search.sqlite.compaction import note_removal
+from search.sqlite.fts_query import hash_key, marks_column, words_column
+from search.sqlite.reads import SHOWN, read_document
+from tagstream.posts import Entity, TaggedPost
+from tagstream.text.entity_keys import with_current_keys
+
+_STEP = 500
+
+Numbered = tuple[int, int | None, TaggedPost]
+"""A post's number, the key of its author if it has one, and the post."""
+
+
+def add(connection: sqlite3.Connection, posts: Iterable[Numbered]) -> None:
+    """Makes posts that are not there searchable and counted; in order of number."""
+    terms, entities, mentions = [], [], []
+    for number, author, post in posts:
+        counted_as = hash_key("post", post.id) if author is None else author
+        terms.append((number, words_column(post), marks_column(post)))
+        for entity, mention in _distinct(post.entities):
+            entities.append((entity, mention.type, mention.key))
+            mentions.append((entity, number, counted_as, mention.text))
+    execute = connection.executemany
+    execute("INSERT INTO terms (rowid, words, marks) VALUES (?, ?, ?)", terms)
+    execute("INSERT OR IGNORE INTO entities VALUES (?, ?, ?)", entities)
+    execute("INSERT INTO mentions VALUES (?, ?, ?, ?)", mentions)
+
+
+def remove(connection: sqlite3.Connection, posts: Iterable[int]) -> None:
+    """Leaves no trace of the posts of these numbers; of those that are not there neither."""
+    numbers = [(number,) for number in posts]
+    if numbers:
+        note_removal(connection)
+    entities = {
+        row[0]
+        for number in numbers
+        for row in connection.execute("SELECT entity FROM mentions WHERE number = ?", number)
+    }
+    execute = connection.executemany
+    execute("DELETE FROM terms WHERE rowid = ?", numbers)
+    execute("DELETE FROM mentions WHERE number = ?", numbers)
+    # A name that nobody mentions any more may be what a deletion was about.
+    execute(
+        "DELETE FROM entities WHERE entity = ?1 AND NOT EXISTS (SELECT 1 FROM mentions WHERE entity = ?1)",
+        [(entity,) for entity in entities],
+    )
+
+
+def is_hidden(connection: sqlite3.Connection, author: int) -> bool:
+    """Whether what this author writes may not be added."""
+    return connection.execute("SELECT 1 FROM hidden_authors WHERE author = ?", (author,)).fetchone() is not None
+
+
+def hide_author(connection: sqlite3.Connection, author: int) -> None:
+    """Takes out all that an author wrote, and notes that the author is hidden."""
+    # Whoever finds two accounts of one key has them hidden and shown as one, and breaks nothing.
+    connection.execute("INSERT OR IGNORE INTO hidden_authors VALUES (?)", (author,))
+    remove(connection, _numbers_of(connection, author))
+
+
+def show_author(connection: sqlite3.Connection, author: int) -> None:
+    """Puts in again all that a hidden author wrote."""
+    if not connection.execute("DELETE FROM hidden_authors WHERE author = ?", (author,)).rowcount:
+        return
+    numbers = _numbers_of(connection, author)
+    for start in range(0, len(numbers), _STEP):
+        add(connection, [_numbered(connection, number) for number in numbers[start : start + _STEP]])
+
+
+def analyse_anew(connection: sqlite3.Connection) -> None:
+    """Makes anew what follows from the analysis: names' keys, terms, mentions. Those of another are not found.
+
+    Hidden authors' posts get their keys, too, for when their authors are shown again.
+    """
+    for table in ("terms", "mentions", "entities"):
+        connection.execute(f"DELETE FROM {table}")
+    last = -1
+    while rows := connection.execute(
+        f"SELECT number, author, document, {SHOWN} FROM documents WHERE number > ? ORDER BY number LIMIT ?",
+        (last, _STEP),
+    ).fetchall():
+        shown, renewed = [], []
+        for number, author, document, is_shown in rows:
+            stored = read_document(document)
+            post = with_current_keys(stored)
+            if post is not stored:
+                renewed.append((post.model_dump_json(), number))
+            if is_shown:
+                shown.append((number, author, post))
+        connection.executemany("UPDATE documents SET document = ? WHERE number = ?", renewed)
+        add(connection, shown)
+        last = rows[-1][0]
+
+
+def _numbers_of(connection: sqlite3.Connection, author: int) -> Sequence[int]:
+    rows = connection.execute("SELECT number FROM documents WHERE author = ? ORDER BY number", (author,))
+    return [number for (number,) in rows]
+
+
+def _numbered(connection: sqlite3.Connection, number: int) -> Numbered:
+    row = connection.execute("SELECT number, author, document FROM documents WHERE number = ?", (number,)).fetchone()
+    return row[0], row[1], read_document(row[2])
+
+
+def _distinct(entities: Iterable[Entity]) -> Iterable[tuple[int, Entity]]:
+    """The first mention of each entity of a post, with the entity's hash."""
+    found: dict[int, Entity] = {}
+    for entity in entities:
+        found.setdefault(hash_key(entity.type, entity.key), entity)
+    return found.items()

@@ -1,0 +1,148 @@
+"""The tables of the SQLite index, and how it is connected to.
+
+::
+
+    registry      one row an id, for ever: number, stored version, position, tombstone
+    documents     the visible posts as JSON, by number
+    terms         FTS5: their words and marks, by number; without those of hidden authors
+    mentions      (entity, number): who mentions what; read by entity and by time; without those of hidden authors
+    entities      what an entity's hash stands for
+    erasures      up to which position an author is gone
+    account_statuses, hidden_authors   the newest status of each account; the keys of those that are hidden
+    dead_letters  by origin
+    cursors       how far each source has been read
+    thumbnails    the small pictures of posts, by id and photo
+    settings      the version of the analysis that made the terms
+
+A post's *number* is its time: milliseconds since 1970 shifted by 20 bits, then bit 19 if the post claims a time later
+than we saw it, then a running count. So every table, and FTS5 above all, walks posts in order of time.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from search.sqlite.file import CREATE, uri
+
+BUSY_SECONDS = 10.0
+TIME_SHIFT = 20
+IMPLAUSIBLE_TIME = 1 << 19
+
+DEAD_LETTER_COLUMNS = (
+    "origin",
+    "source",
+    "cause",
+    "message",
+    "body",
+    "size",
+    "sha256",
+    "post_id",
+    "author",
+    "position",
+)
+
+_WRITER_CACHE_KIB = 64 * 1024
+_READER_CACHE_KIB = 16 * 1024
+_JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
+
+TABLES = (
+    """CREATE TABLE registry (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        version INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        observed_at INTEGER NOT NULL,
+        deleted INTEGER NOT NULL,
+        deleted_position INTEGER NOT NULL,
+        visible INTEGER NOT NULL)""",
+    "CREATE TABLE documents (number INTEGER PRIMARY KEY, author INTEGER, document TEXT NOT NULL)",
+    "CREATE INDEX documents_by_author ON documents (author) WHERE author IS NOT NULL",
+    "CREATE VIRTUAL TABLE terms USING fts5 (words, marks, tokenize = 'ascii')",
+    """CREATE TABLE mentions (
+        entity INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        author INTEGER NOT NULL,
+        spelling TEXT NOT NULL,
+        PRIMARY KEY (entity, number)) WITHOUT ROWID""",
+    "CREATE INDEX mentions_by_time ON mentions (number, author)",
+    "CREATE TABLE entities (entity INTEGER PRIMARY KEY, type TEXT NOT NULL, key TEXT NOT NULL)",
+    """CREATE TABLE erasures (
+        source TEXT NOT NULL,
+        author TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (source, author)) WITHOUT ROWID""",
+    """CREATE TABLE dead_letters (
+        entry INTEGER PRIMARY KEY,
+        origin TEXT NOT NULL UNIQUE,
+        source TEXT NOT NULL,
+        cause TEXT NOT NULL,
+        message TEXT NOT NULL,
+        body BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        post_id TEXT,
+        author TEXT,
+        position INTEGER NOT NULL)""",
+    "CREATE INDEX dead_letters_by_post ON dead_letters (post_id) WHERE post_id IS NOT NULL",
+    "CREATE INDEX dead_letters_by_author ON dead_letters (author, source) WHERE author IS NOT NULL",
+    "CREATE TABLE cursors (source TEXT PRIMARY KEY, position TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+)
+
+ACCOUNT_TABLES = (
+    """CREATE TABLE account_statuses (
+        source TEXT NOT NULL,
+        author TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        hidden INTEGER NOT NULL,
+        PRIMARY KEY (source, author)) WITHOUT ROWID""",
+    "CREATE TABLE hidden_authors (author INTEGER PRIMARY KEY)",
+)
+
+THUMBNAIL_TABLE = """CREATE TABLE thumbnails (
+    id TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    jpeg BLOB NOT NULL,
+    PRIMARY KEY (id, sha256))"""
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection in autocommit mode, opened as a mode of `sqlite_file.py` says.
+
+    Which thread uses it is its owner's affair.
+    """
+    connection = sqlite3.connect(
+        uri(path, mode),
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    try:
+        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB if mode == CREATE else _READER_CACHE_KIB}")
+        # FULL: a commit is on the disk, not only in the kernel, before `write` returns.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA cell_size_check = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT_BYTES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, *, write: bool = True) -> Iterator[None]:
+    """All or nothing; without `write` one unmoving view of the data for several reads."""
+    connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,130 @@
+"""How answers leave: JSON lines for machines, lines and tables for people; notes on standard error.
+
+Text of posts is hostile: it never reaches a terminal with what could steer it, and never as console markup. All that is
+written to standard output goes through here, so that a reader who has gone and a full disk are told from other errors.
+"""
+
+import base64
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from rich.console import Console
+
+from search.index import Trend
+from tagstream.cli.errors import say, writing_answers
+from tagstream.posts import DeadLetter
+from tagstream.text.terminal_text import json_for_terminals, visible
+
+_PLAIN_WIDTH = 120
+
+
+class AnswerConsole(Console):
+    """Standard output for people: coloured on a terminal, plain and wide enough elsewhere; text is never markup."""
+
+    def __init__(self) -> None:
+        # COLUMNS says how wide it is; rich listens to it by itself where it is not told a width.
+        is_known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+        super().__init__(
+            file=sys.stdout, highlight=False, markup=False, emoji=False, width=None if is_known else _PLAIN_WIDTH
+        )
+
+    def print(self, *objects: Any, **keywords: Any) -> None:
+        with writing_answers():
+            super().print(*objects, **keywords)
+
+    def on_broken_pipe(self) -> None:
+        """The error as it is: ours to judge."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def console() -> AnswerConsole:
+    """Standard output, as wide as it is now."""
+    return AnswerConsole()
+
+
+def note(message: str) -> None:
+    """A line for the person at the terminal, on standard error."""
+    say(message)
+
+
+class Notes:
+    """Notes of one kind, of which an input may cause millions: the first ones, and a word that there are more."""
+
+    MOST = 10
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def __call__(self, message: str) -> None:
+        self._number += 1
+        if self._number <= self.MOST:
+            note(message)
+        elif self._number == self.MOST + 1:
+            note("more of these are counted, and not shown")
+
+
+def answer(*lines: str) -> None:
+    """Lines of text on standard output."""
+    with writing_answers():
+        click.echo("\n".join(map(visible, lines)))
+
+
+def write_lines(documents: Iterable[str | dict[str, Any]]) -> None:
+    """Each document as one line of JSON, in UTF-8 whatever the locale says."""
+    _write_all(map(json_line, documents))
+
+
+def write_text(lines: Iterable[str]) -> None:
+    """Each line, which is safe to show, in UTF-8 whatever the locale says."""
+    _write_all(f"{line}\n".encode() for line in lines)
+
+
+def _write_all(lines: Iterable[bytes]) -> None:
+    stream = sys.stdout.buffer
+    for line in lines:
+        with writing_answers():
+            stream.write(line)
+    with writing_answers():
+        stream.flush()
+
+
+def write_bytes(content: bytes) -> None:
+    """The bytes on standard output."""
+    with writing_answers():
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+
+
+def json_line(document: str | dict[str, Any]) -> bytes:
+    """The document as a line of JSON that is safe to look at."""
+    text = document if isinstance(document, str) else json.dumps(document, ensure_ascii=False)
+    return json_for_terminals(text).encode() + b"\n"
+
+
+def trend_document(trend: Trend) -> dict[str, Any]:
+    """A trend as JSON."""
+    entity = trend.entity
+    return {
+        "key": entity.key,
+        "type": entity.type,
+        "text": entity.text,
+        "posts": entity.posts,
+        "authors": entity.authors,
+        "expected": trend.expected,
+        "score": trend.score,
+        "series": list(trend.series),
+    }
+
+
+def dead_letter_document(letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter as JSON: `body` as text, and `body_base64` where text cannot hold its bytes."""
+    document = letter.model_dump(exclude={"body"})
+    document["body"] = letter.body.decode(errors="replace")
+    if document["body"].encode() != letter.body:
+        document["body_base64"] = base64.b64encode(letter.body).decode()
+    return document

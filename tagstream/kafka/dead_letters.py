@@ -1,0 +1,145 @@
+"""The dead letters on the broker: read, requeued, ended.
+
+::
+
+    posts.dead (compacted, a letter under its origin) ─▶ dead_letters
+    requeue   the event ─▶ posts, acknowledged; then a null under the letter's origin ─▶ posts.dead
+    drop      the null alone
+
+A kill between the two halves of a requeue leaves the letter, and the event on `posts` once or twice: both are harmless.
+Knows nothing of the index: whether a letter may still be kept is asked by `workers/faust/dead_letter_sweep.py`.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+from kafka.errors import KafkaError
+
+from tagstream.codec import decode, encode
+from tagstream.errors import Fatal, MalformedPost
+from tagstream.kafka.client import PATIENCE_SECONDS, at_start, close_producer, judged, open_producer
+from tagstream.kafka.compacted import Entry, newest_values
+from tagstream.kafka.topics import Headers, Topics, headers, key_of
+from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Post, clean_text
+from tagstream.runtime.daemon_thread import in_daemon_thread
+from tagstream.settings import Settings
+
+_READ_AT_ONCE = 64
+_WAIT_SECONDS = 1.0
+_PAUSE_SECONDS = 0.5
+_STALLED_SECONDS = 30.0
+
+
+class _Put(NamedTuple):
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: Headers
+
+
+class BrokerLetters:
+    """The letters of one installation. `on_unreadable` is told the key and the reason of what holds no letter."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Topics,
+        on_unreadable: Callable[[str, str], None] = lambda _key, _reason: None,
+    ) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._on_unreadable = on_unreadable
+        self._producer: Any = None
+        self._closing = threading.Event()
+
+    async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
+        """Every letter, or those of a cause, oldest first.
+
+        Raises:
+            ServiceUnavailable: the broker does not answer.
+            NewerVersion: a newer tagstream wrote one of them.
+        """
+        entries = newest_values(self._settings, self._topics.dead.name)
+        while True:
+            some = await in_daemon_thread(lambda: at_start(self._settings, lambda: self._read(entries)), "letters-read")
+            if not some:
+                return
+            for letter in some:
+                if isinstance(letter, DeadLetter) and cause in (None, letter.cause):
+                    yield letter
+
+    async def requeue(self, letter: DeadLetter, event: Post | Deletion | Erasure | AccountStatus) -> None:
+        """Publishes what the letter holds as if it came now, then ends the letter; waits while the broker is away.
+
+        Raises:
+            MalformedPost: no message can hold it.
+            Fatal: the broker refuses.
+        """
+        posts = self._topics.posts
+        published = _Put(posts.name, key_of(event), encode(event), headers(datetime.now(UTC)))
+        await in_daemon_thread(lambda: self._put([published]), "letters-requeue")
+        await self.drop([letter.origin])
+
+    async def drop(self, origins: Sequence[str]) -> None:
+        """Ends the letters of these origins; idempotent, durable on return, waits while the broker is away.
+
+        Raises:
+            Fatal: the broker refuses.
+        """
+        nulls = [_Put(self._topics.dead.name, origin.encode(), None, []) for origin in origins]
+        await in_daemon_thread(lambda: self._put(nulls), "letters-drop")
+
+    async def close(self) -> None:
+        """Ends at once."""
+        self._closing.set()
+        if self._producer is not None:
+            await asyncio.to_thread(close_producer, self._producer)
+
+    def _read(self, entries: Iterator[Entry]) -> list[DeadLetter | None]:
+        return [self._letter(entry) for entry in islice(entries, _READ_AT_ONCE)]
+
+    def _letter(self, entry: Entry) -> DeadLetter | None:
+        key = clean_text(entry.key.decode(errors="replace"))
+        try:
+            letter = decode(entry.value)
+        except MalformedPost as error:
+            self._on_unreadable(key, str(error))
+            return None
+        if not isinstance(letter, DeadLetter) or letter.origin.encode() != entry.key:
+            self._on_unreadable(key, "it holds no dead letter of that origin")
+            return None
+        return letter
+
+    def _put(self, puts: Sequence[_Put]) -> None:
+        """Each is acknowledged on return, unless `close` comes first."""
+        for one in puts:
+            while not self._closing.is_set() and not self._is_acknowledged(one):
+                self._closing.wait(_PAUSE_SECONDS)
+
+    def _is_acknowledged(self, one: _Put) -> bool:
+        """Puts it once; False after an outage: it may be there or not, and a repetition does no harm."""
+        if self._producer is None:
+            self._producer = at_start(self._settings, lambda: open_producer(self._settings), PATIENCE_SECONDS)
+        deadline = time.monotonic() + _STALLED_SECONDS
+        future = None
+        while not self._closing.is_set() and time.monotonic() < deadline:
+            try:
+                future = future or self._producer.send(one.topic, key=one.key, value=one.value, headers=one.headers)
+                future.get(timeout=_WAIT_SECONDS)
+                return True
+            except KafkaError as error:
+                if future is not None and not future.is_done:
+                    continue  # only our patience has ended: the record is still on its way
+                verdict = judged(error)
+                if isinstance(verdict, Fatal):
+                    raise verdict from error
+                future = None
+        # A producer that is silent for so long may never speak again: the next attempt takes another.
+        producer, self._producer = self._producer, None
+        close_producer(producer)
+        return False

@@ -1,0 +1,214 @@
+"""What a batch does to the registry of Elasticsearch, without a server."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+from search.elastic.address import Names
+from search.elastic.documents import Entry, day_of, distinct, document_id, post_document, post_json, post_number
+from search.elastic.effects import Known, Plan
+from search.elastic.schema import POST_FIELDS
+from search.elastic.writes import Writer
+from search.index import Change, Indexable, WriteReport
+from search.registry import Record, Standing
+from search.sqlite.fts_query import hash_key
+from tagstream.errors import RejectedDocument
+from tagstream.posts import (
+    AccountStatus,
+    Author,
+    Deletion,
+    Entity,
+    Erasure,
+    Media,
+    SegmentedHashtag,
+    TaggedPost,
+    dead_letter,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def post(name: str = "a", *, author: str | None = "x", revision: int = 0, generation: int = 1) -> TaggedPost:
+    return TaggedPost(
+        id=f"jsonl:{name}",
+        source="jsonl",
+        author=None if author is None else Author(id=author),
+        created_at=NOON,
+        revision=revision,
+        text="#X Merkel",
+        hashtags=(SegmentedHashtag(text="X", start=0, end=2, words=("X",)),),
+        media=(Media(alt="a gate"),),
+        entities=(Entity(text="Merkel", type="PER", start=3, end=9, score=0.5, key="merkel"),),
+        model="stub@1",
+        generation=generation,
+    )
+
+
+def indexable(one: TaggedPost, position: int = 0) -> Indexable:
+    return Indexable(one, NOON, position)
+
+
+def entry(name: str = "a", *, visible: bool = True, version: int = 1, position: int = 0, author: str = "x") -> Entry:
+    record = Record(f"jsonl:{name}", post_number(NOON, NOON), version, position, visible=visible)
+    return Entry(record, "2026.03.01", hash_key("jsonl", author), (1, 1), 4)
+
+
+def planned(known: Known, *changes: Change) -> Plan:
+    plan = Plan(known, retention_days=90)
+    plan.apply(changes)
+    return plan
+
+
+def known(*entries: Entry, lost: bool = False) -> Known:
+    ids = {one.record.id: one for one in entries}
+    return Known(ids, lost=set(ids) if lost else set())
+
+
+def test_a_new_post_is_entered_and_written() -> None:
+    plan = planned(Known(), indexable(post()))
+    touched = plan.touched["jsonl:a"]
+    assert (touched.changed, touched.removed, plan.report) == (True, False, WriteReport(stored=1))
+    assert plan.stored() == [touched]
+    assert (touched.entry.day, touched.entry.author) == ("2026.03.01", hash_key("jsonl", "x"))
+
+
+def test_a_repetition_writes_nothing() -> None:
+    plan = planned(known(entry()), indexable(post()))
+    assert (plan.touched["jsonl:a"].changed, plan.stored(), plan.report) == (False, [], WriteReport(duplicate=1))
+
+
+def test_a_repetition_restores_a_document_that_was_never_written() -> None:
+    plan = planned(known(entry(), lost=True), indexable(post()), indexable(post()))
+    assert [one.post for one in plan.stored()] == [post()]
+    assert plan.report == WriteReport(stored=1, duplicate=1)
+    assert not plan.touched["jsonl:a"].changed
+
+
+def test_what_is_news() -> None:
+    retagged = post("b", generation=3)
+    plan = planned(
+        known(entry("a"), entry("b"), entry("c")), *map(indexable, (post("a"), retagged, post("c", revision=2)))
+    )
+    assert plan.report.news == {("jsonl:a", 0), ("jsonl:c", 2)}
+
+
+def test_the_newest_status_is_written_and_no_post_is_touched() -> None:
+    def status(position: int, *, hidden: bool) -> AccountStatus:
+        return AccountStatus(source="jsonl", author="x", hidden=hidden, position=position)
+
+    before = known(entry("a"))
+    before.standings["jsonl", "x"] = Standing(5, hidden=False)
+    for said, expected in (
+        ([status(4, hidden=True)], None),
+        ([status(5, hidden=False)], None),
+        ([status(5, hidden=True)], (5, True)),
+        ([status(9, hidden=False), status(7, hidden=True)], (9, False)),
+    ):
+        plan = planned(before, *said)
+        assert plan.statuses.get(("jsonl", "x")) == expected
+        assert (plan.touched, plan.report) == ({}, WriteReport(statuses=len(said)))
+
+
+def test_what_a_hidden_author_writes_is_no_news() -> None:
+    before = known(entry("b"))
+    before.standings["jsonl", "x"] = Standing(5, hidden=True)
+    shown = AccountStatus(source="jsonl", author="x", hidden=False, position=6)
+    plan = planned(before, indexable(post("a")), indexable(post("b")), shown, indexable(post("c")))
+    assert (plan.report.stored, plan.report.duplicate, plan.report.news) == (2, 1, {("jsonl:c", 0)})
+
+
+def test_a_deletion_repeated_removes_what_its_first_time_may_have_left() -> None:
+    gone = entry(visible=False)
+    gone.record.deleted = 2**63 - 1
+    gone.record.deleted_position = 0
+    plan = planned(known(gone), Deletion(id="jsonl:a", source="jsonl"))
+    touched = plan.touched["jsonl:a"]
+    assert (touched.changed, touched.removed) == (False, True)
+
+
+def test_a_late_post_removes_it_too() -> None:
+    gone = entry(visible=False)
+    gone.record.deleted = 2**63 - 1
+    plan = planned(known(gone), indexable(post(revision=9)))
+    assert plan.touched["jsonl:a"].removed
+    assert (plan.stored(), plan.report) == ([], WriteReport(deleted=1))
+
+
+def test_what_was_deleted_unseen_has_nothing_to_remove() -> None:
+    plan = planned(Known(), Deletion(id="jsonl:a", source="jsonl"))
+    assert (plan.touched["jsonl:a"].changed, plan.touched["jsonl:a"].removed) == (True, False)
+
+
+def test_an_erasure_reaches_what_is_stored_and_what_came_before_it_in_the_batch() -> None:
+    stored = known(entry("a", position=3), entry("b", position=9), entry("c", position=3, author="y"))
+    erasure = Erasure(source="jsonl", author="x", position=5)
+    plan = planned(stored, indexable(post("d"), 4), erasure, indexable(post("e"), 4), indexable(post("f"), 6))
+    assert plan.report == WriteReport(stored=2, tombstones=1, deleted=1)
+    assert {name for name, one in plan.touched.items() if one.removed} == {"jsonl:a"}
+    assert [one.entry.record.id for one in plan.stored()] == ["jsonl:f"]
+
+
+def test_an_erasure_repeated_removes_what_its_first_time_may_have_left() -> None:
+    gone = entry(visible=False, position=3)
+    plan = planned(known(gone), Erasure(source="jsonl", author="x", position=5))
+    touched = plan.touched["jsonl:a"]
+    assert (touched.changed, touched.removed) == (False, True)
+
+
+def test_an_edit_by_another_author_leaves_the_first_ones_sight() -> None:
+    plan = planned(
+        known(entry("a")),
+        indexable(post("a", author="y", revision=1)),
+        Erasure(source="jsonl", author="x", position=9),
+    )
+    assert [one.entry.record.id for one in plan.stored()] == ["jsonl:a"]
+
+
+def test_dead_letters_of_what_is_deleted_are_refused() -> None:
+    letter = dead_letter(origin="1", source="jsonl", cause="c", message="m", body=b"", post_id="jsonl:a", author="x")
+    plan = planned(Known(), letter, Deletion(id="jsonl:a", source="jsonl"), letter)
+    assert (plan.letters, plan.report) == ({}, WriteReport(dead=1, tombstones=1, deleted=1))
+
+
+def test_the_day_of_a_post() -> None:
+    days = [(NOON, "2026.03.01"), (NOON + timedelta(days=90), "2026.03.01"), (NOON + timedelta(days=91), "old")]
+    for seen, day in days:
+        assert day_of(post_number(NOON, seen), seen, retention_days=90) == day
+    future = NOON.replace(year=9999)
+    assert day_of(post_number(future, NOON), NOON, retention_days=90) == "2026.03.01"
+    assert day_of(post_number(NOON.replace(year=1), NOON), NOON, retention_days=90) == "old"
+
+
+def test_a_document_has_only_fields_of_the_mapping() -> None:
+    document = post_document(post(), post_json(post()), entry().record)
+    assert document.keys() <= POST_FIELDS.keys()
+    assert document["entities"][0].keys() == POST_FIELDS["entities"]["properties"].keys()
+    assert (document["person"], document["mentions"]) == (["merkel"], ["PER:merkel"])
+
+
+def test_a_hostile_post_makes_a_bounded_document() -> None:
+    long = Entity(text="y" * 5000, type="PER", start=0, end=5000, score=1.0, key="y" * 5000)
+    many = [Entity(text=str(one), type="LOC", start=0, end=1, score=1.0, key=str(one)) for one in range(5000)]
+    assert len(distinct((long, *many))) == 999
+
+
+def test_any_name_makes_an_id_that_fits() -> None:
+    for name in ("a", "é" * 256, "\U0001f600" * 256, "\ud800", ""):
+        identifier = document_id("p", name)
+        assert identifier.startswith("p:")
+        assert len(identifier.encode("utf-8", "surrogatepass")) <= 512
+    assert document_id("p", "\U0001f600" * 256) != document_id("p", "\U0001f600" * 255)
+
+
+def test_a_rehearsal_names_what_could_not_even_be_sent() -> None:
+    writer = Writer(SimpleNamespace(names=Names("x")), 30)  # type: ignore[arg-type]  # no server is asked
+    guilty = post("b").model_copy(update={"text": "\ud83d"})
+    changes: list[Change] = [
+        indexable(post("a")),
+        indexable(guilty),
+        Deletion(id="jsonl:c", source="jsonl"),
+        Erasure(source="jsonl", author="x", position=3),
+        AccountStatus(source="jsonl", author="x", hidden=True, position=3),
+        dead_letter(origin="f:1", source="jsonl", cause="c", message="m", body=b"\xff"),
+    ]
+    failures = writer.rehearse(changes)
+    assert [(place, type(error)) for place, error in failures.items()] == [(1, RejectedDocument)]

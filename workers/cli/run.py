@@ -1,0 +1,172 @@
+"""`tagstream run`: the whole pipeline in this process."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from ingest.feed import feed_options, open_feed
+from ingest.sources.wrappers.survey import Survey
+from tagstream.cli.console import note, write_lines
+from tagstream.cli.errors import Interrupted
+from tagstream.cli.options import (
+    TagstreamCommand,
+    current_settings,
+    index_option,
+    json_option,
+    load_eyes,
+    load_tagger,
+    models_option,
+    opened_index,
+    run_until_stopped,
+)
+from tagstream.cli.progress import RunProgress, in_distance, in_reasons
+from tagstream.settings import Settings
+from tagstream.text.redaction import redacted
+from workers.images.step import Eyes
+from workers.local import PipelineSettings, RunReport, run_pipeline
+from workers.pipeline.counters import Outcome
+from workers.tagger.interface import Tagger
+
+
+@click.command("run", cls=TagstreamCommand)
+@click.option(
+    "--source",
+    "source_spec",
+    required=True,
+    metavar="SPEC",
+    help="The feed: bluesky:, mastodon:HOST, x:, rss:URL, jsonl:PATH, - for JSON lines from standard input, or "
+    "simulate:SEED[?posts=N]; docs/sources.md has their options.",
+)
+@feed_options
+@index_option
+@models_option
+@click.option(
+    "--until-end",
+    is_flag=True,
+    help="End with the feed. A file ends by itself; a feed that never ends runs until it is interrupted.",
+)
+@json_option
+def run_feed(
+    source_spec: str,
+    speed: float | None,
+    record: str | None,
+    index_spec: str | None,
+    models_spec: str | None,
+    until_end: bool,
+    as_json: bool,
+) -> None:
+    """Tag a feed and index it, until the feed ends, Ctrl-C or SIGTERM.
+
+    A second run goes on where the first one stopped, even if that one was killed: nothing is lost and nothing doubles.
+    Malformed lines become dead letters and do not stop the run. --json prints the report of the run at its end.
+    """
+    settings = current_settings(index=index_spec, models=models_spec)
+    source = open_feed(source_spec, settings, speed=speed, record=record)
+    report, interrupted = run_source(source, load_tagger(settings), settings, load_eyes(settings), is_service=True)
+    if as_json:
+        write_lines([report_document(report)])
+    where = f" at {report.cursor}" if report.cursor else ""
+    if interrupted:
+        raise Interrupted(f"stopped{where} after {summary(report)}; the same command goes on from there")
+    if until_end and not report.ended:
+        note(f"the feed was left{where} before its end")
+    conclude(report, source, settings)
+    note(f"done: {summary(report)}")
+
+
+def conclude(report: RunReport, feed: Survey, settings: Settings) -> None:
+    """Says what a feed without names is, before anything says that all is done.
+
+    Raises:
+        UnreadableInput: nothing of it could be read.
+    """
+    if report.ended:
+        feed.refuse_if_nothing_was_understood()
+    posts = report.progress.posts
+    if posts and report.progress.outcomes[Outcome.LANGUAGE] == posts:
+        read = ", ".join(sorted(settings.languages))
+        note(
+            f"none of its posts is in a language that is read ({feed.languages}; the setting languages is {read}): "
+            "they are stored without names"
+        )
+
+
+def run_source(
+    source: Survey, tagger: Tagger, settings: Settings, eyes: Eyes | None = None, *, is_service: bool = False
+) -> tuple[RunReport, bool]:
+    """Runs the pipeline over the source; also whether it was interrupted before the feed ended."""
+
+    async def work(stop: asyncio.Event) -> tuple[RunReport, bool]:
+        async with opened_index(settings, create=True) as index:
+            with RunProgress(source.share_read) as progress:
+                report = await run_pipeline(
+                    source,
+                    tagger,
+                    index,
+                    eyes=eyes,
+                    settings=pipeline_settings(settings),
+                    stop=stop,
+                    progress=progress,
+                )
+        return report, stop.is_set() and not report.ended
+
+    return run_until_stopped(work, is_service=is_service)
+
+
+def pipeline_settings(settings: Settings) -> PipelineSettings:
+    """The runner's settings out of everybody's."""
+    return PipelineSettings(
+        token_budget=settings.token_budget,
+        batch_posts=settings.batch_posts,
+        batch_deadline_seconds=settings.batch_deadline_ms / 1000,
+        # Three for each core of the runtime: while some decode their answers, others keep the runtime busy.
+        tag_threads=3 * settings.threads,
+        in_flight_posts=settings.in_flight_posts,
+        in_flight_bytes=settings.in_flight_bytes,
+        stop_seconds=float(settings.stop_seconds),
+    )
+
+
+def summary(report: RunReport) -> str:
+    """What the run did, in one line."""
+    progress = report.progress
+    rate = progress.posts / progress.elapsed_seconds if progress.elapsed_seconds else 0.0
+    kept = {name: number for name, number in progress.outcomes.items() if name not in progress.dropped}
+    parts = [f"{progress.posts:,} posts in {progress.elapsed_seconds:.1f} s ({rate:,.0f} posts/s)"]
+    if reasons := in_reasons(kept):
+        parts.append(reasons)
+    if reasons := in_reasons(progress.dropped):
+        parts.append(f"dropped: {reasons}")
+    if reasons := in_reasons(progress.source_counts):
+        parts.append(f"source: {reasons}")
+    if distance := in_distance(progress.behind_seconds):
+        parts.append(distance)
+    if progress.clock_warning:
+        parts.append(f"warning: {progress.clock_warning}")
+    return "; ".join(parts)
+
+
+def report_document(report: RunReport) -> dict[str, Any]:
+    """The report of a run as JSON."""
+    progress = report.progress
+    return {
+        "posts": progress.posts,
+        "posts_per_second": progress.posts / progress.elapsed_seconds if progress.elapsed_seconds else 0.0,
+        "elapsed_seconds": progress.elapsed_seconds,
+        "read": progress.read,
+        "finished": progress.finished,
+        "outcomes": dict(progress.outcomes),
+        "dropped": dict(progress.dropped),
+        "source": dict(progress.source_counts),
+        "behind_seconds": progress.behind_seconds,
+        "clock_jumps": progress.clock_jumps,
+        "clock_warning": progress.clock_warning,
+        "ended": report.ended,
+        "abandoned": report.abandoned,
+        "cursor": redacted(report.cursor) if report.cursor else None,
+        "p50_seconds": report.p50_seconds,
+        "p95_seconds": report.p95_seconds,
+        "batches": asdict(report.batches),
+    }

@@ -1,0 +1,89 @@
+"""`tagstream tag --photo`: a file becomes the photo of a post as one of a feed would, and the image model looks at it.
+
+The file is decoded by the same processes without rights, into the same thumbnail, so that labels are those that a feed
+would get. Owns nothing of what is seen: the stamp and the marks of an answer are the pipeline's.
+"""
+
+import asyncio
+import hashlib
+import stat
+from pathlib import Path
+
+from ingest.media.decode import Decoded, DecodeLimits, Decoders, memory_for
+from ingest.media.refusals import PhotoRefused
+from ingest.media.sniff import SNIFFED_BYTES, Format, sniff
+from tagstream.cli.console import note
+from tagstream.cli.options import load_eyes
+from tagstream.errors import BadSettings, Poison, Retryable, UnreadableInput
+from tagstream.posts import Media, Post
+from tagstream.settings import Settings
+from workers.images.step import Eyes, captions_of, sight_of
+from workers.tagger.interface import NOTHING_SEEN, Sight
+
+
+def with_photo(post: Post, path: Path, settings: Settings) -> tuple[Post, Sight]:
+    """The post with that photo, its `alt` kept, and what the image model sees in it.
+
+    Raises:
+        UnreadableInput: the file cannot be read.
+        BadSettings: it is no photo that a feed's would be taken for.
+    """
+    content = _content(path, settings.media_max_bytes)
+    decoded = asyncio.run(_decoded(path, content, settings))
+    photo = Media(
+        alt=post.media[0].alt if post.media else None,
+        sha256=hashlib.sha256(content).hexdigest(),
+        width=decoded.width,
+        height=decoded.height,
+        thumbnail=decoded.thumbnail,
+    )
+    post = post.model_copy(update={"media": (photo,)})
+    eyes = load_eyes(settings)
+    if eyes is None:
+        note("there is no image model here: what the photo shows is not told")
+        return post, NOTHING_SEEN
+    return post, _looked_at(post, decoded.thumbnail, eyes)
+
+
+def _content(path: Path, most: int) -> bytes:
+    try:
+        # Opening a pipe waits for whoever writes into it, and a device may have no end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableInput(f"--photo {path}: no regular file. Write the photo into one first")
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise UnreadableInput(f"--photo {path}: cannot be read: {error.strerror}") from error
+    if len(content) > most:
+        raise BadSettings(f"--photo {path}: more than {most:,} bytes: make it smaller, or raise media_max_bytes")
+    return content
+
+
+async def _decoded(path: Path, content: bytes, settings: Settings) -> Decoded:
+    kind: Format | None = sniff(content[:SNIFFED_BYTES])
+    if kind is None:
+        raise BadSettings(f"--photo {path}: neither JPEG, PNG, WebP nor GIF")
+    limits = DecodeLimits(settings.media_max_pixels, memory_for(settings.media_max_pixels))
+    decoders = Decoders(1, limits, filter_required=settings.sandbox_required)
+    try:
+        return await decoders.decode(content, kind)
+    except PhotoRefused as refusal:
+        raise BadSettings(f"--photo {path}: {refusal.reason.value}: {refusal}") from refusal
+    finally:
+        await decoders.close()
+
+
+def _looked_at(post: Post, thumbnail: bytes, eyes: Eyes) -> Sight:
+    try:
+        labels = eyes([thumbnail])
+    except (Retryable, Poison) as error:
+        note(f"the image model does not answer, so the text is tagged without it: {error}")
+        return sight_of(post, None)
+    try:
+        captions = captions_of(eyes, [thumbnail])
+    except (Retryable, Poison) as error:
+        note(f"the captioner does not answer, so the text is tagged with the labels: {error}")
+        return sight_of(post, labels, [None])
+    for caption in filter(None, captions):
+        note(f"the captioner says: {caption}")
+    return sight_of(post, labels, captions)

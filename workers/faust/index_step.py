@@ -1,0 +1,129 @@
+"""The index stages of the distributed shape: changes ─▶ index, dead letters ─▶ posts.dead, then news ─▶ mentions.
+
+Owns what a batch of `posts.tagged` does. Knows an index by its interface and topics by a function that publishes.
+Mentions go out after the write and before the acknowledgement, and a repeated write names them again: a crash in
+between loses none (invariants 2 and 3).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from search.index import EntityIndex, Indexable, WriteReport
+from tagstream.errors import Fatal, Poison
+from tagstream.kafka.topics import Topics
+from tagstream.posts import DeadLetter
+from tagstream.runtime.feed_lag import Distance
+from workers.faust.deliveries import Record
+from workers.faust.mentions import mentions_of
+from workers.faust.records import Indexing, Outgoing, buried, letter_of
+from workers.pipeline.canaries import Check
+from workers.pipeline.canary_posts import canary_answers
+from workers.pipeline.counters import Counters, Outcome
+from workers.pipeline.runner import Limits, Size, Stage
+from workers.pipeline.steps import explain, failures
+
+Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
+
+_RECORD_WEIGHT = 2048
+_CANARY = Record("canary", 0, 0, None, None, {}, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What was done, and the mentions that it leads to."""
+
+    mentions: tuple[Outgoing, ...]
+    weight: int
+
+
+def index(
+    entities: EntityIndex,
+    publish: Publish,
+    names: Topics,
+    counters: Counters,
+    limits: Limits,
+    *,
+    distance: Distance | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Stage[Indexing, Indexed]:
+    """Writes changes into the index, in order and so one batch at a time.
+
+    `distance` notes how old posts are by then.
+    """
+    distance = Distance() if distance is None else distance
+
+    async def work(values: Sequence[Indexing]) -> list[Indexed]:
+        letters = [value.change for value in values if isinstance(value.change, DeadLetter)]
+        changes = [value.change for value in values if not isinstance(value.change, DeadLetter)]
+        report = await entities.write(changes) if changes else WriteReport()
+        if kept := [one for letter in letters if (one := buried(letter, names))]:
+            await publish(kept)
+        counters.fold(report)
+        moment = now()
+        for value in values:
+            counters.count_change(value.change)
+            if isinstance(value.change, Indexable):
+                distance.add(value.change.post.created_at, value.change.observed_at, moment)
+        news = set(report.news)
+        return [Indexed(_mentions(value, news, names), _weight(value)) for value in values]
+
+    async def bury(value: Indexing, error: Exception) -> Indexed:
+        cause = Outcome.REJECTED if isinstance(error, Poison) else Outcome.UNEXPECTED
+        if isinstance(value.change, Indexable) and value.change.post.media:  # its thumbnails came ahead of it
+            await entities.discard_thumbnails([value.change])
+        letter = letter_of(value.record, cause, explain(error), value.change)
+        if kept := buried(letter, names):
+            await publish([kept])
+        counters.count_change(letter)
+        return Indexed((), 0)
+
+    async def examine(values: Sequence[Indexing]) -> Mapping[int, Exception]:
+        named = failures(lambda value: _mentions_of(value, names), values)
+        return named or await entities.rehearse([value.change for value in values])
+
+    async def canaries() -> list[Indexing]:
+        return [Indexing(_CANARY, Indexable(post, post.created_at)) for post in canary_answers()]
+
+    def size(value: Indexing) -> Size:
+        return Size(weight=_weight(value))
+
+    # Nothing `instead`: where the dead letter of a post is kept its thumbnails must go, which only `bury` sees to.
+    return Stage("index", work, bury, size, replace(limits, concurrency=1), Check(canaries, examine))
+
+
+def mention(publish: Publish, limits: Limits) -> Stage[Indexed, None]:
+    """Publishes the mentions of what was indexed.
+
+    Nothing is checked by canaries: published ones would count, and any failure is `Fatal` as it is.
+    """
+
+    async def work(values: Sequence[Indexed]) -> list[None]:
+        if mentions := [one for value in values for one in value.mentions]:
+            await publish(mentions)
+        return [None] * len(values)
+
+    async def bury(_: Indexed, error: Exception) -> None:
+        raise Fatal(f"mentions cannot be published: {explain(error)}") from error  # the post itself is in the index
+
+    def size(value: Indexed) -> Size:
+        return Size(weight=value.weight)
+
+    return Stage("mention", work, bury, size, replace(limits, concurrency=1))
+
+
+def _mentions(value: Indexing, news: set[tuple[str, int]], names: Topics) -> tuple[Outgoing, ...]:
+    """The mentions of a post that is news; once, should the batch hold it twice."""
+    change = value.change
+    if not isinstance(change, Indexable) or (change.post.id, change.post.revision) not in news:
+        return ()
+    news.discard((change.post.id, change.post.revision))
+    return _mentions_of(value, names)
+
+
+def _mentions_of(value: Indexing, names: Topics) -> tuple[Outgoing, ...]:
+    return tuple(mentions_of(value.change, names)) if isinstance(value.change, Indexable) else ()
+
+
+def _weight(value: Indexing) -> int:
+    return _RECORD_WEIGHT + 4 * len(value.record.value or b"")

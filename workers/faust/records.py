@@ -1,0 +1,166 @@
+"""Records of `posts` and `posts.tagged` into what the stages work on, and what they leave into records.
+
+::
+
+    posts         MessagePack  ─▶ Arrival (event)          Tagged      ─▶ JSON, kind, position ─▶ posts.tagged
+    posts.tagged  JSON, kind   ─▶ Indexing (change)        DeadLetter  ─▶ MessagePack          ─▶ posts.dead
+
+Pure: no client, no clock. Whatever cannot be read becomes a dead letter with its original bytes, and travels on as one;
+only what a newer tagstream wrote stops the worker (`NewerVersion`). Keeps invariant 2.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search.index import Change, Indexable
+from tagstream import codec
+from tagstream.errors import MalformedPost
+from tagstream.kafka import topics
+from tagstream.posts import (
+    DEAD_LETTER_BODY_BYTES,
+    MAX_ID_BYTES,
+    AccountStatus,
+    DeadLetter,
+    Deletion,
+    Erasure,
+    Event,
+    Post,
+    TaggedPost,
+    clean_text,
+)
+from workers.faust.deliveries import Record
+from workers.pipeline.counters import Outcome
+from workers.pipeline.steps import MAX_MESSAGE_LENGTH, Arrival, Tagged
+
+TAGGED = "tagged"
+# What passes from `posts` to `posts.tagged` as it is, by its kind there.
+_KINDS: dict[type[Deletion | Erasure | AccountStatus], str] = {
+    Deletion: "deletion",
+    Erasure: "erasure",
+    AccountStatus: "account_status",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Indexing:
+    """A change on its way into the index, and the record that it was read from."""
+
+    record: Record
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be published."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: topics.Headers
+
+
+def read_posts(records: Sequence[Record]) -> list[Arrival]:
+    """The events of records of `posts`, in order.
+
+    Raises:
+        NewerVersion: a newer tagstream wrote one.
+    """
+    return [_arrival(record) for record in records]
+
+
+def read_tagged(records: Sequence[Record]) -> list[Indexing]:
+    """The changes of records of `posts.tagged`, in order.
+
+    Raises:
+        NewerVersion: a newer tagstream wrote one.
+    """
+    return [_indexing(record) for record in records]
+
+
+def _arrival(record: Record) -> Arrival:
+    event: Event
+    try:
+        event = _event(record)
+    except MalformedPost as error:
+        event = _unreadable(record, error)
+    observed_at = topics.observed_at(record.headers, record.timestamp_ms)
+    return Arrival(event, record.origin, "", observed_at, record.value or b"")
+
+
+def _event(record: Record) -> Event:
+    event = codec.decode(record.value or b"")
+    if isinstance(event, TaggedPost | DeadLetter):
+        raise MalformedPost(f"a {type(event).__name__} on {record.topic}, where what a source gives belongs")
+    return event
+
+
+def _indexing(record: Record) -> Indexing:
+    try:
+        return Indexing(record, _change(record))
+    except MalformedPost as error:
+        return Indexing(record, _unreadable(record, error))
+
+
+def _unreadable(record: Record, error: MalformedPost) -> DeadLetter:
+    return letter_of(record, Outcome.EMPTY if record.value is None else Outcome.MALFORMED, str(error))
+
+
+def _change(record: Record) -> Change:
+    kind = record.headers.get(topics.KIND, TAGGED.encode()).decode("ascii", "replace")
+    change = codec.decode_json(record.value or b"", kind)
+    if isinstance(change, TaggedPost):
+        observed_at = topics.observed_at(record.headers, record.timestamp_ms)
+        return Indexable(change, observed_at, topics.position(record.headers))
+    if isinstance(change, Post | DeadLetter):
+        raise MalformedPost(f"a {kind} message on {record.topic}, where what is to be indexed belongs")
+    return change
+
+
+def letter_of(record: Record, cause: Outcome, message: str, change: Change | None = None) -> DeadLetter:
+    """The dead letter that keeps a record, with what its `change` (if it could be read) says of post and author.
+
+    Where nothing could be read the key names the post, so that a deletion of that post reaches the letter.
+    """
+    body = record.value or b""
+    post = change.post if isinstance(change, Indexable) else None
+    return DeadLetter(
+        origin=record.origin,
+        source=post.source if post else record.topic,
+        cause=cause.value,
+        message=clean_text(message[:MAX_MESSAGE_LENGTH]),
+        body=body[:DEAD_LETTER_BODY_BYTES],
+        size=len(body),
+        sha256=hashlib.sha256(body).hexdigest(),
+        post_id=post.id if post else _post_id(record.key),
+        author=post.author.id if post and post.author else None,
+        position=0 if change is None else change.position,
+    )
+
+
+def _post_id(key: bytes | None) -> str | None:
+    return clean_text(key.decode("utf-8", "replace")) if key and len(key) <= MAX_ID_BYTES else None
+
+
+def outgoing(value: Tagged, names: topics.Topics) -> Outgoing | None:
+    """What the tag stage publishes for one arrival: nothing of it is lost on the way to `posts.tagged`.
+
+    Raises:
+        MalformedPost: what it holds is larger than a message may be, or cannot be said in JSON.
+    """
+    change = value.change
+    if isinstance(change, DeadLetter):
+        return buried(change, names)
+    if isinstance(change, Indexable):
+        key, kind, body = change.post.id.encode(), TAGGED, codec.encode_json(change.post)
+    else:
+        key, kind, body = topics.key_of(change), _KINDS[type(change)], codec.encode_json(change)
+    headers = topics.headers(value.arrival.observed_at, position=change.position, kind=kind)
+    return Outgoing(names.tagged.name, key, body, headers)
+
+
+def buried(letter: DeadLetter, names: topics.Topics) -> Outgoing | None:
+    """The record that keeps a dead letter, keyed by its origin; None for an empty record, which is only counted."""
+    if letter.cause == Outcome.EMPTY:
+        return None
+    return Outgoing(names.dead.name, *codec.encode_letter(letter), [])

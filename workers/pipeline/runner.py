@@ -1,0 +1,341 @@
+"""One step of the pipeline, wherever it runs: batches, retries, dead letters, and hand-over in order of arrival.
+
+::
+
+    deliveries ─▶ window ─▶ micro-batches ─▶ work (several batches at a time) ─▶ in order ─▶ next stage, or acknowledge
+                 (bounded)                    │ Retryable   wait, ask again, without limit
+                                              │ Poison      find the guilty one, bury it alone, go on
+                                              │ Fatal       stop, acknowledge nothing more
+                                              └ any other   as for Poison; where known good values fail, too: Fatal
+
+Owns the order of effects: a value leaves only when its work and that of every value before it is done, and its
+acknowledgement travels with it. So whoever acknowledges at the end of a chain of stages keeps invariant 2, and a
+stage that is cancelled at any moment has acknowledged nothing too early. Knows nothing of queues, topics, models,
+SQL or HTTP: what it does is `Stage.work`, where values come from is an asynchronous iterator, where they go a function.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from tagstream.errors import Fatal, Poison
+from workers.pipeline.canaries import Check, Judge
+from workers.pipeline.microbatch import Batch, MicroBatcher
+from workers.pipeline.retry import Breaker
+
+Value = TypeVar("Value")
+Result = TypeVar("Result")
+
+
+class Delivery(NamedTuple, Generic[Value]):
+    """A value and what to call once its effect, and that of every value before it, is durable."""
+
+    value: Value
+    acknowledge: Callable[[], None]
+
+
+class Size(NamedTuple):
+    """What a value costs: `length` (its bucket) times `rows` tokens of a batch, and `weight` of the window."""
+
+    length: int = 0
+    rows: int = 0
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one stage. `concurrency`: batches worked on at a time; the last two bound what is held in memory.
+
+    A batch that its deadline closes starts only while fewer than `deadline_concurrency` are worked on: a feed that does
+    not fill batches would otherwise be cut into many small ones, which cost nearly as much each as full ones.
+
+    `batch_deadline_seconds` is measured from a batch's first value, and asked only when a batch could start: while
+    all workers are busy an open batch goes on filling, which delays nothing.
+    """
+
+    batch_count: int = 256
+    batch_tokens: int = 4096
+    batch_deadline_seconds: float = 0.0
+    concurrency: int = 1
+    deadline_concurrency: int = 1
+    window_count: int = 1024
+    window_weight: int = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(Generic[Value, Result]):
+    """What a stage does.
+
+    `work` answers each value of a batch, in order, and may be called again with the same values, or parts of them.
+    `bury` makes one guilty value's dead letter its effect. Both may raise `Retryable` and `Fatal`; only `work` may
+    raise `Poison`. Without a `check` an unexpected error is always the value's own: who leaves it out says why.
+    """
+
+    name: str
+    work: Callable[[Sequence[Value]], Awaitable[Sequence[Result]]]
+    bury: Callable[[Value, Exception], Awaitable[Result]]
+    size: Callable[[Value], Size]
+    limits: Limits
+    check: Check[Value] | None = None
+
+
+# Over how many batches the share of guilty values is averaged.
+_SHARE_BATCHES = 4
+
+
+class _Slot(Generic[Value, Result]):
+    """The place of one value in the order of arrival."""
+
+    __slots__ = ("delivery", "done", "result", "weight")
+
+    result: Result
+
+    def __init__(self, delivery: Delivery[Value], weight: int) -> None:
+        self.delivery = delivery
+        self.weight = weight
+        self.done = False
+
+
+class StageRunner(Generic[Value, Result]):
+    """Runs one stage once. The public fields may be read at any time, for progress and metrics."""
+
+    def __init__(
+        self,
+        stage: Stage[Value, Result],
+        *,
+        breaker: Breaker | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        limits = stage.limits
+        self.breaker = breaker or Breaker()
+        self.batcher: MicroBatcher[_Slot[Value, Result]] = MicroBatcher(
+            token_budget=limits.batch_tokens,
+            max_count=limits.batch_count,
+            deadline_seconds=limits.batch_deadline_seconds,
+            clock=clock,
+        )
+        self.buried = 0
+        self._stage = stage
+        self._clock = clock
+        self._slots: deque[_Slot[Value, Result]] = deque()  # in order of arrival, until handed over
+        self._weight = 0
+        self._ready: list[tuple[float, int, Batch[_Slot[Value, Result]]]] = []  # heap, oldest first
+        self._numbers = count()
+        self._running = 0
+        self._ended = False
+        self._guilty_share = 0.0
+        check = stage.check
+        self._judge = None if check is None else Judge(stage.name, check, stage.work, self.breaker, clock)
+        self._arrived = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._room = asyncio.Event()
+
+    @property
+    def in_flight(self) -> int:
+        """Values taken and not yet handed over."""
+        return len(self._slots)
+
+    async def run(
+        self,
+        deliveries: AsyncIterable[Sequence[Delivery[Value]]],
+        to: Callable[[Sequence[Delivery[Result]]], Awaitable[None]],
+    ) -> None:
+        """Works off the deliveries until they end, and hands the results to `to`, in order, one call at a time.
+
+        Whoever wants it to stop ends `deliveries`: what was taken is then finished. Cancelling it stops at once and
+        leaves the unfinished unacknowledged.
+
+        Raises:
+            Fatal: from `work`, `bury`, `to` or the deliveries; nothing is handed over after it.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._take(deliveries))
+                tasks.create_task(self._start_batches(tasks))
+                tasks.create_task(self._hand_over(to))
+        except BaseExceptionGroup as group:
+            error = worst(group)
+            raise error from error.__cause__
+
+    async def _take(self, deliveries: AsyncIterable[Sequence[Delivery[Value]]]) -> None:
+        """Fills the window and the batches; stands still while the window is full, and so slows its source."""
+        size = self._stage.size
+        async for group in deliveries:
+            for delivery in group:
+                length, rows, weight = size(delivery.value)
+                while self._is_full(weight):
+                    self._arrived.set()
+                    self._room.clear()
+                    await self._room.wait()
+                slot: _Slot[Value, Result] = _Slot(delivery, weight)
+                self._slots.append(slot)
+                self._weight += weight
+                for batch in self.batcher.add(slot, length=length, rows=rows):
+                    self._enqueue(batch)
+            self._arrived.set()
+        self._ended = True
+        self._arrived.set()
+        self._settled.set()
+
+    def _is_full(self, weight: int) -> bool:
+        limits = self._stage.limits
+        # A value heavier than the whole window is let in alone: it must not block the feed for ever.
+        too_heavy = bool(self._slots) and self._weight + weight > limits.window_weight
+        return too_heavy or len(self._slots) >= limits.window_count
+
+    def _enqueue(self, batch: Batch[_Slot[Value, Result]]) -> None:
+        heappush(self._ready, (batch.opened, next(self._numbers), batch))
+
+    async def _start_batches(self, tasks: asyncio.TaskGroup) -> None:
+        """Starts the batch that was opened first whenever one of the workers is free."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._arrived.clear()
+            if self._ended:
+                for batch in self.batcher.drain():
+                    self._enqueue(batch)
+                if not self._ready:
+                    return
+            while self._running < self._stage.limits.concurrency and (next_batch := self._next_batch()) is not None:
+                self._running += 1
+                tasks.create_task(self._work_off(next_batch))
+            alarm = None
+            deadline = self.batcher.next_deadline()
+            if self._running < self._stage.limits.deadline_concurrency and deadline is not None:
+                alarm = loop.call_later(max(0.0, deadline - self._clock()), self._arrived.set)
+            await self._arrived.wait()
+            if alarm is not None:
+                alarm.cancel()
+
+    def _next_batch(self) -> Batch[_Slot[Value, Result]] | None:
+        """The batch that was opened first, of those that are full and those whose deadline has come.
+
+        An open one is closed only for a worker that is free now: those that wait for a worker go on filling.
+        """
+        deadline = self.batcher.next_deadline()
+        waits_longest = self._ready and (
+            deadline is None or self._ready[0][0] <= deadline - self._stage.limits.batch_deadline_seconds
+        )
+        may_close = not waits_longest and self._running < self._stage.limits.deadline_concurrency
+        if may_close and (batch := self.batcher.due()) is not None:
+            return batch
+        return heappop(self._ready)[2] if self._ready else None
+
+    async def _work_off(self, batch: Batch[_Slot[Value, Result]]) -> None:
+        buried = self.buried
+        results = await self._settle([slot.delivery.value for slot in batch.items])
+        self._guilty_share += ((self.buried - buried) / len(batch.items) - self._guilty_share) / _SHARE_BATCHES
+        for slot, result in zip(batch.items, results, strict=True):
+            slot.result = result
+            slot.done = True
+        self._running -= 1
+        self._arrived.set()
+        self._settled.set()
+
+    async def _settle(self, values: Sequence[Value], *, examined: bool = False) -> list[Result]:
+        """The result of every value, in order: the work's, or for a guilty one its burial's."""
+        try:
+            return await self._work(values)
+        except Fatal:
+            raise
+        except Exception as error:  # the boundary: whatever code of a stage raises is judged here, and only here
+            if len(values) == 1:
+                return [await self._bury(values[0], error)]
+        if not examined and (without := await self._without_guilty(values)) is not None:
+            try:
+                return await self._work(without)
+            except Fatal:
+                raise
+            except Exception:  # what fails only together, or only with its effect, is found by splitting
+                values = without
+        results: list[Result] = []
+        step = self._part(len(values))
+        for start in range(0, len(values), step):
+            results += await self._settle(values[start : start + step], examined=True)
+        return results
+
+    async def _work(self, values: Sequence[Value]) -> list[Result]:
+        results = await self.breaker.run(lambda: self._stage.work(values))
+        if len(results) != len(values):
+            raise Fatal(f"stage {self._stage.name} answered {len(results)} of {len(values)} values: a defect of it")
+        return list(results)
+
+    def _part(self, number: int) -> int:
+        """How many values of a batch that failed are tried together: half of them, or so few that most may pass."""
+        few = round(1 / (1.5 * self._guilty_share)) if self._guilty_share else number
+        return max(1, min((number + 1) // 2, few))
+
+    async def _without_guilty(self, values: Sequence[Value]) -> Sequence[Value] | None:
+        """The values, each that fails by itself replaced by its dead letter; None if that cannot be told cheaply."""
+        check = self._stage.check
+        if check is None or check.examine is None or check.instead is None:
+            return None
+        examine, instead = check.examine, check.instead
+        try:
+            errors = await self.breaker.run(lambda: examine(values))
+        except Fatal:
+            raise
+        except Exception:  # whoever is guilty of that is found by splitting
+            return None
+        if not errors:
+            return None
+        for error in errors.values():
+            await self._accuse(error)
+        self.buried += len(errors)
+        return [instead(value, errors[at]) if at in errors else value for at, value in enumerate(values)]
+
+    async def _accuse(self, error: Exception) -> None:
+        """Lets a value be buried for this error, if it is not a defect of ours."""
+        if self._judge is not None and not isinstance(error, Poison):
+            await self._judge.judge(error)
+
+    async def _bury(self, value: Value, error: Exception) -> Result:
+        await self._accuse(error)
+        try:
+            result = await self.breaker.run(lambda: self._stage.bury(value, error))
+        except Fatal:
+            raise
+        except Exception as refusal:  # the same boundary: there is nothing left to try
+            raise Fatal(
+                f"stage {self._stage.name} cannot keep a dead letter: {type(refusal).__name__}: {refusal}"
+            ) from refusal
+        self.buried += 1
+        return result
+
+    async def _hand_over(self, to: Callable[[Sequence[Delivery[Result]]], Awaitable[None]]) -> None:
+        """Passes on what is done at the head of the order, and only then makes room for more."""
+        slots = self._slots
+        while not (self._ended and not slots):
+            self._settled.clear()
+            done: list[Delivery[Result]] = []
+            weight = 0
+            for slot in slots:
+                if not slot.done:
+                    break
+                done.append(Delivery(slot.result, slot.delivery.acknowledge))
+                weight += slot.weight
+            if not done:
+                await self._settled.wait()
+                continue
+            await to(done)
+            for _ in done:
+                slots.popleft()
+            self._weight -= weight
+            self._room.set()
+
+
+async def acknowledge(deliveries: Sequence[Delivery[Any]]) -> None:
+    """The end of a chain of stages: all their effects are durable, so each delivery may be acknowledged."""
+    for delivery in deliveries:
+        delivery.acknowledge()
+
+
+def worst(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Of several exceptions raised together the one to report: the first `Fatal`, else the first of all."""
+    leaves = [worst(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
+    return next((error for error in leaves if isinstance(error, Fatal)), leaves[0])

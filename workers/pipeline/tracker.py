@@ -1,0 +1,121 @@
+"""How a run stands: what was read, what is safe, what lies between and for how long; in fixed memory."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tagstream.posts import Event, Post
+from tagstream.runtime.feed_lag import Distance
+from tagstream.runtime.wall_clock import WallClock
+from workers.pipeline.counters import Counters, Latencies, Outcome, Rate
+from workers.pipeline.steps import Tagged
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a run stands.
+
+    `read` events came from the source, `finished` of them are safe in the index (`posts` of these were posts),
+    `in_flight` lie between. `lag_seconds` is how long the oldest of those has been waiting, `behind_seconds` how far
+    the index is behind the network's own clock (None where nothing is live). `clock_warning` says what is wrong with
+    the clock of this machine, `clock_jumps` how often it was set. `waiting_for` is what a dependency that is down last
+    answered, None while all is well. `source_counts` are what the source counted itself.
+    """
+
+    elapsed_seconds: float
+    read: int
+    finished: int
+    posts: int
+    posts_per_second: float
+    in_flight: int
+    lag_seconds: float
+    outcomes: Mapping[Outcome, int]
+    dropped: Mapping[Outcome, int]
+    waiting_for: str | None
+    source_counts: Mapping[str, int] = field(default_factory=dict)
+    behind_seconds: float | None = None
+    clock_jumps: int = 0
+    clock_warning: str | None = None
+
+
+@dataclass(slots=True)
+class _Group:
+    """Events that arrived at one moment and are not all finished."""
+
+    moment: float
+    left: int
+
+
+class Tracker:
+    """Follows events from arrival to acknowledgement, which come in the same order.
+
+    `clock` measures, `wall` says what time it is; `live`: whether the feed is one that is written now.
+    """
+
+    def __init__(self, clock: Callable[[], float], wall: WallClock, *, live: bool) -> None:
+        self.counters = Counters()
+        self.latencies = Latencies()
+        self.cursor: str | None = None
+        self._clock = clock
+        self._wall = wall
+        self._live = live
+        self._distance = Distance()
+        self._began = clock()
+        self._groups: deque[_Group] = deque()
+        self._rate = Rate()
+        self._rate.read(self._began, 0)
+        self._read = 0
+        self._finished = 0
+        self._posts = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Events that were read and are not acknowledged."""
+        return self._read - self._finished
+
+    def arrived(self, events: Sequence[Event]) -> datetime:
+        """Notes that these events were read just now, and says when that is."""
+        self._groups.append(_Group(self._clock(), len(events)))
+        self._read += len(events)
+        return self._wall.stamp([event.created_at for event in events if isinstance(event, Post)])
+
+    def acknowledge(self) -> None:
+        """Notes that the oldest event is safe."""
+        group = self._groups[0]
+        group.left -= 1
+        self._finished += 1
+        self.latencies.add(self._clock() - group.moment)
+        if not group.left:
+            self._groups.popleft()
+
+    def finished(self, value: Tagged) -> None:
+        """Counts what became of an acknowledged event."""
+        self.counters.count_change(value.change)
+        self.cursor = value.arrival.cursor
+        if isinstance(post := value.arrival.event, Post):
+            self._posts += 1
+            if self._live:
+                self._distance.add(post.created_at, value.arrival.observed_at, self._wall.now())
+
+    def snapshot(self, waiting_for: str | None, source_counts: Mapping[str, int]) -> Progress:
+        """How the run stands now."""
+        now = self._clock()
+        self._wall.now()
+        lag = now - self._groups[0].moment if self._groups else 0.0
+        return Progress(
+            elapsed_seconds=now - self._began,
+            read=self._read,
+            finished=self._finished,
+            posts=self._posts,
+            posts_per_second=self._rate.read(now, self._posts),
+            in_flight=self.in_flight,
+            lag_seconds=lag,
+            outcomes=self.counters.snapshot(),
+            dropped=self.counters.dropped(),
+            waiting_for=waiting_for,
+            source_counts=source_counts,
+            behind_seconds=self._distance.seconds(lag),
+            clock_jumps=self._wall.jumps,
+            clock_warning=self._wall.warning,
+        )

@@ -1,0 +1,290 @@
+"""From words to the model's input: word pieces and features in three segments, padded to length buckets.
+
+::
+
+    [CLS] the tweet [SEP] its hashtags, segmented [SEP] words about its photos [SEP]
+    segment 0             segment 1                     segment 2
+
+A missing segment is left out with its [SEP]. A tweet too long for one row becomes several that overlap; each word's
+answer is then taken from the row in which it stands furthest from a cut. Training reads through here too.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import regex
+from tokenizers.models import WordPiece
+
+from tagstream.text.safe_text import normalise
+from workers.tagger.words import Kind, Word, split_words
+
+BUCKET = 16
+MAX_LENGTH = 128
+MAX_WORD_PIECES = 12
+# About 6,000 English words: a post of 100,000 Chinese characters, read to its end, costs 3,000 ordinary ones.
+MAX_TWEET_PIECES = 8192
+MAX_HASHTAG_PIECES = 24
+MAX_IMAGE_PIECES = 40
+OVERLAP_PIECES = 16
+MAX_CACHED_WORDS = 100_000
+MAX_CACHED_WORD_LENGTH = 32
+
+# Columns of the feature table: how many rows each one owns, one after another. Row 0 is padding.
+_CASE_ROWS, _PIECE_ROWS, _PROFILE_ROWS, _SHAPE_ROWS, _PREFIX_ROWS, _SUFFIX_ROWS = 16, 4, 8, 256, 1024, 1024
+_CASE = 1
+_PIECE = _CASE + _CASE_ROWS
+_PROFILE = _PIECE + _PIECE_ROWS
+_SHAPE = _PROFILE + _PROFILE_ROWS
+_PREFIX = _SHAPE + _SHAPE_ROWS
+_SUFFIX = _PREFIX + _PREFIX_ROWS
+FEATURE_ROWS = _SUFFIX + _SUFFIX_ROWS
+FEATURES = 6
+
+Int32Array = npt.NDArray[np.int32]
+
+_RUN = regex.compile(r"(\p{Lu}+)|(\p{Ll}+)|(\p{Nd}+)|(\p{L}+)|(.)", regex.DOTALL)
+_RUN_LETTERS = "Xxdw."
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of model input: `columns` (length, 2 + FEATURES) holds piece ids, segment ids and feature rows.
+
+    `first_pieces[i]` is the place in the row of the first piece of the post's word `first_word + i`.
+    """
+
+    columns: Int32Array
+    first_pieces: Int32Array
+    first_word: int
+
+    @property
+    def bucket(self) -> int:
+        """The padded length of this row."""
+        return -(-len(self.columns) // BUCKET) * BUCKET
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """A batch of rows of one length bucket: `pieces` and `segments` (rows, length), `features` (rows, length, 6)."""
+
+    pieces: Int32Array
+    segments: Int32Array
+    features: Int32Array
+
+
+class Encoder:
+    """Word pieces and features of words, by the WordPiece vocabulary that the model was trained with."""
+
+    def __init__(self, vocabulary: Sequence[str], segment: Callable[[str], Sequence[str]]) -> None:
+        """`vocabulary` in order of id; `segment` splits a hashtag, without its #, into words."""
+        pieces = {piece: number for number, piece in enumerate(vocabulary)}
+        self._padding = pieces["[PAD]"]
+        if self._padding != 0:
+            raise ValueError("the vocabulary must begin with [PAD]: padding is recognised by id 0")
+        model = WordPiece(pieces, unk_token="[UNK]", max_input_chars_per_word=64)
+        self._tokenize = model.tokenize
+        self._start = self._special(pieces["[CLS]"])
+        self._separator = self._special(pieces["[SEP]"])
+        self._segment_hashtag = segment
+        self._words: dict[tuple[str, Kind], Int32Array] = {}
+
+    @classmethod
+    def load(cls, vocabulary: Path, segment: Callable[[str], Sequence[str]]) -> "Encoder":
+        """Reads a vocabulary file, one piece a line, in order of id."""
+        return cls(vocabulary.read_text(encoding="utf-8").splitlines(), segment)
+
+    def encode(self, words: Sequence[Word], hashtags: Iterable[Sequence[str]] = (), image_words: str = "") -> list[Row]:
+        """The rows of one post: one, or several where it is longer than 128 pieces; none for a post without words.
+
+        Of more than 8,192 pieces only the words up to there are read: the last row ends with the last of them.
+        """
+        if not words:
+            return []
+        profile = _case_profile(words)
+        tweet = self._tweet(words)
+        tail = self._segment([word for hashtag in hashtags for word in hashtag], 1, MAX_HASHTAG_PIECES)
+        tail += self._segment([word.surface for word in split_words(image_words)], 2, MAX_IMAGE_PIECES)
+        room = MAX_LENGTH - 2 - sum(len(part) for part in tail)
+        return [
+            self._row(tweet[start:end], tail, start, profile)
+            for start, end in _windows([len(columns) for columns in tweet], room)
+        ]
+
+    def _tweet(self, words: Sequence[Word]) -> list[Int32Array]:
+        if len(words) * MAX_WORD_PIECES <= MAX_TWEET_PIECES:
+            return [self._columns(word.surface, word.kind) for word in words]
+        tweet: list[Int32Array] = []
+        pieces = 0
+        for word in words:
+            columns = self._columns(word.surface, word.kind)
+            pieces += len(columns)
+            if pieces > MAX_TWEET_PIECES:
+                break
+            tweet.append(columns)
+        return tweet
+
+    def _row(self, tweet: list[Int32Array], tail: list[Int32Array], first_word: int, profile: int) -> Row:
+        first_pieces = np.array([*accumulate(map(len, tweet[:-1]), initial=1)], np.int32)
+        columns = np.concatenate([self._start, *tweet, self._separator, *tail])
+        columns[:, 2 + 2] = _PROFILE + profile
+        return Row(columns, first_pieces, first_word)
+
+    def _segment(self, surfaces: Sequence[str], segment: int, limit: int) -> list[Int32Array]:
+        parts: list[Int32Array] = []
+        length = 0
+        for surface in surfaces:
+            columns = self._columns(surface, Kind.WORD)
+            length += len(columns)
+            if length > limit:
+                break
+            parts.append(columns)
+        if not parts:
+            return []
+        columns = np.concatenate([*parts, self._separator])
+        columns[:, 1] = segment
+        return [columns]
+
+    def _columns(self, surface: str, kind: Kind) -> Int32Array:
+        known = self._words.get((surface, kind))
+        if known is not None:
+            return known
+        columns = self._new_columns(surface, kind)
+        if len(surface) <= MAX_CACHED_WORD_LENGTH:
+            if len(self._words) >= MAX_CACHED_WORDS:
+                self._words.clear()
+            self._words[surface, kind] = columns
+        return columns
+
+    def _new_columns(self, surface: str, kind: Kind) -> Int32Array:
+        pieces = self._pieces(self._read_as(surface, kind))
+        columns = np.empty((len(pieces), 2 + FEATURES), np.int32)
+        columns[:, 0] = pieces
+        columns[:, 1] = 0
+        columns[:, 2] = _CASE + _case(surface, kind)
+        columns[:, 3] = _PIECE + 1
+        columns[0, 3] = _PIECE
+        columns[:, 4] = _PROFILE
+        columns[:, 5] = _SHAPE + _hash(_shape(surface), _SHAPE_ROWS)
+        columns[:, 6] = _PREFIX + _hash(surface[:3], _PREFIX_ROWS)
+        columns[:, 7] = _SUFFIX + _hash(surface[-3:], _SUFFIX_ROWS)
+        return columns
+
+    def _read_as(self, surface: str, kind: Kind) -> str:
+        """The words that the vocabulary is asked for.
+
+        Names of people behind @ and addresses say nothing of the topic. A hashtag is read as the words in it: its
+        pieces as written (`##yo ##rk`) are noise to an encoder that was trained on prose.
+        """
+        if kind is Kind.URL:
+            return "http"
+        if kind is Kind.MENTION:
+            return "@ user"
+        if kind is Kind.SHORTCODE:
+            return "[UNK]"  # as nearly every emoji
+        if kind is Kind.HASHTAG:
+            return "# " + " ".join(_fold(word) for word in self._segment_hashtag(surface[1:]))
+        return _fold(surface)
+
+    def _pieces(self, text: str) -> list[int]:
+        pieces: list[int] = []
+        for part in text.split():
+            pieces += [token.id for token in self._tokenize(part)]
+            if len(pieces) >= MAX_WORD_PIECES:
+                break
+        return pieces[:MAX_WORD_PIECES] or [token.id for token in self._tokenize("[UNK]")]
+
+    @staticmethod
+    def _special(piece: int) -> Int32Array:
+        return np.array([[piece, 0, _CASE + 15, _PIECE + 2, _PROFILE, _SHAPE, _PREFIX, _SUFFIX]], np.int32)
+
+
+def stack_rows(rows: Sequence[Row], length: int) -> ModelInput:
+    """The rows padded with zeros to `length`, which no row may exceed."""
+    columns = np.zeros((len(rows), length, 2 + FEATURES), np.int32)
+    for number, row in enumerate(rows):
+        columns[number, : len(row.columns)] = row.columns
+    return ModelInput(columns[..., 0].copy(), columns[..., 1].copy(), columns[..., 2:].copy())
+
+
+def _windows(lengths: Sequence[int], room: int) -> list[tuple[int, int]]:
+    """Stretches of words that fit into `room` pieces; neighbours share words of at most OVERLAP_PIECES pieces.
+
+    Counted in pieces, not words: a post of long words would otherwise be cut into a window for every word.
+    """
+    if sum(lengths) <= room:
+        return [(0, len(lengths))]
+    windows = []
+    start = 0
+    while True:
+        end, used = start, 0
+        while end < len(lengths) and used + lengths[end] <= room:
+            used += lengths[end]
+            end += 1
+        windows.append((start, end))
+        if end == len(lengths):
+            return windows
+        start, shared = end, lengths[end - 1]
+        while shared <= OVERLAP_PIECES:
+            start -= 1
+            shared += lengths[start - 1]
+
+
+_MARK = regex.compile(r"\p{M}")
+_PUNCTUATION = regex.compile(r"([^\p{L}\p{N}\s])\1*")
+
+
+def _fold(surface: str) -> str:
+    """What the uncased vocabulary holds: lower case, no accents, each mark of punctuation apart, repeats once."""
+    folded = surface.lower()
+    if folded.isascii():
+        return folded if folded.isalnum() else _PUNCTUATION.sub(r" \1 ", folded)
+    # The hyphens of typesetters are in no vocabulary.
+    return _PUNCTUATION.sub(r" \1 ", _MARK.sub("", normalise("NFKD", folded)).replace("\u2010", "-"))
+
+
+def _hash(text: str, rows: int) -> int:
+    return zlib.crc32(text.encode()) % rows
+
+
+def _shape(surface: str) -> str:
+    """The word's outline: `McDonald` is XxXx, `iPhone5s` is xXxdx."""
+    runs = (_RUN_LETTERS[(match.lastindex or 5) - 1] for match in _RUN.finditer(surface[:24]))
+    return "".join(runs)
+
+
+def _case(surface: str, kind: Kind) -> int:
+    """The letter case of a word as one of 15 classes (15 itself is the model's own marks)."""
+    if kind is Kind.SHORTCODE:
+        return int(Kind.SYMBOL)
+    if kind in (Kind.SYMBOL, Kind.URL, Kind.MENTION, Kind.REPOST, Kind.NUMBER, Kind.CHARACTER):
+        return int(kind)
+    letters = surface[1:] if kind is Kind.HASHTAG else surface
+    if letters.islower():
+        case = 0
+    elif letters.isupper():
+        case = 2 if len(letters) > 1 else 3
+    elif letters[:1].isupper() and letters[1:].islower():
+        case = 1
+    else:
+        case = 4
+    return 8 + case if kind is Kind.WORD else (13 if case == 0 else 14)
+
+
+def _case_profile(words: Sequence[Word]) -> int:
+    """How the whole post is written: capitals mean little in a post that is all capitals, or has none."""
+    plain = Kind.WORD
+    texts = [surface for surface, _, _, kind in words if kind is plain and len(surface) > 1]
+    if len(texts) < 3:
+        return 0
+    upper = sum(map(str.isupper, texts)) / len(texts)
+    capitalised = sum([text[0].isupper() for text in texts]) / len(texts)
+    if upper > 0.7:
+        return 1
+    if capitalised == 0:
+        return 2
+    return 3 if capitalised > 0.7 else 4

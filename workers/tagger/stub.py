@@ -1,0 +1,125 @@
+"""A tagger without a model: finds a short fixed list of names by regular expression, and says "stub" everywhere.
+
+For trying the pipeline, for tests, and for measuring what everything but the model costs (`--models stub:`), or how
+workers share the work of a model that is slow elsewhere (`--models stub:?latency_ms=200`).
+"""
+
+import re
+import time
+from collections.abc import Sequence
+
+import regex
+
+from tagstream.errors import BadSettings
+from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost
+from tagstream.text.entity_keys import fold_key
+from workers.tagger.interface import NOTHING_SEEN, PreparedPost, Sight, answer_generation
+from workers.tagger.model_tagger import reads
+
+NAMES: dict[str, EntityType] = {
+    "Angela Merkel": "PER",
+    "Barack Obama": "PER",
+    "Beyoncé": "PER",
+    "Lionel Messi": "PER",
+    "Serena Williams": "PER",
+    "Taylor Swift": "PER",
+    "Berlin": "LOC",
+    "Chicago": "LOC",
+    "India": "LOC",
+    "Lagos": "LOC",
+    "London": "LOC",
+    "New York": "LOC",
+    "Paris": "LOC",
+    "Tokyo": "LOC",
+    "Apple": "ORG",
+    "Google": "ORG",
+    "NASA": "ORG",
+    "Real Madrid": "ORG",
+    "Reuters": "ORG",
+    "United Nations": "ORG",
+    "Champions League": "MISC",
+    "iPhone": "MISC",
+    "Olympics": "MISC",
+    "Star Wars": "MISC",
+}
+
+_PATTERN = regex.compile(r"\b(?:" + "|".join(sorted(map(regex.escape, NAMES), key=len, reverse=True)) + r")\b")
+
+
+def open_stub(specification: str, languages: frozenset[str]) -> "StubTagger":
+    """The tagger of `stub:` or `stub:?latency_ms=N`.
+
+    Raises:
+        BadSettings: it is neither.
+    """
+    parts = re.fullmatch(r"stub:(?:\?latency_ms=([0-9]{1,6}))?", specification)
+    if parts is None:
+        raise BadSettings(f"--models {specification}: neither stub: nor stub:?latency_ms=N")
+    return StubTagger(languages, int(parts[1] or 0) / 1000)
+
+
+class StubTagger:
+    """A `Tagger` that finds `NAMES` as they are written there; hashtags stay one word each.
+
+    Every batch takes `latency_seconds`, in which the processor is free, as if the model ran on another machine.
+    """
+
+    model = "stub@1"
+    generation = 1
+
+    def __init__(self, languages: frozenset[str] = frozenset({"en", "und"}), latency_seconds: float = 0.0) -> None:
+        self._languages = languages
+        self._latency_seconds = latency_seconds
+
+    def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
+        """Each post as it is; a row of a fixed length, so that batches form as they do with a model."""
+        sights = [NOTHING_SEEN] * len(posts) if sights is None else sights
+        sizes = [(32, 1) if reads(post, self._languages) else (0, 0) for post in posts]
+        return [PreparedPost(post, *size, sight=sight) for post, size, sight in zip(posts, sizes, sights, strict=True)]
+
+    def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
+        """The tagged posts, in order."""
+        time.sleep(self._latency_seconds)
+        return [self._tag(value.post, value.sight, tagged=value.rows > 0) for value in prepared]
+
+    def _tag(self, post: Post, sight: Sight, *, tagged: bool) -> TaggedPost:
+        return TaggedPost(
+            id=post.id,
+            source=post.source,
+            author=post.author,
+            created_at=post.created_at,
+            revision=post.revision,
+            text=post.text,
+            lang=post.lang,
+            langs=post.langs,
+            url=post.url,
+            links=post.links,
+            media=tuple(media.without_bytes() for media in post.media),
+            reply_to=post.reply_to,
+            hashtags=tuple(
+                SegmentedHashtag(text=hashtag.text, start=hashtag.start, end=hashtag.end, words=(hashtag.text,))
+                for hashtag in post.hashtags
+            ),
+            entities=_find(post) if tagged else (),
+            image_labels=sight.labels,
+            model=self.model,
+            generation=answer_generation(self.generation, sight),
+            degraded=sight.degraded,
+            untagged=None if tagged else "language",
+        )
+
+
+def _find(post: Post) -> tuple[Entity, ...]:
+    placed = [hashtag.span for hashtag in post.hashtags if hashtag.span is not None]
+    return tuple(
+        Entity(
+            text=match.group(),
+            type=NAMES[match.group()],
+            start=match.start(),
+            end=match.end(),
+            score=1.0,
+            in_hashtag=any(start <= match.start() and match.end() <= end for start, end in placed),
+            key=fold_key(match.group()),
+        )
+        for match in _PATTERN.finditer(post.text)
+    )

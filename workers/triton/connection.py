@@ -1,0 +1,138 @@
+"""A connection to one version of a model on a Triton server, for any number of threads.
+
+::
+
+    threads ─▶ one event loop, in a thread of its own ─▶ parts that the server takes ─▶ Triton
+
+Owns that thread. gRPC's asynchronous client belongs to one loop, and the loop of the pipeline must not wait for
+tensors, so this one is the connection's own. It ends with `close`, with whoever holds the connection, or with the
+process.
+"""
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tagstream.errors import ModelUnavailable
+from workers.triton.client import ATTEMPTS, TritonClient
+from workers.triton.contract import ServedModel, Tensors
+
+Answer = TypeVar("Answer")
+
+
+class TritonConnection:
+    """`address` is host:port; `deadline_seconds` bounds each request with its retries; `concurrency` requests are on
+    their way at most. Nothing is asked before `run` is called."""
+
+    def __init__(self, address: str, model: ServedModel, *, deadline_seconds: float, concurrency: int) -> None:
+        self._thread = _ClientThread(
+            lambda: TritonClient(address, model, deadline_seconds=deadline_seconds, concurrency=concurrency)
+        )
+        self._closing = weakref.finalize(self, self._thread.close)
+
+    def run(self, work: Callable[[TritonClient], Awaitable[Answer]]) -> Answer:
+        """The result of `work`, awaited on the loop, in whichever thread this is called.
+
+        Raises:
+            ModelUnavailable: the connection was closed.
+        """
+        return self._thread.run(work)
+
+    def close(self) -> None:
+        """Gives up what is on its way and ends the thread. May be called again."""
+        self._closing()
+
+
+async def infer_in_parts(
+    client: TritonClient, rows: Tensors, outputs: Sequence[str], rows_a_request: int | None = None
+) -> list[npt.NDArray[Any]]:
+    """Those outputs, in that order, of any number of rows, asked for in parts of at most so many.
+
+    Raises:
+        ModelUnavailable, UntaggablePost, BadSettings, CorruptState: as `TritonClient.infer`.
+    """
+    if not client.max_rows:
+        await client.open(ATTEMPTS)  # the server was away when the connection was made
+    count = len(next(iter(rows.values())))
+    step = min(client.max_rows, rows_a_request or client.max_rows)
+    if count <= step:
+        return await client.infer(rows, outputs)
+    parts = [slice(start, start + step) for start in range(0, count, step)]
+    asked = [{name: array[part] for name, array in rows.items()} for part in parts]
+    answers = await _all_of([client.infer(part, outputs) for part in asked])
+    return [np.concatenate(arrays) for arrays in zip(*answers, strict=True)]
+
+
+async def _all_of(calls: Sequence[Awaitable[Answer]]) -> list[Answer]:
+    """Every answer; the first failure is raised once all have ended, so that none goes on unwatched."""
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    loop: asyncio.AbstractEventLoop
+    stop: asyncio.Event
+    client: TritonClient
+
+
+class _ClientThread:
+    """A thread with an event loop and a client on it, both of which end together."""
+
+    def __init__(self, make: Callable[[], TritonClient]) -> None:
+        started: Future[_Running] = Future()
+        self._closed = False
+        self._submitting = threading.Lock()
+        self._thread = threading.Thread(target=asyncio.run, args=(_serve(make, started),), name="triton", daemon=True)
+        self._thread.start()
+        self._running = started.result()
+
+    def run(self, work: Callable[[TritonClient], Awaitable[Answer]]) -> Answer:
+        """The result of `work`, awaited on the loop, in whichever thread this is called."""
+
+        async def working() -> Answer:
+            return await work(self._running.client)
+
+        with self._submitting:  # so that nothing is handed to a loop that has ended
+            if self._closed:
+                raise ModelUnavailable("the connection to the model server was closed")
+            future = asyncio.run_coroutine_threadsafe(working(), self._running.loop)
+        try:
+            return future.result()
+        except CancelledError as error:
+            raise ModelUnavailable(
+                "the connection to the model server was closed in the middle of a request"
+            ) from error
+        finally:
+            del future  # which would hold its exception, that its traceback, and that whoever asked
+
+    def close(self) -> None:
+        with self._submitting:
+            if self._closed:
+                return
+            self._closed = True
+        self._running.loop.call_soon_threadsafe(self._running.stop.set)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+
+async def _serve(make: Callable[[], TritonClient], started: "Future[_Running]") -> None:
+    try:
+        async with make() as client:
+            stop = asyncio.Event()
+            started.set_result(_Running(asyncio.get_running_loop(), stop, client))
+            await stop.wait()
+    except BaseException as error:
+        if started.done():
+            raise
+        started.set_exception(error)

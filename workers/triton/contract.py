@@ -1,0 +1,145 @@
+"""What a served model must be before its answers are believed: the same export, the same inputs and outputs.
+
+Pure functions over the configuration that Triton reports. A server that has the weights of another training beside
+our vocabulary or labels would answer plausible nonsense, under the name of our model.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tagstream.errors import CorruptState
+from workers.models.image_repository import LABELS_HASH_PARAMETER, REGIONS, ImageVersion, labels_hash
+from workers.models.repository import (
+    GPU_MODEL_HASH_PARAMETER,
+    HASH_PARAMETER,
+    MODEL_HASH_PARAMETER,
+    ModelVersion,
+    model_hash,
+    network_hash,
+)
+from workers.tagger.crf_decoder import TAGS
+from workers.tagger.encoding import BUCKET, FEATURES
+
+# Rows of each input, or of each output, under its name.
+Tensors = Mapping[str, npt.NDArray[Any]]
+# A tensor's type and the shape of one of its rows; -1 is the length of the batch.
+Shapes = Mapping[str, tuple[str, list[int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """One version of one model as it must be served.
+
+    `hashes` are the parameters of `config.pbtxt` that tell one export of it from any other; `blank` is a row that every
+    sound server answers, whatever else ails; `otherwise` is what to do where the server cannot be given this version.
+    """
+
+    name: str
+    version: int
+    hashes: Mapping[str, str]
+    inputs: Shapes
+    outputs: Shapes
+    blank: Tensors
+    otherwise: str
+
+    @property
+    def label(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+
+def _of_gpus(version: ModelVersion | ImageVersion) -> dict[str, str]:
+    """The hash of the network that a server with GPUs runs."""
+    found = version.gpu_model_hash
+    return {} if found is None else {f"{GPU_MODEL_HASH_PARAMETER}_{version.version}": found}
+
+
+def tagger_on_triton(version: ModelVersion) -> ServedModel:
+    """The tagger: emissions of word pieces."""
+    inputs: Shapes = {
+        "pieces": ("TYPE_INT32", [-1]),
+        "segments": ("TYPE_INT32", [-1]),
+        "features": ("TYPE_INT32", [-1, FEATURES]),
+    }
+    hashes = {
+        f"{HASH_PARAMETER}_{version.version}": model_hash(version.folder),
+        f"{MODEL_HASH_PARAMETER}_{version.version}": network_hash(version.folder),
+        **_of_gpus(version),
+    }
+    return ServedModel(
+        version.name,
+        version.version,
+        hashes,
+        inputs,
+        {"emissions": ("TYPE_FP32", [-1, len(TAGS)])},
+        {name: np.zeros((1, *_with_length(dims, BUCKET)), np.int32) for name, (_, dims) in inputs.items()},
+        "or name one that is served with TAGSTREAM_MODEL_VERSION",
+    )
+
+
+def image_encoder_on_triton(version: ImageVersion) -> ServedModel:
+    """The image model: logits and the features of regions of pictures."""
+    description = version.description
+    picture = [3, description.side, description.side]
+    hashes = {
+        f"{LABELS_HASH_PARAMETER}_{version.version}": labels_hash(version.folder),
+        f"{MODEL_HASH_PARAMETER}_{version.version}": network_hash(version.folder),
+        **_of_gpus(version),
+    }
+    return ServedModel(
+        version.name,
+        version.version,
+        hashes,
+        {"pixels": ("TYPE_UINT8", picture)},
+        {
+            "logits": ("TYPE_FP32", [len(description.labels)]),
+            "regions": ("TYPE_FP32", [REGIONS, description.region_width]),
+        },
+        {"pixels": np.zeros((1, *picture), np.uint8)},
+        f"or take the folder {version.name} out of the repository here (TAGSTREAM_MODEL_REPOSITORY), and photos are "
+        "not looked at",
+    )
+
+
+def output_shape(model: ServedModel, output: str, rows: Tensors) -> tuple[int, ...]:
+    """The shape of the answer to these rows."""
+    first = next(iter(rows.values()))
+    return (len(first), *_with_length(model.outputs[output][1], first.shape[1]))
+
+
+def _with_length(dimensions: list[int], length: int) -> list[int]:
+    return [length if size == -1 else size for size in dimensions]
+
+
+def rows_accepted(config: Mapping[str, Any], model: ServedModel, where: str) -> int:
+    """The most rows of one request, by a configuration (as JSON) that keeps the contract; `where` is for messages.
+
+    Raises:
+        CorruptState: the server's files are not of our export, or its inputs and outputs are others.
+    """
+    for parameter, expected in model.hashes.items():
+        declared = config.get("parameters", {}).get(parameter, {}).get("string_value")
+        if declared != expected:
+            raise CorruptState(
+                f"{where} declares {parameter} {declared}, and the model repository here has {expected}: they are not "
+                "of one export. Serve the repository that this program was given (TAGSTREAM_MODEL_REPOSITORY), or "
+                "give this program the one that is served"
+            )
+    for part, expected_tensors in (("input", model.inputs), ("output", model.outputs)):
+        found = {tensor["name"]: (tensor["data_type"], _dimensions(tensor)) for tensor in config.get(part, [])}
+        if found != expected_tensors:
+            raise CorruptState(
+                f"{where} has the {part}s {found}, and {expected_tensors} are asked for: export and serve it again"
+            )
+    rows = int(config.get("max_batch_size", 0))
+    if rows < 1:
+        raise CorruptState(f"{where} takes no batches (max_batch_size {rows}): export and serve it again")
+    return rows
+
+
+def _dimensions(tensor: dict[str, Any]) -> list[int]:
+    return [int(size) for size in tensor.get("dims", [])]

@@ -6,8 +6,8 @@
               └──────── in executors ────────┘
 
 Owns which stage feeds which, how much lies between them, and how a run ends. The stages themselves are those of the
-distributed shape (`workers/pipeline/steps.py`); here bounded links join them. Keeps invariant 1: the index stores each batch
-together with the cursor after its last event, in one transaction, so a killed run goes on exactly there.
+distributed shape (`workers/pipeline/steps.py`); here bounded links join them. Keeps invariant 1: the index stores each
+batch together with the cursor after its last event, in one transaction, so a killed run goes on exactly there.
 """
 
 import asyncio

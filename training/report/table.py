@@ -43,9 +43,9 @@ of the test part that the system finds and BERT-CRF does not, and the other way 
 A CRF here cannot answer what BIO forbids, where that of the papers learns not to. *Parameters* are those that are
 trained, the whole table of words included. Feature CRFs know no seed: they have one run.
 
-`tokens/s` are those that a system tags on one core, its batches ready, measured by `python -m training.report.speed` for
-all systems in one run, by turns: compare them with one another. They are of Twitter-2015's development part in every
-table.
+`tokens/s` are those that a system tags on one core, its batches ready, measured by `python -m training.report.speed`
+for all systems in one run, by turns: compare them with one another. They are of Twitter-2015's development part in
+every table.
 """
 _DISAGREEMENTS = """## Where a row disagrees with its paper
 

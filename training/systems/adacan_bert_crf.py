@@ -7,9 +7,9 @@ Zhang et al. 2018 (ACN) with BERT in place of its CNN-BiLSTM, as Yu et al. 2020 
     pieces (B, L) ─▶ encoder ─▶ words (B, T, H) ─┐
     regions (B, R, V) ───────────────────────────┴─▶ co-attention, fusion, filtration (B, T, H) ─▶ linear ─▶ (B, T, 9)
 
-The equations and the choices among them are those of `training/layers/attention/adaptive_coattention.py`; every size there is H.
-The paper does not say more. Dropout is that of the encoder alone. Later pieces of a word are no positions, and
-`bert_crf.py` says what the encoder is.
+The equations and the choices among them are those of `training/layers/attention/adaptive_coattention.py`; every size
+there is H. The paper does not say more. Dropout is that of the encoder alone. Later pieces of a word are no positions,
+and `bert_crf.py` says what the encoder is.
 """
 
 from torch import Tensor, nn

@@ -12,9 +12,9 @@ Asgari-Chenaghlu et al. 2021, section 3.2, table 2 and figure 5; each with a CRF
 Where the paper is wrong or silent, and what we did:
 
 - Google's weights where `weights` names a folder of them, random ones where it names none; either way the paper trains
-  on masked words of tweets before, then on those of NER text: `python -m training.experiments.pretrain`, whose `encoder`
-  folder is what `weights` names in the recipes. The vocabulary is that of the recipe's encoder: all-MiniLM-L6-v2 has
-  the 30,522 pieces of BERT, which are WordPiece and not, as the text has it, BPE.
+  on masked words of tweets before, then on those of NER text: `python -m training.experiments.pretrain`, whose
+  `encoder` folder is what `weights` names in the recipes. The vocabulary is that of the recipe's encoder:
+  all-MiniLM-L6-v2 has the 30,522 pieces of BERT, which are WordPiece and not, as the text has it, BPE.
 - Masked words are learnt without labels: segment 1 is as at random when tagging begins. One encoder, of one seed, is
   what the runs of all seeds begin with.
 - URLs are removed (the recipe's `urls`), but their tags are still due: they are read at the mark after the tweet.

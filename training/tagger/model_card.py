@@ -1,6 +1,7 @@
 """The card of an exported version: what it was made from, how good it is, what it cannot do.
 
-`python -m training.tagger.model_card --version 1` measures the files of the version again and writes it; so does an export.
+`python -m training.tagger.model_card --version 1` measures the files of the version again and writes it; so does an
+export.
 """
 
 import argparse
@@ -65,9 +66,9 @@ linear-chain CRF; `training/tagger/network.py`.
 
 {data}
 {how}
-Made by `python -m training.tagger.train training/configs/tagger.toml --run RUN` and `python -m training.tagger.export --run RUN`.
-One seed. The epoch was chosen on the development sets of Twitter-2015 and -2017, so these figures flatter a little; the
-test sets have not been looked at.
+Made by `python -m training.tagger.train training/configs/tagger.toml --run RUN` and
+`python -m training.tagger.export --run RUN`. One seed. The epoch was chosen on the development sets of Twitter-2015 and
+-2017, so these figures flatter a little; the test sets have not been looked at.
 
 ## Figures on the development sets
 

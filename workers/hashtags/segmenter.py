@@ -21,8 +21,8 @@ from workers.hashtags.language_model import LanguageModel, read
 from workers.hashtags.network import Adviser
 from workers.hashtags.shapes import ACRONYM_END, LOWER_UPPER, cut_kinds
 
-COUNTS_FILE = Path(__file__).with_name("hashtag_counts.bin")
-NETWORK_FILE = Path(__file__).with_name("hashtag_network.bin")
+COUNTS_FILE = Path(__file__).with_name("counts.bin")
+NETWORK_FILE = Path(__file__).with_name("network.bin")
 HASH_SIGNS = "#＃"
 LONGEST_MODELLED_TAG = 200
 CANDIDATES = 2

@@ -1,4 +1,4 @@
-"""Posts that are known to be good: what a stage is asked about when it failed on another (workers/pipeline/canaries.py).
+"""Posts that are known to be good: what a stage is asked about when it failed on another (`canaries.py`).
 
 They never leave the stage that works on them. Each is a little different from all before, because what hashtags and
 rows of posts came before is remembered, and a memory would answer for a network that is broken.

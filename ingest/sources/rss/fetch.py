@@ -2,8 +2,8 @@
 
 Owns what an answer means for polling. A body is counted while it is unpacked, so that a small one that unpacks to
 gigabytes is refused before it is in memory; redirects are followed as `ingest/sources/network/untrusted_client.py`
-allows, at most `MAX_REDIRECTS` of them, and never to an address with a user or a password. Nothing of one answer (cookies) goes with
-the next request, and what may not be asked for is not fetched. Knows nothing of what a feed says.
+allows, at most `MAX_REDIRECTS` of them, and never to an address with a user or a password. Nothing of one answer
+(cookies) goes with the next request, and what may not be asked for is not fetched. Knows nothing of what a feed says.
 """
 
 import asyncio

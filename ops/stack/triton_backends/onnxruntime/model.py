@@ -5,8 +5,9 @@
     requests ─▶ grouped by shapes ─▶ a batch a group ─▶ calls of at most 512 tokens, a core each ─▶ an answer a request
 
 With the same runtime, the same precision and the same size of call as `workers/tagger/openvino_network.py`, the
-emissions are the same to the bit. It runs inside Triton's helper process, in an environment without our code; inputs and outputs are
-those of the model's `config.pbtxt`, whatever they are. A request that fails gets an error answer, its neighbours not.
+emissions are the same to the bit. It runs inside Triton's helper process, in an environment without our code; inputs
+and outputs are those of the model's `config.pbtxt`, whatever they are. A request that fails gets an error answer, its
+neighbours not.
 """
 
 import json

@@ -395,7 +395,7 @@ async def main():
     os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(main())
 """
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(sandbox_probe.__file__).parent)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, timeout=60, check=False)
     until = time.monotonic() + 30
     while time.monotonic() < until:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_command_line import Terminal
+from terminal import Terminal
 
 from search.sqlite import compaction
 

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from terminal import Terminal
 
 import search.open
 from search.cli.tables import marked, sparkline
-from tagstream.cli.commands import application
-from tagstream.cli.errors import run_guarded
 from tagstream.errors import UntaggablePost
 from tagstream.posts import Entity
 from workers.tagger.stub import StubTagger
@@ -29,29 +28,6 @@ this is not JSON
 {"id": 1, "delete": true}
 {"id": 4, "text": "London calls Tokyo", "created_at": "2026-03-01T10:03:00Z"}
 """
-
-
-class Terminal:
-    """Runs commands in this process, in a directory of their own."""
-
-    def __init__(self, capture: pytest.CaptureFixture[bytes]) -> None:
-        self._capture = capture
-        self.output = b""
-        self.notes = ""
-
-    def __call__(self, *arguments: str) -> int:
-        self._capture.readouterr()
-        code = run_guarded(application, arguments)
-        output, notes = self._capture.readouterr()
-        self.output, self.notes = output, notes.decode()
-        return code
-
-    @property
-    def documents(self) -> list[dict[str, Any]]:
-        """Standard output, every line of which must be a JSON object."""
-        documents = [json.loads(line) for line in self.output.splitlines()]
-        assert all(isinstance(document, dict) for document in documents)
-        return documents
 
 
 @pytest.fixture

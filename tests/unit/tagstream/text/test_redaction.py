@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_command_line import Terminal
+from terminal import Terminal
 
 from tagstream.text.redaction import redacted
 

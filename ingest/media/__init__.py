@@ -13,5 +13,5 @@
           ├ fair_turns.py  whose picture is next, by what those before have taken
           └ decode.py     bytes ─▶ size and thumbnail, by decode_process.py in a sandbox (ingest/sandbox/)
 
-`photo_reasons.py` has the closed list of reasons. Keeps invariant 10.
+`tagstream/media_reasons.py` has the closed list of reasons. Keeps invariant 10.
 """

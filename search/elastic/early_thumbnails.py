@@ -1,6 +1,6 @@
 """Thumbnails that go to Elasticsearch ahead of their posts, and those whose posts do not come after all.
 
-What a written post decides about them is in `elastic_writes.py`; where they lie in `elastic_thumbnails.py`.
+What a written post decides about them is in `writes.py`; where they lie in `thumbnails.py`.
 """
 
 from collections.abc import Sequence

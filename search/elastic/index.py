@@ -1,8 +1,8 @@
 """The entity index in Elasticsearch: many writers and readers, a day an index.
 
-Owns the client and the order of writes of one process. What a write does is in `elastic_writes.py` and, without a
-server, `elastic_plan.py`; what a read does in `elastic_reads.py` and `elastic_counts.py`, with bodies from
-`elastic_queries.py`; what is stored in `elastic_schema.py` and `elastic_documents.py`. Keeps invariants 3, 4 and 5 in
+Owns the client and the order of writes of one process. What a write does is in `writes.py` and, without a
+server, `effects.py`; what a read does in `reads.py` and `counts.py`, with bodies from
+`queries.py`; what is stored in `schema.py` and `documents.py`. Keeps invariants 3, 4 and 5 in
 the distributed shape: a write that is cut off anywhere is made good by writing the same changes again.
 """
 

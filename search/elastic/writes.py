@@ -12,7 +12,7 @@ entry's version, so an older one never replaces a newer, and a reader of the reg
 What a crash leaves half done, the same changes written again complete. Keeps invariants 3, 4 and 5.
 
 The status of an account is one document, and touches no post: readers leave out the posts of those who are hidden
-(`elastic_hiding.py`). Its position is its version, so that the newest stays, whoever writes it and whenever: there is
+(`hidden_authors.py`). Its position is its version, so that the newest stays, whoever writes it and whenever: there is
 nothing to sweep that a crash could leave half swept, nor a post that another writer could put in behind a sweep.
 """
 

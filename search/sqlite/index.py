@@ -1,7 +1,7 @@
 """The entity index in one SQLite file: searches and counts on threads of their own, one writer.
 
-Owns threads, connections and the lock of the writer. What a write does is in `sqlite_writes.py`, what a read does in
-`sqlite_reads.py` and `sqlite_counts.py`. Keeps invariants 1, 3, 4 and 5 in the one-machine shape: a write, with the
+Owns threads, connections and the lock of the writer. What a write does is in `writes.py`, what a read does in
+`reads.py` and `counts.py`. Keeps invariants 1, 3, 4 and 5 in the one-machine shape: a write, with the
 source's cursor, is one transaction that is on the disk when `write` returns.
 """
 

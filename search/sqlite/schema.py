@@ -109,7 +109,7 @@ THUMBNAIL_TABLE = """CREATE TABLE thumbnails (
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """A connection in autocommit mode, opened as a mode of `sqlite_file.py` says.
+    """A connection in autocommit mode, opened as a mode of `file.py` says.
 
     Which thread uses it is its owner's affair.
     """

@@ -2,7 +2,7 @@
 
 The changes are first played through on records in memory (search/registry.py decides), so that several changes to
 one post or account cost one effect, and then written table by table; what searches see of that is the affair of
-`sqlite_postings.py`. FTS5 gets its rows in order of number: it starts a new segment whenever a number is not above the
+`postings.py`. FTS5 gets its rows in order of number: it starts a new segment whenever a number is not above the
 one before.
 """
 

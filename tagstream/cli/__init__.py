@@ -1,4 +1,4 @@
-"""The command line: one file a group of commands; `failures.py` says what an error becomes, `output.py` how it looks.
+"""The command line: one file a group of commands; `errors.py` says what an error becomes, `console.py` how it looks.
 
 Standard output carries answers and nothing else; progress, notes and errors go to standard error. The heavy imports
 (models, indices) stand inside the commands, so that `--help` answers at once; the lighter ones stand inside `main`,

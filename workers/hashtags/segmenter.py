@@ -1,9 +1,9 @@
 """Splits a hashtag into its words: `#NewYorkCity` and `#newyorkcity` are `New York City` and `new york city`.
 
 Three steps: underscores and punctuation end a word; what is left is cut where the script changes; a run of Latin
-letters and digits is split by the language model (`hashtag_language.py`), which weighs capitals and digits against
-known words, and where its best answers are close, a neural network has a say (`hashtag_network.py`); what capitals say
-beyond that is in `hashtag_camel.py`. Other scripts are never guessed at: only capitals and numbers divide a run of
+letters and digits is split by the language model (`language_model.py`), which weighs capitals and digits against
+known words, and where its best answers are close, a neural network has a say (`network.py`); what capitals say
+beyond that is in `camel_case.py`. Other scripts are never guessed at: only capitals and numbers divide a run of
 Cyrillic, Greek or Armenian, and only numbers one of Arabic, Hindi, Han or Thai. Pure computation
 in bounded time: what is too long for a real hashtag is cut by its capitals and digits alone.
 """

@@ -2,10 +2,10 @@
 
 ::
 
-    FOLDER with last.pt      our own   caption_recurrent.py ─┐
+    FOLDER with last.pt      our own   captioner_recurrent.py ─┐
     FOLDER with config.json  ┐                               ├─▶ RememberedCaptions: thumbnail ─▶ sentence
     hub:OWNER/NAME           ┘ any of transformers ──────────┘
-                               caption_pretrained.py
+                               captioner_transformers.py
 
 Only `open_captioner` imports torch: naming a captioner, as the stamp does, needs its files alone.
 """

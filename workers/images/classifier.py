@@ -6,7 +6,7 @@
                                                                    └─▶ regions (49, width)
 
 Owns how a picture of any shape becomes the model's input, what logits mean, and the network in this process; on Triton
-it is that of `image_triton.py`. Knows nothing of posts.
+it is that of `workers/triton/image_network.py`. Knows nothing of posts.
 """
 
 import io

@@ -8,8 +8,8 @@
                                                                 │ not found     BadSettings
 
 Owns what is asked of the server and how long. Lives on one event loop and knows nothing of threads, nor of what the
-tensors mean. Whoever gets `ModelUnavailable` waits without limit (`breaker.py`) or goes on without (`image_triton.py`);
-here every call ends. Keeps invariant 7.
+tensors mean. Whoever gets `ModelUnavailable` waits without limit (`workers/pipeline/retry.py`) or goes on without
+(`image_network.py`); here every call ends. Keeps invariant 7.
 """
 
 import asyncio

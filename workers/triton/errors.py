@@ -1,7 +1,7 @@
 """What an answer of Triton that is not one means to us: one table, from gRPC status codes to the errors of the project.
 
 Keeps invariant 7: only a status that speaks of the request itself leads towards `UntaggablePost`, and even that is
-only a suspicion, because a dying server answers INTERNAL as a sick batch does: `triton_client.py` looks twice.
+only a suspicion, because a dying server answers INTERNAL as a sick batch does: `client.py` looks twice.
 """
 
 from typing import Any

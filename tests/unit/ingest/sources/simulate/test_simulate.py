@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
+import oracle
 import pytest
 from oracle import chapters, truth
 from PIL import Image
@@ -79,7 +80,10 @@ print(hashlib.sha256(repr((sorted(found.visible.items()), sorted(found.absent), 
 def test_the_same_seed_gives_the_same_feed_in_another_process() -> None:
     answers = {
         subprocess.run(
-            [sys.executable, "-c", DIGEST], env={"PYTHONHASHSEED": salt}, capture_output=True, check=True
+            [sys.executable, "-c", DIGEST],
+            env={"PYTHONHASHSEED": salt, "PYTHONPATH": str(Path(oracle.__file__).parent)},
+            capture_output=True,
+            check=True,
         ).stdout
         for salt in ("0", "1")
     }

@@ -1,4 +1,4 @@
-"""Documents of the commonest forms that are known to be good: if these fail, the defect is ours (`error_isolation.py`)."""
+"""Documents of the commonest forms, known to be good: if these fail, the defect is ours (`error_isolation.py`)."""
 
 KNOWN_GOOD = (
     b'{"id": 7, "text": "Rain in #Porto", "created_at": "2024-05-01T12:00:00Z", "author": "ann"}',

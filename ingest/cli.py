@@ -12,9 +12,8 @@ from tagstream.cli.console import note, write_lines
 from tagstream.cli.errors import Interrupted
 from tagstream.cli.options import TagstreamCommand, current_settings, json_option, run_until_stopped
 from tagstream.cli.progress import RunProgress, in_distance, in_reasons
+from tagstream.runtime.metrics import EventOutcome, Progress, Rate
 from tagstream.text.redaction import redacted
-from workers.pipeline.counters import Outcome, Rate
-from workers.pipeline.tracker import Progress
 
 if TYPE_CHECKING:
     from ingest.run import IngestProgress, IngestReport
@@ -85,7 +84,7 @@ class _Shown:
         self._rate.read(0.0, 0)
 
     def __call__(self, progress: "IngestProgress") -> None:
-        dropped = {Outcome.MALFORMED: progress.letters}
+        dropped = {EventOutcome.MALFORMED: progress.letters}
         self._show(
             Progress(
                 elapsed_seconds=progress.elapsed_seconds,

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tagstream.cli.console import note
-from workers.faust.liveness import HealthPage, Metric
+from tagstream.runtime.health_page import HealthPage, Metric
 
 if TYPE_CHECKING:
     from ingest.run import IngestProgress

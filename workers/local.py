@@ -22,6 +22,7 @@ from search.index import EntityIndex, SourceCursor, WriteReport
 from tagstream.errors import Fatal
 from tagstream.runtime.daemon_thread_pool import AbandonablePool, unless_stopped
 from tagstream.runtime.feed_lag import is_live
+from tagstream.runtime.metrics import Progress
 from tagstream.runtime.wall_clock import WallClock, installed_at, utc_now
 from tagstream.source import Received, Source
 from workers.images.step import Eyes, see
@@ -31,7 +32,7 @@ from workers.pipeline.microbatch import BatchFigures
 from workers.pipeline.retry import BackOff, Breaker
 from workers.pipeline.runner import Delivery, Limits, Stage, StageRunner, acknowledge, worst
 from workers.pipeline.steps import Arrival, Tagged
-from workers.pipeline.tracker import Progress, Tracker
+from workers.pipeline.tracker import Tracker
 from workers.tagger.interface import Tagger
 
 Value = TypeVar("Value")

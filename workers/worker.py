@@ -17,13 +17,14 @@ from search.index import EntityIndex
 from tagstream.errors import BrokerUnavailable, Fatal
 from tagstream.kafka.dead_letters import BrokerLetters
 from tagstream.kafka.topics import open_topics
+from tagstream.runtime.health_page import HealthPage, Metric
 from tagstream.settings import Settings
 from workers.faust.agents import Pipeline
 from workers.faust.app import create_app
 from workers.faust.app_settings import WorkerApp, group_of, quiet_libraries
 from workers.faust.committed_offsets import Witness
 from workers.faust.dead_letter_sweep import keep_swept
-from workers.faust.liveness import HealthPage, Metric, Partition, Watch
+from workers.faust.liveness import Partition, Watch
 from workers.faust.publisher import Publisher
 from workers.faust.steps import Steps, open_pools, open_steps
 from workers.faust.transport import consumer_of

@@ -15,10 +15,9 @@ from rich.text import Text
 
 from tagstream.cli.errors import LONGEST_MESSAGE, say
 from tagstream.runtime.feed_lag import spoken
+from tagstream.runtime.metrics import EventOutcome, Progress
 from tagstream.text.redaction import redacted
 from tagstream.text.terminal_text import visible
-from workers.pipeline.counters import Outcome
-from workers.pipeline.tracker import Progress
 
 if TYPE_CHECKING:
     from tagstream.source import Share
@@ -141,6 +140,6 @@ def in_distance(behind_seconds: float | None) -> str:
     return "" if behind_seconds is None else f"{spoken(behind_seconds)} behind the feed"
 
 
-def in_reasons(counts: Mapping[Outcome, int] | Mapping[str, int]) -> str:
+def in_reasons(counts: Mapping[EventOutcome, int] | Mapping[str, int]) -> str:
     """`duplicate 3, malformed 1`: the counts that are not zero, empty if all are."""
     return ", ".join(f"{reason} {number:,}" for reason, number in counts.items() if number)

@@ -18,16 +18,16 @@ from tagstream.cli.console import Notes
 from tagstream.cli.options import opened_index
 from tagstream.errors import BadSettings, Fatal, MalformedPost, Poison, Retryable
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Event, Post, TaggedPost
+from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from workers.images.step import unseen
-from workers.pipeline.counters import Outcome
 from workers.tagger.interface import Tagger
 
 if TYPE_CHECKING:
     from tagstream.kafka.dead_letters import BrokerLetters
 
 # These letters hold an event that had been read, as JSON; all others hold the bytes of the feed, or of a topic.
-_KEPT_BY_A_STAGE = (Outcome.UNTAGGABLE, Outcome.REJECTED, Outcome.UNEXPECTED, "oversized")
+_KEPT_BY_A_STAGE = (EventOutcome.UNTAGGABLE, EventOutcome.REJECTED, EventOutcome.UNEXPECTED, "oversized")
 # How a message of ours begins (a map of three entries), and no line of JSON.
 _MESSAGE = b"\x83"
 

@@ -22,11 +22,11 @@ from tagstream.cli.options import (
     run_until_stopped,
 )
 from tagstream.cli.progress import RunProgress, in_distance, in_reasons
+from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from tagstream.text.redaction import redacted
 from workers.images.step import Eyes
 from workers.local import PipelineSettings, RunReport, run_pipeline
-from workers.pipeline.counters import Outcome
 from workers.tagger.interface import Tagger
 
 
@@ -85,7 +85,7 @@ def conclude(report: RunReport, feed: Survey, settings: Settings) -> None:
     if report.ended:
         feed.refuse_if_nothing_was_understood()
     posts = report.progress.posts
-    if posts and report.progress.outcomes[Outcome.LANGUAGE] == posts:
+    if posts and report.progress.outcomes[EventOutcome.LANGUAGE] == posts:
         read = ", ".join(sorted(settings.languages))
         note(
             f"none of its posts is in a language that is read ({feed.languages}; the setting languages is {read}): "

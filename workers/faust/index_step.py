@@ -14,12 +14,13 @@ from tagstream.errors import Fatal, Poison
 from tagstream.kafka.topics import Topics
 from tagstream.posts import DeadLetter
 from tagstream.runtime.feed_lag import Distance
+from tagstream.runtime.metrics import EventOutcome
 from workers.faust.deliveries import Record
 from workers.faust.mentions import mentions_of
 from workers.faust.records import Indexing, Outgoing, buried, letter_of
 from workers.pipeline.canaries import Check
 from workers.pipeline.canary_posts import canary_answers
-from workers.pipeline.counters import Counters, Outcome
+from workers.pipeline.counters import Counters
 from workers.pipeline.runner import Limits, Size, Stage
 from workers.pipeline.steps import explain, failures
 
@@ -69,7 +70,7 @@ def index(
         return [Indexed(_mentions(value, news, names), _weight(value)) for value in values]
 
     async def bury(value: Indexing, error: Exception) -> Indexed:
-        cause = Outcome.REJECTED if isinstance(error, Poison) else Outcome.UNEXPECTED
+        cause = EventOutcome.REJECTED if isinstance(error, Poison) else EventOutcome.UNEXPECTED
         if isinstance(value.change, Indexable) and value.change.post.media:  # its thumbnails came ahead of it
             await entities.discard_thumbnails([value.change])
         letter = letter_of(value.record, cause, explain(error), value.change)

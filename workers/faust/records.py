@@ -29,8 +29,8 @@ from tagstream.posts import (
     TaggedPost,
     clean_text,
 )
+from tagstream.runtime.metrics import EventOutcome
 from workers.faust.deliveries import Record
-from workers.pipeline.counters import Outcome
 from workers.pipeline.steps import MAX_MESSAGE_LENGTH, Arrival, Tagged
 
 TAGGED = "tagged"
@@ -103,7 +103,7 @@ def _indexing(record: Record) -> Indexing:
 
 
 def _unreadable(record: Record, error: MalformedPost) -> DeadLetter:
-    return letter_of(record, Outcome.EMPTY if record.value is None else Outcome.MALFORMED, str(error))
+    return letter_of(record, EventOutcome.EMPTY if record.value is None else EventOutcome.MALFORMED, str(error))
 
 
 def _change(record: Record) -> Change:
@@ -117,7 +117,7 @@ def _change(record: Record) -> Change:
     return change
 
 
-def letter_of(record: Record, cause: Outcome, message: str, change: Change | None = None) -> DeadLetter:
+def letter_of(record: Record, cause: EventOutcome, message: str, change: Change | None = None) -> DeadLetter:
     """The dead letter that keeps a record, with what its `change` (if it could be read) says of post and author.
 
     Where nothing could be read the key names the post, so that a deletion of that post reaches the letter.
@@ -161,6 +161,6 @@ def outgoing(value: Tagged, names: topics.Topics) -> Outgoing | None:
 
 def buried(letter: DeadLetter, names: topics.Topics) -> Outgoing | None:
     """The record that keeps a dead letter, keyed by its origin; None for an empty record, which is only counted."""
-    if letter.cause == Outcome.EMPTY:
+    if letter.cause == EventOutcome.EMPTY:
         return None
     return Outgoing(names.dead.name, *codec.encode_letter(letter), [])

@@ -17,13 +17,14 @@ from search.index import EntityIndex, Indexable
 from tagstream.kafka.topics import Topics
 from tagstream.runtime.daemon_thread_pool import AbandonablePool
 from tagstream.runtime.feed_lag import Distance
+from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from workers.faust import index_step
 from workers.faust.deliveries import GROUP_RECORDS
 from workers.faust.records import Indexing, outgoing
 from workers.images.step import Eyes, see
 from workers.pipeline import steps
-from workers.pipeline.counters import Counters, Outcome
+from workers.pipeline.counters import Counters
 from workers.pipeline.runner import Limits, Stage
 from workers.pipeline.steps import Arrival, Prepared, Tagged
 from workers.tagger.interface import Tagger
@@ -110,7 +111,7 @@ def open_steps(
         )
         changes = [value.change for value in values if isinstance(value.change, Indexable)]
         if illustrated := [change for change in changes if change.thumbnails]:
-            tag_counters.add(Outcome.THUMBNAIL_REFUSED, await index.keep_thumbnails(illustrated))
+            tag_counters.add(EventOutcome.THUMBNAIL_REFUSED, await index.keep_thumbnails(illustrated))
         await publish(records)
         for value in values:
             tag_counters.count_change(value.change)

@@ -18,9 +18,9 @@ from search.thumbnails import thumbnails_of
 from tagstream.codec import readable
 from tagstream.errors import Fatal, Poison, Retryable
 from tagstream.posts import DeadLetter, Deletion, Event, Post, TaggedPost, clean_text, dead_letter
+from tagstream.runtime.metrics import EventOutcome
 from workers.pipeline.canaries import Check
 from workers.pipeline.canary_posts import canary_answers, canary_posts
-from workers.pipeline.counters import Outcome
 from workers.pipeline.runner import Limits, Size, Stage
 from workers.tagger.interface import NOTHING_SEEN, PreparedPost, Sight, Tagger
 
@@ -85,7 +85,7 @@ def prepare(tagger: Tagger, executor: Executor, limits: Limits) -> Stage[Arrival
         return [Prepared(arrival, answers.get(number)) for number, arrival in enumerate(arrivals)]
 
     def instead(arrival: Arrival, error: Exception) -> Arrival:
-        return _with_dead_letter(arrival, error, Outcome.UNTAGGABLE)
+        return _with_dead_letter(arrival, error, EventOutcome.UNTAGGABLE)
 
     async def bury(arrival: Arrival, error: Exception) -> Prepared:
         return Prepared(instead(arrival, error), None)
@@ -114,7 +114,7 @@ def tag(tagger: Tagger, executor: Executor, limits: Limits) -> Stage[Prepared, T
         return [_tagged(value.arrival, answers.get(number)) for number, value in enumerate(values)]
 
     async def bury(value: Prepared, error: Exception) -> Tagged:
-        return _tagged(_with_dead_letter(value.arrival, error, Outcome.UNTAGGABLE), None)
+        return _tagged(_with_dead_letter(value.arrival, error, EventOutcome.UNTAGGABLE), None)
 
     async def canaries() -> list[Prepared]:
         arrivals = canary_arrivals()
@@ -150,7 +150,7 @@ def index(
         return values
 
     def instead(value: Tagged, error: Exception) -> Tagged:
-        return _tagged(_with_dead_letter(value.arrival, error, Outcome.REJECTED), None)
+        return _tagged(_with_dead_letter(value.arrival, error, EventOutcome.REJECTED), None)
 
     async def bury(value: Tagged, error: Exception) -> Tagged:
         kept = instead(value, error)
@@ -206,13 +206,13 @@ def _tagged(arrival: Arrival, answer: TaggedPost | None) -> Tagged:
     return Tagged(arrival, Indexable(answer, arrival.observed_at, event.position, thumbnails_of(event)))
 
 
-def _with_dead_letter(arrival: Arrival, error: Exception, refused: Outcome) -> Arrival:
+def _with_dead_letter(arrival: Arrival, error: Exception, refused: EventOutcome) -> Arrival:
     """The arrival with its event replaced by the dead letter that keeps it; a defect of ours is its own cause.
 
     Every text of the letter is cleaned: whatever made the event guilty, its letter can be stored.
     """
     event = arrival.event
-    cause = refused if isinstance(error, Poison) else Outcome.UNEXPECTED
+    cause = refused if isinstance(error, Poison) else EventOutcome.UNEXPECTED
     letter = dead_letter(
         origin=clean_text(arrival.origin),
         source=clean_text(event.source),

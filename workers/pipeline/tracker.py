@@ -2,41 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from tagstream.posts import Event, Post
 from tagstream.runtime.feed_lag import Distance
+from tagstream.runtime.metrics import Latencies, Progress, Rate
 from tagstream.runtime.wall_clock import WallClock
-from workers.pipeline.counters import Counters, Latencies, Outcome, Rate
+from workers.pipeline.counters import Counters
 from workers.pipeline.steps import Tagged
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How a run stands.
-
-    `read` events came from the source, `finished` of them are safe in the index (`posts` of these were posts),
-    `in_flight` lie between. `lag_seconds` is how long the oldest of those has been waiting, `behind_seconds` how far
-    the index is behind the network's own clock (None where nothing is live). `clock_warning` says what is wrong with
-    the clock of this machine, `clock_jumps` how often it was set. `waiting_for` is what a dependency that is down last
-    answered, None while all is well. `source_counts` are what the source counted itself.
-    """
-
-    elapsed_seconds: float
-    read: int
-    finished: int
-    posts: int
-    posts_per_second: float
-    in_flight: int
-    lag_seconds: float
-    outcomes: Mapping[Outcome, int]
-    dropped: Mapping[Outcome, int]
-    waiting_for: str | None
-    source_counts: Mapping[str, int] = field(default_factory=dict)
-    behind_seconds: float | None = None
-    clock_jumps: int = 0
-    clock_warning: str | None = None
 
 
 @dataclass(slots=True)

@@ -26,12 +26,12 @@ from ingest.sources.wrappers.with_photos import WithPhotos
 from tagstream.cli.progress import RunProgress, progress_line
 from tagstream.errors import BadSettings
 from tagstream.media_reasons import PhotoReason
+from tagstream.runtime.health_page import exposition
+from tagstream.runtime.metrics import Progress
 from tagstream.settings import Settings
 from tagstream.source import Source
 from workers.cli import run
-from workers.faust.liveness import exposition
 from workers.local import PipelineSettings, run_pipeline
-from workers.pipeline.tracker import Progress
 from workers.tagger.stub import StubTagger
 
 NETWORK = ["gap", "reconnect"]

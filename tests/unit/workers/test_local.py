@@ -12,11 +12,10 @@ from pipeline_fakes import CREATED, ListSource, MemoryIndex, post
 from search.index import Change, SourceCursor, WriteReport
 from tagstream.errors import Fatal, ModelUnavailable, UnreadableInput, UntaggablePost
 from tagstream.posts import AccountStatus, Author, Deletion, Erasure, Post, TaggedPost, dead_letter
+from tagstream.runtime.metrics import EventOutcome, Progress
 from tagstream.source import Received
 from workers.local import PipelineSettings, RunReport, run_pipeline
-from workers.pipeline.counters import Outcome
 from workers.pipeline.retry import BackOff
-from workers.pipeline.tracker import Progress
 from workers.tagger.interface import PreparedPost
 from workers.tagger.stub import StubTagger
 
@@ -89,9 +88,9 @@ async def test_a_feed_is_indexed_in_order_with_its_cursor() -> None:
     assert report.cursor == str(len(events))
     assert source.closed
     outcomes = report.progress.outcomes
-    assert outcomes[Outcome.STORED] == 300
-    assert outcomes[Outcome.LANGUAGE] == 60
-    assert outcomes[Outcome.TOMBSTONE] == 30
+    assert outcomes[EventOutcome.STORED] == 300
+    assert outcomes[EventOutcome.LANGUAGE] == 60
+    assert outcomes[EventOutcome.TOMBSTONE] == 30
     assert report.progress.read == report.progress.finished == 330
     assert report.progress.posts == 300
     assert report.p95_seconds >= report.p50_seconds > 0
@@ -112,9 +111,9 @@ async def test_deletions_erasures_statuses_and_dead_letters_pass_in_their_place(
     report = await run(ListSource(events), index)
     assert index.posts == {}
     assert index.letters == {"file:3": letter}
-    assert report.progress.dropped[Outcome.MALFORMED] == 1
-    assert report.progress.outcomes[Outcome.TOMBSTONE] == 2
-    assert (index.statuses, report.progress.outcomes[Outcome.STATUS]) == ([status], 1)
+    assert report.progress.dropped[EventOutcome.MALFORMED] == 1
+    assert report.progress.outcomes[EventOutcome.TOMBSTONE] == 2
+    assert (index.statuses, report.progress.outcomes[EventOutcome.STATUS]) == ([status], 1)
 
 
 async def test_an_empty_feed_ends_at_once() -> None:
@@ -150,7 +149,7 @@ async def test_an_outage_of_model_and_index_waits_and_buries_nobody() -> None:
     assert not index.down
     assert tagger.outages == 0
     assert index.letters == {}
-    assert report.progress.outcomes[Outcome.STORED] == 300
+    assert report.progress.outcomes[EventOutcome.STORED] == 300
     assert report.progress.waiting_for is None
 
 
@@ -174,7 +173,11 @@ async def test_guilty_posts_are_buried_with_cause_and_content_and_no_other() -> 
     assert len(index.posts) == 196
     assert index.cursors == {"jsonl:list": "200"}
     dropped = report.progress.dropped
-    assert (dropped[Outcome.UNTAGGABLE], dropped[Outcome.UNEXPECTED], dropped[Outcome.REJECTED]) == (2, 1, 1)
+    assert (dropped[EventOutcome.UNTAGGABLE], dropped[EventOutcome.UNEXPECTED], dropped[EventOutcome.REJECTED]) == (
+        2,
+        1,
+        1,
+    )
     assert tagger.calls < 60  # splitting, not one call a post
 
 

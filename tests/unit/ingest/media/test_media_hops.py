@@ -14,11 +14,11 @@ from tagstream import codec
 from tagstream.errors import BrokerUnavailable, IndexUnavailable, RejectedDocument
 from tagstream.kafka import topics
 from tagstream.posts import Deletion, Event, Media, Post, TaggedPost
+from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from workers.faust.deliveries import Record
 from workers.faust.records import Outgoing, read_posts, read_tagged
 from workers.faust.steps import Steps, open_pools, open_steps
-from workers.pipeline.counters import Outcome
 from workers.pipeline.retry import BackOff, Breaker
 from workers.pipeline.runner import Delivery, Stage, StageRunner
 from workers.tagger.stub import StubTagger
@@ -154,7 +154,7 @@ async def test_nothing_is_published_before_its_thumbnail_is_stored(steps: Steps,
     index.on_keep = lambda: published_before.append(len(broker.tagged))
     assert await tag(steps, post("1", A), post("2", B)) == 2
     assert (published_before, index.away, len(broker.tagged), broker.dead) == ([0], 0, 2, [])
-    assert steps.tag_counters[Outcome.UNEXPECTED] == steps.tag_counters[Outcome.REJECTED] == 0
+    assert steps.tag_counters[EventOutcome.UNEXPECTED] == steps.tag_counters[EventOutcome.REJECTED] == 0
 
 
 async def test_a_broker_that_is_away_leaves_them_until_it_comes_back(
@@ -187,7 +187,7 @@ async def test_nor_one_whose_post_the_index_refuses(steps: Steps, index: Faulty,
     await tag(steps, post("1", A), post("2", A))
     await write(steps, broker)
     assert await kept(index) == {("1", A)}
-    assert steps.index_counters[Outcome.REJECTED] == 1
+    assert steps.index_counters[EventOutcome.REJECTED] == 1
 
 
 async def test_a_thumbnail_that_the_store_refuses_is_counted_and_stops_nothing(
@@ -195,7 +195,7 @@ async def test_a_thumbnail_that_the_store_refuses_is_counted_and_stops_nothing(
 ) -> None:
     index.refused_thumbnails = 2
     await tag(steps, post("1", A, B))
-    assert (len(broker.tagged), steps.tag_counters[Outcome.THUMBNAIL_REFUSED]) == (1, 2)
+    assert (len(broker.tagged), steps.tag_counters[EventOutcome.THUMBNAIL_REFUSED]) == (1, 2)
 
 
 @pytest.mark.parametrize("killed_after", ["thumbnail", "publish", "index"])

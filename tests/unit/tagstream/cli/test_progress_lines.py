@@ -16,9 +16,8 @@ from rich.cells import cell_len
 from ingest.sources.jsonl.source import JsonlSource
 from ingest.sources.open import open_source
 from tagstream.cli.progress import RunProgress, in_lines, in_time, progress_line, progress_parts, remaining
+from tagstream.runtime.metrics import EventOutcome, Progress
 from tagstream.source import Share
-from workers.pipeline.counters import Outcome
-from workers.pipeline.tracker import Progress
 
 PROGRESS = Progress(
     elapsed_seconds=100.0,
@@ -29,7 +28,7 @@ PROGRESS = Progress(
     in_flight=1_000,
     lag_seconds=3.0,
     outcomes={},
-    dropped={Outcome.DUPLICATE: 3, Outcome.MALFORMED: 1_234_567},
+    dropped={EventOutcome.DUPLICATE: 3, EventOutcome.MALFORMED: 1_234_567},
     waiting_for="the index, which says \x1b[31mno\u202e to https://ann:s3cret@host",
     source_counts={f"reason_{number}": 10**number for number in range(12)},
 )

@@ -11,7 +11,7 @@ import pytest
 from stage_bench import until
 
 from tagstream.runtime.bounded_server import BoundedServer
-from workers.faust.liveness import HealthPage, Metric
+from tagstream.runtime.health_page import HealthPage, Metric
 
 
 @pytest.fixture

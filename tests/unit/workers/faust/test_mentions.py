@@ -11,12 +11,13 @@ from search.index import Change, Indexable, WriteReport
 from tagstream.errors import Fatal, RejectedDocument
 from tagstream.kafka.topics import open_topics
 from tagstream.posts import Author, Entity, TaggedPost
+from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from workers.faust import index_step
 from workers.faust.deliveries import Record
 from workers.faust.mentions import MAX_COMPANIONS, mentions_of
 from workers.faust.records import Indexing, Outgoing, letter_of
-from workers.pipeline.counters import Counters, Outcome
+from workers.pipeline.counters import Counters
 from workers.pipeline.runner import Limits
 
 NAMES = open_topics(Settings())
@@ -103,18 +104,18 @@ async def test_only_news_is_mentioned_and_once_in_a_batch() -> None:
     old, new = post([("Berlin", "LOC")], revision=1), post([("Paris", "LOC")], revision=2)
     answers = await made.work([Indexing(RECORD, one) for one in (old, new, new)])
     assert [[one.key for one in answer.mentions] for answer in answers] == [[], [b"paris"], []]
-    assert counters[Outcome.STORED] == 3
+    assert counters[EventOutcome.STORED] == 3
 
 
 async def test_dead_letters_go_to_their_topic_and_not_into_the_index() -> None:
     sent: list[Outgoing] = []
     index = Index(set())
     made, counters = stage(index, sent)
-    letters = [letter_of(RECORD, cause, "") for cause in (Outcome.MALFORMED, Outcome.EMPTY)]
+    letters = [letter_of(RECORD, cause, "") for cause in (EventOutcome.MALFORMED, EventOutcome.EMPTY)]
     await made.work([Indexing(RECORD, letter) for letter in letters])
     assert index.written == []
     assert [one.topic for one in sent] == ["posts.dead"]
-    assert (counters[Outcome.MALFORMED], counters[Outcome.EMPTY]) == (1, 1)
+    assert (counters[EventOutcome.MALFORMED], counters[EventOutcome.EMPTY]) == (1, 1)
 
 
 async def test_a_post_that_the_index_refuses_is_kept_with_its_record() -> None:
@@ -123,7 +124,7 @@ async def test_a_post_that_the_index_refuses_is_kept_with_its_record() -> None:
     answer = await made.bury(Indexing(RECORD, post([("Berlin", "LOC")])), RejectedDocument("too odd"))
     assert answer.mentions == ()
     assert [(one.topic, one.key) for one in sent] == [("posts.dead", b"posts.tagged-0-0")]
-    assert counters[Outcome.REJECTED] == 1
+    assert counters[EventOutcome.REJECTED] == 1
 
 
 async def test_a_mention_that_cannot_go_out_stops_the_worker() -> None:

@@ -12,10 +12,10 @@ from tagstream import codec
 from tagstream.errors import NewerVersion
 from tagstream.kafka.topics import KIND, headers, open_topics
 from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Erasure, Post, TaggedPost
+from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from workers.faust.deliveries import Record
 from workers.faust.records import letter_of, outgoing, read_posts, read_tagged
-from workers.pipeline.counters import Outcome
 from workers.pipeline.steps import Arrival, Tagged
 
 NAMES = open_topics(Settings())
@@ -63,7 +63,9 @@ def test_what_is_published_on_posts_tagged_is_read_back_as_the_change(event: Any
     assert read_tagged([back])[0].change == whole
 
 
-@pytest.mark.parametrize("value", [b"", b"\xc1", b"\x80", codec.encode(letter_of(record(b""), Outcome.MALFORMED, ""))])
+@pytest.mark.parametrize(
+    "value", [b"", b"\xc1", b"\x80", codec.encode(letter_of(record(b""), EventOutcome.MALFORMED, ""))]
+)
 def test_what_no_post_is_becomes_a_dead_letter_with_its_bytes(value: bytes) -> None:
     letter = read_posts([record(value)])[0].event
     assert isinstance(letter, DeadLetter)
@@ -94,7 +96,7 @@ def test_of_an_oversized_record_the_head_its_length_and_its_hash_are_kept() -> N
 def test_a_record_without_a_value_is_counted_and_not_kept() -> None:
     arrival = read_posts([record(None)])[0]
     assert isinstance(arrival.event, DeadLetter)
-    assert arrival.event.cause == Outcome.EMPTY
+    assert arrival.event.cause == EventOutcome.EMPTY
     assert outgoing(Tagged(arrival, arrival.event), NAMES) is None
 
 
@@ -124,6 +126,6 @@ def test_a_post_is_no_change_of_the_index() -> None:
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff\xfe", b"k" * 300])
 def test_a_key_that_is_no_id_names_no_post(key: bytes | None) -> None:
-    letter = letter_of(record(b"\xc1", key=key), Outcome.MALFORMED, "m" * 5000)
+    letter = letter_of(record(b"\xc1", key=key), EventOutcome.MALFORMED, "m" * 5000)
     assert letter.post_id in (None, "\ufffd\ufffd")
     assert len(letter.message) == 1000

@@ -22,6 +22,7 @@ from tagstream.cli.errors import run_guarded
 from tagstream.errors import BadSettings, CorruptState, Fatal, ModelUnavailable, UntaggablePost
 from tagstream.posts import Media, stored_version
 from tagstream.runtime.daemon_thread_pool import AbandonablePool
+from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import REPOSITORY, Settings
 from workers.faust.steps import open_pools
 from workers.images.captioner import FIRST_GENERATION, RUN, RememberedCaptions, find_captioner, open_captioner
@@ -32,7 +33,6 @@ from workers.models.generation import stamp_of
 from workers.models.image_repository import open_image_version
 from workers.models.repository import MAX_GENERATION, open_version
 from workers.open_models import open_eyes, open_tagger
-from workers.pipeline.counters import Outcome
 from workers.pipeline.runner import Limits
 from workers.pipeline.steps import Arrival
 from workers.tagger.interface import NOTHING_SEEN, Sight
@@ -242,7 +242,7 @@ async def test_whatever_the_captioner_does_every_text_is_indexed_and_every_failu
     assert len(index.posts) == 60
     degraded = {int(one.id.rpartition(":")[2]) for one in index.posts.values() if one.degraded}
     assert degraded == set(range(0, 60, 3))
-    assert report.progress.outcomes[Outcome.DEGRADED] == 20
+    assert report.progress.outcomes[EventOutcome.DEGRADED] == 20
     assert index.letters == {}
 
 

@@ -1,0 +1,112 @@
+"""The page on which a process answers whether it lives, whether it is ready, and its metrics."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from tagstream.errors import BadSettings
+from tagstream.runtime.bounded_server import BoundedServer
+from tagstream.text.redaction import redacted
+
+HIGHEST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure in Prometheus' text form."""
+
+    name: str
+    kind: str
+    help: str
+    values: Mapping[str, float]  # by its labels as text, '' without
+
+
+def exposition(metrics: Iterable[Metric], process: str = "worker") -> str:
+    """The figures of that kind of process as Prometheus reads them."""
+    lines = []
+    for metric in metrics:
+        name = f"tagstream_{process}_{metric.name}"
+        lines += [f"# HELP {name} {metric.help}", f"# TYPE {name} {metric.kind}"]
+        lines += [
+            f"{name}{{{labels}}} {value:.17g}" if labels else f"{name} {value:.17g}"
+            for labels, value in metric.values.items()
+        ]
+    return "\n".join(lines) + "\n"
+
+
+class HealthPage:
+    """Answers `/health/live`, `/health/ready` (200 or 503, with the reason) and `/metrics`.
+
+    `live` and `ready` answer None, or why not. `process` is the kind of process that it speaks of. A client that is
+    slow, or sends nothing, holds up nobody (tagstream/runtime/bounded_server.py).
+    """
+
+    def __init__(
+        self,
+        live: Callable[[], str | None],
+        ready: Callable[[], str | None],
+        metrics: Callable[[], Iterable[Metric]],
+        process: str = "worker",
+    ) -> None:
+        self._live, self._ready, self._metrics, self._process = live, ready, metrics, process
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/health/live", self._answer_live),
+                web.get("/health/ready", self._answer_ready),
+                web.get("/metrics", self._answer_metrics),
+            ]
+        )
+        self._runner = web.AppRunner(application, access_log=None)
+        self._server = BoundedServer(self._protocol)
+
+    async def open(self, address: str) -> str:
+        """Starts to answer at `HOST:PORT`; returns where, because port 0 takes a free one.
+
+        Raises:
+            BadSettings: the address cannot be had.
+        """
+        host, _, port = address.rpartition(":")
+        setting = f"TAGSTREAM_{self._process.upper()}_HTTP"
+        if int(port) > HIGHEST_PORT:
+            raise BadSettings(f"{setting} = {address}: ports end at {HIGHEST_PORT}")
+        await self._runner.setup()
+        try:
+            taken = await self._server.open(host.strip("[]"), int(port))
+        except OSError as error:
+            raise BadSettings(
+                f"{setting} = {address} cannot be had ({error.strerror or error}): name another "
+                f"address, or port 0 for a free one"
+            ) from error
+        return f"http://{host}:{taken}"
+
+    async def close(self) -> None:
+        self._server.close()
+        await self._runner.cleanup()
+
+    def _protocol(self) -> asyncio.Protocol:
+        assert self._runner.server is not None  # since `setup`
+        return self._runner.server()
+
+    async def _answer_live(self, _: web.Request) -> web.Response:
+        return _answer(self._live())
+
+    async def _answer_ready(self, _: web.Request) -> web.Response:
+        return _answer(self._ready())
+
+    async def _answer_metrics(self, _: web.Request) -> web.Response:
+        text = exposition(self._metrics(), self._process)
+        return _closing(web.Response(text=text, content_type="text/plain", charset="utf-8"))
+
+
+def _answer(problem: str | None) -> web.Response:
+    answer = {"ok": problem is None, "reason": redacted(problem) if problem else None}
+    return _closing(web.json_response(answer, status=200 if problem is None else 503))
+
+
+def _closing(response: web.Response) -> web.Response:
+    """The response, after which its connection ends: one that idles is in nobody's way."""
+    response.force_close()
+    return response

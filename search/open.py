@@ -6,9 +6,12 @@ import re
 from search.index import EntityIndex
 from search.sqlite.index import SqliteIndex
 from tagstream.errors import BadSettings
+from tagstream.plugins import Plugin, PluginKind, find_plugin
 from tagstream.settings import Settings, load_settings
 
 _EXAMPLES = "Write sqlite:PATH, for example sqlite:posts.db, or elasticsearch:URL, for example elasticsearch:http://127.0.0.1:9200/tagstream."
+
+_MEMBERS = tuple(name for name, member in vars(EntityIndex).items() if callable(member) and not name.startswith("_"))
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -41,7 +44,17 @@ async def open_index(spec: str, *, create: bool = True, settings: Settings | Non
         return await ElasticIndex.open(rest, settings or load_settings(os.environ), create=create)
     if kind in ("sqlite", "elasticsearch"):
         raise BadSettings(f"The index {spec!r} names no {'file' if kind == 'sqlite' else 'server'}. {_EXAMPLES}")
+    if colon and (plugin := find_plugin(PluginKind.INDEX, kind)) is not None:
+        return await _of_plugin(plugin, rest, settings or load_settings(os.environ), create=create)
     # What stands before the colon only: the rest may hold a password.
     said = spec.rpartition("@")[2][:80]
     problem = f"There is no index of kind {kind[:80]!r}" if colon else f"The index {said!r} has no kind"
     raise BadSettings(f"{problem}. {_EXAMPLES}")
+
+
+async def _of_plugin(plugin: Plugin, address: str, settings: Settings, *, create: bool) -> EntityIndex:
+    opener = plugin.load()
+    with plugin.blamed():
+        index: EntityIndex = await opener(address, settings, create=create)
+    plugin.require(index, _MEMBERS)
+    return index

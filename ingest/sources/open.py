@@ -5,6 +5,7 @@ import re
 from ingest.sources.jsonl.source import STANDARD_INPUT, JsonlSource
 from ingest.sources.simulate.source import DEFAULT_POSTS, SimulatedSource
 from tagstream.errors import BadSettings
+from tagstream.plugins import Plugin, PluginKind, find_plugin, installed_plugins
 from tagstream.settings import Settings
 from tagstream.source import Source
 
@@ -14,6 +15,8 @@ KINDS = (
     "mastodon:HOST[?stream=public|public:local|hashtag&tag=TAG&transport=websocket], rss:URL[,URL…] or rss:@FILE, "
     "x:[URL][?backfill_minutes=N&compliance=1], simulate:SEED[?posts=N]"
 )
+
+SOURCE_MEMBERS = ("name", "open", "next_batch", "close", "counts")
 
 
 def open_source(spec: str, settings: Settings | None = None) -> Source:
@@ -39,7 +42,24 @@ def open_source(spec: str, settings: Settings | None = None) -> Source:
         return _mastodon(argument, settings or Settings())
     if kind == "rss" and argument:
         return _rss(argument, settings or Settings())
-    raise BadSettings(f"{spec!r} names no source; there are {KINDS}")
+    if (plugin := find_plugin(PluginKind.SOURCE, kind)) is not None:
+        return _of_plugin(plugin, argument, settings or Settings())
+    raise BadSettings(f"{spec!r} names no source; there are {_kinds()}")
+
+
+def _of_plugin(plugin: Plugin, argument: str, settings: Settings) -> Source:
+    opener = plugin.load()
+    with plugin.blamed():
+        source: Source = opener(argument, settings)
+    plugin.require(source, SOURCE_MEMBERS)
+    return source
+
+
+def _kinds() -> str:
+    """The kinds of sources, those of plug-ins too."""
+    return ", ".join(
+        [KINDS, *(f"{plugin.name}: ({plugin.package})" for plugin in installed_plugins(PluginKind.SOURCE))]
+    )
 
 
 def _simulated(spec: str, argument: str) -> SimulatedSource:

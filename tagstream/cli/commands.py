@@ -1,27 +1,53 @@
-"""The list of commands."""
+"""The table of commands: each package answers its own, and nothing here imports one."""
 
 from importlib.metadata import version
 
 import click
 
-from ingest.cli import ingest
-from ops.bench.cli import bench
-from search.cli.backup import backup, compact, dump, restore_dump
-from search.cli.photo import photo
-from search.cli.search import search, trends
-from tagstream.cli.options import TagstreamGroup
-from training.cli import evaluate, train
-from training.export_commands import export
-from workers.cli.dead_letters import dead_letters
-from workers.cli.demo import demo
-from workers.cli.retag import retag
-from workers.cli.run import run_feed
-from workers.cli.segment import segment
-from workers.cli.tag import tag
-from workers.cli.worker import worker
+from tagstream.cli.lazy_group import CommandEntry, LazyGroup
+
+COMMANDS = {
+    "run": CommandEntry("workers.cli.run:run_feed", "Tag a feed and index it, until the feed ends, Ctrl-C or SIGTERM."),
+    "worker": CommandEntry(
+        "workers.cli.worker:worker", "Tag and index what `tagstream ingest` puts on Kafka, until SIGTERM or Ctrl-C."
+    ),
+    "ingest": CommandEntry("ingest.cli:ingest", "Put a feed on Kafka, where the workers take it from."),
+    "tag": CommandEntry("workers.cli.tag:tag", "Find the names in a text or in a file of posts."),
+    "segment": CommandEntry("workers.cli.segment:segment", "Split hashtags into words."),
+    "search": CommandEntry("search.cli.search:search", "Find posts."),
+    "trends": CommandEntry("search.cli.search:trends", "Show what is mentioned more than usual."),
+    "photo": CommandEntry(
+        "search.cli.photo:photo", "Write the thumbnail of a post's photo: a JPEG of at most 256 pixels a side."
+    ),
+    "dump": CommandEntry("search.cli.backup:dump", "Print everything that an index keeps, a line of JSON each."),
+    "restore": CommandEntry("search.cli.backup:restore_dump", "Write a dump into an index."),
+    "backup": CommandEntry("search.cli.backup:backup", "Copy a SQLite index into a new file."),
+    "compact": CommandEntry(
+        "search.cli.backup:compact", "Remove the last traces of deleted posts from the files of an index."
+    ),
+    "dead-letters": CommandEntry(
+        "workers.cli.dead_letters:dead_letters", "Show or repeat what could not be processed."
+    ),
+    "retag": CommandEntry("workers.cli.retag:retag", "Tag again what was tagged without its photos."),
+    "demo": CommandEntry("workers.cli.demo:demo", "Tag a feed, index it, and show what was found."),
+    "bench": CommandEntry("ops.bench.cli:bench", "Measure how fast tagstream is on this machine."),
+    "train": CommandEntry("training.cli:train", "Train a system: RECIPE is a name or file of training/configs."),
+    "evaluate": CommandEntry("training.cli:evaluate", "Score the best epoch of a run, strictly and leniently."),
+    "export": CommandEntry(
+        "training.export_commands:export",
+        "Make models for use elsewhere: of a run of `tagstream train`, or by a command of the list.",
+    ),
+    "plugins": CommandEntry(
+        "tagstream.cli.plugins:plugins", "List the sources, indexes and captioners that other installed packages add."
+    ),
+}
 
 
-@click.group(cls=TagstreamGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(version("tagstream"), message="tagstream %(version)s")
 def application() -> None:
     """Read a live social feed, find the names in every post, and make them searchable.
@@ -30,27 +56,3 @@ def application() -> None:
     cannot be read, 4 a service unavailable, 130 interrupted.
     SIGTERM ends run, ingest and worker in order, with 0.
     """
-
-
-for _command in (
-    run_feed,
-    worker,
-    ingest,
-    tag,
-    segment,
-    search,
-    trends,
-    photo,
-    dump,
-    restore_dump,
-    backup,
-    compact,
-    dead_letters,
-    retag,
-    demo,
-    bench,
-    train,
-    evaluate,
-    export,
-):
-    application.add_command(_command)

@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from pydantic import ValidationError
 
-from search.index import EntityIndex
 from tagstream.cli.errors import Interrupted, Invocation, say
 from tagstream.cli.startup import note_sigterm, was_terminated
 from tagstream.errors import BadSettings
-from tagstream.posts import path_as_text
-from tagstream.settings import Settings, load_settings, refused, shown_value
-from workers.tagger.interface import Tagger
 
 if TYPE_CHECKING:
+    from search.index import EntityIndex
+    from tagstream.settings import Settings
     from workers.images.step import Eyes
+    from workers.tagger.interface import Tagger
 
 Answer = TypeVar("Answer")
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
@@ -107,7 +105,8 @@ class TagstreamGroup(click.Group):
         try:
             return super().parse_args(context, arguments)
         except click.NoSuchOption as error:
-            where = [name for name, command in self.commands.items() if error.option_name in _option_names(command)]
+            commands = [(name, self.get_command(context, name)) for name in self.list_commands(context)]
+            where = [name for name, command in commands if command and error.option_name in _option_names(command)]
             if not where:
                 raise
             meant = next((word for word in arguments if word in where), where[0])
@@ -141,13 +140,19 @@ def json_option(command: Decorated) -> Decorated:
     return click.option("--json", "as_json", is_flag=True, help="One JSON document a line, for machines.")(command)
 
 
-def current_settings(**given: str | None) -> Settings:
+def current_settings(**given: str | None) -> "Settings":
     """The settings of this invocation; what was given on the command line wins.
 
     Raises:
         BadSettings: a value outside its limits, wherever it was given.
         UnreadableInput: the settings file cannot be read.
     """
+    # Imported here: pydantic takes longer to load than all that `--help` needs.
+    from pydantic import ValidationError
+
+    from tagstream.posts import path_as_text
+    from tagstream.settings import Settings, load_settings, refused, shown_value
+
     invocation = click.get_current_context().ensure_object(Invocation)
     settings = load_settings(os.environ, invocation.config)
     options = {name: value for name, value in given.items() if value is not None}
@@ -160,7 +165,7 @@ def current_settings(**given: str | None) -> Settings:
         raise refused(error, lambda name: f"--{name} {shown_value(name, options.get(name))}") from None
 
 
-def load_tagger(settings: Settings) -> Tagger:
+def load_tagger(settings: "Settings") -> "Tagger":
     """The tagger that the settings name, in a process that is set up for one from now on.
 
     Raises:
@@ -173,7 +178,7 @@ def load_tagger(settings: Settings) -> Tagger:
     return open_tagger(settings)
 
 
-def load_eyes(settings: Settings) -> "Eyes | None":
+def load_eyes(settings: "Settings") -> "Eyes | None":
     """The image model of the same repository, None where there is none.
 
     Raises:
@@ -185,7 +190,7 @@ def load_eyes(settings: Settings) -> "Eyes | None":
 
 
 @asynccontextmanager
-async def opened_index(settings: Settings, *, create: bool = False) -> AsyncIterator[EntityIndex]:
+async def opened_index(settings: "Settings", *, create: bool = False) -> "AsyncIterator[EntityIndex]":
     """The index that the settings name, closed afterwards. Only `create` makes one that is not there.
 
     Raises:

@@ -16,9 +16,13 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
 
 
+CONTEXT = click.Context(application)
+
+
 def commands(group: click.Group = application, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for name, command in group.commands.items():
+    for name in group.list_commands(CONTEXT):
         yield (*path, name)
+        command = group.get_command(CONTEXT, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
 
@@ -29,9 +33,9 @@ def command_at(path: list[str]) -> click.Command:
     for word in path:
         if not isinstance(command, click.Group):
             break
-        if word not in command.commands:
-            raise AssertionError(f"tagstream has no command {word!r}")
-        command = command.commands[word]
+        found = command.get_command(CONTEXT, word)
+        assert found is not None, f"tagstream has no command {word!r}"
+        command = found
     return command
 
 

@@ -24,13 +24,20 @@ from typing import Any
 from kafka.errors import AuthorizationError, InvalidProducerEpochError, KafkaError, ProducerFencedError
 
 from tagstream.errors import CorruptState, Fatal
-from tagstream.kafka.client import PATIENCE_SECONDS, at_start, close_producer, commit_transaction, judged, open_producer
+from tagstream.kafka.client import (
+    BACK_OFF,
+    PATIENCE_SECONDS,
+    at_start,
+    close_producer,
+    commit_transaction,
+    judged,
+    open_producer,
+)
 from tagstream.kafka.compacted import newest_values
 from tagstream.kafka.topics import Topics
 from tagstream.runtime.daemon_thread import in_daemon_thread
 from tagstream.settings import Settings
 
-_PAUSE_SECONDS = 0.5
 # Longer than the broker lets a transaction be open: what is not committed by then never will be.
 _COMMIT_SECONDS = 15.0
 _INIT_ATTEMPTS = 30
@@ -99,6 +106,7 @@ class CursorKeeper:
 
     def _save(self, cursor: str) -> None:
         place = _Place(cursor, self._owner)
+        failures = 0
         while not self._closing.is_set():
             try:
                 if self._producer is None:
@@ -110,7 +118,8 @@ class CursorKeeper:
             except KafkaError:
                 # Whatever the reason, this producer's transaction is in doubt: a new one begins with what is known.
                 self._drop_producer()
-                self._closing.wait(_PAUSE_SECONDS)
+                failures += 1
+                self._closing.wait(BACK_OFF.delay(failures))
 
     def _take_up_again(self) -> None:
         """Owns the name once more, if nobody else does."""

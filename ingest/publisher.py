@@ -12,7 +12,6 @@ keep their order but across a failed attempt; what reads them does not depend on
 """
 
 import asyncio
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,11 +23,10 @@ from typing import Any, NamedTuple
 from kafka.errors import KafkaError
 
 from tagstream.errors import Fatal
-from tagstream.kafka.client import PATIENCE_SECONDS, at_start, close_producer, judged, open_producer
+from tagstream.kafka.client import BACK_OFF, PATIENCE_SECONDS, at_start, close_producer, judged, open_producer
 from tagstream.kafka.topics import Headers, Topics
 from tagstream.settings import Settings
 
-_PAUSE_SECONDS = 0.5
 # Well above the time in which one request is answered or given up.
 _STALLED_SECONDS = 30.0
 
@@ -78,6 +76,7 @@ class Publisher:
         self._retrying: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._progress = 0.0
+        self._failed_rounds = 0
 
     async def open(self) -> None:
         """Connects.
@@ -156,6 +155,7 @@ class Publisher:
 
     def _complete(self, batch: _Batch) -> None:
         self.last_refusal = None
+        self._failed_rounds = 0
         if not batch.published.done():
             batch.published.set_result(None)
 
@@ -176,7 +176,8 @@ class Publisher:
 
     async def _retry(self) -> None:
         while self._again:
-            await asyncio.sleep(_PAUSE_SECONDS * (0.5 + random.random()))
+            self._failed_rounds += 1
+            await asyncio.sleep(BACK_OFF.delay(self._failed_rounds))
             attempts, self._again = self._again, []
             await asyncio.to_thread(self._send, attempts)
 

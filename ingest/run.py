@@ -12,7 +12,6 @@ killed run had not saved is read again, and is on the topic twice, which is harm
 """
 
 import asyncio
-import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,6 +26,7 @@ from ingest.records import records_of
 from tagstream.errors import Fatal, Retryable
 from tagstream.kafka.topics import Topics
 from tagstream.posts import Post
+from tagstream.runtime.backoff import BackOff
 from tagstream.runtime.feed_lag import Distance, is_live
 from tagstream.runtime.wall_clock import WallClock, installed_at, utc_now
 from tagstream.settings import Settings
@@ -38,7 +38,8 @@ READ_EVENTS = 256
 # Posts of a live feed come one at a time, and what one batch costs, whatever its size, is as much as ten posts.
 SMALL_EVENTS = 16
 GATHER_SECONDS = 0.02
-SOURCE_PAUSE_SECONDS = 2.0
+# A network's own back-off (`sources/network/source.py`) is kept besides.
+SOURCE_BACK_OFF = BackOff(first_seconds=2.0, longest_seconds=4.0)
 # Saving is a transaction of some 50 ms; what a killed run published since the last one is published again.
 SAVE_EVERY_SECONDS = 0.5
 # Of the 10 s in which a stop has to end: the rest is for closing.
@@ -191,12 +192,14 @@ class Ingest:
 
     async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """The source's answer, asked for again while its network is down."""
+        failures = 0
         while True:
             try:
                 answer = await ask()
             except Retryable as error:
                 self._source_waits = str(error)
-                await asyncio.sleep(SOURCE_PAUSE_SECONDS * (0.5 + random.random()))
+                failures += 1
+                await asyncio.sleep(SOURCE_BACK_OFF.delay(failures))
             else:
                 self._source_waits = None
                 return answer

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from search.index import EntityIndex, SourceCursor, WriteReport
 from tagstream.errors import Fatal
+from tagstream.runtime.backoff import BackOff
 from tagstream.runtime.daemon_thread_pool import AbandonablePool, unless_stopped
 from tagstream.runtime.feed_lag import is_live
 from tagstream.runtime.metrics import Progress
@@ -29,7 +30,7 @@ from workers.images.step import Eyes, see
 from workers.pipeline import steps
 from workers.pipeline.chain import Link
 from workers.pipeline.microbatch import BatchFigures
-from workers.pipeline.retry import BackOff, Breaker
+from workers.pipeline.retry import RetryGate
 from workers.pipeline.runner import Delivery, Limits, Stage, StageRunner, acknowledge, worst
 from workers.pipeline.steps import Arrival, Tagged
 from workers.pipeline.tracker import Tracker
@@ -138,7 +139,7 @@ class _Pipeline:
         self._ended = False
         self._source_failure: Fatal | None = None
         self._superseded: dict[str, str] = {}  # by cursor: the first event after a restart, if any
-        self._source_breaker = Breaker(settings.back_off)
+        self._source_gate = RetryGate(settings.back_off)
         self._pools = (
             AbandonablePool(1, "prepare"),
             AbandonablePool(settings.tag_threads, "tag"),
@@ -171,7 +172,7 @@ class _Pipeline:
         )
 
     def _runner(self, stage: Stage[Value, Result]) -> StageRunner[Value, Result]:
-        return StageRunner(stage, breaker=Breaker(self._settings.back_off), clock=self._clock)
+        return StageRunner(stage, gate=RetryGate(self._settings.back_off), clock=self._clock)
 
     async def run(self, stop: asyncio.Event, progress: Callable[[Progress], None]) -> RunReport:
         """Opens the source where the index says, runs the stages to the end, closes the source."""
@@ -206,9 +207,9 @@ class _Pipeline:
 
     async def _open(self) -> bool:
         """Opens the source where the index says that it was left; always true, for it may be given up."""
-        cursor = await self._write.breaker.run(lambda: self._index.cursor(self._source.name))
+        cursor = await self._write.gate.run(lambda: self._index.cursor(self._source.name))
         self._tracker.cursor = cursor
-        await self._source_breaker.run(lambda: self._source.open(cursor))
+        await self._source_gate.run(lambda: self._source.open(cursor))
         return True
 
     async def _run_stages(self, stop: asyncio.Event) -> None:
@@ -257,7 +258,7 @@ class _Pipeline:
         """The next events; none if the feed has ended, has failed, or `stop` comes first."""
         try:
             received = await unless_stopped(
-                stop, self._source_breaker.run(lambda: self._source.next_batch(self._settings.read_posts))
+                stop, self._source_gate.run(lambda: self._source.next_batch(self._settings.read_posts))
             )
         except Fatal as failure:
             # What the source gave before is safe to finish; the failure is raised after that.
@@ -296,8 +297,8 @@ class _Pipeline:
             progress(self._snapshot())
 
     def _snapshot(self) -> Progress:
-        breakers = (self._source_breaker, self._prepare.breaker, self._tag.breaker, self._write.breaker)
-        waiting_for = next((wait for wait in (one.waiting_for for one in breakers) if wait), None)
+        gates = (self._source_gate, self._prepare.gate, self._tag.gate, self._write.gate)
+        waiting_for = next((wait for wait in (one.waiting_for for one in gates) if wait), None)
         return self._tracker.snapshot(waiting_for, self._source.counts())
 
 

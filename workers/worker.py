@@ -250,13 +250,13 @@ class _Worker:
             "retries_total",
             "counter",
             "Calls repeated because something was down.",
-            {f'stage="{name}"': one.breaker.retries for name, one in runners},
+            {f'stage="{name}"': one.gate.retries for name, one in runners},
         )
         yield Metric(
             "waiting",
             "gauge",
             "1 while a stage waits for something that is down.",
-            {f'stage="{name}"': one.breaker.waiting_for is not None for name, one in runners},
+            {f'stage="{name}"': one.gate.waiting_for is not None for name, one in runners},
         )
         yield Metric(
             "lag",

@@ -6,7 +6,6 @@ what keeps an overloaded server down. After that it is `IndexUnavailable`, and t
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -16,11 +15,12 @@ from elasticsearch import AsyncElasticsearch
 
 from search.elastic.address import Address
 from tagstream.errors import BadSettings, CorruptState, Fatal, IndexUnavailable, RejectedDocument, TagstreamError
+from tagstream.runtime.backoff import BackOff
 from tagstream.settings import Settings
 
 ATTEMPTS = 4
 PATIENCE_SECONDS = 60
-_FIRST_DELAY_SECONDS = 0.1
+_BACK_OFF = BackOff(first_seconds=0.1, longest_seconds=2.0, jitter=1.0)
 _OVERLOADED = frozenset({408, 429})
 
 T = TypeVar("T")
@@ -161,5 +161,5 @@ class ElasticClient:
 
 
 async def pause(attempt: int) -> None:
-    """The wait before a repetition: doubling, with full jitter so that many clients do not come back together."""
-    await asyncio.sleep(random.uniform(0, _FIRST_DELAY_SECONDS * 2**attempt))
+    """Waits before a request is repeated; `attempt` counts the failed ones before this, from 0."""
+    await asyncio.sleep(_BACK_OFF.delay(attempt + 1))

@@ -21,13 +21,12 @@ from kafka.errors import (
 )
 
 from tagstream.errors import Fatal
-from tagstream.kafka.client import at_start, client_options
+from tagstream.kafka.client import BACK_OFF, at_start, client_options
 from tagstream.kafka.topics import Topic
 from tagstream.settings import Settings
 
 # A broker that has just started answers, but for some seconds places nothing ("all brokers are fenced").
 _CREATION_SECONDS = 30
-_PAUSE_SECONDS = 0.5
 
 
 def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
@@ -56,12 +55,14 @@ def _create(admin: Any, topics: list[Topic]) -> None:
         for topic in topics
     }
     deadline = time.monotonic() + _CREATION_SECONDS
+    failures = 0
     while refused := _refusals(admin.create_topics(wanted, raise_errors=False)):
         passing = all(isinstance(error, RetriableError | InvalidReplicationFactorError) for error in refused.values())
         if not passing or time.monotonic() > deadline:
             name, error = next(iter(refused.items()))
             raise Fatal(f"the broker does not create topic {name}: {error}; see its log")
-        time.sleep(_PAUSE_SECONDS)
+        failures += 1
+        time.sleep(BACK_OFF.delay(failures))
     admin.wait_for_topics(list(wanted), timeout_ms=1000 * _CREATION_SECONDS)
 
 

@@ -16,6 +16,7 @@ from kafka.errors import KafkaError
 
 from tagstream.codec import KIB
 from tagstream.errors import BrokerUnavailable, Fatal, Retryable, ServiceUnavailable
+from tagstream.runtime.backoff import BackOff
 from tagstream.settings import Settings
 
 Answer = TypeVar("Answer")
@@ -26,6 +27,8 @@ REQUEST_TIMEOUT_MS = 10_000
 PATIENCE_SECONDS = 30.0
 # How long a call may wait for the broker before it returns to us, who may have been told to stop.
 BLOCK_MS = 1_000
+# A broker that comes back is met within about a second, at the price of asking that often.
+BACK_OFF = BackOff(first_seconds=0.5, longest_seconds=1.0)
 # Past any outage: a batch that its client gives up would be published again anyway, after those behind it.
 NEVER_MS = 2**31 - 1
 BATCH_BYTES = 64 * KIB
@@ -67,8 +70,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
         "bootstrap_servers": list(settings.kafka),
         "bootstrap_timeout_ms": START_TIMEOUT_MS,
         "request_timeout_ms": REQUEST_TIMEOUT_MS,
-        # A broker that comes back is met within a second, at the price of asking that often.
-        "reconnect_backoff_max_ms": 1_000,
+        "reconnect_backoff_max_ms": int(1000 * BACK_OFF.longest_seconds),
         "client_id": "tagstream",
     }
 

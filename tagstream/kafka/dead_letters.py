@@ -22,7 +22,7 @@ from kafka.errors import KafkaError
 
 from tagstream.codec import decode, encode
 from tagstream.errors import Fatal, MalformedPost
-from tagstream.kafka.client import PATIENCE_SECONDS, at_start, close_producer, judged, open_producer
+from tagstream.kafka.client import BACK_OFF, PATIENCE_SECONDS, at_start, close_producer, judged, open_producer
 from tagstream.kafka.compacted import Entry, newest_values
 from tagstream.kafka.topics import Headers, Topics, headers, key_of
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Post, clean_text
@@ -31,7 +31,6 @@ from tagstream.settings import Settings
 
 _READ_AT_ONCE = 64
 _WAIT_SECONDS = 1.0
-_PAUSE_SECONDS = 0.5
 _STALLED_SECONDS = 30.0
 
 
@@ -118,8 +117,10 @@ class BrokerLetters:
     def _put(self, puts: Sequence[_Put]) -> None:
         """Each is acknowledged on return, unless `close` comes first."""
         for one in puts:
+            failures = 0
             while not self._closing.is_set() and not self._is_acknowledged(one):
-                self._closing.wait(_PAUSE_SECONDS)
+                failures += 1
+                self._closing.wait(BACK_OFF.delay(failures))
 
     def _is_acknowledged(self, one: _Put) -> bool:
         """Puts it once; False after an outage: it may be there or not, and a repetition does no harm."""

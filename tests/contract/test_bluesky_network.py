@@ -23,8 +23,8 @@ from ingest.sources.bluesky.source import BlueskySource
 from search.index import SourceCursor
 from search.sqlite.index import SqliteIndex
 from tagstream.posts import TaggedPost
+from tagstream.runtime.backoff import BackOff
 from workers.local import PipelineSettings, run_pipeline
-from workers.pipeline.retry import BackOff
 from workers.tagger.stub import StubTagger
 
 LIMITS = JetstreamLimits(connect_seconds=5.0, silence_seconds=0.5)

@@ -12,13 +12,13 @@ from image_models import blobs, jpeg, write_version
 
 from ops.stack.triton import Triton
 from tagstream.errors import BadSettings, CorruptState, ModelUnavailable
+from tagstream.runtime.backoff import BackOff
 from tagstream.settings import REPOSITORY, Settings
 from training.image import files
 from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, ServedNetwork
 from workers.images.classifier import ImageEncoder, open_image_encoder, read_thumbnail
 from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
 from workers.open_models import open_eyes, open_tagger
-from workers.pipeline.retry import BackOff
 from workers.triton.image_network import TritonImageNetwork
 
 CLASSES = 40

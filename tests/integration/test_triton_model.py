@@ -21,11 +21,11 @@ from ops.stack.triton import Triton
 from search.open import open_index
 from tagstream.errors import ModelUnavailable
 from tagstream.posts import Post
+from tagstream.runtime.backoff import BackOff
 from tagstream.settings import REPOSITORY, Settings
 from training.triton_config import configuration
 from workers.local import PipelineSettings, run_pipeline
 from workers.open_models import open_tagger
-from workers.pipeline.retry import BackOff
 from workers.tagger.encoding import BUCKET, FEATURE_ROWS, FEATURES, MAX_LENGTH, ModelInput
 
 SHIPPED = REPOSITORY / "triton_models"

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
+from tagstream.runtime.backoff import BackOff
 from workers.pipeline.canaries import Check
-from workers.pipeline.retry import BackOff, Breaker
+from workers.pipeline.retry import RetryGate
 from workers.pipeline.runner import Delivery, Limits, Size, Stage, StageRunner, acknowledge
 
 DEAD = 1_000_000  # added to a value that stands for the dead letter of another
@@ -26,7 +27,7 @@ class Bench:
         self.slept: list[float] = []
         self._work = work
         self.bucket: Callable[[int], Size] = lambda _: Size(8, 1, 1)
-        self.breaker = Breaker(BackOff(1.0, 8.0), sleep=self._sleep, chance=lambda: 1.0)
+        self.gate = RetryGate(BackOff(1.0, 8.0), sleep=self._sleep, chance=lambda: 1.0)
         self._limits = Limits(**{"batch_count": 8, "batch_deadline_seconds": 0.001, **limits})  # type: ignore[arg-type]
         self.runner: StageRunner[int, str]
         self.check: Check[int] | None = None
@@ -36,7 +37,7 @@ class Bench:
     def use(self, bury: Callable[[int, Exception], Awaitable[str]]) -> None:
         """Replaces how values are buried."""
         stage = Stage("bench", self._do, bury, self._size, self._limits, self.check)
-        self.runner = StageRunner(stage, breaker=self.breaker)
+        self.runner = StageRunner(stage, gate=self.gate)
 
     def check_by(self, *canaries: int, examined: bool = False) -> None:
         """Gives the stage these canaries; with `examined` also a way to find the guilty of a batch at once."""

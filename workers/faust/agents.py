@@ -15,9 +15,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
+from tagstream.runtime.backoff import BackOff
 from workers.faust.deliveries import Consumer, Record, current_only, deliveries
 from workers.pipeline.chain import Link
-from workers.pipeline.retry import BackOff, Breaker
+from workers.pipeline.retry import RetryGate
 from workers.pipeline.runner import Delivery, Stage, StageRunner, acknowledge, worst
 
 Value = TypeVar("Value")
@@ -49,7 +50,7 @@ class Pipeline:
     @property
     def waiting_for(self) -> str | None:
         """What a dependency that is down last answered; None while all work."""
-        return next((wait for runner in self.runners.values() if (wait := runner.breaker.waiting_for)), None)
+        return next((wait for runner in self.runners.values() if (wait := runner.gate.waiting_for)), None)
 
     async def drained(self) -> None:
         """Returns when all that was taken is acknowledged, which it only can be after `stop`."""
@@ -60,7 +61,7 @@ class Pipeline:
     ) -> None:
         """Works the stream off, until it is cancelled; after `stop` there is nothing left to do."""
         assert self._consumer is not None, "attach() comes before the app starts"
-        runners = [StageRunner(stage, breaker=Breaker(self._back_off)) for stage in stages]
+        runners = [StageRunner(stage, gate=RetryGate(self._back_off)) for stage in stages]
         self.runners |= {stage.name: runner for stage, runner in zip(stages, runners, strict=True)}
         self._running += 1
         self._idle.clear()

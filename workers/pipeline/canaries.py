@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from tagstream.errors import Fatal, Retryable
-from workers.pipeline.retry import Breaker
+from workers.pipeline.retry import RetryGate
 
 Value = TypeVar("Value")
 
@@ -47,14 +47,14 @@ class Judge(Generic[Value]):
         stage: str,
         check: Check[Value],
         work: Callable[[Sequence[Value]], Awaitable[Any]],
-        breaker: Breaker,
+        gate: RetryGate,
         clock: Callable[[], float],
     ) -> None:
         self.asked = 0
         self._stage = stage
         self._check = check
         self._work = work
-        self._breaker = breaker
+        self._gate = gate
         self._clock = clock
         self._believed = 0
         self._believed_until = 0.0
@@ -70,7 +70,7 @@ class Judge(Generic[Value]):
             if self._believed > 0 and self._clock() < self._believed_until:
                 self._believed -= 1
                 return
-            await self._breaker.run(lambda: self._ask(error))
+            await self._gate.run(lambda: self._ask(error))
             self._believed = BELIEVED_FAILURES - 1
             self._believed_until = self._clock() + BELIEVED_SECONDS
 

@@ -1,40 +1,27 @@
-"""Waiting for a dependency that is down: one caller at a time asks again, with jittered back-off, without limit.
+"""The gate before a dependency that may be down: one caller at a time retries, with back-off, without limit.
 
-An outage is not poison (invariant 7), so nothing here ever gives up. While the breaker is open all callers but one
-stand still, so that the rate of asking does not grow with the number of batches in flight.
+An outage is not poison (invariant 7), so a gate never gives up. While the dependency is down all callers but one stand
+still, so that the rate of retries does not grow with the number of batches in flight.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TypeVar
 
 from tagstream.errors import Poison, Retryable
+from tagstream.runtime.backoff import BackOff
 
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class BackOff:
-    """How long to wait before asking again: doubling from `first_seconds` up to `longest_seconds`.
+class RetryGate:
+    """A gate that lets all calls through until one raises `Retryable`; then one call at a time, each after a wait.
 
-    Each wait is drawn between half of that and all of it, so that many processes do not ask in step.
+    The first call that succeeds opens the gate again. `outages` counts how often it closed, `retries` the calls that
+    were repeated.
     """
-
-    first_seconds: float = 0.1
-    longest_seconds: float = 10.0
-
-    def delay(self, failures: int, chance: float) -> float:
-        """Seconds to wait after that many failures in a row (1 or more); `chance` is drawn from 0 to 1."""
-        # The exponent is capped because an outage of days would overflow a float.
-        full = min(self.longest_seconds, self.first_seconds * 2.0 ** min(failures - 1, 60))
-        return full * (0.5 + chance / 2)
-
-
-class Breaker:
-    """Closed: calls go through. Open after a `Retryable`: one call at a time, after a wait; a success closes it."""
 
     def __init__(
         self,
@@ -54,11 +41,11 @@ class Breaker:
 
     @property
     def waiting_for(self) -> str | None:
-        """What the dependency last answered, while it is down; None while it works."""
+        """The last answer of a dependency that is down; None while it works."""
         return None if self._reason is None else f"{type(self._reason).__name__}: {self._reason}"
 
     async def run(self, operation: Callable[[], Awaitable[Result]]) -> Result:
-        """The result of the operation, called again until it no longer raises `Retryable`."""
+        """Returns the result of the operation, which is called again until it no longer raises `Retryable`."""
         while True:
             if self._reason is None:
                 with suppress(Retryable):

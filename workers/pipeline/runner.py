@@ -26,7 +26,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from tagstream.errors import Fatal, Poison
 from workers.pipeline.canaries import Check, Judge
 from workers.pipeline.microbatch import Batch, MicroBatcher
-from workers.pipeline.retry import Breaker
+from workers.pipeline.retry import RetryGate
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
@@ -108,11 +108,11 @@ class StageRunner(Generic[Value, Result]):
         self,
         stage: Stage[Value, Result],
         *,
-        breaker: Breaker | None = None,
+        gate: RetryGate | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         limits = stage.limits
-        self.breaker = breaker or Breaker()
+        self.gate = gate or RetryGate()
         self.batcher: MicroBatcher[_Slot[Value, Result]] = MicroBatcher(
             token_budget=limits.batch_tokens,
             max_count=limits.batch_count,
@@ -130,7 +130,7 @@ class StageRunner(Generic[Value, Result]):
         self._ended = False
         self._guilty_share = 0.0
         check = stage.check
-        self._judge = None if check is None else Judge(stage.name, check, stage.work, self.breaker, clock)
+        self._judge = None if check is None else Judge(stage.name, check, stage.work, self.gate, clock)
         self._arrived = asyncio.Event()
         self._settled = asyncio.Event()
         self._room = asyncio.Event()
@@ -260,7 +260,7 @@ class StageRunner(Generic[Value, Result]):
         return results
 
     async def _work(self, values: Sequence[Value]) -> list[Result]:
-        results = await self.breaker.run(lambda: self._stage.work(values))
+        results = await self.gate.run(lambda: self._stage.work(values))
         if len(results) != len(values):
             raise Fatal(f"stage {self._stage.name} answered {len(results)} of {len(values)} values: a defect of it")
         return list(results)
@@ -277,7 +277,7 @@ class StageRunner(Generic[Value, Result]):
             return None
         examine, instead = check.examine, check.instead
         try:
-            errors = await self.breaker.run(lambda: examine(values))
+            errors = await self.gate.run(lambda: examine(values))
         except Fatal:
             raise
         except Exception:  # whoever is guilty of that is found by splitting
@@ -297,7 +297,7 @@ class StageRunner(Generic[Value, Result]):
     async def _bury(self, value: Value, error: Exception) -> Result:
         await self._accuse(error)
         try:
-            result = await self.breaker.run(lambda: self._stage.bury(value, error))
+            result = await self.gate.run(lambda: self._stage.bury(value, error))
         except Fatal:
             raise
         except Exception as refusal:  # the same boundary: there is nothing left to try

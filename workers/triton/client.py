@@ -13,7 +13,6 @@ tensors mean. Whoever gets `ModelUnavailable` waits without limit (`workers/pipe
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Any, TypeVar
@@ -24,7 +23,7 @@ from tritonclient.grpc import InferInput, InferRequestedOutput, aio
 from tritonclient.utils import InferenceServerException
 
 from tagstream.errors import CorruptState, ModelUnavailable, UntaggablePost
-from workers.pipeline.retry import BackOff
+from tagstream.runtime.backoff import BackOff
 from workers.triton.contract import ServedModel, Tensors, output_shape, rows_accepted
 from workers.triton.errors import translate
 
@@ -125,7 +124,7 @@ class TritonClient:
             try:
                 return await ask(end - loop.time())
             except ModelUnavailable:
-                pause = _BACK_OFF.delay(attempt, random.random())
+                pause = _BACK_OFF.delay(attempt)
                 if attempt == attempts or loop.time() + pause >= end:
                     raise
             await asyncio.sleep(pause)

@@ -12,7 +12,6 @@ picture is risked to find its end. Keeps invariant 9.
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import TypeVar
@@ -20,9 +19,9 @@ from typing import TypeVar
 import numpy as np
 
 from tagstream.errors import Fatal, ModelUnavailable
+from tagstream.runtime.backoff import BackOff
 from workers.images.classifier import FloatArray, Pixels
 from workers.models.image_repository import ImageVersion
-from workers.pipeline.retry import BackOff
 from workers.triton.client import TritonClient
 from workers.triton.connection import TritonConnection, infer_in_parts
 from workers.triton.contract import image_encoder_on_triton
@@ -128,7 +127,7 @@ class _Outage:
         return answer
 
     async def _until_well(self, client: TritonClient) -> None:
-        await asyncio.sleep(self._pause.delay(self._failures, random.random()))
+        await asyncio.sleep(self._pause.delay(self._failures))
         for probes in count(1):
             try:
                 await client.expect_health(attempts=1)
@@ -140,4 +139,4 @@ class _Outage:
             else:
                 self._reason = None
                 return
-            await asyncio.sleep(self._probing_pause.delay(probes, random.random()))
+            await asyncio.sleep(self._probing_pause.delay(probes))

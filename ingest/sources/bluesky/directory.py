@@ -21,6 +21,7 @@ import aiohttp
 from ingest.sources.bluesky.handles import Handles
 from ingest.sources.bluesky.names import did_of, handle_of
 from ingest.sources.network.source import USER_AGENT, retry_after_seconds
+from tagstream.runtime.backoff import BackOff
 
 # How many accounts may wait for an answer; those that were met last are asked for first.
 MOST_WANTED = 10_000
@@ -47,8 +48,7 @@ class Directory:
         self._address = address.rstrip("/")
         self._handles = handles
         self._seconds_between = seconds_between
-        self._first_pause_seconds = first_pause_seconds
-        self._longest_pause_seconds = longest_pause_seconds
+        self._back_off = BackOff(first_pause_seconds, longest_pause_seconds)
         self._failures = 0
         self._at_a_time = ACCOUNTS_A_REQUEST
         self._refused = 0
@@ -85,8 +85,7 @@ class Directory:
         except (aiohttp.ClientError, OSError, ValueError, RecursionError):
             pass  # it is left alone for a while, whatever is wrong with it
         self._failures += 1
-        pause = self._first_pause_seconds * 2.0 ** min(self._failures - 1, 20)
-        return min(max(pause, asked or 0.0), self._longest_pause_seconds)
+        return min(max(self._back_off.full(self._failures), asked or 0.0), self._back_off.longest_seconds)
 
     def _narrow(self, accounts: Sequence[str]) -> bool:
         """Asks for half as many, or no longer for the one that is refused; False where that helped too often."""

@@ -27,6 +27,7 @@ from email.utils import parsedate_to_datetime
 
 from tagstream.errors import Fatal, Retryable
 from tagstream.posts import DeadLetter, Event, Post
+from tagstream.runtime.backoff import BackOff
 from tagstream.source import Received
 
 QUEUED_EVENTS = 1024
@@ -68,7 +69,7 @@ def retry_after_seconds(header: str | None, now: datetime | None = None) -> floa
 
 @dataclass(frozen=True, slots=True)
 class Reconnecting:
-    """How long to stay away: doubling from `first_seconds` to `longest_seconds`, each drawn from its upper half.
+    """How long to stay away after a failure: the back-off, or longer where the server asked for that.
 
     A connection that gave events for `settled_seconds` starts the count anew. A server's Retry-After is kept to up to
     `longest_asked_seconds`.
@@ -82,8 +83,7 @@ class Reconnecting:
 
     def delay(self, failures: int, retry_after_seconds: float | None) -> float:
         """Seconds to wait after that many failures in a row (1 or more)."""
-        # The exponent is capped because an outage of days would overflow a float.
-        own = min(self.longest_seconds, self.first_seconds * 2.0 ** min(failures - 1, 60)) * (0.5 + self.chance() / 2)
+        own = BackOff(self.first_seconds, self.longest_seconds).delay(failures, self.chance())
         asked = min(retry_after_seconds or 0.0, self.longest_asked_seconds)
         return max(own, asked + self.chance() * min(asked, 1.0))
 

@@ -45,6 +45,7 @@ from ingest.sources.rss.timestamps.dates import read_date
 from ingest.sources.rss.timestamps.entry_timestamps import moments, own_moment
 from tagstream.errors import BadSettings
 from tagstream.posts import DeadLetter, Event, Post, dead_letter, native_id
+from tagstream.runtime.backoff import BackOff
 from tagstream.settings import Settings
 from tagstream.source import Received
 
@@ -74,7 +75,7 @@ class Polling:
 
     def delay_after_failure(self, failures: int, retry_after_seconds: float | None) -> float:
         """Seconds until a feed that failed so many times in a row (1 or more) is asked again."""
-        own = self.every_seconds * 2.0 ** min(failures - 1, 60)
+        own = BackOff(self.every_seconds, self.longest_failing_seconds).full(failures)
         return min(max(own, retry_after_seconds or 0.0), self.longest_failing_seconds) * (1 + self.chance() / 10)
 
 

@@ -18,6 +18,7 @@ from ingest.cursors import CursorKeeper, Superseded, _Place
 from ingest.publisher import Publisher, Record
 from tagstream.errors import Fatal
 from tagstream.kafka.topics import open_topics
+from tagstream.runtime.backoff import BackOff
 from tagstream.settings import Settings
 
 SETTINGS = Settings()
@@ -47,7 +48,7 @@ class HeldProducer:
 
 @pytest.fixture
 async def publisher(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(ingest.publisher, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(ingest.publisher, "BACK_OFF", BackOff(0.001, 0.001))
     monkeypatch.setattr(ingest.publisher, "close_producer", lambda _: None)
     producer = HeldProducer()
     monkeypatch.setattr(Publisher, "_open", lambda _: producer)
@@ -157,7 +158,7 @@ class Names:
         self.newest = newest
         self.refusals = 0
         self.saved: list[str | None] = []
-        monkeypatch.setattr("ingest.cursors._PAUSE_SECONDS", 0.001)
+        monkeypatch.setattr("ingest.cursors.BACK_OFF", BackOff(0.001, 0.001))
         monkeypatch.setattr(CursorKeeper, "_fence", lambda keeper: setattr(keeper, "_producer", object()))
         monkeypatch.setattr(CursorKeeper, "_drop_producer", lambda keeper: setattr(keeper, "_producer", None))
         monkeypatch.setattr(CursorKeeper, "_newest", lambda _: self.newest)

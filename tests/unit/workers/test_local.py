@@ -12,10 +12,10 @@ from pipeline_fakes import CREATED, ListSource, MemoryIndex, post
 from search.index import Change, SourceCursor, WriteReport
 from tagstream.errors import Fatal, ModelUnavailable, UnreadableInput, UntaggablePost
 from tagstream.posts import AccountStatus, Author, Deletion, Erasure, Post, TaggedPost, dead_letter
+from tagstream.runtime.backoff import BackOff
 from tagstream.runtime.metrics import EventOutcome, Progress
 from tagstream.source import Received
 from workers.local import PipelineSettings, RunReport, run_pipeline
-from workers.pipeline.retry import BackOff
 from workers.tagger.interface import PreparedPost
 from workers.tagger.stub import StubTagger
 

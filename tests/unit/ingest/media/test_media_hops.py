@@ -14,12 +14,13 @@ from tagstream import codec
 from tagstream.errors import BrokerUnavailable, IndexUnavailable, RejectedDocument
 from tagstream.kafka import topics
 from tagstream.posts import Deletion, Event, Media, Post, TaggedPost
+from tagstream.runtime.backoff import BackOff
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from workers.faust.deliveries import Record
 from workers.faust.records import Outgoing, read_posts, read_tagged
 from workers.faust.steps import Steps, open_pools, open_steps
-from workers.pipeline.retry import BackOff, Breaker
+from workers.pipeline.retry import RetryGate
 from workers.pipeline.runner import Delivery, Stage, StageRunner
 from workers.tagger.stub import StubTagger
 
@@ -116,7 +117,7 @@ async def through(values: Sequence[object], *stages: Stage) -> int:  # type: ign
                     one.acknowledge()
 
         async with asyncio.timeout(20):
-            await StageRunner(stage, breaker=Breaker(BackOff(0.001, 0.002))).run(given(), take)
+            await StageRunner(stage, gate=RetryGate(BackOff(0.001, 0.002))).run(given(), take)
         values = results
     return acknowledged
 

@@ -119,7 +119,7 @@ async def test_a_canary_waits_for_an_outage_and_accuses_nobody_for_it() -> None:
     bench = Bench(work)
     bench.check_by(CANARY)
     running = asyncio.create_task(bench.run(range(8)))
-    await until(lambda: bench.breaker.retries >= 5)
+    await until(lambda: bench.gate.retries >= 5)
     assert bench.buried == []
     down = False
     await running

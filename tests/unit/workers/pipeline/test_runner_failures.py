@@ -9,7 +9,7 @@ import pytest
 from stage_bench import Bench, failing, until
 
 from tagstream.errors import CorruptState, Fatal, ModelUnavailable, Poison, Retryable, UntaggablePost
-from workers.pipeline.retry import BackOff
+from tagstream.runtime.backoff import BackOff
 
 
 async def test_an_outage_waits_with_back_off_and_buries_nobody() -> None:
@@ -29,8 +29,8 @@ async def test_an_outage_waits_with_back_off_and_buries_nobody() -> None:
     assert bench.buried == []
     assert all(len(call) == 8 for call in bench.calls)  # an outage never splits a batch
     assert bench.slept[-1] == 8.0  # up to the longest, and no further
-    assert bench.breaker.waiting_for is None
-    assert bench.breaker.outages == 1
+    assert bench.gate.waiting_for is None
+    assert bench.gate.outages == 1
 
 
 async def test_while_a_dependency_is_down_only_one_batch_asks() -> None:
@@ -40,7 +40,7 @@ async def test_while_a_dependency_is_down_only_one_batch_asks() -> None:
     async def work(values: Sequence[int]) -> Sequence[str]:
         nonlocal asking, most_asking
         asking += 1
-        if bench.breaker.waiting_for:
+        if bench.gate.waiting_for:
             most_asking = max(most_asking, asking)
         await asyncio.sleep(0.0005)
         asking -= 1
@@ -50,8 +50,8 @@ async def test_while_a_dependency_is_down_only_one_batch_asks() -> None:
 
     bench = Bench(work, concurrency=4)
     task = asyncio.create_task(bench.run(range(64)))
-    await until(lambda: bench.breaker.retries >= 20)
-    assert bench.breaker.waiting_for == "ModelUnavailable: no answer from a test"
+    await until(lambda: bench.gate.retries >= 20)
+    assert bench.gate.waiting_for == "ModelUnavailable: no answer from a test"
     down = False
     await task
     assert most_asking == 1

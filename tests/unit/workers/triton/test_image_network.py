@@ -11,10 +11,10 @@ from image_models import SHADES, shade, write_version
 from triton_fake import FakeImageTriton, fails
 
 from tagstream.errors import BadSettings, CorruptState, ModelUnavailable, UntaggablePost
+from tagstream.runtime.backoff import BackOff
 from tagstream.settings import Settings
 from workers.images.classifier import NOT_A_PICTURE, ImageEncoder, read_thumbnail
 from workers.open_models import open_eyes
-from workers.pipeline.retry import BackOff
 from workers.triton.client import ATTEMPTS
 from workers.triton.contract import image_encoder_on_triton
 from workers.triton.image_network import TritonImageNetwork

@@ -81,7 +81,7 @@ def test_every_request_has_a_deadline_here_and_one_in_the_queue(server, connect)
 
 
 @pytest.mark.parametrize("status", [STATUS.UNAVAILABLE, STATUS.RESOURCE_EXHAUSTED, STATUS.CANCELLED])
-def test_a_hiccup_is_asked_again_and_an_outage_is_left_to_the_breaker(server, connect, status):
+def test_a_hiccup_is_asked_again_and_an_outage_is_left_to_the_retry_gate(server, connect, status):
     emitter = connect()
     server.script = fails(status, times=ATTEMPTS - 1)
     assert first_pieces(emitter(batch_of(5))) == [5]

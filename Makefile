@@ -39,7 +39,7 @@ stack-up: setup  ## start real Kafka, Elasticsearch and Triton on 127.0.0.1, wit
 stack-down: setup  ## stop them; STACK=name
 	@.venv/bin/python -m ops.stack down --name "$${STACK:-default}"
 
-zoo: setup-all  ## train every system of the papers (days), write docs/results.md; ROWS=prefix for some of them
+zoo: setup-all  ## train every system of the papers (days), write docs/reference/results.md; ROWS=prefix for some of them
 	@.venv/bin/python -m training.report --only "$${ROWS:-}"
 
 zoo-check: setup-all  ## every system on tweets with real photos (TAGSTREAM_DATA), every ablation as ONNX: minutes
@@ -55,7 +55,7 @@ lint: setup-all  ## style, types, and whether the generated pages are current
 	@.venv/bin/python -m ops.docs.reference --check
 	@.venv/bin/python -m training.report --check
 
-docs: setup  ## write the generated pages: docs/cli.md, docs/settings.md
+docs: setup  ## write the generated pages of docs/reference
 	@.venv/bin/python -m ops.docs.reference
 
 lock:  ## resolve requirements/*.txt again from pyproject.toml (needs uv and a network)

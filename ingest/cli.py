@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     required=True,
     metavar="SPEC",
     help="The feed: bluesky:, mastodon:HOST, x:, rss:URL, jsonl:PATH, - for JSON lines from standard input, or "
-    "simulate:SEED[?posts=N]; docs/sources.md has their options.",
+    "simulate:SEED[?posts=N]; docs/reference/sources.md has their options.",
 )
 @feed_options
 @kafka_option("The brokers. [default: the setting kafka]")

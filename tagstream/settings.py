@@ -1,7 +1,7 @@
 """Every setting, with its reason: `TAGSTREAM_*` variables over a TOML file over the defaults below.
 
 A key that is not a setting is refused, and so is a variable that begins with `TAGSTREAM_`: a misspelt setting that is
-silently ignored costs an afternoon. `docs/settings.md` is written from this file by `make docs`.
+silently ignored costs an afternoon. `docs/reference/settings.md` is written from this file by `make docs`.
 """
 
 import difflib
@@ -97,7 +97,7 @@ class Settings(BaseModel):
             description="What says a sentence about each photo, which the tagger then reads in place of labels: the "
             "folder of a run of our own captioner, the folder of an image-to-text model of `transformers`, or with a "
             "network `hub:OWNER/NAME`. None by default: it needs the `train` extra, and time for every photo "
-            "(docs/models.md). One that replaces another gets a higher generation: `FOLDER?generation=5`.",
+            "(docs/explanation/models.md). One that replaces another gets a higher generation: `FOLDER?generation=5`.",
         ),
     ] = None
     model_deadline_seconds: Annotated[
@@ -578,4 +578,4 @@ def limits(key: str) -> str:
 def reference_line(key: str) -> str:
     """What a message says after a bad value: the limits, and where to read on."""
     bounds = limits(key)
-    return f"{f'it may be {bounds}; ' if bounds else ''}see docs/settings.md"
+    return f"{f'it may be {bounds}; ' if bounds else ''}see docs/reference/settings.md"

@@ -1,6 +1,6 @@
 """How a process that tags is set up, so that the network's threads get the cores.
 
-Each line was measured with `tagstream bench local` on two cores; docs/log.md has the figures.
+Each line was measured with `tagstream bench local` on two cores; docs/explanation/log.md has the figures.
 """
 
 import gc

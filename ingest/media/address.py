@@ -95,7 +95,7 @@ def _endpoint(pair: str) -> Endpoint:
     except ValueError as error:
         raise BadSettings(
             f"media_allowed: {pair!r} is not an address and a port such as 127.0.0.1:8080 or [::1]:8080; "
-            "see docs/settings.md"
+            "see docs/reference/settings.md"
         ) from error
     return address, port
 

@@ -19,7 +19,8 @@ PAUSE_AFTER_A_FAILED_START_SECONDS = 5.0
 
 _WARNING = (
     "The kernel gives no filter of system calls (seccomp) here: children that read pictures and documents run with "
-    "limits alone. The setting `sandbox_required` refuses to go on like this; docs/media.md says what is missing."
+    "limits alone. The setting `sandbox_required` refuses to go on like this; docs/explanation/media.md says what is "
+    "missing."
 )
 _warned: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Writes the pages that would otherwise drift from the code: docs/cli.md and docs/settings.md.
+"""Writes the pages that would otherwise drift from the code: docs/reference/cli.md and docs/reference/settings.md.
 
 python -m ops.docs.reference [--check]      --check writes nothing and fails if a page is not current
 """
@@ -16,7 +16,7 @@ _WIDTH = 100
 
 
 def command_line_page() -> str:
-    """docs/cli.md: what `--help` says, of every command."""
+    """docs/reference/cli.md: what `--help` says, of every command."""
     parts = [
         "# The command line",
         "Written by `make docs` from the program itself.",
@@ -39,7 +39,7 @@ def _help_of(command: click.Command, name: str, parent: click.Context | None) ->
 
 
 def settings_page() -> str:
-    """docs/settings.md: every setting with its default, its limits and its reason."""
+    """docs/reference/settings.md: every setting with its default, its limits and its reason."""
     parts = [
         "# Settings",
         "Written by `make docs` from `tagstream/settings.py`.",
@@ -68,7 +68,7 @@ def _shown(default: Any) -> str:
     return text
 
 
-PAGES = {"docs/cli.md": command_line_page, "docs/settings.md": settings_page}
+PAGES = {"docs/reference/cli.md": command_line_page, "docs/reference/settings.md": settings_page}
 
 
 @click.command()

@@ -55,7 +55,8 @@ def dump(index_spec: str | None, kind: Literal["all", "posts"]) -> None:
 
     A backup, as of one moment, while others may write: every tagged post, in order of id, with what the registry says
     of it and its thumbnails; deletions, erasures, hidden accounts, dead letters and cursors. `restore` reads it, and
-    docs/index.md draws the lines. The last one says how many there are, so that a dump that is cut off is noticed.
+    docs/reference/json-lines.md draws the lines. The last one says how many there are, so that a dump that was cut
+    off is noticed.
 
     With --kind posts: the accounts that were ever hidden, as lines such as {"author": "ann", "hide": true}, then every
     tagged post. That is no backup: who restores it does not know what was deleted.
@@ -235,7 +236,7 @@ def compact(index_spec: str | None, as_json: bool) -> None:
     Their words may stay in inverted lists until these are merged, and their pages in free space. A run merges a little
     whenever it ends; this merges everything, and gives free space back to the disk. A SQLite index needs the space of a
     second copy meanwhile, and nobody else may write to it. Where somebody goes on reading what was deleted, the
-    command says so and ends with 4: run it again. docs/index.md says what Elasticsearch does.
+    command says so and ends with 4: run it again. docs/explanation/indexes.md says what Elasticsearch does.
     """
     settings = current_settings(index=index_spec)
 

@@ -43,7 +43,7 @@ def common_options() -> list[click.Option]:
             expose_value=False,
             callback=_set_config,
             metavar="FILE",
-            help="A TOML file of settings (docs/settings.md); also TAGSTREAM_CONFIG.",
+            help="A TOML file of settings (docs/reference/settings.md); also TAGSTREAM_CONFIG.",
         ),
         click.Option(
             ["--debug"],

@@ -1,6 +1,6 @@
 """Scenario 16: what one index dumps another takes in, record by record, and nothing that was deleted comes back.
 
-Numbers as in docs/index.md. The other index is a SQLite one, so each kind gives to it and takes from it.
+Numbers as in docs/reference/index-contract.md. The other index is a SQLite one: each gives to it and takes from it.
 """
 
 import io

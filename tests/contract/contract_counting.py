@@ -1,4 +1,4 @@
-"""Scenarios 10 and 11: who mentions what, and what trends. Numbers as in docs/index.md."""
+"""Scenarios 10 and 11: who mentions what, and what trends. Numbers as in docs/reference/index-contract.md."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta

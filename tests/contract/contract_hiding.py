@@ -1,4 +1,4 @@
-"""Scenario 14: what a hidden author wrote is kept, and seen by nobody. Numbers as in docs/index.md."""
+"""Scenario 14: what a hidden author wrote is kept and not shown. Numbers as in docs/reference/index-contract.md."""
 
 import itertools
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Scenario 15: the thumbnails of posts are kept where a page can show them, and go with what they belong to.
 
-Numbers as in docs/index.md. `kept` looks into the store itself, past what any question would show.
+Numbers as in docs/reference/index-contract.md. `kept` looks into the store itself, past what any question would show.
 """
 
 import hashlib

@@ -1,4 +1,7 @@
-"""Scenarios 8, 9, 12 and 13: what a search finds, how pages follow, what readers see. Numbers as in docs/index.md."""
+"""Scenarios 8, 9, 12 and 13: what a search finds, how pages follow, what readers see.
+
+Numbers as in docs/reference/index-contract.md.
+"""
 
 import asyncio
 import itertools

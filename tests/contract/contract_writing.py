@@ -1,4 +1,7 @@
-"""Scenarios 1 to 7: what a write does, in whatever order things arrive. Numbers as in docs/index.md."""
+"""Scenarios 1 to 7: what a write does, in whatever order things arrive.
+
+Numbers as in docs/reference/index-contract.md.
+"""
 
 import itertools
 import random

@@ -1,6 +1,6 @@
 """The whole contract of an entity index; an implementation's suite is a fixture `index` and this class.
 
-Each scenario has the number of its promise in docs/index.md.
+Each scenario has the number of its promise in docs/reference/index-contract.md.
 """
 
 from contract_backup import BackupContract
@@ -14,5 +14,5 @@ from contract_writing import WritingContract
 class IndexContract(WritingContract, ReadingContract, CountingContract, HidingContract, MediaContract, BackupContract):
     """Inherit from it in a class named Test..., with an asynchronous fixture `index`: a new, empty index.
 
-    What an implementation cannot promise it declares (`whole_batches = False`), and docs/index.md says so.
+    What an implementation cannot promise it declares (`whole_batches = False`), and the page says so.
     """

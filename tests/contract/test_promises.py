@@ -1,11 +1,11 @@
-"""docs/index.md and the contract suite number the same promises."""
+"""docs/reference/index-contract.md and the contract suite number the same promises."""
 
 import re
 from pathlib import Path
 
 from index_contract import IndexContract
 
-PAGE = Path(__file__).parents[2] / "docs" / "index.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "index-contract.md"
 
 
 def test_every_promise_has_its_scenario_and_the_other_way_round() -> None:

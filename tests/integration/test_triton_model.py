@@ -200,7 +200,7 @@ async def test_a_server_that_is_killed_in_mid_stream_and_restarted_costs_nothing
 async def test_a_server_that_hangs_for_longer_than_the_deadline_and_is_restarted_costs_nothing(
     own_server, expected, tmp_path
 ):
-    """Restarted and not resumed, as its health check would have it: docs/models.md says why."""
+    """Restarted and not resumed, as its health check would have it: docs/explanation/models.md says why."""
 
     def replace():
         own_server.kill()

@@ -1,4 +1,4 @@
-"""No mutant survives: `docs/invariants.md` names the invariant that each one breaks."""
+"""No mutant survives: `docs/explanation/invariants.md` names the invariant that each one breaks."""
 
 import pytest
 from mutation import catalogue, copy_project, run_tests

@@ -3,7 +3,7 @@
 Writes `triton_models/image_encoder/<version>/`: `model.onnx` (static int8, for CPUs), `model.fp16.onnx` (for GPUs),
 `labels.json` (names, temperature, threshold, generation) and the model card, and beside them `config.pbtxt` with their
 hashes. Temperature and threshold are chosen on one half of the validation pictures and measured on the other. The int8
-file is refused if it costs a percentage point of top-1 accuracy or more. What a generation is: docs/models.md.
+file is refused if it costs a percentage point of top-1 accuracy or more. docs/explanation/models.md: generations.
 """
 
 import argparse

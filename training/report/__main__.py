@@ -1,4 +1,4 @@
-"""`python -m training.report`: trains every row of the table that has no record yet, then writes `docs/results.md`.
+"""`python -m training.report`: trains each row of the table without a record, then writes `docs/reference/results.md`.
 
 Stopped at any moment, it goes on after the last finished epoch of the row that it was at. `--only` chooses rows by the
 beginning of their names. A row that cannot be trained is named at the end, and keeps none of the others from it.

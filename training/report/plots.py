@@ -1,4 +1,4 @@
-"""The pictures of `docs/results.md`, drawn from the records alone.
+"""The pictures of `docs/reference/results.md`, drawn from the records alone.
 
 A picture carries a digest of what it shows, so that `make lint` can tell one that is out of date without drawing it
 again: the bytes of a drawing differ between versions of the library that draws.

@@ -1,7 +1,7 @@
 """What is kept of a finished row: its figures on the test part, and enough to compare it with another, name by name.
 
-Records stand in `training/results/` and are the only source of `docs/results.md`. They hold no text and no annotation:
-of each tweet only how many names it has, how many were given, and which of its names were found.
+Records stand in `training/results/` and are the only source of `docs/reference/results.md`. They hold no text and no
+annotation: of each tweet only how many names it has, how many were given, and which of its names were found.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""`docs/results.md`, written from the records and `speed.json` alone: no figure of it is typed by hand.
+"""`docs/reference/results.md`, written from the records and `speed.json` alone: no figure of it is typed by hand.
 
 A row without records says that it was not run. `write_page(check=True)` fails where the page shows anything else than
 what the records say, so a figure whose record is gone does not stay.
@@ -17,7 +17,7 @@ from training.report.rows import Group, Published, read_groups, read_published, 
 from training.report.significance import fixed_and_broken, p_value
 from training.report.speed import Speed, read_speed
 
-RESULTS_PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+RESULTS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "results.md"
 BASELINE = "bert_crf"
 TYPES = ("PER", "LOC", "ORG", "MISC")
 PICTURED = read_groups()[0]

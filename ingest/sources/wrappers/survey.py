@@ -83,6 +83,6 @@ class Survey:
         beginning = letter.body[:100].decode(errors="replace")
         raise UnreadableInput(
             f"nothing of this feed could be read: {share} refused{most} ({cause}). {letter.origin}: {letter.message}. "
-            f"It begins {beginning!r}. The forms that are read are in docs/sources.md; `tagstream dead-letters list` "
-            "shows what was refused"
+            f"It begins {beginning!r}. The forms that are read are in docs/reference/sources.md; "
+            "`tagstream dead-letters list` shows what was refused"
         )

@@ -1,11 +1,11 @@
-"""docs/invariants.md speaks of what exists: every test it names, every break, and no break is left out."""
+"""docs/explanation/invariants.md speaks of what exists: every test it names, every break, and no break is left out."""
 
 import re
 import tomllib
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-PAGE = (REPOSITORY / "docs/invariants.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "docs/explanation/invariants.md").read_text(encoding="utf-8")
 ROWS = [row for row in PAGE.splitlines() if row.startswith("| ") and "**" in row]
 MUTANTS = tomllib.loads((REPOSITORY / "tests/mutants/catalogue.toml").read_text(encoding="utf-8"))["mutant"]
 

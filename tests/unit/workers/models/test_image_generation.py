@@ -64,7 +64,7 @@ def test_a_description_without_a_generation_of_ours_is_refused(model, tmp_path, 
 
 
 def test_a_rollback_is_the_older_version_under_a_new_number_and_a_higher_generation(model, tmp_path):
-    """As docs/models.md says."""
+    """As docs/explanation/models.md says."""
     shutil.copytree(model / "1", model / "4")
     path = model / "4" / LABELS
     path.write_text(path.read_text().replace('"generation":3', '"generation":9'))

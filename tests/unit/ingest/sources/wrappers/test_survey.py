@@ -43,7 +43,7 @@ async def test_a_feed_of_which_nothing_was_understood_says_the_commonest_cause_a
     with pytest.raises(UnreadableInput, match="all 3 lines are refused, 2 of them") as refusal:
         survey.refuse_if_nothing_was_understood()
     assert refusal.value.exit_code == 3
-    for said in ("(invalid_json)", "feed:2", "wrong 2", "'{not json'", "docs/sources.md"):
+    for said in ("(invalid_json)", "feed:2", "wrong 2", "'{not json'", "docs/reference/sources.md"):
         assert said in str(refusal.value)
 
 

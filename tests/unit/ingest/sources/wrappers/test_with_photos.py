@@ -434,6 +434,6 @@ async def test_the_settings_make_an_album_that_works(server) -> None:
 
 
 def test_the_page_lists_every_reason_and_whether_it_can_pass() -> None:
-    page = (REPOSITORY / "docs" / "media.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "explanation" / "media.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| .* \| (yes)? ?\|$", page, re.MULTILINE)
     assert rows == [(reason.value, "yes" if reason.can_pass else "") for reason in PhotoReason]

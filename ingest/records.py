@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ingest.publisher import Record
-from tagstream.codec import encode, encode_letter, readable
+from tagstream.codec import encode, encode_letter
+from tagstream.dead_letter import dead_letter_of
 from tagstream.errors import MalformedPost, Unencodable
 from tagstream.kafka.topics import Topics, headers, key_of
-from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Post, dead_letter
+from tagstream.posts import DeadLetter
 from tagstream.source import Received
 
 OVERSIZED = "oversized"
@@ -41,22 +42,4 @@ def _record(one: Received, origin: str, accepted: datetime, topics: Topics) -> R
         return Record(topics.posts.name, key_of(event), value, headers(accepted))
     except MalformedPost as error:
         cause = UNENCODABLE if isinstance(error, Unencodable) else OVERSIZED
-        return letter_record(_letter(event, origin, cause, str(error)), topics)
-
-
-def _letter(event: Post | Deletion | Erasure | AccountStatus, origin: str, cause: str, message: str) -> DeadLetter:
-    """The letter of an event that no message can hold: its JSON without pictures, with which little else would fit."""
-    author = None
-    if isinstance(event, Post):
-        author = event.author.id if event.author else None
-        event = event.model_copy(update={"media": tuple(media.without_bytes() for media in event.media)})
-    return dead_letter(
-        origin=origin,
-        source=event.source,
-        cause=cause,
-        message=message,
-        body=readable(event),
-        post_id=None if isinstance(event, Erasure | AccountStatus) else event.id,
-        author=event.author if isinstance(event, Erasure | AccountStatus) else author,
-        position=event.position,
-    )
+        return letter_record(dead_letter_of(event, origin=origin, cause=cause, message=str(error)), topics)

@@ -327,32 +327,6 @@ class DeadLetter(Contract):
 Event = Post | Deletion | Erasure | AccountStatus | DeadLetter
 
 
-def dead_letter(
-    *,
-    origin: str,
-    source: str,
-    cause: str,
-    message: str,
-    body: bytes,
-    post_id: str | None = None,
-    author: str | None = None,
-    position: int = 0,
-) -> DeadLetter:
-    """A dead letter for `body`, of which at most 64 KiB are kept."""
-    return DeadLetter(
-        origin=origin,
-        source=source,
-        cause=cause,
-        message=message,
-        body=body[:DEAD_LETTER_BODY_BYTES],
-        size=len(body),
-        sha256=hashlib.sha256(body).hexdigest(),
-        post_id=post_id,
-        author=author,
-        position=position,
-    )
-
-
 DELETED_GENERATION = 4095
 DELETED_FOR_EVER = 2**63 - 1
 

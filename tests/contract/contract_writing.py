@@ -14,8 +14,9 @@ import pytest
 from contract_posts import OBSERVED, START, found, indexable, letters, stored, tagged, write
 
 from search.index import Change, EntityIndex, Indexable, Query, SourceCursor, WriteReport
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import RejectedDocument
-from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, dead_letter
+from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure
 
 
 def deletion(name: str, revision: int | None = None, position: int = 0) -> Deletion:

@@ -20,8 +20,9 @@ from ingest.sources.network.source import (
     Reconnecting,
     retry_after_seconds,
 )
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import BadSettings, Fatal
-from tagstream.posts import Author, Event, Post, dead_letter
+from tagstream.posts import Author, Event, Post
 from tagstream.source import Received
 
 CREATED = datetime(2024, 5, 1, 12, tzinfo=UTC)

@@ -16,8 +16,9 @@ from contract_posts import START, found, indexable, tagged, write
 from search.index import Query, SourceCursor
 from search.sqlite import compaction, writer_lock
 from search.sqlite.index import SqliteIndex
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import CorruptState, IndexUnavailable, TagstreamError, UnreadableInput
-from tagstream.posts import Deletion, dead_letter
+from tagstream.posts import Deletion
 
 
 @pytest.fixture

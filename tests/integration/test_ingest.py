@@ -25,11 +25,12 @@ from ingest.sources.simulate.source import SimulatedSource
 from ops.stack.java import java
 from search.open import open_index
 from tagstream.codec import decode
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import Fatal
 from tagstream.kafka.admin import ensure_topics
 from tagstream.kafka.dead_letters import BrokerLetters
 from tagstream.kafka.topics import observed_at, open_topics
-from tagstream.posts import Author, DeadLetter, Deletion, Media, Post, dead_letter
+from tagstream.posts import Author, DeadLetter, Deletion, Media, Post
 from tagstream.settings import Settings
 from workers.faust.dead_letter_sweep import sweep_letters
 

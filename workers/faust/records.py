@@ -9,16 +9,15 @@ Pure: no client, no clock. Whatever cannot be read becomes a dead letter with it
 only what a newer tagstream wrote stops the worker (`NewerVersion`). Keeps invariant 2.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.index import Change, Indexable
 from tagstream import codec
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import MalformedPost
 from tagstream.kafka import topics
 from tagstream.posts import (
-    DEAD_LETTER_BODY_BYTES,
     MAX_ID_BYTES,
     AccountStatus,
     DeadLetter,
@@ -31,7 +30,7 @@ from tagstream.posts import (
 )
 from tagstream.runtime.metrics import EventOutcome
 from workers.faust.deliveries import Record
-from workers.pipeline.steps import MAX_MESSAGE_LENGTH, Arrival, Tagged
+from workers.pipeline.steps import Arrival, Tagged
 
 TAGGED = "tagged"
 # What passes from `posts` to `posts.tagged` as it is, by its kind there.
@@ -122,16 +121,13 @@ def letter_of(record: Record, cause: EventOutcome, message: str, change: Change 
 
     Where nothing could be read the key names the post, so that a deletion of that post reaches the letter.
     """
-    body = record.value or b""
     post = change.post if isinstance(change, Indexable) else None
-    return DeadLetter(
+    return dead_letter(
         origin=record.origin,
         source=post.source if post else record.topic,
         cause=cause.value,
-        message=clean_text(message[:MAX_MESSAGE_LENGTH]),
-        body=body[:DEAD_LETTER_BODY_BYTES],
-        size=len(body),
-        sha256=hashlib.sha256(body).hexdigest(),
+        message=message,
+        body=record.value or b"",
         post_id=post.id if post else _post_id(record.key),
         author=post.author.id if post and post.author else None,
         position=0 if change is None else change.position,

@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from search.index import Change, Indexable
 from search.thumbnails import thumbnails_of
-from tagstream.codec import readable
+from tagstream.dead_letter import dead_letter_of
 from tagstream.errors import Fatal, Poison, Retryable
-from tagstream.posts import DeadLetter, Deletion, Event, Post, TaggedPost, clean_text, dead_letter
+from tagstream.posts import DeadLetter, Event, Post, TaggedPost
 from tagstream.runtime.metrics import EventOutcome
 from workers.pipeline.canaries import Check
 from workers.pipeline.canary_posts import canary_answers, canary_posts
@@ -27,7 +27,6 @@ from workers.tagger.interface import NOTHING_SEEN, PreparedPost, Sight, Tagger
 Input = TypeVar("Input")
 Answer = TypeVar("Answer")
 
-MAX_MESSAGE_LENGTH = 1000
 # A row of 8 columns, its copy in a batch, and the word it was cut from with its offsets.
 _BYTES_A_TOKEN = 256
 
@@ -207,21 +206,10 @@ def _tagged(arrival: Arrival, answer: TaggedPost | None) -> Tagged:
 
 
 def _with_dead_letter(arrival: Arrival, error: Exception, refused: EventOutcome) -> Arrival:
-    """The arrival with its event replaced by the dead letter that keeps it; a defect of ours is its own cause.
-
-    Every text of the letter is cleaned: whatever made the event guilty, its letter can be stored.
-    """
-    event = arrival.event
+    """Returns the arrival with its event replaced by the event's dead letter; a defect of ours is its own cause."""
     cause = refused if isinstance(error, Poison) else EventOutcome.UNEXPECTED
-    letter = dead_letter(
-        origin=clean_text(arrival.origin),
-        source=clean_text(event.source),
-        cause=cause.value,
-        message=clean_text(explain(error)[:MAX_MESSAGE_LENGTH]),
-        body=_body(event) if arrival.original is None else arrival.original,
-        post_id=clean_text(event.id) if isinstance(event, Post | Deletion) else None,
-        author=_author(event),
-        position=event.position,
+    letter = dead_letter_of(
+        arrival.event, origin=arrival.origin, cause=cause.value, message=explain(error), body=arrival.original
     )
     return replace(arrival, event=letter)
 
@@ -233,18 +221,3 @@ def explain(error: Exception) -> str:
     frames = extract_tb(error.__traceback__)
     place = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{place}"
-
-
-def _body(event: Event) -> bytes:
-    """The event as the JSON that reads back as it, without pictures: with them little else would be kept."""
-    if isinstance(event, DeadLetter):
-        return event.body
-    if isinstance(event, Post):
-        event = event.model_copy(update={"media": tuple(media.without_bytes() for media in event.media)})
-    return readable(event)
-
-
-def _author(event: Event) -> str | None:
-    if isinstance(event, Post):
-        return clean_text(event.author.id) if event.author else None
-    return None if isinstance(event, Deletion) or event.author is None else clean_text(event.author)

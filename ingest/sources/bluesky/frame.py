@@ -67,6 +67,7 @@ from ingest.sources.bluesky.record import (
 )
 from ingest.sources.error_isolation import judged, lettered
 from ingest.sources.formats.json_fields import MalformedLine, short
+from tagstream.dead_letter import dead_letter
 from tagstream.posts import (
     MAX_REVISION,
     MAX_TEXT_LENGTH,
@@ -78,7 +79,6 @@ from tagstream.posts import (
     Event,
     Post,
     clean_text,
-    dead_letter,
 )
 
 _KINDS = frozenset({"commit", "account", "identity", "sync"})

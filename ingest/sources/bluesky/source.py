@@ -40,7 +40,8 @@ from ingest.sources.bluesky.record import IMAGES
 from ingest.sources.bluesky.resumption import BY_TIME, First, Resumption, resumption_of
 from ingest.sources.error_isolation import judged
 from ingest.sources.network.source import FeedUnavailable, NetworkSource, Reconnecting
-from tagstream.posts import DeadLetter, Event, dead_letter
+from tagstream.dead_letter import dead_letter
+from tagstream.posts import DeadLetter, Event
 from tagstream.settings import Settings
 from tagstream.source import Received, named
 

@@ -25,7 +25,8 @@ from ingest.sources.jsonl.mongo import MARK, plain
 from ingest.sources.jsonl.reading import PassedOver, Place, Reading
 from ingest.sources.jsonl.shapes import Shape, nearest, shape_of, unwrapped
 from ingest.sources.wrappers.recording import read_recorded_line, recorded_line
-from tagstream.posts import DeadLetter, Event, Post, dead_letter
+from tagstream.dead_letter import dead_letter
+from tagstream.posts import DeadLetter, Event, Post
 
 # Bounds the letters, and the work, of one document.
 MAX_PARTS = 20_000

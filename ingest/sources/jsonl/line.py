@@ -58,7 +58,8 @@ from ingest.sources.formats.json_fields import (
     source_of,
     source_of_native_ids,
 )
-from tagstream.posts import CONTRACT_VERSION, AccountStatus, Deletion, Erasure, Event, Hashtag, Link, Post, dead_letter
+from tagstream.dead_letter import dead_letter
+from tagstream.posts import CONTRACT_VERSION, AccountStatus, Deletion, Erasure, Event, Hashtag, Link, Post
 from tagstream.text.languages import language_tags
 
 DEFAULT_SOURCE = "jsonl"

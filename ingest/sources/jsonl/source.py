@@ -36,6 +36,7 @@ from ingest.sources.jsonl.cursor import Cursor, parse_cursor
 from ingest.sources.jsonl.document import read_line, says_nothing
 from ingest.sources.jsonl.line import DEFAULT_SOURCE
 from ingest.sources.jsonl.reading import PassedOver
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import UnreadableInput
 from tagstream.posts import DeadLetter, path_as_text
 from tagstream.runtime.daemon_thread import in_daemon_thread
@@ -332,7 +333,7 @@ def _unfinished_line(content: FileBytes, offset: int, number: int, max_line_byte
 
 
 def _too_long(line: Line, sha256: str, origin: str, limit: int) -> DeadLetter:
-    return DeadLetter(
+    return dead_letter(
         origin=origin,
         source=DEFAULT_SOURCE,
         cause=LineFault.LINE_TOO_LONG.value,

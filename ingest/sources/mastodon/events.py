@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from ingest.sources.error_isolation import judged, lettered
 from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, read_object, refuse, short
 from ingest.sources.mastodon.status import PassedOver, letter_of, read_status, status_id
-from tagstream.posts import DeadLetter, Deletion, Event, dead_letter, native_id
+from tagstream.dead_letter import dead_letter
+from tagstream.posts import DeadLetter, Deletion, Event, native_id
 
 EVENT_TOO_LONG = "event_too_long"
 _KNOWN_GOOD = (

@@ -22,6 +22,7 @@ from typing import Any
 from ingest.sources.formats.html_text import HtmlText, html_to_text
 from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, build, native, refuse, short
 from ingest.sources.formats.link_card import link_of
+from tagstream.dead_letter import dead_letter
 from tagstream.posts import (
     MAX_MEDIA,
     MAX_REVISION,
@@ -33,7 +34,6 @@ from tagstream.posts import (
     Media,
     Post,
     clean_text,
-    dead_letter,
     native_id,
 )
 from tagstream.text.hashtags import Claim, hashtags_named

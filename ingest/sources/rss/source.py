@@ -43,8 +43,9 @@ from ingest.sources.rss.reading import NO_FEED, TOO_SLOW, FeedReaders, NotRead
 from ingest.sources.rss.state import FeedMemory, from_cursor, mark, to_cursor
 from ingest.sources.rss.timestamps.dates import read_date
 from ingest.sources.rss.timestamps.entry_timestamps import moments, own_moment
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import BadSettings
-from tagstream.posts import DeadLetter, Event, Post, dead_letter, native_id
+from tagstream.posts import DeadLetter, Event, Post, native_id
 from tagstream.runtime.backoff import BackOff
 from tagstream.settings import Settings
 from tagstream.source import Received

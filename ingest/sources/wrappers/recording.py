@@ -40,6 +40,7 @@ from ingest.sources.formats.compressed import (
 )
 from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, read_object, refuse, short
 from ingest.sources.formats.lines import MAX_LINE_BYTES
+from tagstream.dead_letter import dead_letter, dead_letter_of
 from tagstream.errors import BadSettings, Fatal, UnreadableInput
 from tagstream.posts import (
     CONTRACT_VERSION,
@@ -50,7 +51,6 @@ from tagstream.posts import (
     Event,
     Post,
     clean_text,
-    dead_letter,
     path_as_text,
 )
 from tagstream.runtime.daemon_thread import in_daemon_thread
@@ -107,17 +107,8 @@ def _oversized(event: Event, line: bytes) -> DeadLetter:
 
 
 def _letter(event: Event, cause: str, message: str, body: bytes) -> DeadLetter:
-    author = event.author if isinstance(event, Post) else None
-    return dead_letter(
-        origin=f"recording:{event.source}:{getattr(event, 'id', '')}",
-        source=event.source,
-        cause=cause,
-        message=message,
-        body=body,
-        post_id=event.id if isinstance(event, Post) else None,
-        author=author.id if author else None,
-        position=event.position,
-    )
+    origin = f"recording:{event.source}:{getattr(event, 'id', '')}"
+    return dead_letter_of(event, origin=origin, cause=cause, message=message, body=body)
 
 
 def read_recorded_line(body: bytes, *, origin: str, position: int) -> tuple[Event, str | None] | None:

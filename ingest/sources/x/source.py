@@ -34,12 +34,12 @@ from ingest.sources.x.compliance import PARTITIONS, POST_STREAM, USER_STREAM, re
 from ingest.sources.x.post import FIELDS, Includes, read_post
 from ingest.sources.x.rules import checked_rules, synchronise
 from ingest.sources.x.stream import MAX_FRAME_BYTES, XConnection
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import CorruptState
 from tagstream.posts import (
     DeadLetter,
     Event,
     clean_text,
-    dead_letter,
     from_epoch_milliseconds,
     to_epoch_milliseconds,
 )

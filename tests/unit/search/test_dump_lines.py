@@ -14,6 +14,7 @@ from search.index import Remembered, SourceCursor, Thumbnail
 from search.registry import Record
 from search.restoring import Restored, restore
 from search.sqlite.index import SqliteIndex
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import NewerVersion
 from tagstream.posts import (
     AccountStatus,
@@ -24,7 +25,6 @@ from tagstream.posts import (
     Media,
     SegmentedHashtag,
     TaggedPost,
-    dead_letter,
     stored_version,
 )
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagstream import codec
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import MalformedPost, NewerVersion, Unencodable
 from tagstream.posts import (
     CONTRACT_VERSION,
@@ -24,7 +25,6 @@ from tagstream.posts import (
     Post,
     SegmentedHashtag,
     TaggedPost,
-    dead_letter,
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

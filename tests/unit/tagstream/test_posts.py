@@ -7,7 +7,6 @@ import pytest
 from pydantic import ValidationError
 
 from tagstream.posts import (
-    DEAD_LETTER_BODY_BYTES,
     DELETED_FOR_EVER,
     MAX_ID_BYTES,
     MAX_REVISION,
@@ -22,7 +21,6 @@ from tagstream.posts import (
     Post,
     TaggedPost,
     clean_text,
-    dead_letter,
     deletion_version,
     from_epoch_milliseconds,
     native_id,
@@ -315,10 +313,3 @@ def test_media_for_the_index_has_no_bytes() -> None:
     media = Media(alt="A cat", thumbnail=b"jpeg")
     assert media.without_bytes() == Media(alt="A cat")
     assert "jpeg" not in repr(media)
-
-
-def test_a_dead_letter_keeps_the_beginning_and_the_measure_of_the_whole() -> None:
-    body = bytes(range(256)) * 1024
-    letter = dead_letter(origin="f:1", source="jsonl", cause="invalid_json", message="no", body=body)
-    assert letter.body == body[:DEAD_LETTER_BODY_BYTES]
-    assert (letter.size, letter.sha256) == (len(body), hashlib.sha256(body).hexdigest())

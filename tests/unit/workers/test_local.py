@@ -10,8 +10,9 @@ import pytest
 from pipeline_fakes import CREATED, ListSource, MemoryIndex, post
 
 from search.index import Change, SourceCursor, WriteReport
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import Fatal, ModelUnavailable, UnreadableInput, UntaggablePost
-from tagstream.posts import AccountStatus, Author, Deletion, Erasure, Post, TaggedPost, dead_letter
+from tagstream.posts import AccountStatus, Author, Deletion, Erasure, Post, TaggedPost
 from tagstream.runtime.backoff import BackOff
 from tagstream.runtime.metrics import EventOutcome, Progress
 from tagstream.source import Received

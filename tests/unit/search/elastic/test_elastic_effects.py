@@ -11,6 +11,7 @@ from search.elastic.writes import Writer
 from search.index import Change, Indexable, WriteReport
 from search.registry import Record, Standing
 from search.sqlite.fts_query import hash_key
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import RejectedDocument
 from tagstream.posts import (
     AccountStatus,
@@ -21,7 +22,6 @@ from tagstream.posts import (
     Media,
     SegmentedHashtag,
     TaggedPost,
-    dead_letter,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -9,10 +9,11 @@ from kafka import errors as kafka_errors
 
 from ingest.records import records_of
 from tagstream.codec import decode, encode
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import Fatal, Retryable, ServiceUnavailable
 from tagstream.kafka.client import at_start, judged
 from tagstream.kafka.topics import headers, observed_at, open_topics, position
-from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Erasure, Media, Post, dead_letter
+from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Erasure, Media, Post
 from tagstream.settings import Settings
 from tagstream.source import Received
 

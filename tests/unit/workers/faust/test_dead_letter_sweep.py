@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from search.open import open_index
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import BrokerUnavailable
-from tagstream.posts import DeadLetter, Deletion, Erasure, dead_letter
+from tagstream.posts import DeadLetter, Deletion, Erasure
 from workers.faust.dead_letter_sweep import keep_swept, sweep_letters
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from search.index import Indexable
 from tagstream import codec
+from tagstream.bounds import MAX_MESSAGE_LENGTH
 from tagstream.errors import NewerVersion
 from tagstream.kafka.topics import KIND, headers, open_topics
 from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Erasure, Post, TaggedPost
@@ -128,4 +129,4 @@ def test_a_post_is_no_change_of_the_index() -> None:
 def test_a_key_that_is_no_id_names_no_post(key: bytes | None) -> None:
     letter = letter_of(record(b"\xc1", key=key), EventOutcome.MALFORMED, "m" * 5000)
     assert letter.post_id in (None, "\ufffd\ufffd")
-    assert len(letter.message) == 1000
+    assert len(letter.message) == MAX_MESSAGE_LENGTH

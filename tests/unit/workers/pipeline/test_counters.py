@@ -4,7 +4,8 @@ import pytest
 from pipeline_fakes import CREATED, post
 
 from search.index import Indexable, WriteReport
-from tagstream.posts import DeadLetter, Deletion, dead_letter
+from tagstream.dead_letter import dead_letter
+from tagstream.posts import DeadLetter, Deletion
 from tagstream.runtime.metrics import DROPPED, EventOutcome
 from workers.pipeline.counters import Counters
 from workers.tagger.stub import StubTagger

@@ -9,8 +9,10 @@ import pytest
 from pipeline_fakes import CREATED, post
 
 from search.index import Indexable, WriteReport
+from tagstream.bounds import MAX_MESSAGE_LENGTH
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import Fatal, RejectedDocument, UntaggablePost
-from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Event, Hashtag, Media, Post, dead_letter
+from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Event, Hashtag, Media, Post
 from workers.pipeline import steps
 from workers.pipeline.runner import Limits
 from workers.pipeline.steps import Arrival, Prepared, Tagged
@@ -71,7 +73,7 @@ async def test_a_defect_is_its_own_cause_and_says_where() -> None:
         letter = await buried_by_tag(post(1), error)
     assert letter.cause == "unexpected"
     assert letter.message.startswith("ValueError: invalid literal")
-    assert len(letter.message) <= steps.MAX_MESSAGE_LENGTH
+    assert len(letter.message) <= MAX_MESSAGE_LENGTH
 
 
 async def test_what_the_index_refuses_is_written_as_a_dead_letter_with_its_cursor() -> None:

@@ -24,6 +24,7 @@ from ingest.sources.simulate.source import SimulatedSource
 from ingest.sources.wrappers.recording import OVERSIZED, RecordingSource, recorded_line
 from tagstream.cli.commands import application
 from tagstream.cli.errors import run_guarded
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import BadSettings, Fatal, UnreadableInput
 from tagstream.posts import (
     MAX_REVISION,
@@ -36,7 +37,6 @@ from tagstream.posts import (
     Hashtag,
     Media,
     Post,
-    dead_letter,
 )
 from tagstream.source import Received
 

@@ -7,8 +7,9 @@ import pytest
 from pipeline_fakes import ListSource
 
 from ingest.sources.wrappers.survey import Survey
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import UnreadableInput
-from tagstream.posts import DeadLetter, Event, Post, dead_letter
+from tagstream.posts import DeadLetter, Event, Post
 
 
 def letter(number: int, cause: str = "invalid_json") -> DeadLetter:

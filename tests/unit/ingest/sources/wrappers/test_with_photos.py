@@ -15,9 +15,10 @@ from ingest.media.fetch import Fetcher, FetchLimits
 from ingest.media.refusals import FOUND, PhotoCounts
 from ingest.sources.network.source import FeedUnavailable, NetworkSource
 from ingest.sources.wrappers.with_photos import WithPhotos, wants_fetching, with_photos
+from tagstream.dead_letter import dead_letter
 from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.media_reasons import PhotoReason
-from tagstream.posts import Deletion, Media, dead_letter
+from tagstream.posts import Deletion, Media
 from tagstream.settings import REPOSITORY, Settings, load_settings
 
 PICTURE = Picture("0" * 64, 640, 480, b"\xff\xd8\xff")

@@ -249,7 +249,7 @@ async def test_pings_are_answered_while_the_pipeline_stands_still(server: Jetstr
 async def test_a_pipeline_that_falls_behind_comes_back_by_number(server: JetstreamServer, path: str) -> None:
     """What is read ahead is bounded: the connection is ended on purpose, and nothing is lost or read over again."""
     server.ping_seconds, server.patience_seconds = 0.1, 2.0
-    async with opened(source_of(server, path, spooled_frames=500)) as source:
+    async with opened(source_of(server, path, buffered_frames=500)) as source:
         reader = asyncio.create_task(read(source, 1))
         await until(lambda: server.open_connections == 1)
         expected = await publish_many(server, QUEUED_EVENTS + 3000)

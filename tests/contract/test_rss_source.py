@@ -157,12 +157,12 @@ async def test_2c_an_update_is_read_again_and_is_newer(server: FeedServer) -> No
     assert second.event.created_at == first.event.created_at
 
 
-async def test_2e_what_lay_in_the_spool_when_a_connection_ended_is_given_again(server: FeedServer) -> None:
+async def test_2e_what_lay_in_the_buffer_when_a_connection_ended_is_given_again(server: FeedServer) -> None:
     server.feeds["/a"], server.feeds["/b"] = rss(item(0)), rss(item(1))
     async with reading(server, "/a", "/b") as source, asyncio.timeout(PATIENCE_SECONDS):
         first_connection = source.connect(None)
         first = await anext(first_connection)
-        # A feed is asked again only after its last answer was spooled.
+        # A feed is asked again only after its last answer was buffered.
         await until(lambda: len(server.polls("/a")) >= 2 and len(server.polls("/b")) >= 2)
         await first_connection.aclose()
         async with aclosing(source.connect(first.cursor)) as second_connection:

@@ -2,11 +2,11 @@
 
 ::
 
-    socket ─▶ fill: data ─▶ spool (bounded) ─▶ messages
+    socket ─▶ fill: data ─▶ buffer (bounded) ─▶ messages
                     pings ─▶ answered at once
 
 A server waits 5 s for the answer to a ping and for room for a frame, and then drops whoever did not read: what stands
-in its buffers is lost with the connection. So the connection is read all the time. When the spool is full it is ended
+in its buffers is lost with the connection. So the connection is read all the time. When the buffer is full it is ended
 on purpose (`Behind`), and taken up again, where it was, once what was read is used up: so a pipeline that is slower
 than the network costs one connection now and then, and no memory (invariant 6).
 """
@@ -19,12 +19,12 @@ from typing import Any
 import aiohttp
 
 from ingest.sources.network.source import FeedUnavailable
-from ingest.sources.network.spool import Spool
 from ingest.sources.network.websocket import close_in_time
+from tagstream.runtime.bounded_buffer import BoundedBuffer
 
 # Four minutes of all posts of the network, at a hundred a second.
-SPOOLED_FRAMES = 32_768
-SPOOLED_BYTES = 32 * 1024 * 1024
+BUFFERED_FRAMES = 32_768
+BUFFERED_BYTES = 32 * 1024 * 1024
 # What a frame costs in memory beside its bytes.
 _FRAME_OVERHEAD_BYTES = 256
 # After so many messages that were there already, others have their turn on the event loop.
@@ -32,7 +32,7 @@ _MESSAGES_IN_A_ROW = 32
 
 
 class Behind(Exception):
-    """The spool was full: the connection was ended, and everything before that was given."""
+    """The buffer was full: the connection was ended, and everything before that was given."""
 
 
 class FrameTooLarge(Exception):
@@ -44,14 +44,14 @@ class IntakeLimits:
     """How much is read ahead, and after how long without a sign of life the server is dead."""
 
     silence_seconds: float = 60.0
-    spooled_frames: int = SPOOLED_FRAMES
-    spooled_bytes: int = SPOOLED_BYTES
+    buffered_frames: int = BUFFERED_FRAMES
+    buffered_bytes: int = BUFFERED_BYTES
 
 
 class Intake:
     """The messages of one connection to `server`. `quiet`: an answered ping is a sign of life, too.
 
-    While `waits` a full spool is waited for: what is taken is looked at and let go, and no pipeline is in the way.
+    While `waits` a full buffer is waited for: what is taken is looked at and let go, and no pipeline is in the way.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Intake:
         self._silence_seconds = limits.silence_seconds
         self._quiet = quiet
         self.waits = False
-        self._spool: Spool[tuple[bool, bytes]] = Spool(limits.spooled_frames, limits.spooled_bytes)
+        self._buffer: BoundedBuffer[tuple[bool, bytes]] = BoundedBuffer(limits.buffered_frames, limits.buffered_bytes)
 
     async def messages(self) -> AsyncGenerator[tuple[bool, bytes], None]:
         """The data frames, whether they are text and their bytes, until the connection ends or is dead.
@@ -80,7 +80,7 @@ class Intake:
         try:
             taken = 0
             while True:
-                yield await self._spool.take()
+                yield await self._buffer.get()
                 taken += 1
                 if taken % _MESSAGES_IN_A_ROW == 0:
                     await asyncio.sleep(0)
@@ -93,9 +93,9 @@ class Intake:
             await self._receive()
         except Behind as behind:
             await close_in_time(self._socket)
-            self._spool.end(behind)
+            self._buffer.fail(behind)
         except Exception as ending:  # the boundary: whatever it is, it is raised where the messages are taken
-            self._spool.end(ending)
+            self._buffer.fail(ending)
 
     async def _receive(self) -> None:
         loop, silence = asyncio.get_running_loop(), self._silence_seconds
@@ -111,7 +111,7 @@ class Intake:
                 continue
             match message.type:
                 case aiohttp.WSMsgType.TEXT | aiohttp.WSMsgType.BINARY:
-                    await self._spool_up(message.type is aiohttp.WSMsgType.TEXT, bytes(message.data))
+                    await self._keep(message.type is aiohttp.WSMsgType.TEXT, bytes(message.data))
                     # Counted from here: that there was no room is no fault of the server.
                     deadline = loop.time() + silence
                 case aiohttp.WSMsgType.PING | aiohttp.WSMsgType.PONG:
@@ -122,11 +122,11 @@ class Intake:
                 case _:
                     self._raise_end(message.type, message.data)
 
-    async def _spool_up(self, is_text: bool, body: bytes) -> None:
+    async def _keep(self, is_text: bool, body: bytes) -> None:
         weight = len(body) + _FRAME_OVERHEAD_BYTES
         if self.waits:
-            await self._spool.put((is_text, body), weight)
-        elif not self._spool.offer((is_text, body), weight):
+            await self._buffer.put((is_text, body), weight)
+        elif not self._buffer.offer((is_text, body), weight):
             raise Behind
 
     async def _answer(self, sending: Coroutine[Any, Any, None], deadline: float) -> None:

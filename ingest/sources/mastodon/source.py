@@ -2,8 +2,8 @@
 
 ::
 
-    connect ─▶ open the stream ─▶ read it into a spool ───────────────────────────────────┐
-                     └─▶ back-fill: the timeline by its ids, oldest first, until no more ─┴▶ then what the spool holds
+    connect ─▶ open the stream ─▶ read it into a buffer ──────────────────────────────────┐
+                     └─▶ back-fill: the timeline by its ids, oldest first, until no more ─┴▶ then what the buffer holds
 
 The stream cannot be resumed. So the cursor is the newest status id that was seen, and after every connect the timeline
 is read from there on (`min_id`) while the stream is already open: nothing falls between the two, and what comes by both
@@ -37,14 +37,14 @@ from ingest.sources.mastodon.events import EventReader, Oversized, StreamEvent, 
 from ingest.sources.mastodon.feed import MastodonFeed, parse_feed
 from ingest.sources.mastodon.status import PassedOver, is_number, status_id
 from ingest.sources.network.source import NetworkSource, Reconnecting
-from ingest.sources.network.spool import Spool
 from tagstream.errors import BadSettings, CorruptState, MalformedPost
+from tagstream.runtime.bounded_buffer import BoundedBuffer
 from tagstream.settings import Settings
 from tagstream.source import Received, named
 
 PAGE_STATUSES = 40  # the most that a server gives at once
-SPOOLED_EVENTS = 1024
-SPOOLED_BYTES = 16 * 1024 * 1024
+BUFFERED_EVENTS = 1024
+BUFFERED_BYTES = 16 * 1024 * 1024
 _NOTHING_SEEN = "-"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=\-]{1,1024}")
 # Ids are made of milliseconds since 1970, shifted by 16 bits; before that, and elsewhere, of something else.
@@ -96,14 +96,14 @@ class MastodonSource(NetworkSource):
         async with MastodonApi(self._feed, self._token, self._limits) as api:
             origin = await api.streaming_origin()
             async with api.stream(origin) as events:
-                spool: Spool[StreamEvent | Oversized] = Spool(SPOOLED_EVENTS, SPOOLED_BYTES)
-                reading = asyncio.create_task(_fill(spool, events))
+                buffer: BoundedBuffer[StreamEvent | Oversized] = BoundedBuffer(BUFFERED_EVENTS, BUFFERED_BYTES)
+                reading = asyncio.create_task(_fill(buffer, events))
                 try:
                     async with aclosing(self._missed(api)) as missed:
                         async for received in missed:
                             yield received
                     while True:
-                        for received in self._received(self._reader.event(await spool.take())):
+                        for received in self._received(self._reader.event(await buffer.get())):
                             yield received
                 finally:
                     reading.cancel()
@@ -183,14 +183,16 @@ def open_mastodon(argument: str, settings: Settings) -> MastodonSource:
     return MastodonSource(parse_feed(argument), token)
 
 
-async def _fill(spool: Spool[StreamEvent | Oversized], events: AsyncGenerator[StreamEvent | Oversized, None]) -> None:
-    """Reads the stream into the spool until it ends, and tells the spool how."""
+async def _fill(
+    buffer: BoundedBuffer[StreamEvent | Oversized], events: AsyncGenerator[StreamEvent | Oversized, None]
+) -> None:
+    """Reads the stream into the buffer until it ends, and tells the buffer how."""
     try:
         async with aclosing(events):
             async for event in events:
-                await spool.put(event, len(event.payload if isinstance(event, StreamEvent) else event.beginning))
-    except Exception as error:  # the boundary of a task: whoever empties the spool raises it
-        spool.end(error)
+                await buffer.put(event, len(event.payload if isinstance(event, StreamEvent) else event.beginning))
+    except Exception as error:  # the boundary of a task: `get` raises it
+        buffer.fail(error)
 
 
 def parse_cursor(cursor: str | None) -> str | None:

@@ -2,11 +2,11 @@
 
 ::
 
-    connect(cursor) ─▶ events ─▶ queue (bounded) ─▶ next_batch
+    connect(cursor) ─▶ events ─▶ buffer (bounded) ─▶ next_batch
          ▲                │ the connection ends, fails or falls silent
          └── back-off ◀───┘ (jittered; a server's Retry-After counts)
 
-Owns the connection's life: one at a time, opened again where the last event left off, never in a hurry. A full queue
+Owns the connection's life: one at a time, opened again where the last event left off, never in a hurry. A full buffer
 stops the reading, so that a slow pipeline slows the network and memory does not grow (invariant 6); it is bounded in
 events and in characters, as a thousand events may weigh 300 kB or 100 MB. The only state is the cursor. While the
 network is away `next_batch` raises `FeedUnavailable` after each attempt, so that whoever runs the source can say so;
@@ -18,7 +18,6 @@ A network's own file says how to connect and what its frames mean (`connect`), a
 import asyncio
 import random
 import re
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from email.utils import parsedate_to_datetime
 from tagstream.errors import Fatal, Retryable
 from tagstream.posts import DeadLetter, Event, Post
 from tagstream.runtime.backoff import BackOff
+from tagstream.runtime.bounded_buffer import BoundedBuffer
 from tagstream.source import Received
 
 QUEUED_EVENTS = 1024
@@ -101,14 +101,8 @@ class NetworkSource:
         self.gaps = 0
         self._reconnecting = reconnecting or Reconnecting()
         self._cursor: str | None = None
-        self._ready: deque[Received] = deque()
-        self._characters = 0
-        self._changed = asyncio.Event()
-        self._room = asyncio.Event()
+        self._buffer: BoundedBuffer[Received] = BoundedBuffer(QUEUED_EVENTS, QUEUED_CHARACTERS)
         self._pump: asyncio.Task[None] | None = None
-        self._problem: FeedUnavailable | None = None
-        self._failure: Fatal | None = None
-        self._ended = False
 
     def counts(self) -> Mapping[str, int]:
         """`gap` and `reconnect`; a network that passes things over adds its own."""
@@ -117,7 +111,7 @@ class NetworkSource:
     @property
     def queued(self) -> int:
         """Events that were received and not taken yet; at most `QUEUED_EVENTS`."""
-        return len(self._ready)
+        return len(self._buffer)
 
     def connect(self, cursor: str | None) -> AsyncGenerator[Received, None]:
         """Connects, and yields what comes after the cursor (None: from now on, or all there is) until it is over.
@@ -144,20 +138,7 @@ class NetworkSource:
         """
         if self._pump is None:
             self._pump = asyncio.create_task(self._keep_connected())
-        while not self._ready:
-            if self._failure is not None:
-                raise self._failure
-            if self._ended:
-                return []
-            if self._problem is not None:
-                problem, self._problem = self._problem, None
-                raise problem
-            self._changed.clear()
-            await self._changed.wait()
-        batch = [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
-        self._characters -= sum(_weight(received.event) for received in batch)
-        self._room.set()
-        return batch
+        return await self._buffer.get_many(limit)
 
     async def close(self) -> None:
         """Ends the connection; what was not taken is given again from the cursor."""
@@ -165,34 +146,30 @@ class NetworkSource:
         if pump is not None:
             pump.cancel()
             await asyncio.wait({pump}, timeout=CLOSE_SECONDS)
-        self._ended = True
-        self._changed.set()
+        self._buffer.close()
 
     async def _keep_connected(self) -> None:
         loop = asyncio.get_running_loop()
         failures = 0
-        while not self._ended:
+        while not self._buffer.closed:
             began = loop.time()
             try:
                 self.connections += 1
                 await self._drain()
-                self._ended = True
+                self._buffer.close()
             except (FeedUnavailable, OSError) as error:
                 settled = loop.time() - began >= self._reconnecting.settled_seconds
                 failures = 1 if settled else failures + 1
-                problem = self._problem = self._as_problem(error)
-                self._changed.set()
+                problem = self._as_problem(error)
+                self._buffer.interrupt(problem)
                 await asyncio.sleep(self._reconnecting.delay(failures, problem.retry_after_seconds))
             except Fatal as failure:
-                self._failure, self._ended = failure, True
+                self._buffer.fail(failure)
             except asyncio.CancelledError:
                 raise
             except Exception as defect:  # the boundary: a frame that our own code fails on must not be read for ever
-                self._failure = Fatal(
-                    f"{self.name}: reading failed for a defect of ours: {type(defect).__name__}: {defect}"
-                )
-                self._ended = True
-        self._changed.set()
+                what = f"{type(defect).__name__}: {defect}"
+                self._buffer.fail(Fatal(f"{self.name}: reading failed for a defect of ours: {what}"))
 
     def _as_problem(self, error: FeedUnavailable | OSError) -> FeedUnavailable:
         """What a network's own file let through of its socket is the network's failure too, and no defect of ours."""
@@ -204,21 +181,11 @@ class NetworkSource:
         """One connection, from where the last one left off to its end."""
         async with aclosing(self.connect(self._cursor)) as events:
             async for received in events:
-                weight = _weight(received.event)
-                while self._ready and not self._has_room(weight):
-                    self._room.clear()
-                    await self._room.wait()
-                self._problem = None
+                await self._buffer.put(received, _characters_of(received.event))
                 self._cursor = received.cursor
-                self._ready.append(received)
-                self._characters += weight
-                self._changed.set()
-
-    def _has_room(self, weight: int) -> bool:
-        return len(self._ready) < QUEUED_EVENTS and self._characters + weight <= QUEUED_CHARACTERS
 
 
-def _weight(event: Event) -> int:
+def _characters_of(event: Event) -> int:
     """About how many characters an event holds: those of its parts that may be long."""
     if isinstance(event, Post):
         return 512 + len(event.text) + sum(len(media.alt or "") + len(media.url or "") for media in event.media)

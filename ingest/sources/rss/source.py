@@ -2,7 +2,7 @@
 
 ::
 
-    each feed: due ─▶ fetch (conditionally) ─▶ parse ─▶ what is new ─▶ spool ─▶ posts, oldest first
+    each feed: due ─▶ fetch (conditionally) ─▶ parse ─▶ what is new ─▶ buffer ─▶ posts, oldest first
                 ▲                                                        │
                 └── as often as the feed itself says, within bounds ◀────┘ remembered when it was taken
 
@@ -32,7 +32,6 @@ from ingest.media.address import Endpoint, parse_endpoints
 from ingest.sources.error_isolation import UNEXPECTED, judged
 from ingest.sources.formats.json_fields import MalformedLine
 from ingest.sources.network.source import FeedUnavailable, NetworkSource, Reconnecting
-from ingest.sources.network.spool import Spool
 from ingest.sources.network.untrusted_client import OutsideClient
 from ingest.sources.rss.document import Document, Entry
 from ingest.sources.rss.entry import entry_post
@@ -47,12 +46,13 @@ from tagstream.dead_letter import dead_letter
 from tagstream.errors import BadSettings
 from tagstream.posts import DeadLetter, Event, Post, native_id
 from tagstream.runtime.backoff import BackOff
+from tagstream.runtime.bounded_buffer import BoundedBuffer
 from tagstream.settings import Settings
 from tagstream.source import Received
 
 FEEDS_AT_A_TIME = 4
-SPOOLED_POLLS = 8
-SPOOLED_BYTES = 16 * 1024 * 1024
+BUFFERED_POLLS = 8
+BUFFERED_BYTES = 16 * 1024 * 1024
 REFUSED_ADDRESS, LEFT_OUT, UNDATED = "refused_address", "left_out", "undated"
 COUNTS = (NO_FEED, TOO_SLOW, REFUSED_ADDRESS, LEFT_OUT, UNDATED)
 
@@ -151,16 +151,16 @@ class RssSource(NetworkSource):
             self._safe = {one: memories.get(one, FeedMemory()) for one in self._addresses}
             self._feeds = [_Feed(one, FeedMemory()) for one in self._addresses]
         for feed in self._feeds:
-            # What lay in the spool when the last connection ended was never handed on.
+            # What lay in the buffer when the last connection ended was never handed on.
             feed.memory = self._safe[feed.address]
-        spool: Spool[_Poll] = Spool(SPOOLED_POLLS, SPOOLED_BYTES)
+        buffer: BoundedBuffer[_Poll] = BoundedBuffer(BUFFERED_POLLS, BUFFERED_BYTES)
         at_a_time = asyncio.Semaphore(FEEDS_AT_A_TIME)
         # In a thread, because reading the certificates of the system takes a while.
         client = await asyncio.to_thread(make_client, self._limits, self._allowed)
-        polling = [asyncio.create_task(self._poll(feed, client, spool, at_a_time)) for feed in self._feeds]
+        polling = [asyncio.create_task(self._poll(feed, client, buffer, at_a_time)) for feed in self._feeds]
         try:
             while True:
-                poll = await spool.take()
+                poll = await buffer.get()
                 for received in _taken(poll, self._safe):
                     yield received
                 self._refuse_if_all_fail()
@@ -181,7 +181,7 @@ class RssSource(NetworkSource):
         raise FeedUnavailable(f"no feed can be read: {shown}", min(asked) if len(asked) == len(feeds) else None)
 
     async def _poll(
-        self, feed: _Feed, client: OutsideClient, spool: Spool[_Poll], at_a_time: asyncio.Semaphore
+        self, feed: _Feed, client: OutsideClient, buffer: BoundedBuffer[_Poll], at_a_time: asyncio.Semaphore
     ) -> None:
         """Polls one feed for ever."""
         loop = asyncio.get_running_loop()
@@ -191,9 +191,9 @@ class RssSource(NetworkSource):
                 async with at_a_time:
                     fetched = await fetch(client, feed.address, feed.memory.validators, self._limits)
                     poll = await self._read(feed, fetched, loop.time())
-                await spool.put(poll, len(fetched.body))
-        except Exception as defect:  # the boundary of a task: whoever empties the spool raises it
-            spool.end(defect)
+                await buffer.put(poll, len(fetched.body))
+        except Exception as defect:  # the boundary of a task: `get` raises it
+            buffer.fail(defect)
 
     async def _read(self, feed: _Feed, fetched: Fetched, moment: float) -> _Poll:
         """What an answer gives; decides when the feed is asked again."""

@@ -43,6 +43,7 @@ from tagstream.posts import (
     from_epoch_milliseconds,
     to_epoch_milliseconds,
 )
+from tagstream.runtime.bounded_buffer import BoundedBuffer
 from tagstream.source import Received, named
 
 ADDRESS = "https://api.x.com"
@@ -53,7 +54,8 @@ CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 30.0
 RATE_LIMITED_SECONDS = 60.0
 _EARLIEST = datetime(2006, 1, 1, tzinfo=UTC)
-_QUEUED_LINES = 64
+_BUFFERED_LINES = 64
+_BUFFERED_BYTES = 8 * 1024 * 1024
 _KNOWN_GOOD_POST = (
     b'{"data": {"id": "1786000000000000000", "text": "Rain in #Porto", "author_id": "7", '
     b'"created_at": "2024-05-02T11:37:04.000Z"}, "includes": {"users": [{"id": "7", "username": "ann"}]}}'
@@ -169,31 +171,28 @@ class XSource(NetworkSource):
 
     async def _frames(self, missed: Mapping[_Stream, timedelta | None]) -> AsyncGenerator[tuple[_Stream, bytes], None]:
         """The lines of all streams as they come; the end of one is the end of all."""
-        queue: asyncio.Queue[tuple[_Stream, bytes] | Exception] = asyncio.Queue(_QUEUED_LINES)
+        buffer: BoundedBuffer[tuple[_Stream, bytes]] = BoundedBuffer(_BUFFERED_LINES, _BUFFERED_BYTES)
         readers = [
-            asyncio.create_task(self._forward(stream, self._parameters(stream, one), queue))
+            asyncio.create_task(self._forward(stream, self._parameters(stream, one), buffer))
             for stream, one in missed.items()
         ]
         try:
-            while True:
-                got = await queue.get()
-                if isinstance(got, Exception):
-                    raise got
-                yield got
+            async for frame in buffer:
+                yield frame
         finally:
             for reader in readers:
                 reader.cancel()
             await asyncio.gather(*readers, return_exceptions=True)
 
     async def _forward(
-        self, stream: _Stream, parameters: Mapping[str, str], queue: asyncio.Queue[tuple[_Stream, bytes] | Exception]
+        self, stream: _Stream, parameters: Mapping[str, str], buffer: BoundedBuffer[tuple[_Stream, bytes]]
     ) -> None:
         try:
             async with aclosing(self._connection.lines(stream.path, parameters)) as lines:
                 async for line in lines:
-                    await queue.put((stream, line))
-        except Exception as error:  # whatever it is, it belongs to the one who reads the queue
-            await queue.put(error)
+                    await buffer.put((stream, line), len(line))
+        except Exception as error:  # whatever it is, the reader of the buffer raises it
+            buffer.fail(error)
 
     def _read(self, path: str, line: bytes) -> tuple[Event | None, str | None]:
         """What a line says, and why the connection ends with it, if it does."""

@@ -16,9 +16,9 @@ from transformers import (
     ViTImageProcessorPil,
 )
 
-from workers.images.captioner import RUN
 from workers.images.captioner_recurrent import RecurrentCaptioner
 from workers.images.captioner_words import CaptionWords
+from workers.models.captioner_version import RUN
 
 THINGS = ("angela", "beach", "berlin", "boat", "merkel", "paris", "radiohead", "sings", "stage")
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", "a", "dog", "cat", "on", "the", "beach", "red"]

@@ -7,7 +7,7 @@ from PIL import Image
 
 from training.image.triton_config import write_configuration
 from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
-from workers.models.repository import GPU_MODEL, MODEL
+from workers.models.version_folder import GPU_MODEL, MODEL
 
 SHADES = ("black", "dark", "pale", "white")
 

@@ -7,14 +7,13 @@ hashes of each version are parameters, by which a client knows that it and the s
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from workers.models.repository import (
+from workers.models.repository import HASH_PARAMETER, model_hash
+from workers.models.version_folder import (
     GPU_MODEL,
     GPU_MODEL_HASH_PARAMETER,
-    HASH_PARAMETER,
     MODEL,
     MODEL_HASH_PARAMETER,
     gpu_network_hash,
-    model_hash,
     network_hash,
 )
 from workers.tagger.encoding import BUCKET, FEATURES, MAX_LENGTH

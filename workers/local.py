@@ -26,7 +26,8 @@ from tagstream.runtime.feed_lag import is_live
 from tagstream.runtime.metrics import Progress
 from tagstream.runtime.wall_clock import WallClock, installed_at, utc_now
 from tagstream.source import Received, Source
-from workers.images.step import Eyes, see
+from workers.images.interface import ImageModel
+from workers.images.step import see
 from workers.pipeline import steps
 from workers.pipeline.chain import Link
 from workers.pipeline.microbatch import BatchFigures
@@ -92,7 +93,7 @@ async def run_pipeline(
     tagger: Tagger,
     index: EntityIndex,
     *,
-    eyes: Eyes | None = None,
+    image_model: ImageModel | None = None,
     settings: PipelineSettings | None = None,
     stop: asyncio.Event | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -101,8 +102,9 @@ async def run_pipeline(
 ) -> RunReport:
     """Reads the source from its saved cursor until it ends or `stop` is set; what was read by then is indexed.
 
-    A file ends; a live feed runs until stopped. `eyes` look at the photos, where there are any. `progress` is called on
-    the event loop every `settings.progress_seconds` and once at the end. Opens and closes the source, not the index.
+    A file ends; a live feed runs until stopped. `image_model` looks at the photos, where there is one. `progress` is
+    called on the event loop every `settings.progress_seconds` and once at the end. Opens and closes the source, not the
+    index.
     May be cancelled at any moment: the next run goes on from the saved cursor.
 
     Raises:
@@ -111,7 +113,7 @@ async def run_pipeline(
     # The models and word lists live as long as the process: a collector that walks them again and again costs 3 %.
     gc.collect()
     gc.freeze()
-    pipeline = _Pipeline(source, eyes, tagger, index, settings or PipelineSettings(), now, clock)
+    pipeline = _Pipeline(source, image_model, tagger, index, settings or PipelineSettings(), now, clock)
     return await pipeline.run(stop or asyncio.Event(), progress or (lambda _: None))
 
 
@@ -121,7 +123,7 @@ class _Pipeline:
     def __init__(
         self,
         source: Source,
-        eyes: Eyes | None,
+        image_model: ImageModel | None,
         tagger: Tagger,
         index: EntityIndex,
         settings: PipelineSettings,
@@ -150,7 +152,7 @@ class _Pipeline:
             batch_tokens=settings.see_photos,
             concurrency=settings.see_threads,
         )
-        self._see = None if eyes is None else self._runner(see(eyes, self._pools[2], see_limits))
+        self._see = None if image_model is None else self._runner(see(image_model, self._pools[2], see_limits))
         self._prepare = self._runner(steps.prepare(tagger, self._pools[0], self._limits(settings.prepare_posts)))
         tag_limits = replace(
             self._limits(settings.batch_posts, settings.batch_deadline_seconds),

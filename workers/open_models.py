@@ -1,96 +1,136 @@
-"""The tagger and the image model that a `--models` specification names."""
+"""The tagger and the image model that the settings name, opened.
 
+::
+
+    --models stub:              a tagger that finds a fixed list of names; no image model
+    --models FOLDER             the model repository of that folder, run by OpenVINO in this process
+    --models grpc://HOST:PORT   the same versions on a Triton server; `model_repository` names the files here
+
+Both come from the same settings, so the tagger's answers can bear the generation of all models together.
+"""
+
+import gc
+import os
 import re
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings
-from workers.hashtags.segmenter import HashtagSegmenter
-from workers.images.step import CaptionedEyes, Eyes
+from workers.images.interface import CaptionedImageModel, ImageModel
 from workers.tagger.interface import Tagger
-from workers.tagger.stub import open_stub
 
 if TYPE_CHECKING:
-    from workers.images.captioner import CaptionerVersion
     from workers.images.classifier import ImageEncoder
+    from workers.models.captioner_version import CaptionerVersion
     from workers.models.image_repository import ImageVersion
+    from workers.models.repository import ModelVersion
+    from workers.tagger.model_tagger import Network
 
 TRITON = "grpc://"
 IMAGE_ENCODER = "image_encoder"
 _STUB = "stub:"
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\[\]/?#@:\s]+):(\d{1,5})")
 
+# A tagging thread that has its answer decodes it and asks for the next one; until then a core of the network may stand
+# idle. By default Python lets that thread wait up to 5 ms for another thread's turn to end.
+SWITCH_SECONDS = 0.001
+# The collector searches for cycles each time that so many objects more are alive, and holds up every thread meanwhile.
+# Posts in flight are hundreds of thousands of objects without a cycle: the defaults would search them all the time.
+COLLECT_AFTER = (100_000, 50, 50)
 
-def open_tagger(settings: Settings) -> Tagger:
-    """`stub:`, a version of the tagger in a model repository run in this process, or the same version on Triton.
 
-    What turns text into word pieces and scores into names comes from the repository here in either case; Triton must
-    serve the network of the same export. The version is `model_version`, or the newest one there is. Its answers bear
-    the stamp of the pair: that of `open_eyes` with the same settings counts, too.
+def load_tagger(settings: Settings) -> Tagger:
+    """Opens the tagger of a process that does nothing but tag, and tunes that process for the work.
 
     Raises:
-        BadSettings: no such repository, model or version, or an address that is none.
-        CorruptState: the models' files do not belong together, or Triton serves others.
+        BadSettings, CorruptState, ServiceUnavailable: as `open_tagger`.
+    """
+    tune_process()
+    return open_tagger(settings)
+
+
+def tune_process() -> None:
+    """Gives the threads of the network the cores of this process, now and for the threads that start from now on.
+
+    Each line was measured with `tagstream bench local` on two cores; docs/explanation/log.md has the figures.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.set_threshold(*COLLECT_AFTER)
+    if hasattr(os, "SCHED_BATCH"):  # Linux: a thread that wakes up does not push a computing thread off its core
+        with suppress(OSError):  # a container may forbid it: slower, with the same answers
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def open_tagger(settings: Settings) -> Tagger:
+    """Opens the tagger: a stub, a version of the model repository in this process, or the same version on Triton.
+
+    Word pieces and decoder come from the repository here in every case; Triton must serve the network of the same
+    export. The version is `model_version`, or the highest one. The answers bear the generation of the tagger together
+    with the image model and the captioner that `open_image_model` opens with the same settings.
+
+    Raises:
+        BadSettings: there is no such repository, model or version, or the address of Triton is malformed.
+        CorruptState: the models' files do not belong together, or Triton serves another export.
         ServiceUnavailable: Triton does not answer.
     """
+    # Imported here and below: the runtimes take a second to load, which commands without a model should not pay.
     if settings.models.startswith(_STUB):
+        from workers.tagger.stub import open_stub
+
         return open_stub(settings.models, settings.languages)
-    on_triton = settings.models.startswith(TRITON)
-    address = _address(settings.models) if on_triton else ""
-    folder = _repository(settings)
-    if not folder.is_dir():
-        if on_triton:
-            raise BadSettings(f"TAGSTREAM_MODEL_REPOSITORY {folder}: no such folder; it holds what Triton serves")
-        raise BadSettings(
-            f"--models {settings.models}: neither a model repository (a folder), grpc://HOST:PORT nor `stub:`"
-        )
-    # Imported here: the runtime takes a second to load, which `stub:` and the other commands should not pay.
-    from workers.models.generation import stamp_of
-    from workers.models.repository import MODEL, VOCABULARY, open_version
-    from workers.tagger.emission_cache import RowMemory
+    folder = _existing_repository(settings)
+    from workers.hashtags.segmenter import HashtagSegmenter
+    from workers.models.generation import generation_of
+    from workers.models.repository import VOCABULARY, open_version
+    from workers.tagger.emission_cache import EmissionCache
     from workers.tagger.encoding import Encoder
-    from workers.tagger.model_tagger import Emitter, ModelTagger
+    from workers.tagger.model_tagger import ModelTagger
 
     version = open_version(folder, version=settings.model_version)
-    stamp = stamp_of(version, _image_version(folder), _captioner_version(settings))
-    emitter: Emitter
-    if on_triton:
-        from workers.triton.tagger_network import TritonEmitter
+    generation = generation_of(version, _image_version(folder), _captioner_version(settings))
+    network = _open_network(settings, version)
+    segment = HashtagSegmenter.load().segment
+    return ModelTagger(
+        model=generation.model,
+        generation=generation.number,
+        encoder=Encoder.load(version.folder / VOCABULARY, segment),
+        network=network,
+        decoder=version.decoder,
+        segment=segment,
+        languages=settings.languages,
+        emission_cache=EmissionCache(settings.row_memory_bytes) if settings.row_memory_bytes else None,
+    )
 
-        emitter = TritonEmitter(
-            address,
+
+def _open_network(settings: Settings, version: "ModelVersion") -> "Network":
+    if settings.models.startswith(TRITON):
+        from workers.triton.tagger_network import TritonTaggerNetwork
+
+        return TritonTaggerNetwork(
+            _address(settings.models),
             version,
             deadline_seconds=settings.model_deadline_seconds,
             concurrency=settings.model_concurrency,
         )
-    else:
-        from workers.tagger.openvino_network import OpenVinoEmitter
+    from workers.models.version_folder import MODEL
+    from workers.tagger.openvino_network import OpenVinoNetwork
 
-        emitter = OpenVinoEmitter(version.folder / MODEL, settings.threads)
-    segment = HashtagSegmenter.load().segment
-    return ModelTagger(
-        model=stamp.model,
-        generation=stamp.generation,
-        encoder=Encoder.load(version.folder / VOCABULARY, segment),
-        emitter=emitter,
-        decoder=version.decoder,
-        segment=segment,
-        languages=settings.languages,
-        memory=RowMemory(settings.row_memory_bytes) if settings.row_memory_bytes else None,
-    )
+    return OpenVinoNetwork(version.folder / MODEL, settings.threads)
 
 
-def open_eyes(settings: Settings) -> Eyes | None:
-    """The image model of the repository, in this process or on Triton; None where it has none, and for `stub:`.
+def open_image_model(settings: Settings) -> ImageModel | None:
+    """Opens the image model of the repository, in this process or on Triton; None where there is none.
 
-    With a captioner beside it, which runs in this process, where the settings name one. A Triton that does not answer
-    is no error here: photos are not waited for, and it may come yet.
+    Where the settings name a captioner, it stands beside the image model and runs in this process. A Triton that does
+    not answer raises nothing here: photos are not waited for, and the server may come yet.
 
     Raises:
-        BadSettings: an address that is none, or Triton does not have the version that the repository here has; no such
-            captioner, or it cannot run here.
-        CorruptState: the model's files do not belong together, or Triton serves others.
+        BadSettings: the address of Triton is malformed, Triton does not have the version of the repository here, there
+            is no such captioner, or the captioner cannot run here.
+        CorruptState: the model's files do not belong together, or Triton serves another export.
     """
     if settings.models.startswith(_STUB):
         return None
@@ -100,7 +140,7 @@ def open_eyes(settings: Settings) -> Eyes | None:
         return encoder
     from workers.images.captioner import open_captioner
 
-    return CaptionedEyes(encoder, open_captioner(captioner, encoder, settings.threads))
+    return CaptionedImageModel(encoder, open_captioner(captioner, encoder, settings.threads))
 
 
 def _open_encoder(settings: Settings) -> "ImageEncoder | None":
@@ -121,12 +161,26 @@ def _open_encoder(settings: Settings) -> "ImageEncoder | None":
     return ImageEncoder(version.description, network)
 
 
+def _existing_repository(settings: Settings) -> Path:
+    on_triton = settings.models.startswith(TRITON)
+    if on_triton:
+        _address(settings.models)  # a malformed address is named before a folder that is not there
+    folder = _repository(settings)
+    if folder.is_dir():
+        return folder
+    if on_triton:
+        raise BadSettings(f"TAGSTREAM_MODEL_REPOSITORY {folder}: no such folder; it holds what Triton serves")
+    raise BadSettings(
+        f"--models {settings.models}: neither a model repository (a folder), grpc://HOST:PORT nor `stub:`"
+    )
+
+
 def _repository(settings: Settings) -> Path:
     return settings.model_repository if settings.models.startswith(TRITON) else Path(settings.models)
 
 
 def _image_version(folder: Path) -> "ImageVersion | None":
-    """The newest image encoder of the repository; None where it has none."""
+    """Returns the highest version of the image encoder in the repository; None where the repository has none."""
     if not (folder / IMAGE_ENCODER).is_dir():
         return None
     from workers.models.image_repository import open_image_version
@@ -137,16 +191,16 @@ def _image_version(folder: Path) -> "ImageVersion | None":
 def _captioner_version(settings: Settings) -> "CaptionerVersion | None":
     if settings.captioner is None:
         return None
-    from workers.images.captioner import find_captioner
+    from workers.models.captioner_version import find_captioner
 
     return find_captioner(settings.captioner)
 
 
 def _address(specification: str) -> str:
-    """The host:port of `grpc://host:port`.
+    """Returns the host:port of `grpc://host:port`.
 
     Raises:
-        BadSettings: it is something else.
+        BadSettings: the specification has another form.
     """
     address = specification.removeprefix(TRITON).removesuffix("/")
     match = _ADDRESS.fullmatch(address)

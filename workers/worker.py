@@ -28,7 +28,7 @@ from workers.faust.liveness import Partition, Watch
 from workers.faust.publisher import Publisher
 from workers.faust.steps import Steps, open_pools, open_steps
 from workers.faust.transport import consumer_of
-from workers.images.step import Eyes
+from workers.images.interface import ImageModel
 from workers.tagger.interface import Tagger
 
 # A commit and the leaving of a group are one round trip each; a broker that is down is not waited for.
@@ -39,7 +39,7 @@ _LOOKS_A_LIMIT = 10
 
 async def run_worker(
     settings: Settings,
-    eyes: Eyes | None,
+    image_model: ImageModel | None,
     tagger: Tagger,
     index: EntityIndex,
     *,
@@ -61,7 +61,7 @@ async def run_worker(
     try:
         pipeline = Pipeline(pools.records)
         publish = _LatePublisher()
-        steps = open_steps(settings, eyes, tagger, index, publish, topics, pools)
+        steps = open_steps(settings, image_model, tagger, index, publish, topics, pools)
         app = create_app(settings, steps, pipeline)
         publish.publisher = Publisher(app)
         pipeline.attach(lambda: consumer_of(app))

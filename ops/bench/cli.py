@@ -13,13 +13,12 @@ from tagstream.cli.options import (
     current_settings,
     index_option,
     json_option,
-    load_eyes,
-    load_tagger,
     models_option,
 )
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings
 from workers.cli.run import pipeline_settings
+from workers.open_models import load_tagger, open_image_model
 
 if TYPE_CHECKING:
     from tagstream.posts import Post
@@ -135,10 +134,10 @@ def bench_sight(source_spec: str, posts: int, models_spec: str | None, as_json: 
     from ops.bench.photos import measure_sight
 
     settings = current_settings(models=models_spec)
-    eyes = load_eyes(settings)
-    if eyes is None:
+    image_model = open_image_model(settings)
+    if image_model is None:
         raise BadSettings(f"--models {settings.models}: has no image model, so there is nothing that pixels change")
-    figures = measure_sight(load_tagger(settings), eyes, _read_feed(source_spec, posts, settings))
+    figures = measure_sight(load_tagger(settings), image_model, _read_feed(source_spec, posts, settings))
     if as_json:
         write_lines([figures.document()])
     else:

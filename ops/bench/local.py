@@ -25,7 +25,7 @@ from tagstream.posts import Post
 from tagstream.settings import Settings
 from tagstream.source import Received
 from workers.local import PipelineSettings, RunReport, run_pipeline
-from workers.tagger.encoding import ModelInput, Row, stack_rows
+from workers.tagger.encoding import EncodedSequence, ModelInput, stack_sequences
 from workers.tagger.model_tagger import ModelTagger
 
 BATCH_SIZES = (8, 16, 32, 64)
@@ -135,7 +135,11 @@ def measure(
             report = asyncio.run(run_feed(tagger, feed, Path(scratch) / f"{number}.db", settings))
             whole.append(report.progress.posts / report.progress.elapsed_seconds)
             alone.append(model_loop(tagger, batches[best], len(posts), settings.tag_threads))
-            remembered.append(0.0 if tagger.memory is None else 1 - tagger.memory.computed / tagger.memory.asked)
+            remembered.append(
+                0.0
+                if tagger.emission_cache is None
+                else 1 - tagger.emission_cache.computed / tagger.emission_cache.asked
+            )
         end_to_end, model_only = statistics.median(whole), statistics.median(alone)
         paced = PacedSource(posts[: int(end_to_end * 10)], end_to_end / 2)
         forget(tagger)
@@ -162,8 +166,8 @@ def measure(
 
 def forget(tagger: ModelTagger) -> None:
     """As if the tagger had not seen the posts in the round before."""
-    if tagger.memory is not None:
-        tagger.memory.forget()
+    if tagger.emission_cache is not None:
+        tagger.emission_cache.forget()
 
 
 async def run_feed(tagger: ModelTagger, feed: Path, index_path: Path, settings: PipelineSettings) -> RunReport:
@@ -188,12 +192,12 @@ async def run_paced(
 
 def model_batches(tagger: ModelTagger, posts: Sequence[Post], size: int) -> list[ModelInput]:
     """The posts as the network's input, in batches of one length each."""
-    buckets: dict[int, list[Row]] = defaultdict(list)
+    buckets: dict[int, list[EncodedSequence]] = defaultdict(list)
     for prepared in tagger.prepare(posts):
-        for row in prepared.payload.rows:
+        for row in prepared.payload.sequences:
             buckets[row.bucket].append(row)
     return [
-        stack_rows(rows[start : start + size], length)
+        stack_sequences(rows[start : start + size], length)
         for length, rows in buckets.items()
         for start in range(0, len(rows), size)
     ]
@@ -202,9 +206,9 @@ def model_batches(tagger: ModelTagger, posts: Sequence[Post], size: int) -> list
 def model_loop(tagger: ModelTagger, batches: Sequence[ModelInput], posts: int, threads: int) -> float:
     """Posts a second of the network alone."""
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(tagger.emitter, batches[: 2 * threads]))
+        list(pool.map(tagger.network, batches[: 2 * threads]))
         started = time.perf_counter()
-        list(pool.map(tagger.emitter, batches))
+        list(pool.map(tagger.network, batches))
         return posts / (time.perf_counter() - started)
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from tagstream.posts import Post, TaggedPost
-from workers.images.step import Eyes, captions_of, sight_of
-from workers.tagger.interface import NOTHING_SEEN, Sight, Tagger
+from workers.images.interface import ImageModel, captions_of
+from workers.images.step import image_context_of
+from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext, Tagger
 
 _POSTS_AT_A_TIME = 64
 
@@ -43,20 +44,20 @@ class SightFigures:
         return asdict(self)
 
 
-def measure_sight(tagger: Tagger, eyes: Eyes, posts: Sequence[Post]) -> SightFigures:
+def measure_sight(tagger: Tagger, image_model: ImageModel, posts: Sequence[Post]) -> SightFigures:
     """Tags every post with a photo in the three ways."""
     pictured = [post for post in posts if any(media.alt or media.thumbnail for media in post.media)]
     silent = [post.model_copy(update={"media": ()}) for post in pictured]
     thumbnails = [[media.thumbnail for media in post.media if media.thumbnail] for post in pictured]
-    labels = [eyes(pictures) if pictures else [] for pictures in thumbnails]
-    sights = [
-        sight_of(post, seen, captions_of(eyes, pictures))
+    labels = [image_model(pictures) if pictures else [] for pictures in thumbnails]
+    contexts = [
+        image_context_of(post, seen, captions_of(image_model, pictures))
         for post, seen, pictures in zip(pictured, labels, thumbnails, strict=True)
     ]
-    nothing = [NOTHING_SEEN] * len(pictured)
+    nothing = [NO_IMAGE_CONTEXT] * len(pictured)
     by_text = tag_all(tagger, silent, nothing)
     by_alt = tag_all(tagger, pictured, nothing)
-    by_pixels = tag_all(tagger, pictured, sights)
+    by_pixels = tag_all(tagger, pictured, contexts)
     changed = [_names(before) != _names(after) for before, after in zip(by_alt, by_pixels, strict=True)]
     scores = [before.entities != after.entities for before, after in zip(by_alt, by_pixels, strict=True)]
     return SightFigures(
@@ -71,12 +72,12 @@ def measure_sight(tagger: Tagger, eyes: Eyes, posts: Sequence[Post]) -> SightFig
     )
 
 
-def tag_all(tagger: Tagger, posts: Sequence[Post], sights: Sequence[Sight]) -> list[TaggedPost]:
+def tag_all(tagger: Tagger, posts: Sequence[Post], contexts: Sequence[ImageContext]) -> list[TaggedPost]:
     """The answers, in order."""
     answers: list[TaggedPost] = []
     for start in range(0, len(posts), _POSTS_AT_A_TIME):
         part = slice(start, start + _POSTS_AT_A_TIME)
-        answers += tagger.tag(tagger.prepare(posts[part], sights[part]))
+        answers += tagger.tag(tagger.prepare(posts[part], contexts[part]))
     return answers
 
 

@@ -1,4 +1,4 @@
-"""What the commands share: their options, their settings, and the opening of an index or a tagger."""
+"""What the commands share: their options, their settings, and the opening of an index."""
 
 import asyncio
 import os
@@ -17,8 +17,6 @@ from tagstream.errors import BadSettings
 if TYPE_CHECKING:
     from search.index import EntityIndex
     from tagstream.settings import Settings
-    from workers.images.step import Eyes
-    from workers.tagger.interface import Tagger
 
 Answer = TypeVar("Answer")
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
@@ -163,30 +161,6 @@ def current_settings(**given: str | None) -> "Settings":
         return Settings.model_validate(settings.model_dump() | options)
     except ValidationError as error:
         raise refused(error, lambda name: f"--{name} {shown_value(name, options.get(name))}") from None
-
-
-def load_tagger(settings: "Settings") -> "Tagger":
-    """The tagger that the settings name, in a process that is set up for one from now on.
-
-    Raises:
-        BadSettings: they name none.
-    """
-    from workers.open_models import open_tagger
-    from workers.tuning import tune_process
-
-    tune_process()
-    return open_tagger(settings)
-
-
-def load_eyes(settings: "Settings") -> "Eyes | None":
-    """The image model of the same repository, None where there is none.
-
-    Raises:
-        CorruptState: its files do not belong together.
-    """
-    from workers.open_models import open_eyes
-
-    return open_eyes(settings)
 
 
 @asynccontextmanager

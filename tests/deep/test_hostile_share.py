@@ -33,10 +33,10 @@ class Tagger(StubTagger):
         super().__init__()
         self._stage = stage
 
-    def prepare(self, posts: Sequence[Post], sights: Any = None) -> list[PreparedPost]:
+    def prepare(self, posts: Sequence[Post], contexts: Any = None) -> list[PreparedPost]:
         for post in posts if self._stage == "prepare" else ():
             check(post.text)
-        return super().prepare(posts, sights)
+        return super().prepare(posts, contexts)
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
         for one in prepared if self._stage == "tag" else ():

@@ -34,7 +34,7 @@ from workers.faust.transport import consumer_of
 from workers.hashtags.segmenter import HashtagSegmenter
 from workers.pipeline import steps as stages
 from workers.pipeline.runner import Limits, Size, Stage
-from workers.tagger.interface import PreparedPost, Sight
+from workers.tagger.interface import ImageContext, PreparedPost
 from workers.tagger.stub import StubTagger
 
 TAGS = ("NewYorkCity", "iPhone5s", "BlackFriday2026", "ThrowbackThursday", "WeAreTheChampions")
@@ -47,11 +47,11 @@ class SegmentingStub(StubTagger):
         super().__init__()
         self._segmenter = segmenter
 
-    def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
+    def prepare(self, posts: Sequence[Post], contexts: Sequence[ImageContext] | None = None) -> list[PreparedPost]:
         if self._segmenter is not None:
             for post in posts:
                 segment(self._segmenter, post)
-        return super().prepare(posts, sights)
+        return super().prepare(posts, contexts)
 
 
 def segment(segmenter: HashtagSegmenter, post: Post) -> list[list[str]]:

@@ -14,7 +14,7 @@ from tagstream.settings import REPOSITORY, Settings
 from tagstream.text.hashtags import hashtags_of
 from workers.open_models import open_tagger
 from workers.tagger.conll import read_conll
-from workers.tagger.encoding import BUCKET, MAX_LENGTH, stack_rows
+from workers.tagger.encoding import BUCKET, MAX_LENGTH, stack_sequences
 from workers.tagger.evaluation import score_conll
 
 DATA = Path(os.environ.get("TAGSTREAM_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -59,15 +59,15 @@ def test_the_answer_to_the_bit_whatever_the_batch(tagger, posts):
 
 
 def test_emissions_to_the_bit_over_all_served_shapes(tagger, posts):
-    rows = [row for prepared in tagger.prepare(posts) for row in prepared.payload.rows]
+    rows = [row for prepared in tagger.prepare(posts) for row in prepared.payload.sequences]
     for length in range(BUCKET, MAX_LENGTH + 1, BUCKET):
         some = [row for row in rows if row.bucket == length][:6]
         if not some:
             continue
-        alone = np.concatenate([tagger.emitter(stack_rows([row], length)) for row in some])
+        alone = np.concatenate([tagger.network(stack_sequences([row], length)) for row in some])
         for size in (1, 2, 5, 16, 33, 64):
             repeated = (some * 64)[:size]
-            batched = tagger.emitter(stack_rows(repeated, length))
+            batched = tagger.network(stack_sequences(repeated, length))
             for place, emissions in enumerate(batched):
                 assert np.array_equal(emissions, alone[place % len(some)]), (length, size, place)
 

@@ -11,17 +11,18 @@ from tritonclient.utils import InferenceServerException
 
 from ops.stack.shared import FOLDER
 from tagstream.settings import REPOSITORY
-from workers.models.repository import MODEL, VOCABULARY, open_version
+from workers.models.repository import VOCABULARY, open_version
+from workers.models.version_folder import MODEL
 from workers.tagger.encoding import BUCKET, FEATURE_ROWS, FEATURES, MAX_LENGTH
 from workers.tagger.encoding import ModelInput as Batch
-from workers.tagger.openvino_network import OpenVinoEmitter
+from workers.tagger.openvino_network import OpenVinoNetwork
 
 VERSION = open_version(REPOSITORY / "triton_models")
 
 
 @pytest.fixture(scope="module")
-def emitter():
-    return OpenVinoEmitter(VERSION.folder / MODEL, threads=2)
+def network():
+    return OpenVinoNetwork(VERSION.folder / MODEL, threads=2)
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +57,12 @@ def ask(client, batch):
 
 
 @pytest.mark.parametrize("length", range(BUCKET, MAX_LENGTH + 1, BUCKET))
-def test_emissions_are_those_of_the_process_to_the_bit_over_all_served_shapes(client, emitter, length):
+def test_emissions_are_those_of_the_process_to_the_bit_over_all_served_shapes(client, network, length):
     for rows in (1, 2, 5, 33, 64):
         batch = batch_of(rows, length)
         answer = ask(client, batch)
         assert answer.dtype == np.float32
-        assert np.array_equal(answer, emitter(batch)), rows
+        assert np.array_equal(answer, network(batch)), rows
 
 
 def test_inputs_of_different_lengths_are_refused(client):

@@ -1,4 +1,4 @@
-"""Photos through the real Triton server: the same answers as in process, to the bit, and eyes that open again."""
+"""Photos through the real Triton server: the same answers as in process, to the bit, also after an outage."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from training.image import files
 from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, ServedNetwork
 from workers.images.classifier import ImageEncoder, open_image_encoder, read_thumbnail
 from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
-from workers.open_models import open_eyes, open_tagger
+from workers.open_models import open_image_model, open_tagger
 from workers.triton.image_network import TritonImageNetwork
 
 CLASSES = 40
@@ -135,13 +135,13 @@ def test_pictures_of_several_clients_at_once_are_not_mixed_up(local, connect):
 
 def test_both_models_of_one_specification_answer_under_the_stamp_of_the_pair(server, repository, local):
     settings = Settings(models=server.specification, model_repository=repository, model_deadline_seconds=60)
-    eyes, tagger = open_eyes(settings), open_tagger(settings)
+    image_model, tagger = open_image_model(settings), open_tagger(settings)
     try:
         assert (tagger.model, tagger.generation) == ("mner@1+image_encoder@1", 3)
-        assert eyes(thumbnails_of(9)) == local(thumbnails_of(9))
+        assert image_model(thumbnails_of(9)) == local(thumbnails_of(9))
     finally:
-        eyes.network.close()
-        tagger.emitter.close()
+        image_model.network.close()
+        tagger.network.close()
 
 
 @pytest.mark.parametrize("fault", ["kill", "pause"])
@@ -179,10 +179,10 @@ def test_another_export_than_the_one_that_is_served_is_refused(server, repositor
     shutil.rmtree(tmp_path / NAME / "1")
     write_version(tmp_path, labels=[f"other {number}" for number in range(CLASSES)], side=INPUT_SIDE)
     with pytest.raises(CorruptState, match=r"image_encoder@1 at .* declares labels_sha256_1 .*not of one export"):
-        open_eyes(Settings(models=server.specification, model_repository=tmp_path))
+        open_image_model(Settings(models=server.specification, model_repository=tmp_path))
 
 
 def test_a_version_that_is_not_served_says_what_to_do(server, tmp_path):
     write_version(tmp_path, version=2)
     with pytest.raises(BadSettings, match=r"image_encoder@2 at .*NOT_FOUND.*take the folder image_encoder out of"):
-        open_eyes(Settings(models=server.specification, model_repository=tmp_path))
+        open_image_model(Settings(models=server.specification, model_repository=tmp_path))

@@ -46,7 +46,7 @@ def local():
 def remote(triton):
     tagger = open_remote(triton, model_deadline_seconds=120)  # a busy machine is not what is tested here
     yield tagger
-    tagger.emitter.close()
+    tagger.network.close()
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +93,9 @@ def noise(rows, length, pieces):
 def test_emissions_to_the_bit_over_all_served_shapes_also_where_requests_are_merged(triton, local, remote, length):
     """Two clients ask for the rows of one batch in requests of many sizes, all at once."""
     batch = noise(60, length, 30_000)
-    expected = local.emitter(batch)
+    expected = local.network(batch)
     before = counters(triton)
-    assert np.array_equal(remote.emitter(batch), expected)
+    assert np.array_equal(remote.network(batch), expected)
     edges = np.cumsum([0, 1, 1, 2, 3, 1, 5, 1, 8, 1, 2, 13, 1, 1, 17, 1, 2])
     assert edges[-1] == 60
     parts = [slice(start, end) for start, end in pairwise(edges.tolist())]
@@ -113,7 +113,7 @@ def test_emissions_to_the_bit_over_all_served_shapes_also_where_requests_are_mer
             return other.infer("mner", inputs, "1", client_timeout=120).as_numpy("emissions")
 
         def ask(number):
-            return (remote.emitter(rows_of(batch, parts[number]))) if number % 2 else ask_other(parts[number])
+            return (remote.network(rows_of(batch, parts[number]))) if number % 2 else ask_other(parts[number])
 
         answers = list(threads.map(ask, range(len(parts))))
     assert np.array_equal(np.concatenate(answers), expected)
@@ -192,7 +192,7 @@ async def test_a_server_that_is_killed_in_mid_stream_and_restarted_costs_nothing
     try:
         assert await run_feed(tagger, tmp_path, fault) == expected
     finally:
-        tagger.emitter.close()
+        tagger.network.close()
     assert fault.struck_at.in_flight > 0
     assert re.search("ModelUnavailable: mner@1 at .* answered UNAVAILABLE", fault.waited_for[0])
 
@@ -211,7 +211,7 @@ async def test_a_server_that_hangs_for_longer_than_the_deadline_and_is_restarted
     try:
         assert await run_feed(tagger, tmp_path, fault) == expected
     finally:
-        tagger.emitter.close()
+        tagger.network.close()
     assert fault.struck_at.in_flight > 0
     assert "DEADLINE_EXCEEDED" in fault.waited_for[0]
 
@@ -253,7 +253,7 @@ async def test_overload_is_refused_by_the_server_and_waited_for(two_versions, tm
         """Another client, who fills the queue and does not mind being refused."""
         while not stop.is_set():
             with suppress(ModelUnavailable):
-                tagger.emitter(batch)
+                tagger.network(batch)
 
     def watch(progress):
         if progress.waiting_for:
@@ -268,7 +268,7 @@ async def test_overload_is_refused_by_the_server_and_waited_for(two_versions, tm
         finally:
             stop.set()
         list(crowding)
-    tagger.emitter.close()
+    tagger.network.close()
     # Not the shipped repository's answers: without an image model they bear another stamp.
     alone = open_tagger(Settings(models=str(two_versions.repository), model_version=1))
     assert found == await run_feed(alone, tmp_path_factory.mktemp("alone"))
@@ -284,7 +284,7 @@ def test_versions_stand_side_by_side_and_are_asked_for_by_name(two_versions, pos
         assert (older.model, older.generation) == ("mner@1", 1)
         tagged = [tagger.tag(tagger.prepare(posts[:20])) for tagger in (newest, older)]
     finally:
-        newest.emitter.close()
-        older.emitter.close()
+        newest.network.close()
+        older.network.close()
     assert {post.model for post in tagged[0]} == {"mner@2"}
     assert [post.entities for post in tagged[0]] == [post.entities for post in tagged[1]]

@@ -15,7 +15,7 @@ from training.image.export import calibration_inputs
 from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, ServedNetwork
 from workers.images.classifier import OpenVinoImageNetwork
 from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
-from workers.models.repository import GPU_MODEL, MODEL
+from workers.models.version_folder import GPU_MODEL, MODEL
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,11 @@ from PIL import Image
 from tagstream.errors import TagstreamError
 from tagstream.settings import REPOSITORY
 from training.captioner.train import CaptionTraining
-from workers.images.captioner import find_captioner, open_captioner
+from workers.images.captioner import open_captioner
 from workers.images.captioner_recurrent import RecurrentCaptioner, look
 from workers.images.captioner_words import END, CaptionWords
 from workers.images.classifier import MAX_SIDE, ImageEncoder, open_image_encoder
+from workers.models.captioner_version import find_captioner
 from workers.models.image_repository import open_image_version
 
 

@@ -22,10 +22,10 @@ from torch import Tensor
 
 from ingest.media.decode_process import thumbnail_of
 from tagstream.errors import BadSettings, TagstreamError, UnreadableInput
-from workers.images.captioner import RUN
 from workers.images.captioner_recurrent import LONGEST_CAPTION, RecurrentCaptioner, encoder_hash, look
 from workers.images.captioner_words import PADDING, CaptionWords
 from workers.images.classifier import FloatArray, ImageEncoder, open_image_encoder
+from workers.models.captioner_version import RUN
 from workers.models.image_repository import open_image_version
 
 MAX_PIXELS = 50_000_000

@@ -26,7 +26,7 @@ from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, Serv
 from training.image.triton_config import generation_for
 from workers.images.classifier import Pixels
 from workers.models.image_repository import LABELS, NAME, ImageDescription
-from workers.models.repository import MODEL
+from workers.models.version_folder import MODEL
 
 CALIBRATION_PICTURES = 1000
 LARGEST_LOSS = 0.01

@@ -23,7 +23,7 @@ from training.image.triton_config import require_room, write_configuration
 from training.onnx.origin import forget_origin
 from workers.images.classifier import Pixels
 from workers.models.image_repository import NAME, read_description
-from workers.models.repository import GPU_MODEL, MODEL
+from workers.models.version_folder import GPU_MODEL, MODEL
 
 
 def fused(network: nn.Module) -> nn.Module:

@@ -23,7 +23,7 @@ from training.image.model_card import Figures, write_card
 from training.image.network import INPUT_SIDE
 from workers.images.classifier import OpenVinoImageNetwork, probabilities
 from workers.models.image_repository import ImageDescription, open_image_version
-from workers.models.repository import GPU_MODEL, MODEL
+from workers.models.version_folder import GPU_MODEL, MODEL
 
 _HALVES_SEED = 7
 _TIMED_PICTURES = 1000

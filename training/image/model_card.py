@@ -6,7 +6,7 @@ from textwrap import fill
 from typing import Any
 
 from workers.models.image_repository import ImageDescription
-from workers.models.repository import GPU_MODEL, MODEL
+from workers.models.version_folder import GPU_MODEL, MODEL
 
 Figures = dict[str, dict[str, float]]
 

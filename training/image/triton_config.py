@@ -16,7 +16,7 @@ from workers.models.image_repository import (
     labels_hash,
     read_description,
 )
-from workers.models.repository import GPU_MODEL, MAX_GENERATION, MODEL, MODEL_HASH_PARAMETER, network_hash
+from workers.models.version_folder import GPU_MODEL, MAX_GENERATION, MODEL, MODEL_HASH_PARAMETER, network_hash
 
 # The photos of 16 posts at most.
 MAX_ROWS = 64

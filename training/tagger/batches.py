@@ -10,7 +10,7 @@ from torch import Tensor
 
 from training.datasets import ALL_TAGS, Example, word_segmentations
 from workers.tagger.crf_decoder import TAGS
-from workers.tagger.encoding import Encoder, Row, stack_rows
+from workers.tagger.encoding import EncodedSequence, Encoder, stack_sequences
 from workers.tagger.words import split_words
 
 _UNKNOWN_PIECE = 100
@@ -60,7 +60,7 @@ def make_batches(
 
 def _encode(
     example: Example, encoder: Encoder, segment: Callable[[str], Sequence[str]], chance: random.Random, noise: Noise
-) -> tuple[Row, tuple[int, ...]] | None:
+) -> tuple[EncodedSequence, tuple[int, ...]] | None:
     text = example.text
     if chance.random() < noise.lowercase and len(text.lower()) == len(text):
         text = text.lower()
@@ -76,8 +76,8 @@ def _encode(
     return rows[0], allowed[: len(rows[0].first_pieces)]
 
 
-def _collate(batch: Sequence[tuple[Row, tuple[int, ...]]], chance: random.Random, noise: Noise) -> Batch:
-    model_input = stack_rows([row for row, _ in batch], max(row.bucket for row, _ in batch))
+def _collate(batch: Sequence[tuple[EncodedSequence, tuple[int, ...]]], chance: random.Random, noise: Noise) -> Batch:
+    model_input = stack_sequences([row for row, _ in batch], max(row.bucket for row, _ in batch))
     longest = max(len(allowed) for _, allowed in batch)
     first_pieces = np.zeros((len(batch), longest), np.int64)
     allowed = np.full((len(batch), longest), ALL_TAGS, np.int64)

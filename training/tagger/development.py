@@ -16,7 +16,7 @@ from workers.tagger.interface import Tagger
 from workers.tagger.model_tagger import ModelTagger
 
 
-class TorchEmitter:
+class TorchNetwork:
     """Runs the network in torch, for scoring before it is exported."""
 
     def __init__(self, network: ThreeSegmentTagger) -> None:
@@ -46,7 +46,7 @@ def torch_tagger(network: ThreeSegmentTagger, encoder: Encoder, segment: Callabl
         model="training",
         generation=1,
         encoder=encoder,
-        emitter=TorchEmitter(network),
+        network=TorchNetwork(network),
         decoder=decoder_of(network),
         segment=segment,
         languages=frozenset({"en", "und"}),

@@ -30,13 +30,8 @@ from training.tagger.model_card import measure, write_card
 from training.tagger.network import SEGMENTS, ThreeSegmentTagger
 from training.triton_config import write_configuration
 from workers.hashtags.segmenter import HashtagSegmenter
-from workers.models.repository import (
-    DESCRIPTION,
-    GPU_MODEL,
-    MODEL,
-    VOCABULARY,
-    Description,
-)
+from workers.models.repository import DESCRIPTION, VOCABULARY, TaggerDescription
+from workers.models.version_folder import GPU_MODEL, MODEL
 from workers.tagger.crf_decoder import TAGS
 from workers.tagger.encoding import BUCKET, FEATURES, MAX_LENGTH, Encoder
 
@@ -118,14 +113,14 @@ def quantize(source: Path, target: Path, encoder: Encoder, segment: Segment, see
     onnx.save(quantized, target)
 
 
-def describe(network: ThreeSegmentTagger, generation: int, record: dict[str, Any]) -> Description:
+def describe(network: ThreeSegmentTagger, generation: int, record: dict[str, Any]) -> TaggerDescription:
     """What the version's folder says of it: labels, CRF, and where it came from."""
     crf = network.crf
     transitions, starts, ends = (
         [[round(value, 6) for value in row] for row in parameter.detach().reshape(-1, len(TAGS)).tolist()]
         for parameter in (crf.transitions, crf.starts, crf.ends)
     )
-    return Description(
+    return TaggerDescription(
         labels=list(TAGS),
         transitions=transitions,
         starts=starts[0],

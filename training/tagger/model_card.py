@@ -13,10 +13,11 @@ from typing import Any, cast
 from tagstream.settings import Settings
 from training.datasets import CORPORA
 from training.tagger.development import score_corpus
-from workers.models.repository import GPU_MODEL, MODEL, open_version
+from workers.models.repository import open_version
+from workers.models.version_folder import GPU_MODEL, MODEL
 from workers.open_models import open_tagger
 from workers.tagger.model_tagger import ModelTagger
-from workers.tagger.openvino_network import OpenVinoEmitter
+from workers.tagger.openvino_network import OpenVinoNetwork
 
 _LIMITS = """## Limits
 
@@ -40,7 +41,7 @@ def measure(repository: Path, version: int) -> dict[str, dict[str, Any]]:
     settings = Settings(models=str(repository), model_version=version, row_memory_bytes=0)
     tagger = cast(ModelTagger, open_tagger(settings))
     figures = {"int8": {name: score_corpus(name, tagger) for name in CORPORA}}
-    tagger.emitter = OpenVinoEmitter(open_version(repository, version=version).folder / GPU_MODEL, settings.threads)
+    tagger.network = OpenVinoNetwork(open_version(repository, version=version).folder / GPU_MODEL, settings.threads)
     return {"fp16": {name: score_corpus(name, tagger) for name in CORPORA}} | figures
 
 

@@ -20,7 +20,6 @@ from tagstream.cli.options import (
     current_settings,
     index_option,
     json_option,
-    load_tagger,
     models_option,
     opened_index,
     run_until_stopped,
@@ -35,6 +34,7 @@ from workers.cli.requeue import (
     requeue_in_index,
     requeue_on_broker,
 )
+from workers.open_models import load_tagger
 
 _LETTERS_IN_A_TABLE = 1000
 # Ours are a closed list; a letter that came with a backup may bear any.

@@ -18,19 +18,13 @@ from search.cli.tables import entities_table, posts_table, trends_table
 from search.index import EntityIndex, Query, Trend
 from tagstream.cli.console import console, note
 from tagstream.cli.errors import Interrupted
-from tagstream.cli.options import (
-    TagstreamCommand,
-    current_settings,
-    load_eyes,
-    load_tagger,
-    models_option,
-    opened_index,
-)
+from tagstream.cli.options import TagstreamCommand, current_settings, models_option, opened_index
 from tagstream.errors import BadSettings
 from tagstream.posts import EntityType, TaggedPost
 from tagstream.settings import Settings
 from tagstream.text.terminal_text import visible
 from workers.cli.run import conclude, run_source, summary
+from workers.open_models import load_tagger, open_image_model
 
 _SHIPPED_FEED = "simulate:2026?posts=3000"
 # Not the name of an index that somebody uses: these files are deleted by the next demo.
@@ -59,10 +53,10 @@ def demo(feed: str | None, directory: Path, models_spec: str | None) -> None:
     settings = current_settings(index=f"sqlite:{path}", models=models_spec)
     # Whatever can be refused is refused before the index of the earlier demo is deleted.
     source = _found(spec, directory, settings)
-    eyes, tagger = load_eyes(settings), load_tagger(settings)
+    image_model, tagger = open_image_model(settings), load_tagger(settings)
     _make_room(directory)
     note(f"tagging {spec}")
-    report, interrupted = run_source(source, tagger, settings, eyes)
+    report, interrupted = run_source(source, tagger, settings, image_model)
     if interrupted:
         note(f"done: {summary(report)}")
         raise Interrupted("the demo was stopped before its end; what was read is in the index")

@@ -20,7 +20,7 @@ from tagstream.errors import BadSettings, Fatal, MalformedPost, Poison, Retryabl
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Event, Post, TaggedPost
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
-from workers.images.step import unseen
+from workers.images.step import context_of_unseen_photos
 from workers.tagger.interface import Tagger
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _change_of(letter: DeadLetter, tagger: Tagger) -> Change:
     """What the letter's bytes do to the index now."""
     event = read_again(letter)
     if isinstance(event, Post):
-        tagged = tagger.tag(tagger.prepare([event], [unseen(event)]))[0]
+        tagged = tagger.tag(tagger.prepare([event], [context_of_unseen_photos(event)]))[0]
         return Indexable(tagged, datetime.now(UTC), event.position)
     return event
 

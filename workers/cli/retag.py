@@ -23,8 +23,6 @@ from tagstream.cli.options import (
     current_settings,
     index_option,
     json_option,
-    load_eyes,
-    load_tagger,
     models_option,
     opened_index,
     run_until_stopped,
@@ -35,8 +33,10 @@ from tagstream.posts import Hashtag, Media, Post, TaggedPost
 from tagstream.settings import Settings
 from tagstream.source import Received
 from workers.cli.run import pipeline_settings, report_document, summary
-from workers.images.step import IMAGE_MODEL, PHOTO, Eyes
+from workers.images.interface import ImageModel
+from workers.images.step import IMAGE_MODEL, PHOTO
 from workers.local import RunReport, run_pipeline
+from workers.open_models import load_tagger, open_image_model
 from workers.tagger.interface import Tagger
 
 PAGE = 100
@@ -55,10 +55,10 @@ def retag(index_spec: str | None, models_spec: str | None, as_json: bool) -> Non
     none; the rest of the index is left alone.
     """
     settings = current_settings(index=index_spec, models=models_spec)
-    tagger, eyes = load_tagger(settings), load_eyes(settings)
-    if eyes is None:
+    tagger, image_model = load_tagger(settings), open_image_model(settings)
+    if image_model is None:
         note("there is no image model here: photos are fetched, and what they show is not told")
-    report, interrupted = _run(settings, tagger, eyes)
+    report, interrupted = _run(settings, tagger, image_model)
     if as_json:
         write_lines([report_document(report)])
     if interrupted:
@@ -66,7 +66,7 @@ def retag(index_spec: str | None, models_spec: str | None, as_json: bool) -> Non
     note(f"done: {summary(report)}")
 
 
-def _run(settings: Settings, tagger: Tagger, eyes: Eyes | None) -> tuple[RunReport, bool]:
+def _run(settings: Settings, tagger: Tagger, image_model: ImageModel | None) -> tuple[RunReport, bool]:
     async def work(stop: asyncio.Event) -> tuple[RunReport, bool]:
         async with opened_index(settings):  # only looks that there is one: to write would make it
             pass
@@ -78,7 +78,7 @@ def _run(settings: Settings, tagger: Tagger, eyes: Eyes | None) -> tuple[RunRepo
                     source,
                     tagger,
                     index,
-                    eyes=eyes,
+                    image_model=image_model,
                     settings=pipeline_settings(settings),
                     stop=stop,
                     progress=progress,

@@ -15,8 +15,6 @@ from tagstream.cli.options import (
     current_settings,
     index_option,
     json_option,
-    load_eyes,
-    load_tagger,
     models_option,
     opened_index,
     run_until_stopped,
@@ -25,8 +23,9 @@ from tagstream.cli.progress import RunProgress, in_distance, in_reasons
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from tagstream.text.redaction import redacted
-from workers.images.step import Eyes
+from workers.images.interface import ImageModel
 from workers.local import PipelineSettings, RunReport, run_pipeline
+from workers.open_models import load_tagger, open_image_model
 from workers.tagger.interface import Tagger
 
 
@@ -64,7 +63,8 @@ def run_feed(
     """
     settings = current_settings(index=index_spec, models=models_spec)
     source = open_feed(source_spec, settings, speed=speed, record=record)
-    report, interrupted = run_source(source, load_tagger(settings), settings, load_eyes(settings), is_service=True)
+    tagger, image_model = load_tagger(settings), open_image_model(settings)
+    report, interrupted = run_source(source, tagger, settings, image_model, is_service=True)
     if as_json:
         write_lines([report_document(report)])
     where = f" at {report.cursor}" if report.cursor else ""
@@ -94,7 +94,12 @@ def conclude(report: RunReport, feed: Survey, settings: Settings) -> None:
 
 
 def run_source(
-    source: Survey, tagger: Tagger, settings: Settings, eyes: Eyes | None = None, *, is_service: bool = False
+    source: Survey,
+    tagger: Tagger,
+    settings: Settings,
+    image_model: ImageModel | None = None,
+    *,
+    is_service: bool = False,
 ) -> tuple[RunReport, bool]:
     """Runs the pipeline over the source; also whether it was interrupted before the feed ended."""
 
@@ -105,7 +110,7 @@ def run_source(
                     source,
                     tagger,
                     index,
-                    eyes=eyes,
+                    image_model=image_model,
                     settings=pipeline_settings(settings),
                     stop=stop,
                     progress=progress,

@@ -18,20 +18,14 @@ from rich.table import Table
 from search.cli.tables import marked, plain_table
 from tagstream.cli.console import Notes, console, json_line, note, write_bytes, write_lines
 from tagstream.cli.errors import Interrupted
-from tagstream.cli.options import (
-    TagstreamCommand,
-    current_settings,
-    json_option,
-    load_tagger,
-    models_option,
-    run_until_stopped,
-)
+from tagstream.cli.options import TagstreamCommand, current_settings, json_option, models_option, run_until_stopped
 from tagstream.errors import BadSettings, Fatal, Poison
 from tagstream.posts import ENTITY_TYPES, DeadLetter, EntityType, Event, Media, Post, TaggedPost, clean_text
 from tagstream.text.hashtags import hashtags_of
 from tagstream.text.terminal_text import visible
 from workers.cli.tag_photo import with_photo
-from workers.tagger.interface import NOTHING_SEEN, Sight, Tagger
+from workers.open_models import load_tagger
+from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext, Tagger
 
 _POSTS_AT_ONCE = 512
 _UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
@@ -106,10 +100,10 @@ def tag(
         _tag_file(source_path, output, load_tagger(settings), settings.max_line_bytes)
     elif text is not None:
         post = post_of(text, alt)
-        sight = NOTHING_SEEN
+        image_context = NO_IMAGE_CONTEXT
         if photo is not None:
-            post, sight = with_photo(post, photo, settings)
-        _show(_tag_text(post, sight, load_tagger(settings)), as_json=as_json)
+            post, image_context = with_photo(post, photo, settings)
+        _show(_tag_text(post, image_context, load_tagger(settings)), as_json=as_json)
 
 
 def post_of(text: str, alt: str | None = None) -> Post:
@@ -127,8 +121,8 @@ def post_of(text: str, alt: str | None = None) -> Post:
         raise BadSettings(f"{first['loc'][0]} cannot be that of a post: {first['msg']}") from error
 
 
-def _tag_text(post: Post, sight: Sight, tagger: Tagger) -> TaggedPost:
-    return tagger.tag(tagger.prepare([post], [sight]))[0]
+def _tag_text(post: Post, image_context: ImageContext, tagger: Tagger) -> TaggedPost:
+    return tagger.tag(tagger.prepare([post], [image_context]))[0]
 
 
 def _show(post: TaggedPost, *, as_json: bool) -> None:

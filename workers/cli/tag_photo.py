@@ -13,15 +13,16 @@ from ingest.media.decode import Decoded, DecodeLimits, Decoders, memory_for
 from ingest.media.refusals import PhotoRefused
 from ingest.media.sniff import SNIFFED_BYTES, Format, sniff
 from tagstream.cli.console import note
-from tagstream.cli.options import load_eyes
 from tagstream.errors import BadSettings, Poison, Retryable, UnreadableInput
 from tagstream.posts import Media, Post
 from tagstream.settings import Settings
-from workers.images.step import Eyes, captions_of, sight_of
-from workers.tagger.interface import NOTHING_SEEN, Sight
+from workers.images.interface import ImageModel, captions_of
+from workers.images.step import image_context_of
+from workers.open_models import open_image_model
+from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 
 
-def with_photo(post: Post, path: Path, settings: Settings) -> tuple[Post, Sight]:
+def with_photo(post: Post, path: Path, settings: Settings) -> tuple[Post, ImageContext]:
     """The post with that photo, its `alt` kept, and what the image model sees in it.
 
     Raises:
@@ -38,11 +39,11 @@ def with_photo(post: Post, path: Path, settings: Settings) -> tuple[Post, Sight]
         thumbnail=decoded.thumbnail,
     )
     post = post.model_copy(update={"media": (photo,)})
-    eyes = load_eyes(settings)
-    if eyes is None:
+    image_model = open_image_model(settings)
+    if image_model is None:
         note("there is no image model here: what the photo shows is not told")
-        return post, NOTHING_SEEN
-    return post, _looked_at(post, decoded.thumbnail, eyes)
+        return post, NO_IMAGE_CONTEXT
+    return post, _looked_at(post, decoded.thumbnail, image_model)
 
 
 def _content(path: Path, most: int) -> bytes:
@@ -73,17 +74,17 @@ async def _decoded(path: Path, content: bytes, settings: Settings) -> Decoded:
         await decoders.close()
 
 
-def _looked_at(post: Post, thumbnail: bytes, eyes: Eyes) -> Sight:
+def _looked_at(post: Post, thumbnail: bytes, image_model: ImageModel) -> ImageContext:
     try:
-        labels = eyes([thumbnail])
+        labels = image_model([thumbnail])
     except (Retryable, Poison) as error:
         note(f"the image model does not answer, so the text is tagged without it: {error}")
-        return sight_of(post, None)
+        return image_context_of(post, None)
     try:
-        captions = captions_of(eyes, [thumbnail])
+        captions = captions_of(image_model, [thumbnail])
     except (Retryable, Poison) as error:
         note(f"the captioner does not answer, so the text is tagged with the labels: {error}")
-        return sight_of(post, labels, [None])
+        return image_context_of(post, labels, [None])
     for caption in filter(None, captions):
         note(f"the captioner says: {caption}")
-    return sight_of(post, labels, captions)
+    return image_context_of(post, labels, captions)

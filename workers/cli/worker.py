@@ -14,14 +14,13 @@ from tagstream.cli.options import (
     TagstreamCommand,
     current_settings,
     index_option,
-    load_eyes,
-    load_tagger,
     models_option,
     opened_index,
     run_until_stopped,
 )
 from tagstream.errors import Fatal
 from tagstream.runtime.daemon_thread_pool import leave
+from workers.open_models import load_tagger, open_image_model
 
 # A Kafka client whose broker is away may not let go for as long as its own time-outs last.
 LINGER_SECONDS = 1.0
@@ -43,12 +42,12 @@ def worker(index_spec: str | None, models_spec: str | None, kafka: str | None) -
     from workers.worker import run_worker
 
     ensure_topics(settings, open_topics(settings))
-    eyes, tagger = load_eyes(settings), load_tagger(settings)
+    image_model, tagger = open_image_model(settings), load_tagger(settings)
 
     async def work(stop: asyncio.Event) -> int:
         with leaving_anyway():
             async with opened_index(settings, create=True) as index:
-                return await run_worker(settings, eyes, tagger, index, stop=stop, say=note)
+                return await run_worker(settings, image_model, tagger, index, stop=stop, say=note)
 
     unfinished = run_until_stopped(work, is_service=True)
     rest = f"; {unfinished:,} records in flight were not finished and will be read again" if unfinished else ""

@@ -22,7 +22,8 @@ from tagstream.settings import Settings
 from workers.faust import index_step
 from workers.faust.deliveries import GROUP_RECORDS
 from workers.faust.records import Indexing, outgoing
-from workers.images.step import Eyes, see
+from workers.images.interface import ImageModel
+from workers.images.step import see
 from workers.pipeline import steps
 from workers.pipeline.counters import Counters
 from workers.pipeline.runner import Limits, Stage
@@ -79,7 +80,7 @@ def open_pools(settings: Settings) -> Pools:
 
 def open_steps(
     settings: Settings,
-    eyes: Eyes | None,
+    image_model: ImageModel | None,
     tagger: Tagger,
     index: EntityIndex,
     publish: index_step.Publish,
@@ -131,7 +132,7 @@ def open_steps(
     gathered = replace(limits, batch_deadline_seconds=_GATHER_SECONDS)
     see_limits = replace(gathered, batch_tokens=_PHOTOS, concurrency=settings.threads)
     return Steps(
-        see=() if eyes is None else (see(eyes, pools.see, see_limits),),
+        see=() if image_model is None else (see(image_model, pools.see, see_limits),),
         prepare=steps.prepare(tagger, pools.records, gathered),
         tag=steps.tag(tagger, pools.tag, tag_limits),
         publish=replace(publishing, bury=bury_unpublished),

@@ -23,7 +23,7 @@ from PIL import Image
 
 from tagstream.errors import CorruptState
 from workers.models.image_repository import REGIONS, ImageDescription, ImageVersion
-from workers.models.repository import MODEL
+from workers.models.version_folder import MODEL
 
 # Thumbnails are made by us: whatever is larger is none of ours, and is not decoded.
 MAX_BYTES = 64 * 1024

@@ -14,16 +14,17 @@ that can pass is told in the same way, and so is a photo of which a captioner ha
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from tagstream.errors import Fatal, Poison
 from tagstream.media_reasons import PhotoReason
 from tagstream.posts import Event, Media, Post
+from workers.images.interface import CaptionedImageModel, ImageModel
 from workers.pipeline.runner import Limits, Size, Stage
 from workers.pipeline.steps import Arrival, weight_of
-from workers.tagger.interface import NOTHING_SEEN, Sight
+from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 
 Answer = TypeVar("Answer")
 
@@ -36,44 +37,8 @@ LONGEST_LOOK_SECONDS = 30.0
 CAPTIONED_AT_A_TIME = 4
 
 
-class Eyes(Protocol):
-    """An image model."""
-
-    def __call__(self, thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
-        """The labels of each JPEG that it is certain enough of, the most certain first; none for what is no picture.
-
-        Raises:
-            ModelUnavailable: it does not answer now, whatever the pictures.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class CaptionedEyes:
-    """An image model, or none, beside a captioner: `caption` gives a sentence about one JPEG, none for no picture.
-
-    It raises what `Eyes` raise, and is asked for one photo at a time.
-    """
-
-    eyes: Eyes | None
-    caption: Callable[[bytes], str]
-
-    def __call__(self, thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
-        """The labels of each thumbnail."""
-        return [()] * len(thumbnails) if self.eyes is None else self.eyes(thumbnails)
-
-
-def captions_of(eyes: Eyes, thumbnails: Sequence[bytes]) -> list[str]:
-    """What a captioner beside the image model says of each picture; nothing where there is none.
-
-    Raises:
-        ModelUnavailable: it does not answer now.
-    """
-    return [eyes.caption(picture) for picture in thumbnails] if isinstance(eyes, CaptionedEyes) else []
-
-
 def see(
-    eyes: Eyes, executor: Executor, limits: Limits, *, longest_seconds: float = LONGEST_LOOK_SECONDS
+    image_model: ImageModel, executor: Executor, limits: Limits, *, longest_seconds: float = LONGEST_LOOK_SECONDS
 ) -> Stage[Arrival, Arrival]:
     """Adds to each post what its photos show. Whatever fails, the post goes on. A photo is a token of the batch.
 
@@ -83,7 +48,7 @@ def see(
     """
     looks: set[Future[Any]] = set()
     captionings: set[Future[Any]] = set()
-    captioner = eyes if isinstance(eyes, CaptionedEyes) else None
+    captioner = image_model if isinstance(image_model, CaptionedImageModel) else None
     turn = asyncio.Lock()
     if captioner is not None:
         limits = replace(limits, batch_tokens=CAPTIONED_AT_A_TIME)
@@ -104,7 +69,7 @@ def see(
             return None
 
     async def look(thumbnails: list[bytes]) -> list[tuple[str, ...]] | None:
-        labels = await ask(partial(eyes, thumbnails), looks, limits.concurrency)
+        labels = await ask(partial(image_model, thumbnails), looks, limits.concurrency)
         if labels is not None and len(labels) != len(thumbnails):
             raise Fatal(f"the image model answered {len(labels)} of {len(thumbnails)} pictures: a defect of it")
         return labels
@@ -118,11 +83,11 @@ def see(
     async def work(arrivals: Sequence[Arrival]) -> list[Arrival]:
         thumbnails = [picture for arrival in arrivals for picture in thumbnails_of(arrival)]
         if not thumbnails:
-            return with_sights(arrivals, [])
-        return with_sights(arrivals, await look(thumbnails), await describe(thumbnails))
+            return with_image_contexts(arrivals, [])
+        return with_image_contexts(arrivals, await look(thumbnails), await describe(thumbnails))
 
     async def bury(arrival: Arrival, _: Exception) -> Arrival:
-        return replace(arrival, sight=unseen(arrival.event))
+        return replace(arrival, image_context=context_of_unseen_photos(arrival.event))
 
     def size(arrival: Arrival) -> Size:
         photos = len(thumbnails_of(arrival))
@@ -133,9 +98,9 @@ def see(
     return Stage("see", work, bury, size, limits)
 
 
-def unseen(event: Event) -> Sight:
+def context_of_unseen_photos(event: Event) -> ImageContext:
     """What is known of a post's photos where nothing looks at them: that they were not seen."""
-    return sight_of(event, None)
+    return image_context_of(event, None)
 
 
 def thumbnails_of(arrival: Arrival) -> list[bytes]:
@@ -148,27 +113,33 @@ def _thumbnails(event: Event) -> list[bytes]:
     return [one.thumbnail for one in media if one.thumbnail is not None]
 
 
-def with_sights(
+def with_image_contexts(
     arrivals: Sequence[Arrival], labels: Sequence[tuple[str, ...]] | None, captions: Sequence[str | None] = ()
 ) -> list[Arrival]:
-    """The arrivals with what their pictures show; `labels` and `captions` are those of all pictures (`sight_of`)."""
+    """The arrivals with what their pictures show; `labels` and `captions`: of all pictures."""
     seen: list[Arrival] = []
     start = 0
     for arrival in arrivals:
         end = start + len(thumbnails_of(arrival))
-        sight = sight_of(arrival.event, None if labels is None else labels[start:end], captions[start:end])
-        seen.append(arrival if sight == arrival.sight else replace(arrival, sight=sight))
+        image_context = image_context_of(
+            arrival.event, None if labels is None else labels[start:end], captions[start:end]
+        )
+        seen.append(
+            arrival if image_context == arrival.image_context else replace(arrival, image_context=image_context)
+        )
         start = end
     return seen
 
 
-def sight_of(event: Event, labels: Sequence[tuple[str, ...]] | None, captions: Sequence[str | None] = ()) -> Sight:
+def image_context_of(
+    event: Event, labels: Sequence[tuple[str, ...]] | None, captions: Sequence[str | None] = ()
+) -> ImageContext:
     """What an event's pictures show together; `labels` are those of each, None where nothing was seen.
 
     `captions` are those of each, None where the captioner failed; none at all where there is no captioner.
     """
     if not isinstance(event, Post) or not event.media:
-        return NOTHING_SEEN
+        return NO_IMAGE_CONTEXT
     degraded = []
     if (labels is None and _thumbnails(event)) or None in captions:
         degraded.append(IMAGE_MODEL)
@@ -177,7 +148,7 @@ def sight_of(event: Event, labels: Sequence[tuple[str, ...]] | None, captions: S
     # All first labels before all second ones: each photo of a post counts.
     ranks = range(max((len(one) for one in labels or ()), default=0))
     ordered = [one[rank] for rank in ranks for one in labels or () if rank < len(one)]
-    return Sight(
+    return ImageContext(
         tuple(dict.fromkeys(ordered))[:MAX_LABELS],
         tuple(degraded),
         tuple(dict.fromkeys(caption for caption in captions if caption)),

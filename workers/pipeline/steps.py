@@ -22,7 +22,7 @@ from tagstream.runtime.metrics import EventOutcome
 from workers.pipeline.canaries import Check
 from workers.pipeline.canary_posts import canary_answers, canary_posts
 from workers.pipeline.runner import Limits, Size, Stage
-from workers.tagger.interface import NOTHING_SEEN, PreparedPost, Sight, Tagger
+from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext, PreparedPost, Tagger
 
 Input = TypeVar("Input")
 Answer = TypeVar("Answer")
@@ -36,7 +36,7 @@ class Arrival:
     """An event on its way in. `origin` is its key among dead letters, `cursor` where its source goes on after it.
 
     `original`: the bytes that it was read from, where a dead letter is to keep these and not the event as JSON.
-    `sight`: what the photos of a post show, once `workers/images/step.py` has looked.
+    `image_context`: what the photos of a post show, once `workers/images/step.py` has looked.
     """
 
     event: Event
@@ -44,7 +44,7 @@ class Arrival:
     cursor: str
     observed_at: datetime
     original: bytes | None = None
-    sight: Sight = NOTHING_SEEN
+    image_context: ImageContext = NO_IMAGE_CONTEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def prepare(tagger: Tagger, executor: Executor, limits: Limits) -> Stage[Arrival
 
     def prepare_all(arrivals: Sequence[Arrival]) -> list[PreparedPost]:
         posts = [arrival.event for arrival in arrivals if isinstance(arrival.event, Post)]
-        return tagger.prepare(posts, [arrival.sight for arrival in arrivals])
+        return tagger.prepare(posts, [arrival.image_context for arrival in arrivals])
 
     async def work(arrivals: Sequence[Arrival]) -> list[Prepared]:
         posts = {number: arrival for number, arrival in enumerate(arrivals) if isinstance(arrival.event, Post)}
@@ -125,7 +125,7 @@ def tag(tagger: Tagger, executor: Executor, limits: Limits) -> Stage[Prepared, T
         weight = weight_of(value.arrival.event)
         if value.prepared is None:
             return Size(weight=weight)
-        length, rows = value.prepared.length, value.prepared.rows
+        length, rows = value.prepared.length, value.prepared.sequences
         return Size(length, rows, weight + _BYTES_A_TOKEN * length * rows)
 
     # No `examine`: alone a post costs the model as much as several together, so the guilty are found by splitting.

@@ -14,7 +14,7 @@ from workers.tagger.crf_decoder import FloatArray
 _BYTES_AN_ENTRY = 300
 
 
-class RowMemory:
+class EmissionCache:
     """The answers to the rows asked about last, `most_bytes` of them; for any number of threads.
 
     `asked` and `computed` count rows, and may be read at any time: what was not computed had come before.

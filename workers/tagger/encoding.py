@@ -34,7 +34,7 @@ OVERLAP_PIECES = 16
 MAX_CACHED_WORDS = 100_000
 MAX_CACHED_WORD_LENGTH = 32
 
-# Columns of the feature table: how many rows each one owns, one after another. Row 0 is padding.
+# Columns of the feature table: how many rows each one owns, one after another. EncodedSequence 0 is padding.
 _CASE_ROWS, _PIECE_ROWS, _PROFILE_ROWS, _SHAPE_ROWS, _PREFIX_ROWS, _SUFFIX_ROWS = 16, 4, 8, 256, 1024, 1024
 _CASE = 1
 _PIECE = _CASE + _CASE_ROWS
@@ -52,7 +52,7 @@ _RUN_LETTERS = "Xxdw."
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EncodedSequence:
     """One row of model input: `columns` (length, 2 + FEATURES) holds piece ids, segment ids and feature rows.
 
     `first_pieces[i]` is the place in the row of the first piece of the post's word `first_word + i`.
@@ -98,7 +98,9 @@ class Encoder:
         """Reads a vocabulary file, one piece a line, in order of id."""
         return cls(vocabulary.read_text(encoding="utf-8").splitlines(), segment)
 
-    def encode(self, words: Sequence[Word], hashtags: Iterable[Sequence[str]] = (), image_words: str = "") -> list[Row]:
+    def encode(
+        self, words: Sequence[Word], hashtags: Iterable[Sequence[str]] = (), image_words: str = ""
+    ) -> list[EncodedSequence]:
         """The rows of one post: one, or several where it is longer than 128 pieces; none for a post without words.
 
         Of more than 8,192 pieces only the words up to there are read: the last row ends with the last of them.
@@ -128,11 +130,11 @@ class Encoder:
             tweet.append(columns)
         return tweet
 
-    def _row(self, tweet: list[Int32Array], tail: list[Int32Array], first_word: int, profile: int) -> Row:
+    def _row(self, tweet: list[Int32Array], tail: list[Int32Array], first_word: int, profile: int) -> EncodedSequence:
         first_pieces = np.array([*accumulate(map(len, tweet[:-1]), initial=1)], np.int32)
         columns = np.concatenate([self._start, *tweet, self._separator, *tail])
         columns[:, 2 + 2] = _PROFILE + profile
-        return Row(columns, first_pieces, first_word)
+        return EncodedSequence(columns, first_pieces, first_word)
 
     def _segment(self, surfaces: Sequence[str], segment: int, limit: int) -> list[Int32Array]:
         parts: list[Int32Array] = []
@@ -203,7 +205,7 @@ class Encoder:
         return np.array([[piece, 0, _CASE + 15, _PIECE + 2, _PROFILE, _SHAPE, _PREFIX, _SUFFIX]], np.int32)
 
 
-def stack_rows(rows: Sequence[Row], length: int) -> ModelInput:
+def stack_sequences(rows: Sequence[EncodedSequence], length: int) -> ModelInput:
     """The rows padded with zeros to `length`, which no row may exceed."""
     columns = np.zeros((len(rows), length, 2 + FEATURES), np.int32)
     for number, row in enumerate(rows):

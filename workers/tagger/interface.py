@@ -8,7 +8,7 @@ from tagstream.posts import Post, TaggedPost
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ImageContext:
     """What the photos of a post show: `labels`, the most certain first; and in `degraded` what could not be seen now.
 
     `captions` are sentences about the photos, in their order, where there is a captioner. A post with anything in
@@ -25,7 +25,7 @@ class Sight:
         return self.captions or self.labels
 
 
-NOTHING_SEEN = Sight()
+NO_IMAGE_CONTEXT = ImageContext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +34,21 @@ class PreparedPost:
 
     `length` is the padded length in word pieces of each of its rows (a length bucket: only equal lengths share a
     batch); `rows` how many rows it needs (1, more for very long posts, 0 for one that the model need not see).
-    `payload` is the tagger's own. `sight` is what its photos show.
+    `payload` is the tagger's own. `image_context` is what its photos show.
     """
 
     post: Post
     length: int
-    rows: int
+    sequences: int
     payload: Any = None
-    sight: Sight = NOTHING_SEEN
+    image_context: ImageContext = NO_IMAGE_CONTEXT
 
 
 class Tagger(Protocol):
     """Finds the entities of posts. Both methods are pure computation: run them in an executor, never on the loop.
 
-    An answer never depends on the posts that share its batch (invariant 8). Where the sight is degraded, the answer
-    says so, and its generation is even: the same model's whole answer replaces it (invariant 9).
+    An answer never depends on the posts that share its batch (invariant 8). Where the image context is degraded, the
+    answer says so, and its generation is even: the same model's whole answer replaces it (invariant 9).
 
     Raises (`tag`):
         ModelUnavailable: the model cannot answer now, whatever the posts.
@@ -58,8 +58,8 @@ class Tagger(Protocol):
     model: str
     generation: int
 
-    def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
-        """Model input for each post, in order; `sights` says what the photos of each show."""
+    def prepare(self, posts: Sequence[Post], contexts: Sequence[ImageContext] | None = None) -> list[PreparedPost]:
+        """Model input for each post, in order; `contexts` says what the photos of each show."""
         ...
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
@@ -67,6 +67,6 @@ class Tagger(Protocol):
         ...
 
 
-def answer_generation(generation: int, sight: Sight) -> int:
+def answer_generation(generation: int, image_context: ImageContext) -> int:
     """The generation of an answer: the model's, its lowest bit 0 where something could not be seen."""
-    return generation & ~1 if sight.degraded else generation
+    return generation & ~1 if image_context.degraded else generation

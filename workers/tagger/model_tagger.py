@@ -2,7 +2,7 @@
 
     post ─▶ words ─▶ hashtags segmented ─▶ rows of pieces ─▶ emissions ─▶ tags by the CRF ─▶ entities with offsets
 
-Owns everything between a `Post` and a `TaggedPost` but the network itself, which is any `Emitter`: OpenVINO in this
+Owns everything between a `Post` and a `TaggedPost` but the network itself, which is any `Network`: OpenVINO in this
 process, Triton elsewhere, torch in training. Keeps invariant 8.
 """
 
@@ -16,9 +16,9 @@ import numpy as np
 from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost
 from tagstream.text.entity_keys import NameKeys
 from workers.tagger.crf_decoder import IMPOSSIBLE, TAGS, Decoded, Decoder, FloatArray
-from workers.tagger.emission_cache import RowMemory
-from workers.tagger.encoding import Encoder, ModelInput, Row, stack_rows
-from workers.tagger.interface import NOTHING_SEEN, PreparedPost, Sight, answer_generation
+from workers.tagger.emission_cache import EmissionCache
+from workers.tagger.encoding import EncodedSequence, Encoder, ModelInput, stack_sequences
+from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext, PreparedPost, answer_generation
 from workers.tagger.words import Kind, Word, by_lines, split_words
 
 _TYPES: tuple[EntityType | None, ...] = (None, "PER", "PER", "LOC", "LOC", "ORG", "ORG", "MISC", "MISC")
@@ -27,7 +27,7 @@ _CONTINUING = [place for place, tag in enumerate(TAGS) if tag.startswith("I-")]
 _BULLETS = frozenset("•‣⁃◦∙●○■□▪▫◆◇►▶▸❖✦➤→|")
 
 
-class Emitter(Protocol):
+class Network(Protocol):
     """The network: a score for each tag at each word piece."""
 
     def __call__(self, batch: ModelInput) -> FloatArray:
@@ -41,15 +41,15 @@ class Payload:
 
     words: list[Word]
     hashtags: tuple[SegmentedHashtag, ...]
-    rows: list[Row]
+    sequences: list[EncodedSequence]
     line_starts: list[int]
     untagged: Literal["language", "length"] | None = None
 
 
 class ModelTagger:
-    """A `Tagger` around a network, the `emitter`. `model` and `generation` are stamped on every answer.
+    """A `Tagger` around a network, the `network`. `model` and `generation` are stamped on every answer.
 
-    The `memory` answers for the network where a row has come before.
+    The `emission_cache` answers for the network where a row has come before.
     """
 
     def __init__(
@@ -58,27 +58,27 @@ class ModelTagger:
         model: str,
         generation: int,
         encoder: Encoder,
-        emitter: Emitter,
+        network: Network,
         decoder: Decoder,
         segment: Callable[[str], Sequence[str]],
         languages: frozenset[str],
-        memory: RowMemory | None = None,
+        emission_cache: EmissionCache | None = None,
     ) -> None:
         self.model = model
         self.generation = generation
         self._encoder = encoder
-        self.emitter = emitter
-        self.memory = memory
+        self.network = network
+        self.emission_cache = emission_cache
         self._decoder = decoder
         self._segment = segment
         self._languages = languages
 
-    def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
+    def prepare(self, posts: Sequence[Post], contexts: Sequence[ImageContext] | None = None) -> list[PreparedPost]:
         """Words, segmented hashtags and rows of each post; a post in a language we do not read gets no rows."""
-        sights = [NOTHING_SEEN] * len(posts) if sights is None else sights
-        return [self._prepare(post, sight) for post, sight in zip(posts, sights, strict=True)]
+        contexts = [NO_IMAGE_CONTEXT] * len(posts) if contexts is None else contexts
+        return [self._prepare(post, image_context) for post, image_context in zip(posts, contexts, strict=True)]
 
-    def _prepare(self, post: Post, sight: Sight) -> PreparedPost:
+    def _prepare(self, post: Post, image_context: ImageContext) -> PreparedPost:
         hashtags = tuple(
             SegmentedHashtag(
                 text=hashtag.text, start=hashtag.start, end=hashtag.end, words=tuple(self._segment(hashtag.text))
@@ -86,10 +86,10 @@ class ModelTagger:
             for hashtag in post.hashtags
         )
         if not reads(post, self._languages):
-            return PreparedPost(post, 0, 0, Payload([], hashtags, [], [], "language"), sight)
+            return PreparedPost(post, 0, 0, Payload([], hashtags, [], [], "language"), image_context)
         words = split_words(post.text)
         # The author's own words first: they say more, and the segment has an end.
-        image_words = " ".join((*(media.alt for media in post.media if media.alt), *sight.words))
+        image_words = " ".join((*(media.alt for media in post.media if media.alt), *image_context.words))
         words, line_starts = by_lines(post.text, words)
         rows = self._encoder.encode(words, [hashtag.words for hashtag in hashtags], image_words)
         read = rows[-1].first_word + len(rows[-1].first_pieces) if rows else 0
@@ -99,12 +99,12 @@ class ModelTagger:
             untagged = "length"
         payload = Payload(words, hashtags, rows, line_starts, untagged)
         length = max((row.bucket for row in rows), default=0)
-        return PreparedPost(post, length, len(rows), payload, sight)
+        return PreparedPost(post, length, len(rows), payload, image_context)
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
         """The tagged posts, in order."""
         payloads: list[Payload] = [post.payload for post in prepared]
-        seen = [number for number, payload in enumerate(payloads) if payload.rows]
+        seen = [number for number, payload in enumerate(payloads) if payload.sequences]
         emissions = self._emissions([payloads[number] for number in seen])
         decoded = dict(zip(seen, self._decoder.decode(emissions), strict=True))
         return [
@@ -117,37 +117,37 @@ class ModelTagger:
         answers: list[FloatArray] = [np.empty((len(payload.words), len(TAGS)), np.float32) for payload in payloads]
         buckets: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for number, payload in enumerate(payloads):
-            for place, row in enumerate(payload.rows):
+            for place, row in enumerate(payload.sequences):
                 buckets[row.bucket].append((number, place))
         for length, places in buckets.items():
-            rows = [payloads[number].rows[place] for number, place in places]
+            rows = [payloads[number].sequences[place] for number, place in places]
             for (number, place), row, scores in zip(places, rows, self._scores(rows, length), strict=True):
-                start, end = _answered_words(payloads[number].rows, place)
+                start, end = _answered_words(payloads[number].sequences, place)
                 first_pieces = row.first_pieces[start - row.first_word : end - row.first_word]
                 answers[number][start:end] = scores[first_pieces]
         for payload, scores in zip(payloads, answers, strict=True):
             _rule_out(payload, scores)
         return answers
 
-    def _scores(self, rows: Sequence[Row], length: int) -> Sequence[FloatArray]:
+    def _scores(self, rows: Sequence[EncodedSequence], length: int) -> Sequence[FloatArray]:
         """Emissions (pieces, 9) of each of the rows, which are of one length bucket."""
-        if self.memory is None:
-            return list(self.emitter(stack_rows(rows, length)))
+        if self.emission_cache is None:
+            return list(self.network(stack_sequences(rows, length)))
         keys = [row.columns.tobytes() for row in rows]
-        known = self.memory.recall(keys)
+        known = self.emission_cache.recall(keys)
         fresh = {key: row for key, row in zip(keys, rows, strict=True) if key not in known}
         if fresh:
-            output = self.emitter(stack_rows(list(fresh.values()), length))
+            output = self.network(stack_sequences(list(fresh.values()), length))
             # Copied: a slice would keep the whole batch in memory.
             answers = {
                 key: scores[: len(row.columns)].copy() for (key, row), scores in zip(fresh.items(), output, strict=True)
             }
-            self.memory.keep(answers)
+            self.emission_cache.keep(answers)
             known |= answers
         return [known[key] for key in keys]
 
     def _tagged(self, prepared: PreparedPost, payload: Payload, decoded: Decoded | None) -> TaggedPost:
-        post, sight = prepared.post, prepared.sight
+        post, image_context = prepared.post, prepared.image_context
         # The fields come from a validated Post: validating them again would cost more than segmentation does.
         fields = {name: getattr(post, name) for name in _SHARED_FIELDS}
         fields["media"] = tuple(media.without_bytes() for media in post.media)
@@ -155,10 +155,10 @@ class ModelTagger:
             **fields,
             hashtags=payload.hashtags,
             entities=tuple(find_entities(post.text, payload, decoded)) if decoded else (),
-            image_labels=sight.labels,
+            image_labels=image_context.labels,
             model=self.model,
-            generation=answer_generation(self.generation, sight),
-            degraded=sight.degraded,
+            generation=answer_generation(self.generation, image_context),
+            degraded=image_context.degraded,
             untagged=payload.untagged,
         )
 
@@ -184,7 +184,7 @@ def reads(post: Post, languages: frozenset[str]) -> bool:
     return any(one.split("-")[0].split("_")[0].lower() in languages for one in named)
 
 
-def _answered_words(rows: Sequence[Row], place: int) -> tuple[int, int]:
+def _answered_words(rows: Sequence[EncodedSequence], place: int) -> tuple[int, int]:
     """The words that row `place` answers for: of an overlap each row has the half that lies further from its cut."""
     row = rows[place]
     end = row.first_word + len(row.first_pieces)

@@ -16,7 +16,7 @@ from workers.tagger.encoding import BUCKET, FEATURES, Int32Array, ModelInput
 TOKENS_A_CALL = 1024
 
 
-class OpenVinoEmitter:
+class OpenVinoNetwork:
     """Emissions by OpenVINO. Each thread that calls it has its own request and one core.
 
     Precision is pinned to what the file says: a processor with bfloat16 would otherwise answer differently from one

@@ -13,7 +13,7 @@ import regex
 from tagstream.errors import BadSettings
 from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost
 from tagstream.text.entity_keys import fold_key
-from workers.tagger.interface import NOTHING_SEEN, PreparedPost, Sight, answer_generation
+from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext, PreparedPost, answer_generation
 from workers.tagger.model_tagger import reads
 
 NAMES: dict[str, EntityType] = {
@@ -71,18 +71,21 @@ class StubTagger:
         self._languages = languages
         self._latency_seconds = latency_seconds
 
-    def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
+    def prepare(self, posts: Sequence[Post], contexts: Sequence[ImageContext] | None = None) -> list[PreparedPost]:
         """Each post as it is; a row of a fixed length, so that batches form as they do with a model."""
-        sights = [NOTHING_SEEN] * len(posts) if sights is None else sights
+        contexts = [NO_IMAGE_CONTEXT] * len(posts) if contexts is None else contexts
         sizes = [(32, 1) if reads(post, self._languages) else (0, 0) for post in posts]
-        return [PreparedPost(post, *size, sight=sight) for post, size, sight in zip(posts, sizes, sights, strict=True)]
+        return [
+            PreparedPost(post, *size, image_context=image_context)
+            for post, size, image_context in zip(posts, sizes, contexts, strict=True)
+        ]
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
         """The tagged posts, in order."""
         time.sleep(self._latency_seconds)
-        return [self._tag(value.post, value.sight, tagged=value.rows > 0) for value in prepared]
+        return [self._tag(value.post, value.image_context, tagged=value.sequences > 0) for value in prepared]
 
-    def _tag(self, post: Post, sight: Sight, *, tagged: bool) -> TaggedPost:
+    def _tag(self, post: Post, image_context: ImageContext, *, tagged: bool) -> TaggedPost:
         return TaggedPost(
             id=post.id,
             source=post.source,
@@ -101,10 +104,10 @@ class StubTagger:
                 for hashtag in post.hashtags
             ),
             entities=_find(post) if tagged else (),
-            image_labels=sight.labels,
+            image_labels=image_context.labels,
             model=self.model,
-            generation=answer_generation(self.generation, sight),
-            degraded=sight.degraded,
+            generation=answer_generation(self.generation, image_context),
+            degraded=image_context.degraded,
             untagged=None if tagged else "language",
         )
 

@@ -13,14 +13,8 @@ import numpy.typing as npt
 
 from tagstream.errors import CorruptState
 from workers.models.image_repository import LABELS_HASH_PARAMETER, REGIONS, ImageVersion, labels_hash
-from workers.models.repository import (
-    GPU_MODEL_HASH_PARAMETER,
-    HASH_PARAMETER,
-    MODEL_HASH_PARAMETER,
-    ModelVersion,
-    model_hash,
-    network_hash,
-)
+from workers.models.repository import HASH_PARAMETER, ModelVersion, model_hash
+from workers.models.version_folder import GPU_MODEL_HASH_PARAMETER, MODEL_HASH_PARAMETER, network_hash
 from workers.tagger.crf_decoder import TAGS
 from workers.tagger.encoding import BUCKET, FEATURES
 

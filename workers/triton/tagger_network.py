@@ -1,4 +1,4 @@
-"""The tagger's network on a Triton server: an `Emitter` for any number of threads.
+"""The tagger's network on a Triton server: an `Network` for any number of threads.
 
 ::
 
@@ -20,7 +20,7 @@ from workers.triton.contract import tagger_on_triton
 TOKENS_A_REQUEST = 2048
 
 
-class TritonEmitter:
+class TritonTaggerNetwork:
     """Emissions by the version that Triton serves under the same name, number and hashes as `version`.
 
     `address` is host:port; `deadline_seconds` bounds each request with its retries; `concurrency` requests are on

@@ -66,7 +66,7 @@ def _document(change: Change) -> dict[str, object]:
 def put_in(effects: str) -> None:
     """Gives `tagstream worker` these two parts in place of a model and an index."""
     parts: Any = worker
-    parts.load_eyes = lambda _: None
+    parts.open_image_model = lambda _: None
     parts.load_tagger = lambda _: SlowTagger()
 
     @asynccontextmanager

@@ -8,7 +8,8 @@ from tritonclient.grpc import model_config_pb2
 
 from tagstream.settings import REPOSITORY
 from training.triton_config import MAX_QUEUED, MAX_ROWS, configuration
-from workers.models.repository import GPU_MODEL, MODEL, declared_hashes, model_hash, open_version
+from workers.models.repository import HASH_PARAMETER, model_hash, open_version
+from workers.models.version_folder import GPU_MODEL, MODEL, declared_hashes
 from workers.tagger.encoding import BUCKET, FEATURES, MAX_LENGTH
 
 MODEL_FOLDER = REPOSITORY / "triton_models" / "mner"
@@ -56,7 +57,7 @@ def test_each_version_has_its_own_hashes_and_all_are_served(tmp_path, parsed):
     shutil.copytree(MODEL_FOLDER / "1", model / "12")
     (model / "12" / "vocabulary.txt").write_text("[PAD]\n")
     (model / "config.pbtxt").write_text(configuration(model))
-    assert declared_hashes((model / "config.pbtxt").read_text()) == {
+    assert declared_hashes((model / "config.pbtxt").read_text(), HASH_PARAMETER) == {
         "1": model_hash(model / "1"),
         "12": model_hash(model / "12"),
     }

@@ -6,7 +6,7 @@ from pipeline_fakes import post
 
 from ops.bench.photos import measure_sight
 from tagstream.posts import Entity, Media, Post, TaggedPost
-from workers.tagger.interface import PreparedPost, Sight
+from workers.tagger.interface import ImageContext, PreparedPost
 from workers.tagger.stub import StubTagger
 
 
@@ -20,15 +20,15 @@ class Suggestible(StubTagger):
     def _names(self, prepared: PreparedPost) -> tuple[Entity, ...]:
         told = " ".join(media.alt or "" for media in prepared.post.media)
         if "name" in told:
-            return (self._name(0.9 if "dog" in prepared.sight.labels else 0.8),)
-        return (self._name(0.7),) if "bridge" in prepared.sight.labels else ()
+            return (self._name(0.9 if "dog" in prepared.image_context.labels else 0.8),)
+        return (self._name(0.7),) if "bridge" in prepared.image_context.labels else ()
 
     @staticmethod
     def _name(score: float) -> Entity:
         return Entity(text="Post", type="LOC", start=0, end=4, score=score, in_hashtag=False, key="post")
 
 
-def eyes(thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
+def image_model(thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
     return [(thumbnail.decode(),) if thumbnail != b"nothing" else () for thumbnail in thumbnails]
 
 
@@ -39,7 +39,7 @@ def pictured(number: int, *photos: tuple[str | None, bytes | None]) -> Post:
 def test_names_that_a_description_or_a_label_brings_are_counted_apart():
     figures = measure_sight(
         Suggestible(),
-        eyes,
+        image_model,
         [
             post(1),
             pictured(2, ("a name", None)),
@@ -62,12 +62,12 @@ def test_names_that_a_description_or_a_label_brings_are_counted_apart():
 
 
 def test_the_sight_of_a_post_is_what_the_pipeline_would_give():
-    seen: list[Sight] = []
+    seen: list[ImageContext] = []
 
     class Watching(StubTagger):
-        def prepare(self, posts, sights=None):
-            seen.extend(sights)
-            return super().prepare(posts, sights)
+        def prepare(self, posts, contexts=None):
+            seen.extend(contexts)
+            return super().prepare(posts, contexts)
 
-    measure_sight(Watching(), eyes, [pictured(1, (None, b"dog"), (None, b"bridge"))])
-    assert seen == [Sight(), Sight(), Sight(("dog", "bridge"))]
+    measure_sight(Watching(), image_model, [pictured(1, (None, b"dog"), (None, b"bridge"))])
+    assert seen == [ImageContext(), ImageContext(), ImageContext(("dog", "bridge"))]

@@ -8,7 +8,7 @@ from tagstream.settings import REPOSITORY
 from training.image.triton_config import MAX_ROWS, configuration
 from training.triton_config import MAX_QUEUED
 from workers.models.image_repository import LABELS_HASH_PARAMETER, labels_hash, open_image_version
-from workers.models.repository import GPU_MODEL, MODEL, MODEL_HASH_PARAMETER, declared_hashes, network_hash
+from workers.models.version_folder import GPU_MODEL, MODEL, MODEL_HASH_PARAMETER, declared_hashes, network_hash
 
 MODEL_FOLDER = REPOSITORY / "triton_models" / "image_encoder"
 LARGEST_FILE = 8_000_000

@@ -34,7 +34,7 @@ class Shades:
 def network(tmp_path, monkeypatch):
     network = Shades()
     description = write_version(tmp_path / "models").description
-    monkeypatch.setattr(tag_photo, "load_eyes", lambda _: ImageEncoder(description, network))
+    monkeypatch.setattr(tag_photo, "open_image_model", lambda _: ImageEncoder(description, network))
     return network
 
 

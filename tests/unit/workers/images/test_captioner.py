@@ -25,17 +25,20 @@ from tagstream.runtime.daemon_thread_pool import AbandonablePool
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import REPOSITORY, Settings
 from workers.faust.steps import open_pools
-from workers.images.captioner import FIRST_GENERATION, RUN, RememberedCaptions, find_captioner, open_captioner
+from workers.images.captioner import RememberedCaptions, open_captioner
 from workers.images.classifier import open_image_encoder
-from workers.images.step import CAPTIONED_AT_A_TIME, IMAGE_MODEL, CaptionedEyes, captions_of, see, sight_of
+from workers.images.interface import CaptionedImageModel, captions_of
+from workers.images.step import CAPTIONED_AT_A_TIME, IMAGE_MODEL, image_context_of, see
 from workers.local import PipelineSettings, run_pipeline
-from workers.models.generation import stamp_of
+from workers.models.captioner_version import FIRST_GENERATION, RUN, find_captioner
+from workers.models.generation import generation_of
 from workers.models.image_repository import open_image_version
-from workers.models.repository import MAX_GENERATION, open_version
-from workers.open_models import open_eyes, open_tagger
+from workers.models.repository import open_version
+from workers.models.version_folder import MAX_GENERATION
+from workers.open_models import open_image_model, open_tagger
 from workers.pipeline.runner import Limits
 from workers.pipeline.steps import Arrival
-from workers.tagger.interface import NOTHING_SEEN, Sight
+from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 from workers.tagger.stub import StubTagger
 
 TEXT = "Radiohead in Paris with Angela"
@@ -70,8 +73,10 @@ def settings(captioner=None, **others):
     return Settings(inference_threads=1, captioner=None if captioner is None else str(captioner), **others)
 
 
-def rows(tagger, *posts, sights=None):
-    return [[row.columns.tolist() for row in prepared.payload.rows] for prepared in tagger.prepare(posts, sights)]
+def rows(tagger, *posts, contexts=None):
+    return [
+        [row.columns.tolist() for row in prepared.payload.sequences] for prepared in tagger.prepare(posts, contexts)
+    ]
 
 
 class Scripted:
@@ -97,53 +102,55 @@ def arrival(number, *pictures):
     return Arrival(post(number, media=media), f"test@{number}", str(number), CREATED)
 
 
-async def sights_of(eyes, *arrivals, **options):
+async def sights_of(image_model, *arrivals, **options):
     with ThreadPoolExecutor(2) as pool:
-        stage = see(eyes, pool, Limits(concurrency=2), **options)
-        return [(await stage.work([one]))[0].sight for one in arrivals]
+        stage = see(image_model, pool, Limits(concurrency=2), **options)
+        return [(await stage.work([one]))[0].image_context for one in arrivals]
 
 
 async def test_each_post_gets_what_is_said_of_its_own_photos_beside_their_labels():
     caption = Scripted()
-    sights = await sights_of(
-        CaptionedEyes(labelled, caption),
+    contexts = await sights_of(
+        CaptionedImageModel(labelled, caption),
         arrival(1, b"a dog on a beach", b"a red bus"),
         arrival(2),
         arrival(3, b"a cat", b"", b"a cat"),
     )
-    assert sights == [
-        Sight(("thing",), (), ("a dog on a beach", "a red bus")),
-        NOTHING_SEEN,
-        Sight(("thing",), (), ("a cat",)),
+    assert contexts == [
+        ImageContext(("thing",), (), ("a dog on a beach", "a red bus")),
+        NO_IMAGE_CONTEXT,
+        ImageContext(("thing",), (), ("a cat",)),
     ]
     assert len(caption.asked) == 5
 
 
 async def test_posts_of_one_batch_keep_their_own_captions():
     with ThreadPoolExecutor(1) as pool:
-        stage = see(CaptionedEyes(labelled, Scripted()), pool, Limits())
+        stage = see(CaptionedImageModel(labelled, Scripted()), pool, Limits())
         seen = await stage.work([arrival(1, b"one", b"two"), arrival(2), arrival(3, b"three")])
-    assert [one.sight.captions for one in seen] == [("one", "two"), (), ("three",)]
+    assert [one.image_context.captions for one in seen] == [("one", "two"), (), ("three",)]
 
 
 async def test_a_captioner_needs_no_image_model_beside_it():
-    assert await sights_of(CaptionedEyes(None, Scripted()), arrival(1, b"a dog")) == [Sight((), (), ("a dog",))]
+    assert await sights_of(CaptionedImageModel(None, Scripted()), arrival(1, b"a dog")) == [
+        ImageContext((), (), ("a dog",))
+    ]
 
 
 @pytest.mark.parametrize("failure", [ModelUnavailable("away"), ZeroDivisionError(), MemoryError()])
 async def test_a_photo_that_it_fails_on_degrades_its_own_post_which_keeps_its_labels(failure):
-    eyes = CaptionedEyes(labelled, Scripted(failure))
-    sights = await sights_of(eyes, arrival(1, b"fail"), arrival(2, b"a dog", b"fail"), arrival(3, b"a cat"))
-    assert sights == [
-        Sight(("thing",), (IMAGE_MODEL,)),
-        Sight(("thing",), (IMAGE_MODEL,), ("a dog",)),
-        Sight(("thing",), (), ("a cat",)),
+    image_model = CaptionedImageModel(labelled, Scripted(failure))
+    contexts = await sights_of(image_model, arrival(1, b"fail"), arrival(2, b"a dog", b"fail"), arrival(3, b"a cat"))
+    assert contexts == [
+        ImageContext(("thing",), (IMAGE_MODEL,)),
+        ImageContext(("thing",), (IMAGE_MODEL,), ("a dog",)),
+        ImageContext(("thing",), (), ("a cat",)),
     ]
 
 
 async def test_bad_settings_that_show_late_still_end_the_run():
     with pytest.raises(Fatal, match="other model"):
-        await sights_of(CaptionedEyes(labelled, Scripted(BadSettings("other model"))), arrival(1, b"fail"))
+        await sights_of(CaptionedImageModel(labelled, Scripted(BadSettings("other model"))), arrival(1, b"fail"))
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -158,10 +165,10 @@ async def test_a_captioner_that_stands_still_is_waited_for_once_and_labels_go_on
 
     pool = AbandonablePool(threads + 1, "see")
     try:
-        stage = see(CaptionedEyes(labelled, standing), pool, Limits(concurrency=threads), longest_seconds=0.2)
+        stage = see(CaptionedImageModel(labelled, standing), pool, Limits(concurrency=threads), longest_seconds=0.2)
         for number in range(50):  # 50 posts that each waited for all their photos would take 40 s
             (seen,) = await stage.work([arrival(number, b"a", b"b", b"c", b"d")])
-            assert seen.sight == Sight(("thing",), (IMAGE_MODEL,))
+            assert seen.image_context == ImageContext(("thing",), (IMAGE_MODEL,))
         assert len(asked) == 1
     finally:
         go_on.set()
@@ -180,11 +187,11 @@ async def test_an_image_model_that_stands_still_costs_no_photo_its_caption_nor_l
 
     pool = AbandonablePool(threads + 1, "see")
     try:
-        eyes = CaptionedEyes(standing, lambda thumbnail: thumbnail.decode())
-        stage = see(eyes, pool, Limits(concurrency=threads), longest_seconds=0.2)
+        image_model = CaptionedImageModel(standing, lambda thumbnail: thumbnail.decode())
+        stage = see(image_model, pool, Limits(concurrency=threads), longest_seconds=0.2)
         for number in range(50):
             (seen,) = await stage.work([arrival(number, b"a", b"b", b"c", b"d")])
-            assert seen.sight == Sight((), (IMAGE_MODEL,), ("a", "b", "c", "d"))
+            assert seen.image_context == ImageContext((), (IMAGE_MODEL,), ("a", "b", "c", "d"))
         assert len(looks) == threads
     finally:
         go_on.set()
@@ -218,16 +225,16 @@ async def test_batches_take_turns_at_the_captioner_away_from_the_clock_of_their_
         return thumbnail.decode()
 
     with ThreadPoolExecutor(4) as pool:
-        stage = see(CaptionedEyes(labelled, counting), pool, Limits(concurrency=4))
+        stage = see(CaptionedImageModel(labelled, counting), pool, Limits(concurrency=4))
         seen = await asyncio.gather(*(stage.work([arrival(number, b"a", b"b")]) for number in range(8)))
-    assert [one.sight.captions for (one,) in seen] == [("a", "b")] * 8
+    assert [one.image_context.captions for (one,) in seen] == [("a", "b")] * 8
     assert most == 1
 
 
 def test_batches_with_a_captioner_are_as_small_as_the_largest_post():
     with ThreadPoolExecutor(1) as pool:
         assert see(labelled, pool, Limits(batch_tokens=32)).limits.batch_tokens == 32
-        limits = see(CaptionedEyes(labelled, Scripted()), pool, Limits(batch_tokens=32)).limits
+        limits = see(CaptionedImageModel(labelled, Scripted()), pool, Limits(batch_tokens=32)).limits
     assert limits == Limits(batch_tokens=CAPTIONED_AT_A_TIME)
 
 
@@ -236,8 +243,10 @@ async def test_whatever_the_captioner_does_every_text_is_indexed_and_every_failu
     monkeypatch.setattr(workers.local, "see", partial(see, longest_seconds=5))
     posts = [post(number, media=(Media(thumbnail=b"fail" if number % 3 == 0 else b"ok"),)) for number in range(60)]
     index = MemoryIndex()
-    eyes = CaptionedEyes(labelled, Scripted(failure))
-    report = await run_pipeline(ListSource(posts), StubTagger(), index, eyes=eyes, settings=PipelineSettings())
+    image_model = CaptionedImageModel(labelled, Scripted(failure))
+    report = await run_pipeline(
+        ListSource(posts), StubTagger(), index, image_model=image_model, settings=PipelineSettings()
+    )
     assert report.ended
     assert len(index.posts) == 60
     degraded = {int(one.id.rpartition(":")[2]) for one in index.posts.values() if one.degraded}
@@ -249,34 +258,34 @@ async def test_whatever_the_captioner_does_every_text_is_indexed_and_every_failu
 @pytest.mark.parametrize("kind", ["run", "joined"])
 def test_the_tagger_reads_the_caption_in_place_of_labels_after_the_authors_words(kind, request):
     where = settings(request.getfixturevalue(kind))
-    eyes, tagger, plain = open_eyes(where), open_tagger(where), open_tagger(settings())
-    (caption,) = captions_of(eyes, [PHOTO])
+    image_model, tagger, plain = open_image_model(where), open_tagger(where), open_tagger(settings())
+    (caption,) = captions_of(image_model, [PHOTO])
     assert caption
     pictured = post(1, text=TEXT, media=(Media(thumbnail=PHOTO, alt="Ed sings"),))
-    sight = sight_of(pictured, [("lakeside",)], [caption])
-    assert (sight.labels, sight.words) == (("lakeside",), (caption,))
+    image_context = image_context_of(pictured, [("lakeside",)], [caption])
+    assert (image_context.labels, image_context.words) == (("lakeside",), (caption,))
     described = post(1, text=TEXT, media=(Media(alt=f"Ed sings {caption}"),))
-    assert rows(tagger, pictured, sights=[sight]) == rows(plain, described)
-    labels_alone = sight_of(pictured, [("lakeside",)])
-    assert rows(plain, pictured, sights=[labels_alone]) != rows(plain, described)
-    (tagged,) = tagger.tag(tagger.prepare([pictured], [sight]))
+    assert rows(tagger, pictured, contexts=[image_context]) == rows(plain, described)
+    labels_alone = image_context_of(pictured, [("lakeside",)])
+    assert rows(plain, pictured, contexts=[labels_alone]) != rows(plain, described)
+    (tagged,) = tagger.tag(tagger.prepare([pictured], [image_context]))
     assert tagged.image_labels == ("lakeside",)
 
 
 def test_a_caption_that_is_empty_leaves_the_labels():
-    seen = sight_of(post(1, media=(Media(thumbnail=b""),)), [("boat",)], [""])
+    seen = image_context_of(post(1, media=(Media(thumbnail=b""),)), [("boat",)], [""])
     assert (seen.words, seen.degraded) == (("boat",), ())
 
 
 def test_without_the_setting_nothing_is_otherwise():
-    eyes, tagger = open_eyes(settings()), open_tagger(settings())
+    image_model, tagger = open_image_model(settings()), open_tagger(settings())
     version, image = open_version(MODELS), open_image_version(MODELS)
-    assert not isinstance(eyes, CaptionedEyes)
+    assert not isinstance(image_model, CaptionedImageModel)
     assert (tagger.model, tagger.generation) == (
         f"mner@{version.version}+image_encoder@{image.version}",
-        stamp_of(version, image).generation,
+        generation_of(version, image).number,
     )
-    assert captions_of(eyes, [PHOTO]) == []
+    assert captions_of(image_model, [PHOTO]) == []
 
 
 def test_answers_with_a_captioner_bear_its_name_and_replace_those_without(run, joined):
@@ -286,7 +295,7 @@ def test_answers_with_a_captioner_bear_its_name_and_replace_those_without(run, j
         name, _, mark = tagger.model.rpartition("+captioner@")
         assert (name, len(mark)) == (plain.model, 8)
         (before,) = plain.tag(plain.prepare([post(1, text=TEXT)]))
-        (degraded,) = tagger.tag(tagger.prepare([post(1, text=TEXT)], [Sight((), (IMAGE_MODEL,))]))
+        (degraded,) = tagger.tag(tagger.prepare([post(1, text=TEXT)], [ImageContext((), (IMAGE_MODEL,))]))
         (after,) = tagger.tag(tagger.prepare([post(1, text=TEXT)]))
         versions = [stored_version(0, one.generation) for one in (before, degraded, after)]
         assert versions == sorted(set(versions))
@@ -318,7 +327,7 @@ def test_generations_that_cannot_be_stored_or_counted_are_refused(run, generatio
 
 
 def test_the_generations_of_all_three_are_bounded_together(run):
-    with pytest.raises(BadSettings, match="the generation of the pair is 40"):
+    with pytest.raises(BadSettings, match="the generation of the models together is 40"):
         open_tagger(settings(f"{run}?generation={MAX_GENERATION}"))
 
 
@@ -338,7 +347,7 @@ def test_the_generations_of_all_three_are_bounded_together(run):
     ],
 )
 def test_what_names_no_captioner_is_refused_by_tagger_and_eyes_alike(specification, message):
-    for opened in (open_tagger, open_eyes):
+    for opened in (open_tagger, open_image_model):
         with pytest.raises(BadSettings, match=message):
             opened(settings(specification))
 
@@ -358,7 +367,7 @@ def test_a_model_of_the_hub_is_asked_for_by_its_name(monkeypatch):
             return ["a dog"] * len(pictures)
 
     monkeypatch.setattr(captioner_transformers, "PretrainedCaptioner", Model)
-    assert captions_of(open_eyes(settings("hub:owner/name?generation=5")), [PHOTO]) == ["a dog"]
+    assert captions_of(open_image_model(settings("hub:owner/name?generation=5")), [PHOTO]) == ["a dog"]
     assert asked == ["owner/name"]
 
 
@@ -366,7 +375,7 @@ def test_a_model_of_the_hub_is_asked_for_by_its_name(monkeypatch):
 def test_a_run_that_cannot_be_read_stops_the_start(run, tmp_path, content):
     (tmp_path / RUN).write_bytes((run / RUN).read_bytes()[:500] if content == "cut" else content)
     with pytest.raises(CorruptState, match=r"last\.pt: cannot be read as a captioner") as caught:
-        open_eyes(settings(tmp_path))
+        open_image_model(settings(tmp_path))
     assert "\n" not in str(caught.value)
 
 
@@ -397,8 +406,8 @@ def test_without_the_train_extra_a_worker_refuses_to_start_and_says_what_to_inst
 def test_torch_stays_away_unless_the_setting_is_on():
     program = (
         "import sys, workers.worker, workers.local, tagstream.cli.commands;"
-        "from tagstream.settings import Settings; from workers.open_models import open_eyes, open_tagger;"
-        "settings = Settings(inference_threads=1); open_eyes(settings); open_tagger(settings);"
+        "from tagstream.settings import Settings; from workers.open_models import open_image_model, open_tagger;"
+        "settings = Settings(inference_threads=1); open_image_model(settings); open_tagger(settings);"
         "print(sorted({'torch', 'transformers', 'training'} & set(sys.modules)))"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TAGSTREAM_")}
@@ -410,7 +419,7 @@ def test_torch_stays_away_unless_the_setting_is_on():
 
 def test_a_stub_reads_no_words_of_photos_and_opens_no_captioner():
     where = settings("/nowhere", models="stub:")
-    assert open_eyes(where) is None
+    assert open_image_model(where) is None
     assert open_tagger(where).model == "stub@1"
 
 

@@ -22,7 +22,7 @@ from workers.images.classifier import (
     read_thumbnail,
 )
 from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
-from workers.models.repository import MODEL
+from workers.models.version_folder import MODEL
 
 MODELS = REPOSITORY / "triton_models"
 

@@ -13,11 +13,12 @@ import workers.local
 from tagstream.errors import Fatal, ModelUnavailable, UntaggablePost
 from tagstream.posts import Deletion, Media
 from tagstream.runtime.daemon_thread_pool import AbandonablePool
-from workers.images.step import IMAGE_MODEL, MAX_LABELS, PHOTO, Eyes, see, unseen
+from workers.images.interface import ImageModel
+from workers.images.step import IMAGE_MODEL, MAX_LABELS, PHOTO, context_of_unseen_photos, see
 from workers.local import PipelineSettings, run_pipeline
 from workers.pipeline.runner import Delivery, Limits, StageRunner
 from workers.pipeline.steps import Arrival
-from workers.tagger.interface import NOTHING_SEEN, Sight
+from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 from workers.tagger.stub import StubTagger
 
 
@@ -39,7 +40,7 @@ def arrival(number: int, *media: Media) -> Arrival:
     return Arrival(post(number, media=media), f"test@{number}", str(number), CREATED)
 
 
-async def seen(eyes: ScriptedEyes, *arrivals: Arrival, batch_count: int = 64) -> list[Sight]:
+async def seen(image_model: ScriptedEyes, *arrivals: Arrival, batch_count: int = 64) -> list[ImageContext]:
     results: list[Arrival] = []
 
     async def deliveries():
@@ -50,38 +51,38 @@ async def seen(eyes: ScriptedEyes, *arrivals: Arrival, batch_count: int = 64) ->
 
     with ThreadPoolExecutor(1) as pool:
         async with asyncio.timeout(10):
-            await StageRunner(see(eyes, pool, Limits(batch_count=batch_count))).run(deliveries(), keep)
+            await StageRunner(see(image_model, pool, Limits(batch_count=batch_count))).run(deliveries(), keep)
     assert [one.event for one in results] == [one.event for one in arrivals]
-    return [one.sight for one in results]
+    return [one.image_context for one in results]
 
 
 async def test_each_post_gets_the_labels_of_its_own_photos_the_surest_of_each_first() -> None:
-    eyes = ScriptedEyes()
-    sights = await seen(
-        eyes,
+    image_model = ScriptedEyes()
+    contexts = await seen(
+        image_model,
         arrival(1, Media(thumbnail=b"boat,sea"), Media(thumbnail=b"gull,boat,sky")),
         arrival(2),
         arrival(3, Media(thumbnail=b""), Media(alt="a dog"), Media(thumbnail=b"dog")),
     )
-    assert [sight.labels for sight in sights] == [("boat", "gull", "sea", "sky"), (), ("dog",)]
-    assert {sight.degraded for sight in sights} == {()}
-    assert eyes.calls == [4]
+    assert [image_context.labels for image_context in contexts] == [("boat", "gull", "sea", "sky"), (), ("dog",)]
+    assert {image_context.degraded for image_context in contexts} == {()}
+    assert image_model.calls == [4]
 
 
 async def test_four_photos_give_no_more_labels_than_the_tagger_reads() -> None:
     media = [Media(thumbnail=",".join(f"{photo}{rank}" for rank in range(5)).encode()) for photo in "abcd"]
-    (sight,) = await seen(ScriptedEyes(), arrival(1, *media))
-    assert sight.labels == ("a0", "b0", "c0", "d0", "a1")
-    assert len(sight.labels) == MAX_LABELS
+    (image_context,) = await seen(ScriptedEyes(), arrival(1, *media))
+    assert image_context.labels == ("a0", "b0", "c0", "d0", "a1")
+    assert len(image_context.labels) == MAX_LABELS
 
 
 @pytest.mark.parametrize("failure", [ModelUnavailable("away"), UntaggablePost("no"), ZeroDivisionError()])
 async def test_while_the_image_model_fails_posts_with_photos_go_on_degraded(failure: Exception) -> None:
     """However many there are: an unexpected failure is no reason to stop a feed whose text is there."""
     photos = [arrival(number, Media(thumbnail=b"boat")) for number in range(100)]
-    *sights, last = await seen(ScriptedEyes(failure), *photos, arrival(200, Media(alt="a dog")))
-    assert sights == [Sight((), (IMAGE_MODEL,))] * 100
-    assert last == NOTHING_SEEN
+    *contexts, last = await seen(ScriptedEyes(failure), *photos, arrival(200, Media(alt="a dog")))
+    assert contexts == [ImageContext((), (IMAGE_MODEL,))] * 100
+    assert last == NO_IMAGE_CONTEXT
 
 
 async def test_one_guilty_picture_costs_no_other_post_its_labels() -> None:
@@ -93,9 +94,9 @@ async def test_one_guilty_picture_costs_no_other_post_its_labels() -> None:
 
     pictures = [b"boat"] * 20
     pictures[7] = b"guilty"
-    sights = await seen(Refusing(), *(arrival(number, Media(thumbnail=one)) for number, one in enumerate(pictures)))
-    assert sights.pop(7) == Sight((), (IMAGE_MODEL,))
-    assert sights == [Sight(("boat",), ())] * 19
+    contexts = await seen(Refusing(), *(arrival(number, Media(thumbnail=one)) for number, one in enumerate(pictures)))
+    assert contexts.pop(7) == ImageContext((), (IMAGE_MODEL,))
+    assert contexts == [ImageContext(("boat",), ())] * 19
 
 
 async def test_an_answer_for_fewer_pictures_is_a_defect_and_mixes_up_nobody() -> None:
@@ -109,25 +110,25 @@ async def test_an_answer_for_fewer_pictures_is_a_defect_and_mixes_up_nobody() ->
 
 async def test_a_photo_without_its_bytes_can_be_had_again() -> None:
     kept = Media(url="https://p.example/1.jpg", sha256="0" * 64)
-    assert unseen(post(1, media=(kept,))) == Sight((), (PHOTO,))
-    assert await seen(ScriptedEyes(), arrival(1, kept)) == [Sight((), (PHOTO,))]
-    assert unseen(post(1)) == NOTHING_SEEN
+    assert context_of_unseen_photos(post(1, media=(kept,))) == ImageContext((), (PHOTO,))
+    assert await seen(ScriptedEyes(), arrival(1, kept)) == [ImageContext((), (PHOTO,))]
+    assert context_of_unseen_photos(post(1)) == NO_IMAGE_CONTEXT
 
 
 async def test_a_photo_that_may_come_later_degrades_and_one_that_is_refused_for_good_does_not() -> None:
-    sights = await seen(
+    contexts = await seen(
         ScriptedEyes(),
         arrival(1, Media(reason="timeout"), Media(thumbnail=b"boat")),
         arrival(2, Media(reason="too_large"), Media(reason="said by a newer version"), Media()),
     )
-    assert sights == [Sight(("boat",), (PHOTO,)), NOTHING_SEEN]
+    assert contexts == [ImageContext(("boat",), (PHOTO,)), NO_IMAGE_CONTEXT]
 
 
 async def test_what_is_no_post_goes_through() -> None:
     gone = Arrival(Deletion(id="jsonl:1", source="jsonl"), "test@1", "1", CREATED)
-    eyes = ScriptedEyes()
-    assert await seen(eyes, gone, arrival(2)) == [NOTHING_SEEN, NOTHING_SEEN]
-    assert eyes.calls == []
+    image_model = ScriptedEyes()
+    assert await seen(image_model, gone, arrival(2)) == [NO_IMAGE_CONTEXT, NO_IMAGE_CONTEXT]
+    assert image_model.calls == []
 
 
 class StandingEyes(ScriptedEyes):
@@ -147,82 +148,91 @@ class StandingEyes(ScriptedEyes):
         return answer
 
 
-async def one_by_one(eyes: Eyes, pool: Executor, limits: Limits, pictures: Sequence[bytes]) -> list[Sight]:
-    stage = see(eyes, pool, limits, longest_seconds=0.3)
+async def one_by_one(
+    image_model: ImageModel, pool: Executor, limits: Limits, pictures: Sequence[bytes]
+) -> list[ImageContext]:
+    stage = see(image_model, pool, limits, longest_seconds=0.3)
     return [
-        (await stage.work([arrival(number, Media(thumbnail=picture))]))[0].sight
+        (await stage.work([arrival(number, Media(thumbnail=picture))]))[0].image_context
         for number, picture in enumerate(pictures)
     ]
 
 
 async def test_a_model_that_stands_still_holds_up_its_own_batch_for_a_while_and_no_other() -> None:
-    eyes = StandingEyes(looks=1)
+    image_model = StandingEyes(looks=1)
     pool = AbandonablePool(1, "see")
     try:
         async with asyncio.timeout(20):  # a hundred posts that each waited would take 30 s
-            sights = await one_by_one(eyes, pool, Limits(), [b"standstill", *[b"boat"] * 100])
-        assert sights == [Sight((), (IMAGE_MODEL,))] * 101
-        assert len(eyes.calls) == 1
-        eyes.go_on.set()
-        stage = see(eyes, pool, Limits())
-        assert (await stage.work([arrival(1, Media(thumbnail=b"boat"))]))[0].sight == Sight(("boat",), ())
+            contexts = await one_by_one(image_model, pool, Limits(), [b"standstill", *[b"boat"] * 100])
+        assert contexts == [ImageContext((), (IMAGE_MODEL,))] * 101
+        assert len(image_model.calls) == 1
+        image_model.go_on.set()
+        stage = see(image_model, pool, Limits())
+        assert (await stage.work([arrival(1, Media(thumbnail=b"boat"))]))[0].image_context == ImageContext(
+            ("boat",), ()
+        )
     finally:
-        eyes.go_on.set()
+        image_model.go_on.set()
         pool.shutdown()
 
 
 async def test_one_look_that_never_ends_leaves_the_other_threads_their_eyes() -> None:
-    eyes = StandingEyes(looks=2)
+    image_model = StandingEyes(looks=2)
     pool = AbandonablePool(2, "see")
     try:
         pictures = [b"standstill", b"boat", b"standstill", b"sea", b"sky"]
-        sights = await one_by_one(eyes, pool, Limits(concurrency=2), pictures)
-        unseen = Sight((), (IMAGE_MODEL,))
-        assert sights == [unseen, Sight(("boat",), ()), unseen, unseen, unseen]
+        contexts = await one_by_one(image_model, pool, Limits(concurrency=2), pictures)
+        unseen = ImageContext((), (IMAGE_MODEL,))
+        assert contexts == [unseen, ImageContext(("boat",), ()), unseen, unseen, unseen]
     finally:
-        eyes.go_on.set()
+        image_model.go_on.set()
         pool.shutdown()
 
 
 async def test_eyes_that_can_see_again_are_asked_again() -> None:
-    eyes = StandingEyes(looks=1)
+    image_model = StandingEyes(looks=1)
     pool = AbandonablePool(1, "see")
-    stage = see(eyes, pool, Limits(), longest_seconds=0.2)
+    stage = see(image_model, pool, Limits(), longest_seconds=0.2)
     try:
         (first,) = await stage.work([arrival(1, Media(thumbnail=b"standstill"))])
-        eyes.go_on.set()
+        image_model.go_on.set()
         await asyncio.wrap_future(pool.submit(int))  # its one thread has come back from the look
         (again,) = await stage.work([arrival(2, Media(thumbnail=b"boat"))])
-        assert [one.sight for one in (first, again)] == [Sight((), (IMAGE_MODEL,)), Sight(("boat",), ())]
+        assert [one.image_context for one in (first, again)] == [
+            ImageContext((), (IMAGE_MODEL,)),
+            ImageContext(("boat",), ()),
+        ]
     finally:
-        eyes.go_on.set()
+        image_model.go_on.set()
         pool.shutdown()
 
 
 async def test_a_look_that_is_cancelled_is_not_held_against_the_model() -> None:
-    eyes = StandingEyes(looks=1)
+    image_model = StandingEyes(looks=1)
     pool = AbandonablePool(1, "see")
-    stage = see(eyes, pool, Limits())
+    stage = see(image_model, pool, Limits())
     try:
         working = asyncio.ensure_future(stage.work([arrival(1, Media(thumbnail=b"standstill"))]))
-        assert await asyncio.to_thread(eyes.stands.wait, 20)
+        assert await asyncio.to_thread(image_model.stands.wait, 20)
         working.cancel()
         with pytest.raises(asyncio.CancelledError):
             await working
-        eyes.go_on.set()
-        assert (await stage.work([arrival(2, Media(thumbnail=b"boat"))]))[0].sight == Sight(("boat",), ())
+        image_model.go_on.set()
+        assert (await stage.work([arrival(2, Media(thumbnail=b"boat"))]))[0].image_context == ImageContext(
+            ("boat",), ()
+        )
     finally:
-        eyes.go_on.set()
+        image_model.go_on.set()
         pool.shutdown()
 
 
 @pytest.mark.parametrize(
-    "eyes",
+    "image_model",
     [StandingEyes(looks=1000), ScriptedEyes(ModelUnavailable("away")), ScriptedEyes(MemoryError())],
     ids=["hangs", "away", "crashes"],
 )
 async def test_whatever_the_image_model_does_every_text_is_tagged_and_indexed(
-    eyes: ScriptedEyes, monkeypatch: pytest.MonkeyPatch
+    image_model: ScriptedEyes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers.local, "see", partial(see, longest_seconds=0.2))
     posts = [post(number, media=(Media(thumbnail=b"standstill"),)) for number in range(300)]
@@ -230,10 +240,12 @@ async def test_whatever_the_image_model_does_every_text_is_tagged_and_indexed(
     settings = PipelineSettings(progress_seconds=0.05, stop_seconds=1)
     try:
         async with asyncio.timeout(30):
-            report = await run_pipeline(ListSource(posts), StubTagger(), index, eyes=eyes, settings=settings)
+            report = await run_pipeline(
+                ListSource(posts), StubTagger(), index, image_model=image_model, settings=settings
+            )
     finally:
-        if isinstance(eyes, StandingEyes):
-            eyes.go_on.set()
+        if isinstance(image_model, StandingEyes):
+            image_model.go_on.set()
     assert report.ended
     assert len(index.posts) == 300
     assert {one.degraded for one in index.posts.values()} == {(IMAGE_MODEL,)}

@@ -10,11 +10,12 @@ from image_models import write_version
 from tagstream.errors import BadSettings, CorruptState
 from tagstream.posts import Post, stored_version
 from tagstream.settings import REPOSITORY, Settings
-from workers.models.generation import stamp_of
+from workers.models.generation import generation_of
 from workers.models.image_repository import LABELS
-from workers.models.repository import MAX_GENERATION, open_version
-from workers.open_models import open_eyes, open_tagger
-from workers.tagger.interface import Sight
+from workers.models.repository import open_version
+from workers.models.version_folder import MAX_GENERATION
+from workers.open_models import open_image_model, open_tagger
+from workers.tagger.interface import ImageContext
 
 TAGGER = open_version(REPOSITORY / "triton_models", version=1)
 
@@ -37,34 +38,34 @@ def image(tmp_path_factory):
     ("tagger", "image_generation", "pair"), [(1, 3, 3), (1, 5, 5), (3, 3, 5), (3, 5, 7), (2001, 2091, 4091)]
 )
 def test_the_counters_of_both_models_are_added(image, tagger, image_generation, pair):
-    assert stamp_of(tagger_of(tagger), image(image_generation)).generation == pair
+    assert generation_of(tagger_of(tagger), image(image_generation)).number == pair
 
 
 def test_a_tagger_alone_has_its_own_generation(image):
     for generation in (1, 3, 4093):
-        assert stamp_of(tagger_of(generation), None).generation == generation
-    assert stamp_of(TAGGER, None).model == "mner@1"
-    assert stamp_of(TAGGER, image(3)).model == "mner@1+image_encoder@1"
+        assert generation_of(tagger_of(generation), None).number == generation
+    assert generation_of(TAGGER, None).model == "mner@1"
+    assert generation_of(TAGGER, image(3)).model == "mner@1+image_encoder@1"
 
 
 def test_whatever_is_raised_the_whole_answer_of_the_new_pair_replaces_all_of_the_old_one(image):
     odd = range(1, 30, 2)
     for tagger in odd:
         for seen in (None, *odd[1:]):
-            before = stamp_of(tagger_of(tagger), None if seen is None else image(seen)).generation
+            before = generation_of(tagger_of(tagger), None if seen is None else image(seen)).number
             degraded = before & ~1
             assert before % 2 == 1
             assert degraded < before
-            higher = stamp_of(tagger_of(tagger + 2), None if seen is None else image(seen)).generation
-            wiser = stamp_of(tagger_of(tagger), image((seen or 1) + 2)).generation
+            higher = generation_of(tagger_of(tagger + 2), None if seen is None else image(seen)).number
+            wiser = generation_of(tagger_of(tagger), image((seen or 1) + 2)).number
             assert before < higher & ~1
             assert before < wiser & ~1
 
 
 def test_a_pair_that_can_be_counted_no_higher_is_refused_with_both_counters(image):
-    assert stamp_of(tagger_of(1), image(MAX_GENERATION)).generation == MAX_GENERATION
-    with pytest.raises(BadSettings, match=r"the generation of the pair is 4095, and 4093 .*the tagger's is 3"):
-        stamp_of(tagger_of(3), image(MAX_GENERATION))
+    assert generation_of(tagger_of(1), image(MAX_GENERATION)).number == MAX_GENERATION
+    with pytest.raises(BadSettings, match=r"generation of the models together is 4095, and 4093 .*the tagger's is 3"):
+        generation_of(tagger_of(3), image(MAX_GENERATION))
 
 
 @pytest.fixture
@@ -83,14 +84,14 @@ def test_answers_bear_the_stamp_of_the_pair_and_replace_those_of_the_tagger_alon
     pair = open_tagger(settings)
     (after,) = pair.tag(pair.prepare([post]))
     assert (after.model, after.generation) == ("mner@1+image_encoder@1", 3)
-    (degraded,) = pair.tag(pair.prepare([post], [Sight((), ("image_model",))]))
+    (degraded,) = pair.tag(pair.prepare([post], [ImageContext((), ("image_model",))]))
     assert [stored_version(0, one.generation) for one in (before, degraded, after)] == [1, 2, 3]
 
 
 def test_a_stub_has_neither_eyes_nor_a_pair(repository):
     write_version(repository)
     settings = Settings(models="stub:", model_repository=repository)
-    assert open_eyes(settings) is None
+    assert open_image_model(settings) is None
     assert (open_tagger(settings).model, open_tagger(settings).generation) == ("stub@1", 1)
 
 

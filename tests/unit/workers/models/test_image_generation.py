@@ -12,7 +12,7 @@ from tagstream.errors import BadSettings, CorruptState
 from training.image.triton_config import generation_for, write_configuration
 from training.triton_config import COMPUTE_CAPABILITIES, INSTANCES
 from workers.models.image_repository import LABELS, NAME, open_image_version
-from workers.models.repository import GPU_MODEL, MAX_GENERATION, MODEL
+from workers.models.version_folder import GPU_MODEL, MAX_GENERATION, MODEL
 
 
 @pytest.fixture

@@ -5,15 +5,8 @@ import json
 import pytest
 
 from tagstream.errors import BadSettings, CorruptState
-from workers.models.repository import (
-    GPU_MODEL_HASH_PARAMETER,
-    HASH_PARAMETER,
-    MODEL_HASH_PARAMETER,
-    gpu_network_hash,
-    model_hash,
-    network_hash,
-    open_version,
-)
+from workers.models.repository import HASH_PARAMETER, model_hash, open_version
+from workers.models.version_folder import GPU_MODEL_HASH_PARAMETER, MODEL_HASH_PARAMETER, gpu_network_hash, network_hash
 from workers.tagger.crf_decoder import TAGS
 from workers.triton.contract import tagger_on_triton
 
@@ -78,7 +71,7 @@ def test_a_network_for_gpus_that_nothing_declares_is_fatal(tmp_path):
     configuration = tmp_path / "mner/config.pbtxt"
     lines = [line for line in configuration.read_text().splitlines() if GPU_MODEL_HASH_PARAMETER not in line]
     configuration.write_text("\n".join(lines))
-    with pytest.raises(CorruptState, match=r"model\.fp16\.onnx has the hash .* declares None"):
+    with pytest.raises(CorruptState, match=r"the hash of model\.fp16\.onnx is .* declares None"):
         open_version(tmp_path)
     (folder / "model.fp16.onnx").unlink()
     assert open_version(tmp_path).gpu_model_hash is None

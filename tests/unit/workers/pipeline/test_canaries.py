@@ -164,11 +164,11 @@ class Tagger(StubTagger):
         super().__init__()
         self._preparing, self._tagging = preparing, tagging
 
-    def prepare(self, posts: Sequence[Post], sights: Any = None) -> list[PreparedPost]:
+    def prepare(self, posts: Sequence[Post], contexts: Any = None) -> list[PreparedPost]:
         for post in posts:
             if self._preparing is not None:
                 self._preparing.check(post.text)
-        return super().prepare(posts, sights)
+        return super().prepare(posts, contexts)
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
         for one in prepared:

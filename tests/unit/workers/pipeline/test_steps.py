@@ -16,7 +16,7 @@ from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Event, 
 from workers.pipeline import steps
 from workers.pipeline.runner import Limits
 from workers.pipeline.steps import Arrival, Prepared, Tagged
-from workers.tagger.interface import PreparedPost, Sight
+from workers.tagger.interface import ImageContext, PreparedPost
 from workers.tagger.stub import StubTagger
 
 
@@ -121,8 +121,8 @@ async def test_only_posts_meet_the_tagger_and_all_keep_their_place() -> None:
 
 async def test_a_tagger_that_answers_too_few_posts_is_fatal() -> None:
     class Short(StubTagger):
-        def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
-            return super().prepare(posts, sights)[1:]
+        def prepare(self, posts: Sequence[Post], contexts: Sequence[ImageContext] | None = None) -> list[PreparedPost]:
+            return super().prepare(posts, contexts)[1:]
 
     with ThreadPoolExecutor(1) as pool:
         stage = steps.prepare(Short(), pool, Limits())
@@ -132,10 +132,10 @@ async def test_a_tagger_that_answers_too_few_posts_is_fatal() -> None:
 
 async def test_the_tagger_never_runs_on_the_event_loop() -> None:
     class Watching(StubTagger):
-        def prepare(self, posts: Sequence[Post], sights: Sequence[Sight] | None = None) -> list[PreparedPost]:
+        def prepare(self, posts: Sequence[Post], contexts: Sequence[ImageContext] | None = None) -> list[PreparedPost]:
             with pytest.raises(RuntimeError, match="no running event loop"):
                 asyncio.get_running_loop()
-            return super().prepare(posts, sights)
+            return super().prepare(posts, contexts)
 
     with ThreadPoolExecutor(1) as pool:
         assert len(await steps.prepare(Watching(), pool, Limits()).work([arrival(post(1))])) == 1

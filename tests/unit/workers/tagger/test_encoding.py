@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from workers.tagger.encoding import BUCKET, MAX_LENGTH, Encoder, stack_rows
+from workers.tagger.encoding import BUCKET, MAX_LENGTH, Encoder, stack_sequences
 from workers.tagger.words import split_words
 
 VOCABULARY = [
@@ -86,7 +86,7 @@ def test_one_endless_word_is_cut(encoder):
 
 def test_stacking_pads_with_zeros(encoder):
     rows = [encoder.encode(split_words(text))[0] for text in ("new", "new york city")]
-    batch = stack_rows(rows, 16)
+    batch = stack_sequences(rows, 16)
     assert batch.pieces.shape == batch.segments.shape == (2, 16)
     assert batch.features.shape == (2, 16, 6)
     assert batch.pieces[0, 3:].sum() == 0

@@ -9,7 +9,7 @@ from tagstream.posts import Media, Post, stored_version
 from tagstream.text.hashtags import hashtags_of
 from workers.tagger.crf_decoder import TAGS, Decoder
 from workers.tagger.encoding import MAX_TWEET_PIECES, Encoder
-from workers.tagger.interface import NOTHING_SEEN, Sight
+from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 from workers.tagger.model_tagger import ModelTagger, reads
 
 VOCABULARY = [
@@ -47,17 +47,17 @@ class LexiconEmitter:
 
 
 @pytest.fixture
-def emitter():
+def network():
     return LexiconEmitter()
 
 
 @pytest.fixture
-def tagger(emitter):
+def tagger(network):
     return ModelTagger(
         model="test@1",
         generation=1,
         encoder=Encoder(VOCABULARY, lambda hashtag: (hashtag,)),
-        emitter=emitter,
+        network=network,
         decoder=Decoder(np.zeros((9, 9)), np.zeros(9), np.zeros(9)),
         segment=lambda hashtag: (hashtag,),
         languages=frozenset({"en", "und"}),
@@ -107,7 +107,7 @@ def test_entities_point_into_the_raw_text(tagger, text, found):
 )
 def test_a_name_never_crosses_a_line_break_whatever_the_network_says(tagger, line_break):
     """Here it says of every word that it continues a name of a person."""
-    tagger.emitter = lambda batch: np.tile(
+    tagger.network = lambda batch: np.tile(
         np.eye(9, dtype=np.float32)[TAGS.index("I-PER")] * 50, (*batch.pieces.shape, 1)
     )
     text = f"Ada{line_break}Paris{line_break}Ada"
@@ -116,12 +116,12 @@ def test_a_name_never_crosses_a_line_break_whatever_the_network_says(tagger, lin
     assert all(0 <= entity.score <= 1 for entity in answer.entities)
 
 
-def test_a_name_in_a_hashtag_is_counted_by_the_words_of_the_hashtag(emitter):
+def test_a_name_in_a_hashtag_is_counted_by_the_words_of_the_hashtag(network):
     tagger = ModelTagger(
         model="test@1",
         generation=1,
         encoder=Encoder(VOCABULARY, lambda hashtag: (hashtag,)),
-        emitter=emitter,
+        network=network,
         decoder=Decoder(np.zeros((9, 9)), np.zeros(9), np.zeros(9)),
         segment=lambda _: ("New", "York"),
         languages=frozenset({"en", "und"}),
@@ -139,35 +139,35 @@ def test_every_field_of_the_post_is_kept_but_the_bytes(tagger):
     assert (after.model, after.generation, after.untagged) == ("test@1", 1, None)
 
 
-def test_labels_follow_the_alt_text_and_stand_on_the_answer(tagger, emitter):
-    sight = Sight(("boat", "Paris"), ())
-    prepared = tagger.prepare([post("Ada", media=(Media(alt="Ada"),)), post("Ada")], [sight, NOTHING_SEEN])
+def test_labels_follow_the_alt_text_and_stand_on_the_answer(tagger, network):
+    image_context = ImageContext(("boat", "Paris"), ())
+    prepared = tagger.prepare([post("Ada", media=(Media(alt="Ada"),)), post("Ada")], [image_context, NO_IMAGE_CONTEXT])
     seen, unseen = tagger.tag(prepared)
     assert (seen.image_labels, seen.degraded, unseen.image_labels) == (("boat", "Paris"), (), ())
-    row = emitter.asked[0].pieces[0].tolist()
+    row = network.asked[0].pieces[0].tolist()
     assert [VOCABULARY[piece] for piece in row if piece] == ["[CLS]", "ada", "[SEP]", "ada", "boat", "paris", "[SEP]"]
 
 
 def test_a_degraded_answer_yields_to_a_whole_one_of_the_same_model(tagger):
-    (degraded,) = tagger.tag(tagger.prepare([post("Ada in Paris")], [Sight((), ("photo",))]))
+    (degraded,) = tagger.tag(tagger.prepare([post("Ada in Paris")], [ImageContext((), ("photo",))]))
     (whole,) = tag(tagger, post("Ada in Paris"))
     assert (degraded.degraded, degraded.entities) == (("photo",), whole.entities)
     assert stored_version(0, degraded.generation) < stored_version(0, whole.generation)
     assert degraded.generation % 2 == 0
 
 
-def test_alt_text_is_the_third_segment(tagger, emitter):
+def test_alt_text_is_the_third_segment(tagger, network):
     tag(tagger, post("Paris", media=(Media(alt="a boat"), Media(), Media(alt="Ada"))))
-    (batch,) = emitter.asked
+    (batch,) = network.asked
     third = batch.pieces[batch.segments == 2]
     assert [VOCABULARY[piece] for piece in third] == ["[UNK]", "boat", "ada", "[SEP]"]
 
 
 @pytest.mark.parametrize("filling", ["京", "love ", "lace's ", "#a ", "a\n"])
-def test_a_very_long_post_costs_the_model_no_more_than_its_first_pieces(tagger, emitter, filling):
+def test_a_very_long_post_costs_the_model_no_more_than_its_first_pieces(tagger, network, filling):
     long = post("Ada Lovelace " + (filling * 100_000)[:99_900] + " Paris")
     (answer,) = tag(tagger, long)
-    assert sum(batch.pieces.size for batch in emitter.asked) < 2 * MAX_TWEET_PIECES
+    assert sum(batch.pieces.size for batch in network.asked) < 2 * MAX_TWEET_PIECES
     assert answer.entities[0].text.startswith("Ada Lovelace")
     assert "Paris" not in [entity.text for entity in answer.entities]
     assert answer.untagged == "length"
@@ -180,12 +180,12 @@ def test_the_last_post_that_is_read_whole_is_read_whole(tagger):
     assert answer.untagged is None
 
 
-def test_other_languages_pass_without_the_model(tagger, emitter):
+def test_other_languages_pass_without_the_model(tagger, network):
     (answer,) = tag(tagger, post("Paris #Paris", lang="fr"))
     assert answer.entities == ()
     assert answer.untagged == "language"
     assert [hashtag.words for hashtag in answer.hashtags] == [("Paris",)]
-    assert emitter.asked == []
+    assert network.asked == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tagstream.errors import BadSettings, CorruptState, ModelUnavailable, Untagg
 from tagstream.runtime.backoff import BackOff
 from tagstream.settings import Settings
 from workers.images.classifier import NOT_A_PICTURE, ImageEncoder, read_thumbnail
-from workers.open_models import open_eyes
+from workers.open_models import open_image_model
 from workers.triton.client import ATTEMPTS
 from workers.triton.contract import image_encoder_on_triton
 from workers.triton.image_network import TritonImageNetwork
@@ -71,22 +71,22 @@ def until(sees):
 
 def test_labels_of_many_thumbnails_come_in_order_whatever_stands_among_them(server, connect):
     server.max_rows = 4
-    eyes = connect()
+    image_model = connect()
     thumbnails = [shade(number % 4) for number in range(11)]
     thumbnails[5] = b"no picture"
     expected = [(SHADES[number % 4],) for number in range(11)]
     expected[5] = ()
-    assert eyes(thumbnails) == expected
+    assert image_model(thumbnails) == expected
     assert server.inferences == 3
-    assert eyes([]) == []
-    assert eyes([b""]) == [()]
+    assert image_model([]) == []
+    assert image_model([b""]) == [()]
     assert server.inferences == 3
 
 
 def test_regions_are_asked_for_only_where_they_are_wanted(server, connect):
-    eyes = connect()
-    eyes([shade(1)])
-    seen = eyes.see([shade(1), b"", shade(3)], threshold=0.0)
+    image_model = connect()
+    image_model([shade(1)])
+    seen = image_model.see([shade(1), b"", shade(3)], threshold=0.0)
     assert server.asked_for == [["logits"], ["logits", "regions"]]
     assert seen[1] is NOT_A_PICTURE
     assert [one.labels[0][0] for one in seen if one.labels] == ["dark", "white"]
@@ -108,29 +108,29 @@ def test_an_answer_may_be_larger_than_grpc_takes_by_default(tmp_path):
 
 
 def test_several_threads_ask_at_once_and_each_gets_its_own(connect):
-    eyes = connect()
+    image_model = connect()
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda number: eyes([shade(number % 4)] * 3), range(40)))
+        answers = list(threads.map(lambda number: image_model([shade(number % 4)] * 3), range(40)))
     assert answers == [[(SHADES[number % 4],)] * 3 for number in range(40)]
 
 
 def test_a_hiccup_costs_no_label(server, connect):
-    eyes = connect()
+    image_model = connect()
     server.script = fails(STATUS.UNAVAILABLE, times=ATTEMPTS - 1)
-    assert eyes([shade(2)]) == [("pale",)]
+    assert image_model([shade(2)]) == [("pale",)]
 
 
 def test_while_the_server_hangs_only_the_first_pictures_wait_their_deadline(server, connect):
-    eyes = connect(deadline_seconds=1, pause=NEVER)
+    image_model = connect(deadline_seconds=1, pause=NEVER)
     go_on = threading.Event()
     server.script = lambda *_: go_on.wait(20)
     try:
         with pytest.raises(ModelUnavailable, match="DEADLINE_EXCEEDED"):
-            eyes([shade(1)])
+            image_model([shade(1)])
         began = monotonic()
         for _ in range(50):
             with pytest.raises(ModelUnavailable, match=r"DEADLINE_EXCEEDED.*; it is not waited for"):
-                eyes([shade(1)])
+                image_model([shade(1)])
         assert monotonic() - began < 10, "50 deadlines would be 50 s"
         assert server.inferences == 1
     finally:
@@ -139,7 +139,7 @@ def test_while_the_server_hangs_only_the_first_pictures_wait_their_deadline(serv
 
 def test_pictures_that_are_under_way_when_the_server_hangs_wait_one_deadline_and_not_each_others(server, connect):
     """Also those that stand in line to look at the server's configuration anew."""
-    eyes = connect(deadline_seconds=1)
+    image_model = connect(deadline_seconds=1)
     go_on = threading.Event()
     server.stop()
     other = FakeImageTriton(server.served, port=server.port)
@@ -148,7 +148,7 @@ def test_pictures_that_are_under_way_when_the_server_hangs_wait_one_deadline_and
 
         def refused(_):
             with pytest.raises(ModelUnavailable):
-                eyes([shade(1)])
+                image_model([shade(1)])
 
         began = monotonic()
         with ThreadPoolExecutor(12) as threads:
@@ -160,50 +160,50 @@ def test_pictures_that_are_under_way_when_the_server_hangs_wait_one_deadline_and
 
 
 def test_a_server_that_comes_back_is_seen_with_again_by_itself(server, connect):
-    eyes = connect()
-    assert eyes([shade(0)]) == [("black",)]
+    image_model = connect()
+    assert image_model([shade(0)]) == [("black",)]
     server.stop()
     with pytest.raises(ModelUnavailable):
-        eyes([shade(0)])
+        image_model([shade(0)])
     other = FakeImageTriton(server.served, port=server.port)
     try:
-        assert until(lambda: eyes([shade(3)])) == [("white",)]
+        assert until(lambda: image_model([shade(3)])) == [("white",)]
     finally:
         other.stop()
 
 
 def test_the_end_of_an_outage_is_found_without_risking_a_picture(server, connect):
-    eyes = connect()
+    image_model = connect()
     server.script = fails(STATUS.UNAVAILABLE, times=ATTEMPTS + 3)
     with pytest.raises(ModelUnavailable):
-        eyes([shade(1)])
+        image_model([shade(1)])
     end = monotonic() + 20
     while server.inferences < ATTEMPTS + 4 and monotonic() < end:
         sleep(0.02)  # nobody asks for anything
-    assert until(lambda: eyes([shade(1)])) == [("dark",)]
+    assert until(lambda: image_model([shade(1)])) == [("dark",)]
     assert server.inferences == ATTEMPTS + 3 + 1 + 1
 
 
 def test_a_server_that_answers_blanks_and_no_pictures_is_asked_ever_more_rarely(server, connect):
     """Else each of its short recoveries would hold up posts for a deadline."""
-    eyes = connect(pause=BackOff(0.05, 1000.0))
+    image_model = connect(pause=BackOff(0.05, 1000.0))
     server.script = fails(STATUS.UNAVAILABLE, when=np.any)
     pauses = []
     for _ in range(6):
         began = monotonic()
         with pytest.raises(ModelUnavailable):
-            until_asked(eyes, server)
+            until_asked(image_model, server)
         pauses.append(monotonic() - began)
     # The first pause and the retries of a request last 0.2 s together, the fifth pause 0.4 s at the least.
     assert pauses[-1] > 0.35
 
 
-def until_asked(eyes, server):
+def until_asked(image_model, server):
     """Shows a picture until the server is asked about one; what it says of it."""
     while True:
         before = server.inferences
         try:
-            return eyes([shade(1)])
+            return image_model([shade(1)])
         except ModelUnavailable as error:
             if "not waited for" not in str(error) and server.inferences > before:
                 raise
@@ -212,32 +212,32 @@ def until_asked(eyes, server):
 
 def test_a_server_that_is_away_at_the_start_may_come_later(server, version, connect):
     server.stop()
-    eyes = connect()
+    image_model = connect()
     with pytest.raises(ModelUnavailable, match="not waited for"):
-        eyes([shade(1)])
+        image_model([shade(1)])
     other = FakeImageTriton(image_encoder_on_triton(version).hashes, port=server.port, max_rows=2)
     try:
-        assert until(lambda: eyes([shade(1)] * 5)) == [("dark",)] * 5
+        assert until(lambda: image_model([shade(1)] * 5)) == [("dark",)] * 5
     finally:
         other.stop()
 
 
 def test_only_a_picture_that_fails_while_the_model_is_well_is_guilty_and_nobody_else_loses_by_it(server, connect):
-    eyes = connect()
+    image_model = connect()
     server.script = fails(STATUS.INTERNAL, when=lambda rows: rows.mean() > 200)
     with pytest.raises(UntaggablePost, match="INTERNAL"):
-        eyes([shade(3)])
-    assert eyes([shade(1)]) == [("dark",)]
+        image_model([shade(3)])
+    assert image_model([shade(1)]) == [("dark",)]
 
 
 def test_a_model_that_fails_on_everything_is_away(server, connect):
-    eyes = connect(pause=NEVER)
+    image_model = connect(pause=NEVER)
     server.script = fails(STATUS.INTERNAL)
     with pytest.raises(ModelUnavailable, match="fails on an empty row, too"):
-        eyes([shade(1)])
+        image_model([shade(1)])
     asked = server.inferences
     with pytest.raises(ModelUnavailable, match="not waited for"):
-        eyes([shade(1)])
+        image_model([shade(1)])
     assert server.inferences == asked
 
 
@@ -259,14 +259,14 @@ def test_a_server_of_another_shape_is_refused(version, connect):
 
 
 def test_a_server_that_comes_back_with_another_export_is_believed_in_nothing(server, connect):
-    eyes = connect()
+    image_model = connect()
     server.stop()
     with pytest.raises(ModelUnavailable):
-        eyes([shade(1)])
+        image_model([shade(1)])
     other = FakeImageTriton({**server.served, next(iter(server.served)): "0" * 64}, port=server.port)
     try:
         with pytest.raises(CorruptState, match="not of one export"):
-            until(lambda: eyes([shade(1)]))
+            until(lambda: image_model([shade(1)]))
         assert other.inferences == 0
     finally:
         other.stop()
@@ -280,10 +280,10 @@ def test_a_server_without_the_model_says_what_to_do(server, connect):
 
 @pytest.mark.parametrize(("attribute", "value"), [("answer_id", "another"), ("rows_answered", 1)])
 def test_a_server_that_mixes_up_its_answers_is_believed_in_nothing(server, connect, attribute, value):
-    eyes = connect()
+    image_model = connect()
     setattr(server, attribute, value)
     with pytest.raises(CorruptState, match="mixes up its answers"):
-        eyes([shade(1), shade(2)])
+        image_model([shade(1), shade(2)])
 
 
 def test_a_network_that_is_forgotten_ends_its_thread_also_while_the_server_is_away(version):
@@ -292,22 +292,22 @@ def test_a_network_that_is_forgotten_ends_its_thread_also_while_the_server_is_aw
 
 
 def test_closing_in_an_outage_leaves_nothing_behind(connect):
-    eyes = connect("127.0.0.1:1", pause=NEVER)
-    eyes.network.close()
+    image_model = connect("127.0.0.1:1", pause=NEVER)
+    image_model.network.close()
     with pytest.raises(ModelUnavailable, match="closed"):
-        eyes([shade(1)])
+        image_model([shade(1)])
 
 
 def test_the_eyes_of_a_triton_specification_ask_that_server(server, version):
     settings = Settings(models=f"grpc://{server.address}", model_repository=version.folder.parents[1])
-    eyes = open_eyes(settings)
+    image_model = open_image_model(settings)
     try:
-        assert eyes([shade(2)]) == [("pale",)]
+        assert image_model([shade(2)]) == [("pale",)]
     finally:
-        eyes.network.close()
+        image_model.network.close()
 
 
 def test_a_repository_without_an_image_encoder_has_no_eyes(tmp_path):
-    assert open_eyes(Settings(models="grpc://127.0.0.1:1", model_repository=tmp_path)) is None
+    assert open_image_model(Settings(models="grpc://127.0.0.1:1", model_repository=tmp_path)) is None
     with pytest.raises(BadSettings, match="expected grpc://HOST:PORT"):
-        open_eyes(Settings(models="grpc://nowhere", model_repository=tmp_path))
+        open_image_model(Settings(models="grpc://nowhere", model_repository=tmp_path))

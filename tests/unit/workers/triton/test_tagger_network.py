@@ -1,4 +1,4 @@
-"""The Triton emitter against a scripted server: deadlines, retries, suspicion, and what is never believed."""
+"""The Triton network against a scripted server: deadlines, retries, suspicion, and what is never believed."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from workers.open_models import open_tagger
 from workers.tagger.encoding import FEATURES, ModelInput
 from workers.triton.client import ATTEMPTS
 from workers.triton.contract import rows_accepted, tagger_on_triton
-from workers.triton.tagger_network import TritonEmitter
+from workers.triton.tagger_network import TritonTaggerNetwork
 
 VERSION = open_version(REPOSITORY / "triton_models")
 MODEL = tagger_on_triton(VERSION)
@@ -39,13 +39,13 @@ def connect(server):
 
     def connect(deadline_seconds=5.0, concurrency=8):
         opened.append(
-            TritonEmitter(server.address, VERSION, deadline_seconds=deadline_seconds, concurrency=concurrency)
+            TritonTaggerNetwork(server.address, VERSION, deadline_seconds=deadline_seconds, concurrency=concurrency)
         )
         return opened[-1]
 
     yield connect
-    for emitter in opened:
-        emitter.close()
+    for network in opened:
+        network.close()
     assert "triton" not in {thread.name for thread in threading.enumerate()}
 
 
@@ -61,9 +61,9 @@ def first_pieces(emissions):
 
 def test_a_batch_of_any_size_is_answered_in_order_in_parts_that_the_server_takes(server, connect):
     server.max_rows = 4
-    emitter = connect()
+    network = connect()
     numbers = list(range(1, 11))
-    assert first_pieces(emitter(batch_of(*numbers))) == numbers
+    assert first_pieces(network(batch_of(*numbers))) == numbers
     assert server.inferences == 3
 
 
@@ -82,57 +82,57 @@ def test_every_request_has_a_deadline_here_and_one_in_the_queue(server, connect)
 
 @pytest.mark.parametrize("status", [STATUS.UNAVAILABLE, STATUS.RESOURCE_EXHAUSTED, STATUS.CANCELLED])
 def test_a_hiccup_is_asked_again_and_an_outage_is_left_to_the_retry_gate(server, connect, status):
-    emitter = connect()
+    network = connect()
     server.script = fails(status, times=ATTEMPTS - 1)
-    assert first_pieces(emitter(batch_of(5))) == [5]
+    assert first_pieces(network(batch_of(5))) == [5]
     server.script = fails(status)
     server.inferences = 0
     with pytest.raises(ModelUnavailable, match=status.name):
-        emitter(batch_of(5))
+        network(batch_of(5))
     assert server.inferences == ATTEMPTS
 
 
 def test_a_server_that_hangs_is_left_at_the_deadline_retries_and_all(server, connect):
-    emitter = connect(deadline_seconds=0.4)
+    network = connect(deadline_seconds=0.4)
     go_on = threading.Event()
     server.script = lambda *_: go_on.wait(10)
     began = monotonic()
     with pytest.raises(ModelUnavailable, match="DEADLINE_EXCEEDED"):
-        emitter(batch_of(1))
+        network(batch_of(1))
     assert monotonic() - began < 2
     go_on.set()
     server.script = lambda *_: None
-    assert first_pieces(emitter(batch_of(2))) == [2]
+    assert first_pieces(network(batch_of(2))) == [2]
 
 
 @pytest.mark.parametrize("status", [STATUS.INVALID_ARGUMENT, STATUS.INTERNAL, STATUS.UNKNOWN])
 def test_only_a_batch_that_fails_while_the_model_is_well_is_guilty(server, connect, status):
-    emitter = connect()
+    network = connect()
     server.script = fails(status, when=lambda pieces: GUILTY in pieces)
     with pytest.raises(UntaggablePost, match=status.name):
-        emitter(batch_of(1, GUILTY))
-    assert first_pieces(emitter(batch_of(1, 2))) == [1, 2]
+        network(batch_of(1, GUILTY))
+    assert first_pieces(network(batch_of(1, 2))) == [1, 2]
 
 
 def test_a_model_that_fails_on_everything_is_an_outage(server, connect):
-    emitter = connect()
+    network = connect()
     server.script = fails(STATUS.INTERNAL)
     with pytest.raises(ModelUnavailable, match="fails on an empty row, too"):
-        emitter(batch_of(1))
+        network(batch_of(1))
 
 
 def test_a_model_that_fails_once_and_is_well_again_accuses_nobody(server, connect):
-    emitter = connect()
+    network = connect()
     server.script = fails(STATUS.INTERNAL, times=1)
-    assert first_pieces(emitter(batch_of(7))) == [7]
+    assert first_pieces(network(batch_of(7))) == [7]
 
 
 def test_no_more_requests_than_allowed_are_on_their_way(server, connect):
-    emitter = connect(concurrency=3)
+    network = connect(concurrency=3)
     full = threading.Barrier(3)
     server.script = lambda *_: full.wait(5)
     with ThreadPoolExecutor(9) as threads:
-        answers = list(threads.map(lambda number: first_pieces(emitter(batch_of(number))), range(9)))
+        answers = list(threads.map(lambda number: first_pieces(network(batch_of(number))), range(9)))
     assert answers == [[number] for number in range(9)]
     assert server.busiest == 3
 
@@ -145,48 +145,48 @@ def test_another_export_is_refused_with_both_hashes(server, connect, parameter):
 
 
 def test_a_server_that_comes_back_with_another_export_is_not_believed(server, connect):
-    emitter = connect()
-    assert first_pieces(emitter(batch_of(1))) == [1]
+    network = connect()
+    assert first_pieces(network(batch_of(1))) == [1]
     server.stop()
     other = FakeTriton({**HASHES, next(iter(HASHES)): "0" * 64}, port=server.port)
     try:
         with pytest.raises(CorruptState, match="not of one export"):
-            emitter(batch_of(1))
+            network(batch_of(1))
         assert other.inferences == 0
     finally:
         other.stop()
 
 
 def test_the_export_is_looked_at_once_a_connection(server, connect):
-    emitter = connect()
+    network = connect()
     for number in range(5):
-        emitter(batch_of(number))
+        network(batch_of(number))
     assert server.configurations == 1
 
 
 def test_a_version_that_is_not_there_says_what_to_do(server, connect):
-    emitter = connect()
+    network = connect()
     server.script = fails(STATUS.NOT_FOUND)
     with pytest.raises(BadSettings, match="TAGSTREAM_MODEL_VERSION"):
-        emitter(batch_of(1))
+        network(batch_of(1))
 
 
 def test_a_server_that_does_not_answer_at_the_start_is_a_service_unavailable():
     with pytest.raises(ServiceUnavailable, match=r"grpc://127\.0\.0\.1:1: no answer within 0\.3 s"):
-        TritonEmitter("127.0.0.1:1", VERSION, deadline_seconds=0.3, concurrency=1)
+        TritonTaggerNetwork("127.0.0.1:1", VERSION, deadline_seconds=0.3, concurrency=1)
     assert "triton" not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.parametrize(("attribute", "value"), [("answer_id", "another"), ("rows_answered", 1)])
 def test_a_server_that_mixes_up_its_answers_is_believed_in_nothing(server, connect, attribute, value):
-    emitter = connect()
+    network = connect()
     setattr(server, attribute, value)
     with pytest.raises(CorruptState, match=r"mixes up its answers\. Restart it"):
-        emitter(batch_of(1, 2))
+        network(batch_of(1, 2))
 
 
 def test_closing_gives_up_what_is_on_its_way(server, connect):
-    emitter = connect(deadline_seconds=30)
+    network = connect(deadline_seconds=30)
     arrived, go_on = threading.Event(), threading.Event()
 
     def script(*_):
@@ -195,18 +195,18 @@ def test_closing_gives_up_what_is_on_its_way(server, connect):
 
     server.script = script
     with ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(emitter, batch_of(1))
+        asked = threads.submit(network, batch_of(1))
         assert arrived.wait(5)
-        emitter.close()
+        network.close()
         with pytest.raises(ModelUnavailable, match="closed"):
             asked.result(5)
     go_on.set()
     with pytest.raises(ModelUnavailable, match="closed"):
-        emitter(batch_of(1))
+        network(batch_of(1))
 
 
 def test_an_emitter_that_is_forgotten_ends_its_thread(server):
-    TritonEmitter(server.address, VERSION, deadline_seconds=5, concurrency=1)
+    TritonTaggerNetwork(server.address, VERSION, deadline_seconds=5, concurrency=1)
     assert "triton" not in {thread.name for thread in threading.enumerate()}
 
 

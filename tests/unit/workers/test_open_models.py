@@ -8,7 +8,7 @@ import pytest
 
 _ASK = """
 import gc, os, sys, threading
-from workers.tuning import COLLECT_AFTER, SWITCH_SECONDS, tune_process
+from workers.open_models import COLLECT_AFTER, SWITCH_SECONDS, tune_process
 {before}
 found = os.sched_getscheduler(0)
 tune_process()

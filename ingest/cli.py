@@ -56,7 +56,7 @@ def ingest(
     async def work(stop: asyncio.Event) -> "tuple[IngestReport, bool]":
         await asyncio.to_thread(ensure_topics, settings, topics)
         with RunProgress(source.share_read) as progress:
-            shown = _Shown(progress)
+            shown = _ProgressDisplay(progress)
             run = Ingest(source, settings, topics)
             async with answering(settings.ingest_http, run.snapshot):
                 report = await run.run(stop, shown)
@@ -75,7 +75,7 @@ def ingest(
     note(f"done: {summary(report)}")
 
 
-class _Shown:
+class _ProgressDisplay:
     """Shows the progress of a run as that of any other."""
 
     def __init__(self, show: RunProgress) -> None:

@@ -44,7 +44,7 @@ _INIT_ATTEMPTS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _SavedCursor:
     """A record: where the source goes on (None: at its beginning), and which process says so."""
 
     cursor: str | None
@@ -65,7 +65,7 @@ class CursorKeeper:
         self._transactional_id = f"{self._topic}/{source}"
         self._owner = uuid.uuid4().hex
         self._producer: Any = None
-        self._known: _Place | None = None
+        self._known: _SavedCursor | None = None
         self._closing = threading.Event()
 
     async def claim(self) -> str | None:
@@ -96,7 +96,7 @@ class CursorKeeper:
             self._fence()
             self._known = self._newest()
             cursor = self._known.cursor if self._known else None
-            self._write(_Place(cursor, self._owner))
+            self._write(_SavedCursor(cursor, self._owner))
         except KafkaError as error:
             self._drop_producer()
             if isinstance(error, ProducerFencedError | InvalidProducerEpochError):
@@ -105,13 +105,13 @@ class CursorKeeper:
         return cursor
 
     def _save(self, cursor: str) -> None:
-        place = _Place(cursor, self._owner)
+        saved = _SavedCursor(cursor, self._owner)
         failures = 0
         while not self._closing.is_set():
             try:
                 if self._producer is None:
                     self._take_up_again()
-                self._write(place)
+                self._write(saved)
                 return
             except AuthorizationError as error:
                 raise judged(error) from error
@@ -155,8 +155,8 @@ class CursorKeeper:
         if producer is not None:
             close_producer(producer)
 
-    def _write(self, place: _Place) -> None:
-        value = {"cursor": place.cursor, "owner": place.owner, "saved_at": datetime.now(UTC).isoformat()}
+    def _write(self, saved: _SavedCursor) -> None:
+        value = {"cursor": saved.cursor, "owner": saved.owner, "saved_at": datetime.now(UTC).isoformat()}
         producer = self._producer
         producer.begin_transaction()
         sent = producer.send(
@@ -164,16 +164,16 @@ class CursorKeeper:
         )
         commit_transaction(producer, _COMMIT_SECONDS)
         sent.get(timeout=1)
-        self._known = place
+        self._known = saved
 
-    def _newest(self) -> _Place | None:
+    def _newest(self) -> _SavedCursor | None:
         for entry in newest_values(self._settings, self._topic):
             if entry.key == self._source.encode():
-                return _read_place(entry.value, self._source)
+                return _read_saved_cursor(entry.value, self._source)
         return None
 
 
-def _read_place(value: bytes, source: str) -> _Place:
+def _read_saved_cursor(value: bytes, source: str) -> _SavedCursor:
     try:
         document = json.loads(value)
         cursor, owner = document["cursor"], document["owner"]
@@ -181,4 +181,4 @@ def _read_place(value: bytes, source: str) -> _Place:
         raise CorruptState(f"the saved cursor of {source} cannot be read: {value[:80]!r}") from error
     if not isinstance(owner, str) or not isinstance(cursor, str | None):
         raise CorruptState(f"the saved cursor of {source} cannot be read: {value[:80]!r}")
-    return _Place(cursor, owner)
+    return _SavedCursor(cursor, owner)

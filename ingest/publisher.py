@@ -31,7 +31,7 @@ from tagstream.settings import Settings
 _STALLED_SECONDS = 30.0
 
 
-class Record(NamedTuple):
+class OutgoingRecord(NamedTuple):
     """What is put on a topic; a value of None deletes the key of a compacted one."""
 
     topic: str
@@ -41,7 +41,7 @@ class Record(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class _Batch:
+class _PendingBatch:
     """Records of which so many are not acknowledged yet."""
 
     left: int
@@ -51,11 +51,11 @@ class _Batch:
 class _Attempt(NamedTuple):
     """One record, given to one producer."""
 
-    record: Record
-    batch: _Batch
+    record: OutgoingRecord
+    batch: _PendingBatch
 
 
-class Publisher:
+class EventPublisher:
     """One producer and the attempts that it makes. Belongs to the event loop on which it was opened.
 
     `failure` is set when publishing cannot go on. `last_refusal` is what the broker last answered to an attempt that is
@@ -101,9 +101,9 @@ class Publisher:
             raise
         return producer
 
-    async def publish(self, records: Sequence[Record]) -> asyncio.Future[None]:
+    async def publish(self, records: Sequence[OutgoingRecord]) -> asyncio.Future[None]:
         """Hands the records over; the answer is done when the broker holds them all, however long that takes."""
-        batch = _Batch(len(records), self._loop.create_future())
+        batch = _PendingBatch(len(records), self._loop.create_future())
         await asyncio.to_thread(self._send, [_Attempt(record, batch) for record in records])
         return batch.published
 
@@ -153,7 +153,7 @@ class Publisher:
         with suppress(RuntimeError):  # the loop has ended: nobody waits any more
             self._loop.call_soon_threadsafe(callback, *arguments)
 
-    def _complete(self, batch: _Batch) -> None:
+    def _complete(self, batch: _PendingBatch) -> None:
         self.last_refusal = None
         self._failed_rounds = 0
         if not batch.published.done():

@@ -6,7 +6,7 @@ Owns which topic an event belongs to, and the dead letter of one that no message
 from collections.abc import Sequence
 from datetime import datetime
 
-from ingest.publisher import Record
+from ingest.publisher import OutgoingRecord
 from tagstream.codec import encode, encode_letter
 from tagstream.dead_letter import dead_letter_of
 from tagstream.errors import MalformedPost, Unencodable
@@ -18,28 +18,28 @@ OVERSIZED = "oversized"
 UNENCODABLE = "unencodable"
 
 
-def records_of(received: Sequence[Received], source: str, accepted: datetime, topics: Topics) -> list[Record]:
+def records_of(received: Sequence[Received], source: str, accepted: datetime, topics: Topics) -> list[OutgoingRecord]:
     """The records of a batch of events, in order; before one that supersedes a dead letter the null that ends that."""
-    records: list[Record] = []
+    records: list[OutgoingRecord] = []
     for one in received:
         if one.supersedes is not None:
-            records.append(Record(topics.dead.name, one.supersedes.encode(), None, []))
+            records.append(OutgoingRecord(topics.dead.name, one.supersedes.encode(), None, []))
         records.append(_record(one, f"{source}@{one.cursor}", accepted, topics))
     return records
 
 
-def letter_record(letter: DeadLetter, topics: Topics) -> Record:
+def dead_letter_record(letter: DeadLetter, topics: Topics) -> OutgoingRecord:
     """The record that keeps a dead letter."""
-    return Record(topics.dead.name, *encode_letter(letter), [])
+    return OutgoingRecord(topics.dead.name, *encode_letter(letter), [])
 
 
-def _record(one: Received, origin: str, accepted: datetime, topics: Topics) -> Record:
+def _record(one: Received, origin: str, accepted: datetime, topics: Topics) -> OutgoingRecord:
     event = one.event
     if isinstance(event, DeadLetter):
-        return letter_record(event, topics)
+        return dead_letter_record(event, topics)
     try:
         value = encode(event)  # first: what it takes has a key
-        return Record(topics.posts.name, key_of(event), value, headers(accepted))
+        return OutgoingRecord(topics.posts.name, key_of(event), value, headers(accepted))
     except MalformedPost as error:
         cause = UNENCODABLE if isinstance(error, Unencodable) else OVERSIZED
-        return letter_record(dead_letter_of(event, origin=origin, cause=cause, message=str(error)), topics)
+        return dead_letter_record(dead_letter_of(event, origin=origin, cause=cause, message=str(error)), topics)

@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from ingest.cursors import CursorKeeper
-from ingest.publisher import Publisher
+from ingest.publisher import EventPublisher
 from ingest.records import records_of
 from tagstream.errors import Fatal, Retryable
 from tagstream.kafka.topics import Topics
@@ -83,7 +83,7 @@ class IngestReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class _InFlightGroup:
     """Events that were read together, on their way. `letters` of them are put on `posts.dead`.
 
     `created` are the times of its posts, `accepted` is when they came.
@@ -119,10 +119,10 @@ class Ingest:
         # A clock that was given is obeyed.
         self._wall = WallClock(now, live=self._live, installed=installed_at() if now is utc_now else None)
         self._distance = Distance()
-        self._publisher = Publisher(settings, topics)
+        self._publisher = EventPublisher(settings, topics)
         self._keeper = CursorKeeper(settings, topics, source.name)
         self._began = clock()
-        self._groups: deque[_Group] = deque()
+        self._groups: deque[_InFlightGroup] = deque()
         self._changed = asyncio.Event()
         self._over = asyncio.Event()
         self._weight = 0
@@ -218,7 +218,7 @@ class Ingest:
         published.add_done_callback(lambda _: self._changed.set())
         letters = sum(record.topic == self._topics.dead.name and record.value is not None for record in records)
         self._groups.append(
-            _Group(received[-1].cursor, len(received), created, letters, weight, moment, accepted, published)
+            _InFlightGroup(received[-1].cursor, len(received), created, letters, weight, moment, accepted, published)
         )
         self._read += len(received)
         self._weight += weight
@@ -257,7 +257,7 @@ class Ingest:
             number += 1
         return number
 
-    def _count(self, group: _Group) -> None:
+    def _count(self, group: _InFlightGroup) -> None:
         self._published += group.events
         self._posts += len(group.created)
         self._letters += group.letters

@@ -15,16 +15,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ingest.sources.simulate.delivery import chapter_count, nth_chapter
-from ingest.sources.simulate.events import (
-    Closed,
-    Garbage,
-    Happening,
-    Published,
-    Removed,
-    Restored,
-    Suspended,
-)
 from ingest.sources.simulate.network import Chapter
+from ingest.sources.simulate.network_events import (
+    AccountClosed,
+    AccountRestored,
+    AccountSuspended,
+    Garbage,
+    NetworkEvent,
+    PostPublished,
+    PostRemoved,
+)
 from ingest.sources.simulate.world import world_of
 from ingest.sources.simulate.writing import Name
 
@@ -69,30 +69,30 @@ class NetworkState:
     """The network itself: what a visitor of its web site would see."""
 
     def __init__(self) -> None:
-        self.posts: dict[str, Published] = {}
+        self.posts: dict[str, PostPublished] = {}
         self.ever: set[str] = set()
         self.garbage: set[int] = set()
         self.suspended: set[str] = set()
         self._by_author: dict[str, set[str]] = defaultdict(set)
 
-    def happen(self, happening: Happening) -> None:
-        match happening:
-            case Published():
-                self.posts[happening.id] = happening
-                self.ever.add(happening.id)
-                if happening.author is not None:
-                    self._by_author[happening.author.id].add(happening.id)
-            case Removed():
-                self.posts.pop(happening.id, None)
-            case Closed():
-                for post_id in self._by_author.pop(happening.author.id, ()):
+    def happen(self, event: NetworkEvent) -> None:
+        match event:
+            case PostPublished():
+                self.posts[event.id] = event
+                self.ever.add(event.id)
+                if event.author is not None:
+                    self._by_author[event.author.id].add(event.id)
+            case PostRemoved():
+                self.posts.pop(event.id, None)
+            case AccountClosed():
+                for post_id in self._by_author.pop(event.author.id, ()):
                     self.posts.pop(post_id, None)
-            case Suspended():
-                self.suspended.add(happening.author.id)
-            case Restored():
-                self.suspended.discard(happening.author.id)
+            case AccountSuspended():
+                self.suspended.add(event.author.id)
+            case AccountRestored():
+                self.suspended.discard(event.author.id)
             case Garbage():
-                self.garbage.add(happening.position)
+                self.garbage.add(event.position)
 
 
 def truth(seed: int, posts: int) -> Truth:
@@ -100,9 +100,9 @@ def truth(seed: int, posts: int) -> Truth:
     state = NetworkState()
     events = []
     for chapter in chapters(seed, posts):
-        for happening in chapter.happenings:
-            state.happen(happening)
-        if chapter.burst is not None and any(_is_in_burst(happening) for happening in chapter.happenings):
+        for event in chapter.events:
+            state.happen(event)
+        if chapter.burst is not None and any(_is_in_burst(event) for event in chapter.events):
             burst = chapter.burst
             names = tuple((noun.text, str(noun.type)) for nouns in burst.nouns.values() for noun in nouns)
             events.append(PlantedEvent(burst.kind, names, burst.start_ms, burst.end_ms))
@@ -121,11 +121,11 @@ def chapters(seed: int, posts: int) -> Iterator[Chapter]:
     return (nth_chapter(world, number, posts) for number in range(chapter_count(posts)))
 
 
-def _is_in_burst(happening: Happening) -> bool:
-    return isinstance(happening, Published) and happening.content == "burst"
+def _is_in_burst(event: NetworkEvent) -> bool:
+    return isinstance(event, PostPublished) and event.content == "burst"
 
 
-def _expected(post: Published) -> ExpectedPost:
+def _expected(post: PostPublished) -> ExpectedPost:
     return ExpectedPost(
         id=_indexed_id(post.id),
         revision=post.revision,

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingest.media import decode_process
-from ingest.media.fair_turns import FairTurns, NoRoom
-from ingest.media.refusals import PhotoRefused
+from ingest.media.fair_share import FairShare, QueueFull
 from ingest.media.sniff import Format
-from ingest.sandbox.child import Limits
+from ingest.sandbox.child import SandboxLimits
 from ingest.sandbox.errors import NotStarted, OutOfMemory, OutOfTime, SandboxError, StoodStill
 from ingest.sandbox.sandbox import Sandbox
-from tagstream.media_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason, PhotoRefused
 
 MAX_SIDE = 30_000
 # Photos of networks take a tenth of it, those of cameras half. What takes longer stands behind every other process.
@@ -47,7 +46,7 @@ def memory_for(max_pixels: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedImage:
     """Width and height of the original, as it is meant to be seen; the thumbnail is a JPEG without metadata."""
 
     width: int
@@ -59,7 +58,7 @@ class TakesLonger(Exception):
     """Not decoded in the short time of a first try: a picture for `second_try`."""
 
 
-class Decoders:
+class DecoderPool:
     """At most `processes` decoding at a time in the quick lane, half as many in the slow one, both shared fairly.
 
     ::
@@ -84,7 +83,7 @@ class Decoders:
         def lane(processes: int, seconds: float, niceness: int) -> Sandbox:
             return Sandbox(
                 decode_process.__name__,
-                Limits(
+                SandboxLimits(
                     memory_bytes=limits.memory_bytes,
                     processor_seconds=min(seconds, limits.processor_seconds),
                     still_seconds=limits.still_seconds,
@@ -99,8 +98,8 @@ class Decoders:
         slow = max(1, processes // 2)
         self._quick = lane(processes, FIRST_TRY_SECONDS, 0)
         self._slow = lane(slow, limits.processor_seconds, SLOW_NICENESS)
-        self._quick_turns = FairTurns(processes, clock=clock)
-        self._slow_turns = FairTurns(slow, max_waiting=SLOW_WAITING * slow, clock=clock)
+        self._quick_slots = FairShare(processes, clock=clock)
+        self._slow_slots = FairShare(slow, max_waiting=SLOW_WAITING * slow, clock=clock)
 
     @property
     def process_ids(self) -> tuple[int, ...]:
@@ -112,7 +111,7 @@ class Decoders:
         """How many processes were started without the filter of system calls."""
         return self._quick.unfiltered + self._slow.unfiltered
 
-    async def decode(self, content: bytes, kind: Format) -> Decoded:
+    async def decode(self, content: bytes, kind: Format) -> DecodedImage:
         """The picture's size and thumbnail, however many tries it takes.
 
         Raises:
@@ -123,7 +122,7 @@ class Decoders:
         except TakesLonger:
             return await self.second_try(content, kind, "")
 
-    async def first_try(self, content: bytes, kind: Format, host: str) -> Decoded:
+    async def first_try(self, content: bytes, kind: Format, host: str) -> DecodedImage:
         """The picture of this host, if it can be had quickly, as nearly all can.
 
         Raises:
@@ -131,7 +130,7 @@ class Decoders:
             PhotoRefused: as `decode`.
         """
         hurry = self._limits.processor_seconds > FIRST_TRY_SECONDS
-        async with self._quick_turns.turn(host):
+        async with self._quick_slots.slot(host):
             try:
                 return await self._ask(self._quick, content, kind, hurry=hurry)
             except OutOfTime as error:
@@ -139,18 +138,18 @@ class Decoders:
                     raise TakesLonger from error
                 raise _too_costly(error) from error
 
-    async def second_try(self, content: bytes, kind: Format, host: str) -> Decoded:
+    async def second_try(self, content: bytes, kind: Format, host: str) -> DecodedImage:
         """The picture of this host, in its whole time.
 
         Raises:
             PhotoRefused: as `decode`; or too many such pictures wait already (`late`).
         """
         try:
-            async with self._slow_turns.turn(host):
+            async with self._slow_slots.slot(host):
                 return await self._ask(self._slow, content, kind, hurry=False)
         except OutOfTime as error:
             raise _too_costly(error) from error
-        except NoRoom as error:
+        except QueueFull as error:
             raise PhotoRefused(PhotoReason.LATE, f"too many pictures that take long, and of {host} too many") from error
 
     async def close(self) -> None:
@@ -158,7 +157,7 @@ class Decoders:
         await self._quick.close()
         await self._slow.close()
 
-    async def _ask(self, sandbox: Sandbox, content: bytes, kind: Format, *, hurry: bool) -> Decoded:
+    async def _ask(self, sandbox: Sandbox, content: bytes, kind: Format, *, hurry: bool) -> DecodedImage:
         limits, number = self._limits, decode_process.FORMATS.index(kind)
         header = decode_process.REQUEST.pack(number, hurry, limits.max_pixels, limits.max_side)
         try:
@@ -175,7 +174,7 @@ class Decoders:
             raise TakesLonger
         return self._decoded(answer)
 
-    def _decoded(self, answer: bytes) -> Decoded:
+    def _decoded(self, answer: bytes) -> DecodedImage:
         if len(answer) >= decode_process.ANSWER.size:
             verdict, width, height = decode_process.ANSWER.unpack_from(answer)
             if verdict in _REASONS:
@@ -183,7 +182,7 @@ class Decoders:
             thumbnail = answer[decode_process.ANSWER.size :]
             sane = 0 < width <= self._limits.max_side and 0 < height <= self._limits.max_side
             if verdict == decode_process.FOUND and sane and thumbnail.startswith(b"\xff\xd8\xff"):
-                return Decoded(width, height, thumbnail)
+                return DecodedImage(width, height, thumbnail)
         raise PhotoRefused(PhotoReason.UNDECODABLE, "the decoder's answer is none that ours would give")
 
 

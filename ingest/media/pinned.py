@@ -1,4 +1,4 @@
-"""Connections that lead only to public addresses: a name is resolved once, and what was checked is connected to.
+"""ConnectionPool that lead only to public addresses: a name is resolved once, and what was checked is connected to.
 
 Checking an address and then letting a client resolve the name again would lose to a name that answers differently the
 second time. So this is the only place that resolves, and it hands on addresses, never names. TLS still proves the name.
@@ -17,8 +17,7 @@ from typing import Any
 import httpcore
 
 from ingest.media.address import WEB_PORTS, Address, Endpoint, may_reach
-from ingest.media.refusals import PhotoRefused
-from tagstream.media_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason, PhotoRefused
 from tagstream.runtime.daemon_thread import in_daemon_thread
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -56,10 +55,10 @@ class SystemResolver:
 class PinnedBackend(httpcore.AsyncNetworkBackend):
     """What one HTTP connection reaches the network by. Keeps the stream it opened, so that its owner can close it."""
 
-    def __init__(self, resolve: Resolve, allowed: Collection[Endpoint], max_bytes_an_answer: int) -> None:
+    def __init__(self, resolve: Resolve, allowed: Collection[Endpoint], max_response_bytes: int) -> None:
         self._resolve = resolve
         self._allowed = allowed
-        self.meter = Meter(max_bytes_an_answer)
+        self.meter = Meter(max_response_bytes)
         self._network = httpcore.AnyIOBackend()
         self._opened: httpcore.AsyncNetworkStream | None = None
 

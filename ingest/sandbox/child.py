@@ -19,7 +19,7 @@ _SHORTEST_WATCH_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SandboxLimits:
     """What a child may use, and one request may cost.
 
     `processor_seconds` are its own; `still_seconds` are by the clock, for a machine that is busy. `niceness`: how far
@@ -36,7 +36,7 @@ class Limits:
 class Child:
     """One process, one request at a time."""
 
-    def __init__(self, process: asyncio.subprocess.Process, limits: Limits) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, limits: SandboxLimits) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self._process = process
@@ -74,7 +74,7 @@ class Child:
         return self.processor_seconds - self._began
 
     @classmethod
-    async def start(cls, module: str, limits: Limits) -> "Child":
+    async def start(cls, module: str, limits: SandboxLimits) -> "Child":
         """A child that has imported the module, has locked itself down and is ready.
 
         Raises:
@@ -187,7 +187,7 @@ class Child:
             raise Died("the child has ended") from error
 
 
-def _order(module: str, limits: Limits) -> program.Order:
+def _order(module: str, limits: SandboxLimits) -> program.Order:
     return {
         "module": module,
         "path": [os.path.abspath(entry) for entry in sys.path],

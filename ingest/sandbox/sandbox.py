@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable
 
-from ingest.sandbox.child import Child, Limits
+from ingest.sandbox.child import Child, SandboxLimits
 from ingest.sandbox.errors import Died, NotStarted
 
 # A long-lived child is replaced now and then, so that a leak stays small and its bounded life is not used up.
@@ -34,7 +34,7 @@ class Sandbox:
     def __init__(
         self,
         module: str,
-        limits: Limits,
+        limits: SandboxLimits,
         *,
         processes: int = 1,
         filter_required: bool = False,

@@ -19,7 +19,7 @@ UNEXPECTED = "unexpected"
 _LONGEST_SHOWN = 500
 
 
-def judged(error: Exception, read_known_good: Callable[[], object]) -> str:
+def isolate_error(error: Exception, read_known_good: Callable[[], object]) -> str:
     """What the dead letter says of the item over which our code failed with this error.
 
     `read_known_good` reads what is known to be good in the same way, without a guard of its own.
@@ -40,7 +40,7 @@ def judged(error: Exception, read_known_good: Callable[[], object]) -> str:
     return clean_text(f"our code failed on it with {type(error).__name__}: {error}"[:_LONGEST_SHOWN])
 
 
-def lettered(letter: Callable[[Mapping[str, Any]], DeadLetter], fields: Mapping[str, Any]) -> DeadLetter:
+def identified_dead_letter(letter: Callable[[Mapping[str, Any]], DeadLetter], fields: Mapping[str, Any]) -> DeadLetter:
     """The dead letter with as much of its identity as the fields tell; they may be what our code failed on."""
     try:
         return letter(fields)

@@ -75,7 +75,7 @@ def _jsonl(path: str, settings: Settings) -> JsonlSource:
 
 def _x(spec: str, settings: Settings) -> Source:
     # What a network needs is loaded only for it: a file should not wait for an HTTP client.
-    from ingest.sources.x.specification import open_x
+    from ingest.sources.x.options import open_x
 
     return open_x(spec, settings)
 

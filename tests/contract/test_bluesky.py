@@ -28,10 +28,10 @@ from websocket_peer import BINARY, TEXT, frame_head
 
 from ingest.sources.bluesky.compression import FrameDecompressor, read_dictionary
 from ingest.sources.bluesky.connection import JetstreamLimits
+from ingest.sources.bluesky.cursor import RECENT_MARKS
 from ingest.sources.bluesky.frame import FrameReader
 from ingest.sources.bluesky.opened import MalformedFrame
 from ingest.sources.bluesky.options import read_options
-from ingest.sources.bluesky.place import RECENT_MARKS
 from ingest.sources.bluesky.source import BlueskySource
 from ingest.sources.network.source import USER_AGENT, FeedUnavailable, NetworkSource
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput

@@ -18,8 +18,8 @@ from network_contract import LARGEST_FRAME_BYTES, PATIENCE_SECONDS, QUICK, SILEN
 from network_server import Drop, Refuse, Stall
 
 from ingest.sources.bluesky.connection import JetstreamLimits
+from ingest.sources.bluesky.cursor import RECENT_MARKS, read_cursor
 from ingest.sources.bluesky.options import read_options
-from ingest.sources.bluesky.place import RECENT_MARKS, read_place
 from ingest.sources.bluesky.source import BlueskySource
 from ingest.sources.network.source import QUEUED_EVENTS, FeedUnavailable
 from tagstream.posts import Erasure, Post
@@ -145,7 +145,7 @@ async def test_a_cursor_of_an_earlier_version_goes_on_by_time_and_nothing_older_
     assert [identity(one) for one in received] == everything[247:]
     assert server.targets[0]["cursor"] == [str(START_US + 248 * TICK_US)]
     assert source.counts()["passed_over_earlier"] == 147
-    place = read_place(received[-1].cursor)
+    place = read_cursor(received[-1].cursor)
     assert place is not None
     assert place.newest == 300
     assert source.gaps == 0
@@ -330,7 +330,7 @@ async def test_an_imported_date_moves_no_cursor(server: JetstreamServer, path: s
         more = await server.publish(5)
         received += await read_to(source, more[-1])
     assert [identity(one) for one in received] == [*first, *strange, *more]
-    times = [place.time_us for one in received if (place := read_place(one.cursor)) is not None]
+    times = [place.time_us for one in received if (place := read_cursor(one.cursor)) is not None]
     assert times == sorted(times)
     assert times[0] > START_US
     assert times[-1] < START_US + 60 * TICK_US

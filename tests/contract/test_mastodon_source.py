@@ -36,7 +36,7 @@ from pydantic import SecretStr
 from ingest.sources.mastodon.api import MastodonLimits
 from ingest.sources.mastodon.feed import parse_feed
 from ingest.sources.mastodon.source import Backfilling, MastodonSource
-from ingest.sources.mastodon.status import PassedOver
+from ingest.sources.mastodon.status import PassedOverStatus
 from ingest.sources.network.source import FeedUnavailable, NetworkSource
 from tagstream.errors import BadSettings, CorruptState
 from tagstream.posts import DeadLetter, Deletion, Post
@@ -198,7 +198,7 @@ async def test_edits_and_deletions_are_streamed(server: MastodonServer, transpor
     assert deletion == Deletion(id=server.event_id(0), source=server.source)
     assert isinstance(last, Post)
     assert [one.cursor for one in received] == [snowflake(0), snowflake(0), snowflake(5)]
-    assert passed_over == {PassedOver.OTHER_EVENT: 2, PassedOver.NOT_PUBLIC: 1, PassedOver.REBLOG: 1}
+    assert passed_over == {PassedOverStatus.OTHER_EVENT: 2, PassedOverStatus.NOT_PUBLIC: 1, PassedOverStatus.REBLOG: 1}
 
 
 async def test_many_pages_are_read_oldest_first_while_the_stream_goes_on(transport: str) -> None:

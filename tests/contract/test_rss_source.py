@@ -17,11 +17,11 @@ from network_contract import PATIENCE_SECONDS, PROMPTLY_SECONDS, QUICK, identity
 from rss_server import Answer, FeedServer, body, dropped, endless, item, packed, rss, stalled, status
 
 from ingest.media.address import Endpoint
-from ingest.sandbox.child import Limits
+from ingest.sandbox.child import SandboxLimits
 from ingest.sources.network.source import FeedUnavailable
 from ingest.sources.rss.document import Document
 from ingest.sources.rss.feeds import parse_feeds
-from ingest.sources.rss.fetch import FetchLimits
+from ingest.sources.rss.fetch import FeedFetchLimits
 from ingest.sources.rss.reader import UnreadableFeed, read_feed
 from ingest.sources.rss.reading import FeedReaders, NotRead
 from ingest.sources.rss.source import Polling, RssSource
@@ -30,7 +30,7 @@ from tagstream.posts import DeadLetter, Post
 from tagstream.source import Received
 
 POLLING = Polling(every_seconds=0.05, longest_seconds=0.2, longest_failing_seconds=0.2, chance=lambda: 0.0)
-LIMITS = FetchLimits(connect_seconds=2.0, silence_seconds=0.5, total_seconds=1.0, body_bytes=256 * 1024)
+LIMITS = FeedFetchLimits(connect_seconds=2.0, silence_seconds=0.5, total_seconds=1.0, body_bytes=256 * 1024)
 NOW = datetime(2024, 3, 5, 12, tzinfo=UTC)
 
 
@@ -489,7 +489,7 @@ async def test_of_a_feed_with_too_many_entries_the_newest_come_and_the_rest_is_c
 async def test_a_feed_that_costs_too_much_is_one_dead_letter_and_the_others_go_on(server: FeedServer) -> None:
     server.feeds["/a"], server.feeds["/b"] = rss("<item>" * 40_000), rss(item(0))
     # The costly document takes about 0.3 s and the other 0.2 ms, so a machine several times as fast or as slow serves.
-    readers = FeedReaders(Limits(memory_bytes=768 * 1024 * 1024, processor_seconds=0.05))
+    readers = FeedReaders(SandboxLimits(memory_bytes=768 * 1024 * 1024, processor_seconds=0.05))
     async with reading(server, "/a", "/b", readers=readers) as source:
         received = await read_count(source, 2)
         server.feeds["/b"] = rss(item(1), item(0))

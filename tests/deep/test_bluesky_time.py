@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_text_time import check
 
+from ingest.sources.bluesky.cursor import Mark, Trail
 from ingest.sources.bluesky.frame import FrameReader
 from ingest.sources.bluesky.opened import LARGEST_READ_BYTES
-from ingest.sources.bluesky.place import Mark, Trail
 from tagstream.posts import DeadLetter, Post
 
 DID = "did:plc:eygmaihciaxprqvxpfvl6flk"

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ingest.media.decode import DecodeLimits, Decoders, TakesLonger, memory_for
-from ingest.media.refusals import PhotoRefused
+from ingest.media.decode import DecodeLimits, DecoderPool, TakesLonger, memory_for
 from ingest.media.sniff import sniff
-from tagstream.media_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason, PhotoRefused
 
 LIMIT = 40_000_000
 MIB = 1024 * 1024
@@ -25,12 +24,12 @@ SECONDS = 60.0
 
 @pytest.fixture
 async def pool():
-    decoders = Decoders(1, DecodeLimits(LIMIT, memory_for(LIMIT), still_seconds=SECONDS))
+    decoders = DecoderPool(1, DecodeLimits(LIMIT, memory_for(LIMIT), still_seconds=SECONDS))
     yield decoders
     await decoders.close()
 
 
-async def outcome(pool: Decoders, content: bytes) -> PhotoReason | None:
+async def outcome(pool: DecoderPool, content: bytes) -> PhotoReason | None:
     """Why it was refused, or None; anything but a refusal fails, and so does one that takes too long."""
     kind = sniff(content[:12])
     if kind is None:
@@ -49,7 +48,7 @@ async def outcome(pool: Decoders, content: bytes) -> PhotoReason | None:
     return None
 
 
-def peak_bytes(pool: Decoders) -> int:
+def peak_bytes(pool: DecoderPool) -> int:
     """The most memory that any of the waiting processes has had."""
     statuses = [Path(f"/proc/{pid}/status") for pid in pool.process_ids]
     lines = [line for path in statuses if path.exists() for line in path.read_text("ascii").splitlines()]
@@ -268,7 +267,7 @@ def crowded(kind: str, number: int) -> bytes:
             return noise[:33] + png_chunk(b"tEXt", b"k\0" + mark) + noise[33:]
 
 
-async def median_seconds(pool: Decoders, healthy: list[bytes], hostile: dict[int, bytes]) -> float:
+async def median_seconds(pool: DecoderPool, healthy: list[bytes], hostile: dict[int, bytes]) -> float:
     """When half of the healthy photos of one host are there, that were asked for at once with the hostile ones."""
     began, done = time.monotonic(), []
 

@@ -6,10 +6,9 @@ import io
 import pytest
 from PIL import Image
 
-from ingest.media.decode import DecodeLimits, Decoders, memory_for
-from ingest.media.refusals import PhotoRefused
+from ingest.media.decode import DecodeLimits, DecoderPool, memory_for
 from ingest.media.sniff import sniff
-from tagstream.media_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason, PhotoRefused
 
 LIMIT = 40_000_000
 JUST_BELOW, JUST_ABOVE = (7_000, 5_700), (7_000, 5_730)
@@ -53,7 +52,7 @@ def picture(name, size) -> bytes:
 @pytest.fixture
 async def pool():
     """As the settings make it."""
-    decoders = Decoders(1, DecodeLimits(LIMIT, memory_for(LIMIT), processor_seconds=30.0, still_seconds=300.0))
+    decoders = DecoderPool(1, DecodeLimits(LIMIT, memory_for(LIMIT), processor_seconds=30.0, still_seconds=300.0))
     yield decoders
     await decoders.close()
 

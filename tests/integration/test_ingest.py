@@ -17,8 +17,8 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from oracle import truth
 
 from ingest.cursors import CursorKeeper, Superseded
-from ingest.publisher import Publisher
-from ingest.records import letter_record
+from ingest.publisher import EventPublisher
+from ingest.records import dead_letter_record
 from ingest.run import Ingest
 from ingest.sources.jsonl.source import JsonlSource
 from ingest.sources.simulate.source import SimulatedSource
@@ -290,9 +290,9 @@ async def test_letters_are_listed_shown_requeued_and_swept(kafka, tmp_path):
     await ingest(JsonlSource(str(feed)), settings)
     topics = open_topics(settings)
     tagged_badly = [letter_of(post(number), f"posts-0-{number}") for number in (3, 4)]
-    publisher = Publisher(settings, topics)
+    publisher = EventPublisher(settings, topics)
     await publisher.open()
-    await (await publisher.publish([letter_record(one, topics) for one in tagged_badly]))
+    await (await publisher.publish([dead_letter_record(one, topics) for one in tagged_badly]))
     await publisher.close()
     on_broker = ("--kafka", kafka.specification, "--json")
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from ingest.media.decode import DecodeLimits, Decoders, memory_for
+from ingest.media.decode import DecodeLimits, DecoderPool, memory_for
 from ingest.media.sniff import sniff
 from tagstream.settings import Settings
 
@@ -15,7 +15,7 @@ PHOTOS = sorted(path for path in FOLDER.rglob("*") if path.suffix.lower() in (".
 
 @pytest.mark.skipif(not PHOTOS, reason=f"there are no photos in {FOLDER}")
 async def test_real_photos_become_thumbnails() -> None:
-    decoders = Decoders(1, DecodeLimits(Settings().media_max_pixels, memory_for(Settings().media_max_pixels)))
+    decoders = DecoderPool(1, DecodeLimits(Settings().media_max_pixels, memory_for(Settings().media_max_pixels)))
     try:
         for path in PHOTOS:
             content = path.read_bytes()

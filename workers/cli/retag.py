@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from ingest.media.album import Album, open_album
+from ingest.media.image_fetcher import ImageFetcher, open_image_fetcher
 from ingest.sources.wrappers.with_photos import WithPhotos
 from search.index import EntityIndex, Query
 from tagstream.cli.console import note, write_lines
@@ -72,7 +72,7 @@ def _run(settings: Settings, tagger: Tagger, image_model: ImageModel | None) -> 
             pass
         async with opened_index(settings, create=True) as index:
             posts = DegradedPosts(index)
-            source = photos_again(posts, open_album(settings), settings)
+            source = photos_again(posts, open_image_fetcher(settings), settings)
             with RunProgress() as progress:
                 report = await run_pipeline(
                     source,
@@ -90,9 +90,11 @@ def _run(settings: Settings, tagger: Tagger, image_model: ImageModel | None) -> 
     return run_until_stopped(work)
 
 
-def photos_again(posts: "DegradedPosts", album: Album, settings: Settings) -> WithPhotos:
+def photos_again(posts: "DegradedPosts", image_fetcher: ImageFetcher, settings: Settings) -> WithPhotos:
     """The posts with their photos, whatever the setting `media_fetch` says of feeds."""
-    return WithPhotos(posts, album, wait_seconds=settings.media_wait_seconds, max_ahead=settings.media_look_ahead)
+    return WithPhotos(
+        posts, image_fetcher, wait_seconds=settings.media_wait_seconds, max_ahead=settings.media_look_ahead
+    )
 
 
 class DegradedPosts:

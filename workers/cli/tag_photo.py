@@ -9,11 +9,11 @@ import hashlib
 import stat
 from pathlib import Path
 
-from ingest.media.decode import Decoded, DecodeLimits, Decoders, memory_for
-from ingest.media.refusals import PhotoRefused
+from ingest.media.decode import DecodedImage, DecodeLimits, DecoderPool, memory_for
 from ingest.media.sniff import SNIFFED_BYTES, Format, sniff
 from tagstream.cli.console import note
 from tagstream.errors import BadSettings, Poison, Retryable, UnreadableInput
+from tagstream.media_reasons import PhotoRefused
 from tagstream.posts import Media, Post
 from tagstream.settings import Settings
 from workers.images.interface import ImageModel, captions_of
@@ -60,12 +60,12 @@ def _content(path: Path, most: int) -> bytes:
     return content
 
 
-async def _decoded(path: Path, content: bytes, settings: Settings) -> Decoded:
+async def _decoded(path: Path, content: bytes, settings: Settings) -> DecodedImage:
     kind: Format | None = sniff(content[:SNIFFED_BYTES])
     if kind is None:
         raise BadSettings(f"--photo {path}: neither JPEG, PNG, WebP nor GIF")
     limits = DecodeLimits(settings.media_max_pixels, memory_for(settings.media_max_pixels))
-    decoders = Decoders(1, limits, filter_required=settings.sandbox_required)
+    decoders = DecoderPool(1, limits, filter_required=settings.sandbox_required)
     try:
         return await decoders.decode(content, kind)
     except PhotoRefused as refusal:

@@ -12,11 +12,17 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from ingest.sources.bluesky.address import address, dictionary_address, hello, is_second_generation, says_hello
 from ingest.sources.bluesky.compression import FrameDecompressor, handed_out
 from ingest.sources.bluesky.intake import IntakeLimits
 from ingest.sources.bluesky.opened import LARGEST_READ_BYTES
-from ingest.sources.bluesky.options import BlueskyOptions
+from ingest.sources.bluesky.options import (
+    BlueskyOptions,
+    address,
+    dictionary_address,
+    hello,
+    is_second_generation,
+    says_hello,
+)
 from ingest.sources.bluesky.refusal import Refusal, refusal_of
 from ingest.sources.network.source import USER_AGENT, FeedUnavailable, retry_after_seconds
 from ingest.sources.network.untrusted_client import refusing_redirects
@@ -53,7 +59,7 @@ class TooOld(FeedUnavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class JetstreamConnection:
     """`decompressor` is for its binary frames; None: it was asked for none."""
 
     socket: aiohttp.ClientWebSocketResponse[bool]
@@ -71,7 +77,7 @@ class Connector:
         self._accepted = False
 
     @asynccontextmanager
-    async def connected(self, url: str, cursor: int | None) -> AsyncIterator[Connection]:
+    async def connected(self, url: str, cursor: int | None) -> AsyncIterator[JetstreamConnection]:
         """A connection that begins at the cursor; it is closed afterwards.
 
         Raises:
@@ -96,7 +102,7 @@ class Connector:
             finally:
                 await close_in_time(connection.socket)
 
-    async def _subscribed(self, session: aiohttp.ClientSession, url: str, cursor: int | None) -> Connection:
+    async def _subscribed(self, session: aiohttp.ClientSession, url: str, cursor: int | None) -> JetstreamConnection:
         """Connects, with the compression that this server and our settings allow; one at most, as servers demand."""
         options, largest = self._options, self._limits.wanted_bytes
         second = is_second_generation(url)
@@ -114,7 +120,7 @@ class Connector:
         )
         if says_hello(url, options):
             await socket.send_str(hello(options, largest))
-        return Connection(socket, decompressor)
+        return JetstreamConnection(socket, decompressor)
 
     def _refused(self, url: str, refused: aiohttp.WSServerHandshakeError, said: Refusal) -> NoReturn:
         """What a status means: a server that will never have us is fatal once all of them say so."""

@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 
 from ingest.sources.bluesky.handles import Handles
-from ingest.sources.bluesky.names import did_of, handle_of
+from ingest.sources.bluesky.identifiers import did_of, handle_of
 from ingest.sources.network.source import USER_AGENT, retry_after_seconds
 from tagstream.runtime.backoff import BackOff
 

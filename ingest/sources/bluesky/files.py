@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ingest.sources.bluesky.frame import FrameReader
-from ingest.sources.bluesky.links import links_of
-from ingest.sources.bluesky.names import (
+from ingest.sources.bluesky.identifiers import (
     POSTS,
     SOURCE,
     author_id,
@@ -22,16 +21,17 @@ from ingest.sources.bluesky.names import (
     record_key_of,
     revision_of,
 )
+from ingest.sources.bluesky.links import links_of
 from ingest.sources.bluesky.record import created_at, hashtags, languages_of, media_of, replied_to
 from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, build, refuse, short
 from ingest.sources.formats.timestamps import moment_of
-from ingest.sources.jsonl.reading import PassedOver
+from ingest.sources.jsonl.reading import PassedOverDocument
 from tagstream.posts import MAX_TEXT_LENGTH, Author, Event, Post, clean_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def read_entry(entry: Fields) -> Post | PassedOver:
+def read_entry(entry: Fields) -> Post | PassedOverDocument:
     """The post of an entry of a timeline, its own or one that was repeated.
 
     Raises (as the others here):
@@ -40,20 +40,20 @@ def read_entry(entry: Fields) -> Post | PassedOver:
     return read_view(_object(entry, "post"))
 
 
-def read_view(view: Fields) -> Post | PassedOver:
+def read_view(view: Fields) -> Post | PassedOverDocument:
     """A post as the API shows it, with its author."""
     author = _object(view, "author")
     return _post(view, _object(view, "record"), author)
 
 
-def read_record(record: Fields) -> Post | PassedOver:
+def read_record(record: Fields) -> Post | PassedOverDocument:
     """A record of a repository with its address."""
     return _post(record, _object(record, "value"), {})
 
 
-def read_frame(frame: Fields) -> Event | PassedOver:
+def read_frame(frame: Fields) -> Event | PassedOverDocument:
     """An event of a Jetstream server."""
-    return FrameReader().read(json.dumps(frame).encode()).event or PassedOver.OTHER_RECORD
+    return FrameReader().read(json.dumps(frame).encode()).event or PassedOverDocument.OTHER_RECORD
 
 
 def identity_of(fields: Fields) -> Mapping[str, Any]:
@@ -87,9 +87,9 @@ def _named(uri: object, author: Fields) -> tuple[str, str]:
     return refuse(LineFault.BAD_ID, f"uri is {short(uri)}, it must be at://DID/{POSTS}/KEY")
 
 
-def _post(fields: Fields, record: Fields, author: Fields) -> Post | PassedOver:
+def _post(fields: Fields, record: Fields, author: Fields) -> Post | PassedOverDocument:
     if record.get("$type") not in (None, POSTS):
-        return PassedOver.OTHER_RECORD
+        return PassedOverDocument.OTHER_RECORD
     did, key = _named(fields.get("uri"), author)
     text = record.get("text")
     if not isinstance(text, str):

@@ -29,23 +29,21 @@ from pydantic import ValidationError
 from ingest.sources.bluesky.clock import FeedClock
 from ingest.sources.bluesky.handles import Handles
 from ingest.sources.bluesky.identifiers import (
-    position_of_commit,
-    position_of_erasure,
-    position_of_letter,
-    position_of_status,
-    position_of_sync,
-)
-from ingest.sources.bluesky.links import links_of
-from ingest.sources.bluesky.names import (
     POSTS,
     SOURCE,
     author_id,
     did_of,
     handle_of,
+    position_of_commit,
+    position_of_erasure,
+    position_of_letter,
+    position_of_status,
+    position_of_sync,
     post_id,
     record_key_of,
     revision_of,
 )
+from ingest.sources.bluesky.links import links_of
 from ingest.sources.bluesky.opened import (
     LARGEST_READ_BYTES,
     Fields,
@@ -65,7 +63,7 @@ from ingest.sources.bluesky.record import (
     media_of,
     replied_to,
 )
-from ingest.sources.error_isolation import judged, lettered
+from ingest.sources.error_isolation import identified_dead_letter, isolate_error
 from ingest.sources.formats.json_fields import MalformedLine, short
 from tagstream.dead_letter import dead_letter
 from tagstream.posts import (
@@ -91,7 +89,7 @@ _KNOWN_GOOD = (
 )
 
 
-class PassedOver(StrEnum):
+class PassedOverFrame(StrEnum):
     """Frames that are right and say nothing of a post: all the reasons there are."""
 
     IDENTITY = "identity"
@@ -122,7 +120,7 @@ class FrameReader:
         images: str = IMAGES,
         largest_bytes: int = LARGEST_READ_BYTES,
     ) -> None:
-        self.passed_over: Counter[PassedOver] = Counter()
+        self.passed_over: Counter[PassedOverFrame] = Counter()
         self.handles = Handles()
         self.clock = FeedClock()
         self._languages = languages
@@ -144,7 +142,7 @@ class FrameReader:
     def event(self, opened: Opened) -> Event | None:
         """What the frame holds that is to be stored."""
         if opened.notice is not None:
-            self.passed_over[PassedOver.NOTICE] += 1
+            self.passed_over[PassedOverFrame.NOTICE] += 1
             return None
         try:
             if opened.fault is not None:
@@ -154,13 +152,13 @@ class FrameReader:
             return _letter(opened, opened.fields, malformed)
         except Exception as error:
             failed = unexpected(error)
-            return lettered(lambda fields: _letter(opened, fields, failed), opened.fields)
+            return identified_dead_letter(lambda fields: _letter(opened, fields, failed), opened.fields)
 
     def _read(self, fields: Fields, time_us: int | None) -> Event | None:
         kind, did = fields.get("kind"), did_of(fields.get("did"))
         if isinstance(kind, str) and kind not in _KINDS:
             # An answer to a heartbeat, or what a newer server says besides; it need not even have an account.
-            self.passed_over[PassedOver.OTHER_KIND] += 1
+            self.passed_over[PassedOverFrame.OTHER_KIND] += 1
             return None
         if time_us is None:
             refuse(FrameFault.BAD_ENVELOPE, f"time_us is {short(fields.get('time_us'))}, no microseconds since 1970")
@@ -181,7 +179,7 @@ class FrameReader:
 
     def _commit(self, commit: Fields, did: str, time_us: int) -> Event | None:
         if commit.get("collection") != POSTS:
-            self.passed_over[PassedOver.OTHER_COLLECTION] += 1
+            self.passed_over[PassedOverFrame.OTHER_COLLECTION] += 1
             return None
         key = record_key_of(commit.get("rkey"))
         if key is None:
@@ -196,7 +194,7 @@ class FrameReader:
             refuse(FrameFault.BAD_COMMIT, f"rev is {short(commit.get('rev'))}, no timestamp identifier")
         record = _part(commit, "record", FrameFault.BAD_RECORD)
         if not self._keeps(record):
-            self.passed_over[PassedOver.LANGUAGE] += 1
+            self.passed_over[PassedOverFrame.LANGUAGE] += 1
             # An edit that leaves the languages takes what was stored before with it.
             return _deletion(did, key, revision, time_us) if operation == "update" else None
         return self._post(record, did, key, revision, time_us)
@@ -250,7 +248,7 @@ class FrameReader:
         return AccountStatus(source=SOURCE, author=author, hidden=not active, position=position)
 
     def _identity(self, identity: Fields, did: str) -> None:
-        self.passed_over[PassedOver.IDENTITY] += 1
+        self.passed_over[PassedOverFrame.IDENTITY] += 1
         self.handles.learn(did, handle_of(identity.get("handle")))
 
 
@@ -296,7 +294,7 @@ def unexpected(error: Exception) -> MalformedFrame:
     Raises:
         Fatal: it fails on any frame.
     """
-    return MalformedFrame(FrameFault.UNEXPECTED, judged(error, _read_known_good))
+    return MalformedFrame(FrameFault.UNEXPECTED, isolate_error(error, _read_known_good))
 
 
 def _read_known_good() -> None:

@@ -1,21 +1,102 @@
-"""Where an event stands in the life of its account, whichever Jetstream server gives it. Pure.
+"""The identifiers of the AT Protocol, and the position of an event in the life of its account. Pure.
 
-A post, an edit and a deletion stand at the moment of their commit's `rev`, an account's change of state at its own
-`time`: both are written once, by the account's server or the relay, and every Jetstream server repeats them. The
-server's `time_us` is only a bound, because both are the account's server to choose: what is dated further ahead of its
-arrival than clocks differ stands where they could differ at most.
+Readers of identifiers (accounts, records, revisions, blobs) answer None for a value outside the protocol's syntax; the
+caller decides what that means.
 
-An erasure reaches `ERASURE_REACH_US` further than its moment, as far as the bound lets a post be dated ahead of a relay
-that takes its account down. So no choice of `rev` escapes; what an account wrote within that time after its erasure
-goes as well. It is not bounded from below: an account's server that is slow dates its posts by the same slow clock, and
-one that was cut off for hours tells late what was long ago.
+A position says which events of an account came first, whichever Jetstream server gives them. A post, an edit and a
+deletion stand at the time of their commit's `rev`; an account's change of state stands at its own `time`. Both are
+written once, by the account's server or the relay, and every Jetstream server repeats them. The server's `time_us` is
+only a bound, because the account's server chooses both: an event dated further ahead of its arrival than clocks differ
+stands where they could differ at most.
+
+An erasure reaches `ERASURE_REACH_US` beyond its timestamp, as far as the bound lets a post be dated ahead of a relay
+that takes its account down. So no choice of `rev` escapes an erasure; posts that an account wrote within that time
+after its erasure go as well. There is no lower bound: the server of an account that is slow dates its posts by the same
+slow clock, and one that was cut off for hours delivers late what happened long ago.
 """
 
+import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 
+from tagstream.posts import MAX_ID_BYTES, MAX_REVISION, native_id
+
+SOURCE = "bluesky"
+POSTS = "app.bsky.feed.post"
+
+_DID = re.compile(r"did:[a-z]+:[A-Za-z0-9._:%-]*[A-Za-z0-9._-]")
+_RECORD_KEY = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:~-]{1,512}")
+_TID = re.compile(r"[2-7a-j][2-7a-z]{12}")
+_HANDLE = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_CID = re.compile(r"[A-Za-z0-9]{8,256}")
+_DIGITS = {character: value for value, character in enumerate("234567abcdefghijklmnopqrstuvwxyz")}
+_CLOCK_BITS = 10
 CLOCKS_DIFFER_US = 15_000_000
 ERASURE_REACH_US = 2 * CLOCKS_DIFFER_US
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def did_of(value: object) -> str | None:
+    """An account's decentralised identifier."""
+    return value if isinstance(value, str) and len(value) <= 2048 and _DID.fullmatch(value) else None
+
+
+def record_key_of(value: object) -> str | None:
+    return value if isinstance(value, str) and _RECORD_KEY.fullmatch(value) else None
+
+
+def handle_of(value: object) -> str | None:
+    """A handle in lower case; None for `handle.invalid` too, which says that an account has none that is valid."""
+    if not isinstance(value, str) or len(value) > 253:
+        return None
+    handle = value.lower()
+    return handle if _HANDLE.fullmatch(handle) and not handle.endswith(".invalid") else None
+
+
+def revision_of(value: object) -> int | None:
+    """The microseconds since 1970 of a revision (a TID: 53 bits of time, 10 of clock, base 32).
+
+    One beyond what a `Revision` holds, the year 2041, becomes the highest there is: its account's later edits no
+    longer count, and no other account's.
+    """
+    if not isinstance(value, str) or not _TID.fullmatch(value):
+        return None
+    number = 0
+    for character in value:
+        number = number << 5 | _DIGITS[character]
+    return min(number >> _CLOCK_BITS, MAX_REVISION - 1)
+
+
+def cid_of(blob: object) -> str | None:
+    """The content id of a blob, in today's form (`ref.$link`) or the one of before 2023 (`cid`)."""
+    if not isinstance(blob, dict):
+        return None
+    reference = blob.get("ref")
+    cid = reference.get("$link") if isinstance(reference, dict) else blob.get("cid")
+    return cid if isinstance(cid, str) and _CID.fullmatch(cid) else None
+
+
+def author_id(did: str) -> str:
+    """The account's id here: itself, or its hash if it is longer than an id may be."""
+    return did if len(did) <= MAX_ID_BYTES else f"sha256-{hashlib.sha256(did.encode()).hexdigest()}"
+
+
+def post_id(did: str, record_key: str) -> str:
+    return native_id(SOURCE, f"{did}/{record_key}")
+
+
+def post_id_of_uri(uri: object) -> str | None:
+    """The id of the post that `at://DID/app.bsky.feed.post/KEY` names; None for a record of another kind.
+
+    None for one named by its author's handle as well: a handle is not an id, and its owner changes.
+    """
+    if not isinstance(uri, str) or not uri.startswith("at://"):
+        return None
+    match uri.removeprefix("at://").split("/"):
+        case [authority, collection, key] if collection == POSTS:
+            did, record_key = did_of(authority), record_key_of(key)
+            return post_id(did, record_key) if did and record_key else None
+    return None
 
 
 def position_of_commit(revision: int | None, time_us: int) -> int:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from ingest.sources.bluesky.address import unwrapped
-from ingest.sources.bluesky.place import FIRST_TIME, mark_of
+from ingest.sources.bluesky.cursor import FIRST_TIME, mark_of
+from ingest.sources.bluesky.identifiers import microseconds_of
 from ingest.sources.error_isolation import UNEXPECTED
 from ingest.sources.formats.json_fields import MalformedLine, read_object
 from tagstream.errors import MalformedPost
@@ -130,3 +130,18 @@ def _mark_of(fields: Fields) -> str:
         [body.get(one) for one in ("rev", "operation", "collection", "rkey", "seq")] if isinstance(body, dict) else []
     )
     return mark_of(*(one for one in (kind, fields.get("did"), *told) if isinstance(one, str | int)))
+
+
+def unwrapped(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An event of the second generation in the form of the first; what is none as it is."""
+    payload = message.get("payload")
+    if message.get("$type") == "error":
+        return {"kind": "error", "error": {"name": message.get("error"), "message": message.get("message")}}
+    if message.get("$type") != "message" or not isinstance(payload, dict):
+        return message
+    kind = str(payload.get("$type")).rpartition("#")[2]
+    if kind == "info":
+        return {"kind": kind, kind: payload}
+    body = payload if kind == "commit" else payload.get(kind)
+    moment = microseconds_of(payload.get("time"))
+    return {"did": payload.get("did"), "kind": kind, kind: body, "time_us": moment, "cursor": payload.get("seq")}

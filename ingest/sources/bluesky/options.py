@@ -10,12 +10,13 @@ address has no path; one may also end in `/xrpc/network.bsky.jetstream.subscribe
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from typing import NoReturn
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from ingest.sources.bluesky.names import did_of
+from ingest.sources.bluesky.identifiers import POSTS, did_of
 from tagstream.errors import BadSettings
 
 PUBLIC_SERVERS = (
@@ -26,6 +27,10 @@ PUBLIC_SERVERS = (
 )
 MAX_ACCOUNTS = 10_000
 _LANGUAGE = re.compile(r"[a-z]{2,8}")
+SECOND_GENERATION = "network.bsky.jetstream.subscribeEvents"
+_DICTIONARY = "network.bsky.jetstream.getZstdDictionary"
+# More accounts than this do not fit into an address of the first generation: they follow in a message.
+ACCOUNTS_IN_ADDRESS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +126,46 @@ def _refuse(spec: str, reason: str) -> NoReturn:
     shown = re.sub(r"//[^/?]*@", "//…@", spec)
     shown = shown if len(shown) <= 100 else f"{shown[:99]}…"
     raise BadSettings(f"{shown!r} cannot be read from: {reason}")
+
+
+def is_second_generation(url: str) -> bool:
+    return urlsplit(url).path.endswith(f"/{SECOND_GENERATION}")
+
+
+def says_hello(url: str, options: BlueskyOptions) -> bool:
+    """Whether what is wanted follows in a message."""
+    return len(options.accounts) > ACCOUNTS_IN_ADDRESS and not is_second_generation(url)
+
+
+def address(
+    url: str, options: BlueskyOptions, largest_bytes: int, *, cursor: int | None, dictionary: int | None
+) -> str:
+    """The address to connect to, with all that is asked for; `dictionary` is the id of that to compress with."""
+    second = is_second_generation(url)
+    query = [("collections" if second else "wantedCollections", POSTS), ("maxMessageSizeBytes", str(largest_bytes))]
+    if says_hello(url, options):
+        query.append(("requireHello", "true"))
+    else:
+        query += [("dids" if second else "wantedDids", account) for account in options.accounts]
+    if cursor is not None:
+        query.append(("cursor", str(cursor)))
+    if dictionary is not None:
+        query.append(("zstdDictionary", str(dictionary)) if second else ("compress", "true"))
+    return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(query)}"
+
+
+def hello(options: BlueskyOptions, largest_bytes: int) -> str:
+    """The message that names what is wanted."""
+    payload = {
+        "wantedCollections": [POSTS],
+        "wantedDids": options.accounts,
+        "maxMessageSizeBytes": largest_bytes,
+    }
+    return json.dumps({"type": "options_update", "payload": payload})
+
+
+def dictionary_address(url: str) -> str:
+    """Where a server of the second generation hands out its dictionary."""
+    parts = urlsplit(url)
+    path = f"{parts.path.rpartition('/')[0]}/{_DICTIONARY}"
+    return parts._replace(scheme="https" if parts.scheme == "wss" else "http", path=path, query="").geturl()

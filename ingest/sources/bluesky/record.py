@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import quote
 
-from ingest.sources.bluesky.names import cid_of, post_id_of_uri
+from ingest.sources.bluesky.identifiers import cid_of, post_id_of_uri
 from tagstream.posts import MAX_MEDIA, Hashtag, Media, clean_text
 from tagstream.text.hashtags import Claim, hashtags_named
 from tagstream.text.languages import MAX_LANGUAGES, language_tags

@@ -9,14 +9,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ingest.sources.bluesky.place import ANY_EVENT, FIRST_TIME, Place
+from ingest.sources.bluesky.cursor import ANY_EVENT, FIRST_TIME, JetstreamCursor, Mark, Trail
+from ingest.sources.bluesky.opened import Opened
 from tagstream.posts import MAX_REVISION
 
 # The step at which numbers are no longer tried.
 BY_TIME = 2
 
 
-class First(Enum):
+class FirstEvent(Enum):
     """What the first numbered event of a connection says."""
 
     GOES_ON = "goes_on"  # after what was read before, without a gap
@@ -37,23 +38,23 @@ class Resumption:
     newest: int = 0
     asked_us: int = 0
     known: dict[int, str] = field(default_factory=dict)
-    verdict: First | None = None
+    verdict: FirstEvent | None = None
     live_us: int = MAX_REVISION
     waiting: bool = True  # for the first event that counts
     last: deque[bool] = field(default_factory=lambda: deque(maxlen=3))  # whether they had reached what was asked for
 
-    def judge(self, number: int | None, event: str) -> First:
+    def judge(self, number: int | None, event: str) -> FirstEvent:
         """What the first event says, of a connection that was asked for by number."""
         if self.verdict is None:
-            self.verdict = self._judged(number, event) if self.by_number else First.LATER
+            self.verdict = self._judged(number, event) if self.by_number else FirstEvent.LATER
         return self.verdict
 
-    def _judged(self, number: int | None, event: str) -> First:
+    def _judged(self, number: int | None, event: str) -> FirstEvent:
         if number is None or self.cursor is None or number < self.cursor:
-            return First.RENUMBERED  # a server that restarted with fewer events goes to its live end, silently
+            return FirstEvent.RENUMBERED  # a server that restarted with fewer events goes to its live end, silently
         if number > self.newest:
-            return First.LATER
-        return First.GOES_ON if self.known.get(number) in (event, ANY_EVENT) else First.RENUMBERED
+            return FirstEvent.LATER
+        return FirstEvent.GOES_ON if self.known.get(number) in (event, ANY_EVENT) else FirstEvent.RENUMBERED
 
     def is_earlier(self, time_us: int) -> bool:
         """Whether an event is from before what was asked for by time; none is once the feed has reached that.
@@ -70,7 +71,7 @@ class Resumption:
 
 
 def resumption_of(
-    place: Place | None, *, same_server: bool, step: int, rewind_us: int, floor_us: int, now_us: int
+    place: JetstreamCursor | None, *, same_server: bool, step: int, rewind_us: int, floor_us: int, now_us: int
 ) -> Resumption:
     """How to go on from a place; by time `rewind_us` before it. `floor_us`: an earlier connection did not get there.
 
@@ -88,3 +89,38 @@ def resumption_of(
     # A smaller number than that would be taken for the number of an event.
     asked_us = max(FIRST_TIME, place.time_us - rewind_us)
     return Resumption(asked_us, asked_us=asked_us, live_us=live_us)
+
+
+class ConnectionProgress:
+    """Its place moves with what is read of it; `events` were."""
+
+    def __init__(self, place: JetstreamCursor | None, resumption: Resumption, server: str) -> None:
+        self.place = place
+        self.resumption = resumption
+        self.server = server
+        self.events = 0
+        self._begun_at = place
+        self._trail = Trail(place.marks if place is not None and resumption.by_number else ())
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether it gave anything that was not read before."""
+        before, now = self._begun_at, self.place
+        return before is None or now is None or (before.newest, before.time_us) != (now.newest, now.time_us)
+
+    def take(self, opened: Opened, latest_us: int) -> None:
+        """Goes on behind an event; behind one that was read before the place stays where it is."""
+        self.events += 1
+        self._note(opened)
+        self.place = JetstreamCursor(latest_us, self.server, self._trail.marks)
+
+    def pass_over(self, opened: Opened) -> None:
+        """Goes on behind an event from before what was asked for: the time that is looked for stays."""
+        self.events += 1
+        self._note(opened)
+        if self.place is not None:
+            self.place = JetstreamCursor(self.resumption.asked_us, self.server, self._trail.marks)
+
+    def _note(self, opened: Opened) -> None:
+        if opened.number is not None:
+            self._trail.add(Mark(opened.number, opened.mark))

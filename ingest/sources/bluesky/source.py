@@ -27,18 +27,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 
 from ingest.sources.bluesky.compression import FrameDecompressor, read_dictionary
-from ingest.sources.bluesky.connection import Connection, Connector, JetstreamLimits, TooOld, server_name
+from ingest.sources.bluesky.connection import Connector, JetstreamConnection, JetstreamLimits, TooOld, server_name
+from ingest.sources.bluesky.cursor import ANY_EVENT, JetstreamCursor, Mark, read_cursor
 from ingest.sources.bluesky.directory import Directory
-from ingest.sources.bluesky.frame import FrameReader, PassedOver
+from ingest.sources.bluesky.frame import FrameReader, PassedOverFrame
+from ingest.sources.bluesky.identifiers import SOURCE
 from ingest.sources.bluesky.intake import Behind, FrameTooLarge, Intake
-from ingest.sources.bluesky.names import SOURCE
 from ingest.sources.bluesky.opened import FrameFault, MalformedFrame, Notice, Opened, unreadable
 from ingest.sources.bluesky.options import PUBLIC_SERVERS, BlueskyOptions, read_options
-from ingest.sources.bluesky.place import ANY_EVENT, Mark, Place, read_place
-from ingest.sources.bluesky.reading import Reading
 from ingest.sources.bluesky.record import IMAGES
-from ingest.sources.bluesky.resumption import BY_TIME, First, Resumption, resumption_of
-from ingest.sources.error_isolation import judged
+from ingest.sources.bluesky.resumption import BY_TIME, ConnectionProgress, FirstEvent, Resumption, resumption_of
+from ingest.sources.error_isolation import isolate_error
 from ingest.sources.network.source import FeedUnavailable, NetworkSource, Reconnecting
 from tagstream.dead_letter import dead_letter
 from tagstream.posts import DeadLetter, Event
@@ -87,14 +86,14 @@ class BlueskySource(NetworkSource):
         self._too_old = False
         self._floor_us = 0
         self._stuck = 0
-        self._reached: tuple[str | None, Place | None] = (None, None)
+        self._reached: tuple[str | None, JetstreamCursor | None] = (None, None)
 
     def counts(self) -> Mapping[str, int]:
         passed = self.frames.passed_over
         return {
             **super().counts(),
             "behind": self.behind,
-            **named("passed_over", {reason: passed[reason] for reason in PassedOver}),
+            **named("passed_over", {reason: passed[reason] for reason in PassedOverFrame}),
         }
 
     async def open(self, cursor: str | None) -> None:
@@ -103,7 +102,7 @@ class BlueskySource(NetworkSource):
         Raises:
             CorruptState: the cursor is none of ours.
         """
-        place = read_place(cursor)
+        place = read_cursor(cursor)
         servers = [server_name(one) for one in self._options.servers]
         if place is not None and place.server in servers:
             self._turn = servers.index(place.server)
@@ -130,10 +129,10 @@ class BlueskySource(NetworkSource):
     async def _followed(self, cursor: str | None) -> AsyncGenerator[Received, None]:
         """What comes after the cursor, over as many connections as it takes, until one fails."""
         # An earlier connection may have come further, without an event that would have said so.
-        place = self._reached[1] if cursor and self._reached[0] == cursor else read_place(cursor)
+        place = self._reached[1] if cursor and self._reached[0] == cursor else read_cursor(cursor)
         while True:
             url = self._options.servers[self._turn % len(self._options.servers)]
-            reading = Reading(place, self._resumption(place, server_name(url)), server_name(url))
+            reading = ConnectionProgress(place, self._resumption(place, server_name(url)), server_name(url))
             try:
                 async with (
                     self._connector.connected(url, reading.resumption.cursor) as connection,
@@ -157,7 +156,7 @@ class BlueskySource(NetworkSource):
             place = reading.place
             self.connections += 1
 
-    def _resumption(self, place: Place | None, server: str) -> Resumption:
+    def _resumption(self, place: JetstreamCursor | None, server: str) -> Resumption:
         same = place is not None and place.server == server
         seconds = self._limits.rewind_seconds if same else self._limits.server_rewind_seconds
         resumption = resumption_of(
@@ -172,7 +171,7 @@ class BlueskySource(NetworkSource):
         self.frames.clock.start(0 if place is None else place.time_us if same else resumption.asked_us)
         return resumption
 
-    def _step_back(self, place: Place | None, number: int) -> None:
+    def _step_back(self, place: JetstreamCursor | None, number: int) -> None:
         """How to ask next: further back, unless the server has not come that far yet; then, or at last, by time."""
         self._steps_back += 1
         further = place.step_back(self._steps_back) if place else None
@@ -184,7 +183,9 @@ class BlueskySource(NetworkSource):
         self.gaps += not self._too_old
         self._too_old = True
 
-    async def _received(self, connection: Connection, reading: Reading) -> AsyncGenerator[Received, None]:
+    async def _received(
+        self, connection: JetstreamConnection, reading: ConnectionProgress
+    ) -> AsyncGenerator[Received, None]:
         """The events of one connection, each with the place after it."""
         intake = Intake(connection.socket, reading.server, self._limits, quiet=self._options.quiet)
         intake.waits = bool(reading.resumption.asked_us)
@@ -216,7 +217,7 @@ class BlueskySource(NetworkSource):
         if notice.name == "OutdatedCursor":
             self._count_gap_once()
 
-    def _is_earlier(self, opened: Opened, reading: Reading) -> bool:
+    def _is_earlier(self, opened: Opened, reading: ConnectionProgress) -> bool:
         """Whether an event is from before what was asked for. The first that is not says whether there is a gap.
 
         Raises:
@@ -225,23 +226,23 @@ class BlueskySource(NetworkSource):
         resumption = reading.resumption
         if not resumption.waiting:
             return False
-        if resumption.judge(opened.number, opened.mark) is First.RENUMBERED:
+        if resumption.judge(opened.number, opened.mark) is FirstEvent.RENUMBERED:
             raise _Renumbered(opened.number or 0)
         time_us = opened.time_us or 0
         if resumption.is_earlier(time_us):
-            self.frames.passed_over[PassedOver.EARLIER] += 1
+            self.frames.passed_over[PassedOverFrame.EARLIER] += 1
             reading.pass_over(opened)
             return True
         if resumption.asked_us:
             return False  # a single date has reached it so far
         resumption.waiting = False
         self._steps_back = self._floor_us = 0
-        if resumption.verdict is First.LATER:
+        if resumption.verdict is FirstEvent.LATER:
             self._count_gap(reading, time_us)
         self._too_old = False
         return False
 
-    def _count_gap(self, reading: Reading, first_us: int) -> None:
+    def _count_gap(self, reading: ConnectionProgress, first_us: int) -> None:
         """Where posts never stop, a first event long after what was asked for says that the rest is gone."""
         asked = reading.place
         if asked is None or self._options.quiet or self._too_old:
@@ -249,7 +250,7 @@ class BlueskySource(NetworkSource):
         if first_us - asked.time_us > self._limits.silence_seconds * _SECOND_US:
             self.gaps += 1
 
-    def _skipped(self, place: Place | None) -> Place | None:
+    def _skipped(self, place: JetstreamCursor | None) -> JetstreamCursor | None:
         """Where to go on after a frame that is too large: behind it, once it has come for the third time.
 
         Its own number and time are not known, so the step doubles until one is large enough.
@@ -259,11 +260,11 @@ class BlueskySource(NetworkSource):
         self.gaps += 1
         step = 2 ** min(self._stuck - 3, 16)
         if place.marks:
-            return Place(place.time_us, place.server, (Mark(place.newest + step, ANY_EVENT),))
+            return JetstreamCursor(place.time_us, place.server, (Mark(place.newest + step, ANY_EVENT),))
         rewind = int(self._limits.rewind_seconds * _SECOND_US)
-        return Place(place.time_us + rewind + step * _SECOND_US, place.server)
+        return JetstreamCursor(place.time_us + rewind + step * _SECOND_US, place.server)
 
-    async def _opened(self, connection: Connection, is_text: bool, body: bytes) -> Opened:
+    async def _opened(self, connection: JetstreamConnection, is_text: bool, body: bytes) -> Opened:
         decompressor = None if is_text else connection.decompressor
         if len(body) <= _SMALL_FRAME_BYTES:
             return self._open(is_text, body, decompressor)
@@ -285,7 +286,7 @@ class BlueskySource(NetworkSource):
         except MalformedFrame as malformed:
             return unreadable(body, malformed)
         except Exception as error:
-            message = judged(error, decompressor.read_known_good)
+            message = isolate_error(error, decompressor.read_known_good)
             return unreadable(body, MalformedFrame(FrameFault.UNEXPECTED, message))
         return self.frames.open(content)
 
@@ -309,7 +310,7 @@ def open_bluesky(spec: str, settings: Settings) -> BlueskySource:
     )
 
 
-def _too_large(place: Place | None, server: str, largest_bytes: int) -> DeadLetter:
+def _too_large(place: JetstreamCursor | None, server: str, largest_bytes: int) -> DeadLetter:
     return dead_letter(
         origin=f"{SOURCE}:{place or server}",
         source=SOURCE,

@@ -33,7 +33,7 @@ _PARAGRAPH_BREAK, _LINE_BREAK = 2, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class HtmlLink:
     """A link whose text is `text[start:end]`; `classes` are those of its element."""
 
     start: int
@@ -44,7 +44,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class HtmlImage:
     """An image of the text, with its author's description ("" where there is none)."""
 
     source: str
@@ -56,14 +56,14 @@ class HtmlText:
     """The text of a piece of HTML. Offsets count its code points; links and pictures are in order."""
 
     text: str
-    links: tuple[Link, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    links: tuple[HtmlLink, ...] = ()
+    pictures: tuple[HtmlImage, ...] = ()
 
 
 def html_to_text(source: str, *, left_out: frozenset[str] = frozenset()) -> HtmlText:
     """What people read of `source`; elements with a class of `left_out` are not part of it. Never raises."""
     source = clean_text(source).replace("\0", "\ufffd")
-    writer = _Writer(left_out)
+    writer = _TextWriter(left_out)
     last_comment = source.rfind("-->")
     place = 0
     while place < len(source):
@@ -155,7 +155,7 @@ class _Tag(HTMLParser):
 
 
 @dataclass(slots=True)
-class _Element:
+class _OpenElement:
     name: str
     hidden: bool
     is_link: bool
@@ -172,20 +172,20 @@ class _OpenLink:
 
 
 @dataclass(slots=True)
-class _Writer:
+class _TextWriter:
     """The text so far, the elements that are open, and the space or break that the next word will bring."""
 
     left_out: frozenset[str]
     parts: list[str] = field(default_factory=list)
     length: int = 0
     tag: _Tag = field(default_factory=_Tag)
-    open: list[_Element] = field(default_factory=list)
+    open: list[_OpenElement] = field(default_factory=list)
     open_names: dict[str, int] = field(default_factory=dict)
     hidden: int = 0
     preformatted: int = 0
     links: list[_OpenLink] = field(default_factory=list)
     open_links: list[_OpenLink] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[HtmlImage] = field(default_factory=list)
     breaks: int = 0
     space: bool = False
 
@@ -225,7 +225,7 @@ class _Writer:
 
     def finish(self) -> HtmlText:
         links = [
-            Link(link.start, max(link.start, link.end), link.href, link.classes, link.rel)
+            HtmlLink(link.start, max(link.start, link.end), link.href, link.classes, link.rel)
             for link in self.links
             if link.start is not None
         ]
@@ -239,7 +239,7 @@ class _Writer:
             opened = _OpenLink(self.tag.attributes["href"], classes, tuple(self.tag.attributes.get("rel", "").split()))
             self.open_links.append(opened)
             self.links.append(opened)
-        self.open.append(_Element(name, hidden, is_link, name == "pre"))
+        self.open.append(_OpenElement(name, hidden, is_link, name == "pre"))
         self.open_names[name] = self.open_names.get(name, 0) + 1
         self.hidden += hidden
         self.preformatted += name == "pre"
@@ -262,7 +262,7 @@ class _Writer:
         if any("emoji" in one for one in self.tag.attributes.get("class", "").split()):
             self.data(alt)
         elif not self.hidden and (source or alt):
-            self.pictures.append(Picture(source.strip(), " ".join(alt.split())))
+            self.pictures.append(HtmlImage(source.strip(), " ".join(alt.split())))
 
     def _break(self, strength: int) -> None:
         if not self.hidden:

@@ -31,7 +31,7 @@ class EventTooLong(Exception):
         self.before: list[ServerSentEvent] = []
 
 
-class EventReader:
+class ServerSentEventReader:
     """Give it the bytes in any pieces: the events do not depend on how they were cut."""
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:

@@ -16,14 +16,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ingest.sources.error_isolation import judged, lettered
+from ingest.sources.error_isolation import identified_dead_letter, isolate_error
 from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, read_object, refuse
+from ingest.sources.jsonl.dialects import Dialect, dialect_of, nearest, unwrapped
 from ingest.sources.jsonl.dump import read_dump_line
-from ingest.sources.jsonl.known_good import KNOWN_GOOD
 from ingest.sources.jsonl.line import DEFAULT_SOURCE, event_of, identity_of_line
 from ingest.sources.jsonl.mongo import MARK, plain
-from ingest.sources.jsonl.reading import PassedOver, Place, Reading
-from ingest.sources.jsonl.shapes import Shape, nearest, shape_of, unwrapped
+from ingest.sources.jsonl.reading import DocumentEvents, DocumentOrigin, PassedOverDocument
 from ingest.sources.wrappers.recording import read_recorded_line, recorded_line
 from tagstream.dead_letter import dead_letter
 from tagstream.posts import DeadLetter, Event, Post
@@ -33,33 +32,47 @@ MAX_PARTS = 20_000
 # A page names a post once and may repeat it in each of its entries: few bytes could become any number of characters.
 MAX_PAGE_CHARACTERS = 32_000_000
 _LONGEST_NOTHING = 32
+# Documents of the commonest forms, known to be good: if these fail, the defect is ours (`error_isolation.py`).
+_KNOWN_GOOD = (
+    b'{"id": 7, "text": "Rain in #Porto", "created_at": "2024-05-01T12:00:00Z", "author": "ann"}',
+    b'{"id_str": "1786000000000000000", "created_at": "Thu May 02 11:37:04 +0000 2024", "full_text": "Rain in #Porto", '
+    b'"user": {"id_str": "7", "screen_name": "ann"}, "entities": {"hashtags": [], "urls": []}, "retweet_count": 0}',
+    b'{"data": {"id": "1786000000000000000", "text": "Rain in #Porto", "author_id": "7", '
+    b'"created_at": "2024-05-02T11:37:04.000Z"}, "includes": {"users": [{"id": "7", "username": "ann"}]}}',
+    b'{"uri": "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3l3qo2vuowo2b", "author": {"did": '
+    b'"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "handle": "ann.example"}, "indexedAt": "2024-09-09T19:46:02.102Z", '
+    b'"record": {"$type": "app.bsky.feed.post", "text": "Rain in #Porto", "createdAt": "2024-09-09T19:45:59.102Z"}}',
+    b'{"id": "112039999999999999", "created_at": "2024-03-04T10:00:00.123Z", "visibility": "public", "content": '
+    b'"<p>Rain in #Porto</p>", "account": {"id": "7", "acct": "ann"}, "uri": '
+    b'"https://social.example/users/ann/statuses/112039999999999999", "media_attachments": []}',
+)
 
 
-def read_line(body: bytes, *, origin: str, position: int, source: str = DEFAULT_SOURCE) -> Reading:
+def read_line(body: bytes, *, origin: str, position: int, source: str = DEFAULT_SOURCE) -> DocumentEvents:
     """What the bytes say; a dead letter with this `origin` if that is nothing that can be understood.
 
     `source` is that of a line which names none.
     """
-    place = Place(origin, position, source)
+    place = DocumentOrigin(origin, position, source)
     try:
         return _read_line(body, place)
     except Exception as error:
-        return Reading((_letter(_unexpected(error), body, place, {}),))
+        return DocumentEvents((_letter(_unexpected(error), body, place, {}),))
 
 
-def _read_line(body: bytes, place: Place) -> Reading:
+def _read_line(body: bytes, place: DocumentOrigin) -> DocumentEvents:
     if says_nothing(body):
-        return Reading(passed_over=(PassedOver.NOTHING,))
+        return DocumentEvents(passed_over=(PassedOverDocument.NOTHING,))
     recorded = read_recorded_line(body, origin=place.origin, position=place.position)
     if recorded is not None:
-        return Reading((recorded[0],), supersedes=recorded[1])
+        return DocumentEvents((recorded[0],), supersedes=recorded[1])
     dumped = read_dump_line(body)
     if dumped is not None:
-        return Reading(tuple(dumped), () if dumped else (PassedOver.DUMP,))
+        return DocumentEvents(tuple(dumped), () if dumped else (PassedOverDocument.DUMP,))
     try:
         fields = read_object(body)
     except MalformedLine as malformed:
-        return Reading((_letter(malformed, body, place, {}),))
+        return DocumentEvents((_letter(malformed, body, place, {}),))
     return _read(plain(fields) if MARK in body else fields, body, place)
 
 
@@ -68,80 +81,80 @@ def says_nothing(body: bytes) -> bool:
     return len(body) < _LONGEST_NOTHING and b"".join(body.split()) in (b"null", b"[]")
 
 
-def _read(fields: Fields, body: bytes, place: Place) -> Reading:
+def _read(fields: Fields, body: bytes, place: DocumentOrigin) -> DocumentEvents:
     fields = unwrapped(fields)
-    shape = shape_of(fields)
-    if shape is not None and shape.parts is not None:
-        return _read_parts(shape, fields, body, place)
+    dialect = dialect_of(fields)
+    if dialect is not None and dialect.parts is not None:
+        return _read_parts(dialect, fields, body, place)
     try:
-        said = _own(fields, place) if shape is None else _of_shape(shape, fields)
+        said = _own(fields, place) if dialect is None else _of_dialect(dialect, fields)
     except MalformedLine as malformed:
-        return Reading((_letter(malformed, body, place, _identity(shape, fields, place)),))
+        return DocumentEvents((_letter(malformed, body, place, _identity(dialect, fields, place)),))
     except Exception as error:
-        return Reading((_named_letter(_unexpected(error), body, place, shape, fields),))
-    return Reading(passed_over=(said,)) if isinstance(said, PassedOver) else Reading((said,))
+        return DocumentEvents((_named_letter(_unexpected(error), body, place, dialect, fields),))
+    return DocumentEvents(passed_over=(said,)) if isinstance(said, PassedOverDocument) else DocumentEvents((said,))
 
 
-def _own(fields: Fields, place: Place) -> Event:
+def _own(fields: Fields, place: DocumentOrigin) -> Event:
     try:
         return event_of(fields, place.position, place.source)
     except MalformedLine as malformed:
         refuse(malformed.fault, f"{malformed}{nearest(fields)}")
 
 
-def _of_shape(shape: Shape, fields: Fields) -> Event | PassedOver:
+def _of_dialect(dialect: Dialect, fields: Fields) -> Event | PassedOverDocument:
     """What a document of the form says; whatever is wrong with it as a refusal that names the form."""
-    assert shape.read is not None
+    assert dialect.read is not None
     try:
-        return shape.read(fields)
+        return dialect.read(fields)
     except MalformedLine as malformed:
-        refuse(malformed.fault, f"read as {shape.name}: {malformed}")
+        refuse(malformed.fault, f"read as {dialect.name}: {malformed}")
     except (ValidationError, OverflowError, RecursionError) as error:
-        refuse(LineFault.BAD_FIELD, f"read as {shape.name}: a value that no post can have ({type(error).__name__})")
+        refuse(LineFault.BAD_FIELD, f"read as {dialect.name}: a value that no post can have ({type(error).__name__})")
 
 
 def read_known_good() -> None:
     """Reads a document of each of the commonest forms, all known to be good, without a guard."""
-    for body in KNOWN_GOOD:
+    for body in _KNOWN_GOOD:
         fields = unwrapped(read_object(body))
-        shape = shape_of(fields)
-        said = event_of(fields, 1, DEFAULT_SOURCE) if shape is None else _of_shape(shape, fields)
-        if not isinstance(said, PassedOver):
+        dialect = dialect_of(fields)
+        said = event_of(fields, 1, DEFAULT_SOURCE) if dialect is None else _of_dialect(dialect, fields)
+        if not isinstance(said, PassedOverDocument):
             read_recorded_line(recorded_line(said), origin="", position=1)
 
 
-def _identity(shape: Shape | None, fields: Fields, place: Place) -> dict[str, Any]:
-    if shape is None:
+def _identity(dialect: Dialect | None, fields: Fields, place: DocumentOrigin) -> dict[str, Any]:
+    if dialect is None:
         return identity_of_line(fields, place.position, place.source)
-    return {"source": shape.source, "position": place.position, **shape.identity(fields)}
+    return {"source": dialect.source, "position": place.position, **dialect.identity(fields)}
 
 
-def _read_parts(shape: Shape, fields: Fields, body: bytes, place: Place) -> Reading:
-    assert shape.parts is not None
+def _read_parts(dialect: Dialect, fields: Fields, body: bytes, place: DocumentOrigin) -> DocumentEvents:
+    assert dialect.parts is not None
     try:
-        parts = shape.parts(fields)
+        parts = dialect.parts(fields)
         if len(parts) > MAX_PARTS:
             refuse(LineFault.BAD_FIELD, f"a page of {len(parts):,} entries, the limit is {MAX_PARTS:,}")
     except MalformedLine as malformed:
-        refusal = MalformedLine(malformed.fault, f"read as {shape.name}: {malformed}")
-        return Reading((_letter(refusal, body, place, {"source": shape.source}),))
+        refusal = MalformedLine(malformed.fault, f"read as {dialect.name}: {malformed}")
+        return DocumentEvents((_letter(refusal, body, place, {"source": dialect.source}),))
     events: list[Event] = []
-    passed_over: list[PassedOver] = []
+    passed_over: list[PassedOverDocument] = []
     characters = 0
-    for number, (part, its_shape) in enumerate(parts, 1):
-        said = _read_part(part, its_shape, Place(f"{place.origin}#{number}", place.position, place.source))
-        if isinstance(said, PassedOver):
+    for number, (part, its_dialect) in enumerate(parts, 1):
+        said = _read_part(part, its_dialect, DocumentOrigin(f"{place.origin}#{number}", place.position, place.source))
+        if isinstance(said, PassedOverDocument):
             passed_over.append(said)
         else:
             events.append(said)
             characters += len(said.text) if isinstance(said, Post) else 0
         if characters > MAX_PAGE_CHARACTERS:
-            what = f"read as {shape.name}: its posts have more than {MAX_PAGE_CHARACTERS:,} characters together"
+            what = f"read as {dialect.name}: its posts have more than {MAX_PAGE_CHARACTERS:,} characters together"
             refusal = MalformedLine(LineFault.TEXT_TOO_LONG, what)
-            return Reading((_letter(refusal, body, place, {"source": shape.source}),))
+            return DocumentEvents((_letter(refusal, body, place, {"source": dialect.source}),))
     if events and not passed_over and all(isinstance(event, DeadLetter) for event in events):
-        return Reading((_letter(_none_of(events), body, place, {"source": shape.source}),))
-    return Reading(tuple(events), tuple(passed_over) or (() if events else (PassedOver.EMPTY_PAGE,)))
+        return DocumentEvents((_letter(_none_of(events), body, place, {"source": dialect.source}),))
+    return DocumentEvents(tuple(events), tuple(passed_over) or (() if events else (PassedOverDocument.EMPTY_PAGE,)))
 
 
 def _none_of(events: Sequence[Event]) -> MalformedLine:
@@ -150,35 +163,35 @@ def _none_of(events: Sequence[Event]) -> MalformedLine:
     return MalformedLine(LineFault.BAD_FIELD, what)
 
 
-def _read_part(part: Any, shape: Shape, place: Place) -> Event | PassedOver:
+def _read_part(part: Any, dialect: Dialect, place: DocumentOrigin) -> Event | PassedOverDocument:
     try:
         if not isinstance(part, dict):
             refuse(LineFault.NOT_AN_OBJECT, "an entry of the page is no object")
-        if shape.read is None:
-            refuse(LineFault.BAD_FIELD, f"{shape.name} within a page")
-        return _of_shape(shape, part)
+        if dialect.read is None:
+            refuse(LineFault.BAD_FIELD, f"{dialect.name} within a page")
+        return _of_dialect(dialect, part)
     except MalformedLine as malformed:
         # A letter keeps the entry without what it shares with the page: five hundred copies of that would be large.
-        body = _body_of(part, shape)
-        return _letter(malformed, body, place, _identity(shape, part if isinstance(part, dict) else {}, place))
+        body = _body_of(part, dialect)
+        return _letter(malformed, body, place, _identity(dialect, part if isinstance(part, dict) else {}, place))
     except Exception as error:
-        return _named_letter(_unexpected(error), _body_of(part, shape), place, shape, part)
+        return _named_letter(_unexpected(error), _body_of(part, dialect), place, dialect, part)
 
 
-def _body_of(part: Any, shape: Shape) -> bytes:
-    return json.dumps({"data": part} if shape.name.endswith("v2") else part).encode()
+def _body_of(part: Any, dialect: Dialect) -> bytes:
+    return json.dumps({"data": part} if dialect.name.endswith("v2") else part).encode()
 
 
 def _unexpected(error: Exception) -> MalformedLine:
-    return MalformedLine(LineFault.UNEXPECTED, judged(error, read_known_good))
+    return MalformedLine(LineFault.UNEXPECTED, isolate_error(error, read_known_good))
 
 
 def _named_letter(
-    malformed: MalformedLine, body: bytes, place: Place, shape: Shape | None, fields: Fields
+    malformed: MalformedLine, body: bytes, place: DocumentOrigin, dialect: Dialect | None, fields: Fields
 ) -> DeadLetter:
-    return lettered(lambda one: _letter(malformed, body, place, _identity(shape, one, place)), fields)
+    return identified_dead_letter(lambda one: _letter(malformed, body, place, _identity(dialect, one, place)), fields)
 
 
-def _letter(malformed: MalformedLine, body: bytes, place: Place, identity: dict[str, Any]) -> DeadLetter:
+def _letter(malformed: MalformedLine, body: bytes, place: DocumentOrigin, identity: dict[str, Any]) -> DeadLetter:
     identity = {"source": place.source, "position": place.position, **identity}
     return dead_letter(origin=place.origin, cause=malformed.fault.value, message=str(malformed), body=body, **identity)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from tagstream.posts import Event
 
 
-class PassedOver(StrEnum):
+class PassedOverDocument(StrEnum):
     """What is right and gives no event: all the reasons there are."""
 
     # What X says of a stream, of an account, or of an answer without posts.
@@ -34,7 +34,7 @@ class PassedOver(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DocumentOrigin:
     """Where a document stands: the origin of its dead letter, its place in its feed, and whose ids are meant where it
     does not say."""
 
@@ -44,9 +44,9 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DocumentEvents:
     """`supersedes`: the origin of the dead letter that the event replaces."""
 
     events: tuple[Event, ...] = ()
-    passed_over: tuple[PassedOver, ...] = ()
+    passed_over: tuple[PassedOverDocument, ...] = ()
     supersedes: str | None = None

@@ -35,7 +35,7 @@ from ingest.sources.jsonl.beginning import BEGINNING_BYTES, Form, beginning_of, 
 from ingest.sources.jsonl.cursor import Cursor, parse_cursor
 from ingest.sources.jsonl.document import read_line, says_nothing
 from ingest.sources.jsonl.line import DEFAULT_SOURCE
-from ingest.sources.jsonl.reading import PassedOver
+from ingest.sources.jsonl.reading import PassedOverDocument
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import UnreadableInput
 from tagstream.posts import DeadLetter, path_as_text
@@ -75,7 +75,7 @@ class JsonlSource:
         self._half_read: int | None = None
         self._nothing_new = False
         self._strange_lines: int | None = 0
-        self._passed_over: Counter[PassedOver] = Counter()
+        self._passed_over: Counter[PassedOverDocument] = Counter()
         self._ready: deque[Received] = deque()
         self._opening: asyncio.Future[None] | None = None
         self._reading: asyncio.Future[_Chunk] | None = None
@@ -123,7 +123,7 @@ class JsonlSource:
         return min(1.0, os.lseek(self._descriptor, 0, os.SEEK_CUR) / size) if size else 1.0
 
     def counts(self) -> Mapping[str, int]:
-        return named("passed_over", {reason: self._passed_over[reason] for reason in PassedOver})
+        return named("passed_over", {reason: self._passed_over[reason] for reason in PassedOverDocument})
 
     async def close(self) -> None:
         self._ended = True

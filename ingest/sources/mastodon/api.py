@@ -24,7 +24,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from ingest.sources.formats.json_fields import MalformedLine
-from ingest.sources.formats.server_sent_events import EventReader, EventTooLong
+from ingest.sources.formats.server_sent_events import EventTooLong, ServerSentEventReader
 from ingest.sources.mastodon.events import Oversized, RefusedSubscription, StreamEvent, websocket_event
 from ingest.sources.mastodon.feed import MastodonFeed
 from ingest.sources.mastodon.status import status_id
@@ -65,7 +65,7 @@ class PageTooLarge(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class StatusPage:
     """Statuses of a timeline, as the server sent them; `pause_seconds` until it may be asked for another.
 
     `newer` is the id after which the server says that the next page begins, None where it does not say.
@@ -115,7 +115,7 @@ class MastodonApi:
                 self._refuse(response)
         return self._feed.streaming_origin(announced)
 
-    async def page(self, limit: int, after: str | None) -> Page:
+    async def page(self, limit: int, after: str | None) -> StatusPage:
         """At most `limit` statuses: those next after that id, or the newest.
 
         Raises:
@@ -124,7 +124,7 @@ class MastodonApi:
         """
         async with self._answer(self._feed.timeline_address(limit, after)) as response:
             if response.status == 404 and self._feed.tag is not None:
-                return Page([], 0.0)  # a hashtag that nobody has used yet
+                return StatusPage([], 0.0)  # a hashtag that nobody has used yet
             if response.status in _NO_SUCH_PLACE and after is not None:
                 raise PlaceUnknown
             if response.status != 200:
@@ -139,7 +139,7 @@ class MastodonApi:
             raise FeedUnavailable(f"{self._feed.name}: a page of the timeline is not JSON") from error
         if not isinstance(statuses, list):
             raise FeedUnavailable(f"{self._feed.name}: a page of the timeline is not a list of statuses")
-        return Page(statuses, pause, newer)
+        return StatusPage(statuses, pause, newer)
 
     @asynccontextmanager
     async def stream(self, origin: str) -> AsyncIterator[AsyncGenerator[StreamEvent | Oversized, None]]:
@@ -155,7 +155,7 @@ class MastodonApi:
                 yield self._events(response)
 
     async def _events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[StreamEvent | Oversized, None]:
-        reader = EventReader(self._limits.event_bytes)
+        reader = ServerSentEventReader(self._limits.event_bytes)
         while True:
             with self._said_as_ours():
                 async with asyncio.timeout(self._limits.silence_seconds):

@@ -15,9 +15,9 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from ingest.sources.error_isolation import judged, lettered
+from ingest.sources.error_isolation import identified_dead_letter, isolate_error
 from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, read_object, refuse, short
-from ingest.sources.mastodon.status import PassedOver, letter_of, read_status, status_id
+from ingest.sources.mastodon.status import PassedOverStatus, letter_of, read_status, status_id
 from tagstream.dead_letter import dead_letter
 from tagstream.posts import DeadLetter, Deletion, Event, native_id
 
@@ -62,11 +62,11 @@ class Understood:
     is_new: bool = True
 
 
-class EventReader:
+class StatusEventReader:
     """Reads what the streams and timelines of one server give; `passed_over` counts what gave no event."""
 
     def __init__(self, source: str) -> None:
-        self.passed_over: Counter[PassedOver] = Counter()
+        self.passed_over: Counter[PassedOverStatus] = Counter()
         self._source = source
 
     def event(self, event: StreamEvent | Oversized) -> Understood:
@@ -96,7 +96,7 @@ class EventReader:
             return Understood(self._deletion(event.payload))
         if event.name in ("update", "status.update", ""):
             return replace(self._status(event.payload), is_new=event.name == "update")
-        self.passed_over[PassedOver.OTHER_EVENT] += 1
+        self.passed_over[PassedOverStatus.OTHER_EVENT] += 1
         return Understood(None)
 
     def _status(self, body: bytes) -> Understood:
@@ -107,7 +107,7 @@ class EventReader:
         except MalformedLine as malformed:
             letter = letter_of(body, malformed, origin=self._origin(body), source=self._source, fields=fields)
             return Understood(letter, _readable_id(fields))
-        if isinstance(read, PassedOver):
+        if isinstance(read, PassedOverStatus):
             self.passed_over[read] += 1
             return Understood(None, _readable_id(fields))
         return Understood(read, _readable_id(fields))
@@ -120,7 +120,7 @@ class EventReader:
         return Deletion(id=native_id(self._source, identifier), source=self._source)
 
     def _unexpected(self, error: Exception, body: bytes) -> Understood:
-        malformed = MalformedLine(LineFault.UNEXPECTED, judged(error, _read_known_good))
+        malformed = MalformedLine(LineFault.UNEXPECTED, isolate_error(error, _read_known_good))
         fields: Fields = {}
         with suppress(MalformedLine):
             fields = read_object(body)
@@ -128,7 +128,7 @@ class EventReader:
         def letter(fields: Fields) -> DeadLetter:
             return letter_of(body, malformed, origin=self._origin(body), source=self._source, fields=fields)
 
-        return Understood(lettered(letter, fields))
+        return Understood(identified_dead_letter(letter, fields))
 
     def _oversized(self, event: Oversized) -> DeadLetter:
         return dead_letter(

@@ -13,18 +13,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, refuse, short
-from ingest.sources.jsonl.reading import PassedOver
-from ingest.sources.mastodon.status import PassedOver as Passed
-from ingest.sources.mastodon.status import read_status, status_id
+from ingest.sources.jsonl.reading import PassedOverDocument
+from ingest.sources.mastodon.status import PassedOverStatus, read_status, status_id
 from tagstream.posts import Post, native_id
 
 SOURCE = "mastodon"
 _NAMED = re.compile(r"mastodon:[a-z0-9][a-z0-9.\-]{0,100}")
 _HOST = re.compile(r"[a-z0-9][a-z0-9.\-]{0,100}")
-_PASSED = {Passed.REBLOG: PassedOver.REBLOG, Passed.NOT_PUBLIC: PassedOver.NOT_PUBLIC}
+_PASSED = {
+    PassedOverStatus.REBLOG: PassedOverDocument.REBLOG,
+    PassedOverStatus.NOT_PUBLIC: PassedOverDocument.NOT_PUBLIC,
+}
 
 
-def read_document(fields: Fields) -> Post | PassedOver:
+def read_document(fields: Fields) -> Post | PassedOverDocument:
     """The post.
 
     Raises:
@@ -33,7 +35,7 @@ def read_document(fields: Fields) -> Post | PassedOver:
     source, identifier, local = _home(fields)
     answered = fields.get("in_reply_to_id") if local else None
     read = read_status({**fields, "id": identifier, "in_reply_to_id": answered}, source)
-    return read if isinstance(read, Post) else _PASSED.get(read, PassedOver.OTHER_RECORD)
+    return read if isinstance(read, Post) else _PASSED.get(read, PassedOverDocument.OTHER_RECORD)
 
 
 def identity_of(fields: Fields) -> Mapping[str, Any]:

@@ -32,10 +32,10 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from ingest.sources.mastodon.api import MastodonApi, MastodonLimits, Page, PageTooLarge, PlaceUnknown
-from ingest.sources.mastodon.events import EventReader, Oversized, StreamEvent, Understood
+from ingest.sources.mastodon.api import MastodonApi, MastodonLimits, PageTooLarge, PlaceUnknown, StatusPage
+from ingest.sources.mastodon.events import Oversized, StatusEventReader, StreamEvent, Understood
 from ingest.sources.mastodon.feed import MastodonFeed, parse_feed
-from ingest.sources.mastodon.status import PassedOver, is_number, status_id
+from ingest.sources.mastodon.status import PassedOverStatus, is_number, status_id
 from ingest.sources.network.source import NetworkSource, Reconnecting
 from tagstream.errors import BadSettings, CorruptState, MalformedPost
 from tagstream.runtime.bounded_buffer import BoundedBuffer
@@ -78,17 +78,17 @@ class MastodonSource(NetworkSource):
         self._token = token
         self._limits = limits or MastodonLimits()
         self._backfilling = backfilling or Backfilling()
-        self._reader = EventReader(feed.source)
+        self._reader = StatusEventReader(feed.source)
         self._newest: str | None = None
 
     @property
-    def passed_over(self) -> Counter[PassedOver]:
+    def passed_over(self) -> Counter[PassedOverStatus]:
         return self._reader.passed_over
 
     def counts(self) -> Mapping[str, int]:
         return {
             **super().counts(),
-            **named("passed_over", {reason: self.passed_over[reason] for reason in PassedOver}),
+            **named("passed_over", {reason: self.passed_over[reason] for reason in PassedOverStatus}),
         }
 
     async def connect(self, cursor: str | None) -> AsyncGenerator[Received, None]:
@@ -142,7 +142,7 @@ class MastodonSource(NetworkSource):
         page = await self._page(api, None)
         return self._listed(page.statuses if page else [])
 
-    async def _page(self, api: MastodonApi, after: str | None) -> Page | None:
+    async def _page(self, api: MastodonApi, after: str | None) -> StatusPage | None:
         """The next statuses; None if even one is too large to be taken."""
         limit = PAGE_STATUSES
         while limit:

@@ -50,7 +50,7 @@ _LEFT_OUT = frozenset({"quote-inline"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class PassedOver(StrEnum):
+class PassedOverStatus(StrEnum):
     """What is right and gives no post: all the reasons there are."""
 
     REBLOG = "reblog"
@@ -58,7 +58,7 @@ class PassedOver(StrEnum):
     OTHER_EVENT = "other_event"
 
 
-def read_status(fields: Fields, source: str) -> Post | PassedOver:
+def read_status(fields: Fields, source: str) -> Post | PassedOverStatus:
     """The post, or why it is none.
 
     Raises:
@@ -66,12 +66,12 @@ def read_status(fields: Fields, source: str) -> Post | PassedOver:
     """
     identifier = status_id(fields.get("id"))
     if fields.get("reblog") is not None:
-        return PassedOver.REBLOG
+        return PassedOverStatus.REBLOG
     visibility = fields.get("visibility")
     if not isinstance(visibility, str):
         refuse(LineFault.MISSING_FIELD, f"visibility is {short(visibility)}, it must be a string")
     if visibility != "public":
-        return PassedOver.NOT_PUBLIC
+        return PassedOverStatus.NOT_PUBLIC
     warning, content = _string(fields, "spoiler_text").strip(), _content(fields)
     text, start = _joined(warning, content.text, _poll_options(fields.get("poll")))
     if len(text) > MAX_TEXT_LENGTH:

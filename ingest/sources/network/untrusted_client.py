@@ -23,9 +23,8 @@ import httpx
 
 from ingest.media.address import Address, Endpoint, is_public
 from ingest.media.pinned import PinnedBackend, Resolve, SystemResolver
-from ingest.media.refusals import PhotoRefused
 from ingest.sources.network.source import FeedUnavailable
-from tagstream.media_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason, PhotoRefused
 
 # The first that fits counts, so the special ones come before the general.
 _FAILURES: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
@@ -43,7 +42,7 @@ class AddressRefused(httpx.TransportError):
     """Nothing was asked: the address is none that may be asked from here; the message says why."""
 
 
-class OutsideClient:
+class UntrustedClient:
     """Asks for addresses one hop at a time. The caller follows redirects, by asking again, and closes it."""
 
     def __init__(
@@ -60,14 +59,15 @@ class OutsideClient:
         self._public_names: set[str] = set()
         options: dict[str, Any] = {"headers": headers, "timeout": timeout, "follow_redirects": False}
         self._guarded = httpx.AsyncClient(
-            transport=_Transport(lambda: PinnedBackend(resolve, allowed, max_bytes), context), **options
+            transport=_CheckedTransport(lambda: PinnedBackend(resolve, allowed, max_bytes), context), **options
         )
         # Behind a proxy the proxy resolves, so that there is nothing to be checked here.
         self._named = (
             httpx.AsyncClient(**options)
             if any(urllib.request.getproxies().get(scheme) for scheme in ("http", "https", "all"))
             else httpx.AsyncClient(
-                transport=_Transport(lambda: _NamedBackend(resolve, max_bytes, self._public_names), context), **options
+                transport=_CheckedTransport(lambda: _NamedBackend(resolve, max_bytes, self._public_names), context),
+                **options,
             )
         )
 
@@ -131,7 +131,7 @@ class _NamedBackend(PinnedBackend):
             )
 
 
-class _Transport(httpx.AsyncBaseTransport):
+class _CheckedTransport(httpx.AsyncBaseTransport):
     """A connection for each request, by a backend of its own, so that what it has read is counted by itself."""
 
     def __init__(self, backend: Callable[[], PinnedBackend], context: ssl.SSLContext) -> None:

@@ -24,7 +24,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FeedEntry:
     """An entry as people read it, and how it is named and dated.
 
     `id` and `link` stand as in the feed, relative to `base` where that is not empty. `published` and `updated` are
@@ -58,7 +58,7 @@ class Document:
     every_seconds: float | None = None
     published: Seconds | None = None
     left_out: Annotated[int, Field(ge=0)] = 0
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[FeedEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,13 @@ class _Head:
     entries: int
 
 
-_HEAD, _ENTRY = TypeAdapter(_Head), TypeAdapter(Entry)
+_HEAD, _ENTRY = TypeAdapter(_Head), TypeAdapter(FeedEntry)
 
 
 def to_lines(document: Document) -> Iterator[bytes]:
     """The document as JSON, a line for itself and one for each entry, so that no reader takes long over one."""
     head = _Head(replace(document, entries=()), len(document.entries))
-    parts: list[_Head | Entry] = [head, *document.entries]
+    parts: list[_Head | FeedEntry] = [head, *document.entries]
     for part in parts:
         yield json.dumps(asdict(part), ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from ingest.sources.formats.json_fields import LineFault, build, refuse
-from ingest.sources.rss.document import Attachment, Document, Entry
+from ingest.sources.rss.document import Attachment, Document, FeedEntry
 from ingest.sources.rss.feeds import source_of
 from ingest.sources.rss.identity import absolute, revision_of
 from ingest.sources.rss.media import kind_of, side
@@ -34,7 +34,7 @@ MAX_URL_LENGTH = 4096
 MAX_AUTHOR_LENGTH = 200
 
 
-def entry_post(entry: Entry, document: Document, address: str, identifier: str, moment: int) -> Post:
+def entry_post(entry: FeedEntry, document: Document, address: str, identifier: str, moment: int) -> Post:
     """The post of that native id, written at that moment (milliseconds since 1970).
 
     Raises:
@@ -73,7 +73,7 @@ def _joined(title: str, summary: str) -> str:
     return summary if beginning and summary.startswith(beginning) else f"{title}\n\n{summary}"
 
 
-def _author(entry: Entry, document: Document, address: str) -> Author:
+def _author(entry: FeedEntry, document: Document, address: str) -> Author:
     # A feed without authors is one author: else each of its entries would count as a voice of its own in trends.
     name = " ".join(clean_text(entry.author).split())
     handle = name or " ".join(clean_text(document.title).split())
@@ -83,7 +83,7 @@ def _author(entry: Entry, document: Document, address: str) -> Author:
     return Author(id=identifier, handle=handle[:256] or None)
 
 
-def _media(entry: Entry, page: str) -> tuple[Media, ...]:
+def _media(entry: FeedEntry, page: str) -> tuple[Media, ...]:
     """What stands twice once, with whatever description there is; addresses are relative to the entry's page."""
     found: dict[str, Attachment] = {}
     for attachment in entry.attachments:

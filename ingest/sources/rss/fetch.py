@@ -17,7 +17,7 @@ import httpx
 
 from ingest.media.address import Endpoint
 from ingest.sources.network.source import USER_AGENT, retry_after_seconds
-from ingest.sources.network.untrusted_client import AddressRefused, OutsideClient, is_same_origin
+from ingest.sources.network.untrusted_client import AddressRefused, UntrustedClient, is_same_origin
 
 MAX_REDIRECTS = 5
 MAX_VALIDATOR_LENGTH = 512
@@ -27,7 +27,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True, slots=True)
-class FetchLimits:
+class FeedFetchLimits:
     """`total_seconds` bounds a server that sends a byte now and then."""
 
     connect_seconds: float = 15.0
@@ -36,7 +36,7 @@ class FetchLimits:
     body_bytes: int = 5 * 1024 * 1024
 
 
-class Outcome(StrEnum):
+class FetchOutcome(StrEnum):
     """What an answer means: all there is."""
 
     MODIFIED = "modified"
@@ -46,14 +46,14 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FeedResponse:
     """An answer. `validators` are what the next request asks with; `age_seconds` how long it holds by its headers.
 
     `message` says what went wrong, `refused_address` whether the server sent us where nothing is asked for;
     `content_type` and `address` (after redirects) are of a body.
     """
 
-    outcome: Outcome
+    outcome: FetchOutcome
     body: bytes = b""
     content_type: str = ""
     address: str = ""
@@ -64,9 +64,9 @@ class Fetched:
     refused_address: bool = False
 
 
-def make_client(limits: FetchLimits, allowed: Collection[Endpoint] = ()) -> OutsideClient:
+def make_client(limits: FeedFetchLimits, allowed: Collection[Endpoint] = ()) -> UntrustedClient:
     """A client for `fetch`; the caller closes it."""
-    return OutsideClient(
+    return UntrustedClient(
         {"User-Agent": USER_AGENT, "Accept": _ACCEPTED, "Accept-Encoding": "gzip, deflate"},
         httpx.Timeout(limits.silence_seconds, connect=limits.connect_seconds),
         limits.body_bytes + HEADER_BYTES,
@@ -75,24 +75,24 @@ def make_client(limits: FetchLimits, allowed: Collection[Endpoint] = ()) -> Outs
 
 
 async def fetch(
-    client: OutsideClient, address: str, validators: tuple[str | None, str | None], limits: FetchLimits
-) -> Fetched:
+    client: UntrustedClient, address: str, validators: tuple[str | None, str | None], limits: FeedFetchLimits
+) -> FeedResponse:
     """The feed, or why there is none; never raises for what a server does."""
     try:
         async with asyncio.timeout(limits.total_seconds):
             return await _follow(client, address, validators, limits)
     except AddressRefused as error:
         what = f"it leads where no feed is fetched from: {error}; if it is right, name that address itself"
-        return Fetched(Outcome.FAILED, message=what[:400], refused_address=True)
+        return FeedResponse(FetchOutcome.FAILED, message=what[:400], refused_address=True)
     except TimeoutError:
-        return Fetched(Outcome.FAILED, message=f"no whole answer within {limits.total_seconds:g} s")
+        return FeedResponse(FetchOutcome.FAILED, message=f"no whole answer within {limits.total_seconds:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return Fetched(Outcome.FAILED, message=f"{type(error).__name__}: {error}"[:300])
+        return FeedResponse(FetchOutcome.FAILED, message=f"{type(error).__name__}: {error}"[:300])
 
 
 async def _follow(
-    client: OutsideClient, named: str, validators: tuple[str | None, str | None], limits: FetchLimits
-) -> Fetched:
+    client: UntrustedClient, named: str, validators: tuple[str | None, str | None], limits: FeedFetchLimits
+) -> FeedResponse:
     names = ("If-None-Match", "If-Modified-Since")
     headers = {name: value for name, value in zip(names, validators, strict=True) if value is not None}
     address, at_the_named = named, True
@@ -104,28 +104,30 @@ async def _follow(
                 return await _read(response, limits)
             target = httpx.URL(address).join(response.headers.get("Location", ""))
             if target.scheme not in ("http", "https") or not target.host or target.userinfo:
-                return Fetched(
-                    Outcome.FAILED, message=f"it redirects to what is no address of the web ({target.scheme}:)"
+                return FeedResponse(
+                    FetchOutcome.FAILED, message=f"it redirects to what is no address of the web ({target.scheme}:)"
                 )
             address = str(target)
-    return Fetched(Outcome.FAILED, message=f"more than {MAX_REDIRECTS} redirects")
+    return FeedResponse(FetchOutcome.FAILED, message=f"more than {MAX_REDIRECTS} redirects")
 
 
-async def _read(response: httpx.Response, limits: FetchLimits) -> Fetched:
+async def _read(response: httpx.Response, limits: FeedFetchLimits) -> FeedResponse:
     status, headers = response.status_code, response.headers
     age = _age_seconds(headers)
     if status == 304:
-        return Fetched(Outcome.NOT_MODIFIED, age_seconds=age)
+        return FeedResponse(FetchOutcome.NOT_MODIFIED, age_seconds=age)
     if status in (401, 403, 410):
-        return Fetched(Outcome.REFUSED, message=f"it answers {status}")
+        return FeedResponse(FetchOutcome.REFUSED, message=f"it answers {status}")
     if status != 200:
         asked = retry_after_seconds(headers.get("Retry-After"))
-        return Fetched(Outcome.FAILED, message=f"it answers {status}", retry_after_seconds=asked)
+        return FeedResponse(FetchOutcome.FAILED, message=f"it answers {status}", retry_after_seconds=asked)
     body = await _body(response, limits.body_bytes)
     if body is None:
-        return Fetched(Outcome.FAILED, message=f"it has more than {limits.body_bytes:,} bytes, or cannot be unpacked")
-    return Fetched(
-        Outcome.MODIFIED,
+        return FeedResponse(
+            FetchOutcome.FAILED, message=f"it has more than {limits.body_bytes:,} bytes, or cannot be unpacked"
+        )
+    return FeedResponse(
+        FetchOutcome.MODIFIED,
         body=body,
         content_type=headers.get("Content-Type", "")[:200],
         address=str(response.url),

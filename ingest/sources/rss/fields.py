@@ -5,8 +5,8 @@ Knows which elements of which dialect say what. What they mean (dates, texts, pi
 
 from dataclasses import dataclass, field
 
-from ingest.sources.rss.markup import Element, End, tokens
-from ingest.sources.rss.media import MAX_CONTENTS, Shown
+from ingest.sources.rss.markup import ElementEnd, MarkupElement, tokens
+from ingest.sources.rss.media import MAX_CONTENTS, EntryMedia
 from ingest.sources.rss.passage import MAX_PASSAGE_LENGTH, Passage, as_html, read_passage
 from tagstream.posts import MAX_TEXT_LENGTH, clean_text
 
@@ -67,7 +67,7 @@ class Raw:
     names: dict[str, str] = field(default_factory=dict)
     links: list[dict[str, str]] = field(default_factory=list)
     enclosures: list[dict[str, str]] = field(default_factory=list)
-    shown: Shown = field(default_factory=Shown)
+    shown: EntryMedia = field(default_factory=EntryMedia)
 
 
 class FieldReader:
@@ -81,25 +81,25 @@ class FieldReader:
         self.feed = Raw()
         self.entries: list[Raw] = []
         self.cut_off = 0
-        self._open: list[Element] = []
+        self._open: list[MarkupElement] = []
         self._entry: Raw | None = None
         self._entry_depth = 0
         self._parts: list[str] | None = None
         self._captured = 0
         self._has_markup = False
-        self._shown: list[tuple[int, Shown]] = []
+        self._shown: list[tuple[int, EntryMedia]] = []
 
     def read(self) -> None:
         for token in tokens(self._document):
             if isinstance(token, str):
                 if self._parts is not None:
                     self._parts.append(token)
-            elif isinstance(token, Element):
+            elif isinstance(token, MarkupElement):
                 self._start(token)
             else:
                 self._end(token)
 
-    def _start(self, element: Element) -> None:
+    def _start(self, element: MarkupElement) -> None:
         self._open.append(element)
         self.root = self.root or element.name
         if self.root != "html" and element.name in _FEEDS:
@@ -115,7 +115,7 @@ class FieldReader:
         if self._is_field(element):
             self._parts, self._captured, self._has_markup = [], len(self._open), False
 
-    def _was_left_open(self, element: Element) -> bool:
+    def _was_left_open(self, element: MarkupElement) -> bool:
         """Whether what was begun should have ended before this element; what there is of it is kept."""
         captured = self._open[self._captured - 1]
         ends = self._key(captured) in _WITHOUT_CHILDREN and (
@@ -132,7 +132,7 @@ class FieldReader:
         """The namespace of the feed's own elements, whatever address it is written with."""
         return self._open[0].family
 
-    def _begin_entry(self, element: Element) -> None:
+    def _begin_entry(self, element: MarkupElement) -> None:
         self._entry = Raw(base=element.attributes.get("xml:base", ""))
         self._entry.language = element.attributes.get("xml:lang", "")
         about = element.attributes.get("rdf:about", "")
@@ -142,7 +142,7 @@ class FieldReader:
         self._shown = [(self._entry_depth, self._entry.shown)]
         self.entries.append(self._entry)
 
-    def _attributes(self, element: Element) -> None:
+    def _attributes(self, element: MarkupElement) -> None:
         """What an element says by its attributes."""
         raw = self._raw()
         attributes = element.attributes
@@ -160,18 +160,18 @@ class FieldReader:
         if self._entry is not None and len(self._open) == self._entry_depth + 1 and "xml:lang" in attributes:
             raw.language = raw.language or attributes["xml:lang"]
 
-    def _media(self, element: Element) -> None:
+    def _media(self, element: MarkupElement) -> None:
         shown = self._shown[-1][1]
         if element.name in ("group", "content"):
             kept = shown.groups if element.name == "group" else shown.contents
-            inner = Shown(attributes=element.attributes)
+            inner = EntryMedia(attributes=element.attributes)
             if len(kept) < MAX_CONTENTS:
                 kept.append(inner)
             self._shown.append((len(self._open), inner))
         elif element.name == "thumbnail" and len(shown.thumbnails) < MAX_CONTENTS:
             shown.thumbnails.append(element.attributes)
 
-    def _is_field(self, element: Element) -> bool:
+    def _is_field(self, element: MarkupElement) -> bool:
         """Whether the text of the element is a field of the feed, an entry, or what it shows."""
         if element.family == "media":
             return bool(self._shown) and element.name in ("title", "description", "text")
@@ -194,10 +194,10 @@ class FieldReader:
             self._key(one) in _WITHOUT_CHILDREN or one.name in _VOID for one in between
         )
 
-    def _key(self, element: Element) -> tuple[str, str]:
+    def _key(self, element: MarkupElement) -> tuple[str, str]:
         return ("" if element.family == self._family() else element.family, element.name)
 
-    def _end(self, end: End) -> None:
+    def _end(self, end: ElementEnd) -> None:
         depth = len(self._open)
         element = self._open.pop()
         if self._parts is not None and depth == self._captured:
@@ -215,7 +215,7 @@ class FieldReader:
         elif len(self._shown) > 1 and depth == self._shown[-1][0]:
             self._shown.pop()
 
-    def _keep(self, element: Element, text: str, markup: str | None) -> None:
+    def _keep(self, element: MarkupElement, text: str, markup: str | None) -> None:
         raw = self._raw()
         if element.family == "media":
             self._keep_media(element, text, markup)
@@ -234,7 +234,7 @@ class FieldReader:
                 raw.names.setdefault("permalink", text.strip()[: MAX_NAME_LENGTH + 1])
             raw.names.setdefault(_NAMES[key], text.strip()[: MAX_NAME_LENGTH + 1])
 
-    def _keep_media(self, element: Element, text: str, markup: str | None) -> None:
+    def _keep_media(self, element: MarkupElement, text: str, markup: str | None) -> None:
         shown = self._shown[-1][1]
         said = line(read_passage(_passage(element, text, markup)).text)
         if not getattr(shown, element.name):
@@ -244,7 +244,7 @@ class FieldReader:
         return self.feed if self._entry is None else self._entry
 
 
-def _passage(element: Element, text: str, markup: str | None) -> Passage:
+def _passage(element: MarkupElement, text: str, markup: str | None) -> Passage:
     """The passage that an element holds; markup that is not escaped is HTML, as people mean it."""
     kind = element.attributes.get("type", "").strip().lower()
     if markup is not None:

@@ -16,20 +16,20 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from urllib.parse import urljoin
 
-from ingest.sources.rss.document import Document, Entry
+from ingest.sources.rss.document import Document, FeedEntry
 from tagstream.posts import MAX_REVISION, clean_text
 
 _MEANS_THE_SAME_EVERYWHERE = ("https://", "http://", "tag:", "urn:")
 
 
-def name_of(entry: Entry, document: Document, address: str) -> str:
+def name_of(entry: FeedEntry, document: Document, address: str) -> str:
     """What the feed itself names the entry by; "" if by nothing."""
     return clean_text(entry.id or absolute(entry.link, entry, document, address))
 
 
 def shared_names(document: Document, address: str, was_shared: Callable[[str], bool]) -> set[str]:
     """The names, and the stories of such names, that several different entries bear or, as it `was_shared`, bore."""
-    bearers: dict[str, list[Entry]] = defaultdict(list)
+    bearers: dict[str, list[FeedEntry]] = defaultdict(list)
     for entry in document.entries:
         bearers[name_of(entry, document, address)].append(entry)
     bearers.pop("", None)
@@ -55,7 +55,7 @@ def native_ids(document: Document, address: str, shared: Collection[str]) -> lis
     return ids
 
 
-def revision_of(entry: Entry) -> int:
+def revision_of(entry: FeedEntry) -> int:
     """Microseconds since 1970 of the newest change that the entry tells of; 0 where it tells of none."""
     if entry.updated is None or entry.updated == entry.published:
         return 0
@@ -65,7 +65,7 @@ def revision_of(entry: Entry) -> int:
     return revision if 0 <= revision < MAX_REVISION else 0
 
 
-def absolute(said: str, entry: Entry, document: Document, address: str) -> str:
+def absolute(said: str, entry: FeedEntry, document: Document, address: str) -> str:
     """An address of an entry, made absolute; "" of what is none."""
     if not said.strip():
         return ""
@@ -75,7 +75,7 @@ def absolute(said: str, entry: Entry, document: Document, address: str) -> str:
         return ""
 
 
-def _native_id(name: str, entry: Entry, address: str) -> str:
+def _native_id(name: str, entry: FeedEntry, address: str) -> str:
     if not name:
         name = f"sha256-{entry.words}"
     elif not name.isprintable():
@@ -85,7 +85,7 @@ def _native_id(name: str, entry: Entry, address: str) -> str:
     return f"{_scope(address)}/{name}"
 
 
-def _are_one(entries: Sequence[Entry]) -> bool:
+def _are_one(entries: Sequence[FeedEntry]) -> bool:
     """Whether they are one entry: word for word, or each a revision of it."""
     if len({(entry.link, entry.title, entry.words) for entry in entries}) == 1:
         return True
@@ -94,7 +94,7 @@ def _are_one(entries: Sequence[Entry]) -> bool:
     return alike and bool(entries[0].id) and len(revisions) == len(entries)
 
 
-def _story(name: str, entry: Entry) -> str:
+def _story(name: str, entry: FeedEntry) -> str:
     return _digest("\0".join((name, entry.link, entry.title, str(entry.published))))
 
 

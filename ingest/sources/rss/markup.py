@@ -64,7 +64,7 @@ _CONTROLS: dict[int, str | None] = {
 
 
 @dataclass(slots=True)
-class Element:
+class MarkupElement:
     """A start tag: its family of names, its name in lower case, its attributes by their names in lower case.
 
     What stands between its tags begins at `begin`.
@@ -78,14 +78,14 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class ElementEnd:
     """The end of the innermost open element; `place` is where its contents end, `cut` whether the document does."""
 
     place: int
     cut: bool
 
 
-Token = Element | End | str
+Token = MarkupElement | ElementEnd | str
 
 
 def cleaned(document: str) -> str:
@@ -95,13 +95,13 @@ def cleaned(document: str) -> str:
 
 def tokens(document: str) -> Iterator[Token]:
     """Start tags, ends and text, in order; each start tag has its end."""
-    return _Reader(document).tokens()
+    return _MarkupReader(document).tokens()
 
 
-class _Reader:
+class _MarkupReader:
     def __init__(self, document: str) -> None:
         self._document = document
-        self._open: list[Element] = []
+        self._open: list[MarkupElement] = []
         self._open_names: Counter[str] = Counter()
         # Of each open element the families of its prefixes; shared with its parent where it declares none.
         self._scopes: list[dict[str, str]] = [_PREFIXES]
@@ -193,7 +193,7 @@ class _Reader:
             yield self._close(place, cut=False)
         return place
 
-    def _opened(self, written: str, attributes: dict[str, str], begin: int) -> Element:
+    def _opened(self, written: str, attributes: dict[str, str], begin: int) -> MarkupElement:
         scope = self._scopes[-1]
         declared = {
             name.partition(":")[2]: family_of(uri)
@@ -205,7 +205,7 @@ class _Reader:
         self._scopes.append(scope)
         prefix, colon, name = written.rpartition(":")
         family = scope.get(prefix, "" if not colon else f"{prefix.lower()}:")
-        element = Element(
+        element = MarkupElement(
             family, name.lower(), {key.lower(): value for key, value in attributes.items()}, begin, written.lower()
         )
         self._open.append(element)
@@ -227,10 +227,10 @@ class _Reader:
             yield self._close(start, cut=False)
         return end + 1 if end >= 0 else name.end()
 
-    def _close(self, place: int, *, cut: bool) -> End:
+    def _close(self, place: int, *, cut: bool) -> ElementEnd:
         self._open_names[self._open.pop().written] -= 1
         self._scopes.pop()
-        return End(place, cut)
+        return ElementEnd(place, cut)
 
     def _text(self, text: str) -> str:
         return _REFERENCE.sub(self._referred, text) if "&" in text else text

@@ -19,7 +19,7 @@ _FILMS = (".mp4", ".webm", ".mov", ".m4v")
 
 
 @dataclass(slots=True)
-class Shown:
+class EntryMedia:
     """What an entry, a group of it, or one `media:content` shows, and what is said of that."""
 
     attributes: dict[str, str] = field(default_factory=dict)
@@ -27,11 +27,11 @@ class Shown:
     title: str = ""
     text: str = ""
     thumbnails: list[dict[str, str]] = field(default_factory=list)
-    contents: list["Shown"] = field(default_factory=list)
-    groups: list["Shown"] = field(default_factory=list)
+    contents: list["EntryMedia"] = field(default_factory=list)
+    groups: list["EntryMedia"] = field(default_factory=list)
 
 
-def attachments_of(entry: Shown, enclosures: list[dict[str, str]]) -> list[Attachment]:
+def attachments_of(entry: EntryMedia, enclosures: list[dict[str, str]]) -> list[Attachment]:
     """The entry's pictures and films, those of Media RSS first."""
     found: list[Attachment] = []
     for group in entry.groups:
@@ -69,7 +69,7 @@ def side(said: str) -> int | None:
     return int(found[1]) if found and 0 < int(found[1]) <= MAX_SIDE else None
 
 
-def _of_group(group: Shown, entry: Shown) -> list[Attachment]:
+def _of_group(group: EntryMedia, entry: EntryMedia) -> list[Attachment]:
     shown = [_attachment(content.attributes, _said(content, group, entry)) for content in group.contents]
     photos = [one for one in shown if kind_of(one) == "photo"]
     films = [one for one in shown if kind_of(one) == "video"]
@@ -77,19 +77,19 @@ def _of_group(group: Shown, entry: Shown) -> list[Attachment]:
     return [*sorted(photos, key=_area)[-1:], *films[:1], *thumbnails]
 
 
-def _of_content(content: Shown, entry: Shown) -> list[Attachment]:
+def _of_content(content: EntryMedia, entry: EntryMedia) -> list[Attachment]:
     shown = _attachment(content.attributes, _said(content, entry))
     return [shown, *([] if kind_of(shown) == "photo" else _thumbnails(content, entry))]
 
 
-def _thumbnails(shown: Shown, entry: Shown) -> list[Attachment]:
+def _thumbnails(shown: EntryMedia, entry: EntryMedia) -> list[Attachment]:
     found = [
         replace(_attachment(one, _said(shown, entry)), medium="image") for one in shown.thumbnails if one.get("url")
     ]
     return sorted(found, key=_area)[-1:]
 
 
-def _said(*shown: Shown) -> str:
+def _said(*shown: EntryMedia) -> str:
     """What is said of the nearest: a description rather than a title."""
     return next(filter(None, (*(one.description for one in shown), *(one.title for one in shown))), "")
 

@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urljoin
 
-from ingest.sources.rss.document import Attachment, Document, Entry
+from ingest.sources.rss.document import Attachment, Document, FeedEntry
 from ingest.sources.rss.encoding import decoded
 from ingest.sources.rss.fields import MAX_ENCLOSURES, MAX_NAME_LENGTH, FieldReader, Raw, line
 from ingest.sources.rss.markup import cleaned
-from ingest.sources.rss.media import Shown, attachments_of
+from ingest.sources.rss.media import EntryMedia, attachments_of
 from ingest.sources.rss.passage import Passage, read_passage
 from ingest.sources.rss.timestamps.dates import read_date
 from tagstream.posts import MAX_TEXT_LENGTH, clean_text
@@ -80,7 +80,7 @@ def _newest(entries: list[Raw], language: str) -> list[Raw]:
     return [entries[place] for place in sorted(-place for _, place in kept)]
 
 
-def _entry(raw: Raw, feed_language: str, feed_base: str) -> Entry:
+def _entry(raw: Raw, feed_language: str, feed_base: str) -> FeedEntry:
     language = raw.names.get("language") or raw.language
     spoken = language or feed_language
     title, summary, content, other = (raw.passages.get(name, Passage()) for name in _TEXTS_OF_ENTRIES)
@@ -90,7 +90,7 @@ def _entry(raw: Raw, feed_language: str, feed_base: str) -> Entry:
     pictured = read.pictures if body is content else (*read.pictures, *read_passage(content).pictures)
     shown = raw.shown
     pictures = [Attachment(url=one.source, medium="image", alt=one.alt) for one in pictured[:MAX_ENCLOSURES]]
-    return Entry(
+    return FeedEntry(
         id=_name(raw.names.get("id") or ("" if _link(raw) else raw.names.get("about", ""))),
         link=_name(_link(raw)),
         base=_joined(feed_base, raw.base)[:MAX_NAME_LENGTH],
@@ -112,7 +112,7 @@ def _joined(base: str, address: str) -> str:
         return ""
 
 
-def _of_media(shown: Shown, name: str) -> str:
+def _of_media(shown: EntryMedia, name: str) -> str:
     """What is said of the whole entry or, where nothing is, of a group in it; a transcript may be of one film."""
     parts = (shown, *shown.groups, *(shown.contents if name == "text" else ()))
     return next((said for one in parts if (said := getattr(one, name))), "")

@@ -6,7 +6,7 @@ One that takes more than its limits is refused as `too_slow`; a machine that is 
 import asyncio
 from dataclasses import replace
 
-from ingest.sandbox.child import Limits
+from ingest.sandbox.child import SandboxLimits
 from ingest.sandbox.errors import HandlerFailed, NotStarted, SandboxError, StoodStill, TooCostly
 from ingest.sandbox.sandbox import Sandbox
 from ingest.sources.rss import document_process
@@ -14,7 +14,7 @@ from ingest.sources.rss.document import Document, from_lines
 
 NO_FEED, TOO_SLOW = "no_feed", "too_slow"
 READERS = 2
-READING_LIMITS = Limits(
+READING_LIMITS = SandboxLimits(
     memory_bytes=768 * 1024 * 1024,
     processor_seconds=20.0,
     still_seconds=120.0,
@@ -33,7 +33,7 @@ class NotRead(Exception):
 class FeedReaders:
     """Reads feeds in at most `READERS` processes at a time, which are started when they are first needed."""
 
-    def __init__(self, limits: Limits = READING_LIMITS, *, filter_required: bool = False) -> None:
+    def __init__(self, limits: SandboxLimits = READING_LIMITS, *, filter_required: bool = False) -> None:
         self._sandbox = Sandbox(document_process.__name__, limits, processes=READERS, filter_required=filter_required)
 
     async def read(self, body: bytes, content_type: str, address: str) -> Document:

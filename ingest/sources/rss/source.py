@@ -29,14 +29,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ingest.media.address import Endpoint, parse_endpoints
-from ingest.sources.error_isolation import UNEXPECTED, judged
+from ingest.sources.error_isolation import UNEXPECTED, isolate_error
 from ingest.sources.formats.json_fields import MalformedLine
 from ingest.sources.network.source import FeedUnavailable, NetworkSource, Reconnecting
-from ingest.sources.network.untrusted_client import OutsideClient
-from ingest.sources.rss.document import Document, Entry
+from ingest.sources.network.untrusted_client import UntrustedClient
+from ingest.sources.rss.document import Document, FeedEntry
 from ingest.sources.rss.entry import entry_post
 from ingest.sources.rss.feeds import RssFeeds, parse_feeds, source_of
-from ingest.sources.rss.fetch import Fetched, FetchLimits, Outcome, fetch, make_client
+from ingest.sources.rss.fetch import FeedFetchLimits, FeedResponse, FetchOutcome, fetch, make_client
 from ingest.sources.rss.identity import native_ids, revision_of, shared_names
 from ingest.sources.rss.reading import NO_FEED, TOO_SLOW, FeedReaders, NotRead
 from ingest.sources.rss.state import FeedMemory, from_cursor, mark, to_cursor
@@ -108,7 +108,7 @@ class _Poll:
 class _Story:
     """An entry that is new, its native id, and when it was written in milliseconds since 1970."""
 
-    entry: Entry
+    entry: FeedEntry
     identifier: str
     moment: int
 
@@ -122,7 +122,7 @@ class RssSource(NetworkSource):
         *,
         reconnecting: Reconnecting | None = None,
         polling: Polling | None = None,
-        limits: FetchLimits | None = None,
+        limits: FeedFetchLimits | None = None,
         readers: FeedReaders | None = None,
         allowed: Collection[Endpoint] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -131,7 +131,7 @@ class RssSource(NetworkSource):
         self._counts = Counter(dict.fromkeys(COUNTS, 0))
         self._addresses = feeds.addresses
         self._polling = polling or Polling()
-        self._limits = limits or FetchLimits()
+        self._limits = limits or FeedFetchLimits()
         self._readers = readers or FeedReaders()
         self._allowed = allowed
         self._now = now
@@ -181,7 +181,7 @@ class RssSource(NetworkSource):
         raise FeedUnavailable(f"no feed can be read: {shown}", min(asked) if len(asked) == len(feeds) else None)
 
     async def _poll(
-        self, feed: _Feed, client: OutsideClient, buffer: BoundedBuffer[_Poll], at_a_time: asyncio.Semaphore
+        self, feed: _Feed, client: UntrustedClient, buffer: BoundedBuffer[_Poll], at_a_time: asyncio.Semaphore
     ) -> None:
         """Polls one feed for ever."""
         loop = asyncio.get_running_loop()
@@ -189,41 +189,41 @@ class RssSource(NetworkSource):
             while True:
                 await asyncio.sleep(feed.due - loop.time())
                 async with at_a_time:
-                    fetched = await fetch(client, feed.address, feed.memory.validators, self._limits)
-                    poll = await self._read(feed, fetched, loop.time())
-                await buffer.put(poll, len(fetched.body))
+                    response = await fetch(client, feed.address, feed.memory.validators, self._limits)
+                    poll = await self._read(feed, response, loop.time())
+                await buffer.put(poll, len(response.body))
         except Exception as defect:  # the boundary of a task: `get` raises it
             buffer.fail(defect)
 
-    async def _read(self, feed: _Feed, fetched: Fetched, moment: float) -> _Poll:
+    async def _read(self, feed: _Feed, response: FeedResponse, moment: float) -> _Poll:
         """What an answer gives; decides when the feed is asked again."""
         document = None
         letters: list[Event] = []
-        problem = fetched.message
-        self._counts[REFUSED_ADDRESS] += fetched.refused_address
-        if fetched.outcome is Outcome.MODIFIED:
+        problem = response.message
+        self._counts[REFUSED_ADDRESS] += response.refused_address
+        if response.outcome is FetchOutcome.MODIFIED:
             try:
-                document = await self._readers.read(fetched.body, fetched.content_type, fetched.address)
+                document = await self._readers.read(response.body, response.content_type, response.address)
             except NotRead as error:
                 problem = str(error)
-                letters = self._refused_body(feed, fetched.body, error.cause, problem)
+                letters = self._refused_body(feed, response.body, error.cause, problem)
         if problem:
             feed.problem, feed.failures = problem, feed.failures + 1
             # One that could be read before refuses for a reason that may pass.
-            feed.refused = fetched.outcome is Outcome.REFUSED and not feed.was_read
-            feed.retry_after_seconds = fetched.retry_after_seconds
-            feed.due = moment + self._polling.delay_after_failure(feed.failures, fetched.retry_after_seconds)
+            feed.refused = response.outcome is FetchOutcome.REFUSED and not feed.was_read
+            feed.retry_after_seconds = response.retry_after_seconds
+            feed.due = moment + self._polling.delay_after_failure(feed.failures, response.retry_after_seconds)
             return _Poll(feed.address, letters, feed.memory)
         feed.problem, feed.failures, feed.refused, feed.retry_after_seconds = None, 0, False, None
-        hints = [one for one in (fetched.age_seconds, document and document.every_seconds) if one]
+        hints = [one for one in (response.age_seconds, document and document.every_seconds) if one]
         feed.due = moment + self._polling.delay(max(hints, default=None))
         if document is None:
             return _Poll(feed.address, [], feed.memory)
         try:
-            poll = await asyncio.to_thread(self._new, feed, document, fetched.validators)
+            poll = await asyncio.to_thread(self._new, feed, document, response.validators)
         except Exception as error:
-            message = judged(error, read_known_good)
-            letters = self._refused_body(feed, fetched.body, UNEXPECTED, message)
+            message = isolate_error(error, read_known_good)
+            letters = self._refused_body(feed, response.body, UNEXPECTED, message)
             return _Poll(feed.address, letters, feed.memory)
         feed.memory, feed.was_read = poll.memory, True
         return poll
@@ -257,7 +257,7 @@ class RssSource(NetworkSource):
         except MalformedLine as malformed:
             return _letter(story, address, malformed.fault.value, str(malformed))
         except Exception as error:
-            return _letter(story, address, UNEXPECTED, judged(error, read_known_good))
+            return _letter(story, address, UNEXPECTED, isolate_error(error, read_known_good))
 
     def _refused_body(self, feed: _Feed, body: bytes, cause: str | None, problem: str) -> list[Event]:
         """A dead letter of what is no feed or costs too much, once for as long as the same comes."""
@@ -304,7 +304,7 @@ def _letter(story: _Story, address: str, cause: str, message: str) -> DeadLetter
 
 def read_known_good() -> None:
     """Reads a feed that is known to be good as far as one in this process is, without a guard."""
-    entry = Entry(id="7", link="https://feed.example/7", title="Rain in Porto", published=1_714_560_000)
+    entry = FeedEntry(id="7", link="https://feed.example/7", title="Rain in Porto", published=1_714_560_000)
     document = Document(address="https://feed.example/", title="News", entries=(entry,))
     (identifier,) = native_ids(document, document.address, shared_names(document, document.address, lambda _: False))
     (moment,) = moments(document, datetime(2024, 5, 2, tzinfo=UTC), read_before=False)

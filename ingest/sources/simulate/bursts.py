@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ingest.sources.simulate import clock
-from ingest.sources.simulate.random import Dice
+from ingest.sources.simulate.random import Random
 from ingest.sources.simulate.vocabulary import Noun, nouns, topics
 
 # How many names of each kind all posts of an event share.
@@ -28,16 +28,16 @@ class Burst:
     end_ms: int
 
 
-def plan_burst(dice: Dice, chapter: int) -> Burst | None:
+def plan_burst(random: Random, chapter: int) -> Burst | None:
     """The event of a chapter; every fourth has none."""
     if chapter % 4 == 2:
         return None
-    kind = dice.pick(topics("event"))
+    kind = random.pick(topics("event"))
     shared = {}
     for noun_kind, count in _SHARED[kind].items():
         choice = list(nouns()[noun_kind])
-        dice.shuffle(choice)
+        random.shuffle(choice)
         shared[noun_kind] = tuple(choice[:count])
-    start = clock.moment(chapter, 0.3 + 0.4 * dice.share())
-    end = min(start + dice.between(12, 40) * 60_000, clock.moment(chapter, 0.95))
+    start = clock.moment(chapter, 0.3 + 0.4 * random.share())
+    end = min(start + random.between(12, 40) * 60_000, clock.moment(chapter, 0.95))
     return Burst(kind, shared, start, end)

@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 
 from ingest.sources.simulate import clock, hostile
 from ingest.sources.simulate.bursts import Burst, plan_burst
-from ingest.sources.simulate.events import (
-    Closed,
+from ingest.sources.simulate.network_events import (
+    AccountClosed,
+    AccountRestored,
+    AccountSuspended,
     Garbage,
-    Happening,
-    Photo,
-    Published,
-    Removed,
-    Restored,
-    Suspended,
+    NetworkEvent,
+    PostPhoto,
+    PostPublished,
+    PostRemoved,
 )
 from ingest.sources.simulate.pictures import POOL
-from ingest.sources.simulate.random import Dice
+from ingest.sources.simulate.random import Random
 from ingest.sources.simulate.vocabulary import everyday, sentences, topics
 from ingest.sources.simulate.world import Person, World
 from ingest.sources.simulate.writing import Draft, addressed, fill, marked, plain, reposted, untidy
@@ -51,86 +51,84 @@ class Chapter:
     """One stretch of the feed: all that happened, in order, and the planted event, if there was one."""
 
     number: int
-    happenings: tuple[Happening, ...]
+    events: tuple[NetworkEvent, ...]
     burst: Burst | None
 
 
 def chapter_of(world: World, number: int, posts: int = POSTS_PER_CHAPTER) -> Chapter:
     """Chapter `number` of the feed, with that many new posts. Costs the same for every number."""
-    return _Writer(world, number, posts).write()
+    return _ChapterWriter(world, number, posts).write()
 
 
-class _Writer:
+class _ChapterWriter:
     """Writes one chapter. Looks back on at most that chapter's own posts."""
 
     def __init__(self, world: World, number: int, posts: int) -> None:
         self._world = world
         self._number = number
         self._posts = posts
-        self._dice = Dice(f"{world.seed}/{number}")
-        self._happenings: list[Happening] = []
-        self._alive: dict[str, Published] = {}
-        self._recent: deque[Published] = deque(maxlen=60)
+        self._generator = Random(f"{world.seed}/{number}")
+        self._events: list[NetworkEvent] = []
+        self._alive: dict[str, PostPublished] = {}
+        self._recent: deque[PostPublished] = deque(maxlen=60)
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._returning: list[Person] = []
         self._now_ms = 0
 
     def write(self) -> Chapter:
-        dice = self._dice
-        burst = plan_burst(dice, self._number)
-        contents = dice.deal(CONTENTS, "plain", POSTS_PER_CHAPTER)
-        fates = dice.deal(FATES, "kept", POSTS_PER_CHAPTER)
-        oddities = dice.deal(ODDITIES, "none", POSTS_PER_CHAPTER)
-        garbage_at = {dice.between(0, self._posts - 1) for _ in range(GARBAGE_PER_CHAPTER)}
+        random = self._generator
+        burst = plan_burst(random, self._number)
+        contents = random.deal(CONTENTS, "plain", POSTS_PER_CHAPTER)
+        fates = random.deal(FATES, "kept", POSTS_PER_CHAPTER)
+        oddities = random.deal(ODDITIES, "none", POSTS_PER_CHAPTER)
+        garbage_at = {random.between(0, self._posts - 1) for _ in range(GARBAGE_PER_CHAPTER)}
         for count, (moment, in_burst) in enumerate(self._moments(burst)):
             self._now_ms = moment
             content = "burst" if in_burst else contents[count]
             post = self._new_post(burst if in_burst else None, content, fates[count], oddities[count])
-            self._happenings.append(post)
+            self._events.append(post)
             self._alive[post.id] = post
             self._recent.append(post)
             self._plan(count, post)
             if count in garbage_at:
                 position = self._position()
-                self._happenings.append(
-                    Garbage(position, dice.pick(hostile.GARBAGE)(f"{self._world.seed}-g{position}"))
-                )
+                self._events.append(Garbage(position, random.pick(hostile.GARBAGE)(f"{self._world.seed}-g{position}")))
             self._let_happen(until=count)
         self._let_happen(until=2 * POSTS_PER_CHAPTER)
         self._suspend_and_restore()
-        return Chapter(self._number, tuple(self._happenings), burst)
+        return Chapter(self._number, tuple(self._events), burst)
 
     def _moments(self, burst: Burst | None) -> list[tuple[int, bool]]:
         """When each new post is written, and whether it is about the planted event."""
-        dice = self._dice
-        busy = min(dice.between(28, 45), self._posts // 4) if burst else 0
-        moments = [(clock.moment(self._number, dice.share()), False) for _ in range(self._posts - busy)]
+        random = self._generator
+        busy = min(random.between(28, 45), self._posts // 4) if burst else 0
+        moments = [(clock.moment(self._number, random.share()), False) for _ in range(self._posts - busy)]
         if burst is not None:
-            moments += [(dice.between(burst.start_ms, burst.end_ms), True) for _ in range(busy)]
+            moments += [(random.between(burst.start_ms, burst.end_ms), True) for _ in range(busy)]
         return sorted(moments)
 
     def _position(self) -> int:
-        return self._number * POSITIONS_PER_CHAPTER + len(self._happenings) + 1
+        return self._number * POSITIONS_PER_CHAPTER + len(self._events) + 1
 
     # --- posts -----------------------------------------------------------------------------------------------------
 
-    def _new_post(self, burst: Burst | None, content: str, fate: str, oddity: str) -> Published:
-        dice, position = self._dice, self._position()
+    def _new_post(self, burst: Burst | None, content: str, fate: str, oddity: str) -> PostPublished:
+        random, position = self._generator, self._position()
         stem = f"{self._world.seed}-{position}"
-        target = dice.pick(self._recent) if self._recent and content in ("repost", "reply") else None
+        target = random.pick(self._recent) if self._recent and content in ("repost", "reply") else None
         draft, lang, known = self._draft(burst, content, target)
         nobody = oddity == "no_author" and fate != "account_closed"
-        return Published(
+        return PostPublished(
             position=position,
-            id=hostile.hostile_id(dice, stem) if oddity == "strange_id" else stem,
+            id=hostile.hostile_id(random, stem) if oddity == "strange_id" else stem,
             author=None if nobody else self._author(burst),
-            created_at_ms=hostile.hostile_date(dice, self._now_ms) if oddity == "strange_date" else self._now_ms,
+            created_at_ms=hostile.hostile_date(random, self._now_ms) if oddity == "strange_date" else self._now_ms,
             revision=0,
             text=draft.text,
             names=draft.names if known else (),
             known=known,
             lang=lang,
-            photos=_photos(dice, draft) if dice.chance(0.25) else (),
+            photos=_photos(random, draft) if random.chance(0.25) else (),
             reply_to=target.id if target and content == "reply" else None,
             content=content,
             fate=fate,
@@ -139,31 +137,31 @@ class _Writer:
     def _author(self, burst: Burst | None) -> Person:
         if self._returning:
             return self._returning.pop()
-        return self._dice.pick(self._world.authors) if burst else self._world.pick_author(self._dice)
+        return self._generator.pick(self._world.authors) if burst else self._world.pick_author(self._generator)
 
-    def _draft(self, burst: Burst | None, content: str, target: Published | None) -> tuple[Draft, str | None, bool]:
+    def _draft(self, burst: Burst | None, content: str, target: PostPublished | None) -> tuple[Draft, str | None, bool]:
         """A text, its language, and whether all names in it are known."""
-        dice, world = self._dice, self._world
+        random, world = self._generator, self._world
         if burst is not None:
-            sentence = dice.pick(sentences()[f"event:{burst.kind}"])
-            return untidy(dice, fill(dice, world, sentence, burst.nouns)), "en", True
+            sentence = random.pick(sentences()[f"event:{burst.kind}"])
+            return untidy(random, fill(random, world, sentence, burst.nouns)), "en", True
         if content == "hostile":
-            return plain(dice.pick(hostile.TEXTS)[1](dice)), None, False
+            return plain(random.pick(hostile.TEXTS)[1](random)), None, False
         if content == "foreign":
-            language = dice.pick(topics("language"))
-            return untidy(dice, fill(dice, world, dice.pick(sentences()[f"language:{language}"]))), language, True
-        handle = target.author.handle if target and target.author else world.pick_author(dice).handle
+            language = random.pick(topics("language"))
+            return untidy(random, fill(random, world, random.pick(sentences()[f"language:{language}"]))), language, True
+        handle = target.author.handle if target and target.author else world.pick_author(random).handle
         if target is not None and content == "repost":
             return reposted(handle, marked(target.text, target.names)), target.lang, target.known
-        draft = untidy(dice, fill(dice, world, dice.pick(everyday())))
-        language_known = None if dice.chance(0.2) else "en"
+        draft = untidy(random, fill(random, world, random.pick(everyday())))
+        language_known = None if random.chance(0.2) else "en"
         return (addressed(handle, draft) if content == "reply" else draft), language_known, True
 
     # --- what becomes of them --------------------------------------------------------------------------------------
 
-    def _plan(self, count: int, post: Published) -> None:
-        dice = self._dice
-        soon, later = count + dice.between(2, 25), count + dice.between(26, 90)
+    def _plan(self, count: int, post: PostPublished) -> None:
+        random = self._generator
+        soon, later = count + random.between(2, 25), count + random.between(26, 90)
         match post.fate:
             case "edited":
                 self._schedule(later, lambda: self._edit(post.id))
@@ -183,32 +181,32 @@ class _Writer:
                 self._schedule(soon, lambda: self._close(post.author))
 
     def _schedule(self, count: int, action: Callable[[], None]) -> None:
-        heapq.heappush(self._due, (count, len(self._due) + len(self._happenings) * POSTS_PER_CHAPTER, action))
+        heapq.heappush(self._due, (count, len(self._due) + len(self._events) * POSTS_PER_CHAPTER, action))
 
     def _let_happen(self, until: int) -> None:
         while self._due and self._due[0][0] <= until:
             heapq.heappop(self._due)[2]()
 
     def _revision(self) -> int:
-        """Microseconds, as edits are told apart by networks; rises with every happening."""
-        return self._now_ms * 1000 + len(self._happenings) % 1000
+        """Microseconds, as edits are told apart by networks; rises with every event."""
+        return self._now_ms * 1000 + len(self._events) % 1000
 
     def _edit(self, post_id: str) -> None:
         post = self._alive.get(post_id)
         if post is None:  # its account was closed meanwhile
             return
-        dice = self._dice
-        draft = untidy(dice, fill(dice, self._world, dice.pick(everyday())))
+        random = self._generator
+        draft = untidy(random, fill(random, self._world, random.pick(everyday())))
         self._publish_again(post, draft, lang="en", created_at_ms=post.created_at_ms)
 
-    def _create_again(self, post: Published) -> None:
+    def _create_again(self, post: PostPublished) -> None:
         if post.author in self._closed_since(post):
             return
-        dice = self._dice
-        draft = untidy(dice, fill(dice, self._world, dice.pick(everyday())))
+        random = self._generator
+        draft = untidy(random, fill(random, self._world, random.pick(everyday())))
         self._publish_again(post, draft, lang="en", created_at_ms=self._now_ms)
 
-    def _publish_again(self, post: Published, draft: Draft, *, lang: str, created_at_ms: int) -> None:
+    def _publish_again(self, post: PostPublished, draft: Draft, *, lang: str, created_at_ms: int) -> None:
         changed = replace(
             post,
             position=self._position(),
@@ -219,54 +217,54 @@ class _Writer:
             known=True,
             lang=lang,
         )
-        self._happenings.append(changed)
+        self._events.append(changed)
         self._alive[post.id] = changed
 
     def _remove(self, post_id: str, *, up_to_revision: bool) -> None:
         if self._alive.pop(post_id, None) is not None:
             revision = self._revision() if up_to_revision else None
-            self._happenings.append(Removed(self._position(), post_id, revision))
+            self._events.append(PostRemoved(self._position(), post_id, revision))
 
     def _close(self, author: Person | None) -> None:
         if author is None:
             return
-        self._happenings.append(Closed(self._position(), author))
+        self._events.append(AccountClosed(self._position(), author))
         self._alive = {post_id: post for post_id, post in self._alive.items() if post.author != author}
         self._returning.append(author)
 
     def _suspend_and_restore(self) -> None:
         """A chapter ends by suspending three accounts: one by mistake, one until the end of the next, one for good."""
         mistaken, for_a_while, for_good = _suspended_by(self._world, self._number)
-        self._happenings.append(Suspended(self._position(), mistaken))
-        self._happenings.append(Restored(self._position(), mistaken))
+        self._events.append(AccountSuspended(self._position(), mistaken))
+        self._events.append(AccountRestored(self._position(), mistaken))
         if self._number > 0:
             _, back, _ = _suspended_by(self._world, self._number - 1)
-            self._happenings.append(Restored(self._position(), back))
-        self._happenings.append(Suspended(self._position(), for_a_while))
-        self._happenings.append(Suspended(self._position(), for_good))
+            self._events.append(AccountRestored(self._position(), back))
+        self._events.append(AccountSuspended(self._position(), for_a_while))
+        self._events.append(AccountSuspended(self._position(), for_good))
 
-    def _closed_since(self, post: Published) -> Sequence[Person]:
+    def _closed_since(self, post: PostPublished) -> Sequence[Person]:
         return [
-            happening.author
-            for happening in self._happenings
-            if isinstance(happening, Closed) and happening.position > post.position
+            event.author
+            for event in self._events
+            if isinstance(event, AccountClosed) and event.position > post.position
         ]
 
 
 def _suspended_by(world: World, number: int) -> list[Person]:
     """The three accounts that a chapter suspends, told without writing the chapter."""
     choice = list(world.authors[_EVER_SUSPENDED])
-    Dice(f"{world.seed}/{number}/suspended").shuffle(choice)
+    Random(f"{world.seed}/{number}/suspended").shuffle(choice)
     return choice[:3]
 
 
-def _photos(dice: Dice, draft: Draft) -> tuple[Photo, ...]:
+def _photos(random: Random, draft: Draft) -> tuple[PostPhoto, ...]:
     """One to four pictures, now and then more than a post may have; described by some authors."""
-    count = 1 if dice.chance(0.8) else dice.between(2, 6)
+    count = 1 if random.chance(0.8) else random.between(2, 6)
     names = [piece.text for piece in draft.pieces if piece.type is not None]
     photos = []
     for _ in range(count):
-        number = None if dice.chance(0.03) else dice.between(0, POOL - 1)
-        alt = f"{dice.pick(names)}, seen from afar" if names and dice.chance(0.3) else None
-        photos.append(Photo(number, alt))
+        number = None if random.chance(0.03) else random.between(0, POOL - 1)
+        alt = f"{random.pick(names)}, seen from afar" if names and random.chance(0.3) else None
+        photos.append(PostPhoto(number, alt))
     return tuple(photos)

@@ -7,29 +7,29 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-class Dice:
+class Random:
     """Draws from a named sequence: the same name, the same draws."""
 
     def __init__(self, name: str) -> None:
-        self._random = random.Random(name).random
+        self._generator = random.Random(name).random
 
     def chance(self, probability: float) -> bool:
-        return self._random() < probability
+        return self._generator() < probability
 
     def share(self) -> float:
         """A number from 0 up to but not including 1."""
-        return self._random()
+        return self._generator()
 
     def between(self, least: int, most: int) -> int:
         """A whole number from `least` to `most`, both included."""
-        return least + int(self._random() * (most - least + 1))
+        return least + int(self._generator() * (most - least + 1))
 
     def pick(self, items: Sequence[Item]) -> Item:
-        return items[int(self._random() * len(items))]
+        return items[int(self._generator() * len(items))]
 
     def shuffle(self, items: MutableSequence[Item]) -> None:
         for last in range(len(items) - 1, 0, -1):
-            other = int(self._random() * (last + 1))
+            other = int(self._generator() * (last + 1))
             items[last], items[other] = items[other], items[last]
 
     def deal(self, quotas: Sequence[tuple[Item, int]], rest: Item, size: int) -> list[Item]:

@@ -12,15 +12,15 @@ from functools import lru_cache
 
 from ingest.sources.jsonl.line import read_event
 from ingest.sources.simulate.delivery import chapter_count, deliveries
-from ingest.sources.simulate.events import (
-    Closed,
+from ingest.sources.simulate.network_events import (
+    AccountClosed,
+    AccountRestored,
+    AccountSuspended,
     Garbage,
-    Happening,
-    Photo,
-    Published,
-    Removed,
-    Restored,
-    Suspended,
+    NetworkEvent,
+    PostPhoto,
+    PostPublished,
+    PostRemoved,
 )
 from ingest.sources.simulate.pictures import picture
 from ingest.sources.simulate.world import Person, world_of
@@ -111,25 +111,25 @@ class SimulatedSource:
 
 def events_of(seed: int, chapter: int, posts: int) -> list[Event]:
     """What is delivered during one chapter of the feed, as the pipeline gets it."""
-    return [_event(seed, happening) for happening in deliveries(world_of(seed), chapter, posts)]
+    return [_event(seed, event) for event in deliveries(world_of(seed), chapter, posts)]
 
 
-def _event(seed: int, happening: Happening) -> Event:
-    match happening:
-        case Published():
-            return _post(seed, happening)
-        case Removed(position, post_id, revision):
+def _event(seed: int, event: NetworkEvent) -> Event:
+    match event:
+        case PostPublished():
+            return _post(seed, event)
+        case PostRemoved(position, post_id, revision):
             return Deletion(id=native_id(SOURCE, post_id), source=SOURCE, revision=revision, position=position)
-        case Closed(position, author):
+        case AccountClosed(position, author):
             return Erasure(source=SOURCE, author=author.id, position=position)
-        case Suspended(position, author) | Restored(position, author):
-            hidden = isinstance(happening, Suspended)
+        case AccountSuspended(position, author) | AccountRestored(position, author):
+            hidden = isinstance(event, AccountSuspended)
             return AccountStatus(source=SOURCE, author=author.id, hidden=hidden, position=position)
         case Garbage(position, body):
             return read_event(body, origin=f"{SOURCE}:{seed}:{position}", position=position, source=SOURCE)
 
 
-def _post(seed: int, post: Published) -> Post:
+def _post(seed: int, post: PostPublished) -> Post:
     text = clean_text(post.text)
     return Post(
         id=native_id(SOURCE, post.id),
@@ -152,7 +152,7 @@ def _author(person: Person) -> Author:
     return Author(id=person.id, handle=person.handle)
 
 
-def _media(seed: int, photo: Photo) -> Media:
+def _media(seed: int, photo: PostPhoto) -> Media:
     if photo.number is None:
         return Media(url="https://pictures.example.org/gone", alt=photo.alt, reason="unreachable")
     drawn = picture(seed, photo.number)

@@ -19,13 +19,13 @@ class Noun:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class NounSlot:
     """A place in a sentence that a noun of this kind fills."""
 
     kind: str
 
 
-Sentence = tuple[str | Slot, ...]
+Sentence = tuple[str | NounSlot, ...]
 
 
 @cache
@@ -65,7 +65,7 @@ def _noun(word: str, entity_type: EntityType | None) -> Noun:
 
 def _sentence(line: str) -> Sentence:
     pieces = re.split(r"(\{\w+\})", line)
-    return tuple(Slot(piece[1:-1]) if piece.startswith("{") else piece for piece in pieces if piece)
+    return tuple(NounSlot(piece[1:-1]) if piece.startswith("{") else piece for piece in pieces if piece)
 
 
 def _sections(name: str) -> list[tuple[str, list[str]]]:

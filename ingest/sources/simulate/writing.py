@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ingest.sources.simulate.random import Dice
-from ingest.sources.simulate.vocabulary import Noun, Sentence, Slot, nouns
+from ingest.sources.simulate.random import Random
+from ingest.sources.simulate.vocabulary import Noun, NounSlot, Sentence, nouns
 from ingest.sources.simulate.world import World, invented_person
 from tagstream.posts import EntityType
 
@@ -66,7 +66,7 @@ def marked(text: str, names: Sequence[Name]) -> Draft:
     return Draft((*pieces, Piece(text[place:])))
 
 
-def fill(dice: Dice, world: World, sentence: Sentence, bindings: Bindings | None = None) -> Draft:
+def fill(random: Random, world: World, sentence: Sentence, bindings: Bindings | None = None) -> Draft:
     """The sentence with its slots filled; a kind that is bound takes its nouns in turn from there."""
     pieces: list[Piece] = []
     turns: dict[str, int] = {}
@@ -76,33 +76,33 @@ def fill(dice: Dice, world: World, sentence: Sentence, bindings: Bindings | None
             continue
         bound = bindings.get(part.kind) if bindings else None
         if bound:
-            turn = turns.get(part.kind, dice.between(0, len(bound) - 1))
+            turn = turns.get(part.kind, random.between(0, len(bound) - 1))
             turns[part.kind] = turn + 1
             noun = bound[turn % len(bound)]
         else:
-            noun = _draw(dice, world, part)
+            noun = _draw(random, world, part)
         if noun.article:
             pieces.append(Piece(noun.article if pieces else noun.article.capitalize()))
         pieces.append(Piece(noun.text, noun.type))
     return Draft(tuple(pieces))
 
 
-def untidy(dice: Dice, draft: Draft) -> Draft:
+def untidy(random: Random, draft: Draft) -> Draft:
     """The same as somebody on a phone would have put it: case, typos, hashtags, emoji, links."""
     pieces = list(draft.pieces)
-    habit = dice.share()
+    habit = random.share()
     if habit < 0.10:
         pieces = [Piece(piece.text.lower(), piece.type) for piece in pieces]
     elif habit < 0.13:
         pieces = [Piece(piece.text.upper(), piece.type) for piece in pieces]
     elif habit < 0.21:
-        pieces = _with_typo(dice, pieces)
-    if dice.chance(0.3):
-        pieces += _hashtags(dice, pieces)
-    if dice.chance(0.1):
-        pieces.append(Piece(f" {_link(dice)}"))
-    if dice.chance(0.12):
-        pieces.append(Piece(f" {dice.pick(nouns()['emoji']).text * dice.between(1, 3)}"))
+        pieces = _with_typo(random, pieces)
+    if random.chance(0.3):
+        pieces += _hashtags(random, pieces)
+    if random.chance(0.1):
+        pieces.append(Piece(f" {_link(random)}"))
+    if random.chance(0.12):
+        pieces.append(Piece(f" {random.pick(nouns()['emoji']).text * random.between(1, 3)}"))
     return Draft(tuple(pieces))
 
 
@@ -116,58 +116,58 @@ def reposted(handle: str, draft: Draft) -> Draft:
     return Draft((Piece(f"RT @{handle}: "), *draft.pieces))
 
 
-def hashtag_form(dice: Dice, name: str) -> str:
+def hashtag_form(random: Random, name: str) -> str:
     """The name as a hashtag spells it: `NewYorkCity` or `newyorkcity`."""
     words = ["".join(letter for letter in word if letter.isalnum()) for word in name.split()]
-    if dice.chance(0.6):
+    if random.chance(0.6):
         return "".join(word[:1].upper() + word[1:] for word in words)
     return "".join(words).lower()
 
 
-def _hashtags(dice: Dice, pieces: Sequence[Piece]) -> list[Piece]:
+def _hashtags(random: Random, pieces: Sequence[Piece]) -> list[Piece]:
     names = [piece for piece in pieces if piece.type is not None]
     found = []
-    for _ in range(dice.between(1, 3)):
+    for _ in range(random.between(1, 3)):
         found.append(Piece(" #"))
-        named = dice.pick(names) if names and dice.chance(0.5) else None
-        form = hashtag_form(dice, named.text) if named else ""
+        named = random.pick(names) if names and random.chance(0.5) else None
+        form = hashtag_form(random, named.text) if named else ""
         if named and not form.isdigit():
             found.append(Piece(form, named.type, in_hashtag=True))
         else:
-            found.append(Piece(dice.pick(nouns()["tag"]).text))
+            found.append(Piece(random.pick(nouns()["tag"]).text))
     return found
 
 
-def _with_typo(dice: Dice, pieces: Sequence[Piece]) -> list[Piece]:
+def _with_typo(random: Random, pieces: Sequence[Piece]) -> list[Piece]:
     """Two neighbouring letters of an ordinary word change places."""
     typed = list(pieces)
     candidates = [number for number, piece in enumerate(pieces) if piece.type is None and len(piece.text) > 6]
     if candidates:
-        number = dice.pick(candidates)
+        number = random.pick(candidates)
         text = pieces[number].text
-        place = dice.between(1, len(text) - 4)
+        place = random.between(1, len(text) - 4)
         typed[number] = Piece(text[:place] + text[place + 1] + text[place] + text[place + 2 :])
     return typed
 
 
-def _link(dice: Dice) -> str:
-    host = dice.pick(("example.org", "news.example.com", "l.example.net"))
-    return f"https://{host}/{dice.between(10**6, 10**9):x}" + dice.pick(("", "", "?s=20", "#top"))
+def _link(random: Random) -> str:
+    host = random.pick(("example.org", "news.example.com", "l.example.net"))
+    return f"https://{host}/{random.between(10**6, 10**9):x}" + random.pick(("", "", "?s=20", "#top"))
 
 
-_MADE_UP: Mapping[str, Callable[[Dice, World], str]] = {
-    "number": lambda dice, _: str(dice.between(2, dice.pick((9, 60, 500)))),
-    "clock": lambda dice, _: f"{dice.between(0, 23)}:{dice.between(0, 59):02}",
-    "score": lambda dice, _: f"{dice.between(0, 5)}-{dice.between(0, 4)}",
-    "percent": lambda dice, _: f"{dice.between(1, 99)}%",
-    "link": lambda dice, _: _link(dice),
-    "handle": lambda dice, world: world.pick_author(dice).handle,
+_MADE_UP: Mapping[str, Callable[[Random, World], str]] = {
+    "number": lambda random, _: str(random.between(2, random.pick((9, 60, 500)))),
+    "clock": lambda random, _: f"{random.between(0, 23)}:{random.between(0, 59):02}",
+    "score": lambda random, _: f"{random.between(0, 5)}-{random.between(0, 4)}",
+    "percent": lambda random, _: f"{random.between(1, 99)}%",
+    "link": lambda random, _: _link(random),
+    "handle": lambda random, world: world.pick_author(random).handle,
 }
 
 
-def _draw(dice: Dice, world: World, slot: Slot) -> Noun:
+def _draw(random: Random, world: World, slot: NounSlot) -> Noun:
     if slot.kind == "person":
-        return invented_person(dice)
+        return invented_person(random)
     if make_up := _MADE_UP.get(slot.kind):
-        return Noun(make_up(dice, world), None)
-    return dice.pick(nouns()[slot.kind])
+        return Noun(make_up(random, world), None)
+    return random.pick(nouns()[slot.kind])

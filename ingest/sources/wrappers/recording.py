@@ -30,7 +30,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ingest.sources.error_isolation import UNEXPECTED, judged
+from ingest.sources.error_isolation import UNEXPECTED, isolate_error
 from ingest.sources.formats.compressed import (
     MAGIC_BYTES,
     CompressedBytes,
@@ -89,7 +89,7 @@ def _line(event: Event, supersedes: str | None) -> bytes:
 def _unexpected(event: Event, error: Exception) -> DeadLetter:
     known_good = Deletion(id="jsonl:7", source="jsonl")
     return _letter(
-        event, UNEXPECTED, judged(error, lambda: _line(known_good, None)), repr(event).encode(errors="replace")
+        event, UNEXPECTED, isolate_error(error, lambda: _line(known_good, None)), repr(event).encode(errors="replace")
     )
 
 

@@ -3,7 +3,7 @@
 ::
 
     source ─▶ read ahead (bounded in posts and bytes) ─▶ in order, each when its photos are there or too late ─▶
-                   └─▶ album: the photos of many posts at a time
+                   └─▶ image_fetcher: the photos of many posts at a time
 
 Photos of many posts are fetched at a time, so that the feed is not slowed to one post's photos after another. No post
 waits for them longer than a limit, and none is held back by a failure: it goes on with a reason in place of a
@@ -16,11 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ingest.media.album import Album, Outcome, Picture, open_album
-from ingest.media.refusals import PhotoCounts
+from ingest.media.image_fetcher import FetchedImage, ImageFetcher, ImageResult, open_image_fetcher
 from ingest.sources.network.source import NetworkSource
 from tagstream.errors import Retryable
-from tagstream.media_reasons import PhotoReason
+from tagstream.media_reasons import PhotoCounts, PhotoReason
 from tagstream.posts import MAX_THUMBNAIL_BYTES, Media, Post
 from tagstream.settings import Settings
 from tagstream.source import Received, Source, named
@@ -40,17 +39,17 @@ class _Waiting:
 
 
 class WithPhotos:
-    """A `Source` around a source. Owns the album: `close` closes both.
+    """A `Source` around a source. Owns the image_fetcher: `close` closes both.
 
     `wait_seconds`: how long a post waits for its photos. `max_ahead`: how many events are read ahead of the one that
     is given out next. `photos` says what became of every photo.
     """
 
-    def __init__(self, source: Source, album: Album, *, wait_seconds: float, max_ahead: int) -> None:
+    def __init__(self, source: Source, image_fetcher: ImageFetcher, *, wait_seconds: float, max_ahead: int) -> None:
         self.name = source.name
         self.photos = PhotoCounts()
         self._source = source
-        self._album = album
+        self._image_fetcher = image_fetcher
         self._wait_seconds = wait_seconds
         self._max_ahead = max_ahead
         self._waiting: deque[_Waiting] = deque()
@@ -99,11 +98,11 @@ class WithPhotos:
         try:
             await self._source.close()
         finally:
-            await self._album.close()
+            await self._image_fetcher.close()
 
     def counts(self) -> Mapping[str, int]:
         """Those of the source, what became of every photo, and how many decoders ran with limits alone."""
-        photos = {**self.photos.snapshot(), "decoder_unfiltered": self._album.unfiltered}
+        photos = {**self.photos.snapshot(), "decoder_unfiltered": self._image_fetcher.unfiltered}
         return {**self._source.counts(), **named("photo", photos)}
 
     def _take(self, limit: int) -> list[Received]:
@@ -165,10 +164,10 @@ class WithPhotos:
             return media
         try:
             async with asyncio.timeout(self._wait_seconds):
-                outcome: Outcome = await self._album.photo(media.url)
+                outcome: ImageResult = await self._image_fetcher.photo(media.url)
         except TimeoutError:
             outcome = PhotoReason.LATE
-        if isinstance(outcome, Picture):
+        if isinstance(outcome, FetchedImage):
             self.photos.count(None)
             update = {
                 "sha256": outcome.sha256,
@@ -201,7 +200,7 @@ def with_photos(source: Source, settings: Settings) -> Source:
         return source
     return WithPhotos(
         source,
-        open_album(settings),
+        open_image_fetcher(settings),
         wait_seconds=settings.media_wait_seconds,
         max_ahead=settings.media_look_ahead,
     )

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 
 from ingest.sources.formats.json_fields import Fields
-from ingest.sources.jsonl.reading import PassedOver
+from ingest.sources.jsonl.reading import PassedOverDocument
 
-_NOTICES: Mapping[str, tuple[type, PassedOver]] = {
-    "limit": (dict, PassedOver.LIMIT),
-    "scrub_geo": (dict, PassedOver.SCRUB_GEO),
-    "status_withheld": (dict, PassedOver.STATUS_WITHHELD),
-    "user_withheld": (dict, PassedOver.USER_WITHHELD),
-    "disconnect": (dict, PassedOver.DISCONNECT),
-    "warning": (dict, PassedOver.WARNING),
-    "friends": (list, PassedOver.FRIENDS),
-    "friends_str": (list, PassedOver.FRIENDS),
-    "info": (dict, PassedOver.INFO),
+_NOTICES: Mapping[str, tuple[type, PassedOverDocument]] = {
+    "limit": (dict, PassedOverDocument.LIMIT),
+    "scrub_geo": (dict, PassedOverDocument.SCRUB_GEO),
+    "status_withheld": (dict, PassedOverDocument.STATUS_WITHHELD),
+    "user_withheld": (dict, PassedOverDocument.USER_WITHHELD),
+    "disconnect": (dict, PassedOverDocument.DISCONNECT),
+    "warning": (dict, PassedOverDocument.WARNING),
+    "friends": (list, PassedOverDocument.FRIENDS),
+    "friends_str": (list, PassedOverDocument.FRIENDS),
+    "info": (dict, PassedOverDocument.INFO),
 }
 NOTICES = (*_NOTICES, "event")
 """The fields of which a notice has one."""
@@ -23,10 +23,10 @@ NOTICES = (*_NOTICES, "event")
 _BESIDE = frozenset({"timestamp_ms", "for_user", "for_user_str", "event_at"})
 
 
-def notice_of(fields: Fields) -> PassedOver | None:
+def notice_of(fields: Fields) -> PassedOverDocument | None:
     """Which notice it is; None if it is none."""
     if isinstance(fields.get("event"), str) and all(isinstance(fields.get(one), dict) for one in ("source", "target")):
-        return PassedOver.USER_EVENT
+        return PassedOverDocument.USER_EVENT
     if len(fields) > 1 + len(_BESIDE):
         return None
     telling = [name for name in fields if name not in _BESIDE]

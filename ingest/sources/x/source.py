@@ -26,7 +26,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from ingest.sources.error_isolation import judged, lettered
+from ingest.sources.error_isolation import identified_dead_letter, isolate_error
 from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, read_object, refuse
 from ingest.sources.network.source import FeedUnavailable, NetworkSource, Reconnecting
 from ingest.sources.x.archive_fields import SOURCE, is_id, member, moment_of_id, post_name
@@ -215,8 +215,8 @@ class XSource(NetworkSource):
         except MalformedLine as malformed:
             return _letter(line, fields, malformed, path), None
         except Exception as error:
-            unexpected = MalformedLine(LineFault.UNEXPECTED, judged(error, _read_known_good))
-            return lettered(lambda one: _letter(line, one, unexpected, path), fields), None
+            unexpected = MalformedLine(LineFault.UNEXPECTED, isolate_error(error, _read_known_good))
+            return identified_dead_letter(lambda one: _letter(line, one, unexpected, path), fields), None
         return post, None
 
 

@@ -23,7 +23,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.structs import TopicPartition
 from oracle import truth
 
-from ingest.publisher import Record
+from ingest.publisher import OutgoingRecord
 from ingest.records import records_of
 from ingest.sources.open import open_source
 from search.index import Change, Indexable
@@ -43,14 +43,14 @@ OBSERVED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 PATIENCE_SECONDS = 90
 
 
-def feed(prefix: str) -> list[Record]:
+def feed(prefix: str) -> list[OutgoingRecord]:
     """The simulated feed as ingest publishes it."""
 
-    async def read() -> list[Record]:
+    async def read() -> list[OutgoingRecord]:
         source = open_source(f"simulate:{SEED}?posts={POSTS}")
         await source.open(None)
         topics = open_topics(load_settings({"TAGSTREAM_TOPIC_PREFIX": prefix}))
-        records: list[Record] = []
+        records: list[OutgoingRecord] = []
         while received := await source.next_batch(256):
             records += records_of(received, source.name, OBSERVED_AT, topics)
         await source.close()
@@ -113,7 +113,7 @@ class Fleet:
         self.prefix = prefix
         self.folder = folder
         self.workers: list[Worker] = []
-        self.feed: list[Record] = []
+        self.feed: list[OutgoingRecord] = []
         self._dead_before = 0
         self._seen: list[Worker] = []
         self.restarts: Counter[str] = Counter()
@@ -155,7 +155,7 @@ class Fleet:
             worker.process.wait()
         self._reader.close()
 
-    def publish(self, records: Sequence[Record]) -> None:
+    def publish(self, records: Sequence[OutgoingRecord]) -> None:
         with closing(KafkaProducer(bootstrap_servers=self.brokers)) as producer:
             sent = [producer.send(one.topic, key=one.key, value=one.value, headers=one.headers) for one in records]
             for one in sent:

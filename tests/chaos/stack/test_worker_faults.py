@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from fleet import POSTS, Fleet, feed
 
-from ingest.publisher import Record
+from ingest.publisher import OutgoingRecord
 from tagstream.posts import CONTRACT_VERSION
 
 _numbers = count(1)
@@ -23,11 +23,11 @@ AWAY_SECONDS = 3
 
 
 @pytest.fixture(scope="module")
-def records() -> list[Record]:
+def records() -> list[OutgoingRecord]:
     return feed(_ONE_FEED)
 
 
-def fleet_on(brokers: str, records: list[Record], folder: Path) -> Fleet:
+def fleet_on(brokers: str, records: list[OutgoingRecord], folder: Path) -> Fleet:
     """A fleet on topics of its own that hold the first half of the feed; `publish_rest` adds the other."""
     fleet = Fleet(brokers, f"chaos{next(_numbers)}.", folder)
     mine = [one._replace(topic=fleet.prefix + one.topic.removeprefix(_ONE_FEED)) for one in records]
@@ -41,7 +41,7 @@ def fleet_on(brokers: str, records: list[Record], folder: Path) -> Fleet:
 
 
 @pytest.fixture
-def fleet(kafka: Any, records: list[Record], tmp_path: Path) -> Iterator[Fleet]:
+def fleet(kafka: Any, records: list[OutgoingRecord], tmp_path: Path) -> Iterator[Fleet]:
     fleet = fleet_on(kafka.specification, records, tmp_path)
     yield fleet
     fleet.close()
@@ -122,7 +122,7 @@ def test_a_second_worker_joins_and_leaves(fleet: Fleet) -> None:
     fleet.assert_everything_once()
 
 
-def test_the_broker_is_killed_and_comes_back(new_stack: Any, records: list[Record], tmp_path: Path) -> None:
+def test_the_broker_is_killed_and_comes_back(new_stack: Any, records: list[OutgoingRecord], tmp_path: Path) -> None:
     broker = new_stack("kafka").kafka
     fleet = fleet_on(broker.specification, records, tmp_path)
     try:
@@ -151,14 +151,14 @@ def test_poison_in_every_topic_is_kept_and_stops_nobody(fleet: Fleet) -> None:
     huge = b"\xc1" * 100_000
     fleet.publish(
         [
-            Record(posts, b"x:1", b"\xc1 no MessagePack", []),
-            Record(posts, b"x:2", b"", [("observed_at", b"soon")]),
-            Record(posts, b"\xff\xfe", huge, []),
-            Record(posts, b"x:3", None, []),
-            Record(tagged, b"x:4", b"{", []),
-            Record(tagged, b"x:5", b"{}", [("kind", b"\xff")]),
-            Record(tagged, b"x:6", b"{}", [("kind", b"deletion")]),
-            Record(tagged, b"x:7", None, []),
+            OutgoingRecord(posts, b"x:1", b"\xc1 no MessagePack", []),
+            OutgoingRecord(posts, b"x:2", b"", [("observed_at", b"soon")]),
+            OutgoingRecord(posts, b"\xff\xfe", huge, []),
+            OutgoingRecord(posts, b"x:3", None, []),
+            OutgoingRecord(tagged, b"x:4", b"{", []),
+            OutgoingRecord(tagged, b"x:5", b"{}", [("kind", b"\xff")]),
+            OutgoingRecord(tagged, b"x:6", b"{}", [("kind", b"deletion")]),
+            OutgoingRecord(tagged, b"x:7", None, []),
         ]
     )
     fleet.publish_some()
@@ -172,7 +172,7 @@ def test_poison_in_every_topic_is_kept_and_stops_nobody(fleet: Fleet) -> None:
 
 def test_what_a_newer_tagstream_wrote_stops_the_worker_and_is_not_lost(fleet: Fleet) -> None:
     newer = json.dumps({"version": CONTRACT_VERSION + 1}).encode()
-    fleet.publish([Record(fleet.topics.tagged.name, b"x:1", newer, [])])
+    fleet.publish([OutgoingRecord(fleet.topics.tagged.name, b"x:1", newer, [])])
     worker = fleet.start()
     assert worker.wait() == 1
     assert "newer tagstream" in worker.output()

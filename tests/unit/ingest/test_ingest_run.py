@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from pipeline_fakes import ListSource, post
 
-from ingest.publisher import Record
+from ingest.publisher import OutgoingRecord
 from ingest.run import READ_EVENTS, Ingest
 from tagstream.errors import Fatal, UnreadableInput
 from tagstream.kafka.topics import open_topics
@@ -18,7 +18,7 @@ class HeldPublisher:
     """Acknowledges a batch when the test says so."""
 
     def __init__(self) -> None:
-        self.batches: list[tuple[Sequence[Record], asyncio.Future[None]]] = []
+        self.batches: list[tuple[Sequence[OutgoingRecord], asyncio.Future[None]]] = []
         self.failure: asyncio.Future[None]
         self.last_refusal = None
         self.closed = False
@@ -27,7 +27,7 @@ class HeldPublisher:
     async def open(self) -> None:
         self.failure = asyncio.get_running_loop().create_future()
 
-    async def publish(self, records: Sequence[Record]) -> asyncio.Future[None]:
+    async def publish(self, records: Sequence[OutgoingRecord]) -> asyncio.Future[None]:
         published: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.batches.append((records, published))
         self.grew.set()

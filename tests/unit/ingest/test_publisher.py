@@ -14,8 +14,8 @@ from kafka.errors import (
 from kafka.future import Future
 
 import ingest.publisher
-from ingest.cursors import CursorKeeper, Superseded, _Place
-from ingest.publisher import Publisher, Record
+from ingest.cursors import CursorKeeper, Superseded, _SavedCursor
+from ingest.publisher import EventPublisher, OutgoingRecord
 from tagstream.errors import Fatal
 from tagstream.kafka.topics import open_topics
 from tagstream.runtime.backoff import BackOff
@@ -51,16 +51,16 @@ async def publisher(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(ingest.publisher, "BACK_OFF", BackOff(0.001, 0.001))
     monkeypatch.setattr(ingest.publisher, "close_producer", lambda _: None)
     producer = HeldProducer()
-    monkeypatch.setattr(Publisher, "_open", lambda _: producer)
-    opened = Publisher(SETTINGS, TOPICS)
+    monkeypatch.setattr(EventPublisher, "_open", lambda _: producer)
+    opened = EventPublisher(SETTINGS, TOPICS)
     await opened.open()
     opened.producer = producer  # type: ignore[attr-defined]
     yield opened
     await opened.close()
 
 
-def batch(*keys: str) -> list[Record]:
-    return [Record(TOPICS.posts.name, key.encode(), b"value", []) for key in keys]
+def batch(*keys: str) -> list[OutgoingRecord]:
+    return [OutgoingRecord(TOPICS.posts.name, key.encode(), b"value", []) for key in keys]
 
 
 async def sent(publisher: Any, number: int) -> None:
@@ -111,7 +111,7 @@ async def test_a_producer_that_stands_still_is_replaced_and_counts_nothing_twice
     published = await publisher.publish(batch("a", "b"))
     first = publisher.producer
     second = HeldProducer()
-    monkeypatch.setattr(Publisher, "_open", lambda _: second)
+    monkeypatch.setattr(EventPublisher, "_open", lambda _: second)
     await publisher._replace()
     publisher.producer = second
     await sent(publisher, 2)
@@ -129,10 +129,10 @@ async def test_a_stall_is_noticed(publisher: Any, monkeypatch: pytest.MonkeyPatc
     replaced = asyncio.Event()
     monkeypatch.setattr(ingest.publisher, "_STALLED_SECONDS", 0.01)
 
-    async def replace(_: Publisher) -> None:
+    async def replace(_: EventPublisher) -> None:
         replaced.set()
 
-    monkeypatch.setattr(Publisher, "_replace", replace)
+    monkeypatch.setattr(EventPublisher, "_replace", replace)
     watching = asyncio.create_task(publisher._watch())
     await asyncio.sleep(0.05)
     assert not replaced.is_set(), "there is nothing to wait for"
@@ -154,7 +154,7 @@ async def test_a_refusal_ends_it_and_accuses_nobody(publisher: Any) -> None:
 class Names:
     """The name of a source on a broker: its newest record, and how often saving is refused."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, newest: _Place | None) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, newest: _SavedCursor | None) -> None:
         self.newest = newest
         self.refusals = 0
         self.saved: list[str | None] = []
@@ -164,7 +164,7 @@ class Names:
         monkeypatch.setattr(CursorKeeper, "_newest", lambda _: self.newest)
         monkeypatch.setattr(CursorKeeper, "_write", lambda _, place: self._write(place))
 
-    def _write(self, place: _Place) -> None:
+    def _write(self, place: _SavedCursor) -> None:
         if self.refusals:
             self.refusals -= 1
             raise ProducerFencedError("fenced")
@@ -173,7 +173,7 @@ class Names:
 
 
 async def test_an_owner_that_was_refused_goes_on_if_it_is_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = Names(monkeypatch, _Place("7", "somebody before"))
+    names = Names(monkeypatch, _SavedCursor("7", "somebody before"))
     keeper = CursorKeeper(SETTINGS, TOPICS, "feed")
     assert await keeper.claim() == "7"
     names.refusals = 2
@@ -185,7 +185,7 @@ async def test_an_owner_that_was_replaced_saves_nothing(monkeypatch: pytest.Monk
     names = Names(monkeypatch, None)
     keeper = CursorKeeper(SETTINGS, TOPICS, "feed")
     assert await keeper.claim() is None
-    names.newest = _Place("9", "somebody after")
+    names.newest = _SavedCursor("9", "somebody after")
     names.refusals = 1
     with pytest.raises(Superseded, match="feed"):
         await asyncio.wait_for(keeper.save("8"), 5)

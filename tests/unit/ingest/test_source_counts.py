@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from pipeline_fakes import CREATED, ListSource, MemoryIndex, post
 
 from ingest import cli
-from ingest.media.album import Album, open_album
+from ingest.media.image_fetcher import ImageFetcher, open_image_fetcher
 from ingest.metrics_page import answering, metrics_of
 from ingest.run import IngestProgress, IngestReport
 from ingest.sources.bluesky.frame import FrameReader
-from ingest.sources.jsonl.reading import PassedOver
+from ingest.sources.jsonl.reading import PassedOverDocument
 from ingest.sources.open import open_source
 from ingest.sources.wrappers.paced import PacedSource
 from ingest.sources.wrappers.recording import RecordingSource
@@ -65,7 +65,7 @@ PROGRESS = IngestProgress(
         ),
         ("rss:https://example.org/feed", [*NETWORK, "no_feed", "too_slow", "refused_address", "left_out", "undated"]),
         ("x:", [*NETWORK, "passed_over_compliance"]),
-        ("jsonl:posts.jsonl", [f"passed_over_{one.value}" for one in PassedOver]),
+        ("jsonl:posts.jsonl", [f"passed_over_{one.value}" for one in PassedOverDocument]),
         ("simulate:1", []),
     ],
 )
@@ -101,7 +101,7 @@ def test_every_frame_is_an_event_or_one_count(given_frames: list[Any]) -> None:
 
 
 def photographed(source: Source, _: Path) -> Source:
-    return WithPhotos(source, open_album(Settings()), wait_seconds=1.0, max_ahead=10)
+    return WithPhotos(source, open_image_fetcher(Settings()), wait_seconds=1.0, max_ahead=10)
 
 
 def paced(source: Source, _: Path) -> Source:
@@ -123,8 +123,8 @@ async def test_what_wraps_a_source_passes_its_counts_on(wrap: Callable[[Source, 
 
 
 async def test_photos_are_counted_beside_what_their_source_counts() -> None:
-    album: Album = open_album(Settings())
-    source = WithPhotos(ListSource([]), album, wait_seconds=1.0, max_ahead=10)
+    image_fetcher: ImageFetcher = open_image_fetcher(Settings())
+    source = WithPhotos(ListSource([]), image_fetcher, wait_seconds=1.0, max_ahead=10)
     source.photos.count(PhotoReason.LATE)
     source.photos.count(None)
     names = ["photo_found", *(f"photo_{reason}" for reason in PhotoReason), "photo_decoder_unfiltered"]
@@ -162,7 +162,7 @@ def test_an_ingest_shows_what_its_source_counted(monkeypatch: pytest.MonkeyPatch
     assert "; source: gap 2, passed_over_language 1,234, photo_late 1; " in cli.summary(report)
     lines: list[str] = []
     monkeypatch.setattr("tagstream.cli.progress.say", lines.append)
-    cli._Shown(RunProgress())(PROGRESS)
+    cli._ProgressDisplay(RunProgress())(PROGRESS)
     assert [line.endswith(" | source: gap 2, passed_over_language 1,234, photo_late 1") for line in lines] == [True]
 
 

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
 
-from ingest.sources.rss.document import Document, Entry
+from ingest.sources.rss.document import Document, FeedEntry
 
 OLD_SECONDS = 3600
 _DAY_IN_ADDRESS = re.compile(r"/((?:19|20)[0-9]{2})[/-]([0-9]{1,2})[/-]([0-9]{1,2})(?![0-9])")
 
 
-def own_moment(entry: Entry) -> int | None:
+def own_moment(entry: FeedEntry) -> int | None:
     """When the entry itself says that it was written."""
     return entry.published if entry.published is not None else entry.updated
 
@@ -35,7 +35,7 @@ def moments(document: Document, now: datetime, read_before: bool) -> list[int]:
     return _placed(said)
 
 
-def _said(entry: Entry, now: datetime) -> int | None:
+def _said(entry: FeedEntry, now: datetime) -> int | None:
     moment = own_moment(entry)
     if moment is not None:
         return moment * 1000

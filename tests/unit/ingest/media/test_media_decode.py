@@ -13,11 +13,10 @@ from media_server import drawn, opened
 from PIL import Image, PngImagePlugin
 
 from ingest.media import decode, decode_process
-from ingest.media.decode import Decoded, DecodeLimits, Decoders, memory_for
-from ingest.media.refusals import PhotoRefused
+from ingest.media.decode import DecodedImage, DecodeLimits, DecoderPool, memory_for
 from ingest.media.sniff import sniff
 from ingest.sandbox.child import Child
-from tagstream.media_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason, PhotoRefused
 
 MAX_PIXELS = 40_000_000
 MIB = 1024 * 1024
@@ -31,7 +30,7 @@ async def decoders():
 
     def make(processes=1, **limits):
         limits = {"max_pixels": MAX_PIXELS, "memory_bytes": memory_for(MAX_PIXELS), "still_seconds": 60.0, **limits}
-        made.append(Decoders(processes, DecodeLimits(**limits)))
+        made.append(DecoderPool(processes, DecodeLimits(**limits)))
         return made[-1]
 
     yield make
@@ -39,7 +38,7 @@ async def decoders():
         await one.close()
 
 
-async def decoded(pool, content) -> Decoded:
+async def decoded(pool, content) -> DecodedImage:
     kind = sniff(content[:12])
     assert kind is not None
     return await pool.decode(content, kind)

@@ -10,11 +10,10 @@ from media_server import HostileServer, answer, drawn
 from PIL import Image
 
 from ingest.media import decode, decode_process
-from ingest.media.album import Album, Picture
-from ingest.media.decode import DecodeLimits, Decoders, TakesLonger
-from ingest.media.fetch import Fetcher, FetchLimits
-from ingest.media.refusals import PhotoRefused
-from tagstream.media_reasons import PhotoReason
+from ingest.media.decode import DecodeLimits, DecoderPool, TakesLonger
+from ingest.media.download import Downloader, DownloadLimits
+from ingest.media.image_fetcher import FetchedImage, ImageFetcher
+from tagstream.media_reasons import PhotoReason, PhotoRefused
 
 MEMORY = 256 * 1024 * 1024
 
@@ -32,7 +31,7 @@ async def decoders(monkeypatch):
 
     def make(processes=1, **limits):
         limits = {"max_pixels": 1_000_000, "memory_bytes": MEMORY, "still_seconds": 60.0, **limits}
-        made.append(Decoders(processes, DecodeLimits(**limits)))
+        made.append(DecoderPool(processes, DecodeLimits(**limits)))
         return made[-1]
 
     yield make
@@ -79,7 +78,7 @@ def test_what_takes_long_is_seen_before_it_is_decoded() -> None:
 
 
 async def test_large_pictures_cost_the_quick_lane_no_process() -> None:
-    pool = Decoders(1, DecodeLimits(40_000_000, MEMORY * 2))
+    pool = DecoderPool(1, DecodeLimits(40_000_000, MEMORY * 2))
     with pytest.raises(TakesLonger):
         await pool.first_try(scans(400), "JPEG", "a")
     (before,) = pool.process_ids
@@ -127,15 +126,15 @@ async def test_while_a_slow_picture_is_decoded_others_of_its_host_are_fetched(de
     async with HostileServer() as server:
         server.answers = {f"/slow{n}.jpg": answer(picture(n, 15.0)) for n in range(3)}
         server.answers |= {f"/quick{n}.jpg": answer(picture(100 + n)) for n in range(20)}
-        limits = FetchLimits(max_bytes=100_000, total_seconds=60.0, concurrency=2, patience_seconds=60.0)
+        limits = DownloadLimits(max_bytes=100_000, total_seconds=60.0, concurrency=2, patience_seconds=60.0)
         pool = decoders(processor_seconds=60.0)
-        album = Album(Fetcher(limits, allowed={server.endpoint}), pool, 1_000_000)
-        slow = [asyncio.create_task(album.photo(server.url(f"/slow{n}.jpg"))) for n in range(3)]
+        image_fetcher = ImageFetcher(Downloader(limits, allowed={server.endpoint}), pool, 1_000_000)
+        slow = [asyncio.create_task(image_fetcher.photo(server.url(f"/slow{n}.jpg"))) for n in range(3)]
         await asyncio.sleep(0)
-        quick = await asyncio.gather(*(album.photo(server.url(f"/quick{n}.jpg")) for n in range(20)))
-        assert all(isinstance(one, Picture) for one in quick)
+        quick = await asyncio.gather(*(image_fetcher.photo(server.url(f"/quick{n}.jpg")) for n in range(20)))
+        assert all(isinstance(one, FetchedImage) for one in quick)
         assert not any(task.done() for task in slow)
-        await album.close()
+        await image_fetcher.close()
         await asyncio.gather(*slow, return_exceptions=True)
 
 
@@ -149,15 +148,17 @@ async def test_the_same_slow_bytes_are_decoded_once(decoders, monkeypatch) -> No
 
         return counting
 
-    for attempt in (Decoders.first_try, Decoders.second_try):
-        monkeypatch.setattr(Decoders, attempt.__name__, counted(attempt))
+    for attempt in (DecoderPool.first_try, DecoderPool.second_try):
+        monkeypatch.setattr(DecoderPool, attempt.__name__, counted(attempt))
     async with HostileServer() as server:
         paths = [f"/{n}.jpg" for n in range(6)]
         server.answers = dict.fromkeys(paths, answer(picture(1, 0.6)))
-        limits = FetchLimits(max_bytes=100_000, total_seconds=60.0, patience_seconds=60.0)
-        album = Album(Fetcher(limits, allowed={server.endpoint}), decoders(processor_seconds=60.0), 1_000_000)
-        photos = await asyncio.gather(*(album.photo(server.url(path)) for path in paths))
+        limits = DownloadLimits(max_bytes=100_000, total_seconds=60.0, patience_seconds=60.0)
+        image_fetcher = ImageFetcher(
+            Downloader(limits, allowed={server.endpoint}), decoders(processor_seconds=60.0), 1_000_000
+        )
+        photos = await asyncio.gather(*(image_fetcher.photo(server.url(path)) for path in paths))
         assert len(set(photos)) == 1
-        assert isinstance(photos[0], Picture)
+        assert isinstance(photos[0], FetchedImage)
         assert tries == ["first_try", "second_try"]
-        await album.close()
+        await image_fetcher.close()

@@ -15,7 +15,7 @@ import pytest
 import sandbox_probe
 
 from ingest.sandbox import child, lock_down, program, sandbox, system_calls
-from ingest.sandbox.child import Limits
+from ingest.sandbox.child import SandboxLimits
 from ingest.sandbox.errors import Died, HandlerFailed, NotStarted, StoodStill, TooCostly
 from ingest.sandbox.sandbox import Sandbox
 
@@ -32,7 +32,7 @@ async def probe():
 
     def make(module=PROBE, *, processes=1, filter_required=False, **limits):
         limits = {"memory_bytes": MEMORY, "processor_seconds": 10.0, "still_seconds": 60.0, **limits}
-        made.append(Sandbox(module, Limits(**limits), processes=processes, filter_required=filter_required))
+        made.append(Sandbox(module, SandboxLimits(**limits), processes=processes, filter_required=filter_required))
         return made[-1]
 
     yield make
@@ -386,9 +386,9 @@ def test_a_machine_that_is_not_known_has_no_filter(machine, monkeypatch) -> None
 def test_a_child_ends_with_its_parent_even_at_work() -> None:
     code = """
 import asyncio, os, signal, sys
-from ingest.sandbox.child import Child, Limits
+from ingest.sandbox.child import Child, SandboxLimits
 async def main():
-    child = await Child.start("sandbox_probe", Limits(1 << 28, 60.0, 60.0))
+    child = await Child.start("sandbox_probe", SandboxLimits(1 << 28, 60.0, 60.0))
     print(child.pid, flush=True)
     asyncio.ensure_future(child.ask(b"spin\\t50\\t0"))
     await asyncio.sleep(0.3)

@@ -14,12 +14,12 @@ from ingest.sources.bluesky import frame as bluesky
 from ingest.sources.bluesky.compression import FrameDecompressor
 from ingest.sources.bluesky.options import read_options
 from ingest.sources.bluesky.source import BlueskySource
-from ingest.sources.error_isolation import judged
+from ingest.sources.error_isolation import isolate_error
 from ingest.sources.jsonl import document as jsonl
 from ingest.sources.jsonl.source import JsonlSource
 from ingest.sources.mastodon import events as mastodon
 from ingest.sources.rss import source as rss
-from ingest.sources.rss.document import Document, Entry
+from ingest.sources.rss.document import Document, FeedEntry
 from ingest.sources.rss.feeds import parse_feeds
 from ingest.sources.wrappers import recording
 from ingest.sources.wrappers.recording import recorded_line
@@ -57,14 +57,14 @@ def status(text: str) -> dict[str, Any]:
 
 
 def read_mastodon(text: str) -> list[Event]:
-    event = mastodon.EventReader("mastodon:a.example").event(
+    event = mastodon.StatusEventReader("mastodon:a.example").event(
         mastodon.StreamEvent("update", json.dumps(status(text)).encode())
     )
     return [event.event] if event.event else []
 
 
 def read_mastodon_page(text: str) -> list[Event]:
-    event = mastodon.EventReader("mastodon:a.example").listed(status(text)).event
+    event = mastodon.StatusEventReader("mastodon:a.example").listed(status(text)).event
     return [event] if event else []
 
 
@@ -75,7 +75,7 @@ def read_x(text: str) -> list[Event]:
 
 
 def read_rss(text: str) -> list[Event]:
-    entries = (Entry(id="8", title="Paris", published=1), Entry(id="9", title=text, published=2))
+    entries = (FeedEntry(id="8", title="Paris", published=1), FeedEntry(id="9", title=text, published=2))
     source = rss.RssSource(parse_feeds("https://feed.example/"))
     feed = rss._Feed("https://feed.example/", rss.FeedMemory())
     return source._new(feed, Document(entries=entries), (None, None)).events[1:]
@@ -142,7 +142,7 @@ def test_a_defect_of_ours_buries_nobody(name: str, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("error", [BadSettings("no"), IndexUnavailable("away")])
 def test_what_is_not_of_the_item_is_raised(error: Exception) -> None:
     with pytest.raises(type(error)):
-        judged(error, lambda: None)
+        isolate_error(error, lambda: None)
 
 
 async def test_a_file_goes_on_behind_a_line_that_our_code_fails_on(

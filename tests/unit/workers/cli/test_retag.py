@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pipeline_fakes import CREATED, ListSource, post
 
-from ingest.media.album import Outcome, Picture
+from ingest.media.image_fetcher import FetchedImage, ImageResult
 from ingest.sources.jsonl.source import JsonlSource
 from ingest.sources.wrappers.with_photos import WithPhotos
 from search.index import Indexable
@@ -21,18 +21,18 @@ from workers.images.step import IMAGE_MODEL, PHOTO
 from workers.local import run_pipeline
 from workers.tagger.stub import StubTagger
 
-PICTURE = Picture("0" * 64, 640, 480, b"\xff\xd8\xff")
+PICTURE = FetchedImage("0" * 64, 640, 480, b"\xff\xd8\xff")
 
 
 class OneAnswer:
-    """An album that gives everybody the same."""
+    """An image fetcher that gives everybody the same."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: ImageResult) -> None:
         self.outcome = outcome
         self.unfiltered = 0
         self.asked: list[str] = []
 
-    async def photo(self, url: str) -> Outcome:
+    async def photo(self, url: str) -> ImageResult:
         self.asked.append(url)
         return self.outcome
 
@@ -63,18 +63,18 @@ async def index(tmp_path: Path):
     await index.close()
 
 
-async def feed(index, posts: Sequence[Post], outcome: Outcome, image_model: ImageModel) -> None:
+async def feed(index, posts: Sequence[Post], outcome: ImageResult, image_model: ImageModel) -> None:
     source = WithPhotos(ListSource(posts), OneAnswer(outcome), wait_seconds=5, max_ahead=10)
     await run_pipeline(source, StubTagger(), index, image_model=image_model)
 
 
-async def again(index, outcome: Outcome, image_model: ImageModel) -> OneAnswer:
-    album = OneAnswer(outcome)
+async def again(index, outcome: ImageResult, image_model: ImageModel) -> OneAnswer:
+    image_fetcher = OneAnswer(outcome)
     async with asyncio.timeout(20):
         await run_pipeline(
-            photos_again(DegradedPosts(index), album, Settings()), StubTagger(), index, image_model=image_model
+            photos_again(DegradedPosts(index), image_fetcher, Settings()), StubTagger(), index, image_model=image_model
         )
-    return album
+    return image_fetcher
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ async def test_what_was_missing_is_made_good_and_nothing_else_changes(index, out
     await feed(index, [*posts, post(900, "Tokyo")], outcome, image_model)
     before = {one.id: one async for one in index.documents()}
     assert {one.degraded for one in before.values()} == {(cause,), ()}
-    album = await again(index, PICTURE, ImageModel())
-    assert len(album.asked) == (250 if cause == PHOTO else 0), "what is kept is not fetched again"
+    image_fetcher = await again(index, PICTURE, ImageModel())
+    assert len(image_fetcher.asked) == (250 if cause == PHOTO else 0), "what is kept is not fetched again"
     after = {one.id: one async for one in index.documents()}
     for post_id, now in after.items():
         was = before[post_id]

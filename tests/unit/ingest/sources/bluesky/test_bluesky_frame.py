@@ -9,9 +9,9 @@ from atproto_lexicon import NotOfTheLexicon, check_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources.bluesky.frame import FrameReader, PassedOver
+from ingest.sources.bluesky.frame import FrameReader, PassedOverFrame
 from ingest.sources.bluesky.handles import Handles
-from ingest.sources.bluesky.names import handle_of, post_id_of_uri, revision_of
+from ingest.sources.bluesky.identifiers import handle_of, post_id_of_uri, revision_of
 from ingest.sources.bluesky.opened import Notice
 from tagstream.posts import (
     AccountStatus,
@@ -232,7 +232,7 @@ def test_handles_follow_identities_and_are_forgotten_with_the_account() -> None:
     for number in range(3):
         rename(did=f"did:plc:{number}", handle="one.example.org")
     assert len(reader.handles) == 2
-    assert reader.passed_over == {PassedOver.IDENTITY: 8}
+    assert reader.passed_over == {PassedOverFrame.IDENTITY: 8}
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_other_collections_and_kinds_are_passed_over() -> None:
     assert read(frame, reader) is None
     for new in ("heartbeat", "labels", "something"):
         assert reader.read(json.dumps(envelope(new, {})).encode()).event is None
-    assert reader.passed_over == {PassedOver.OTHER_COLLECTION: 1, PassedOver.OTHER_KIND: 3}
+    assert reader.passed_over == {PassedOverFrame.OTHER_COLLECTION: 1, PassedOverFrame.OTHER_KIND: 3}
 
 
 def test_a_heartbeat_of_the_first_generation_has_no_account() -> None:
@@ -273,7 +273,7 @@ def test_only_the_languages_that_were_asked_for(wanted: set[str], langs: list[st
     reader = FrameReader(frozenset(wanted))
     frame = post_frame() if langs is None else post_frame(langs=langs)
     assert isinstance(read(frame, reader), Post) is kept
-    assert reader.passed_over[PassedOver.LANGUAGE] == (not kept)
+    assert reader.passed_over[PassedOverFrame.LANGUAGE] == (not kept)
 
 
 def test_an_edit_that_leaves_the_languages_takes_the_post_with_it() -> None:
@@ -467,7 +467,7 @@ def test_what_a_second_generation_server_says_besides_is_passed_over(
     opened = reader.open(json.dumps(message).encode())
     assert opened.notice == notice
     assert reader.event(opened) is None
-    assert reader.passed_over == {PassedOver.OTHER_KIND if notice is None else PassedOver.NOTICE: 1}
+    assert reader.passed_over == {PassedOverFrame.OTHER_KIND if notice is None else PassedOverFrame.NOTICE: 1}
 
 
 def test_a_sync_is_an_erasure_up_to_just_before_its_revision() -> None:

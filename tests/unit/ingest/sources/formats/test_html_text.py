@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.sources.formats.html_text import MAX_TAG_LENGTH, Link, Picture, html_to_text
+from ingest.sources.formats.html_text import MAX_TAG_LENGTH, HtmlImage, HtmlLink, html_to_text
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_links_know_their_places() -> None:
     )
     assert found.text == "🎉 #Cats by @bob"
     assert found.links == (
-        Link(2, 7, "https://m.example/tags/Cats", ("mention", "hashtag"), ("tag", "nofollow")),
-        Link(11, 15, "https://m.example/@bob", ("u-url", "mention"), ()),
+        HtmlLink(2, 7, "https://m.example/tags/Cats", ("mention", "hashtag"), ("tag", "nofollow")),
+        HtmlLink(11, 15, "https://m.example/@bob", ("u-url", "mention"), ()),
     )
 
 
@@ -99,7 +99,11 @@ def test_a_link_without_text_is_none() -> None:
 
 def test_pictures_keep_their_descriptions() -> None:
     found = html_to_text("<img src=' a.png ' alt='A  dog\non a beach'><img src=b.png><img><img alt='only words'>")
-    assert found.pictures == (Picture("a.png", "A dog on a beach"), Picture("b.png", ""), Picture("", "only words"))
+    assert found.pictures == (
+        HtmlImage("a.png", "A dog on a beach"),
+        HtmlImage("b.png", ""),
+        HtmlImage("", "only words"),
+    )
     assert found.text == ""
 
 

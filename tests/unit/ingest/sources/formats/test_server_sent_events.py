@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources.formats.server_sent_events import EventReader, EventTooLong, ServerSentEvent
+from ingest.sources.formats.server_sent_events import EventTooLong, ServerSentEvent, ServerSentEventReader
 
 
 def read(stream: bytes, *cuts: int) -> list[ServerSentEvent]:
-    reader = EventReader()
+    reader = ServerSentEventReader()
     places = [0, *sorted(cuts), len(stream)]
     return [event for start, end in pairwise(places) for event in reader.feed(stream[start:end])]
 
@@ -56,7 +56,7 @@ def test_the_cuts_do_not_matter(parts: list[bytes], cuts: list[int]) -> None:
 @pytest.mark.parametrize("endless", [b"x", b"data: ", b":comment", b"data: x\n", b"data\n", b"event: y"])
 @pytest.mark.parametrize("piece", [1, 7, 1000])
 def test_an_event_without_end_is_refused(endless: bytes, piece: int) -> None:
-    reader = EventReader(max_event_bytes=500)
+    reader = ServerSentEventReader(max_event_bytes=500)
     stream = b"data: before\n\n" + endless * 2000
     before: list[ServerSentEvent] = []
     with pytest.raises(EventTooLong) as refused:  # noqa: PT012
@@ -71,7 +71,7 @@ def test_an_event_without_end_is_refused(endless: bytes, piece: int) -> None:
 def test_the_beginning_of_a_refused_event_does_not_depend_on_the_cuts() -> None:
     beginnings = set()
     for piece in (1, 33, 4096):
-        reader = EventReader(max_event_bytes=300)
+        reader = ServerSentEventReader(max_event_bytes=300)
         stream = b"data: " + b"0123456789" * 100
         try:
             for start in range(0, len(stream), piece):

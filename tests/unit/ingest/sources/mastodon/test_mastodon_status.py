@@ -9,9 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.sources.formats.json_fields import LineFault, MalformedLine
-from ingest.sources.mastodon.events import EventReader, Oversized, RefusedSubscription, StreamEvent, websocket_event
+from ingest.sources.mastodon.events import (
+    Oversized,
+    RefusedSubscription,
+    StatusEventReader,
+    StreamEvent,
+    websocket_event,
+)
 from ingest.sources.mastodon.source import parse_cursor, rewound
-from ingest.sources.mastodon.status import PassedOver, read_status
+from ingest.sources.mastodon.status import PassedOverStatus, read_status
 from tagstream.errors import CorruptState
 from tagstream.posts import Author, DeadLetter, Deletion, Hashtag, Media, Post
 
@@ -112,12 +118,12 @@ def test_pictures_carry_what_their_author_says_of_them() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"visibility": "unlisted"}, PassedOver.NOT_PUBLIC),
-        ({"visibility": "direct"}, PassedOver.NOT_PUBLIC),
-        ({"reblog": {"id": "1"}}, PassedOver.REBLOG),
+        ({"visibility": "unlisted"}, PassedOverStatus.NOT_PUBLIC),
+        ({"visibility": "direct"}, PassedOverStatus.NOT_PUBLIC),
+        ({"reblog": {"id": "1"}}, PassedOverStatus.REBLOG),
     ],
 )
-def test_what_is_no_public_post_is_passed_over(fields: dict[str, Any], expected: PassedOver) -> None:
+def test_what_is_no_public_post_is_passed_over(fields: dict[str, Any], expected: PassedOverStatus) -> None:
     assert read_status(status(**fields), SOURCE) is expected
 
 
@@ -170,7 +176,7 @@ _json = st.recursive(
 
 @given(st.dictionaries(st.sampled_from([*status(), "tags", "poll", "media_attachments", "edited_at"]), _json))
 def test_no_status_breaks_the_reader(fields: dict[str, Any]) -> None:
-    reader = EventReader(SOURCE)
+    reader = StatusEventReader(SOURCE)
     understood = reader.listed(status(**fields))
     if isinstance(understood.event, Post):
         assert all(one.end <= len(understood.event.text) for one in understood.event.hashtags)
@@ -179,16 +185,16 @@ def test_no_status_breaks_the_reader(fields: dict[str, Any]) -> None:
 
 @given(st.sampled_from(["update", "status.update", "delete", "other", ""]), st.binary(max_size=60))
 def test_no_event_breaks_the_reader(name: str, payload: bytes) -> None:
-    EventReader(SOURCE).event(StreamEvent(name, payload))
+    StatusEventReader(SOURCE).event(StreamEvent(name, payload))
 
 
 def test_events_are_told_apart() -> None:
-    reader = EventReader(SOURCE)
+    reader = StatusEventReader(SOURCE)
     edit = reader.event(StreamEvent("status.update", json.dumps(status(edited_at="2024-03-05T00:00:00Z")).encode()))
     assert isinstance(edit.event, Post)
     assert reader.event(StreamEvent("delete", ID.encode())).event == Deletion(id=f"{SOURCE}:{ID}", source=SOURCE)
     assert reader.event(StreamEvent("notification", b"{}")).event is None
-    assert reader.passed_over == {PassedOver.OTHER_EVENT: 1}
+    assert reader.passed_over == {PassedOverStatus.OTHER_EVENT: 1}
 
 
 @pytest.mark.parametrize(
@@ -204,14 +210,14 @@ def test_events_are_told_apart() -> None:
     ],
 )
 def test_garbage_is_a_dead_letter_of_stable_origin(event: StreamEvent | Oversized) -> None:
-    letters = [EventReader(SOURCE).event(event).event for _ in range(2)]
+    letters = [StatusEventReader(SOURCE).event(event).event for _ in range(2)]
     assert isinstance(letters[0], DeadLetter)
     assert letters[0] == letters[1]
     assert letters[0].origin.startswith(f"{SOURCE}:sha256-")
 
 
 def test_a_dead_letter_keeps_whose_it_is() -> None:
-    letter = EventReader(SOURCE).listed(status(created_at="x")).event
+    letter = StatusEventReader(SOURCE).listed(status(created_at="x")).event
     assert isinstance(letter, DeadLetter)
     assert (letter.post_id, letter.author, letter.cause) == (f"{SOURCE}:{ID}", "7", "bad_created_at")
 
@@ -258,7 +264,7 @@ def test_ids_are_any_words(identifier: str | int) -> None:
     assert found.author is not None
     assert {found.id, found.reply_to, f"{SOURCE}:{found.author.id}"} == {f"{SOURCE}:{identifier}"}
     assert found.position == (42 if identifier == 42 else 0)
-    deletion = EventReader(SOURCE).event(StreamEvent("delete", str(identifier).encode())).event
+    deletion = StatusEventReader(SOURCE).event(StreamEvent("delete", str(identifier).encode())).event
     assert deletion == Deletion(id=found.id, source=SOURCE)
 
 

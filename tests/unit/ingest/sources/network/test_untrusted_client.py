@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from ingest.sources.network.source import FeedUnavailable
-from ingest.sources.network.untrusted_client import AddressRefused, OutsideClient, is_same_origin, refusing_redirects
+from ingest.sources.network.untrusted_client import AddressRefused, UntrustedClient, is_same_origin, refusing_redirects
 from tagstream.settings import REPOSITORY
 
 
@@ -46,14 +46,14 @@ async def port() -> AsyncIterator[int]:
     await runner.cleanup()
 
 
-async def get(client: OutsideClient, address: str, *, named: bool) -> str:
+async def get(client: UntrustedClient, address: str, *, named: bool) -> str:
     async with client.stream(address, {}, named=named) as response:
         return (await response.aread()).decode()
 
 
-def client(names: Names, *allowed: int, max_bytes: int = 1_000_000) -> OutsideClient:
+def client(names: Names, *allowed: int, max_bytes: int = 1_000_000) -> UntrustedClient:
     endpoints = [(IPv4Address("127.0.0.1"), port) for port in allowed]
-    return OutsideClient({}, httpx.Timeout(0.5), max_bytes, allowed=endpoints, resolve=names)
+    return UntrustedClient({}, httpx.Timeout(0.5), max_bytes, allowed=endpoints, resolve=names)
 
 
 async def test_what_the_user_names_may_be_private_and_what_a_server_names_may_not(port: int) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ingest.sources.formats.json_fields import LineFault, MalformedLine
 from ingest.sources.open import open_source
-from ingest.sources.rss.document import Attachment, Document, Entry
+from ingest.sources.rss.document import Attachment, Document, FeedEntry
 from ingest.sources.rss.entry import entry_post
 from ingest.sources.rss.feeds import MAX_FEEDS, parse_feeds, source_of
 from ingest.sources.rss.identity import native_ids, revision_of
@@ -24,7 +24,7 @@ from tagstream.settings import Settings
 FEED = "https://news.example/feed"
 NOW = datetime(2024, 3, 5, tzinfo=UTC)
 PUBLISHED = 1_709_546_400
-ENTRY = Entry(
+ENTRY = FeedEntry(
     id="https://news.example/7",
     link="https://news.example/seven",
     title="Floods in Porto",
@@ -37,7 +37,7 @@ ENTRY = Entry(
 DOCUMENT = Document(title="The News", language="pt")
 
 
-def post(entry: Entry = ENTRY, document: Document = DOCUMENT) -> Post:
+def post(entry: FeedEntry = ENTRY, document: Document = DOCUMENT) -> Post:
     return entry_post(entry, document, FEED, entry.id, PUBLISHED * 1000)
 
 
@@ -126,12 +126,12 @@ def test_pictures_are_gathered_once_with_whatever_says_what_they_show() -> None:
 @pytest.mark.parametrize(
     ("entry", "fault"),
     [
-        (Entry(id="1"), LineFault.MISSING_FIELD),
+        (FeedEntry(id="1"), LineFault.MISSING_FIELD),
         (replace(ENTRY, title="x" * 100_001), LineFault.TEXT_TOO_LONG),
         (replace(ENTRY, text="x" * 99_990), LineFault.TEXT_TOO_LONG),
     ],
 )
-def test_what_is_no_post_is_refused(entry: Entry, fault: LineFault) -> None:
+def test_what_is_no_post_is_refused(entry: FeedEntry, fault: LineFault) -> None:
     with pytest.raises(MalformedLine) as refused:
         post(entry)
     assert refused.value.fault is fault
@@ -142,7 +142,7 @@ _hostile = st.text(max_size=12) | st.sampled_from(["http://[", "//x", "\0", "\ud
 
 @given(
     st.builds(
-        Entry,
+        FeedEntry,
         id=_hostile,
         link=_hostile,
         base=_hostile,
@@ -155,7 +155,7 @@ _hostile = st.text(max_size=12) | st.sampled_from(["http://[", "//x", "\0", "\ud
         attachments=st.tuples(st.builds(Attachment, _hostile, _hostile, _hostile, _hostile, _hostile, _hostile)),
     )
 )
-def test_no_entry_breaks_the_reader(entry: Entry) -> None:
+def test_no_entry_breaks_the_reader(entry: FeedEntry) -> None:
     document = Document(entries=(entry,))
     (identifier,), (moment,) = native_ids(document, FEED, ()), moments(document, NOW, read_before=False)
     try:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources.rss.document import Document, Entry
+from ingest.sources.rss.document import Document, FeedEntry
 from ingest.sources.rss.timestamps.entry_timestamps import moments
 
 NOW = datetime(2024, 5, 2, 12, tzinfo=UTC)
@@ -14,13 +14,13 @@ NOW_MS = int(NOW.timestamp()) * 1000
 
 
 def placed(*published: int | None, feed: int | None = None, read_before: bool = False) -> list[int]:
-    entries = tuple(Entry(published=one) for one in published)
+    entries = tuple(FeedEntry(published=one) for one in published)
     return moments(Document(published=feed, entries=entries), NOW, read_before)
 
 
 def test_what_says_when_stands_there() -> None:
     assert placed(300, 200, 100) == [300_000, 200_000, 100_000]
-    assert moments(Document(entries=(Entry(updated=5),)), NOW, False) == [5000]
+    assert moments(Document(entries=(FeedEntry(updated=5),)), NOW, False) == [5000]
 
 
 @pytest.mark.parametrize("read_before", [False, True])
@@ -44,13 +44,13 @@ def test_a_feed_that_says_nothing_is_never_new_but_what_comes_later_is(feed: int
 
 def test_the_day_in_an_address_counts() -> None:
     entries = (
-        Entry(link="https://news.example/2021/03/04/story"),
-        Entry(link="/2021-03-03"),
-        Entry(link="/2021/99/99/"),
+        FeedEntry(link="https://news.example/2021/03/04/story"),
+        FeedEntry(link="/2021-03-03"),
+        FeedEntry(link="/2021/99/99/"),
     )
     day = int(datetime(2021, 3, 4, tzinfo=UTC).timestamp()) * 1000
     assert moments(Document(entries=entries), NOW, False) == [day, day - 86_400_000, day - 86_400_001]
-    tomorrow = Entry(link="/2024/05/03/x")
+    tomorrow = FeedEntry(link="/2024/05/03/x")
     assert moments(Document(entries=(tomorrow,)), NOW, False) == [1]
 
 

@@ -5,15 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from ingest.sources.rss.document import Document, Entry
+from ingest.sources.rss.document import Document, FeedEntry
 from ingest.sources.rss.identity import native_ids, shared_names
 
 CITY, SPORT = "http://127.0.0.1/city.xml", "http://127.0.0.1/sport.xml"
 PUBLISHED = 1_709_546_400
-ENTRY = Entry(id="https://news.example/7", link="https://news.example/seven", title="T", words="w", published=PUBLISHED)
+ENTRY = FeedEntry(
+    id="https://news.example/7", link="https://news.example/seven", title="T", words="w", published=PUBLISHED
+)
 
 
-def ids(*entries: Entry, address: str = CITY, memory: Collection[str] = ()) -> list[str]:
+def ids(*entries: FeedEntry, address: str = CITY, memory: Collection[str] = ()) -> list[str]:
     document = Document(address=address, entries=entries)
     return native_ids(document, address, shared_names(document, address, lambda name: name in memory))
 

@@ -5,7 +5,7 @@ from xml.parsers import expat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources.rss.markup import MAX_DEPTH, Element, End, cleaned, tokens
+from ingest.sources.rss.markup import MAX_DEPTH, ElementEnd, MarkupElement, cleaned, tokens
 
 _name = st.sampled_from(["a", "b", "dc:creator", "media:content", "Item", "x-1"])
 _text = st.text(alphabet="ab <>&\"'é\n😀]", max_size=8)
@@ -50,10 +50,10 @@ def by_a_parser(document: str) -> list[object]:
 def by_tokens(document: str) -> list[object]:
     found: list[object] = []
     for token in tokens(cleaned(document)):
-        if isinstance(token, Element):
+        if isinstance(token, MarkupElement):
             found.append((token.written, token.attributes))
         else:
-            found.append("end" if isinstance(token, End) else ("text", token))
+            found.append("end" if isinstance(token, ElementEnd) else ("text", token))
     return joined(found)
 
 
@@ -79,12 +79,12 @@ def test_what_is_well_formed_is_read_as_a_parser_reads_it(trees: list[str], doct
 
 
 def names(document: str) -> list[str]:
-    return [token.written for token in tokens(document) if isinstance(token, Element)]
+    return [token.written for token in tokens(document) if isinstance(token, MarkupElement)]
 
 
 def test_an_end_closes_the_nearest_element_of_its_name_and_what_is_in_it() -> None:
     found = [type(token).__name__ for token in tokens("<a><b><c></b></wrong>x</a>")]
-    assert found == ["Element", "Element", "Element", "End", "End", "str", "End"]
+    assert found == ["MarkupElement", "MarkupElement", "MarkupElement", "ElementEnd", "ElementEnd", "str", "ElementEnd"]
 
 
 def test_what_is_no_markup_is_text() -> None:
@@ -96,8 +96,10 @@ def test_depth_and_attributes_are_bounded() -> None:
     assert len(names("<a>" * 1000)) == 1000
     depth = deepest = 0
     for token in tokens("<a>" * 1000):
-        depth += 1 if isinstance(token, Element) else -1
+        depth += 1 if isinstance(token, MarkupElement) else -1
         deepest = max(deepest, depth)
     assert deepest == MAX_DEPTH + 1
-    (element,) = [one for one in tokens(f"<a {' '.join(f'a{n}=1' for n in range(500))}/>") if isinstance(one, Element)]
+    (element,) = [
+        one for one in tokens(f"<a {' '.join(f'a{n}=1' for n in range(500))}/>") if isinstance(one, MarkupElement)
+    ]
     assert len(element.attributes) == 100

@@ -2,14 +2,14 @@
 
 import pytest
 
-from ingest.sources.rss.document import Attachment, Entry
+from ingest.sources.rss.document import Attachment, FeedEntry
 from ingest.sources.rss.media import kind_of, side
 from ingest.sources.rss.reader import read_feed
 
 BEGIN = "<rss version='2.0' xmlns:media='http://search.yahoo.com/mrss/'><channel><item><title>T</title>"
 
 
-def entry(inside: str) -> Entry:
+def entry(inside: str) -> FeedEntry:
     (read,) = read_feed(f"{BEGIN}{inside}</item></channel></rss>".encode(), "").entries
     return read
 

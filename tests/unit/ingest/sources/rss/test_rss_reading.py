@@ -50,7 +50,7 @@ async def test_what_is_no_feed_is_said(readers: FeedReaders) -> None:
         (replace(READING_LIMITS, memory_bytes=300 * 1024 * 1024), "memory"),
     ],
 )
-async def test_what_costs_too_much_is_too_slow_and_the_next_is_read(limits: reading.Limits, costs: str) -> None:
+async def test_what_costs_too_much_is_too_slow_and_the_next_is_read(limits: reading.SandboxLimits, costs: str) -> None:
     readers = FeedReaders(limits)
     try:
         with pytest.raises(NotRead, match=costs) as refused:

@@ -17,20 +17,20 @@ from PIL import Image
 
 from ingest.sources.simulate import hostile
 from ingest.sources.simulate.delivery import chapter_count, deliveries
-from ingest.sources.simulate.events import (
-    Closed,
-    Garbage,
-    Happening,
-    Published,
-    Removed,
-    Restored,
-    Suspended,
-)
 from ingest.sources.simulate.network import CONTENTS, FATES
+from ingest.sources.simulate.network_events import (
+    AccountClosed,
+    AccountRestored,
+    AccountSuspended,
+    Garbage,
+    NetworkEvent,
+    PostPublished,
+    PostRemoved,
+)
 from ingest.sources.simulate.pictures import POOL, picture
-from ingest.sources.simulate.random import Dice
+from ingest.sources.simulate.random import Random
 from ingest.sources.simulate.source import SimulatedSource, events_of
-from ingest.sources.simulate.vocabulary import Slot, everyday, nouns, sentences, topics
+from ingest.sources.simulate.vocabulary import NounSlot, everyday, nouns, sentences, topics
 from ingest.sources.simulate.world import world_of
 from ingest.sources.simulate.writing import fill, untidy
 from tagstream.errors import BadSettings, CorruptState
@@ -47,12 +47,12 @@ def feed(seed: int, posts: int = POSTS) -> tuple[Event, ...]:
 
 
 @cache
-def happened(seed: int, posts: int = POSTS) -> tuple[Happening, ...]:
-    return tuple(happening for chapter in chapters(seed, posts) for happening in chapter.happenings)
+def happened(seed: int, posts: int = POSTS) -> tuple[NetworkEvent, ...]:
+    return tuple(event for chapter in chapters(seed, posts) for event in chapter.events)
 
 
 @cache
-def delivered(seed: int, posts: int = POSTS) -> tuple[Happening, ...]:
+def delivered(seed: int, posts: int = POSTS) -> tuple[NetworkEvent, ...]:
     world = world_of(seed)
     return tuple(item for number in range(chapter_count(posts)) for item in deliveries(world, number, posts))
 
@@ -93,10 +93,10 @@ def test_the_same_seed_gives_the_same_feed_in_another_process() -> None:
 
 def test_draws_never_change() -> None:
     """As CPython 3.11, 3.12 and 3.13 all give them: another answer makes every seed another feed."""
-    dice = Dice("7/world")
+    random = Random("7/world")
     deck = list("abcdefgh")
-    dice.shuffle(deck)
-    assert ("".join(deck), [dice.between(1, 6) for _ in range(8)]) == ("eagfhbcd", [6, 4, 2, 2, 4, 1, 5, 1])
+    random.shuffle(deck)
+    assert ("".join(deck), [random.between(1, 6) for _ in range(8)]) == ("eagfhbcd", [6, 4, 2, 2, 4, 1, 5, 1])
 
 
 def test_another_seed_gives_another_feed_with_other_ids() -> None:
@@ -137,17 +137,17 @@ def test_impossible_feeds(seed: int, posts: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_content_and_every_fate_occurs(seed: int) -> None:
-    posts = [item for item in happened(seed) if isinstance(item, Published) and item.revision == 0]
+    posts = [item for item in happened(seed) if isinstance(item, PostPublished) and item.revision == 0]
     assert len(posts) == POSTS
     fates, contents = Counter(post.fate for post in posts), Counter(post.content for post in posts)
     assert fates == {**{fate: count * 8 for fate, count in FATES}, "kept": POSTS - 8 * sum(c for _, c in FATES)}
     assert all(contents[content] >= 4 * count for content, count in CONTENTS)
     assert contents["burst"] >= 150
     kinds = Counter(type(item) for item in happened(seed))
-    assert kinds[Removed] > 100
-    assert kinds[Closed] >= 6
+    assert kinds[PostRemoved] > 100
+    assert kinds[AccountClosed] >= 6
     assert kinds[Garbage] >= 16
-    assert (kinds[Suspended], kinds[Restored]) == (24, 15)
+    assert (kinds[AccountSuspended], kinds[AccountRestored]) == (24, 15)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -165,12 +165,12 @@ def test_deliveries_come_late_twice_and_before_what_they_undo(seed: int) -> None
     assert {item.position for item in happened(seed)} == first.keys()
     by_place = sorted(first, key=lambda position: first[position])
     ahead = {position: place for place, position in enumerate(by_place)}
-    ordinary = [item for item in happened(seed) if isinstance(item, Published) and item.fate == "kept"]
+    ordinary = [item for item in happened(seed) if isinstance(item, PostPublished) and item.fate == "kept"]
     true_place = {item.position: place for place, item in enumerate(happened(seed))}
     assert sum(ahead[item.position] > true_place[item.position] + 20 for item in ordinary) > 40
 
-    created = {item.id: first[item.position] for item in reversed(happened(seed)) if isinstance(item, Published)}
-    removals = [item for item in happened(seed) if isinstance(item, Removed)]
+    created = {item.id: first[item.position] for item in reversed(happened(seed)) if isinstance(item, PostPublished)}
+    removals = [item for item in happened(seed) if isinstance(item, PostRemoved)]
     assert sum(first[item.position] < created[item.id] for item in removals) > 10
     assert sum(item.revision is None for item in removals) > 40
     assert sum(item.revision is not None for item in removals) > 40
@@ -179,8 +179,8 @@ def test_deliveries_come_late_twice_and_before_what_they_undo(seed: int) -> None
 @pytest.mark.parametrize("seed", SEEDS)
 def test_closed_accounts_come_back_and_their_old_posts_arrive_late(seed: int) -> None:
     place = {item.position: number for number, item in enumerate(delivered(seed))}
-    posts = [item for item in happened(seed) if isinstance(item, Published)]
-    closed = [item for item in happened(seed) if isinstance(item, Closed)]
+    posts = [item for item in happened(seed) if isinstance(item, PostPublished)]
+    closed = [item for item in happened(seed) if isinstance(item, AccountClosed)]
     returned = late = 0
     for closing in closed:
         own = [post for post in posts if post.author == closing.author]
@@ -193,15 +193,15 @@ def test_closed_accounts_come_back_and_their_old_posts_arrive_late(seed: int) ->
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_suspended_accounts_write_on_and_what_is_said_of_them_comes_out_of_order(seed: int) -> None:
-    said = [item for item in delivered(seed) if isinstance(item, Suspended | Restored)]
+    said = [item for item in delivered(seed) if isinstance(item, AccountSuspended | AccountRestored)]
     newest: dict[str, int] = {}
     overtaken = 0
     for item in said:
         overtaken += item.position < newest.get(item.author.id, 0)
         newest[item.author.id] = max(item.position, newest.get(item.author.id, 0))
     assert overtaken >= 3
-    posts = [item for item in happened(seed) if isinstance(item, Published)]
-    final = {item.author: isinstance(item, Suspended) for item in sorted(said, key=lambda item: item.position)}
+    posts = [item for item in happened(seed) if isinstance(item, PostPublished)]
+    final = {item.author: isinstance(item, AccountSuspended) for item in sorted(said, key=lambda item: item.position)}
     suspended_at = {item.author: item.position for item in said if final[item.author]}
     assert sum(post.author in suspended_at and post.position < suspended_at[post.author] for post in posts) > 5
     assert sum(post.author in suspended_at and post.position > suspended_at[post.author] for post in posts) > 5
@@ -213,11 +213,11 @@ def test_deleted_posts_are_created_again_under_a_newer_revision(seed: int) -> No
     deleted_up_to: dict[str, int] = {}
     again = 0
     for item in happened(seed):
-        if isinstance(item, Removed) and item.revision is not None:
+        if isinstance(item, PostRemoved) and item.revision is not None:
             deleted_up_to[item.id] = item.revision
-        elif isinstance(item, Removed):
+        elif isinstance(item, PostRemoved):
             deleted_up_to[item.id] = 2**63
-        elif isinstance(item, Published) and item.id in deleted_up_to:
+        elif isinstance(item, PostPublished) and item.id in deleted_up_to:
             assert item.revision > deleted_up_to[item.id]
             again += 1
     assert again >= 30
@@ -230,7 +230,7 @@ def test_revisions_and_moments_rise_with_positions(seed: int) -> None:
     for item in happened(seed):
         assert item.position > position
         position = item.position
-        if isinstance(item, Published):
+        if isinstance(item, PostPublished):
             assert item.revision > revision.get(item.id, -1)
             revision[item.id] = item.revision
 
@@ -241,7 +241,7 @@ def test_the_events_hold_every_hostility() -> None:
     texts = [post.text for post in posts]
     for name, make in hostile.TEXTS:
         if name not in ("combining_marks", "ten_thousand", "only_emoji", "long_word", "lone_surrogate"):
-            assert make(Dice("any")) in texts, name
+            assert make(Random("any")) in texts, name
     assert any(len(text) == 10_000 for text in texts)
     assert any("half an emoji \ufffd" in text for text in texts)
     assert any(post.id.startswith("simulate:sha256-") for post in posts)
@@ -268,7 +268,7 @@ def test_garbage_is_always_refused() -> None:
 
 
 def test_a_few_authors_write_much_of_it_and_nights_are_quiet() -> None:
-    posts = [item for item in happened(7, 10_000) if isinstance(item, Published) and item.content != "burst"]
+    posts = [item for item in happened(7, 10_000) if isinstance(item, PostPublished) and item.content != "burst"]
     authors = Counter(post.author for post in posts if post.author)
     assert sum(count for _, count in authors.most_common(20)) > 0.3 * len(posts)
     assert len(authors) > 1_000
@@ -287,23 +287,23 @@ def test_there_are_hundreds_of_sentences_and_names() -> None:
 
 
 def test_every_slot_can_be_filled() -> None:
-    dice, world = Dice("fill"), world_of(1)
+    random, world = Random("fill"), world_of(1)
     for topic, lines in sentences().items():
         for sentence in lines:
-            draft = fill(dice, world, sentence)
+            draft = fill(random, world, sentence)
             assert "{" not in draft.text, (topic, sentence)
-            slots = [part.kind for part in sentence if isinstance(part, Slot)]
+            slots = [part.kind for part in sentence if isinstance(part, NounSlot)]
             named = [kind for kind in slots if kind == "person" or (nouns().get(kind) or (None,))[0]]
             assert len(draft.names) <= len(named)
 
 
 def test_names_stay_where_the_text_says_through_all_untidiness() -> None:
-    dice, world = Dice("untidy"), world_of(1)
+    random, world = Random("untidy"), world_of(1)
     known = {noun.text.casefold() for kind in nouns().values() for noun in kind if noun.type}
     checked = 0
     for _ in range(4):
         for sentence in everyday():
-            draft = untidy(dice, fill(dice, world, sentence))
+            draft = untidy(random, fill(random, world, sentence))
             for name in draft.names:
                 written = draft.text[name.start : name.end]
                 assert written.strip()
@@ -398,7 +398,7 @@ def test_the_oracle_is_not_vacuous() -> None:
 
 def test_planted_events_are_written_about_by_many_and_only_then() -> None:
     for chapter in chapters(7, POSTS):
-        posts = [item for item in chapter.happenings if isinstance(item, Published) and item.content == "burst"]
+        posts = [item for item in chapter.events if isinstance(item, PostPublished) and item.content == "burst"]
         assert bool(posts) == (chapter.burst is not None)
         if chapter.burst is None:
             continue

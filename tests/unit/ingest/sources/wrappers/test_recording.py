@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ingest.sources.formats.compressed import compression_named
 from ingest.sources.formats.lines import MAX_LINE_BYTES
 from ingest.sources.jsonl.document import read_line
-from ingest.sources.jsonl.reading import Reading
+from ingest.sources.jsonl.reading import DocumentEvents
 from ingest.sources.jsonl.source import JsonlSource
 from ingest.sources.simulate.source import SimulatedSource
 from ingest.sources.wrappers.recording import OVERSIZED, RecordingSource, recorded_line
@@ -161,7 +161,7 @@ async def replay(path: Path) -> list[Received]:
 def test_every_event_is_read_back_as_it_was(event: Event, supersedes: str | None) -> None:
     line = recorded_line(event, supersedes)
     assert b"\n" not in line
-    assert read_line(line, origin="elsewhere:5", position=5) == Reading((event,), supersedes=supersedes)
+    assert read_line(line, origin="elsewhere:5", position=5) == DocumentEvents((event,), supersedes=supersedes)
 
 
 @given(st.lists(st.lists(events, min_size=1, max_size=4), min_size=1, max_size=4), st.sampled_from(NAMES))
@@ -360,7 +360,7 @@ def test_a_recorded_letter_keeps_its_bytes_and_its_origin() -> None:
     letter = dead_letter(origin="x:/stream:ab", source="x", cause="bad_id", message="no", body=bytes(range(256)))
     document = json.loads(recorded_line(letter))
     assert base64.b64decode(document["event"]["body"]) == bytes(range(256))
-    assert read_line(recorded_line(letter), origin="elsewhere:1", position=1) == Reading((letter,))
+    assert read_line(recorded_line(letter), origin="elsewhere:1", position=1) == DocumentEvents((letter,))
 
 
 KILLED = """

@@ -9,19 +9,18 @@ import pytest
 from media_server import HostileServer, answer, drawn, endless, opened, raw, redirect
 from pipeline_fakes import ListSource, post
 
-from ingest.media.album import Album, Picture, open_album
-from ingest.media.decode import DecodeLimits, Decoders, memory_for
-from ingest.media.fetch import Fetcher, FetchLimits
-from ingest.media.refusals import FOUND, PhotoCounts
+from ingest.media.decode import DecodeLimits, DecoderPool, memory_for
+from ingest.media.download import Downloader, DownloadLimits
+from ingest.media.image_fetcher import FetchedImage, ImageFetcher, open_image_fetcher
 from ingest.sources.network.source import FeedUnavailable, NetworkSource
 from ingest.sources.wrappers.with_photos import WithPhotos, wants_fetching, with_photos
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import BadSettings, UnreadableInput
-from tagstream.media_reasons import PhotoReason
+from tagstream.media_reasons import FOUND, PhotoCounts, PhotoReason
 from tagstream.posts import Deletion, Media
 from tagstream.settings import REPOSITORY, Settings, load_settings
 
-PICTURE = Picture("0" * 64, 640, 480, b"\xff\xd8\xff")
+PICTURE = FetchedImage("0" * 64, 640, 480, b"\xff\xd8\xff")
 
 
 class ScriptedAlbum:
@@ -56,8 +55,8 @@ def with_photo(number, url=None, **fields):
     return post(number, media=(Media(url=url or f"https://p.example/{number}.jpg", alt=f"photo {number}", **fields),))
 
 
-def illustrated(source, album, *, wait_seconds=60.0, max_ahead=100):
-    return WithPhotos(source, album, wait_seconds=wait_seconds, max_ahead=max_ahead)
+def illustrated(source, image_fetcher, *, wait_seconds=60.0, max_ahead=100):
+    return WithPhotos(source, image_fetcher, wait_seconds=wait_seconds, max_ahead=max_ahead)
 
 
 async def until(condition):
@@ -86,10 +85,10 @@ async def test_the_same_events_in_the_same_order_with_the_same_cursors() -> None
     for number in range(300):
         kinds = (with_photo(number), post(number), Deletion(id=f"jsonl:{number}", source="jsonl"), letter)
         events.append(chance.choice(kinds))
-    album = ScriptedAlbum()
-    album.gates = {f"https://p.example/{number}.jpg": asyncio.Event() for number in range(300)}
-    source = illustrated(ListSource(events), album)
-    gates = list(album.gates.values())
+    image_fetcher = ScriptedAlbum()
+    image_fetcher.gates = {f"https://p.example/{number}.jpg": asyncio.Event() for number in range(300)}
+    source = illustrated(ListSource(events), image_fetcher)
+    gates = list(image_fetcher.gates.values())
     chance.shuffle(gates)
 
     async def open_gates():
@@ -113,30 +112,30 @@ async def test_the_same_events_in_the_same_order_with_the_same_cursors() -> None
 
 
 async def test_photos_of_many_posts_are_fetched_at_a_time_but_not_of_endlessly_many() -> None:
-    album = ScriptedAlbum()
+    image_fetcher = ScriptedAlbum()
     gate = asyncio.Event()
-    album.gates = {f"https://p.example/{number}.jpg": gate for number in range(200)}
+    image_fetcher.gates = {f"https://p.example/{number}.jpg": gate for number in range(200)}
     inner = ListSource([with_photo(number) for number in range(200)])
-    source = illustrated(inner, album, max_ahead=50)
+    source = illustrated(inner, image_fetcher, max_ahead=50)
     first = asyncio.create_task(source.next_batch(10))
     await until(lambda: inner.given == 50)
     for _ in range(50):
         await asyncio.sleep(0)
-    assert (inner.given, album.busiest) == (50, 50)
+    assert (inner.given, image_fetcher.busiest) == (50, 50)
     gate.set()
     assert len([*await first, *await everything(source)]) == 200
-    assert album.busiest == 50
+    assert image_fetcher.busiest == 50
     await source.close()
 
 
 async def test_what_is_read_ahead_is_bounded_in_bytes_too(monkeypatch) -> None:
     monkeypatch.setattr("ingest.sources.wrappers.with_photos.MAX_AHEAD_BYTES", 10 * 64 * 1024)
     monkeypatch.setattr("ingest.sources.wrappers.with_photos.READ_EVENTS", 1)
-    album = ScriptedAlbum()
+    image_fetcher = ScriptedAlbum()
     gate = asyncio.Event()
-    album.gates = {f"https://p.example/{number}.jpg": gate for number in range(40)}
+    image_fetcher.gates = {f"https://p.example/{number}.jpg": gate for number in range(40)}
     inner = ListSource([with_photo(number) for number in range(40)])
-    source = illustrated(inner, album)
+    source = illustrated(inner, image_fetcher)
     first = asyncio.create_task(source.next_batch(10))
     for _ in range(200):
         await asyncio.sleep(0)
@@ -147,9 +146,9 @@ async def test_what_is_read_ahead_is_bounded_in_bytes_too(monkeypatch) -> None:
 
 
 async def test_a_post_does_not_wait_longer_than_its_limit() -> None:
-    album = ScriptedAlbum()
-    album.gates["https://p.example/0.jpg"] = asyncio.Event()
-    source = illustrated(ListSource([with_photo(number) for number in range(3)]), album, wait_seconds=0.2)
+    image_fetcher = ScriptedAlbum()
+    image_fetcher.gates["https://p.example/0.jpg"] = asyncio.Event()
+    source = illustrated(ListSource([with_photo(number) for number in range(3)]), image_fetcher, wait_seconds=0.2)
     received = await everything(source)
     assert [one.event.media[0].reason for one in received] == ["late", None, None]
     assert source.photos.snapshot()["late"] == 1
@@ -168,13 +167,13 @@ async def test_a_post_goes_on_without_its_photo_and_says_why(reason) -> None:
 
 async def test_one_photo_of_four_can_fail() -> None:
     urls = [f"https://p.example/{letter}.png" for letter in "abcd"]
-    album = ScriptedAlbum({urls[2]: PhotoReason.GONE})
-    source = illustrated(ListSource([post(1, media=tuple(Media(url=url) for url in urls))]), album)
+    image_fetcher = ScriptedAlbum({urls[2]: PhotoReason.GONE})
+    source = illustrated(ListSource([post(1, media=tuple(Media(url=url) for url in urls))]), image_fetcher)
     (one,) = await everything(source)
     assert [(photo.url, photo.reason) for photo in one.event.media] == list(
         zip(urls, (None, None, "gone", None), strict=True)
     )
-    assert album.busiest == 4
+    assert image_fetcher.busiest == 4
     await source.close()
 
 
@@ -195,10 +194,10 @@ async def test_one_photo_of_four_can_fail() -> None:
 )
 async def test_what_is_fetched(media, wanted) -> None:
     assert wants_fetching(media) is wanted
-    album = ScriptedAlbum()
-    source = illustrated(ListSource([post(1, media=(media,))]), album)
+    image_fetcher = ScriptedAlbum()
+    source = illustrated(ListSource([post(1, media=(media,))]), image_fetcher)
     (one,) = await everything(source)
-    assert bool(album.asked) is wanted
+    assert bool(image_fetcher.asked) is wanted
     if not wanted:
         assert one.event.media == (media,)
     await source.close()
@@ -206,8 +205,8 @@ async def test_what_is_fetched(media, wanted) -> None:
 
 async def test_a_cancelled_call_loses_nothing() -> None:
     chance = random.Random(3)
-    album = ScriptedAlbum()
-    source = illustrated(ListSource([with_photo(number) for number in range(100)]), album, max_ahead=9)
+    image_fetcher = ScriptedAlbum()
+    source = illustrated(ListSource([with_photo(number) for number in range(100)]), image_fetcher, max_ahead=9)
     received = []
     while True:
         task = asyncio.create_task(source.next_batch(3))
@@ -261,15 +260,15 @@ async def test_a_source_that_cannot_go_on_says_so_after_what_it_gave() -> None:
 
 
 async def test_closing_is_prompt_and_closes_everything() -> None:
-    album, inner = ScriptedAlbum(), ListSource([with_photo(number) for number in range(9)], live=True)
-    album.gates["https://p.example/0.jpg"] = asyncio.Event()
-    source = illustrated(inner, album)
+    image_fetcher, inner = ScriptedAlbum(), ListSource([with_photo(number) for number in range(9)], live=True)
+    image_fetcher.gates["https://p.example/0.jpg"] = asyncio.Event()
+    source = illustrated(inner, image_fetcher)
     await source.open("0")
     waiting = asyncio.create_task(source.next_batch(5))
-    await until(lambda: album.busy)
+    await until(lambda: image_fetcher.busy)
     await source.close()
     assert await waiting == []
-    assert (inner.closed, album.closed, album.busy) == (True, True, 0)
+    assert (inner.closed, image_fetcher.closed, image_fetcher.busy) == (True, True, 0)
     assert await source.next_batch(5) == []
     await source.close()
 
@@ -323,58 +322,60 @@ async def server():
 
 def album_for(server, **options):
     limits = {"max_bytes": 100_000, "total_seconds": 1.0, "stall_seconds": 0.5, **options}
-    decoders = Decoders(1, DecodeLimits(1_000_000, memory_for(1_000_000)))
-    return Album(Fetcher(FetchLimits(**limits), allowed={server.endpoint}), decoders, 1_000_000)
+    decoders = DecoderPool(1, DecodeLimits(1_000_000, memory_for(1_000_000)))
+    return ImageFetcher(Downloader(DownloadLimits(**limits), allowed={server.endpoint}), decoders, 1_000_000)
 
 
 async def test_a_photo_is_fetched_once_and_its_bytes_decoded_once(server, monkeypatch) -> None:
     decodings = []
-    decode = Decoders.first_try
+    decode = DecoderPool.first_try
 
     async def counted(self, content, kind, host):
         decodings.append((kind, host))
         return await decode(self, content, kind, host)
 
-    monkeypatch.setattr(Decoders, "first_try", counted)
+    monkeypatch.setattr(DecoderPool, "first_try", counted)
     server.answers = {path: answer(drawn((300, 200))) for path in ("/a.jpg", "/b.jpg")}
-    album = album_for(server)
-    photos = await asyncio.gather(*(album.photo(server.url(path)) for path in ("/a.jpg", "/b.jpg") for _ in range(10)))
+    image_fetcher = album_for(server)
+    photos = await asyncio.gather(
+        *(image_fetcher.photo(server.url(path)) for path in ("/a.jpg", "/b.jpg") for _ in range(10))
+    )
     assert len(set(photos)) == 1
     assert (photos[0].width, photos[0].height) == (300, 200)
     assert max(opened(photos[0].thumbnail).size) == 256
-    assert await album.photo(server.url("/a.jpg")) == photos[0]
+    assert await image_fetcher.photo(server.url("/a.jpg")) == photos[0]
     assert sorted(request.path for request in server.requests) == ["/a.jpg", "/b.jpg"]
     assert len(decodings) == 1
-    await album.close()
+    await image_fetcher.close()
 
 
 async def test_a_failure_is_remembered_for_a_while(server) -> None:
-    album = album_for(server)
+    image_fetcher = album_for(server)
     for _ in range(3):
-        assert await album.photo(server.url("/gone.jpg")) is PhotoReason.GONE
+        assert await image_fetcher.photo(server.url("/gone.jpg")) is PhotoReason.GONE
     assert len(server.requests) == 1
-    await album.close()
+    await image_fetcher.close()
 
 
 async def test_a_defect_of_ours_costs_the_photo_and_not_the_feed(server, monkeypatch) -> None:
     async def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Decoders, "first_try", broken)
+    monkeypatch.setattr(DecoderPool, "first_try", broken)
     server.answers["/a.jpg"] = answer(drawn())
-    album = album_for(server)
-    assert await album.photo(server.url("/a.jpg")) is PhotoReason.DEFECT
-    await album.close()
+    image_fetcher = album_for(server)
+    assert await image_fetcher.photo(server.url("/a.jpg")) is PhotoReason.DEFECT
+    await image_fetcher.close()
 
 
 async def test_closing_an_album_in_the_middle_of_everything(server) -> None:
     server.answers["/slow.jpg"] = raw(b"", then_close=False)
     server.answers["/a.jpg"] = answer(drawn((900, 900)))
-    album = album_for(server, total_seconds=60.0, stall_seconds=60.0)
+    image_fetcher = album_for(server, total_seconds=60.0, stall_seconds=60.0)
     paths = ["/slow.jpg", "/a.jpg", "/slow.jpg?2"]
-    waiting = [asyncio.create_task(album.photo(server.url(path))) for path in paths]
+    waiting = [asyncio.create_task(image_fetcher.photo(server.url(path))) for path in paths]
     await server.until_busy(1)
-    await album.close()
+    await image_fetcher.close()
     answers = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(answers[0], asyncio.CancelledError)
 
@@ -425,13 +426,13 @@ async def test_a_feed_of_good_and_hostile_photos(server) -> None:
 async def test_the_settings_make_an_album_that_works(server) -> None:
     server.answers["/a.jpg"] = answer(drawn())
     address, port = server.endpoint
-    album = open_album(
+    image_fetcher = open_image_fetcher(
         load_settings({"TAGSTREAM_MEDIA_ALLOWED": f"{address}:{port}", "TAGSTREAM_MEDIA_MAX_PIXELS": "10000"})
     )
-    assert isinstance(await album.photo(server.url("/a.jpg")), Picture)
+    assert isinstance(await image_fetcher.photo(server.url("/a.jpg")), FetchedImage)
     server.answers["/b.png"] = answer(drawn((101, 100), kind="PNG"))
-    assert await album.photo(server.url("/b.png")) is PhotoReason.TOO_MANY_PIXELS
-    await album.close()
+    assert await image_fetcher.photo(server.url("/b.png")) is PhotoReason.TOO_MANY_PIXELS
+    await image_fetcher.close()
 
 
 def test_the_page_lists_every_reason_and_whether_it_can_pass() -> None:

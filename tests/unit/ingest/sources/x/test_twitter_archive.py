@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.sources.jsonl.dialects import dialect_of
 from ingest.sources.jsonl.document import MAX_PARTS, read_line
-from ingest.sources.jsonl.shapes import shape_of
 from ingest.sources.jsonl.source import JsonlSource
 from tagstream.posts import DEAD_LETTER_BODY_BYTES, DeadLetter, Deletion, Event, Media, Post
 from tagstream.settings import Settings
@@ -92,7 +92,7 @@ def test_a_classic_post_and_its_modern_form_are_one_post() -> None:
     ],
 )
 def test_what_is_of_no_known_form_is_left_to_our_own(document: dict[str, Any]) -> None:
-    assert shape_of(document) is None
+    assert dialect_of(document) is None
 
 
 @pytest.mark.parametrize("missing", ["user", "id_str"])

@@ -1,8 +1,9 @@
-"""The forms that a document of a feed may have, each told by its own fields and their types. Pure.
+"""The dialects of posts in files: one row for each form that a document may have, told by its own fields. Pure.
 
-Every form is one row of `SHAPES`. A document is of the first form of which it has `enough`: each field of the type that
-it has there counts by its weight, as names alone are shared by many (`source`, `user`, `created_at`). What is of none
-is read as one of our own lines; a refusal then says which form is nearest, and which field stands in the way.
+Every dialect is one row of `DIALECTS`. A document belongs to the first dialect of which it has `enough`: each field
+that has the type expected there counts by its weight, because many dialects share names (`source`, `user`,
+`created_at`). A document of no dialect is read as a line of our own format; a refusal then says which dialect is
+nearest, and which field stands in the way.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.sources.bluesky import files as bluesky
-from ingest.sources.bluesky.names import SOURCE as BLUESKY
+from ingest.sources.bluesky.identifiers import SOURCE as BLUESKY
 from ingest.sources.formats.json_fields import Fields, LineFault, refuse, short
 from ingest.sources.formats.timestamps import moment_of
-from ingest.sources.jsonl.reading import PassedOver
+from ingest.sources.jsonl.reading import PassedOverDocument
 from ingest.sources.mastodon import files as mastodon
 from ingest.sources.mastodon.files import SOURCE as MASTODON
 from ingest.sources.x import archive as x
@@ -29,11 +30,11 @@ from ingest.sources.x.thin import is_dated_by_its_id, is_thin_classic, is_thin_m
 from tagstream.posts import Event
 
 Test = Callable[[Any], bool]
-Read = Callable[[Fields], Event | PassedOver]
+Read = Callable[[Fields], Event | PassedOverDocument]
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldCheck:
     """One that tells a form. `path` may go into objects and lists (`data.0.id`), and name several (`full_text|text`).
 
     `kind` says what it must be, in words; `fits` looks. `about` is the field that a message names where `fits` looks at
@@ -57,7 +58,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Dialect:
     """One form. A document of one thing is `read`; one that holds several gives its `parts`, each with its form.
 
     `without` names fields that no document of the form has, `names` fields of which it may have one alone. `source` is
@@ -65,10 +66,10 @@ class Shape:
     """
 
     name: str
-    fields: tuple[Field, ...]
+    fields: tuple[FieldCheck, ...]
     enough: int
     read: Read | None = None
-    parts: Callable[[Fields], list[tuple[Any, "Shape"]]] | None = None
+    parts: Callable[[Fields], list[tuple[Any, "Dialect"]]] | None = None
     without: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     source: str = X
@@ -83,36 +84,36 @@ class Shape:
         return self.score(fields) >= self.enough
 
 
-def shape_of(fields: Fields) -> Shape | None:
+def dialect_of(fields: Fields) -> Dialect | None:
     """The form of the document; None if it is of none here."""
     names = fields.keys()
-    for shape, all_names, telling in _BY_NAMES:
+    for dialect, all_names, telling in _BY_NAMES:
         # Most documents are of no form here, and their names alone say so.
         if all_names.isdisjoint(names):
             continue
-        if sum(weight for some, weight in telling if not some.isdisjoint(names)) < shape.enough:
+        if sum(weight for some, weight in telling if not some.isdisjoint(names)) < dialect.enough:
             continue
-        if shape.tells(fields):
-            return shape
+        if dialect.tells(fields):
+            return dialect
     return None
 
 
 def nearest(fields: Fields) -> str:
     """Which form a document of none is nearest to, and what stands in the way; empty if it is near to none."""
-    shape = max(SHAPES, key=lambda one: one.score(fields) / one.enough)
-    if 2 * shape.score(fields) < shape.enough:
+    dialect = max(DIALECTS, key=lambda one: one.score(fields) / one.enough)
+    if 2 * dialect.score(fields) < dialect.enough:
         return ""
-    missing = [(field, *field.blamed(fields)) for field in shape.fields if not field.fits(field.of(fields))]
+    missing = [(field, *field.blamed(fields)) for field in dialect.fields if not field.fits(field.of(fields))]
     wrong, name, value = next((one for one in missing if one[2] is not None), missing[0])
     what = "is missing" if value is None else f"is {short(value)}"
-    return f"; it is nearest to {shape.name}, but {name} {what}, it should be {wrong.kind}"
+    return f"; it is nearest to {dialect.name}, but {name} {what}, it should be {wrong.kind}"
 
 
 def unwrapped(fields: Fields) -> Fields:
     """The document within what an account's own export, or a database, puts around it; else the document itself."""
     for name in ("tweet", "_source", "doc", "message"):
         inner = fields.get(name)
-        if isinstance(inner, dict) and "text" not in fields and ("text" in inner or shape_of(inner) is not None):
+        if isinstance(inner, dict) and "text" not in fields and ("text" in inner or dialect_of(inner) is not None):
             return inner
     return fields
 
@@ -166,28 +167,28 @@ def _is_classic_moment(value: object) -> bool:
     return isinstance(value, str) and value[:3].isalpha() and value[-4:].isdigit() and moment_of(value) is not None
 
 
-def _page(fields: Fields) -> list[tuple[Any, Shape]]:
+def _page(fields: Fields) -> list[tuple[Any, Dialect]]:
     includes = Includes(member(fields, "includes"))
-    post = Shape("a post of X's API v2", (), 0, read=lambda data: read_post(data, includes))
+    post = Dialect("a post of X's API v2", (), 0, read=lambda data: read_post(data, includes))
     return [(one, post) for one in fields["data"]]
 
 
-def _each(name: str) -> Callable[[Fields], list[tuple[Any, Shape]]]:
+def _each(name: str) -> Callable[[Fields], list[tuple[Any, Dialect]]]:
     """The parts of a page whose entries say themselves of which form they are."""
 
-    def parts(fields: Fields) -> list[tuple[Any, Shape]]:
-        return [(one, (shape_of(one) if isinstance(one, dict) else None) or NO_POST) for one in fields[name]]
+    def parts(fields: Fields) -> list[tuple[Any, Dialect]]:
+        return [(one, (dialect_of(one) if isinstance(one, dict) else None) or NO_POST) for one in fields[name]]
 
     return parts
 
 
-def _notice(fields: Fields) -> PassedOver:
-    return notice_of(fields) or PassedOver.INFO
+def _notice(fields: Fields) -> PassedOverDocument:
+    return notice_of(fields) or PassedOverDocument.INFO
 
 
-def _compliance(fields: Fields) -> Event | PassedOver:
+def _compliance(fields: Fields) -> Event | PassedOverDocument:
     event, _ = read_compliance(fields)
-    return event or PassedOver.COMPLIANCE
+    return event or PassedOverDocument.COMPLIANCE
 
 
 def _no_post(fields: Fields) -> Event:
@@ -206,261 +207,261 @@ _OBJECT, _OBJECTS, _TEXT = "an object", "a list of objects", "a string"
 _ID = "the digits of an id of X"
 _object, _text = _is(dict), _is(str)
 
-NO_POST = Shape("a post", (), 0, read=_no_post, identity=lambda _: {})
+NO_POST = Dialect("a post", (), 0, read=_no_post, identity=lambda _: {})
 
-SHAPES: tuple[Shape, ...] = (
-    Shape(
+DIALECTS: tuple[Dialect, ...] = (
+    Dialect(
         "a notice of X's streams",
-        (Field("", "an object with one telling field", lambda fields: notice_of(fields) is not None),),
+        (FieldCheck("", "an object with one telling field", lambda fields: notice_of(fields) is not None),),
         1,
         read=_notice,
         names=NOTICES,
         identity=lambda _: {},
     ),
-    Shape(
+    Dialect(
         "a deletion of X's API 1.1",
-        (Field("delete.status.id_str|delete.status.id", _ID, is_id),),
+        (FieldCheck("delete.status.id_str|delete.status.id", _ID, is_id),),
         1,
         read=x.read_deletion,
     ),
-    Shape(
+    Dialect(
         "an event of X's compliance streams",
-        (Field("data", "an object with one event", lambda data: isinstance(data, dict) and _has_event(data)),),
+        (FieldCheck("data", "an object with one event", lambda data: isinstance(data, dict) and _has_event(data)),),
         1,
         read=_compliance,
         identity=lambda _: {},
     ),
-    Shape(
+    Dialect(
         "a post of X's API 1.1",
         (
-            Field("id_str", _ID, _is_text_id, 2),
-            Field("user.screen_name|user.id_str", _TEXT, _text),
-            Field("user", _OBJECT, _object),
-            Field("created_at", "a date such as Thu May 02 10:00:00 +0000 2024", _is_classic_moment),
-            Field("full_text", _TEXT, _text),
-            Field("entities", _OBJECT, _object),
-            Field("extended_entities|extended_tweet|retweeted_status|quoted_status", _OBJECT, _object),
-            Field("truncated|favorited|retweeted", "true or false", _is(bool)),
-            Field("retweet_count|favorite_count", "a number", _is(int, str)),
-            Field("", "an object with a screen_name", is_thin_classic, 4, about="user"),
+            FieldCheck("id_str", _ID, _is_text_id, 2),
+            FieldCheck("user.screen_name|user.id_str", _TEXT, _text),
+            FieldCheck("user", _OBJECT, _object),
+            FieldCheck("created_at", "a date such as Thu May 02 10:00:00 +0000 2024", _is_classic_moment),
+            FieldCheck("full_text", _TEXT, _text),
+            FieldCheck("entities", _OBJECT, _object),
+            FieldCheck("extended_entities|extended_tweet|retweeted_status|quoted_status", _OBJECT, _object),
+            FieldCheck("truncated|favorited|retweeted", "true or false", _is(bool)),
+            FieldCheck("retweet_count|favorite_count", "a number", _is(int, str)),
+            FieldCheck("", "an object with a screen_name", is_thin_classic, 4, about="user"),
         ),
         4,
         read=x.read_classic,
         without=("objectType",),
         names=("user", "id_str", "full_text", "entities"),
     ),
-    Shape(
+    Dialect(
         "a page of posts of X's API 1.1, or of Mastodon",
-        (Field("statuses", _OBJECTS, _are_objects),),
+        (FieldCheck("statuses", _OBJECTS, _are_objects),),
         1,
         parts=_each("statuses"),
         without=("text",),
     ),
-    Shape(
+    Dialect(
         "a post of X's API v2",
         (
-            Field("data.id", _ID, is_id, 2),
-            Field("data.text", _TEXT, _text, 2),
-            Field("includes", _OBJECT, _object),
-            Field("matching_rules", "a list", _is(list)),
+            FieldCheck("data.id", _ID, is_id, 2),
+            FieldCheck("data.text", _TEXT, _text, 2),
+            FieldCheck("includes", _OBJECT, _object),
+            FieldCheck("matching_rules", "a list", _is(list)),
         ),
         3,
         read=x.read_modern,
         without=("text",),
     ),
-    Shape(
+    Dialect(
         "a page of users of X",
         (
-            Field("data|users", "a list of users", _are_users, 2),
-            Field("data.id", _ID, is_id),
-            Field("data.username", _TEXT, _text),
+            FieldCheck("data|users", "a list of users", _are_users, 2),
+            FieldCheck("data.id", _ID, is_id),
+            FieldCheck("data.username", _TEXT, _text),
         ),
         2,
-        read=lambda _: PassedOver.USERS,
+        read=lambda _: PassedOverDocument.USERS,
         without=("text", "id"),
         identity=lambda _: {},
     ),
-    Shape(
+    Dialect(
         "a page of posts of X's API v2",
         (
-            Field("data", _OBJECTS, _are_objects, 2),
-            Field("data.0.text", _TEXT, _text, 2),
-            Field("data.0.id", _ID, is_id),
-            Field("includes", _OBJECT, _object),
-            Field("meta", _OBJECT, _object),
+            FieldCheck("data", _OBJECTS, _are_objects, 2),
+            FieldCheck("data.0.text", _TEXT, _text, 2),
+            FieldCheck("data.0.id", _ID, is_id),
+            FieldCheck("includes", _OBJECT, _object),
+            FieldCheck("meta", _OBJECT, _object),
         ),
         3,
         parts=_page,
         without=("text",),
     ),
-    Shape(
+    Dialect(
         "an answer of X without posts",
-        (Field("meta.result_count", "0", _equals(0)),),
+        (FieldCheck("meta.result_count", "0", _equals(0)),),
         1,
-        read=lambda _: PassedOver.EMPTY_PAGE,
+        read=lambda _: PassedOverDocument.EMPTY_PAGE,
         without=("text", "data"),
     ),
-    Shape(
+    Dialect(
         "an answer of X with errors alone",
         (
-            Field("errors", _OBJECTS, _are_objects, 3),
-            Field("type", "the address of a problem", _begins("https://api."), 2),
-            Field("title", _TEXT, _text),
-            Field("detail", _TEXT, _text),
+            FieldCheck("errors", _OBJECTS, _are_objects, 3),
+            FieldCheck("type", "the address of a problem", _begins("https://api."), 2),
+            FieldCheck("title", _TEXT, _text),
+            FieldCheck("detail", _TEXT, _text),
         ),
         3,
-        read=lambda _: PassedOver.ERRORS,
+        read=lambda _: PassedOverDocument.ERRORS,
         without=("text", "data", "id"),
     ),
-    Shape(
+    Dialect(
         "a post of X's API v2 on a line of its own",
         (
-            Field("edit_history_tweet_ids", "a list of ids", _are_ids, 3),
-            Field("__twarc", _OBJECT, _object, 3),
-            Field("", "the date that its id says", is_dated_by_its_id, 4, about="created_at"),
-            Field("", _ID, is_thin_modern, 4, about="author_id"),
-            Field("referenced_tweets.0.type", _TEXT, _text, 2),
-            Field("public_metrics", _OBJECT, _object, 2),
-            Field("attachments.media_keys", "a list", _is(list), 2),
-            Field("context_annotations", "a list", _is(list), 2),
-            Field("author_id", _ID, is_id),
-            Field("author.username", _TEXT, _text),
-            Field("conversation_id", _ID, is_id),
-            Field("reply_settings", _TEXT, _text),
-            Field("possibly_sensitive", "true or false", _is(bool)),
+            FieldCheck("edit_history_tweet_ids", "a list of ids", _are_ids, 3),
+            FieldCheck("__twarc", _OBJECT, _object, 3),
+            FieldCheck("", "the date that its id says", is_dated_by_its_id, 4, about="created_at"),
+            FieldCheck("", _ID, is_thin_modern, 4, about="author_id"),
+            FieldCheck("referenced_tweets.0.type", _TEXT, _text, 2),
+            FieldCheck("public_metrics", _OBJECT, _object, 2),
+            FieldCheck("attachments.media_keys", "a list", _is(list), 2),
+            FieldCheck("context_annotations", "a list", _is(list), 2),
+            FieldCheck("author_id", _ID, is_id),
+            FieldCheck("author.username", _TEXT, _text),
+            FieldCheck("conversation_id", _ID, is_id),
+            FieldCheck("reply_settings", _TEXT, _text),
+            FieldCheck("possibly_sensitive", "true or false", _is(bool)),
         ),
         4,
         read=read_flattened,
         without=("user", "data"),
         names=("created_at", "author_id", "public_metrics", "source"),
     ),
-    Shape(
+    Dialect(
         "a post of X as an activity",
         (
-            Field("objectType", "the word activity", _equals("activity"), 2),
-            Field("actor.preferredUsername", _TEXT, _text, 2),
-            Field("id", "tag:search.twitter.com and a number", _begins("tag:search.twitter.com"), 3),
-            Field("body", _TEXT, _text),
-            Field("postedTime", _TEXT, _text),
+            FieldCheck("objectType", "the word activity", _equals("activity"), 2),
+            FieldCheck("actor.preferredUsername", _TEXT, _text, 2),
+            FieldCheck("id", "tag:search.twitter.com and a number", _begins("tag:search.twitter.com"), 3),
+            FieldCheck("body", _TEXT, _text),
+            FieldCheck("postedTime", _TEXT, _text),
         ),
         4,
         read=read_activity,
     ),
-    Shape(
+    Dialect(
         "a post of X as snscrape writes it",
         (
-            Field("user.username", _TEXT, _text, 2),
-            Field("rawContent|content", _TEXT, _text, 2),
-            Field("url", "the address of a post of X", _is_page_of_x, 2),
-            Field("date", _TEXT, _text),
+            FieldCheck("user.username", _TEXT, _text, 2),
+            FieldCheck("rawContent|content", _TEXT, _text, 2),
+            FieldCheck("url", "the address of a post of X", _is_page_of_x, 2),
+            FieldCheck("date", _TEXT, _text),
         ),
         6,
         read=read_page_post,
     ),
-    Shape(
+    Dialect(
         "a post of X as twint writes it",
         (
-            Field("tweet", _TEXT, _text, 2),
-            Field("username", _TEXT, _text),
-            Field("user_id", _ID, is_id),
-            Field("conversation_id", _ID, is_id),
+            FieldCheck("tweet", _TEXT, _text, 2),
+            FieldCheck("username", _TEXT, _text),
+            FieldCheck("user_id", _ID, is_id),
+            FieldCheck("conversation_id", _ID, is_id),
         ),
         4,
         read=read_row,
     ),
-    Shape(
+    Dialect(
         "a post of X in a data set",
-        (Field("tweet_id", _ID, is_id, 2), Field("tweet_text|text", _TEXT, _text)),
+        (FieldCheck("tweet_id", _ID, is_id, 2), FieldCheck("tweet_text|text", _TEXT, _text)),
         3,
         read=x.read_named,
         without=("id",),
     ),
-    Shape(
+    Dialect(
         "a page of posts of Bluesky",
         (
-            Field("feed.0.post.uri", "an address that begins with at://", _begins("at://"), 3),
-            Field("feed", _OBJECTS, _are_objects, 2),
-            Field("cursor", _TEXT, _text),
+            FieldCheck("feed.0.post.uri", "an address that begins with at://", _begins("at://"), 3),
+            FieldCheck("feed", _OBJECTS, _are_objects, 2),
+            FieldCheck("cursor", _TEXT, _text),
         ),
         3,
         parts=_each("feed"),
     ),
-    Shape(
+    Dialect(
         "a page of posts that were searched for on Bluesky",
         (
-            Field("posts.0.uri", "an address that begins with at://", _begins("at://"), 3),
-            Field("posts", _OBJECTS, _are_objects, 2),
-            Field("cursor|hitsTotal", "a string or a number", _is(str, int)),
+            FieldCheck("posts.0.uri", "an address that begins with at://", _begins("at://"), 3),
+            FieldCheck("posts", _OBJECTS, _are_objects, 2),
+            FieldCheck("cursor|hitsTotal", "a string or a number", _is(str, int)),
         ),
         3,
         parts=_each("posts"),
     ),
-    Shape(
+    Dialect(
         "a page of records of Bluesky",
         (
-            Field("records.0.uri", "an address that begins with at://", _begins("at://"), 3),
-            Field("records", _OBJECTS, _are_objects, 2),
-            Field("cursor", _TEXT, _text),
+            FieldCheck("records.0.uri", "an address that begins with at://", _begins("at://"), 3),
+            FieldCheck("records", _OBJECTS, _are_objects, 2),
+            FieldCheck("cursor", _TEXT, _text),
         ),
         3,
         parts=_each("records"),
     ),
-    Shape(
+    Dialect(
         "an entry of a timeline of Bluesky",
         (
-            Field("post.uri", "an address that begins with at://", _begins("at://"), 2),
-            Field("post.record", _OBJECT, _object, 2),
+            FieldCheck("post.uri", "an address that begins with at://", _begins("at://"), 2),
+            FieldCheck("post.record", _OBJECT, _object, 2),
         ),
         3,
         read=bluesky.read_entry,
         source=BLUESKY,
         identity=bluesky.identity_of_entry,
     ),
-    Shape(
+    Dialect(
         "a post of Bluesky",
         (
-            Field("uri", "an address that begins with at://", _begins("at://"), 2),
-            Field("record", _OBJECT, _object, 2),
-            Field("author.did", _TEXT, _text),
+            FieldCheck("uri", "an address that begins with at://", _begins("at://"), 2),
+            FieldCheck("record", _OBJECT, _object, 2),
+            FieldCheck("author.did", _TEXT, _text),
         ),
         4,
         read=bluesky.read_view,
         source=BLUESKY,
         identity=bluesky.identity_of,
     ),
-    Shape(
+    Dialect(
         "a record of Bluesky",
         (
-            Field("uri", "an address that begins with at://", _begins("at://"), 2),
-            Field("value", _OBJECT, _object, 2),
-            Field("value.$type", _TEXT, _text),
+            FieldCheck("uri", "an address that begins with at://", _begins("at://"), 2),
+            FieldCheck("value", _OBJECT, _object, 2),
+            FieldCheck("value.$type", _TEXT, _text),
         ),
         4,
         read=bluesky.read_record,
         source=BLUESKY,
         identity=bluesky.identity_of,
     ),
-    Shape(
+    Dialect(
         "an event of Bluesky's Jetstream",
         (
-            Field("did", "the identifier of an account", _begins("did:"), 2),
-            Field("time_us", "microseconds since 1970", _is(int), 2),
-            Field("kind", _TEXT, _text),
+            FieldCheck("did", "the identifier of an account", _begins("did:"), 2),
+            FieldCheck("time_us", "microseconds since 1970", _is(int), 2),
+            FieldCheck("kind", _TEXT, _text),
         ),
         4,
         read=bluesky.read_frame,
         source=BLUESKY,
         identity=lambda _: {},
     ),
-    Shape(
+    Dialect(
         "a status of Mastodon",
         (
-            Field("account.acct", _TEXT, _text, 2),
-            Field("account.id", "an id", _is(str, int)),
-            Field("content", _TEXT, _text, 2),
-            Field("visibility", _TEXT, _text),
-            Field("media_attachments", "a list", _is(list)),
-            Field("uri|url", _TEXT, _text),
+            FieldCheck("account.acct", _TEXT, _text, 2),
+            FieldCheck("account.id", "an id", _is(str, int)),
+            FieldCheck("content", _TEXT, _text, 2),
+            FieldCheck("visibility", _TEXT, _text),
+            FieldCheck("media_attachments", "a list", _is(list)),
+            FieldCheck("uri|url", _TEXT, _text),
         ),
         5,
         read=mastodon.read_document,
@@ -474,13 +475,13 @@ def _has_event(data: Mapping[str, Any]) -> bool:
     return len(data) == 1 and all(isinstance(one, dict) and "event_at" in one for one in data.values())
 
 
-def _names_of(shape: Shape, field: Field) -> frozenset[str]:
+def _names_of(dialect: Dialect, field: FieldCheck) -> frozenset[str]:
     """The names of which a document has one, if it has this field."""
-    return frozenset(path.partition(".")[0] for path in field.path.split("|") if path) or frozenset(shape.names)
+    return frozenset(path.partition(".")[0] for path in field.path.split("|") if path) or frozenset(dialect.names)
 
 
 _BY_NAMES = tuple(
-    (shape, frozenset().union(*(names for names, _ in telling)), telling)
-    for shape in SHAPES
-    for telling in [[(_names_of(shape, field), field.weight) for field in shape.fields]]
+    (dialect, frozenset().union(*(names for names, _ in telling)), telling)
+    for dialect in DIALECTS
+    for telling in [[(_names_of(dialect, field), field.weight) for field in dialect.fields]]
 )

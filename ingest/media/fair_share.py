@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 MAX_NAMES = 4096
 # After so many turns a name has an account of its own.
-TURNS_TO_BE_KNOWN = 8
+SLOTS_TO_BE_KNOWN = 8
 
 
-class NoRoom(Exception):
+class QueueFull(Exception):
     """As many wait as may."""
 
 
@@ -33,10 +33,10 @@ class _Name:
 
     @property
     def known(self) -> bool:
-        return self.turns >= TURNS_TO_BE_KNOWN
+        return self.turns >= SLOTS_TO_BE_KNOWN
 
 
-class FairTurns:
+class FairShare:
     """So many turns at a time. `max_waiting`: how many may wait for one, of each name at most half of them."""
 
     def __init__(
@@ -52,11 +52,11 @@ class FairTurns:
         self._names: OrderedDict[str, _Name] = OrderedDict()
 
     @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[None]:
+    async def slot(self, name: str) -> AsyncIterator[None]:
         """A turn, as long as the context; what it takes stands on the name's account.
 
         Raises:
-            NoRoom: too many wait already.
+            QueueFull: too many wait already.
         """
         one = self._name(name)
         was_unknown = not one.known
@@ -83,7 +83,7 @@ class FairTurns:
             return
         most = self._max_waiting
         if most is not None and (self._waiting >= most or len(one.waiting) >= max(1, most // 2)):
-            raise NoRoom
+            raise QueueFull
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         one.waiting.append(place)
         self._waiting += 1

@@ -11,10 +11,9 @@ from typing import Any
 
 from ingest.media.address import parse_endpoints
 from ingest.media.cache import SharedCache
-from ingest.media.decode import Decoded, DecodeLimits, Decoders, TakesLonger, memory_for
-from ingest.media.fetch import Fetched, Fetcher, FetchLimits
-from ingest.media.refusals import PhotoRefused
-from tagstream.media_reasons import PhotoReason
+from ingest.media.decode import DecodedImage, DecodeLimits, DecoderPool, TakesLonger, memory_for
+from ingest.media.download import Download, Downloader, DownloadLimits
+from tagstream.media_reasons import PhotoReason, PhotoRefused
 from tagstream.settings import Settings
 
 MAX_REMEMBERED = 20_000
@@ -25,7 +24,7 @@ _ENTRY_BYTES = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class FetchedImage:
     """A photo: `sha256` is of the original bytes, width and height of the original as it is meant to be seen."""
 
     sha256: str
@@ -34,22 +33,22 @@ class Picture:
     thumbnail: bytes
 
 
-Outcome = Picture | PhotoReason
+ImageResult = FetchedImage | PhotoReason
 
 
-class Album:
+class ImageFetcher:
     """The photos of one process. Owns the fetcher and the decoders: `close` closes them."""
 
     def __init__(
-        self, fetcher: Fetcher, decoders: Decoders, cache_bytes: int, clock: Callable[[], float] = time.monotonic
+        self, fetcher: Downloader, decoders: DecoderPool, cache_bytes: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._fetcher = fetcher
         self._decoders = decoders
-        self._by_url: SharedCache[Outcome] = _outcomes(cache_bytes // 2, clock)
-        self._by_hash: SharedCache[Outcome | None] = _outcomes(cache_bytes // 4, clock)
-        self._slow_by_hash: SharedCache[Outcome] = _outcomes(cache_bytes // 4, clock)
+        self._by_url: SharedCache[ImageResult] = _outcomes(cache_bytes // 2, clock)
+        self._by_hash: SharedCache[ImageResult | None] = _outcomes(cache_bytes // 4, clock)
+        self._slow_by_hash: SharedCache[ImageResult] = _outcomes(cache_bytes // 4, clock)
 
-    async def photo(self, url: str) -> Outcome:
+    async def photo(self, url: str) -> ImageResult:
         """The picture at this URL, or why there is none. Raises nothing but a cancellation."""
         return await self._by_url.get(url, lambda: self._make(url))
 
@@ -66,7 +65,7 @@ class Album:
         await self._decoders.close()
         await self._fetcher.close()
 
-    async def _make(self, url: str) -> Outcome:
+    async def _make(self, url: str) -> ImageResult:
         try:
             async with self._fetcher.fetch(url) as fetched:
                 outcome = await self._by_hash.get(fetched.sha256, lambda: self._first_try(fetched))
@@ -79,7 +78,7 @@ class Album:
         except Exception:  # the boundary: a photo that our own code fails on must not stop a feed
             return PhotoReason.DEFECT
 
-    async def _first_try(self, fetched: Fetched) -> Outcome | None:
+    async def _first_try(self, fetched: Download) -> ImageResult | None:
         """What comes of it quickly; None where it takes longer."""
         try:
             return _picture(fetched, await self._decoders.first_try(fetched.content, fetched.format, fetched.host))
@@ -88,21 +87,21 @@ class Album:
         except PhotoRefused as refusal:
             return refusal.reason
 
-    async def _second_try(self, fetched: Fetched) -> Outcome:
+    async def _second_try(self, fetched: Download) -> ImageResult:
         try:
             return _picture(fetched, await self._decoders.second_try(fetched.content, fetched.format, fetched.host))
         except PhotoRefused as refusal:
             return refusal.reason
 
 
-def open_album(settings: Settings) -> Album:
-    """The album that the settings describe; it connects to nothing before it is asked.
+def open_image_fetcher(settings: Settings) -> ImageFetcher:
+    """The image_fetcher that the settings describe; it connects to nothing before it is asked.
 
     Raises:
         BadSettings: `media_allowed` names something else than addresses and ports.
     """
-    fetcher = Fetcher(
-        FetchLimits(
+    fetcher = Downloader(
+        DownloadLimits(
             max_bytes=settings.media_max_bytes,
             total_seconds=settings.media_timeout_seconds,
             concurrency=settings.media_concurrency,
@@ -110,16 +109,16 @@ def open_album(settings: Settings) -> Album:
         ),
         allowed=parse_endpoints(settings.media_allowed),
     )
-    decoders = Decoders(
+    decoders = DecoderPool(
         settings.media_decoders,
         DecodeLimits(settings.media_max_pixels, memory_for(settings.media_max_pixels)),
         filter_required=settings.sandbox_required,
     )
-    return Album(fetcher, decoders, settings.media_cache_bytes)
+    return ImageFetcher(fetcher, decoders, settings.media_cache_bytes)
 
 
-def _picture(fetched: Fetched, decoded: Decoded) -> Picture:
-    return Picture(fetched.sha256, decoded.width, decoded.height, decoded.thumbnail)
+def _picture(fetched: Download, decoded: DecodedImage) -> FetchedImage:
+    return FetchedImage(fetched.sha256, decoded.width, decoded.height, decoded.thumbnail)
 
 
 def _outcomes(max_bytes: int, clock: Callable[[], float]) -> SharedCache[Any]:
@@ -128,11 +127,11 @@ def _outcomes(max_bytes: int, clock: Callable[[], float]) -> SharedCache[Any]:
     )
 
 
-def _weight(outcome: Outcome | None) -> int:
-    return _ENTRY_BYTES + (len(outcome.thumbnail) if isinstance(outcome, Picture) else 0)
+def _weight(outcome: ImageResult | None) -> int:
+    return _ENTRY_BYTES + (len(outcome.thumbnail) if isinstance(outcome, FetchedImage) else 0)
 
 
-def _keep_seconds(outcome: Outcome | None) -> float:
-    if outcome is None or isinstance(outcome, Picture):
+def _keep_seconds(outcome: ImageResult | None) -> float:
+    if outcome is None or isinstance(outcome, FetchedImage):
         return PICTURE_SECONDS
     return PASSING_SECONDS if outcome.can_pass else REFUSED_SECONDS

@@ -3,18 +3,18 @@
 import pytest
 
 from ingest.sources.bluesky.clock import FeedClock
-from ingest.sources.bluesky.place import (
+from ingest.sources.bluesky.cursor import (
     ANY_EVENT,
     DEEP_NUMBERS,
     FIRST_TIME,
     RECENT_MARKS,
+    JetstreamCursor,
     Mark,
-    Place,
     Trail,
-    read_place,
+    read_cursor,
 )
 from ingest.sources.bluesky.refusal import Refusal, read_refusal
-from ingest.sources.bluesky.resumption import BY_TIME, First, Resumption, resumption_of
+from ingest.sources.bluesky.resumption import BY_TIME, FirstEvent, Resumption, resumption_of
 
 SECOND_US = 1_000_000
 NOW_US = 1_714_560_000 * SECOND_US
@@ -38,14 +38,14 @@ def numbers(made: Trail) -> list[int]:
 @pytest.mark.parametrize(
     "place",
     [
-        Place(NOW_US, "jetstream1.us-east.bsky.network"),
-        Place(NOW_US, "127.0.0.1:6008", (mark(5), mark(99))),
-        Place(NOW_US, "[::1]:6008", tuple(mark(number) for number in range(1, 10))),
-        Place(NOW_US, "host", (Mark(5, ANY_EVENT),)),
+        JetstreamCursor(NOW_US, "jetstream1.us-east.bsky.network"),
+        JetstreamCursor(NOW_US, "127.0.0.1:6008", (mark(5), mark(99))),
+        JetstreamCursor(NOW_US, "[::1]:6008", tuple(mark(number) for number in range(1, 10))),
+        JetstreamCursor(NOW_US, "host", (Mark(5, ANY_EVENT),)),
     ],
 )
-def test_a_saved_place_is_read_again(place: Place) -> None:
-    assert read_place(str(place)) == place
+def test_a_saved_place_is_read_again(place: JetstreamCursor) -> None:
+    assert read_cursor(str(place)) == place
 
 
 def test_recent_events_are_remembered_and_some_from_a_block_further_back() -> None:
@@ -87,7 +87,7 @@ def test_two_in_a_row_say_that_numbers_were_given_anew() -> None:
 
 def test_it_goes_on_by_number_then_further_back_then_by_time() -> None:
     made = trail(*range(1, 20_000, 7))
-    place = Place(NOW_US, "host", made.marks)
+    place = JetstreamCursor(NOW_US, "host", made.marks)
 
     def asked(step: int, **more: bool) -> int | None:
         options = {"same_server": True} | more
@@ -98,23 +98,23 @@ def test_it_goes_on_by_number_then_further_back_then_by_time() -> None:
     assert asked(BY_TIME) == NOW_US - 2 * SECOND_US
     assert asked(0, same_server=False) == NOW_US - 2 * SECOND_US
     assert resumption_of(None, same_server=False, step=0, rewind_us=0, floor_us=0, now_us=0).cursor is None
-    early = Place(5, "host")
+    early = JetstreamCursor(5, "host")
     assert resumption_of(early, same_server=True, step=0, rewind_us=9, floor_us=0, now_us=NOW_US).cursor == FIRST_TIME
 
 
 @pytest.mark.parametrize(
     ("number", "event", "verdict"),
     [
-        (10, "a" * 10, First.GOES_ON),
-        (11, "b" * 10, First.GOES_ON),  # the row of 10 was deleted since
-        (10, "c" * 10, First.RENUMBERED),
-        (12, "c" * 10, First.RENUMBERED),  # that number was not among ours
-        (9, "a" * 10, First.RENUMBERED),  # the server has not come so far yet
-        (14, "d" * 10, First.LATER),
-        (None, "a" * 10, First.RENUMBERED),  # a server that numbers nothing
+        (10, "a" * 10, FirstEvent.GOES_ON),
+        (11, "b" * 10, FirstEvent.GOES_ON),  # the row of 10 was deleted since
+        (10, "c" * 10, FirstEvent.RENUMBERED),
+        (12, "c" * 10, FirstEvent.RENUMBERED),  # that number was not among ours
+        (9, "a" * 10, FirstEvent.RENUMBERED),  # the server has not come so far yet
+        (14, "d" * 10, FirstEvent.LATER),
+        (None, "a" * 10, FirstEvent.RENUMBERED),  # a server that numbers nothing
     ],
 )
-def test_what_the_first_event_says(number: int | None, event: str, verdict: First) -> None:
+def test_what_the_first_event_says(number: int | None, event: str, verdict: FirstEvent) -> None:
     known = {10: "a" * 10, 11: "b" * 10, 13: "c" * 10}
     resumption = Resumption(10, by_number=True, newest=13, known=known)
     assert resumption.judge(number, event) is verdict
@@ -138,7 +138,7 @@ def test_what_is_older_than_asked_for_is_passed_over_until_two_have_reached_it()
 @pytest.mark.parametrize("behind_us", [0, 7200 * SECOND_US, 2 * 365 * 86_400 * SECOND_US, NOW_US])
 def test_a_clock_of_ours_that_is_behind_loses_nothing(behind_us: int) -> None:
     """The place is of another server, whose clock was hours ahead: what the feed gives now is not too old for ever."""
-    place = Place(NOW_US + 10_000 * SECOND_US, "elsewhere")
+    place = JetstreamCursor(NOW_US + 10_000 * SECOND_US, "elsewhere")
     resumption = resumption_of(
         place, same_server=False, step=0, rewind_us=15 * SECOND_US, floor_us=0, now_us=NOW_US - behind_us
     )
@@ -147,7 +147,7 @@ def test_a_clock_of_ours_that_is_behind_loses_nothing(behind_us: int) -> None:
 
 @pytest.mark.parametrize("ahead_us", [0, 7200 * SECOND_US])
 def test_one_that_is_right_or_ahead_gives_nothing_older(ahead_us: int) -> None:
-    place = Place(NOW_US, "here")
+    place = JetstreamCursor(NOW_US, "here")
     resumption = resumption_of(
         place, same_server=True, step=0, rewind_us=2 * SECOND_US, floor_us=0, now_us=NOW_US + ahead_us
     )

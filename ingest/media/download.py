@@ -24,19 +24,18 @@ import httpcore
 import httpx
 
 from ingest.media.address import Endpoint
-from ingest.media.connections import Connection, Connections
-from ingest.media.hosts import Hosts
+from ingest.media.connection_pool import ConnectionPool, HttpConnection
+from ingest.media.host_limiter import HostLimiter
 from ingest.media.pinned import Resolve, SystemResolver
-from ingest.media.refusals import PhotoRefused
 from ingest.media.sniff import SNIFFED_BYTES, Format, sniff
 from ingest.sources.network.source import USER_AGENT
-from tagstream.media_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason, PhotoRefused
 
 MAX_URL_LENGTH = 4096
 MAX_REDIRECTS = 5
 # Headers are bounded by the client library at 100 KiB; chunks of some size add less than this.
 FRAMING_BYTES = 256 * 1024
-DEFAULT_HOLD_SECONDS = 30.0
+DEFAULT_COOL_DOWN_SECONDS = 30.0
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
@@ -54,7 +53,7 @@ TRANSPORT_ERRORS = tuple(kind for kind, _ in TRANSPORT_REASONS)
 
 
 @dataclass(frozen=True, slots=True)
-class FetchLimits:
+class DownloadLimits:
     """What one photo may cost. `total_seconds` is for all its hops; a server may fall silent for `stall_seconds`."""
 
     max_bytes: int
@@ -66,7 +65,7 @@ class FetchLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class Download:
     """The bytes of something that begins like a picture, their SHA-256, and the host that sent them."""
 
     content: bytes
@@ -80,12 +79,12 @@ class _Moved:
     location: str
 
 
-class Fetcher:
+class Downloader:
     """Fetches photos. `allowed` are the endpoints beyond the public web; `resolve` is the system's unless a test's."""
 
     def __init__(
         self,
-        limits: FetchLimits,
+        limits: DownloadLimits,
         *,
         allowed: Collection[Endpoint] = (),
         resolve: Resolve | None = None,
@@ -96,8 +95,8 @@ class Fetcher:
         self._limits = limits
         self._clock = clock
         self._now = now
-        self.hosts = Hosts(limits.concurrency, limits.patience_seconds, clock)
-        self._connections = Connections(
+        self.hosts = HostLimiter(limits.concurrency, limits.patience_seconds, clock)
+        self._connections = ConnectionPool(
             resolve or SystemResolver(),
             allowed,
             limits.max_bytes + limits.max_bytes // 8 + FRAMING_BYTES,
@@ -106,7 +105,7 @@ class Fetcher:
         )
 
     @asynccontextmanager
-    async def fetch(self, url: str) -> AsyncIterator[Fetched]:
+    async def fetch(self, url: str) -> AsyncIterator[Download]:
         """The photo at `url`. Its host's turn lasts as long as the context, so that undecoded bytes are bounded too.
 
         Raises:
@@ -116,9 +115,9 @@ class Fetcher:
         try:
             for _ in range(MAX_REDIRECTS + 1):
                 target = checked_url(url)
-                async with self.hosts.turn(target.host):
+                async with self.hosts.slot(target.host):
                     answer = await self._within(target, spent)
-                    if isinstance(answer, Fetched):
+                    if isinstance(answer, Download):
                         yield answer
                         return
                 url = _joined(target, answer.location)
@@ -133,7 +132,7 @@ class Fetcher:
         """Closes the connections that were kept."""
         await self._connections.close()
 
-    async def _within(self, url: httpx.URL, spent: dict[str, float]) -> "Fetched | _Moved":
+    async def _within(self, url: httpx.URL, spent: dict[str, float]) -> "Download | _Moved":
         """One hop, in what is left of the time. `spent`: how much of it each host took that answered in all hops.
 
         A host that falls silent is slow. Where the time of all hops has run out, it is the one that took most of it.
@@ -158,7 +157,7 @@ class Fetcher:
         spent[url.host] = spent.get(url.host, 0.0) + self._clock() - began
         return answer
 
-    async def _hop(self, url: httpx.URL) -> "Fetched | _Moved":
+    async def _hop(self, url: httpx.URL) -> "Download | _Moved":
         """One request; a second one where a kept connection turns out to have been closed."""
         origin = httpcore.Origin(url.raw_scheme, url.raw_host, url.port or (443 if url.scheme == "https" else 80))
         connection = self._connections.take(origin)
@@ -178,7 +177,7 @@ class Fetcher:
         finally:
             await self._connections.give_back(connection)
 
-    async def _ask(self, connection: Connection, url: httpx.URL) -> httpcore.Response:
+    async def _ask(self, connection: HttpConnection, url: httpx.URL) -> httpcore.Response:
         limits = self._limits
         request = httpcore.Request(
             "GET",
@@ -202,7 +201,9 @@ class Fetcher:
         except TRANSPORT_ERRORS as error:
             raise _transport_refusal(error, url, connection.ended) from error
 
-    async def _read(self, connection: Connection, response: httpcore.Response, url: httpx.URL) -> "Fetched | _Moved":
+    async def _read(
+        self, connection: HttpConnection, response: httpcore.Response, url: httpx.URL
+    ) -> "Download | _Moved":
         headers = {name.lower(): value for name, value in response.headers}
         if response.status in _REDIRECTS and b"location" in headers:
             return _Moved(headers[b"location"].decode("utf-8", "replace"))
@@ -221,7 +222,7 @@ class Fetcher:
         except TRANSPORT_ERRORS as error:
             raise _transport_refusal(error, url, connection.ended) from error
 
-    async def _body(self, response: httpcore.Response, url: httpx.URL) -> Fetched:
+    async def _body(self, response: httpcore.Response, url: httpx.URL) -> Download:
         """All of it, unless it is too long or begins like nothing that we could decode."""
         content = bytearray()
         digest = hashlib.sha256()
@@ -239,7 +240,7 @@ class Fetcher:
             raise PhotoRefused(
                 PhotoReason.NOT_AN_IMAGE, f"{url.host}: neither JPEG nor PNG, WebP or GIF: {bytes(content[:12])!r}"
             )
-        return Fetched(bytes(content), digest.hexdigest(), kind, url.host)
+        return Download(bytes(content), digest.hexdigest(), kind, url.host)
 
     def _too_large(self, url: httpx.URL) -> PhotoRefused:
         return PhotoRefused(PhotoReason.TOO_LARGE, f"{url.host}: more than {self._limits.max_bytes:,} bytes")
@@ -247,7 +248,7 @@ class Fetcher:
     def _status_refusal(self, status: int, headers: dict[bytes, bytes], url: httpx.URL) -> PhotoRefused:
         message = f"{url.host} answered {status}"
         if status == 429 or (status == 503 and b"retry-after" in headers):
-            self.hosts.hold(url.host, retry_after_seconds(headers.get(b"retry-after", b""), self._now()))
+            self.hosts.cool_down(url.host, retry_after_seconds(headers.get(b"retry-after", b""), self._now()))
             return PhotoRefused(PhotoReason.HOST_BUSY, message)
         if status in _GONE:
             return PhotoRefused(PhotoReason.GONE, message)
@@ -285,7 +286,7 @@ def retry_after_seconds(value: bytes, now: datetime) -> float:
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
-        return DEFAULT_HOLD_SECONDS
+        return DEFAULT_COOL_DOWN_SECONDS
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
 
 

@@ -1,4 +1,4 @@
-"""How many photos a decoder manages on one core: `python -m ingest.media.measure [PHOTOS] [SIDE]`.
+"""How many photos a decoder manages on one core: `python -m ops.bench.photo_decoder [PHOTOS] [SIDE]`.
 
 Draws a photo-like JPEG and decodes it again and again, all the way that every photo goes: over the pipe, into the
 process without rights, and back.
@@ -12,7 +12,7 @@ import time
 
 from PIL import Image
 
-from ingest.media.decode import DecodeLimits, Decoders, memory_for
+from ingest.media.decode import DecodeLimits, DecoderPool, memory_for
 
 PHOTOS = 1000
 SIDE = 512
@@ -32,7 +32,7 @@ def drawn_photo(side: int) -> bytes:
 async def measure(photos: int, side: int) -> None:
     """Prints the rate by the clock and by the core, and the memory of the decoder."""
     content = drawn_photo(side)
-    decoders = Decoders(1, DecodeLimits(_PIXELS, memory_for(_PIXELS)))
+    decoders = DecoderPool(1, DecodeLimits(_PIXELS, memory_for(_PIXELS)))
     await decoders.decode(content, "JPEG")
     began = time.perf_counter()
     for _ in range(photos):

@@ -19,7 +19,7 @@ IDLE_SECONDS = 15.0
 MAX_IDLE = 32
 
 
-class Connection:
+class HttpConnection:
     """One connection to one origin. `reused`: it has carried an exchange before."""
 
     def __init__(self, origin: httpcore.Origin, backend: PinnedBackend, ssl_context: ssl.SSLContext) -> None:
@@ -52,25 +52,25 @@ class Connection:
             await self._backend.close()
 
 
-class Connections:
+class ConnectionPool:
     """Takes a connection out, to be given back when its exchange is over, however it ended."""
 
     def __init__(
         self,
         resolve: Resolve,
         allowed: Collection[Endpoint],
-        max_bytes_an_answer: int,
+        max_response_bytes: int,
         ssl_context: ssl.SSLContext,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._resolve = resolve
         self._allowed = allowed
-        self._max_bytes = max_bytes_an_answer
+        self._max_bytes = max_response_bytes
         self._ssl_context = ssl_context
         self._clock = clock
-        self._idle: deque[Connection] = deque()
+        self._idle: deque[HttpConnection] = deque()
 
-    def take(self, origin: httpcore.Origin, *, fresh: bool = False) -> Connection:
+    def take(self, origin: httpcore.Origin, *, fresh: bool = False) -> HttpConnection:
         """An idle connection to this origin, or a new one, which connects with its first request."""
         if not fresh:
             for connection in reversed(self._idle):
@@ -79,9 +79,9 @@ class Connections:
                     connection.reused = True
                     return connection
         backend = PinnedBackend(self._resolve, self._allowed, self._max_bytes)
-        return Connection(origin, backend, self._ssl_context)
+        return HttpConnection(origin, backend, self._ssl_context)
 
-    async def give_back(self, connection: Connection) -> None:
+    async def give_back(self, connection: HttpConnection) -> None:
         """Keeps it if it can be used again, closes it if not; closes those that have been idle for too long."""
         now = self._clock()
         connection.idle_since = now

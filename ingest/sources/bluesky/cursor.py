@@ -37,7 +37,7 @@ class Mark(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class JetstreamCursor:
     """The microseconds of the last event, the server that dated it, and the marks of the last events, oldest first."""
 
     time_us: int
@@ -62,7 +62,7 @@ class Place:
         return None
 
 
-def read_place(cursor: str | None) -> Place | None:
+def read_cursor(cursor: str | None) -> JetstreamCursor | None:
     """The place that a saved cursor names; None for the live end.
 
     Raises:
@@ -75,7 +75,7 @@ def read_place(cursor: str | None) -> Place | None:
     marks = [_MARK.fullmatch(one) for one in rest]
     if not (time.isascii() and time.isdigit() and len(time) <= 17 and server) or not all(marks):
         raise CorruptState(f"the saved place {cursor[:80]!r} is not one of a Bluesky feed")
-    return Place(int(time), server, tuple(Mark(int(one[1]), one[2]) for one in marks if one))
+    return JetstreamCursor(int(time), server, tuple(Mark(int(one[1]), one[2]) for one in marks if one))
 
 
 def mark_of(*what: object) -> str:

@@ -1,4 +1,4 @@
-"""What can happen on the network. Each happening has a position of its own in the order in which things happened."""
+"""What can happen on the network. Each event has a position of its own in the order in which things happened."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ from ingest.sources.simulate.writing import Name
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
-    """Picture `number` of the pool (None: it cannot be fetched), as this post describes it."""
+class PostPhoto:
+    """DrawnPicture `number` of the pool (None: it cannot be fetched), as this post describes it."""
 
     number: int | None
     alt: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PostPublished:
     """A post as its author left it: new (revision 0), edited, or created again after a deletion.
 
     `id` is native; `text` raw, lone surrogates and all; `names` where the names stand in it (empty for a hostile
@@ -31,14 +31,14 @@ class Published:
     names: tuple[Name, ...]
     known: bool
     lang: str | None
-    photos: tuple[Photo, ...]
+    photos: tuple[PostPhoto, ...]
     reply_to: str | None
     content: str
     fate: str
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class PostRemoved:
     """A post is deleted: up to a revision, or for ever."""
 
     position: int
@@ -47,7 +47,7 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class AccountClosed:
     """An account is closed: all of its posts so far are gone. It may be opened again."""
 
     position: int
@@ -55,7 +55,7 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspended:
+class AccountSuspended:
     """An account is suspended: nobody sees its posts, neither those so far nor those to come."""
 
     position: int
@@ -63,7 +63,7 @@ class Suspended:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class AccountRestored:
     """An account is suspended no longer: its posts are seen again."""
 
     position: int
@@ -78,4 +78,4 @@ class Garbage:
     body: bytes
 
 
-Happening = Published | Removed | Closed | Suspended | Restored | Garbage
+NetworkEvent = PostPublished | PostRemoved | AccountClosed | AccountSuspended | AccountRestored | Garbage

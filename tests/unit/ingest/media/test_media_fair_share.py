@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from ingest.media import fair_turns
-from ingest.media.fair_turns import FairTurns, NoRoom
+from ingest.media import fair_share
+from ingest.media.fair_share import FairShare, QueueFull
 
 
 class Bench:
@@ -14,7 +14,7 @@ class Bench:
 
     def __init__(self, turns: int = 1, **options) -> None:
         self.now = 0.0
-        self.turns = FairTurns(turns, clock=lambda: self.now, **options)
+        self.turns = FairShare(turns, clock=lambda: self.now, **options)
         self.order: list[str] = []
         self.done_at: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -26,7 +26,7 @@ class Bench:
         return self._tasks[-1]
 
     async def _do(self, name: str, seconds: float, label: str) -> None:
-        async with self.turns.turn(name):
+        async with self.turns.slot(name):
             self.order.append(label)
             ended = asyncio.Event()
             self._count += 1
@@ -92,7 +92,7 @@ async def test_who_comes_late_has_saved_nothing_up() -> None:
 
 
 async def known(bench: Bench, name: str, seconds: float = 0.01) -> None:
-    for _ in range(fair_turns.TURNS_TO_BE_KNOWN):
+    for _ in range(fair_share.SLOTS_TO_BE_KNOWN):
         bench.ask(name, seconds, f"{name} early")
         await bench.step()
     bench.order.clear()
@@ -134,7 +134,7 @@ async def test_a_name_that_becomes_known_is_not_ahead_of_others_by_it() -> None:
     for number in range(100):
         bench.ask("good", 0.25, f"good{number}")
     for name in range(10):
-        for number in range(fair_turns.TURNS_TO_BE_KNOWN):
+        for number in range(fair_share.SLOTS_TO_BE_KNOWN):
             bench.ask(f"new{name}", 0.25, f"new{name}-{number}")
     for _ in range(40):
         await bench.step()
@@ -147,10 +147,10 @@ async def test_only_so_many_wait_and_of_one_name_half_of_them() -> None:
     await bench.settle()
     waiting = [bench.ask("a", 1.0) for _ in range(3)]
     await bench.settle()
-    assert isinstance(waiting[2].exception(), NoRoom)
+    assert isinstance(waiting[2].exception(), QueueFull)
     others = [bench.ask(name, 1.0) for name in ("b", "c", "d")]
     await bench.settle()
-    assert isinstance(others[2].exception(), NoRoom)
+    assert isinstance(others[2].exception(), QueueFull)
     await bench.run()
     assert held.done()
     assert len(bench.done_at) == 3
@@ -178,11 +178,11 @@ async def test_who_is_cancelled_leaves_the_turn_to_the_next(moment) -> None:
 
 
 async def test_who_is_cancelled_in_the_pass_in_which_a_turn_ends_is_left_out() -> None:
-    turns = FairTurns(1)
+    turns = FairShare(1)
     ended = asyncio.Event()
 
     async def hold(name: str) -> str:
-        async with turns.turn(name):
+        async with turns.slot(name):
             await ended.wait()
             return name
 
@@ -199,7 +199,7 @@ async def test_who_is_cancelled_in_the_pass_in_which_a_turn_ends_is_left_out() -
 
 
 async def test_names_are_bounded_and_those_in_use_are_kept(monkeypatch) -> None:
-    monkeypatch.setattr(fair_turns, "MAX_NAMES", 3)
+    monkeypatch.setattr(fair_share, "MAX_NAMES", 3)
     bench = Bench(turns=2)
     bench.ask("held", 5.0)
     await bench.settle()

@@ -14,12 +14,11 @@ import httpcore
 import pytest
 from media_server import HostileServer, answer, drawn, endless, raw, redirect
 
-from ingest.media import hosts
-from ingest.media.fetch import MAX_REDIRECTS, TRANSPORT_REASONS, Fetcher, FetchLimits, retry_after_seconds
+from ingest.media import host_limiter
+from ingest.media.download import MAX_REDIRECTS, TRANSPORT_REASONS, Downloader, DownloadLimits, retry_after_seconds
 from ingest.media.pinned import SystemResolver
-from ingest.media.refusals import PhotoRefused
 from ingest.sources.network.source import USER_AGENT
-from tagstream.media_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason, PhotoRefused
 
 PHOTO = drawn()
 QUICK = {"total_seconds": 0.6, "stall_seconds": 0.3, "connect_seconds": 0.3}
@@ -55,10 +54,10 @@ async def fetchers():
     def make(*servers, **options):
         limits = {"max_bytes": 100_000, "total_seconds": 20.0, "stall_seconds": 10.0, "connect_seconds": 10.0}
         for name in list(options):
-            if name in FetchLimits.__dataclass_fields__:
+            if name in DownloadLimits.__dataclass_fields__:
                 limits[name] = options.pop(name)
         options.setdefault("resolve", numeric)
-        fetcher = Fetcher(FetchLimits(**limits), allowed={one.endpoint for one in servers}, **options)
+        fetcher = Downloader(DownloadLimits(**limits), allowed={one.endpoint for one in servers}, **options)
         made.append(fetcher)
         return fetcher
 
@@ -330,7 +329,7 @@ async def test_a_slow_redirect_is_charged_to_the_host_that_was_slow(server, fetc
     limits = {"total_seconds": 0.7, "stall_seconds": 10.0, "connect_seconds": 10.0}
     resolve = resolving(away=("127.0.0.1",), photos=("127.0.0.1",))
     fetcher = fetchers(server, resolve=resolve, **limits)
-    for _ in range(hosts.SLOW_IN_A_ROW):
+    for _ in range(host_limiter.SLOW_IN_A_ROW):
         assert await refused(fetcher, server.url("/away.jpg", host="away.test")) is PhotoReason.TIMEOUT
     assert await refused(fetcher, server.url("/away.jpg", host="away.test")) is PhotoReason.HOST_BUSY
     assert (await fetched(fetcher, server.url(host="photos.test"))).content == PHOTO
@@ -341,7 +340,7 @@ async def test_a_photo_that_stalls_after_a_redirect_is_charged_to_its_own_host(s
     server.answers["/stalls.jpg"] = raw(b"", then_close=False)
     resolve = resolving(away=("127.0.0.1",), photos=("127.0.0.1",))
     fetcher = fetchers(server, resolve=resolve, **QUICK)
-    for _ in range(hosts.SLOW_IN_A_ROW):
+    for _ in range(host_limiter.SLOW_IN_A_ROW):
         assert await refused(fetcher, server.url("/away.jpg", host="away.test")) is PhotoReason.TIMEOUT
     assert await refused(fetcher, server.url(host="photos.test")) is PhotoReason.HOST_BUSY
     assert (await fetched(fetcher, server.url(host="away.test"))).content == PHOTO
@@ -486,7 +485,7 @@ async def test_a_host_that_asks_to_be_left_alone_is(server, fetchers) -> None:
 async def test_a_host_that_is_slow_several_times_is_left_alone(server, fetchers) -> None:
     fetcher = fetchers(server, **QUICK)
     server.answers["/a.jpg"] = raw(b"", then_close=False)
-    for _ in range(hosts.SLOW_IN_A_ROW):
+    for _ in range(host_limiter.SLOW_IN_A_ROW):
         assert await refused(fetcher, server.url("/a.jpg")) is PhotoReason.TIMEOUT
     assert await refused(fetcher, server.url()) is PhotoReason.HOST_BUSY
 

@@ -11,24 +11,23 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from ingest.media.refusals import PhotoRefused
-from tagstream.media_reasons import PhotoReason
+from tagstream.media_reasons import PhotoReason, PhotoRefused
 
 SLOW_IN_A_ROW = 3
 SLOW_SECONDS = 30.0
-LONGEST_HOLD_SECONDS = 900.0
+LONGEST_COOL_DOWN_SECONDS = 900.0
 MAX_HOSTS = 4096
 
 
 @dataclass(slots=True)
 class _Host:
-    turns: asyncio.Semaphore
-    held_until: float = 0.0
+    slots: asyncio.Semaphore
+    cooling_until: float = 0.0
     slow: int = 0
     users: int = 0
 
 
-class Hosts:
+class HostLimiter:
     """The turns of all hosts. `patience_seconds`: how long to wait for one."""
 
     def __init__(self, concurrency: int, patience_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,29 +38,29 @@ class Hosts:
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
 
     @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[None]:
+    async def slot(self, name: str) -> AsyncIterator[None]:
         """One turn at this host.
 
         Raises:
             PhotoRefused: the host is held, or no turn came up in time.
         """
         host = self._host(name)
-        self._refuse_held(name, host)
+        self._refuse_cooling(name, host)
         host.users += 1
         try:
             await self._wait(name, host)
             try:
-                self._refuse_held(name, host)
+                self._refuse_cooling(name, host)
                 yield
             finally:
                 self._all.release()
-                host.turns.release()
+                host.slots.release()
         finally:
             host.users -= 1
 
-    def hold(self, name: str, seconds: float) -> None:
+    def cool_down(self, name: str, seconds: float) -> None:
         """The host has asked not to be asked again for so long."""
-        self._host(name).held_until = self._clock() + min(max(seconds, 0.0), LONGEST_HOLD_SECONDS)
+        self._host(name).cooling_until = self._clock() + min(max(seconds, 0.0), LONGEST_COOL_DOWN_SECONDS)
 
     def was_slow(self, name: str) -> None:
         """The host did not answer in time."""
@@ -69,7 +68,7 @@ class Hosts:
         host.slow += 1
         if host.slow >= SLOW_IN_A_ROW:
             host.slow = 0
-            self.hold(name, SLOW_SECONDS)
+            self.cool_down(name, SLOW_SECONDS)
 
     def answered(self, name: str) -> None:
         """The host answered, whatever it said."""
@@ -79,19 +78,19 @@ class Hosts:
         """The host's turn first: else those that wait for one host would keep everybody else waiting."""
         try:
             async with asyncio.timeout(self._patience):
-                await host.turns.acquire()
+                await host.slots.acquire()
                 try:
                     await self._all.acquire()
                 except BaseException:
-                    host.turns.release()
+                    host.slots.release()
                     raise
         except TimeoutError as error:
             raise PhotoRefused(PhotoReason.LATE, f"{name}: no turn within {self._patience:g} s") from error
 
-    def _refuse_held(self, name: str, host: _Host) -> None:
-        if host.held_until > self._clock():
+    def _refuse_cooling(self, name: str, host: _Host) -> None:
+        if host.cooling_until > self._clock():
             raise PhotoRefused(
-                PhotoReason.HOST_BUSY, f"{name} is left alone for {host.held_until - self._clock():.0f} s more"
+                PhotoReason.HOST_BUSY, f"{name} is left alone for {host.cooling_until - self._clock():.0f} s more"
             )
 
     def _host(self, name: str) -> _Host:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from ingest.sources.jsonl.dialects import DIALECTS, dialect_of
 from ingest.sources.jsonl.document import read_line
-from ingest.sources.jsonl.reading import PassedOver, Reading
-from ingest.sources.jsonl.shapes import SHAPES, shape_of
+from ingest.sources.jsonl.reading import DocumentEvents, PassedOverDocument
 from ingest.sources.jsonl.source import JsonlSource
 from tagstream.posts import DeadLetter, Deletion, Event, Post
 
@@ -180,7 +180,7 @@ EXAMPLES: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-def read(document: object) -> Reading:
+def read(document: object) -> DocumentEvents:
     return read_line(json.dumps(document).encode(), origin="a:1", position=1)
 
 
@@ -191,9 +191,9 @@ def only(document: object) -> Event:
 
 @pytest.mark.parametrize(("name", "document", "identifier"), EXAMPLES, ids=[one[0] for one in EXAMPLES])
 def test_every_form_is_told_by_its_fields_and_read(name: str, document: dict[str, Any], identifier: str) -> None:
-    shape = shape_of(document)
-    assert shape is not None
-    assert shape.name == name
+    dialect = dialect_of(document)
+    assert dialect is not None
+    assert dialect.name == name
     event = only(document)
     assert isinstance(event, Post), event
     assert event.id == identifier
@@ -203,7 +203,7 @@ def test_every_form_is_told_by_its_fields_and_read(name: str, document: dict[str
 def test_every_form_that_holds_posts_has_an_example() -> None:
     silent = {"a notice of X's streams", "a deletion of X's API 1.1", "an event of X's compliance streams"}
     silent |= {"an answer of X without posts", "an answer of X with errors alone", "a page of users of X"}
-    assert {one.name for one in SHAPES} - silent == {name for name, _, _ in EXAMPLES}
+    assert {one.name for one in DIALECTS} - silent == {name for name, _, _ in EXAMPLES}
 
 
 @pytest.mark.parametrize(
@@ -274,37 +274,43 @@ def test_statuses_of_other_servers_have_the_ids_of_their_own() -> None:
     assert (named.id, named.reply_to) == ("mastodon:social.example:112233", "mastodon:social.example:112200")
 
 
-NOTICES: list[tuple[object, PassedOver]] = [
-    ({"limit": {"track": 1200, "timestamp_ms": "1714644000000"}}, PassedOver.LIMIT),
-    ({"scrub_geo": {"user_id": 14, "up_to_status_id": 23}}, PassedOver.SCRUB_GEO),
-    ({"status_withheld": {"id": 1, "withheld_in_countries": ["DE"]}}, PassedOver.STATUS_WITHHELD),
-    ({"user_withheld": {"id": 2}}, PassedOver.USER_WITHHELD),
-    ({"disconnect": {"code": 4}}, PassedOver.DISCONNECT),
-    ({"warning": {"code": "FALLING_BEHIND"}, "timestamp_ms": "1"}, PassedOver.WARNING),
-    ({"friends": [1]}, PassedOver.FRIENDS),
-    ({"event": "favorite", "source": {}, "target": {}, "created_at": "x", "target_object": {}}, PassedOver.USER_EVENT),
-    ({"info": {"message": "Replay Request Completed", "activity_count": 5}}, PassedOver.INFO),
-    ({"meta": {"result_count": 0}}, PassedOver.EMPTY_PAGE),
-    ({"data": [], "meta": {"result_count": 0}}, PassedOver.EMPTY_PAGE),
-    ({"statuses": [], "search_metadata": {}}, PassedOver.EMPTY_PAGE),
-    ({"feed": [], "cursor": "x"}, PassedOver.EMPTY_PAGE),
-    ({"data": [{"id": "9", "username": "ann", "name": "Ann"}], "meta": {"result_count": 1}}, PassedOver.USERS),
-    ({"data": {"id": "9", "username": "ann", "name": "Ann"}}, PassedOver.USERS),
-    ({"users": [{"id": 9, "screen_name": "ann"}], "next_cursor": 0}, PassedOver.USERS),
-    ([], PassedOver.NOTHING),
-    (None, PassedOver.NOTHING),
-    ({"errors": [{"title": "Not Found Error"}]}, PassedOver.ERRORS),
-    ({"title": "ConnectionException", "detail": "x", "type": "https://api.example/problems/x"}, PassedOver.ERRORS),
-    ({"data": {"scrub_geo": {"event_at": "2024-05-02T10:00:00Z"}}}, PassedOver.COMPLIANCE),
-    ({**STATUS, "reblog": STATUS}, PassedOver.REBLOG),
-    ({**STATUS, "visibility": "unlisted"}, PassedOver.NOT_PUBLIC),
-    ({"uri": URI.replace("post", "like"), "value": {"$type": "app.bsky.feed.like"}}, PassedOver.OTHER_RECORD),
+NOTICES: list[tuple[object, PassedOverDocument]] = [
+    ({"limit": {"track": 1200, "timestamp_ms": "1714644000000"}}, PassedOverDocument.LIMIT),
+    ({"scrub_geo": {"user_id": 14, "up_to_status_id": 23}}, PassedOverDocument.SCRUB_GEO),
+    ({"status_withheld": {"id": 1, "withheld_in_countries": ["DE"]}}, PassedOverDocument.STATUS_WITHHELD),
+    ({"user_withheld": {"id": 2}}, PassedOverDocument.USER_WITHHELD),
+    ({"disconnect": {"code": 4}}, PassedOverDocument.DISCONNECT),
+    ({"warning": {"code": "FALLING_BEHIND"}, "timestamp_ms": "1"}, PassedOverDocument.WARNING),
+    ({"friends": [1]}, PassedOverDocument.FRIENDS),
+    (
+        {"event": "favorite", "source": {}, "target": {}, "created_at": "x", "target_object": {}},
+        PassedOverDocument.USER_EVENT,
+    ),
+    ({"info": {"message": "Replay Request Completed", "activity_count": 5}}, PassedOverDocument.INFO),
+    ({"meta": {"result_count": 0}}, PassedOverDocument.EMPTY_PAGE),
+    ({"data": [], "meta": {"result_count": 0}}, PassedOverDocument.EMPTY_PAGE),
+    ({"statuses": [], "search_metadata": {}}, PassedOverDocument.EMPTY_PAGE),
+    ({"feed": [], "cursor": "x"}, PassedOverDocument.EMPTY_PAGE),
+    ({"data": [{"id": "9", "username": "ann", "name": "Ann"}], "meta": {"result_count": 1}}, PassedOverDocument.USERS),
+    ({"data": {"id": "9", "username": "ann", "name": "Ann"}}, PassedOverDocument.USERS),
+    ({"users": [{"id": 9, "screen_name": "ann"}], "next_cursor": 0}, PassedOverDocument.USERS),
+    ([], PassedOverDocument.NOTHING),
+    (None, PassedOverDocument.NOTHING),
+    ({"errors": [{"title": "Not Found Error"}]}, PassedOverDocument.ERRORS),
+    (
+        {"title": "ConnectionException", "detail": "x", "type": "https://api.example/problems/x"},
+        PassedOverDocument.ERRORS,
+    ),
+    ({"data": {"scrub_geo": {"event_at": "2024-05-02T10:00:00Z"}}}, PassedOverDocument.COMPLIANCE),
+    ({**STATUS, "reblog": STATUS}, PassedOverDocument.REBLOG),
+    ({**STATUS, "visibility": "unlisted"}, PassedOverDocument.NOT_PUBLIC),
+    ({"uri": URI.replace("post", "like"), "value": {"$type": "app.bsky.feed.like"}}, PassedOverDocument.OTHER_RECORD),
 ]
 
 
 @pytest.mark.parametrize(("document", "name"), NOTICES, ids=lambda value: str(value)[:30])
-def test_what_is_right_and_no_post_is_counted_by_name(document: object, name: PassedOver) -> None:
-    assert read(document) == Reading(passed_over=(name,))
+def test_what_is_right_and_no_post_is_counted_by_name(document: object, name: PassedOverDocument) -> None:
+    assert read(document) == DocumentEvents(passed_over=(name,))
 
 
 @pytest.mark.parametrize(

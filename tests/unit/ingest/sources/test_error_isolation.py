@@ -103,7 +103,7 @@ SOURCES: dict[str, tuple[Read, Any, str, str | None]] = {
     "x": (read_x, x, "read_post", "x:1786000000000000001"),
     "rss": (read_rss, rss, "entry_post", "rss:feed.example:2bf801083cae/9"),
     "jsonl": (read_jsonl, jsonl, "event_of", "jsonl:8"),
-    "jsonl, a page": (read_jsonl_page, jsonl, "_of_shape", "mastodon:social.example:112039999999999998"),
+    "jsonl, a page": (read_jsonl_page, jsonl, "_of_dialect", "mastodon:social.example:112039999999999998"),
     "recorded": (read_recorded, jsonl, "read_recorded_line", None),
 }
 

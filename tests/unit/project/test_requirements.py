@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ def test_everything_is_pinned_and_hashed_and_no_place_is_named(path: Path) -> No
 )
 def test_every_requirement_of_the_project_is_locked(lock: str, wanted: list[str]) -> None:
     assert names(wanted) <= entries(FOLDER / lock).keys(), "run `make lock`"
+
+
+@pytest.mark.parametrize(
+    "requirement", [*PROJECT["dependencies"], *chain.from_iterable(PROJECT["optional-dependencies"].values())]
+)
+def test_every_requirement_has_an_upper_bound(requirement: str) -> None:
+    assert re.search(r"==|<(?!=)", requirement), f"{requirement}: up to which release does it keep its promises?"
 
 
 def test_running_needs_neither_torch_nor_transformers() -> None:

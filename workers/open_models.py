@@ -101,7 +101,7 @@ def open_tagger(settings: Settings) -> Tagger:
         decoder=version.decoder,
         segment=segment,
         languages=settings.languages,
-        emission_cache=EmissionCache(settings.row_memory_bytes) if settings.row_memory_bytes else None,
+        emission_cache=EmissionCache(settings.emission_cache_bytes) if settings.emission_cache_bytes else None,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tagstream.cli.commands import application
-from tagstream.settings import PREFIX, REPOSITORY, Settings, limits
+from tagstream.settings import PREFIX, RENAMED_SETTINGS, REPOSITORY, Settings, limits
 
 _WIDTH = 100
 
@@ -42,19 +42,31 @@ def settings_page() -> str:
     """docs/reference/settings.md: every setting with its default, its limits and its reason."""
     parts = [
         "# Settings",
-        "Written by `make docs` from `tagstream/settings.py`.",
+        "Written by `make docs` from `tagstream/settings/`.",
         "A setting is read from its variable, else from the TOML file that `--config` or `TAGSTREAM_CONFIG` names, "
         "else it has its default. An option of a command wins over all of them. A key that is no setting is refused, "
         "and so is a variable that begins with `TAGSTREAM_`.",
         '```toml\n# tagstream.toml\nlanguages = ["en", "und", "fr"]\nbatch_deadline_ms = 20\n```',
     ]
-    for name, setting in Settings.model_fields.items():
-        bounds = f"; {limits(name)}" if limits(name) else ""
-        parts.append(
-            f"## `{name}`\n\n`{PREFIX}{name.upper()}`, default `{_shown(setting.default)}`{bounds}\n\n"
-            f"{setting.description}"
-        )
+    for group in Settings.__bases__:
+        subject = (group.__doc__ or "").removeprefix("Settings of ").rstrip(".")
+        parts.append(f"## {subject[:1].upper()}{subject[1:]}")
+        parts += [_setting_entry(name) for name in group.__annotations__ if name in Settings.model_fields]
     return "\n\n".join(parts) + "\n"
+
+
+def _setting_entry(name: str) -> str:
+    setting = Settings.model_fields[name]
+    bounds = f"; {limits(name)}" if limits(name) else ""
+    return (
+        f"### `{name}`\n\n`{PREFIX}{name.upper()}`, default `{_shown(setting.default)}`{bounds}\n\n"
+        f"{setting.description}{_former_name(name)}"
+    )
+
+
+def _former_name(name: str) -> str:
+    former = [before for before, present in RENAMED_SETTINGS.items() if present == name]
+    return f" Was called `{former[0]}`, which works in this version only." if former else ""
 
 
 def _shown(default: Any) -> str:

@@ -22,7 +22,7 @@ DATA = Path(os.environ.get("TAGSTREAM_DATA", REPOSITORY.parent / "shared" / "dat
 
 @pytest.fixture(scope="module")
 def tagger():
-    return open_tagger(Settings(inference_threads=2, row_memory_bytes=0))
+    return open_tagger(Settings(inference_threads=2, emission_cache_bytes=0))
 
 
 @pytest.fixture(scope="module")

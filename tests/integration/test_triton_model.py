@@ -34,12 +34,12 @@ QUICK = PipelineSettings(batch_posts=16, progress_seconds=0.05, back_off=BackOff
 
 
 def open_remote(server, **settings):
-    return open_tagger(Settings(models=server.specification, row_memory_bytes=0, **settings))
+    return open_tagger(Settings(models=server.specification, emission_cache_bytes=0, **settings))
 
 
 @pytest.fixture(scope="module")
 def local():
-    return open_tagger(Settings(inference_threads=2, row_memory_bytes=0))
+    return open_tagger(Settings(inference_threads=2, emission_cache_bytes=0))
 
 
 @pytest.fixture(scope="module")

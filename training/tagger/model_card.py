@@ -38,7 +38,7 @@ def measure(repository: Path, version: int) -> dict[str, dict[str, Any]]:
 
     Both run on this processor: the weights of the fp16 file are what a GPU gets, its arithmetic here is float32.
     """
-    settings = Settings(models=str(repository), model_version=version, row_memory_bytes=0)
+    settings = Settings(models=str(repository), model_version=version, emission_cache_bytes=0)
     tagger = cast(ModelTagger, open_tagger(settings))
     figures = {"int8": {name: score_corpus(name, tagger) for name in CORPORA}}
     tagger.network = OpenVinoNetwork(open_version(repository, version=version).folder / GPU_MODEL, settings.threads)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from tagstream.errors import BadSettings, UnreadableInput
-from tagstream.settings import Settings, limits, load_settings
+from tagstream.settings import RENAMED_SETTINGS, Settings, limits, load_settings
 
 
 def test_the_defaults_stand_alone() -> None:
@@ -107,7 +107,7 @@ def test_every_setting_gives_its_reason_and_every_number_its_limits() -> None:
         'kafka = ["u:s3cret@host:9092"]',
         'worker_http = "u:s3cret@host:9092"',
         'bluesky_images = "https://host/?token=s3cret"',
-        'index = 53537\nmodels = {a = "s3cret"}',
+        'models = {a = "s3cret"}\nindex = 53537',
         'passwrd = "s3cret"',
     ],
 )
@@ -148,6 +148,33 @@ def test_other_wrong_values_are_shown_as_far_as_they_help(tmp_path: Path, line: 
 def test_a_file_of_settings_is_not_read_without_end() -> None:
     with pytest.raises(BadSettings, match="more than 1,048,576 bytes"):
         load_settings({}, Path("/dev/zero"))
+
+
+def test_a_former_name_still_works_and_one_warning_tells_the_present_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "tagstream.toml"
+    file.write_text("row_memory_bytes = 7")
+    assert load_settings({}, file).emission_cache_bytes == 7
+    assert load_settings({"TAGSTREAM_ROW_MEMORY_BYTES": "8"}, file).emission_cache_bytes == 8
+    assert load_settings({"TAGSTREAM_EMISSION_CACHE_BYTES": "9", "TAGSTREAM_ROW_MEMORY_BYTES": "9"})
+    assert len(caplog.messages) == 4
+    assert caplog.messages[0].startswith(f"{file}: row_memory_bytes is now called emission_cache_bytes: ")
+    assert caplog.messages[1].startswith("TAGSTREAM_ROW_MEMORY_BYTES is now called TAGSTREAM_EMISSION_CACHE_BYTES: ")
+
+
+def test_a_setting_under_two_names_with_different_values_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "tagstream.toml"
+    file.write_text("row_memory_bytes = 7\nemission_cache_bytes = 8")
+    with pytest.raises(BadSettings, match=r"row_memory_bytes and .*: emission_cache_bytes are one setting and differ"):
+        load_settings({}, file)
+    with pytest.raises(BadSettings, match="give TAGSTREAM_EMISSION_CACHE_BYTES alone"):
+        load_settings({"TAGSTREAM_EMISSION_CACHE_BYTES": "1", "TAGSTREAM_ROW_MEMORY_BYTES": "2"})
+
+
+def test_former_names_lead_to_settings_and_are_none_themselves() -> None:
+    assert set(RENAMED_SETTINGS.values()) <= set(Settings.model_fields)
+    assert not set(RENAMED_SETTINGS) & set(Settings.model_fields)
 
 
 def test_every_setting_that_may_hold_a_secret_is_one() -> None:

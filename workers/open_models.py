@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from workers.models.image_repository import ImageVersion
     from workers.models.repository import ModelVersion
     from workers.tagger.model_tagger import Network
+    from workers.tagger.texts import TextTagger
 
 TRITON = "grpc://"
 IMAGE_ENCODER = "image_encoder"
@@ -103,6 +104,22 @@ def open_tagger(settings: Settings) -> Tagger:
         languages=settings.languages,
         emission_cache=EmissionCache(settings.emission_cache_bytes) if settings.emission_cache_bytes else None,
     )
+
+
+def open_text_tagger(settings: Settings | None = None) -> "TextTagger":
+    """Opens a tagger of plain texts: the shipped models, unless the settings name others.
+
+    The process stays as it is: nothing of `tune_process` is done to a program that has other work, too. A text names
+    no language, so `languages` does not keep it from being tagged.
+
+    Raises:
+        BadSettings, CorruptState, ServiceUnavailable: as `open_tagger`.
+    """
+    from workers.tagger.texts import TextTagger
+
+    settings = settings or Settings()
+    languages = settings.languages | {"und"}
+    return TextTagger(open_tagger(settings.model_copy(update={"languages": languages})))
 
 
 def _open_network(settings: Settings, version: "ModelVersion") -> "Network":

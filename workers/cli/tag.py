@@ -7,12 +7,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
-from pydantic import ValidationError
 from rich.table import Table
 
 from search.cli.tables import marked, plain_table
@@ -20,15 +18,14 @@ from tagstream.cli.console import Notes, console, json_line, note, write_bytes, 
 from tagstream.cli.errors import Interrupted
 from tagstream.cli.options import TagstreamCommand, current_settings, json_option, models_option, run_until_stopped
 from tagstream.errors import BadSettings, Fatal, Poison
-from tagstream.posts import ENTITY_TYPES, DeadLetter, EntityType, Event, Media, Post, TaggedPost, clean_text
-from tagstream.text.hashtags import hashtags_of
+from tagstream.posts import ENTITY_TYPES, DeadLetter, EntityType, Event, Post, TaggedPost
 from tagstream.text.terminal_text import visible
 from workers.cli.tag_photo import with_photo
 from workers.open_models import load_tagger
 from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext, Tagger
+from workers.tagger.texts import post_of
 
 _POSTS_AT_ONCE = 512
-_UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class EntityTypes(click.ParamType):
@@ -104,21 +101,6 @@ def tag(
         if photo is not None:
             post, image_context = with_photo(post, photo, settings)
         _show(_tag_text(post, image_context, load_tagger(settings)), as_json=as_json)
-
-
-def post_of(text: str, alt: str | None = None) -> Post:
-    """A post of that text: undated, from nobody.
-
-    Raises:
-        BadSettings: it, or what is said of its picture, is too long for a post.
-    """
-    text = clean_text(text)
-    try:
-        media = (Media(alt=clean_text(alt)),) if alt else ()
-        return Post(id="text:1", source="text", created_at=_UNDATED, text=text, hashtags=hashtags_of(text), media=media)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise BadSettings(f"{first['loc'][0]} cannot be that of a post: {first['msg']}") from error
 
 
 def _tag_text(post: Post, image_context: ImageContext, tagger: Tagger) -> TaggedPost:

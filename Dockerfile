@@ -7,13 +7,11 @@ RUN python -m venv .venv
 COPY requirements/base.txt requirements/
 RUN .venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/base.txt
 COPY . .
-# In place, not copied into site-packages: the shipped model is found beside the code.
-RUN .venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
-    && .venv/bin/python -m compileall -q tagstream ingest workers search
+RUN .venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:${PYTHON_VERSION}-slim-bookworm${PYTHON_DIGEST}
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin tagstream
-COPY --from=build /app /app
+COPY --from=build /app/.venv /app/.venv
 WORKDIR /data
 RUN chown tagstream /data
 ENV PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

@@ -1,1 +1,1 @@
-"""What operators need around the product; nothing here is imported by it."""
+"""Around tagstream: its benchmarks, the servers of its tests, its generated pages, its monitoring."""

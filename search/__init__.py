@@ -1,0 +1,1 @@
+"""Keeps tagged posts and answers questions about them: the entity index of tagstream."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from tagstream.cli.startup import (
     open_missing_streams,
+    refuse_windows,
     stop_in_order_on_sigterm,
     was_interrupted,
     was_terminated,
@@ -22,6 +23,7 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program: runs the command and exits with its code."""
+    refuse_windows()
     code = _run(sys.argv[1:] if arguments is None else arguments)
     if threading.active_count() > 1:
         from tagstream.runtime.daemon_thread_pool import is_computing, leave

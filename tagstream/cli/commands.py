@@ -1,9 +1,8 @@
 """The table of commands: each package answers its own, and nothing here imports one."""
 
-from importlib.metadata import version
-
 import click
 
+from tagstream.cli.console import answer
 from tagstream.cli.lazy_group import CommandEntry, LazyGroup
 
 COMMANDS = {
@@ -43,12 +42,28 @@ COMMANDS = {
 }
 
 
+def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        # Imported here: git is asked for the commit of a clone.
+        from tagstream.installation import version_line
+
+        answer(version_line())
+        context.exit()
+
+
 @click.group(
     cls=LazyGroup,
     table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(version("tagstream"), message="tagstream %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def application() -> None:
     """Read a live social feed, find the names in every post, and make them searchable.
 

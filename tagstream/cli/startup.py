@@ -12,6 +12,12 @@ _SERVICES = frozenset(["run", "ingest", "worker"])
 _terminated = threading.Event()
 
 
+def refuse_windows() -> None:
+    """Ends the program where the system lacks the locks and signals that tagstream uses: on Windows, outside WSL."""
+    if sys.platform == "win32":
+        sys.exit("error: tagstream runs on Linux and macOS; on Windows use WSL, and install it there")
+
+
 def open_missing_streams() -> None:
     """Opens nowhere in place of each standard stream that was closed when the program was started.
 

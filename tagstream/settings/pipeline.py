@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tagstream.installation import clone
 from tagstream.settings.kinds import REPOSITORY, SettingGroup
 
 
@@ -13,8 +14,11 @@ class PipelineSettings(SettingGroup):
 
     data: Annotated[
         Path,
-        Field(description="Where the data sets lie that training and its evaluation read. Serving never looks there."),
-    ] = REPOSITORY.parent / "shared" / "data"
+        Field(
+            description="Where the data sets lie that training and its evaluation read. Serving never looks there. "
+            "Where tagstream was installed as a package the default is `data` in the current folder."
+        ),
+    ] = REPOSITORY.parent / "shared" / "data" if clone() else Path("data")
     index: Annotated[
         str,
         Field(

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from tagstream.settings.kinds import REPOSITORY, LanguageTag, SettingGroup, split_commas
+from tagstream.installation import shipped_models
+from tagstream.settings.kinds import LanguageTag, SettingGroup, split_commas
 
 
 class TaggingSettings(SettingGroup):
@@ -20,14 +21,14 @@ class TaggingSettings(SettingGroup):
             "`stub:` for a tagger that finds a few fixed words and says so. "
             "The default is the repository that ships with tagstream.",
         ),
-    ] = str(REPOSITORY / "triton_models")
+    ] = str(shipped_models())
     model_repository: Annotated[
         Path,
         Field(
             description="With a Triton server: the model repository that it serves. Vocabulary, transitions and the "
             "names of what photos show are read from it here, and a server that has another export is refused.",
         ),
-    ] = REPOSITORY / "triton_models"
+    ] = shipped_models()
     model_version: Annotated[
         int | None,
         Field(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tagstream.cli import startup
+from tagstream.cli import main, startup
 from tagstream.cli.options import run_until_stopped
 
 LOADING = """
@@ -76,7 +76,7 @@ def test_a_signal_that_nobody_could_be_told_of_stops_the_work_as_it_begins() -> 
 
 WORKING = """
 import asyncio, os, signal, sys, threading
-from tagstream.cli import startup
+from tagstream.cli import main, startup
 from tagstream.cli.options import run_until_stopped
 
 async def work(stop):
@@ -92,3 +92,10 @@ print(startup.was_terminated())
 def test_sigterm_is_the_orderly_end_of_a_service_only(kind: str, is_orderly: str) -> None:
     command = [sys.executable, "-c", WORKING, kind]
     assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip() == is_orderly
+
+
+def test_on_windows_the_program_names_wsl_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == "error: tagstream runs on Linux and macOS; on Windows use WSL, and install it there"

@@ -2,7 +2,6 @@
 
 import click
 
-from tagstream.cli.console import answer
 from tagstream.cli.lazy_group import CommandEntry, LazyGroup
 
 COMMANDS = {
@@ -44,7 +43,8 @@ COMMANDS = {
 
 def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not context.resilient_parsing:
-        # Imported here: git is asked for the commit of a clone.
+        # Imported here: `--help` needs neither, and git is asked for the commit of a clone.
+        from tagstream.cli.console import answer
         from tagstream.installation import version_line
 
         answer(version_line())

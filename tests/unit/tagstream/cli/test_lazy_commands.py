@@ -24,7 +24,7 @@ def test_no_command_is_added_beside_the_table() -> None:
     assert application.list_commands(click.Context(application)) == sorted(COMMANDS)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], []], ids=["help", "version", "nothing"])
+@pytest.mark.parametrize("arguments", [["--help"], []], ids=["help", "nothing"])
 def test_help_imports_no_command(arguments: list[str]) -> None:
     program = (
         "import sys\nfrom tagstream.cli import main\n"

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from search.index import EntityIndex
 from search.sqlite.index import SqliteIndex
@@ -58,3 +60,18 @@ async def _of_plugin(plugin: Plugin, address: str, settings: Settings, *, create
         index: EntityIndex = await opener(address, settings, create=create)
     plugin.require(index, _MEMBERS)
     return index
+
+
+@asynccontextmanager
+async def opened_index(settings: Settings, *, create: bool = False) -> AsyncIterator[EntityIndex]:
+    """The index that the settings name, closed afterwards. Only `create` makes one that is not there.
+
+    Raises:
+        BadSettings: they name none.
+        UnreadableInput: it is not there, or not readable.
+    """
+    index = await open_index(settings.index, create=create, settings=settings)
+    try:
+        yield index
+    finally:
+        await index.close()

@@ -14,6 +14,7 @@ import click
 
 from search.dump_lines import Begin, End, MalformedLine, Writer, read_line, status_line
 from search.index import Compacted, EntityIndex
+from search.open import opened_index
 from search.restoring import Restored, restore
 from search.sqlite.index import SqliteIndex
 from tagstream.cli.console import note, write_lines, write_text
@@ -23,7 +24,6 @@ from tagstream.cli.options import (
     current_settings,
     index_option,
     json_option,
-    opened_index,
     run_until_stopped,
 )
 from tagstream.errors import BadSettings, UnreadableInput

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from search.open import opened_index
 from tagstream.cli.console import note, write_bytes
-from tagstream.cli.options import TagstreamCommand, current_settings, index_option, opened_index
+from tagstream.cli.options import TagstreamCommand, current_settings, index_option
 from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.posts import MAX_MEDIA, clean_text
 from tagstream.text.terminal_text import visible

@@ -2,19 +2,19 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
 import click
 
-from search.cli.tables import posts_table, trends_table
+from search.cli.tables import posts_table, trend_document, trends_table
 from search.index import EntityIndex, Query, Trend
+from search.open import opened_index
 from search.query import parse
-from search.query_advice import advice
-from tagstream.cli.console import console, note, trend_document, write_lines
-from tagstream.cli.options import TagstreamCommand, current_settings, index_option, json_option, opened_index
+from search.query_advice import Segment, advice
+from tagstream.cli.console import console, note, write_lines
+from tagstream.cli.options import TagstreamCommand, current_settings, index_option, json_option
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST_SECONDS = 3650 * 86_400
@@ -50,59 +50,62 @@ class Duration(click.ParamType):
         return seconds
 
 
-@click.command(cls=TagstreamCommand)
-@click.argument("query", nargs=-1)
-@index_option
-@click.option("--since", type=Moment(), help="Posts from this moment on: 2026-03-01 or 2026-03-01T12:30, UTC.")
-@click.option("--until", type=Moment(), help="Posts before this moment.")
-@click.option("--source", metavar="NAME", help="Posts of this source, such as jsonl.")
-@click.option("--order", type=click.Choice(["newest", "relevance"]), default="newest", show_default=True)
-@click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Posts a page.")
-@click.option("--after", metavar="CURSOR", help="Go on after the page that printed this.")
-@click.option("--all", "all_pages", is_flag=True, help="Every page, one after the other.")
-@json_option
-def search(
-    query: tuple[str, ...],
-    index_spec: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    source: str | None,
-    order: Literal["newest", "relevance"],
-    size: int,
-    after: str | None,
-    all_pages: bool,
-    as_json: bool,
-) -> None:
-    """Find posts. Without a QUERY: the newest.
+def search_command(segment: Segment) -> click.Command:
+    """Builds `tagstream search`.
 
-    \b
-    merkel berlin             posts with both words
-    "angela merkel"  merk*    words side by side; the beginning of a word
-    entity:"Angela Merkel"    posts that name exactly this
-    person: place: organisation: other:     the same, of one type
-    type:PER  hashtag:NewYork  author:bbc  lang:en  has:photo
-    merkel OR macron          either; binds closer than the space between words
-    NOT word  -word           without (a hyphen after a --, as in: search -- merkel -berlin)
+    Args:
+        segment: splits a hashtag into its words, for the hints of a search that finds nothing. It is called only then,
+            so whatever it has to load is loaded only then.
     """
-    settings = current_settings(index=index_spec)
-    question = Query(" ".join(query), since, until, source, order, size, after)
-    parsed = parse(question.text)  # before the index is opened: a query that is none needs none
 
-    async def work() -> None:
-        async with opened_index(settings) as index:
-            found = await _show_pages(index, question, all_pages=all_pages, as_json=as_json)
-        if not found:
-            for hint in advice(parsed, _segment):
-                note(hint)
+    @click.command("search", cls=TagstreamCommand)
+    @click.argument("query", nargs=-1)
+    @index_option
+    @click.option("--since", type=Moment(), help="Posts from this moment on: 2026-03-01 or 2026-03-01T12:30, UTC.")
+    @click.option("--until", type=Moment(), help="Posts before this moment.")
+    @click.option("--source", metavar="NAME", help="Posts of this source, such as jsonl.")
+    @click.option("--order", type=click.Choice(["newest", "relevance"]), default="newest", show_default=True)
+    @click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Posts a page.")
+    @click.option("--after", metavar="CURSOR", help="Go on after the page that printed this.")
+    @click.option("--all", "all_pages", is_flag=True, help="Every page, one after the other.")
+    @json_option
+    def search(
+        query: tuple[str, ...],
+        index_spec: str | None,
+        since: datetime | None,
+        until: datetime | None,
+        source: str | None,
+        order: Literal["newest", "relevance"],
+        size: int,
+        after: str | None,
+        all_pages: bool,
+        as_json: bool,
+    ) -> None:
+        """Find posts. Without a QUERY: the newest.
 
-    asyncio.run(work())
+        \b
+        merkel berlin             posts with both words
+        "angela merkel"  merk*    words side by side; the beginning of a word
+        entity:"Angela Merkel"    posts that name exactly this
+        person: place: organisation: other:     the same, of one type
+        type:PER  hashtag:NewYork  author:bbc  lang:en  has:photo
+        merkel OR macron          either; binds closer than the space between words
+        NOT word  -word           without (a hyphen after a --, as in: search -- merkel -berlin)
+        """
+        settings = current_settings(index=index_spec)
+        question = Query(" ".join(query), since, until, source, order, size, after)
+        hints = advice(parse(question.text), segment)  # before the index is opened: a malformed query needs no index
 
+        async def work() -> None:
+            async with opened_index(settings) as index:
+                found = await _show_pages(index, question, all_pages=all_pages, as_json=as_json)
+            if not found:
+                for hint in hints:
+                    note(hint)
 
-def _segment(hashtag: str) -> Sequence[str]:
-    """The words of a hashtag; loads what that takes only for whoever needs it."""
-    from workers.hashtags.segmenter import HashtagSegmenter
+        asyncio.run(work())
 
-    return HashtagSegmenter.load().segment(hashtag)
+    return search
 
 
 async def _show_pages(index: EntityIndex, question: Query, *, all_pages: bool, as_json: bool) -> int:

@@ -4,11 +4,12 @@ Names come first: where a terminal is narrow, what can be done without is left o
 is cut. Text of posts is made visible here (`terminal_text.py`).
 """
 
+import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -179,3 +180,27 @@ def sparkline(series: Sequence[int]) -> str:
     """A bar a number, as high as its share of the greatest."""
     highest = max(series, default=0)
     return "".join(_BARS[number * (len(_BARS) - 1) // highest if highest else 0] for number in series)
+
+
+def trend_document(trend: Trend) -> dict[str, Any]:
+    """A trend as JSON."""
+    entity = trend.entity
+    return {
+        "key": entity.key,
+        "type": entity.type,
+        "text": entity.text,
+        "posts": entity.posts,
+        "authors": entity.authors,
+        "expected": trend.expected,
+        "score": trend.score,
+        "series": list(trend.series),
+    }
+
+
+def dead_letter_document(letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter as JSON: `body` as text, and `body_base64` where text cannot hold its bytes."""
+    document = letter.model_dump(exclude={"body"})
+    document["body"] = letter.body.decode(errors="replace")
+    if document["body"].encode() != letter.body:
+        document["body_base64"] = base64.b64encode(letter.body).decode()
+    return document

@@ -12,7 +12,7 @@ COMMANDS = {
     "ingest": CommandEntry("ingest.cli:ingest", "Put a feed on Kafka, where the workers take it from."),
     "tag": CommandEntry("workers.cli.tag:tag", "Find the names in a text or in a file of posts."),
     "segment": CommandEntry("workers.cli.segment:segment", "Split hashtags into words."),
-    "search": CommandEntry("search.cli.search:search", "Find posts."),
+    "search": CommandEntry("workers.cli.search:search", "Find posts."),
     "trends": CommandEntry("search.cli.search:trends", "Show what is mentioned more than usual."),
     "photo": CommandEntry(
         "search.cli.photo:photo", "Write the thumbnail of a post's photo: a JPEG of at most 256 pixels a side."

@@ -4,7 +4,6 @@ Text of posts is hostile: it never reaches a terminal with what could steer it, 
 written to standard output goes through here, so that a reader who has gone and a full disk are told from other errors.
 """
 
-import base64
 import errno
 import json
 import os
@@ -15,9 +14,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from search.index import Trend
 from tagstream.cli.errors import say, writing_answers
-from tagstream.posts import DeadLetter
 from tagstream.text.terminal_text import json_for_terminals, visible
 
 _PLAIN_WIDTH = 120
@@ -104,27 +101,3 @@ def json_line(document: str | dict[str, Any]) -> bytes:
     """The document as a line of JSON that is safe to look at."""
     text = document if isinstance(document, str) else json.dumps(document, ensure_ascii=False)
     return json_for_terminals(text).encode() + b"\n"
-
-
-def trend_document(trend: Trend) -> dict[str, Any]:
-    """A trend as JSON."""
-    entity = trend.entity
-    return {
-        "key": entity.key,
-        "type": entity.type,
-        "text": entity.text,
-        "posts": entity.posts,
-        "authors": entity.authors,
-        "expected": trend.expected,
-        "score": trend.score,
-        "series": list(trend.series),
-    }
-
-
-def dead_letter_document(letter: DeadLetter) -> dict[str, Any]:
-    """A dead letter as JSON: `body` as text, and `body_base64` where text cannot hold its bytes."""
-    document = letter.model_dump(exclude={"body"})
-    document["body"] = letter.body.decode(errors="replace")
-    if document["body"].encode() != letter.body:
-        document["body_base64"] = base64.b64encode(letter.body).decode()
-    return document

@@ -1,10 +1,10 @@
-"""What the commands share: their options, their settings, and the opening of an index."""
+"""What the commands share: their options, and their settings."""
 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +15,6 @@ from tagstream.cli.startup import note_sigterm, was_terminated
 from tagstream.errors import BadSettings
 
 if TYPE_CHECKING:
-    from search.index import EntityIndex
     from tagstream.settings import Settings
 
 Answer = TypeVar("Answer")
@@ -161,23 +160,6 @@ def current_settings(**given: str | None) -> "Settings":
         return Settings.model_validate(settings.model_dump() | options)
     except ValidationError as error:
         raise refused(error, lambda name: f"--{name} {shown_value(name, options.get(name))}") from None
-
-
-@asynccontextmanager
-async def opened_index(settings: "Settings", *, create: bool = False) -> "AsyncIterator[EntityIndex]":
-    """The index that the settings name, closed afterwards. Only `create` makes one that is not there.
-
-    Raises:
-        BadSettings: they name none.
-        UnreadableInput: it is not there, or not readable.
-    """
-    from search.open import open_index
-
-    index = await open_index(settings.index, create=create, settings=settings)
-    try:
-        yield index
-    finally:
-        await index.close()
 
 
 def run_until_stopped(

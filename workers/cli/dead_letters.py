@@ -11,9 +11,10 @@ from functools import partial
 import click
 from rich.text import Text
 
-from search.cli.tables import letters_table
+from search.cli.tables import dead_letter_document, letters_table
+from search.open import opened_index
 from tagstream.cli.broker_option import kafka_option
-from tagstream.cli.console import console, dead_letter_document, note, write_lines
+from tagstream.cli.console import console, note, write_lines
 from tagstream.cli.errors import Interrupted
 from tagstream.cli.options import (
     TagstreamGroup,
@@ -21,7 +22,6 @@ from tagstream.cli.options import (
     index_option,
     json_option,
     models_option,
-    opened_index,
     run_until_stopped,
 )
 from tagstream.errors import Fatal

@@ -16,9 +16,10 @@ from ingest.feed import refuse_unreadable
 from ingest.sources.wrappers.survey import Survey
 from search.cli.tables import entities_table, posts_table, trends_table
 from search.index import EntityIndex, Query, Trend
+from search.open import opened_index
 from tagstream.cli.console import console, note
 from tagstream.cli.errors import Interrupted
-from tagstream.cli.options import TagstreamCommand, current_settings, models_option, opened_index
+from tagstream.cli.options import TagstreamCommand, current_settings, models_option
 from tagstream.errors import BadSettings
 from tagstream.posts import EntityType, TaggedPost
 from tagstream.settings import Settings

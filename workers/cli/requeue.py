@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import ValidationError
 
 from search.index import Change, Indexable
+from search.open import opened_index
 from tagstream.cli.console import Notes
-from tagstream.cli.options import opened_index
 from tagstream.errors import BadSettings, Fatal, MalformedPost, Poison, Retryable
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Event, Post, TaggedPost
 from tagstream.runtime.metrics import EventOutcome

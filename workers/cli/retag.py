@@ -16,6 +16,7 @@ import click
 from ingest.media.image_fetcher import ImageFetcher, open_image_fetcher
 from ingest.sources.wrappers.with_photos import WithPhotos
 from search.index import EntityIndex, Query
+from search.open import opened_index
 from tagstream.cli.console import note, write_lines
 from tagstream.cli.errors import Interrupted
 from tagstream.cli.options import (
@@ -24,7 +25,6 @@ from tagstream.cli.options import (
     index_option,
     json_option,
     models_option,
-    opened_index,
     run_until_stopped,
 )
 from tagstream.cli.progress import RunProgress

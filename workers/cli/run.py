@@ -8,6 +8,7 @@ import click
 
 from ingest.feed import feed_options, open_feed
 from ingest.sources.wrappers.survey import Survey
+from search.open import opened_index
 from tagstream.cli.console import note, write_lines
 from tagstream.cli.errors import Interrupted
 from tagstream.cli.options import (
@@ -16,7 +17,6 @@ from tagstream.cli.options import (
     index_option,
     json_option,
     models_option,
-    opened_index,
     run_until_stopped,
 )
 from tagstream.cli.progress import RunProgress, in_distance, in_reasons

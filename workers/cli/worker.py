@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import click
 
+from search.open import opened_index
 from tagstream.cli.broker_option import kafka_option
 from tagstream.cli.console import note
 from tagstream.cli.errors import say
@@ -15,7 +16,6 @@ from tagstream.cli.options import (
     current_settings,
     index_option,
     models_option,
-    opened_index,
     run_until_stopped,
 )
 from tagstream.errors import Fatal

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from search.index import EntityIndex
-from search.sqlite.index import SqliteIndex
 from tagstream.errors import BadSettings
 from tagstream.plugins import Plugin, PluginKind, find_plugin
 from tagstream.settings import Settings, load_settings
@@ -37,10 +36,12 @@ async def open_index(spec: str, *, create: bool = True, settings: Settings | Non
         )
     if kind == "sqlite" and _ADDRESS.match(rest):
         raise BadSettings(f"sqlite: takes the path of a file, and not the address of a server. {_EXAMPLES}")
+    # Each kind is imported here: a command that asks one index does not pay for loading the others.
     if kind == "sqlite" and rest:
+        from search.sqlite.index import SqliteIndex
+
         return await SqliteIndex.open(rest, create=create)
     if kind == "elasticsearch" and rest:
-        # Imported here: the client takes a moment to load, which a command on a file should not pay.
         from search.elastic.index import ElasticIndex
 
         return await ElasticIndex.open(rest, settings or load_settings(os.environ), create=create)

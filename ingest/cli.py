@@ -84,7 +84,7 @@ class _ProgressDisplay:
         self._rate.read(0.0, 0)
 
     def __call__(self, progress: "IngestProgress") -> None:
-        dropped = {EventOutcome.MALFORMED: progress.letters}
+        dropped = {EventOutcome.MALFORMED: progress.dead_letters}
         self._show(
             Progress(
                 elapsed_seconds=progress.elapsed_seconds,
@@ -110,8 +110,8 @@ def summary(report: "IngestReport") -> str:
     progress = report.progress
     rate = progress.posts / progress.elapsed_seconds if progress.elapsed_seconds else 0.0
     parts = [f"{progress.posts:,} posts in {progress.elapsed_seconds:.1f} s ({rate:,.0f} posts/s)"]
-    if progress.letters:
-        parts.append(f"dead letters: {progress.letters:,}")
+    if progress.dead_letters:
+        parts.append(f"dead letters: {progress.dead_letters:,}")
     if reasons := in_reasons(progress.source_counts):
         parts.append(f"source: {reasons}")
     if distance := in_distance(progress.behind_seconds):
@@ -132,7 +132,7 @@ def report_document(report: "IngestReport") -> dict[str, Any]:
         "elapsed_seconds": progress.elapsed_seconds,
         "read": progress.read,
         "published": progress.published,
-        "dead_letters": progress.letters,
+        "dead_letters": progress.dead_letters,
         "source": dict(progress.source_counts),
         "behind_seconds": progress.behind_seconds,
         "clock_jumps": progress.clock_jumps,

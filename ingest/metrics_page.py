@@ -41,7 +41,7 @@ def metrics_of(progress: "IngestProgress") -> list[Metric]:
         Metric("read_total", "counter", "Events that the source gave.", {"": progress.read}),
         Metric("published_total", "counter", "Events on the broker, with their cursor.", {"": progress.published}),
         Metric("posts_total", "counter", "Posts among them.", {"": progress.posts}),
-        Metric("dead_letters_total", "counter", "Dead letters among them.", {"": progress.letters}),
+        Metric("dead_letters_total", "counter", "Dead letters among them.", {"": progress.dead_letters}),
         Metric(
             "source_total",
             "counter",

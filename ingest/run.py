@@ -53,7 +53,7 @@ _SILENT_SECONDS = 3.0
 class IngestProgress:
     """How a run stands: `read` events came from the source, `published` of them are on the broker with their cursor.
 
-    `posts` and `letters` count what kinds of events were published. `waiting_for` is what an outage looks like,
+    `posts` and `dead_letters` count what kinds of events were published. `waiting_for` is what an outage looks like,
     `source_counts` what the source counted itself. `behind_seconds` is how far the broker is behind the network's own
     clock (None where nothing is live), `clock_warning` what is wrong with this machine's, `clock_jumps` how often it
     was set.
@@ -63,7 +63,7 @@ class IngestProgress:
     read: int
     published: int
     posts: int
-    letters: int
+    dead_letters: int
     in_flight: int
     lag_seconds: float
     cursor: str | None
@@ -84,7 +84,7 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class _InFlightGroup:
-    """Events that were read together, on their way. `letters` of them are put on `posts.dead`.
+    """Events that were read together, on their way. `dead_letters` of them are put on `posts.dead`.
 
     `created` are the times of its posts, `accepted` is when they came.
     """
@@ -92,7 +92,7 @@ class _InFlightGroup:
     cursor: str
     events: int
     created: Sequence[datetime]
-    letters: int
+    dead_letters: int
     weight: int
     moment: float
     accepted: datetime
@@ -126,7 +126,7 @@ class Ingest:
         self._changed = asyncio.Event()
         self._over = asyncio.Event()
         self._weight = 0
-        self._read = self._published = self._posts = self._letters = 0
+        self._read = self._published = self._posts = self._dead_letters = 0
         self._cursor: str | None = None
         self._ended = False
         self._source_waits: str | None = None
@@ -216,9 +216,11 @@ class Ingest:
         moment = self._clock()
         published = await self._publisher.publish(records)
         published.add_done_callback(lambda _: self._changed.set())
-        letters = sum(record.topic == self._topics.dead.name and record.value is not None for record in records)
+        dead_letters = sum(record.topic == self._topics.dead.name and record.value is not None for record in records)
         self._groups.append(
-            _InFlightGroup(received[-1].cursor, len(received), created, letters, weight, moment, accepted, published)
+            _InFlightGroup(
+                received[-1].cursor, len(received), created, dead_letters, weight, moment, accepted, published
+            )
         )
         self._read += len(received)
         self._weight += weight
@@ -260,7 +262,7 @@ class Ingest:
     def _count(self, group: _InFlightGroup) -> None:
         self._published += group.events
         self._posts += len(group.created)
-        self._letters += group.letters
+        self._dead_letters += group.dead_letters
         self._weight -= group.weight
         if self._live:
             now = self._wall.now()
@@ -283,7 +285,7 @@ class Ingest:
             read=self._read,
             published=self._published,
             posts=self._posts,
-            letters=self._letters,
+            dead_letters=self._dead_letters,
             in_flight=self._read - self._published,
             lag_seconds=lag,
             cursor=self._cursor,

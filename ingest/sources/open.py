@@ -1,53 +1,60 @@
-"""From what the user names (`jsonl:posts.jsonl`) to the source that reads it."""
+"""The source that a specification names: `jsonl:posts.jsonl` is the scheme `jsonl` with the argument `posts.jsonl`.
 
-import re
+::
 
-from ingest.sources.jsonl.source import STANDARD_INPUT, JsonlSource
-from ingest.sources.simulate.source import DEFAULT_POSTS, SimulatedSource
+    SCHEME:ARGUMENT ─┬▶ a scheme of ours         its opener, imported only now
+                     └▶ a scheme of a plug-in    the entry point of an installed package (tagstream/plugins.py)
+
+    opener(argument, settings) ─▶ Source
+
+Openers of ours and of plug-ins are called alike. Ours stand in a table and not among the entry points, so that they are
+found in a checkout that was never installed, and no package can take their names.
+"""
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+
 from tagstream.errors import BadSettings
-from tagstream.plugins import Plugin, PluginKind, find_plugin, installed_plugins
+from tagstream.plugins import PluginKind, find_plugin, installed_plugins
 from tagstream.settings import Settings
-from tagstream.source import Source
+from tagstream.source import SOURCE_MEMBERS, Source
 
-KINDS = (
+STANDARD_INPUT = "-"
+# Named and not imported: a file should not wait for an HTTP client.
+OPENERS = {
+    "bluesky": "ingest.sources.bluesky.source:open_bluesky",
+    "jsonl": "ingest.sources.jsonl.source:open_jsonl",
+    "mastodon": "ingest.sources.mastodon.source:open_mastodon",
+    "rss": "ingest.sources.rss.source:open_rss",
+    "simulate": "ingest.sources.simulate.source:open_simulated",
+    "x": "ingest.sources.x.options:open_x",
+}
+_WITHOUT_ARGUMENT = frozenset({"bluesky", "simulate", "x"})
+_FORMS = (
     "bluesky:[URL,…][?lang=en&dids=did:…&quiet=1&compress=0], "
     "jsonl:PATH (JSON lines or arrays, archives, recordings; plain or compressed), jsonl:- or - (standard input), "
     "mastodon:HOST[?stream=public|public:local|hashtag&tag=TAG&transport=websocket], rss:URL[,URL…] or rss:@FILE, "
     "x:[URL][?backfill_minutes=N&compliance=1], simulate:SEED[?posts=N]"
 )
 
-SOURCE_MEMBERS = ("name", "open", "next_batch", "close", "counts")
-
 
 def open_source(spec: str, settings: Settings | None = None) -> Source:
-    """The source a specification names; it reads nothing before its own `open`.
+    """Returns the source that a specification names; the source reads nothing before its own `open`.
 
-    `settings` hold what a network needs and no command line should show: the defaults, where there are none.
+    `settings` hold what a network needs and no command line should show, such as tokens; the defaults where None.
 
     Raises:
-        BadSettings: there is no such kind of source, or its argument makes no sense.
+        BadSettings: no source has this scheme, the argument makes no sense, or the plug-in with this scheme is broken.
+        UnreadableInput: a file that the argument names cannot be read.
     """
-    kind, _, argument = spec.partition(":")
-    if spec == STANDARD_INPUT:
-        return _jsonl(STANDARD_INPUT, settings or Settings())
-    if kind == "jsonl" and argument:
-        return _jsonl(argument, settings or Settings())
-    if kind == "simulate":
-        return _simulated(spec, argument)
-    if kind == "x":
-        return _x(spec, settings or Settings())
-    if kind == "bluesky":
-        return _bluesky(spec, settings or Settings())
-    if kind == "mastodon" and argument:
-        return _mastodon(argument, settings or Settings())
-    if kind == "rss" and argument:
-        return _rss(argument, settings or Settings())
-    if (plugin := find_plugin(PluginKind.SOURCE, kind)) is not None:
-        return _of_plugin(plugin, argument, settings or Settings())
-    raise BadSettings(f"{spec!r} names no source; there are {_kinds()}")
-
-
-def _of_plugin(plugin: Plugin, argument: str, settings: Settings) -> Source:
+    scheme, _, argument = spec.partition(":") if spec != STANDARD_INPUT else ("jsonl", ":", STANDARD_INPUT)
+    settings = settings or Settings()
+    if scheme in OPENERS and (argument or scheme in _WITHOUT_ARGUMENT):
+        opener: Callable[[str, Settings], Source] = EntryPoint(scheme, OPENERS[scheme], PluginKind.SOURCE.group).load()
+        return opener(argument, settings)
+    plugin = find_plugin(PluginKind.SOURCE, scheme)
+    if plugin is None:
+        raise BadSettings(f"{spec!r} names no source; there are {_all_forms()}")
     opener = plugin.load()
     with plugin.blamed():
         source: Source = opener(argument, settings)
@@ -55,44 +62,7 @@ def _of_plugin(plugin: Plugin, argument: str, settings: Settings) -> Source:
     return source
 
 
-def _kinds() -> str:
-    """The kinds of sources, those of plug-ins too."""
-    return ", ".join(
-        [KINDS, *(f"{plugin.name}: ({plugin.package})" for plugin in installed_plugins(PluginKind.SOURCE))]
-    )
-
-
-def _simulated(spec: str, argument: str) -> SimulatedSource:
-    parts = re.fullmatch(r"([0-9]{1,20})(?:\?posts=([0-9]{1,20}))?", argument)
-    if parts is None:
-        raise BadSettings(f"{spec!r} is not simulate:SEED or simulate:SEED?posts=N, with whole numbers from 0")
-    return SimulatedSource(int(parts[1]), DEFAULT_POSTS if parts[2] is None else int(parts[2]))
-
-
-def _jsonl(path: str, settings: Settings) -> JsonlSource:
-    return JsonlSource(path, settings.max_line_bytes)
-
-
-def _x(spec: str, settings: Settings) -> Source:
-    # What a network needs is loaded only for it: a file should not wait for an HTTP client.
-    from ingest.sources.x.options import open_x
-
-    return open_x(spec, settings)
-
-
-def _bluesky(spec: str, settings: Settings) -> Source:
-    from ingest.sources.bluesky.source import open_bluesky
-
-    return open_bluesky(spec, settings)
-
-
-def _mastodon(argument: str, settings: Settings) -> Source:
-    from ingest.sources.mastodon.source import open_mastodon
-
-    return open_mastodon(argument, settings)
-
-
-def _rss(argument: str, settings: Settings) -> Source:
-    from ingest.sources.rss.source import open_rss
-
-    return open_rss(argument, settings)
+def _all_forms() -> str:
+    """The forms of our own specifications, then the schemes of installed plug-ins."""
+    plugins = installed_plugins(PluginKind.SOURCE)
+    return ", ".join([_FORMS, *(f"{plugin.name}: ({plugin.package})" for plugin in plugins)])

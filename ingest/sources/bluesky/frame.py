@@ -35,8 +35,8 @@ from ingest.sources.bluesky.identifiers import (
     did_of,
     handle_of,
     position_of_commit,
+    position_of_dead_letter,
     position_of_erasure,
-    position_of_letter,
     position_of_status,
     position_of_sync,
     post_id,
@@ -149,10 +149,10 @@ class FrameReader:
                 raise opened.fault
             return self._read(opened.fields, opened.time_us)
         except (MalformedLine, MalformedFrame) as malformed:
-            return _letter(opened, opened.fields, malformed)
+            return _dead_letter(opened, opened.fields, malformed)
         except Exception as error:
             failed = unexpected(error)
-            return identified_dead_letter(lambda fields: _letter(opened, fields, failed), opened.fields)
+            return identified_dead_letter(lambda fields: _dead_letter(opened, fields, failed), opened.fields)
 
     def _read(self, fields: Fields, time_us: int | None) -> Event | None:
         kind, did = fields.get("kind"), did_of(fields.get("did"))
@@ -302,7 +302,7 @@ def _read_known_good() -> None:
     FrameReader()._read(known.fields, known.time_us)
 
 
-def _letter(opened: Opened, fields: Fields, malformed: MalformedLine | MalformedFrame) -> DeadLetter:
+def _dead_letter(opened: Opened, fields: Fields, malformed: MalformedLine | MalformedFrame) -> DeadLetter:
     """A dead letter for the frame, with post, author and position as far as they can be read."""
     body = opened.body
     commit = fields.get("commit")
@@ -318,5 +318,5 @@ def _letter(opened: Opened, fields: Fields, malformed: MalformedLine | Malformed
         body=body,
         post_id=post_id(did, key) if did and key else None,
         author=author_id(did) if did else None,
-        position=position_of_letter(revision, opened.time_us),
+        position=position_of_dead_letter(revision, opened.time_us),
     )

@@ -104,7 +104,7 @@ def position_of_commit(revision: int | None, time_us: int) -> int:
     return _bounded(revision, time_us)
 
 
-def position_of_letter(revision: int | None, time_us: int | None) -> int:
+def position_of_dead_letter(revision: int | None, time_us: int | None) -> int:
     """Of a commit that cannot be read: without a revision so early that no deletion after it misses what it holds."""
     if time_us is None:
         return 0

@@ -291,7 +291,7 @@ class BlueskySource(NetworkSource):
         return self.frames.open(content)
 
 
-def open_bluesky(spec: str, settings: Settings) -> BlueskySource:
+def open_bluesky(argument: str, settings: Settings) -> BlueskySource:
     """The source of a specification `bluesky:…`.
 
     Raises:
@@ -299,7 +299,7 @@ def open_bluesky(spec: str, settings: Settings) -> BlueskySource:
         UnreadableInput: the dictionary cannot be read.
     """
     named = settings.bluesky_zstd_dictionary
-    options = read_options(spec)
+    options = read_options(f"bluesky:{argument}")
     # The accounts of a network of one's own are nobody else's business, unless one says so.
     public = options.servers == PUBLIC_SERVERS or "bluesky_directory" in settings.model_fields_set
     return BlueskySource(

@@ -57,7 +57,7 @@ def read_line(body: bytes, *, origin: str, position: int, source: str = DEFAULT_
     try:
         return _read_line(body, place)
     except Exception as error:
-        return DocumentEvents((_letter(_unexpected(error), body, place, {}),))
+        return DocumentEvents((_dead_letter(_unexpected(error), body, place, {}),))
 
 
 def _read_line(body: bytes, place: DocumentOrigin) -> DocumentEvents:
@@ -72,7 +72,7 @@ def _read_line(body: bytes, place: DocumentOrigin) -> DocumentEvents:
     try:
         fields = read_object(body)
     except MalformedLine as malformed:
-        return DocumentEvents((_letter(malformed, body, place, {}),))
+        return DocumentEvents((_dead_letter(malformed, body, place, {}),))
     return _read(plain(fields) if MARK in body else fields, body, place)
 
 
@@ -89,9 +89,9 @@ def _read(fields: Fields, body: bytes, place: DocumentOrigin) -> DocumentEvents:
     try:
         said = _own(fields, place) if dialect is None else _of_dialect(dialect, fields)
     except MalformedLine as malformed:
-        return DocumentEvents((_letter(malformed, body, place, _identity(dialect, fields, place)),))
+        return DocumentEvents((_dead_letter(malformed, body, place, _identity(dialect, fields, place)),))
     except Exception as error:
-        return DocumentEvents((_named_letter(_unexpected(error), body, place, dialect, fields),))
+        return DocumentEvents((_named_dead_letter(_unexpected(error), body, place, dialect, fields),))
     return DocumentEvents(passed_over=(said,)) if isinstance(said, PassedOverDocument) else DocumentEvents((said,))
 
 
@@ -137,7 +137,7 @@ def _read_parts(dialect: Dialect, fields: Fields, body: bytes, place: DocumentOr
             refuse(LineFault.BAD_FIELD, f"a page of {len(parts):,} entries, the limit is {MAX_PARTS:,}")
     except MalformedLine as malformed:
         refusal = MalformedLine(malformed.fault, f"read as {dialect.name}: {malformed}")
-        return DocumentEvents((_letter(refusal, body, place, {"source": dialect.source}),))
+        return DocumentEvents((_dead_letter(refusal, body, place, {"source": dialect.source}),))
     events: list[Event] = []
     passed_over: list[PassedOverDocument] = []
     characters = 0
@@ -151,9 +151,9 @@ def _read_parts(dialect: Dialect, fields: Fields, body: bytes, place: DocumentOr
         if characters > MAX_PAGE_CHARACTERS:
             what = f"read as {dialect.name}: its posts have more than {MAX_PAGE_CHARACTERS:,} characters together"
             refusal = MalformedLine(LineFault.TEXT_TOO_LONG, what)
-            return DocumentEvents((_letter(refusal, body, place, {"source": dialect.source}),))
+            return DocumentEvents((_dead_letter(refusal, body, place, {"source": dialect.source}),))
     if events and not passed_over and all(isinstance(event, DeadLetter) for event in events):
-        return DocumentEvents((_letter(_none_of(events), body, place, {"source": dialect.source}),))
+        return DocumentEvents((_dead_letter(_none_of(events), body, place, {"source": dialect.source}),))
     return DocumentEvents(tuple(events), tuple(passed_over) or (() if events else (PassedOverDocument.EMPTY_PAGE,)))
 
 
@@ -173,9 +173,9 @@ def _read_part(part: Any, dialect: Dialect, place: DocumentOrigin) -> Event | Pa
     except MalformedLine as malformed:
         # A letter keeps the entry without what it shares with the page: five hundred copies of that would be large.
         body = _body_of(part, dialect)
-        return _letter(malformed, body, place, _identity(dialect, part if isinstance(part, dict) else {}, place))
+        return _dead_letter(malformed, body, place, _identity(dialect, part if isinstance(part, dict) else {}, place))
     except Exception as error:
-        return _named_letter(_unexpected(error), _body_of(part, dialect), place, dialect, part)
+        return _named_dead_letter(_unexpected(error), _body_of(part, dialect), place, dialect, part)
 
 
 def _body_of(part: Any, dialect: Dialect) -> bytes:
@@ -186,12 +186,14 @@ def _unexpected(error: Exception) -> MalformedLine:
     return MalformedLine(LineFault.UNEXPECTED, isolate_error(error, read_known_good))
 
 
-def _named_letter(
+def _named_dead_letter(
     malformed: MalformedLine, body: bytes, place: DocumentOrigin, dialect: Dialect | None, fields: Fields
 ) -> DeadLetter:
-    return identified_dead_letter(lambda one: _letter(malformed, body, place, _identity(dialect, one, place)), fields)
+    return identified_dead_letter(
+        lambda one: _dead_letter(malformed, body, place, _identity(dialect, one, place)), fields
+    )
 
 
-def _letter(malformed: MalformedLine, body: bytes, place: DocumentOrigin, identity: dict[str, Any]) -> DeadLetter:
+def _dead_letter(malformed: MalformedLine, body: bytes, place: DocumentOrigin, identity: dict[str, Any]) -> DeadLetter:
     identity = {"source": place.source, "position": place.position, **identity}
     return dead_letter(origin=place.origin, cause=malformed.fault.value, message=str(malformed), body=body, **identity)

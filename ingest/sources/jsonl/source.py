@@ -40,6 +40,7 @@ from tagstream.dead_letter import dead_letter
 from tagstream.errors import UnreadableInput
 from tagstream.posts import DeadLetter, path_as_text
 from tagstream.runtime.daemon_thread import in_daemon_thread
+from tagstream.settings import Settings
 from tagstream.source import Received, Share, named
 
 READ_BYTES = 128 * 1024
@@ -56,6 +57,11 @@ class _Chunk:
 
     received: list[Received]
     last: bool
+
+
+def open_jsonl(argument: str, settings: Settings) -> "JsonlSource":
+    """Returns the source of `jsonl:<argument>`; `-` is standard input."""
+    return JsonlSource(argument, settings.max_line_bytes)
 
 
 class JsonlSource:

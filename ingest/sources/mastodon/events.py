@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from ingest.sources.error_isolation import identified_dead_letter, isolate_error
 from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, read_object, refuse, short
-from ingest.sources.mastodon.status import PassedOverStatus, letter_of, read_status, status_id
+from ingest.sources.mastodon.status import PassedOverStatus, dead_letter_of_status, read_status, status_id
 from tagstream.dead_letter import dead_letter
 from tagstream.posts import DeadLetter, Deletion, Event, native_id
 
@@ -105,7 +105,9 @@ class StatusEventReader:
             fields = read_object(body)
             read = read_status(fields, self._source)
         except MalformedLine as malformed:
-            letter = letter_of(body, malformed, origin=self._origin(body), source=self._source, fields=fields)
+            letter = dead_letter_of_status(
+                body, malformed, origin=self._origin(body), source=self._source, fields=fields
+            )
             return Understood(letter, _readable_id(fields))
         if isinstance(read, PassedOverStatus):
             self.passed_over[read] += 1
@@ -116,7 +118,7 @@ class StatusEventReader:
         try:
             identifier = status_id(body.decode(errors="replace").strip().strip('"'))
         except MalformedLine as malformed:
-            return letter_of(body, malformed, origin=self._origin(body), source=self._source, fields={})
+            return dead_letter_of_status(body, malformed, origin=self._origin(body), source=self._source, fields={})
         return Deletion(id=native_id(self._source, identifier), source=self._source)
 
     def _unexpected(self, error: Exception, body: bytes) -> Understood:
@@ -126,7 +128,7 @@ class StatusEventReader:
             fields = read_object(body)
 
         def letter(fields: Fields) -> DeadLetter:
-            return letter_of(body, malformed, origin=self._origin(body), source=self._source, fields=fields)
+            return dead_letter_of_status(body, malformed, origin=self._origin(body), source=self._source, fields=fields)
 
         return Understood(identified_dead_letter(letter, fields))
 

@@ -114,7 +114,9 @@ def is_number(identifier: str) -> bool:
     return identifier.isascii() and identifier.isdigit()
 
 
-def letter_of(body: bytes, malformed: MalformedLine, *, origin: str, source: str, fields: Fields) -> DeadLetter:
+def dead_letter_of_status(
+    body: bytes, malformed: MalformedLine, *, origin: str, source: str, fields: Fields
+) -> DeadLetter:
     """The dead letter of what is no status, with as much of its identity as can be read."""
     identity: dict[str, Any] = {}
     try:

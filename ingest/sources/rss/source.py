@@ -255,9 +255,9 @@ class RssSource(NetworkSource):
         try:
             return entry_post(story.entry, document, address, story.identifier, story.moment)
         except MalformedLine as malformed:
-            return _letter(story, address, malformed.fault.value, str(malformed))
+            return _dead_letter(story, address, malformed.fault.value, str(malformed))
         except Exception as error:
-            return _letter(story, address, UNEXPECTED, isolate_error(error, read_known_good))
+            return _dead_letter(story, address, UNEXPECTED, isolate_error(error, read_known_good))
 
     def _refused_body(self, feed: _Feed, body: bytes, cause: str | None, problem: str) -> list[Event]:
         """A dead letter of what is no feed or costs too much, once for as long as the same comes."""
@@ -289,7 +289,7 @@ def open_rss(argument: str, settings: Settings) -> RssSource:
     )
 
 
-def _letter(story: _Story, address: str, cause: str, message: str) -> DeadLetter:
+def _dead_letter(story: _Story, address: str, cause: str, message: str) -> DeadLetter:
     source = source_of(address)
     name = native_id(source, story.identifier)
     return dead_letter(

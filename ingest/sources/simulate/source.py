@@ -38,6 +38,7 @@ from tagstream.posts import (
     from_epoch_milliseconds,
     native_id,
 )
+from tagstream.settings import Settings
 from tagstream.source import Received, Share
 from tagstream.text.hashtags import hashtags_of
 
@@ -45,6 +46,20 @@ SOURCE = "simulate"
 DEFAULT_POSTS = 2_000
 MAX_POSTS = 10_000_000
 MAX_SEED = 2**63
+_ARGUMENT = re.compile(r"([0-9]{1,20})(?:\?posts=([0-9]{1,20}))?")
+
+
+def open_simulated(argument: str, _: Settings) -> "SimulatedSource":
+    """Returns the source of `simulate:<argument>`.
+
+    Raises:
+        BadSettings: the argument is not SEED or SEED?posts=N.
+    """
+    parts = _ARGUMENT.fullmatch(argument)
+    if parts is None:
+        spec = f"{SOURCE}:{argument}"
+        raise BadSettings(f"{spec!r} is not simulate:SEED or simulate:SEED?posts=N, with whole numbers from 0")
+    return SimulatedSource(int(parts[1]), DEFAULT_POSTS if parts[2] is None else int(parts[2]))
 
 
 class SimulatedSource:

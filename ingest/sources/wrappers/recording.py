@@ -88,7 +88,7 @@ def _line(event: Event, supersedes: str | None) -> bytes:
 
 def _unexpected(event: Event, error: Exception) -> DeadLetter:
     known_good = Deletion(id="jsonl:7", source="jsonl")
-    return _letter(
+    return _dead_letter(
         event, UNEXPECTED, isolate_error(error, lambda: _line(known_good, None)), repr(event).encode(errors="replace")
     )
 
@@ -103,10 +103,10 @@ def _as_json(value: object) -> str:
 
 def _oversized(event: Event, line: bytes) -> DeadLetter:
     what = f"its line would have {len(line):,} bytes, the limit is {MAX_LINE_BYTES:,}; its beginning is kept"
-    return _letter(event, OVERSIZED, what, line)
+    return _dead_letter(event, OVERSIZED, what, line)
 
 
-def _letter(event: Event, cause: str, message: str, body: bytes) -> DeadLetter:
+def _dead_letter(event: Event, cause: str, message: str, body: bytes) -> DeadLetter:
     origin = f"recording:{event.source}:{getattr(event, 'id', '')}"
     return dead_letter_of(event, origin=origin, cause=cause, message=message, body=body)
 

@@ -11,14 +11,15 @@ from tagstream.settings import Settings
 _OPTIONS = ("rules", "backfill_minutes", "compliance")
 
 
-def open_x(spec: str, settings: Settings) -> XSource:
+def open_x(argument: str, settings: Settings) -> XSource:
     """The source; it connects with its first `next_batch`.
 
     Raises:
         BadSettings: the specification or a setting of it makes no sense, or there is no token.
     """
-    argument, _, query = spec.removeprefix("x:").partition("?")
-    base = _address(spec, argument) if argument else ADDRESS
+    spec = f"x:{argument}"
+    address, _, query = argument.partition("?")
+    base = _address(spec, address) if address else ADDRESS
     options = _options(spec, query)
     return XSource(
         _token(settings),

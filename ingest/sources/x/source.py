@@ -213,10 +213,10 @@ class XSource(NetworkSource):
             # What a wrong id says of the future would hide every later outage.
             self._newest = max(self._newest, min(written, self._now()))
         except MalformedLine as malformed:
-            return _letter(line, fields, malformed, path), None
+            return _dead_letter(line, fields, malformed, path), None
         except Exception as error:
             unexpected = MalformedLine(LineFault.UNEXPECTED, isolate_error(error, _read_known_good))
-            return identified_dead_letter(lambda one: _letter(line, one, unexpected, path), fields), None
+            return identified_dead_letter(lambda one: _dead_letter(line, one, unexpected, path), fields), None
         return post, None
 
 
@@ -248,7 +248,7 @@ def _titles(fields: Fields) -> str:
     return clean_text(repr(", ".join(titles)[:200]))
 
 
-def _letter(line: bytes, fields: Fields, malformed: MalformedLine, path: str) -> DeadLetter:
+def _dead_letter(line: bytes, fields: Fields, malformed: MalformedLine, path: str) -> DeadLetter:
     data = fields.get("data")
     post: Fields = data if path == STREAM and isinstance(data, dict) else {}
     identifier, author = post.get("id"), post.get("author_id")

@@ -591,6 +591,7 @@ SETTINGS = Settings(x_bearer_token=SecretStr(TOKEN), x_rules=("rain",))
 @pytest.mark.parametrize(
     ("spec", "name"),
     [
+        ("x", "x:"),
         ("x:", "x:"),
         ("x:?backfill_minutes=5&compliance=1", "x:"),
         ("x:https://api.x.com", "x:"),
@@ -607,7 +608,7 @@ def test_specifications_of_x(spec: str, name: str) -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        *("x", "x:api.x.com", "x:ftp://api.x.com", "x:http://api.x.com", "x:https://", "x:https://u:p@api.x.com"),
+        *("x:api.x.com", "x:ftp://api.x.com", "x:http://api.x.com", "x:https://", "x:https://u:p@api.x.com"),
         *("x:https://api.x.com/2/tweets", "x:https://api.x.com:99999", "x:https://[::1", "x:http://10.0.0.1:80"),
         *(
             "x:?backfill_minutes=6",

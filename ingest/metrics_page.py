@@ -8,10 +8,28 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tagstream.cli.console import note
-from tagstream.runtime.health_page import HealthPage, Metric
+from tagstream.runtime.exposition import Metric, MetricFamily
+from tagstream.runtime.health_page import HealthPage
 
 if TYPE_CHECKING:
     from ingest.run import IngestProgress
+
+
+READ = Metric("tagstream_ingest_read_total", "counter", "Events that the source gave.")
+PUBLISHED = Metric("tagstream_ingest_published_total", "counter", "Events on the broker, with their cursor.")
+POSTS = Metric("tagstream_ingest_posts_total", "counter", "Posts on the broker.")
+DEAD_LETTERS = Metric("tagstream_ingest_dead_letters_total", "counter", "Dead letters on the broker.")
+SOURCE = Metric(
+    "tagstream_ingest_source_total", "counter", "Occurrences in the source that gave no event, by kind.", ("what",)
+)
+IN_FLIGHT = Metric("tagstream_ingest_in_flight", "gauge", "Events that were read and are not on the broker.")
+LAG = Metric("tagstream_ingest_lag_seconds", "gauge", "How long the oldest event that is not on the broker has waited.")
+BEHIND_FEED = Metric(
+    "tagstream_ingest_behind_feed_seconds", "gauge", "Age of the posts of a live feed when they are on the broker."
+)
+CLOCK_JUMPS = Metric("tagstream_ingest_clock_jumps_total", "counter", "Times that this machine's clock was set.")
+CLOCK_WRONG = Metric("tagstream_ingest_clock_wrong", "gauge", "1 while this machine's clock is in doubt.")
+WAITING = Metric("tagstream_ingest_waiting", "gauge", "1 while the feed or the broker is away.")
 
 
 @asynccontextmanager
@@ -35,33 +53,18 @@ async def answering(address: str | None, snapshot: "Callable[[], IngestProgress]
         await page.close()
 
 
-def metrics_of(progress: "IngestProgress") -> list[Metric]:
-    """The figures of a run."""
+def metrics_of(progress: "IngestProgress") -> list[MetricFamily]:
+    """Returns the figures of a run as metrics."""
     return [
-        Metric("read_total", "counter", "Events that the source gave.", {"": progress.read}),
-        Metric("published_total", "counter", "Events on the broker, with their cursor.", {"": progress.published}),
-        Metric("posts_total", "counter", "Posts among them.", {"": progress.posts}),
-        Metric("dead_letters_total", "counter", "Dead letters among them.", {"": progress.dead_letters}),
-        Metric(
-            "source_total",
-            "counter",
-            "What the source met that gave no event, by what it was.",
-            {f'what="{name}"': number for name, number in progress.source_counts.items()},
-        ),
-        Metric("in_flight", "gauge", "Events that were read and are not on the broker.", {"": progress.in_flight}),
-        Metric("lag_seconds", "gauge", "How long the oldest of them has waited.", {"": progress.lag_seconds}),
-        Metric(
-            "behind_feed_seconds",
-            "gauge",
-            "How old posts of a live feed are when they are on the broker.",
-            {} if progress.behind_seconds is None else {"": progress.behind_seconds},
-        ),
-        Metric("clock_jumps_total", "counter", "How often this machine's clock was set.", {"": progress.clock_jumps}),
-        Metric(
-            "clock_wrong",
-            "gauge",
-            "1 while this machine's clock is in doubt.",
-            {"": float(progress.clock_warning is not None)},
-        ),
-        Metric("waiting", "gauge", "1 while the feed or the broker is away.", {"": float(bool(progress.waiting_for))}),
+        READ.single(progress.read),
+        PUBLISHED.single(progress.published),
+        POSTS.single(progress.posts),
+        DEAD_LETTERS.single(progress.dead_letters),
+        SOURCE.by_label({(what,): count for what, count in progress.source_counts.items()}),
+        IN_FLIGHT.single(progress.in_flight),
+        LAG.single(progress.lag_seconds),
+        BEHIND_FEED.single(progress.behind_seconds),
+        CLOCK_JUMPS.single(progress.clock_jumps),
+        CLOCK_WRONG.single(progress.clock_warning is not None),
+        WAITING.single(bool(progress.waiting_for)),
     ]

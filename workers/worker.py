@@ -10,14 +10,15 @@ it; what was not is read again. Keeps invariants 2, 3 and 7.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from search.index import EntityIndex
 from tagstream.errors import BrokerUnavailable, Fatal
 from tagstream.kafka.dead_letters import BrokerLetters
 from tagstream.kafka.topics import open_topics
-from tagstream.runtime.health_page import HealthPage, Metric
+from tagstream.runtime.exposition import MetricFamily
+from tagstream.runtime.health_page import HealthPage
 from tagstream.settings import Settings
 from workers.faust.agents import Pipeline
 from workers.faust.app import create_app
@@ -25,6 +26,7 @@ from workers.faust.app_settings import WorkerApp, group_of, quiet_libraries
 from workers.faust.committed_offsets import Witness
 from workers.faust.dead_letter_sweep import keep_swept
 from workers.faust.liveness import Partition, Watch
+from workers.faust.metrics import worker_metrics
 from workers.faust.publisher import Publisher
 from workers.faust.steps import Steps, open_pools, open_steps
 from workers.faust.transport import consumer_of
@@ -206,64 +208,11 @@ class _Worker:
             return f"waiting for {waiting_for}"
         return None
 
-    def _metrics(self) -> Iterable[Metric]:
-        runners = self._pipeline.runners.items()
-        counters = {"tag": self._steps.tag_counters, "index": self._steps.index_counters}
-        yield Metric(
-            "records_total",
-            "counter",
-            "Records by agent and by what became of them.",
-            {
-                f'agent="{agent}",outcome="{outcome}"': number
-                for agent, counted in counters.items()
-                for outcome, number in counted.snapshot().items()
-            },
-        )
-        behind = self._steps.distance.seconds()
-        yield Metric(
-            "behind_feed_seconds",
-            "gauge",
-            "How old posts of live feeds are when they are in the index.",
-            {} if behind is None else {"": behind},
-        )
-        yield Metric("published_total", "counter", "Records published.", {"": self._publisher.published})
-        yield Metric(
-            "in_flight", "gauge", "Records in each stage.", {f'stage="{name}"': one.in_flight for name, one in runners}
-        )
-        yield Metric(
-            "batches_total",
-            "counter",
-            "Batches by stage and by why they were closed.",
-            {
-                f'stage="{name}",closed="{closed}"': number
-                for name, one in runners
-                for closed, number in one.batcher.figures.batches.items()
-            },
-        )
-        yield Metric(
-            "batch_posts_total",
-            "counter",
-            "Records that were in those batches.",
-            {f'stage="{name}"': one.batcher.figures.items for name, one in runners},
-        )
-        yield Metric(
-            "retries_total",
-            "counter",
-            "Calls repeated because something was down.",
-            {f'stage="{name}"': one.gate.retries for name, one in runners},
-        )
-        yield Metric(
-            "waiting",
-            "gauge",
-            "1 while a stage waits for something that is down.",
-            {f'stage="{name}"': one.gate.waiting_for is not None for name, one in runners},
-        )
-        yield Metric(
-            "lag",
-            "gauge",
-            "Records not acknowledged, by partition, when last asked.",
-            {
-                f'topic="{topic}",partition="{number}"': standing.lag
-                for (topic, number), standing in self._watch.standings.items()
-            },
+    def _metrics(self) -> Iterator[MetricFamily]:
+        return worker_metrics(
+            {"tag": self._steps.tag_counters, "index": self._steps.index_counters},
+            self._pipeline.runners,
+            published=self._publisher.published,
+            behind_seconds=self._steps.distance.seconds(),
+            lags={partition: standing.lag for partition, standing in self._watch.standings.items()},
         )

@@ -1,4 +1,4 @@
-"""Writes the pages that would otherwise drift from the code: docs/reference/cli.md and docs/reference/settings.md.
+"""Writes the pages that would otherwise drift from the code: those of the command line, the settings and the metrics.
 
 python -m ops.docs.reference [--check]      --check writes nothing and fails if a page is not current
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ops.docs.metrics import metrics_page
 from tagstream.cli.commands import application
 from tagstream.settings import PREFIX, RENAMED_SETTINGS, REPOSITORY, Settings, limits
 
@@ -80,7 +81,11 @@ def _shown(default: Any) -> str:
     return text
 
 
-PAGES = {"docs/reference/cli.md": command_line_page, "docs/reference/settings.md": settings_page}
+PAGES = {
+    "docs/reference/cli.md": command_line_page,
+    "docs/reference/settings.md": settings_page,
+    "docs/reference/metrics.md": metrics_page,
+}
 
 
 @click.command()

@@ -1,39 +1,16 @@
 """The page on which a process answers whether it lives, whether it is ready, and its metrics."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
 from tagstream.errors import BadSettings
 from tagstream.runtime.bounded_server import BoundedServer
+from tagstream.runtime.exposition import Exposition, MetricFamily
 from tagstream.text.redaction import redacted
 
 HIGHEST_PORT = 65535
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One figure in Prometheus' text form."""
-
-    name: str
-    kind: str
-    help: str
-    values: Mapping[str, float]  # by its labels as text, '' without
-
-
-def exposition(metrics: Iterable[Metric], process: str = "worker") -> str:
-    """The figures of that kind of process as Prometheus reads them."""
-    lines = []
-    for metric in metrics:
-        name = f"tagstream_{process}_{metric.name}"
-        lines += [f"# HELP {name} {metric.help}", f"# TYPE {name} {metric.kind}"]
-        lines += [
-            f"{name}{{{labels}}} {value:.17g}" if labels else f"{name} {value:.17g}"
-            for labels, value in metric.values.items()
-        ]
-    return "\n".join(lines) + "\n"
 
 
 class HealthPage:
@@ -47,10 +24,11 @@ class HealthPage:
         self,
         live: Callable[[], str | None],
         ready: Callable[[], str | None],
-        metrics: Callable[[], Iterable[Metric]],
+        metrics: Callable[[], Iterable[MetricFamily]],
         process: str = "worker",
     ) -> None:
-        self._live, self._ready, self._metrics, self._process = live, ready, metrics, process
+        self._live, self._ready, self._process = live, ready, process
+        self._exposition = Exposition(metrics)
         application = web.Application()
         application.add_routes(
             [
@@ -96,9 +74,9 @@ class HealthPage:
     async def _answer_ready(self, _: web.Request) -> web.Response:
         return _answer(self._ready())
 
-    async def _answer_metrics(self, _: web.Request) -> web.Response:
-        text = exposition(self._metrics(), self._process)
-        return _closing(web.Response(text=text, content_type="text/plain", charset="utf-8"))
+    async def _answer_metrics(self, request: web.Request) -> web.Response:
+        body, content_type = self._exposition.render(request.headers.get("Accept", ""))
+        return _closing(web.Response(body=body, headers={"Content-Type": content_type}))
 
 
 def _answer(problem: str | None) -> web.Response:

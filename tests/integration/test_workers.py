@@ -9,9 +9,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
@@ -77,9 +80,10 @@ def finished(metrics: str) -> bool:
 
 def figure(metrics: str, name: str, stage: str) -> float:
     """A figure of a stage, over all its other labels."""
-    start = f'tagstream_worker_{name}{{stage="{stage}"'
-    found = [float(line.split()[-1]) for line in metrics.splitlines() if line.startswith(start)]
-    assert found, f"no {start} in {metrics}"
+    samples = chain.from_iterable(family.samples for family in text_string_to_metric_families(metrics))
+    wanted = f"tagstream_worker_{name}"
+    found = [sample.value for sample in samples if sample.name == wanted and sample.labels["stage"] == stage]
+    assert found, f"no {wanted} of {stage} in {metrics}"
     return sum(found)
 
 

@@ -26,7 +26,7 @@ from ingest.sources.wrappers.with_photos import WithPhotos
 from tagstream.cli.progress import RunProgress, progress_line
 from tagstream.errors import BadSettings
 from tagstream.media_reasons import PhotoReason
-from tagstream.runtime.health_page import exposition
+from tagstream.runtime.exposition import Exposition
 from tagstream.runtime.metrics import Progress
 from tagstream.settings import Settings
 from tagstream.source import Source
@@ -167,11 +167,11 @@ def test_an_ingest_shows_what_its_source_counted(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_figures_of_an_ingest_are_counters_of_every_name() -> None:
-    text = exposition(metrics_of(PROGRESS), "ingest")
+    text = Exposition(lambda: metrics_of(PROGRESS)).render()[0].decode()
     assert "# TYPE tagstream_ingest_source_total counter" in text
     for name, number in COUNTED.items():
-        assert f'tagstream_ingest_source_total{{what="{name}"}} {number}\n' in text
-    assert "tagstream_ingest_published_total 140\n" in text
+        assert f'tagstream_ingest_source_total{{what="{name}"}} {float(number)}\n' in text
+    assert "tagstream_ingest_published_total 140.0\n" in text
 
 
 async def test_the_page_of_an_ingest_answers_while_it_runs() -> None:

@@ -11,12 +11,13 @@ import pytest
 from stage_bench import until
 
 from tagstream.runtime.bounded_server import BoundedServer
-from tagstream.runtime.health_page import HealthPage, Metric
+from tagstream.runtime.exposition import Metric
+from tagstream.runtime.health_page import HealthPage
 
 
 @pytest.fixture
 async def page() -> AsyncIterator[tuple[HealthPage, int]]:
-    large = Metric("m", "gauge", "h", {f'n="{number}"': number for number in range(200_000)})
+    large = Metric("m", "gauge", "h", ("n",)).by_label({(f"{number:0>1000}",): number for number in range(4_000)})
     page = HealthPage(lambda: None, lambda: None, lambda: [large])
     page._server = BoundedServer(page._protocol, max_connections=16, longest_seconds=0.5)
     address = await page.open("127.0.0.1:0")

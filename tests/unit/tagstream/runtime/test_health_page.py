@@ -6,17 +6,8 @@ import aiohttp
 import pytest
 
 from tagstream.errors import BadSettings
-from tagstream.runtime.health_page import HealthPage, Metric, exposition
-
-
-def test_figures_as_prometheus_reads_them() -> None:
-    text = exposition([Metric("lag", "gauge", "Records.", {'topic="posts"': 123456789, "": 2})])
-    assert text.splitlines() == [
-        "# HELP tagstream_worker_lag Records.",
-        "# TYPE tagstream_worker_lag gauge",
-        'tagstream_worker_lag{topic="posts"} 123456789',
-        "tagstream_worker_lag 2",
-    ]
+from tagstream.runtime.exposition import Metric
+from tagstream.runtime.health_page import HealthPage
 
 
 async def test_the_page_answers_and_two_workers_find_room_on_one_host() -> None:
@@ -44,4 +35,22 @@ async def test_an_address_that_cannot_be_had_is_a_matter_of_settings(port: str) 
         number = other.getsockname()[1] if port == "taken" else port
         with pytest.raises(BadSettings, match="TAGSTREAM_WORKER_HTTP"):
             await page.open(f"127.0.0.1:{number}")
+    await page.close()
+
+
+async def test_a_scrape_gets_the_format_that_it_asks_for_and_the_figures_of_its_moment() -> None:
+    events = Metric("tagstream_test_events_total", "counter", "Events.")
+    counted = iter((1, 2))
+    page = HealthPage(lambda: None, lambda: None, lambda: [events.single(next(counted))])
+    address = f"{await page.open('127.0.0.1:0')}/metrics"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(address) as answer:
+            assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+            assert "\ntagstream_test_events_total 1.0\n" in await answer.text()
+        openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        async with session.get(address, headers={"Accept": openmetrics}) as answer:
+            assert answer.headers["Content-Type"].startswith(openmetrics)
+            text = await answer.text()
+            assert "# TYPE tagstream_test_events counter\n" in text
+            assert text.endswith("tagstream_test_events_total 2.0\n# EOF\n")
     await page.close()

@@ -1,4 +1,4 @@
-"""The entity index: what every implementation promises. `tests/contract/index_contract.py` holds each promise.
+"""The entity index: what every implementation promises. `search/testing/index_contract.py` holds each promise.
 
 Owns the order of effects (registry, document, dead letters, cursor). Knows nothing of sources, models or Kafka.
 """

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_posts import found, letters, stored, tagged, write
-from contract_writing import HAPPENINGS, deletion, letter
-from index_contract import IndexContract
 
 from search.elastic.index import ElasticIndex
 from search.sqlite.index import SqliteIndex
+from search.testing.index_contract import IndexContract
+from search.testing.posts import found, letters, stored, tagged, write
+from search.testing.writing import HAPPENINGS, deletion, letter
 from tagstream.settings import Settings
 
 _numbers = itertools.count()

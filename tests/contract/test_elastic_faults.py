@@ -9,8 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from contract_posts import START, entity, found, indexable, letters, stored, tagged, write
-from contract_writing import HAPPENINGS, History, assert_as_the_model_says, deletion, erasure, letter, status
 from elastic_proxy import Fault, busy, healthy, proxy
 from elasticsearch import AsyncElasticsearch, ConflictError, NotFoundError
 
@@ -21,6 +19,8 @@ from search.elastic.writes import Writer
 from search.index import Change, Query, SourceCursor
 from search.open import open_index
 from search.sqlite import fts_query
+from search.testing.posts import START, entity, found, indexable, letters, stored, tagged, write
+from search.testing.writing import HAPPENINGS, History, assert_as_the_model_says, deletion, erasure, letter, status
 from tagstream.errors import (
     CorruptState,
     Fatal,

@@ -6,13 +6,13 @@ import random
 from typing import Any
 
 import pytest
-from contract_posts import found, indexable, stored, tagged, write
-from contract_writing import status
 from test_elastic_faults import Opener, held, index, opened, prefix, until_written  # noqa: F401
 
 from search.elastic import hidden_authors, queries, schema
 from search.elastic.index import ElasticIndex
 from search.index import Change, Query
+from search.testing.posts import found, indexable, stored, tagged, write
+from search.testing.writing import status
 from tagstream.errors import NewerVersion, UnreadableInput
 
 

@@ -6,9 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from contract_media import handed_on, illustrated, jpeg, kept, sha, shown
-from contract_posts import START, write
-from contract_writing import deletion, erasure, status
 from elastic_proxy import busy, healthy, proxy
 from test_elastic_faults import STEPS, Cut, Opener, held, index, opened, prefix  # noqa: F401
 
@@ -17,6 +14,9 @@ from search.elastic.documents import to_json
 from search.elastic.index import ElasticIndex
 from search.elastic.writes import Writer
 from search.index import Change, Indexable, Thumbnail
+from search.testing.media import handed_on, illustrated, jpeg, kept, sha, shown
+from search.testing.posts import START, write
+from search.testing.writing import deletion, erasure, status
 from tagstream.errors import CorruptState, IndexUnavailable, NewerVersion
 
 DAY = timedelta(days=1)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from index_contract import IndexContract
+from search.testing.index_contract import IndexContract
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "index-contract.md"
 

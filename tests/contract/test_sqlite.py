@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 import writer_process
-from contract_media import illustrated, shown
-from contract_posts import OBSERVED, START, entity, found, indexable, stored, tagged, write
-from contract_writing import status
-from index_contract import IndexContract
 
 from search.index import Indexable, Query, SourceCursor, Thumbnail
 from search.open import open_index
 from search.sqlite import damage, fts_query, upgrade, writer_lock, writes
 from search.sqlite.index import SqliteIndex
+from search.testing.index_contract import IndexContract
+from search.testing.media import illustrated, shown
+from search.testing.posts import OBSERVED, START, entity, found, indexable, stored, tagged, write
+from search.testing.writing import status
 from tagstream.errors import BadSettings, CorruptState, IndexUnavailable, NewerVersion, UnreadableInput
 from tagstream.posts import Deletion, Media
 from tagstream.text.analysis import ANALYSIS_VERSION

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_posts import START, found, indexable, tagged, write
 
 from search.index import Query, SourceCursor
 from search.sqlite import compaction, writer_lock
 from search.sqlite.index import SqliteIndex
+from search.testing.posts import START, found, indexable, tagged, write
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import CorruptState, IndexUnavailable, TagstreamError, UnreadableInput
 from tagstream.posts import Deletion

@@ -11,7 +11,7 @@ MUTANTS = tomllib.loads((REPOSITORY / "tests/mutants/catalogue.toml").read_text(
 
 
 def test_every_test_that_is_named_exists():
-    named = re.findall(r"`(tests/[\w/.]+)::(\w+)`", PAGE)
+    named = re.findall(r"`((?:tests|search/testing|tagstream/testing)/[\w/.]+)::(\w+)`", PAGE)
     assert len(named) >= len(ROWS) > 10
     for file, function in named:
         assert f"def {function}(" in (REPOSITORY / file).read_text(encoding="utf-8"), f"{file} has no {function}"

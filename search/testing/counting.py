@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import pytest
-from contract_posts import OBSERVED, START, entity, indexable, tagged, write
 
 from search.index import Bucket, Change, EntityCount, EntityIndex, Indexable
+from search.testing.posts import OBSERVED, START, entity, indexable, tagged, write
 from tagstream.errors import BadSettings
 from tagstream.posts import Deletion, EntityType, TaggedPost
 

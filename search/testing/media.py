@@ -9,11 +9,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from contract_posts import OBSERVED, tagged, write
-from contract_writing import HAPPENINGS, deletion, erasure, status, visible_version
-
 from search.index import Change, EntityIndex, Indexable, Thumbnail, WriteReport
 from search.sqlite.index import SqliteIndex
+from search.testing.posts import OBSERVED, tagged, write
+from search.testing.writing import HAPPENINGS, deletion, erasure, status, visible_version
 from tagstream.posts import Erasure, Media
 
 

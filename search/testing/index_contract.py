@@ -3,12 +3,12 @@
 Each scenario has the number of its promise in docs/reference/index-contract.md.
 """
 
-from contract_backup import BackupContract
-from contract_counting import CountingContract
-from contract_hiding import HidingContract
-from contract_media import MediaContract
-from contract_reading import ReadingContract
-from contract_writing import WritingContract
+from search.testing.backup import BackupContract
+from search.testing.counting import CountingContract
+from search.testing.hiding import HidingContract
+from search.testing.media import MediaContract
+from search.testing.reading import ReadingContract
+from search.testing.writing import WritingContract
 
 
 class IndexContract(WritingContract, ReadingContract, CountingContract, HidingContract, MediaContract, BackupContract):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from contract_posts import OBSERVED, START, found, indexable, letters, stored, tagged, write
 
 from search.index import Change, EntityIndex, Indexable, Query, SourceCursor, WriteReport
+from search.testing.posts import OBSERVED, START, found, indexable, letters, stored, tagged, write
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import RejectedDocument
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure

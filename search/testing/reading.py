@@ -9,10 +9,10 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from contract_posts import START, entity, found, stored, tagged, write
 
 from search.index import EntityIndex, Query
 from search.query import MalformedQuery
+from search.testing.posts import START, entity, found, stored, tagged, write
 from tagstream.errors import BadSettings
 from tagstream.posts import Deletion, Link, Media, SegmentedHashtag
 
@@ -230,9 +230,9 @@ class ReadingContract:
     async def test_9c_a_page_goes_on_after_its_last_post_was_deleted(self, index: EntityIndex) -> None:
         await write(index, *(tagged(str(number), "word", minute=number) for number in range(6)))
         for order in ("newest", "relevance"):
-            first = await index.search(Query("word", size=2, order=order))  # type: ignore[arg-type]
+            first = await index.search(Query("word", size=2, order=order))
             await write(index, Deletion(id=first.posts[-1].id, source="jsonl"))
-            second = await index.search(Query("word", size=9, order=order, after=first.next))  # type: ignore[arg-type]
+            second = await index.search(Query("word", size=9, order=order, after=first.next))
             assert not {post.id for post in first.posts} & {post.id for post in second.posts}
             assert len(second.posts) == second.total - 1
             assert second.next is None

@@ -11,14 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from contract_media import illustrated, shown
-from contract_posts import OBSERVED, START, found, indexable, letters, stored, tagged, write
-from contract_writing import HAPPENINGS, deletion, erasure, letter, status
-
 from search.dump_lines import Writer
 from search.index import EntityIndex, SourceCursor
 from search.restoring import Restored, restore
 from search.sqlite.index import SqliteIndex
+from search.testing.media import illustrated, shown
+from search.testing.posts import OBSERVED, START, found, indexable, letters, stored, tagged, write
+from search.testing.writing import HAPPENINGS, deletion, erasure, letter, status
 from tagstream.posts import TaggedPost
 
 NOW = OBSERVED + timedelta(days=30)

@@ -231,10 +231,10 @@ class RecordingSource:
 
     async def close(self) -> None:
         await self._source.close()
-        if self._writing is not None:
-            await asyncio.wait({self._writing})
-            if not self._writing.cancelled():
-                self._writing.exception()  # whoever waited has seen it
+        if (writing := self._writing) is not None:  # a read that goes on meanwhile forgets it
+            await asyncio.wait({writing})
+            if not writing.cancelled():
+                writing.exception()  # whoever waited has seen it
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)

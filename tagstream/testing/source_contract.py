@@ -255,8 +255,8 @@ class SourceContract:
 
 
 async def _read_to_the_end(source: Source) -> None:
-    while await source.next_batch(1):
-        await asyncio.sleep(0)  # noqa: ASYNC110  # the source is what is waited for
+    while await source.next_batch(1):  # noqa: ASYNC110  # the source is what is waited for
+        await asyncio.sleep(0)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

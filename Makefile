@@ -1,6 +1,6 @@
 # Every target does the set-up it needs, in .venv and nowhere else; the second time that costs a moment.
 #   make demo [FEED=my.jsonl]   tag a feed, index it, and show what was found
-#   make test                   every test
+#   make test                   every test that takes seconds; make test-deep the others
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -8,6 +8,9 @@ SHELL := bash
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock"
+
+# A file of tests stays in one process, and so do all that need real servers (tests/conftest.py).
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 10
@@ -21,11 +24,12 @@ setup-all:
 demo: setup  ## tag a feed, index it under demo/, show what was found; FEED=my.jsonl for your own posts
 	@.venv/bin/tagstream demo $${FEED:+"$$FEED"}
 
-test: setup-all  ## every test
-	@.venv/bin/python -m pytest
+test: setup-all  ## every test that takes seconds, on all cores
+	@.venv/bin/python -m pytest $(PARALLEL)
 
-test-deep: setup-all  ## what takes minutes: fuzzing for exceptions and for time, some rounds of random faults
-	@SECONDS_OF_CHAOS="$${SECONDS_OF_CHAOS:-60}" .venv/bin/python -m pytest tests/deep tests/chaos/stack/hour.py
+test-deep: setup-all  ## what takes minutes: fuzzing for exceptions and for time, deliberate breaks, kills and faults
+	@SECONDS_OF_CHAOS="$${SECONDS_OF_CHAOS:-60}" .venv/bin/python -m pytest tests/deep tests/chaos tests/chaos/stack/hour.py
+	@.venv/bin/python -m pytest $(PARALLEL) tests/mutants
 
 bench: setup-all  ## measure the whole pipeline beside the model alone and a transformers pipeline
 	@.venv/bin/tagstream bench local

@@ -15,21 +15,31 @@ from servers import private_stack, servers_folder, stop_abandoned_servers
 from ops.stack import NotInstallable, Stack
 
 REQUIRED = "REQUIRE_REAL_SERVERS"
-_absent = pytest.StashKey[set[str]]()
+ABSENT = "real servers cannot be had: "
 
 
-def pytest_configure(config):
-    config.stash[_absent] = set()
+def pytest_collection_modifyitems(items):
+    """Assigns tests to the processes of a parallel run: real servers are started in one of them, a file stays whole.
+
+    Called by pytest-xdist's processes too, which read the marks when `--dist loadgroup` is given.
+    """
+    for item in items:
+        if "open_stack" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("real servers"))
+        elif "mutants" not in item.path.parts:  # each of those is a run of its own
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    for reason in sorted(config.stash[_absent]):
-        line = f"TESTS ON REAL SERVERS DID NOT RUN: {reason}"
+def pytest_terminal_summary(terminalreporter):
+    # From the reports and not from this process's memory: in a parallel run other processes ran the tests.
+    skipped = {report.longrepr[2] for report in terminalreporter.stats.get("skipped", ())}
+    for reason in sorted(reason for reason in skipped if ABSENT in reason):
+        line = f"TESTS ON REAL SERVERS DID NOT RUN: {reason.partition(ABSENT)[2]}"
         terminalreporter.write_line(line, red=True, bold=True)
 
 
 @pytest.fixture(scope="session")
-def open_stack(pytestconfig):
+def open_stack():
     """Opens a stack until an ExitStack closes; skips, or fails where they are required, if there can be none."""
 
     def open_stack(until: ExitStack, *parts: str) -> Stack:
@@ -38,8 +48,7 @@ def open_stack(pytestconfig):
         except NotInstallable as error:
             if os.environ.get(REQUIRED) == "1":
                 pytest.fail(f"{REQUIRED}=1, and {error}", pytrace=False)
-            pytestconfig.stash[_absent].add(str(error))
-            pytest.skip(str(error))
+            pytest.skip(f"{ABSENT}{error}")
 
     stop_abandoned_servers()
     yield open_stack

@@ -25,7 +25,7 @@ cd {REPOSITORY}
 case "$program $*" in
     "setup.sh "*) for part in "$@"; do [[ -f requirements/$part.txt ]]; done ;;
     "uv pip compile "*) ;;
-    "python -m pytest") ;;  # this test is one of those
+    "python -m pytest --numprocesses"*) ;;  # this test is one of those
     "python -m pytest "*) exec {sys.executable} "$@" --collect-only --quiet ;;
     "python -m ruff format "* | "python -m ruff check "*) exec {sys.executable} "$@" --help ;;
     "python -m mypy") exec {sys.executable} -m mypy --version ;;

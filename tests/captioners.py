@@ -16,8 +16,8 @@ from transformers import (
     ViTImageProcessorPil,
 )
 
-from workers.images.captioner_recurrent import RecurrentCaptioner
-from workers.images.captioner_words import CaptionWords
+from training.captioner.decoder import CaptionWords
+from training.captioner.recurrent import RecurrentCaptioner
 from workers.models.captioner_version import RUN
 
 THINGS = ("angela", "beach", "berlin", "boat", "merkel", "paris", "radiohead", "sings", "stage")

@@ -152,24 +152,29 @@ def open_image_model(settings: Settings) -> ImageModel | None:
     if settings.models.startswith(_STUB):
         return None
     captioner = _captioner_version(settings)
-    encoder = _open_encoder(settings)
+    encoder = open_image_encoder(settings)
     if captioner is None:
         return encoder
     from workers.images.captioner import open_captioner
 
-    return CaptionedImageModel(encoder, open_captioner(captioner, encoder, settings.threads))
+    return CaptionedImageModel(encoder, open_captioner(captioner, settings))
 
 
-def _open_encoder(settings: Settings) -> "ImageEncoder | None":
+def open_image_encoder(settings: Settings) -> "ImageEncoder | None":
+    """Opens the image encoder of the repository, in this process or on Triton; None where there is none.
+
+    Raises:
+        BadSettings, CorruptState: as `open_image_model`.
+    """
     on_triton = settings.models.startswith(TRITON)
     address = _address(settings.models) if on_triton else ""
     version = _image_version(_repository(settings))
     if version is None:
         return None
-    from workers.images.classifier import ImageEncoder, open_image_encoder
+    from workers.images.classifier import ImageEncoder, open_local_encoder
 
     if not on_triton:
-        return open_image_encoder(version, settings.threads)
+        return open_local_encoder(version, settings.threads)
     from workers.triton.image_network import TritonImageNetwork
 
     network = TritonImageNetwork(

@@ -42,10 +42,11 @@ class TaggingSettings(SettingGroup):
         str | None,
         Field(
             min_length=1,
-            description="What says a sentence about each photo, which the tagger then reads in place of labels: the "
-            "folder of a run of our own captioner, the folder of an image-to-text model of `transformers`, or with a "
-            "network `hub:OWNER/NAME`. None by default: it needs the `train` extra, and time for every photo "
-            "(docs/explanation/models.md). One that replaces another gets a higher generation: `FOLDER?generation=5`.",
+            description="The captioner, whose sentence about each photo the tagger reads in place of labels: the "
+            "folder of a training run of tagstream's own captioner, the folder of an image-to-text model of "
+            "`transformers`, with a network `hub:OWNER/NAME`, or `NAME:ARGUMENT` of a plug-in. None by default: "
+            "tagstream's own need the `train` extra, and every photo takes time (docs/explanation/models.md). A "
+            "captioner that replaces another one gets a higher generation: `FOLDER?generation=5`.",
         ),
     ] = None
     model_deadline_seconds: Annotated[

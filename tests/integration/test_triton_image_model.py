@@ -16,7 +16,7 @@ from tagstream.runtime.backoff import BackOff
 from tagstream.settings import REPOSITORY, Settings
 from training.image import files
 from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, ServedNetwork
-from workers.images.classifier import ImageEncoder, open_image_encoder, read_thumbnail
+from workers.images.classifier import ImageEncoder, open_local_encoder, read_thumbnail
 from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
 from workers.open_models import open_image_model, open_tagger
 from workers.triton.image_network import TritonImageNetwork
@@ -67,7 +67,7 @@ def start(server):
 
 @pytest.fixture(scope="module")
 def local(repository):
-    return open_image_encoder(open_image_version(repository), threads=1)
+    return open_local_encoder(open_image_version(repository), threads=1)
 
 
 @pytest.fixture

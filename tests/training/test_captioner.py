@@ -9,14 +9,13 @@ import torch
 from PIL import Image
 
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
+from training.captioner.decoder import END, PADDING, START, UNKNOWN, CaptionDecoder, CaptionWords
 from training.captioner.measure import captions_per_second, made_pictures, untrained
+from training.captioner.recurrent import RecurrentCaptioner
 from training.captioner.train import CaptionedPhoto, CaptionTrainer, CaptionTraining, read_photos
 from training.datasets import data_folder
 from training.image.network import FEATURE_WIDTH, ImageNetwork, ServedNetwork
 from training.inputs.captions import load_captions
-from workers.images.captioner_decoder import CaptionDecoder
-from workers.images.captioner_recurrent import RecurrentCaptioner
-from workers.images.captioner_words import END, PADDING, START, UNKNOWN, CaptionWords
 from workers.images.classifier import ImageEncoder
 from workers.models.image_repository import ImageDescription
 

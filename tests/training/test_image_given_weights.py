@@ -17,7 +17,7 @@ from tagstream.cli.commands import application
 from tagstream.errors import BadSettings, UnreadableInput
 from training.image.torchvision_networks import NETWORKS, network_of
 from training.image.torchvision_weights import FEWEST_PHOTOS, export_given, read_photos
-from workers.images.classifier import open_image_encoder
+from workers.images.classifier import open_local_encoder
 from workers.models.image_repository import open_image_version
 
 
@@ -105,7 +105,7 @@ def test_what_the_command_makes_is_served_as_the_model_that_ships(given):
     }  # fmt: skip
     version = open_image_version(given / "models")
     assert version.version == 3
-    encoder = open_image_encoder(version, threads=1)
+    encoder = open_local_encoder(version, threads=1)
     buffer = io.BytesIO()
     Image.open(given / "photos" / "0.jpg").resize((256, 192)).save(buffer, "JPEG")
     (seen,) = encoder.see([buffer.getvalue()], threshold=0.0)

@@ -1,4 +1,4 @@
-"""The training of TriMod's own captioner, whose captions are the work of `workers/images/captioner_recurrent.py`.
+"""The training of TriMod's own captioner, whose captions are the work of `training/captioner/recurrent.py`.
 
 Knows nothing of tweets.
 """

@@ -16,12 +16,12 @@ import torch
 from PIL import Image
 
 from tagstream.errors import TagstreamError
-from tagstream.settings import REPOSITORY
+from tagstream.settings import REPOSITORY, Settings
+from training.captioner.decoder import END, CaptionWords
+from training.captioner.recurrent import RecurrentCaptioner, regions_of
 from training.captioner.train import CaptionTraining
 from workers.images.captioner import open_captioner
-from workers.images.captioner_recurrent import RecurrentCaptioner, look
-from workers.images.captioner_words import END, CaptionWords
-from workers.images.classifier import MAX_SIDE, ImageEncoder, open_image_encoder
+from workers.images.classifier import MAX_SIDE, ImageEncoder, open_local_encoder
 from workers.models.captioner_version import find_captioner
 from workers.models.image_repository import open_image_version
 
@@ -56,7 +56,7 @@ def untrained(encoder: ImageEncoder, words: int, length: int) -> Callable[[bytes
     decoder.score.bias.data[END] = -100.0  # or it would come early now and then
 
     def say(picture: bytes) -> object:
-        (regions,) = look(encoder, [picture])
+        (regions,) = regions_of(encoder, [picture])
         return None if regions is None else decoder.say(torch.from_numpy(regions[None]), length + 1)
 
     return say
@@ -72,11 +72,12 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=10, help="of a caption, without --captioner")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    encoder = open_image_encoder(open_image_version(arguments.models), 1)
+    encoder = open_local_encoder(open_image_version(arguments.models), 1)
     if arguments.captioner is None:
         say = untrained(encoder, arguments.words, arguments.length)
     else:
-        say = open_captioner(find_captioner(arguments.captioner), encoder, 1)
+        settings = Settings(models=str(arguments.models), inference_threads=1)
+        say = open_captioner(find_captioner(arguments.captioner), settings)
     print(f"{captions_per_second(say, made_pictures(arguments.photos)):.1f} captions a second")
 
 

@@ -22,9 +22,9 @@ from torch import Tensor
 
 from ingest.media.decode_process import thumbnail_of
 from tagstream.errors import BadSettings, TagstreamError, UnreadableInput
-from workers.images.captioner_recurrent import LONGEST_CAPTION, RecurrentCaptioner, encoder_hash, look
-from workers.images.captioner_words import PADDING, CaptionWords
-from workers.images.classifier import FloatArray, ImageEncoder, open_image_encoder
+from training.captioner.decoder import PADDING, CaptionWords
+from training.captioner.recurrent import LONGEST_CAPTION, RecurrentCaptioner, encoder_hash, regions_of
+from workers.images.classifier import FloatArray, ImageEncoder, open_local_encoder
 from workers.models.captioner_version import RUN
 from workers.models.image_repository import open_image_version
 
@@ -102,7 +102,7 @@ class CaptionTrainer:
     def __init__(
         self, encoder: ImageEncoder, photos: Sequence[CaptionedPhoto], training: CaptionTraining, run: Path
     ) -> None:
-        seen = look(encoder, [photo.thumbnail for photo in photos])
+        seen = regions_of(encoder, [photo.thumbnail for photo in photos])
         pairs = [(regions, photo.caption) for regions, photo in zip(seen, photos, strict=True) if regions is not None]
         if not pairs:
             raise BadSettings("a captioner cannot be trained on no photo at all")
@@ -208,7 +208,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     photos, left_out = read_photos(arguments.photos, arguments.captions)
     print(f"{len(photos)} photos, {left_out} left out")
-    encoder = open_image_encoder(open_image_version(arguments.models, arguments.version), arguments.threads)
+    encoder = open_local_encoder(open_image_version(arguments.models, arguments.version), arguments.threads)
     training = CaptionTraining(epochs=arguments.epochs, least_count=arguments.least_count)
     trainer = CaptionTrainer(encoder, photos, training, arguments.run)
     trainer.fit()

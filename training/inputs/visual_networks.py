@@ -32,7 +32,7 @@ from tagstream.settings import REPOSITORY
 from training.image.network import normalise
 from training.image.torchvision_networks import DEVIATION, MEAN
 from training.inputs.batch import Vectors
-from workers.images.classifier import Pixels, model_input, open_image_encoder
+from workers.images.classifier import Pixels, model_input, open_local_encoder
 from workers.models.image_repository import ImageVersion, open_image_version
 
 OWN = "regions"
@@ -141,7 +141,7 @@ def read_photo(path: Path, side: int) -> Pixels | None:
 
 
 def _own(version: ImageVersion) -> Look:
-    encoder = open_image_encoder(version, torch.get_num_threads())
+    encoder = open_local_encoder(version, torch.get_num_threads())
 
     def look(pixels: list[Pixels]) -> Vectors:
         _, regions = encoder.network(pixels, regions=True)

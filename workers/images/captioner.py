@@ -1,75 +1,98 @@
-"""The captioner that the setting names: what it is called in the stamp, how it is opened, and what it said before.
+"""Captioners: plug-ins that describe a photo in a sentence, which the tagger reads in place of labels.
 
 ::
 
-    FOLDER with last.pt      our own   captioner_recurrent.py ─┐
-    FOLDER with config.json  ┐                               ├─▶ RememberedCaptions: thumbnail ─▶ sentence
-    hub:OWNER/NAME           ┘ any of transformers ──────────┘
-                               captioner_transformers.py
+    TAGSTREAM_CAPTIONER        plug-in (entry point of `tagstream.captioners`)
+    FOLDER with last.pt        recurrent      ─┐
+    FOLDER with config.json    transformers    ├─▶ Captioner ─▶ RememberedCaptions: thumbnail ─▶ sentence
+    hub:OWNER/NAME             transformers    │
+    NAME:ARGUMENT              NAME           ─┘
 
-Only `open_captioner` imports torch: naming a captioner, as the stamp does, needs its files alone.
+A plug-in is imported only where the setting names one, so serving needs none of the libraries that captioners need.
 """
 
 import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from tagstream.errors import BadSettings, ModelUnavailable, TagstreamError
+from tagstream.plugins import PluginKind, find_plugin
+from tagstream.settings import Settings
 from workers.models.captioner_version import CaptionerVersion
-
-if TYPE_CHECKING:
-    from workers.images.classifier import ImageEncoder
 
 MOST_REMEMBERED = 4096
 
 
+class CaptionerOpener(Protocol):
+    """The object that an entry point of the group `tagstream.captioners` names.
+
+    `open_captioner` calls it once, in the main thread, before the process reads its first post. `argument` is the part
+    of the setting after the name of the plug-in, without `?generation=N`. Loading may take seconds, and may change
+    settings of the process for its own libraries, such as their number of threads; `settings.threads` cores are meant
+    for models.
+
+    Raises:
+        TagstreamError: `BadSettings` where the argument names no captioner, `CorruptState` where files cannot be read.
+            The command ends with the message.
+        Exception: anything else. The command ends with a message that names the plug-in and its package.
+    """
+
+    def __call__(self, argument: str, settings: Settings) -> "Captioner": ...
+
+
 class Captioner(Protocol):
-    """Anything that says what pictures show."""
+    """A captioner: pictures in, sentences out.
+
+    The same picture should always have the same caption: tagging a post again then gives the same entities.
+    """
 
     def captions(self, pictures: Sequence[bytes]) -> list[str]:
-        """A sentence of lower-case words for each thumbnail; an empty one for what is no picture."""
+        """Returns a sentence of lower-case words for each JPEG of at most 64 KiB and 256 x 256 pixels, in order.
+
+        An empty sentence stands for something that is no picture, and leaves the labels of the image model in place.
+        Today each call has one picture, because the words of a post must not depend on other posts.
+
+        A pool thread calls it, never the event loop, and not always the same thread. Within one pipeline one call runs
+        at a time. After 30 seconds a call is left to itself: its post goes on without a caption, and so do all others
+        until the call returns.
+
+        Raises:
+            ModelUnavailable: the captioner cannot answer now, or fails on this picture. The post is tagged with the
+                labels and marked degraded; `tagstream retag` repairs it later.
+            Fatal: the captioner will not answer again. The process stops.
+            Exception: any other error counts as `ModelUnavailable`.
+        """
         ...
 
 
-def open_captioner(version: CaptionerVersion, encoder: "ImageEncoder | None", threads: int) -> "RememberedCaptions":
-    """The captioner; our own one looks through `encoder`, the image model of the pipeline.
-
-    `threads` cores at most work at a caption. Ours takes one: its layers are too small to be shared out.
+def open_captioner(version: CaptionerVersion, settings: Settings) -> "RememberedCaptions":
+    """Opens the captioner by its plug-in.
 
     Raises:
-        BadSettings: the `train` extra is not installed, there is no such model, or ours finds no image model, or
-            another one than it was trained with.
-        CorruptState: it cannot be read.
+        BadSettings: no installed package offers the plug-in, the plug-in cannot be loaded, or there is no such model.
+        CorruptState: the files of the captioner cannot be read.
+        Fatal: the plug-in failed otherwise.
     """
-    try:
-        import torch
-
-        if version.is_our_own:
-            from workers.images.captioner_recurrent import RecurrentCaptioner
-        else:
-            from workers.images.captioner_transformers import PretrainedCaptioner
-    except ModuleNotFoundError as error:
+    plugin = find_plugin(PluginKind.CAPTIONER, version.plugin)
+    if plugin is None:
         raise BadSettings(
-            f"TAGSTREAM_CAPTIONER {version.model}: a captioner needs the train extra, and there is no {error.name}: "
-            "install tagstream[train], or leave the setting out"
-        ) from error
-    if not version.is_our_own:
-        torch.set_num_threads(threads)
-        return RememberedCaptions(PretrainedCaptioner.load(version.model))
-    if encoder is None:
-        raise BadSettings(
-            f"TAGSTREAM_CAPTIONER {version.model}: it looks through the image model, and the model repository has none"
+            f"TAGSTREAM_CAPTIONER {version.argument}: no installed package offers the captioner {version.plugin!r}; "
+            "`tagstream plugins` lists those there are; if it is one of tagstream's own, install tagstream again"
         )
-    torch.set_num_threads(1)
-    return RememberedCaptions(RecurrentCaptioner.load(version.files[0], encoder))
+    opener: CaptionerOpener = plugin.load()
+    with plugin.blamed():
+        captioner = opener(version.argument, settings)
+    plugin.require(captioner, ("captions",))
+    return RememberedCaptions(captioner)
 
 
 class RememberedCaptions:
-    """One caption a photo: of the last `most` photos it is known, by the hash of their thumbnails.
+    """The captions of the photos seen last, by the hash of their thumbnails; at most `most` of them.
 
-    A picture is captioned alone, because a post's words must not depend on other posts.
+    Several threads may call it at once. A picture is captioned alone, because the words of a post must not depend on
+    other posts.
     """
 
     def __init__(self, captioner: Captioner, most: int = MOST_REMEMBERED) -> None:
@@ -79,10 +102,10 @@ class RememberedCaptions:
         self._lock = threading.Lock()
 
     def __call__(self, thumbnail: bytes) -> str:
-        """The caption of a thumbnail; empty for what is no picture.
+        """Returns the caption of a thumbnail; an empty one for something that is no picture.
 
         Raises:
-            ModelUnavailable: the captioner fails on it, or what it looks through does not answer now.
+            ModelUnavailable: the captioner fails on the picture, or does not answer now.
         """
         key = hashlib.sha256(thumbnail).digest()
         with self._lock:
@@ -93,7 +116,7 @@ class RememberedCaptions:
             (caption,) = self._captioner.captions([thumbnail])
         except TagstreamError:
             raise
-        except Exception as error:  # torch raises whatever its parts raise
+        except Exception as error:  # the libraries of captioners raise errors of many classes
             message = " ".join(str(error).split())[:300]
             raise ModelUnavailable(f"the captioner failed on a picture: {message}") from error
         with self._lock:

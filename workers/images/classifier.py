@@ -107,7 +107,7 @@ class ImageEncoder:
         return tuple((names[i], float(chances[i])) for i in ranked if chances[i] >= least)
 
 
-def open_image_encoder(version: ImageVersion, threads: int) -> ImageEncoder:
+def open_local_encoder(version: ImageVersion, threads: int) -> ImageEncoder:
     """The version in this process. Each thread that calls it uses one core.
 
     Raises:

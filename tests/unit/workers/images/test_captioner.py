@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-import subprocess
+import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from captioners import THINGS, write_joined, write_run
-from image_models import blobs, jpeg, write_version
+from image_models import blobs, jpeg
 from pipeline_fakes import CREATED, ListSource, MemoryIndex, post
 
 import workers.local
@@ -24,15 +24,16 @@ from tagstream.posts import Media, stored_version
 from tagstream.runtime.daemon_thread_pool import AbandonablePool
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import REPOSITORY, Settings
+from training.image.triton_config import write_configuration
 from workers.faust.steps import open_pools
 from workers.images.captioner import RememberedCaptions, open_captioner
-from workers.images.classifier import open_image_encoder
+from workers.images.classifier import open_local_encoder
 from workers.images.interface import CaptionedImageModel, captions_of
 from workers.images.step import CAPTIONED_AT_A_TIME, IMAGE_MODEL, image_context_of, see
 from workers.local import PipelineSettings, run_pipeline
 from workers.models.captioner_version import FIRST_GENERATION, RUN, find_captioner
 from workers.models.generation import generation_of
-from workers.models.image_repository import open_image_version
+from workers.models.image_repository import NAME, open_image_version
 from workers.models.repository import open_version
 from workers.models.version_folder import MAX_GENERATION
 from workers.open_models import open_image_model, open_tagger
@@ -55,7 +56,7 @@ def _threads_as_before():
 
 @pytest.fixture(scope="module")
 def encoder():
-    return open_image_encoder(open_image_version(MODELS), 1)
+    return open_local_encoder(open_image_version(MODELS), 1)
 
 
 @pytest.fixture(scope="module")
@@ -353,7 +354,7 @@ def test_what_names_no_captioner_is_refused_by_tagger_and_eyes_alike(specificati
 
 
 def test_a_model_of_the_hub_is_asked_for_by_its_name(monkeypatch):
-    from workers.images import captioner_transformers
+    from training.captioner import pretrained
 
     asked = []
 
@@ -366,7 +367,7 @@ def test_a_model_of_the_hub_is_asked_for_by_its_name(monkeypatch):
         def captions(self, pictures):
             return ["a dog"] * len(pictures)
 
-    monkeypatch.setattr(captioner_transformers, "PretrainedCaptioner", Model)
+    monkeypatch.setattr(pretrained, "PretrainedCaptioner", Model)
     assert captions_of(open_image_model(settings("hub:owner/name?generation=5")), [PHOTO]) == ["a dog"]
     assert asked == ["owner/name"]
 
@@ -381,11 +382,14 @@ def test_a_run_that_cannot_be_read_stops_the_start(run, tmp_path, content):
 
 def test_our_own_captioner_stops_the_start_without_the_image_model_that_it_knows(run, tmp_path):
     with pytest.raises(BadSettings, match="the model repository has none"):
-        open_captioner(find_captioner(str(run)), None, 1)
-    other = open_image_encoder(open_image_version(MODELS), 1)
-    other.description = write_version(tmp_path).description
+        open_captioner(find_captioner(str(run)), settings(models=str(tmp_path)))
+    other = tmp_path / NAME
+    shutil.copytree(MODELS / NAME, other)
+    (labels,) = other.glob("*/labels.json")
+    labels.write_text(json.dumps({**json.loads(labels.read_text()), "threshold": 0.99}))
+    write_configuration(other)
     with pytest.raises(BadSettings, match="trained with another image encoder"):
-        open_captioner(find_captioner(str(run)), other, 1)
+        open_captioner(find_captioner(str(run)), settings(models=str(tmp_path)))
 
 
 @pytest.mark.parametrize("missing", ["torch", "transformers"])
@@ -394,27 +398,13 @@ def test_without_the_train_extra_a_worker_refuses_to_start_and_says_what_to_inst
 ):
     monkeypatch.setattr("tagstream.kafka.admin.ensure_topics", lambda *_: None)
     monkeypatch.setitem(sys.modules, missing, None)
-    monkeypatch.delitem(sys.modules, "workers.images.captioner_transformers", raising=False)
+    monkeypatch.delitem(sys.modules, "training.captioner.pretrained", raising=False)
     monkeypatch.setenv("TAGSTREAM_CAPTIONER", str(joined))
     assert run_guarded(application, ("worker", "--index", "sqlite:unused.db")) == 2
     notes = capsys.readouterr().err
     assert f"needs the train extra, and there is no {missing}: install tagstream[train]" in notes
     assert "Traceback" not in notes
     assert not Path("unused.db").exists()
-
-
-def test_torch_stays_away_unless_the_setting_is_on():
-    program = (
-        "import sys, workers.worker, workers.local, tagstream.cli.commands;"
-        "from tagstream.settings import Settings; from workers.open_models import open_image_model, open_tagger;"
-        "settings = Settings(inference_threads=1); open_image_model(settings); open_tagger(settings);"
-        "print(sorted({'torch', 'transformers', 'training'} & set(sys.modules)))"
-    )
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TAGSTREAM_")}
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=REPOSITORY, env=environment, check=True
-    )
-    assert done.stdout == "[]\n"
 
 
 def test_a_stub_reads_no_words_of_photos_and_opens_no_captioner():
@@ -450,20 +440,20 @@ def test_a_failure_is_not_remembered_and_comes_as_one_line():
     assert len(captioner.asked) == 2
 
 
-def test_many_threads_get_the_captions_of_one(run, encoder):
+def test_many_threads_get_the_captions_of_one(run):
     pictures = [jpeg(blobs(seed=seed)) for seed in range(12)]
-    caption = open_captioner(find_captioner(str(run)), encoder, 1)
+    caption = open_captioner(find_captioner(str(run)), settings())
     alone = [caption(picture) for picture in pictures]
     assert all(set(one.split()) <= set(THINGS) for one in alone)
-    again = open_captioner(find_captioner(str(run)), encoder, 1)
+    again = open_captioner(find_captioner(str(run)), settings())
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(again, pictures[::-1])) == alone[::-1]
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", PHOTO[:200], b"\xff\xd8" + bytes(70_000)])
-def test_hostile_bytes_have_no_caption(run, joined, encoder, data):
+def test_hostile_bytes_have_no_caption(run, joined, data):
     for folder in (run, joined):
-        assert open_captioner(find_captioner(str(folder)), encoder, 1)(data) == ""
+        assert open_captioner(find_captioner(str(folder)), settings())(data) == ""
 
 
 @pytest.fixture
@@ -499,7 +489,7 @@ def test_the_command_tags_a_photo_by_its_caption(tag, kind, request, monkeypatch
 
 
 def test_a_captioner_that_fails_leaves_the_command_its_text(tag, run, monkeypatch):
-    from workers.images.captioner_recurrent import RecurrentCaptioner
+    from training.captioner.recurrent import RecurrentCaptioner
 
     def fail(*_):
         raise RuntimeError("out of luck")
@@ -513,7 +503,7 @@ def test_a_captioner_that_fails_leaves_the_command_its_text(tag, run, monkeypatc
 
 
 def test_posts_that_the_captioner_failed_on_are_found_and_made_good_by_retag(tmp_path, run, monkeypatch, capsys):
-    from workers.images.captioner_recurrent import RecurrentCaptioner
+    from training.captioner.recurrent import RecurrentCaptioner
 
     def fail(*_):
         raise RuntimeError("out of luck")
@@ -541,4 +531,56 @@ def test_a_name_of_the_hub_is_never_a_folder_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadSettings, match="without hub:"):
         find_captioner("hub:owner/model")
-    assert find_captioner("hub:owner/another").model == "owner/another"
+    assert find_captioner("hub:owner/another").argument == "owner/another"
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Installs a package of one module whose entry point is a captioner."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def install(name, program):
+        module = f"test_captions_of_{name}"
+        (tmp_path / f"{module}.py").write_text(program)
+        metadata = tmp_path / f"{module}-1.2.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.2\n")
+        (metadata / "entry_points.txt").write_text(f"[tagstream.captioners]\n{name} = {module}:opened\n")
+
+    return install
+
+
+def test_a_captioner_of_another_package_stands_in_the_pipeline(install):
+    install(
+        "echo",
+        "class Echo:\n    def __init__(self, words): self.words = words\n"
+        "    def captions(self, pictures): return [self.words] * len(pictures)\n"
+        "def opened(argument, settings): return Echo(f'{argument} {settings.threads}')\n",
+    )
+    image_model = open_image_model(settings("echo:a dog?generation=5"))
+    assert captions_of(image_model, [PHOTO]) == ["a dog 1"]
+    version = find_captioner("echo:a dog?generation=5")
+    assert (version.plugin, version.argument, version.generation) == ("echo", "a dog", 5)
+    assert version.name != find_captioner("echo:a cat").name
+    assert "test_captions_of_echo" in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("program", "error", "message"),
+    [
+        ("import no_such_module", BadSettings, "cannot be loaded: ModuleNotFoundError.*no_such_module"),
+        ("def opened(argument, settings): raise KeyError('lost')", Fatal, "failed: KeyError: 'lost'"),
+        ("def opened(argument, settings): return 7", BadSettings, "gave int, which lacks captions"),
+    ],
+)
+def test_a_plug_in_that_fails_stops_the_start_and_is_named(install, program, error, message):
+    install("broken", program)
+    with pytest.raises(error, match=f"the captioner plug-in 'broken' of test_captions_of_broken 1.2 {message}"):
+        open_image_model(settings("broken:"))
+    sys.modules.pop("test_captions_of_broken", None)
+
+
+def test_a_plug_in_that_is_gone_is_named_with_the_cure(run, monkeypatch):
+    monkeypatch.setattr("workers.images.captioner.find_plugin", lambda *_: None)
+    with pytest.raises(BadSettings, match=r"no installed package offers the captioner 'recurrent'.*install tagstream"):
+        open_image_model(settings(run))

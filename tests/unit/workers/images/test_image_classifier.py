@@ -17,7 +17,7 @@ from workers.images.classifier import (
     NOT_A_PICTURE,
     ImageEncoder,
     model_input,
-    open_image_encoder,
+    open_local_encoder,
     probabilities,
     read_thumbnail,
 )
@@ -43,7 +43,7 @@ def jpeg(image: Image.Image, **options) -> bytes:
 
 @pytest.fixture(scope="module")
 def encoder():
-    return open_image_encoder(open_image_version(MODELS), threads=1)
+    return open_local_encoder(open_image_version(MODELS), threads=1)
 
 
 @pytest.fixture
@@ -227,13 +227,13 @@ def test_a_network_that_is_not_the_described_one_is_fatal(repository):
     version = open_image_version(repository)
     fewer = version.description.model_copy(update={"labels": version.description.labels[:-1]})
     with pytest.raises(CorruptState, match=r"has 200 classes and 256 .* description 199"):
-        open_image_encoder(replace(version, description=fewer), threads=1)
+        open_local_encoder(replace(version, description=fewer), threads=1)
     wider = version.description.model_copy(update={"side": 112})
     with pytest.raises(CorruptState, match="not of 112 x 112 pixels"):
-        open_image_encoder(replace(version, description=wider), threads=1)
+        open_local_encoder(replace(version, description=wider), threads=1)
     (version.folder / MODEL).write_bytes(b"no network")
     with pytest.raises(CorruptState, match="cannot run it"):
-        open_image_encoder(version, threads=1)
+        open_local_encoder(version, threads=1)
     shutil.copyfile(MODELS / "mner" / "1" / MODEL, version.folder / MODEL)
     with pytest.raises(CorruptState, match="cannot run it"):
-        open_image_encoder(version, threads=1)
+        open_local_encoder(version, threads=1)

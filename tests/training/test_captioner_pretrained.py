@@ -9,7 +9,7 @@ from captioners import WORDS, write_blip, write_git, write_joined, write_tokeniz
 from image_models import blobs, jpeg
 
 from tagstream.errors import BadSettings
-from workers.images.captioner_transformers import PretrainedCaptioner
+from training.captioner.pretrained import PretrainedCaptioner
 
 
 @pytest.fixture(scope="module", autouse=True)

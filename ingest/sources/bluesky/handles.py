@@ -8,6 +8,8 @@ import threading
 from collections import OrderedDict
 from itertools import islice
 
+from cachetools import LRUCache
+
 REMEMBERED_HANDLES = 100_000
 # No directory is asked for a longer identifier: a few of them would make an address that no server takes.
 LONGEST_ASKED_FOR = 256
@@ -21,9 +23,8 @@ class Handles:
 
     def __init__(self, most: int = REMEMBERED_HANDLES, most_wanted: int = 0) -> None:
         self.wanted: OrderedDict[str, None] = OrderedDict()
-        self._most = most
         self._most_wanted = most_wanted
-        self._known: OrderedDict[str, str | None] = OrderedDict()
+        self._known: LRUCache[str, str | None] = LRUCache(most)
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -37,7 +38,6 @@ class Handles:
         """The handle of the account, None as long as it is not known, or where it has none."""
         with self._lock:
             if did in self._known:
-                self._known.move_to_end(did)
                 return self._known[did]
             if self._most_wanted and len(did) <= LONGEST_ASKED_FOR:
                 self.wanted[did] = None
@@ -51,9 +51,6 @@ class Handles:
         with self._lock:
             self.wanted.pop(did, None)
             self._known[did] = handle
-            self._known.move_to_end(did)
-            if len(self._known) > self._most:
-                self._known.popitem(last=False)
 
     def next_wanted(self, most: int) -> list[str]:
         """Accounts to find out about, those that were met last first."""

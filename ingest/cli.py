@@ -12,7 +12,7 @@ from tagstream.cli.console import note, write_lines
 from tagstream.cli.errors import Interrupted
 from tagstream.cli.options import TagstreamCommand, current_settings, json_option, run_until_stopped
 from tagstream.cli.progress import RunProgress, in_distance, in_reasons
-from tagstream.runtime.metrics import EventOutcome, Progress, Rate
+from tagstream.runtime.metrics import EventOutcome, EventRate, Progress
 from tagstream.text.redaction import redacted
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class _ProgressDisplay:
 
     def __init__(self, show: RunProgress) -> None:
         self._show = show
-        self._rate = Rate()
+        self._rate = EventRate()
         self._rate.read(0.0, 0)
 
     def __call__(self, progress: "IngestProgress") -> None:

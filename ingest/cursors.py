@@ -30,7 +30,7 @@ from tagstream.kafka.client import (
     at_start,
     close_producer,
     commit_transaction,
-    judged,
+    map_error,
     open_producer,
 )
 from tagstream.kafka.compacted import newest_values
@@ -114,7 +114,7 @@ class CursorKeeper:
                 self._write(saved)
                 return
             except AuthorizationError as error:
-                raise judged(error) from error
+                raise map_error(error) from error
             except KafkaError:
                 # Whatever the reason, this producer's transaction is in doubt: a new one begins with what is known.
                 self._drop_producer()
@@ -146,7 +146,7 @@ class CursorKeeper:
                 self._producer.init_transactions()
                 return
             except KafkaError as error:
-                if isinstance(judged(error), Fatal) or attempt + 1 == _INIT_ATTEMPTS or self._closing.is_set():
+                if isinstance(map_error(error), Fatal) or attempt + 1 == _INIT_ATTEMPTS or self._closing.is_set():
                     self._drop_producer()
                     raise
 

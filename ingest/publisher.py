@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from kafka.errors import KafkaError
 
 from tagstream.errors import Fatal
-from tagstream.kafka.client import BACK_OFF, PATIENCE_SECONDS, at_start, close_producer, judged, open_producer
+from tagstream.kafka.client import BACK_OFF, PATIENCE_SECONDS, at_start, close_producer, map_error, open_producer
 from tagstream.kafka.topics import Headers, Topics
 from tagstream.settings import Settings
 
@@ -160,7 +160,7 @@ class EventPublisher:
             batch.published.set_result(None)
 
     def _judge(self, producer: Any, attempt: _Attempt, error: Exception) -> None:
-        verdict = judged(error)
+        verdict = map_error(error)
         # What a producer says that was replaced, and closed, concerns nobody.
         if isinstance(verdict, Fatal) and producer is self._producer:
             if not self.failure.done():
@@ -194,7 +194,7 @@ class EventPublisher:
         try:
             replacement = await asyncio.to_thread(self._open)
         except KafkaError as error:
-            self.last_refusal = str(judged(error))
+            self.last_refusal = str(map_error(error))
             return
         old, self._producer = self._producer, replacement
         with self._lock:

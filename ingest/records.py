@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ingest.publisher import OutgoingRecord
-from tagstream.codec import encode, encode_letter
+from tagstream.codec import encode, encode_dead_letter
 from tagstream.dead_letter import dead_letter_of
 from tagstream.errors import MalformedPost, Unencodable
 from tagstream.kafka.topics import Topics, headers, key_of
@@ -30,7 +30,7 @@ def records_of(received: Sequence[Received], source: str, accepted: datetime, to
 
 def dead_letter_record(letter: DeadLetter, topics: Topics) -> OutgoingRecord:
     """The record that keeps a dead letter."""
-    return OutgoingRecord(topics.dead.name, *encode_letter(letter), [])
+    return OutgoingRecord(topics.dead.name, *encode_dead_letter(letter), [])
 
 
 def _record(one: Received, origin: str, accepted: datetime, topics: Topics) -> OutgoingRecord:

@@ -27,7 +27,7 @@ from tagstream.errors import Fatal, Retryable
 from tagstream.kafka.topics import Topics
 from tagstream.posts import Post
 from tagstream.runtime.backoff import BackOff
-from tagstream.runtime.feed_lag import Distance, is_live
+from tagstream.runtime.feed_lag import FeedLag, is_live
 from tagstream.runtime.wall_clock import WallClock, installed_at, utc_now
 from tagstream.settings import Settings
 from tagstream.source import Received, Source
@@ -118,7 +118,7 @@ class Ingest:
         self._live = is_live(source.name)
         # A clock that was given is obeyed.
         self._wall = WallClock(now, live=self._live, installed=installed_at() if now is utc_now else None)
-        self._distance = Distance()
+        self._distance = FeedLag()
         self._publisher = EventPublisher(settings, topics)
         self._keeper = CursorKeeper(settings, topics, source.name)
         self._began = clock()

@@ -132,7 +132,7 @@ def encode_json(message: Message) -> bytes:
     return line
 
 
-def encode_letter(letter: DeadLetter) -> tuple[bytes, bytes]:
+def encode_dead_letter(letter: DeadLetter) -> tuple[bytes, bytes]:
     """Key and message of the dead letter; of one that was changed past its contract, whatever of it can be kept."""
     try:
         return letter.origin.encode(), encode(letter)

@@ -17,16 +17,16 @@ from tagstream.bounds import (
     MAX_LANGS,
     MAX_LINKS,
     Address,
+    DeadLetterBody,
+    DeadLetterIdentifier,
+    DeadLetterMessage,
+    DeadLetterName,
+    DeadLetterOrigin,
+    DeadLetterPosition,
     Description,
     Identifier,
     Label,
     Language,
-    LetterBody,
-    LetterIdentifier,
-    LetterMessage,
-    LetterName,
-    LetterOrigin,
-    LetterPosition,
     Name,
     NamedSource,
     Offset,
@@ -312,16 +312,16 @@ class DeadLetter(Contract):
     """
 
     version: Version = CONTRACT_VERSION
-    origin: LetterOrigin
-    source: LetterName
-    cause: LetterName
-    message: LetterMessage
-    body: LetterBody = Field(repr=False)
+    origin: DeadLetterOrigin
+    source: DeadLetterName
+    cause: DeadLetterName
+    message: DeadLetterMessage
+    body: DeadLetterBody = Field(repr=False)
     size: Size
-    sha256: LetterName
-    post_id: LetterIdentifier = None
-    author: LetterIdentifier = None
-    position: LetterPosition = 0
+    sha256: DeadLetterName
+    post_id: DeadLetterIdentifier = None
+    author: DeadLetterIdentifier = None
+    position: DeadLetterPosition = 0
 
 
 Event = Post | Deletion | Erasure | AccountStatus | DeadLetter

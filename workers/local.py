@@ -21,7 +21,7 @@ from typing import TypeVar
 from search.index import EntityIndex, SourceCursor, WriteReport
 from tagstream.errors import Fatal
 from tagstream.runtime.backoff import BackOff
-from tagstream.runtime.daemon_thread_pool import AbandonablePool, unless_stopped
+from tagstream.runtime.daemon_thread_pool import DaemonThreadPool, unless_stopped
 from tagstream.runtime.feed_lag import is_live
 from tagstream.runtime.metrics import Progress
 from tagstream.runtime.wall_clock import WallClock, installed_at, utc_now
@@ -143,9 +143,9 @@ class _Pipeline:
         self._superseded: dict[str, str] = {}  # by cursor: the first event after a restart, if any
         self._source_gate = RetryGate(settings.back_off)
         self._pools = (
-            AbandonablePool(1, "prepare"),
-            AbandonablePool(settings.tag_threads, "tag"),
-            AbandonablePool(settings.see_threads + 1, "see"),
+            DaemonThreadPool(1, "prepare"),
+            DaemonThreadPool(settings.tag_threads, "tag"),
+            DaemonThreadPool(settings.see_threads + 1, "see"),
         )
         see_limits = replace(
             self._limits(settings.read_posts, settings.index_deadline_seconds),

@@ -15,7 +15,7 @@ from typing import Any
 
 from search.index import EntityIndex
 from tagstream.errors import BrokerUnavailable, Fatal
-from tagstream.kafka.dead_letters import BrokerLetters
+from tagstream.kafka.dead_letters import BrokerDeadLetters
 from tagstream.kafka.topics import open_topics
 from tagstream.runtime.exposition import MetricFamily
 from tagstream.runtime.health_page import HealthPage
@@ -59,7 +59,7 @@ async def run_worker(
     witness = Witness(settings.kafka, group_of(settings), (topics.posts.name, topics.tagged.name))
     await witness.open()
     pools = open_pools(settings)
-    letters = BrokerLetters(settings, topics)
+    letters = BrokerDeadLetters(settings, topics)
     try:
         pipeline = Pipeline(pools.records)
         publish = _LatePublisher()

@@ -54,7 +54,7 @@ _CURES: dict[type[KafkaError], str] = {
 }
 
 
-def judged(error: Exception) -> Retryable | Fatal:
+def map_error(error: Exception) -> Retryable | Fatal:
     """What an error of the client library is here: an outage, or the end."""
     said = f"{type(error).__name__}: {error.args[0] if error.args and error.args[0] else 'no reason given'}"
     if isinstance(error, _PASSING):
@@ -96,7 +96,7 @@ def at_start(settings: Settings, operation: Callable[[], Answer], patience_secon
         try:
             return operation()
         except KafkaError as error:
-            verdict = judged(error)
+            verdict = map_error(error)
             if isinstance(verdict, Fatal):
                 raise verdict from error
             if time.monotonic() >= deadline:

@@ -20,14 +20,14 @@ _SILENT_POLLS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CompactedRecord:
     """A key and its newest value."""
 
     key: bytes
     value: bytes
 
 
-def newest_values(settings: Settings, topic: str) -> Iterator[Entry]:
+def newest_values(settings: Settings, topic: str) -> Iterator[CompactedRecord]:
     """What the topic holds now, in the order in which it was written; keys with a null are left out.
 
     Reads it twice, first for the keys alone, so that memory is bounded by those.
@@ -47,7 +47,7 @@ def newest_values(settings: Settings, topic: str) -> Iterator[Entry]:
     if newest:
         for record in _records(settings, topic, end):
             if newest.get(record.key) == record.offset:
-                yield Entry(record.key, record.value)
+                yield CompactedRecord(record.key, record.value)
 
 
 def _records(settings: Settings, topic: str, end: int) -> Iterator[Any]:

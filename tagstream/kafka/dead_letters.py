@@ -22,8 +22,8 @@ from kafka.errors import KafkaError
 
 from tagstream.codec import decode, encode
 from tagstream.errors import Fatal, MalformedPost
-from tagstream.kafka.client import BACK_OFF, PATIENCE_SECONDS, at_start, close_producer, judged, open_producer
-from tagstream.kafka.compacted import Entry, newest_values
+from tagstream.kafka.client import BACK_OFF, PATIENCE_SECONDS, at_start, close_producer, map_error, open_producer
+from tagstream.kafka.compacted import CompactedRecord, newest_values
 from tagstream.kafka.topics import Headers, Topics, headers, key_of
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Post, clean_text
 from tagstream.runtime.daemon_thread import in_daemon_thread
@@ -41,7 +41,7 @@ class _Put(NamedTuple):
     headers: Headers
 
 
-class BrokerLetters:
+class BrokerDeadLetters:
     """The letters of one installation. `on_unreadable` is told the key and the reason of what holds no letter."""
 
     def __init__(
@@ -99,10 +99,10 @@ class BrokerLetters:
         if self._producer is not None:
             await asyncio.to_thread(close_producer, self._producer)
 
-    def _read(self, entries: Iterator[Entry]) -> list[DeadLetter | None]:
+    def _read(self, entries: Iterator[CompactedRecord]) -> list[DeadLetter | None]:
         return [self._letter(entry) for entry in islice(entries, _READ_AT_ONCE)]
 
-    def _letter(self, entry: Entry) -> DeadLetter | None:
+    def _letter(self, entry: CompactedRecord) -> DeadLetter | None:
         key = clean_text(entry.key.decode(errors="replace"))
         try:
             letter = decode(entry.value)
@@ -136,7 +136,7 @@ class BrokerLetters:
             except KafkaError as error:
                 if future is not None and not future.is_done:
                     continue  # only our patience has ended: the record is still on its way
-                verdict = judged(error)
+                verdict = map_error(error)
                 if isinstance(verdict, Fatal):
                     raise verdict from error
                 future = None

@@ -1,6 +1,6 @@
 """Work that nobody has to wait for: what ends a run in time, whatever is blocked or still computing.
 
-`unless_stopped` gives up a wait when a stop comes; `AbandonablePool` computes in threads that the end of the process
+`unless_stopped` gives up a wait when a stop comes; `DaemonThreadPool` computes in threads that the end of the process
 does not wait for. An executor of the standard library is joined at exit, so that one long inference, which nothing can
 interrupt, would hold up a stop until a supervisor kills.
 """
@@ -51,7 +51,7 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-class AbandonablePool(Executor):
+class DaemonThreadPool(Executor):
     """A fixed number of daemon threads."""
 
     def __init__(self, threads: int, name: str) -> None:

@@ -22,7 +22,7 @@ def is_live(source: str) -> bool:
     return source == _STANDARD_INPUT or not source.startswith(_WRITTEN_DOWN)
 
 
-class Distance:
+class FeedLag:
     """The distance between the clock of a network and what is safe."""
 
     def __init__(self) -> None:

@@ -109,7 +109,7 @@ class Latencies:
         return 0.0
 
 
-class Rate:
+class EventRate:
     """Events a second over the last `window_seconds`, from readings of a counter that only rises."""
 
     def __init__(self, window_seconds: float = 10.0) -> None:

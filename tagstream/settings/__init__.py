@@ -2,7 +2,7 @@
 
 ::
 
-    kinds.py ◀─ tagging, pipeline, broker, elasticsearch, networks, media ◀─ schema.py: Settings
+    kinds.py ◀─ run, tagging, broker, elasticsearch, networks, media ◀─ schema.py: Settings
                                                                                  ▲
                      variables, TOML file ─▶ loading.py (sources.py merges) ─────┘   messages.py: what a refusal says
 

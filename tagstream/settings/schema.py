@@ -7,7 +7,7 @@ from tagstream.settings.broker import BrokerSettings
 from tagstream.settings.elasticsearch import ElasticsearchSettings
 from tagstream.settings.media import MediaSettings
 from tagstream.settings.networks import NetworkSettings
-from tagstream.settings.pipeline import PipelineSettings
+from tagstream.settings.run import RunSettings
 from tagstream.settings.tagging import TaggingSettings
 
 PREFIX: Final = "TAGSTREAM_"
@@ -17,7 +17,5 @@ RENAMED_SETTINGS: Mapping[str, str] = {"row_memory_bytes": "emission_cache_bytes
 """The present name of each setting by its former one, which still works in this version and is warned of."""
 
 
-class Settings(
-    PipelineSettings, TaggingSettings, NetworkSettings, MediaSettings, BrokerSettings, ElasticsearchSettings
-):
+class Settings(RunSettings, TaggingSettings, NetworkSettings, MediaSettings, BrokerSettings, ElasticsearchSettings):
     """The settings of one process; made once, never changed."""

@@ -28,7 +28,7 @@ from tagstream.codec import decode
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import Fatal
 from tagstream.kafka.admin import ensure_topics
-from tagstream.kafka.dead_letters import BrokerLetters
+from tagstream.kafka.dead_letters import BrokerDeadLetters
 from tagstream.kafka.topics import observed_at, open_topics
 from tagstream.posts import Author, DeadLetter, Deletion, Media, Post
 from tagstream.settings import Settings
@@ -310,7 +310,7 @@ async def test_letters_are_listed_shown_requeued_and_swept(kafka, tmp_path):
     code, [counts], said = run_cli(settings, "dead-letters", "requeue", "--all", "--cause", "invalid_json", *on_broker)
     assert (code, counts) == (0, {"succeeded": 0, "failed": 1, "left": 0}), said
 
-    letters = BrokerLetters(settings, topics)
+    letters = BrokerDeadLetters(settings, topics)
     index = await open_index(f"sqlite:{tmp_path / 'index.db'}", create=True)
     try:
         await index.write([Deletion(id="jsonl:4", source="jsonl")])

@@ -24,7 +24,7 @@ from workers.images.step import context_of_unseen_photos
 from workers.tagger.interface import Tagger
 
 if TYPE_CHECKING:
-    from tagstream.kafka.dead_letters import BrokerLetters
+    from tagstream.kafka.dead_letters import BrokerDeadLetters
 
 # These letters hold an event that had been read, as JSON; all others hold the bytes of the feed, or of a topic.
 _KEPT_BY_A_STAGE = (EventOutcome.UNTAGGABLE, EventOutcome.REJECTED, EventOutcome.UNEXPECTED, "oversized")
@@ -49,9 +49,9 @@ async def opened_letters(settings: Settings, kafka: str | None) -> AsyncIterator
 
 
 @asynccontextmanager
-async def opened_broker_letters(settings: Settings) -> "AsyncIterator[BrokerLetters]":
+async def opened_broker_letters(settings: Settings) -> "AsyncIterator[BrokerDeadLetters]":
     from tagstream.kafka.admin import ensure_topics
-    from tagstream.kafka.dead_letters import BrokerLetters
+    from tagstream.kafka.dead_letters import BrokerDeadLetters
     from tagstream.kafka.topics import open_topics
 
     unreadable = Notes()
@@ -61,7 +61,7 @@ async def opened_broker_letters(settings: Settings) -> "AsyncIterator[BrokerLett
 
     topics = open_topics(settings)
     await asyncio.to_thread(ensure_topics, settings, [topics.posts, topics.dead])
-    letters = BrokerLetters(settings, topics, on_unreadable)
+    letters = BrokerDeadLetters(settings, topics, on_unreadable)
     try:
         yield letters
     finally:

@@ -13,7 +13,7 @@ from search.index import EntityIndex, Indexable, WriteReport
 from tagstream.errors import Fatal, Poison
 from tagstream.kafka.topics import Topics
 from tagstream.posts import DeadLetter
-from tagstream.runtime.feed_lag import Distance
+from tagstream.runtime.feed_lag import FeedLag
 from tagstream.runtime.metrics import EventOutcome
 from workers.faust.deliveries import Record
 from workers.faust.mentions import mentions_of
@@ -45,14 +45,14 @@ def index(
     counters: Counters,
     limits: Limits,
     *,
-    distance: Distance | None = None,
+    distance: FeedLag | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Stage[Indexing, Indexed]:
     """Writes changes into the index, in order and so one batch at a time.
 
     `distance` notes how old posts are by then.
     """
-    distance = Distance() if distance is None else distance
+    distance = FeedLag() if distance is None else distance
 
     async def work(values: Sequence[Indexing]) -> list[Indexed]:
         letters = [value.change for value in values if isinstance(value.change, DeadLetter)]

@@ -159,4 +159,4 @@ def buried(letter: DeadLetter, names: topics.Topics) -> Outgoing | None:
     """The record that keeps a dead letter, keyed by its origin; None for an empty record, which is only counted."""
     if letter.cause == EventOutcome.EMPTY:
         return None
-    return Outgoing(names.dead.name, *codec.encode_letter(letter), [])
+    return Outgoing(names.dead.name, *codec.encode_dead_letter(letter), [])

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 
 from search.index import EntityIndex, Indexable
 from tagstream.kafka.topics import Topics
-from tagstream.runtime.daemon_thread_pool import AbandonablePool
-from tagstream.runtime.feed_lag import Distance
+from tagstream.runtime.daemon_thread_pool import DaemonThreadPool
+from tagstream.runtime.feed_lag import FeedLag
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from workers.faust import index_step
@@ -41,9 +41,9 @@ _INDEX_DEADLINE_SECONDS = 0.02
 class Pools:
     """The threads of a worker: one that reads and writes records and prepares posts, some that tag, one for photos."""
 
-    records: AbandonablePool
-    tag: AbandonablePool
-    see: AbandonablePool
+    records: DaemonThreadPool
+    tag: DaemonThreadPool
+    see: DaemonThreadPool
 
     def shutdown(self) -> None:
         """Ends them after what they compute at the moment; nobody waits for it."""
@@ -66,15 +66,15 @@ class Steps:
     mention: Stage[index_step.Indexed, None]
     tag_counters: Counters
     index_counters: Counters
-    distance: Distance
+    distance: FeedLag
 
 
 def open_pools(settings: Settings) -> Pools:
     """The threads that the settings allow. Twice as many as cores tag: while one decodes, another computes."""
     return Pools(
-        AbandonablePool(1, "records"),
-        AbandonablePool(2 * settings.threads, "tag"),
-        AbandonablePool(settings.threads + 1, "see"),
+        DaemonThreadPool(1, "records"),
+        DaemonThreadPool(2 * settings.threads, "tag"),
+        DaemonThreadPool(settings.threads + 1, "see"),
     )
 
 
@@ -88,7 +88,7 @@ def open_steps(
     pools: Pools,
 ) -> Steps:
     """The stages of a worker with this image model, this tagger and this index."""
-    tag_counters, index_counters, distance = Counters(), Counters(), Distance()
+    tag_counters, index_counters, distance = Counters(), Counters(), FeedLag()
     limits = Limits(
         batch_count=GROUP_RECORDS,
         batch_tokens=settings.token_budget,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tagstream.posts import Event, Post
-from tagstream.runtime.feed_lag import Distance
-from tagstream.runtime.metrics import Latencies, Progress, Rate
+from tagstream.runtime.feed_lag import FeedLag
+from tagstream.runtime.metrics import EventRate, Latencies, Progress
 from tagstream.runtime.wall_clock import WallClock
 from workers.pipeline.counters import Counters
 from workers.pipeline.steps import Tagged
@@ -34,10 +34,10 @@ class Tracker:
         self._clock = clock
         self._wall = wall
         self._live = live
-        self._distance = Distance()
+        self._distance = FeedLag()
         self._began = clock()
         self._groups: deque[_Group] = deque()
-        self._rate = Rate()
+        self._rate = EventRate()
         self._rate.read(self._began, 0)
         self._read = 0
         self._finished = 0

@@ -273,7 +273,7 @@ def test_a_dead_letter_is_kept_whatever_it_says(text: str, name: str, author: st
     letter = dead_letter(origin=long, source=name, cause=name, message=long, body=whole, author=author)
     changed = letter.model_copy(update={"message": long, "author": author, "origin": text, "body": whole})
     for one in (letter, changed):
-        kept = codec.decode(codec.encode_letter(one)[1])
+        kept = codec.decode(codec.encode_dead_letter(one)[1])
         assert isinstance(kept, DeadLetter)
         assert (kept.size, kept.sha256) == (letter.size, letter.sha256)
 

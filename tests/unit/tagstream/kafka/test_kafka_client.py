@@ -11,7 +11,7 @@ from ingest.records import records_of
 from tagstream.codec import decode, encode
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import Fatal, Retryable, ServiceUnavailable
-from tagstream.kafka.client import at_start, judged
+from tagstream.kafka.client import at_start, map_error
 from tagstream.kafka.topics import headers, observed_at, open_topics, position
 from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Erasure, Media, Post
 from tagstream.settings import Settings
@@ -42,8 +42,8 @@ def test_every_error_of_the_library_is_judged() -> None:
     waited_for = set()
     for kind in kinds:
         error = kind.__new__(kind)
-        assert isinstance(judged(error), Retryable | Fatal)
-        if isinstance(judged(error), Retryable) and not kind.retriable:
+        assert isinstance(map_error(error), Retryable | Fatal)
+        if isinstance(map_error(error), Retryable) and not kind.retriable:
             waited_for.add(kind.__name__)
     assert waited_for == PASSING
 
@@ -67,7 +67,7 @@ def test_at_the_start_an_outage_ends_the_program_after_its_patience() -> None:
 @pytest.mark.parametrize("kind", [kafka_errors.MessageSizeTooLargeError, kafka_errors.TopicAuthorizationFailedError])
 def test_a_refusal_is_never_poison_but_says_what_to_do(kind: type[kafka_errors.KafkaError]) -> None:
     """One oversized record fails the whole producer, and with it records that are innocent."""
-    verdict = judged(kind("why"))
+    verdict = map_error(kind("why"))
     assert isinstance(verdict, Fatal)
     assert "why" in str(verdict)
     assert ";" in str(verdict)

@@ -6,7 +6,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from tagstream.runtime.daemon_thread_pool import AbandonablePool, is_computing, unless_stopped
+from tagstream.runtime.daemon_thread_pool import DaemonThreadPool, is_computing, unless_stopped
 
 
 async def test_an_answer_that_comes_before_the_stop() -> None:
@@ -48,7 +48,7 @@ async def test_an_error_of_the_work_is_raised_and_one_of_its_end_is_not() -> Non
 
 
 def test_a_pool_answers_raises_and_ends() -> None:
-    pool = AbandonablePool(2, "test")
+    pool = DaemonThreadPool(2, "test")
     assert list(pool.map(abs, range(-100, 0))) == list(range(100, 0, -1))
     with pytest.raises(ZeroDivisionError):
         pool.submit(divmod, 1, 0).result(10)
@@ -58,7 +58,7 @@ def test_a_pool_answers_raises_and_ends() -> None:
 
 
 def test_a_pool_that_is_shut_down_begins_nothing_more_and_waits_for_nobody() -> None:
-    pool = AbandonablePool(1, "test")
+    pool = DaemonThreadPool(1, "test")
     begun, end = threading.Event(), threading.Event()
     computing = pool.submit(lambda: begun.set() or end.wait(20))
     waiting = pool.submit(abs, -1)

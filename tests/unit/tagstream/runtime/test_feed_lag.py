@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tagstream.runtime.feed_lag import Distance, is_live, spoken
+from tagstream.runtime.feed_lag import FeedLag, is_live, spoken
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def after(*posts: tuple[float, float]) -> Distance:
+def after(*posts: tuple[float, float]) -> FeedLag:
     """Posts by (seconds from their date until they were seen, until they were safe)."""
-    distance = Distance()
+    distance = FeedLag()
     for seen, safe in posts:
         distance.add(NOON, NOON + timedelta(seconds=seen), NOON + timedelta(seconds=safe))
     return distance

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tagstream.runtime.metrics import Latencies, Rate
+from tagstream.runtime.metrics import EventRate, Latencies
 
 
 def test_quantiles_are_at_most_ten_per_cent_too_high() -> None:
@@ -29,7 +29,7 @@ def test_extreme_durations_and_none_at_all() -> None:
 
 
 def test_the_rate_is_of_the_last_window_only() -> None:
-    rate = Rate(window_seconds=10.0)
+    rate = EventRate(window_seconds=10.0)
     assert rate.read(0.0, 0) == 0.0
     assert rate.read(5.0, 500) == pytest.approx(100.0)
     for moment in range(6, 40):

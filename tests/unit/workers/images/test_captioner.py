@@ -21,7 +21,7 @@ from tagstream.cli.commands import application
 from tagstream.cli.errors import run_guarded
 from tagstream.errors import BadSettings, CorruptState, Fatal, ModelUnavailable, UntaggablePost
 from tagstream.posts import Media, stored_version
-from tagstream.runtime.daemon_thread_pool import AbandonablePool
+from tagstream.runtime.daemon_thread_pool import DaemonThreadPool
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import REPOSITORY, Settings
 from training.image.triton_config import write_configuration
@@ -164,7 +164,7 @@ async def test_a_captioner_that_stands_still_is_waited_for_once_and_labels_go_on
         assert go_on.wait(60)
         return "late"
 
-    pool = AbandonablePool(threads + 1, "see")
+    pool = DaemonThreadPool(threads + 1, "see")
     try:
         stage = see(CaptionedImageModel(labelled, standing), pool, Limits(concurrency=threads), longest_seconds=0.2)
         for number in range(50):  # 50 posts that each waited for all their photos would take 40 s
@@ -186,7 +186,7 @@ async def test_an_image_model_that_stands_still_costs_no_photo_its_caption_nor_l
         assert go_on.wait(60)
         return [()] * len(thumbnails)
 
-    pool = AbandonablePool(threads + 1, "see")
+    pool = DaemonThreadPool(threads + 1, "see")
     try:
         image_model = CaptionedImageModel(standing, lambda thumbnail: thumbnail.decode())
         stage = see(image_model, pool, Limits(concurrency=threads), longest_seconds=0.2)

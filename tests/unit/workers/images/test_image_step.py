@@ -12,7 +12,7 @@ from pipeline_fakes import CREATED, ListSource, MemoryIndex, post
 import workers.local
 from tagstream.errors import Fatal, ModelUnavailable, UntaggablePost
 from tagstream.posts import Deletion, Media
-from tagstream.runtime.daemon_thread_pool import AbandonablePool
+from tagstream.runtime.daemon_thread_pool import DaemonThreadPool
 from workers.images.interface import ImageModel
 from workers.images.step import IMAGE_MODEL, MAX_LABELS, PHOTO, context_of_unseen_photos, see
 from workers.local import PipelineSettings, run_pipeline
@@ -160,7 +160,7 @@ async def one_by_one(
 
 async def test_a_model_that_stands_still_holds_up_its_own_batch_for_a_while_and_no_other() -> None:
     image_model = StandingEyes(looks=1)
-    pool = AbandonablePool(1, "see")
+    pool = DaemonThreadPool(1, "see")
     try:
         async with asyncio.timeout(20):  # a hundred posts that each waited would take 30 s
             contexts = await one_by_one(image_model, pool, Limits(), [b"standstill", *[b"boat"] * 100])
@@ -178,7 +178,7 @@ async def test_a_model_that_stands_still_holds_up_its_own_batch_for_a_while_and_
 
 async def test_one_look_that_never_ends_leaves_the_other_threads_their_eyes() -> None:
     image_model = StandingEyes(looks=2)
-    pool = AbandonablePool(2, "see")
+    pool = DaemonThreadPool(2, "see")
     try:
         pictures = [b"standstill", b"boat", b"standstill", b"sea", b"sky"]
         contexts = await one_by_one(image_model, pool, Limits(concurrency=2), pictures)
@@ -191,7 +191,7 @@ async def test_one_look_that_never_ends_leaves_the_other_threads_their_eyes() ->
 
 async def test_eyes_that_can_see_again_are_asked_again() -> None:
     image_model = StandingEyes(looks=1)
-    pool = AbandonablePool(1, "see")
+    pool = DaemonThreadPool(1, "see")
     stage = see(image_model, pool, Limits(), longest_seconds=0.2)
     try:
         (first,) = await stage.work([arrival(1, Media(thumbnail=b"standstill"))])
@@ -209,7 +209,7 @@ async def test_eyes_that_can_see_again_are_asked_again() -> None:
 
 async def test_a_look_that_is_cancelled_is_not_held_against_the_model() -> None:
     image_model = StandingEyes(looks=1)
-    pool = AbandonablePool(1, "see")
+    pool = DaemonThreadPool(1, "see")
     stage = see(image_model, pool, Limits())
     try:
         working = asyncio.ensure_future(stage.work([arrival(1, Media(thumbnail=b"standstill"))]))

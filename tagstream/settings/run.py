@@ -9,7 +9,7 @@ from tagstream.installation import clone
 from tagstream.settings.kinds import REPOSITORY, SettingGroup
 
 
-class PipelineSettings(SettingGroup):
+class RunSettings(SettingGroup):
     """Settings of a run: its index, and the limits of what it holds."""
 
     data: Annotated[

@@ -28,11 +28,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from search.documents import TIME_SHIFT, read_document
 from search.index import Kept, Remembered, SourceCursor, Thumbnail, Unnamed
 from search.limits import MAX_MOMENT
-from search.registry import UNSEEN, Record
-from search.sqlite.reads import read_document
-from search.sqlite.schema import TIME_SHIFT
+from search.registry import UNSEEN, RegistryRecord
 from tagstream.bounds import MAX_ORIGIN_LENGTH
 from tagstream.codec import describe
 from tagstream.errors import CorruptState, NewerVersion
@@ -51,7 +50,7 @@ from tagstream.text.json_text import why_not_json
 from tagstream.text.terminal_text import json_for_terminals
 
 FORMAT = 1
-_NUMBERS = tuple(one.name for one in fields(Record) if one.name not in ("id", "visible"))
+_NUMBERS = tuple(one.name for one in fields(RegistryRecord) if one.name not in ("id", "visible"))
 _STATUS_FIELDS = frozenset({"author", "hide", "source", "sequence"})
 _LARGEST_INTEGER = 2**63 - 1
 _LARGEST = {
@@ -154,7 +153,7 @@ class Picture:
     thumbnail: Thumbnail = field(repr=False)
 
 
-Read = Begin | End | Picture | Record | TaggedPost | AccountStatus | Erasure | DeadLetter | SourceCursor
+Read = Begin | End | Picture | RegistryRecord | TaggedPost | AccountStatus | Erasure | DeadLetter | SourceCursor
 
 
 def read_line(line: bytes) -> Read:
@@ -226,13 +225,13 @@ def _supported(version: object) -> int:
     return _integer(version)
 
 
-def _record(document: Mapping[str, Any]) -> Record:
+def _record(document: Mapping[str, Any]) -> RegistryRecord:
     if document.keys() != {"id", "visible", *_NUMBERS}:
         raise MalformedLine(f"a record has the fields id, visible, {', '.join(_NUMBERS)}")
     if type(document["visible"]) is not bool:
         raise MalformedLine("visible is neither true nor false")
     numbers = {name: _number(name, document[name]) for name in _NUMBERS}
-    return Record(_text(document["id"]), **numbers, visible=document["visible"])
+    return RegistryRecord(_text(document["id"]), **numbers, visible=document["visible"])
 
 
 def _number(name: str, value: object) -> int:

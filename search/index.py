@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
-from search.registry import Record
+from search.registry import RegistryRecord
 from tagstream.posts import (
     AccountStatus,
     DeadLetter,
@@ -48,7 +48,7 @@ class Remembered:
     was deleted there.
     """
 
-    record: Record
+    record: RegistryRecord
     post: TaggedPost | None = None
     thumbnails: tuple[Thumbnail, ...] = field(default=(), repr=False)
 
@@ -103,7 +103,7 @@ class WriteReport:
     tombstones: int = 0
     statuses: int = 0
     dead: int = 0
-    news: frozenset[tuple[str, int]] = field(default=frozenset(), compare=False)
+    new_revisions: frozenset[tuple[str, int]] = field(default=frozenset(), compare=False)
     refused_thumbnails: int = field(default=0, compare=False)
 
 

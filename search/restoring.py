@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from search.dump_lines import Begin, End, MalformedLine, Picture, Read, read_line
 from search.index import EntityIndex, Indexable, Remembered, SourceCursor, Thumbnail, Writable
-from search.registry import Record
+from search.registry import RegistryRecord
 from search.thumbnails import photos_of
 from tagstream.errors import NewerVersion, Poison
 from tagstream.posts import TaggedPost, stored_version
@@ -62,7 +62,7 @@ class _Reader:
         self._report = report
         self._now = now
         self._hash = sha256()
-        self._record: Record | None = None
+        self._record: RegistryRecord | None = None
         self._post: TaggedPost | None = None
         self._pictures: dict[str, Thumbnail] = {}
         self._has_posts = False
@@ -121,7 +121,7 @@ class _Reader:
                 self._report.ended = True
                 if (lines, digest) != (number - 1, self._hash.hexdigest()):
                     self._report.note_fault(f"line {number}: the lines before it are not those that were written")
-            case Record():
+            case RegistryRecord():
                 if one.visible:
                     self._record = one
                 else:
@@ -192,5 +192,5 @@ async def _write(index: EntityIndex, changes: Sequence[Writable], report: Restor
 
 def _count(report: Restored, written: Any) -> None:
     for one in fields(written):
-        if one.name != "news":
+        if one.name != "new_revisions":
             report.outcomes[one.name] += getattr(written, one.name)

@@ -5,8 +5,6 @@ chooses its photos, and a hash that two posts share must not let one of them dec
 belongs to a revision, the newest that brought it: what is decided about older revisions does not touch it.
 """
 
-from collections.abc import Iterable
-
 from search.index import Thumbnail
 from tagstream.posts import Post, TaggedPost
 
@@ -29,9 +27,3 @@ def photos_of(post: TaggedPost) -> frozenset[str]:
 def photo_at(post: TaggedPost, ordinal: int) -> str | None:
     """The SHA-256 of the post's medium of that number, counted from 0; None where there is no such photo."""
     return post.media[ordinal].sha256 if 0 <= ordinal < len(post.media) else None
-
-
-def merged(before: dict[str, bytes], brought: Iterable[Thumbnail]) -> None:
-    """Adds what a post brings to what its batch brought so far; of one photo the first stays, as in a store."""
-    for one in brought:
-        before.setdefault(one.sha256, one.jpeg)

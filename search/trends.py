@@ -13,6 +13,10 @@ HALF_LIFE_WINDOWS = 6.0
 BIAS = 1.0
 MIN_AUTHORS = 3
 MIN_SCORE = 2.0
+MAX_CANDIDATES = 2_000
+"""The most entities of a window whose past is read; the ones that most authors mention come first."""
+CLOCK_AUTHORS = 3
+"""The authors who must have written in the window before a minute for the minute to count as the feed's newest."""
 
 
 def expectation(past: Sequence[int]) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from search.elastic.documents import Entry, post_id, read_entry, read_letter, re
 from search.elastic.reads import Hit, many
 from search.elastic.thumbnails import address, photo_of, read_jpeg, shown_places
 from search.index import Kept, Remembered, SourceCursor, Thumbnail, Unnamed
-from search.registry import Record
+from search.registry import RegistryRecord
 from tagstream.errors import CorruptState, TagstreamError
 from tagstream.posts import Erasure
 
@@ -159,7 +159,7 @@ async def _without_posts(client: ElasticClient, page: Sequence[Hit]) -> list[Rem
     return [Remembered(_hidden(one.record)) for one in entries if post_id(one.record.id) not in there]
 
 
-def _hidden(record: Record) -> Record:
+def _hidden(record: RegistryRecord) -> RegistryRecord:
     """The record of a post that nobody may see."""
     record.visible = False
     return record

@@ -20,7 +20,7 @@ _STRICT = "strict_dynamic_mapping_exception"
 _NEVER_HERE = frozenset({401, 403})
 
 
-class Outcome(Enum):
+class ActionOutcome(Enum):
     """What the answer to one action means."""
 
     DONE = "done"
@@ -61,26 +61,26 @@ class Action:
 class Result:
     """What became of one action; `version` is the document's afterwards, `found` whether a deleted one was there."""
 
-    outcome: Outcome
+    outcome: ActionOutcome
     version: int = 0
     found: bool = False
 
 
-def outcome(item: Mapping[str, Any]) -> Outcome:
+def outcome(item: Mapping[str, Any]) -> ActionOutcome:
     """What one item of a bulk answer, such as `{"index": {"status": 409, "error": …}}`, means."""
     ((kind, answer),) = item.items()
     status, error = int(answer["status"]), answer.get("error")
     if 200 <= status < 300:
-        return Outcome.DONE
+        return ActionOutcome.DONE
     if status == 404 and kind == "delete" and error is None:
-        return Outcome.DONE
+        return ActionOutcome.DONE
     if status == 409:
-        return Outcome.CONFLICT
+        return ActionOutcome.CONFLICT
     if status in (408, 429) or status >= 500 or error_type(error) == "cluster_block_exception":
-        return Outcome.RETRY
+        return ActionOutcome.RETRY
     if status in (404, *_NEVER_HERE) or _STRICT in (error_type(error), error_type((error or {}).get("caused_by"))):
-        return Outcome.FATAL
-    return Outcome.REJECTED
+        return ActionOutcome.FATAL
+    return ActionOutcome.REJECTED
 
 
 async def send(client: ElasticClient, actions: Sequence[Action], *, refresh: bool = False) -> list[Result]:
@@ -108,13 +108,13 @@ async def _send_chunk(client: ElasticClient, chunk: Sequence[Action], refresh: b
         delayed, reason = [], None
         for place, item in zip(waiting, answer["items"], strict=True):
             found = outcome(item)
-            if found is Outcome.RETRY:
+            if found is ActionOutcome.RETRY:
                 delayed.append(place)
                 reason = item
-            elif found in (Outcome.DONE, Outcome.CONFLICT):
+            elif found in (ActionOutcome.DONE, ActionOutcome.CONFLICT):
                 told = next(iter(item.values()))
                 results[place] = Result(found, told.get("_version", 0), told.get("result") == "deleted")
-            elif found is Outcome.REJECTED and chunk[place].may_be_refused:
+            elif found is ActionOutcome.REJECTED and chunk[place].may_be_refused:
                 results[place] = Result(found)
             else:
                 _refuse(found, chunk[place], item, client)
@@ -129,8 +129,8 @@ async def _send_chunk(client: ElasticClient, chunk: Sequence[Action], refresh: b
     )
 
 
-def _refuse(found: Outcome, action: Action, item: Mapping[str, Any], client: ElasticClient) -> None:
-    if found is Outcome.FATAL:
+def _refuse(found: ActionOutcome, action: Action, item: Mapping[str, Any], client: ElasticClient) -> None:
+    if found is ActionOutcome.FATAL:
         raise Fatal(
             f"Elasticsearch at {client.address} takes no document like {action.id!r} in {action.index}: "
             f"{_reason(item)}. Start this version with its own templates (it applies them), or upgrade it."

@@ -16,8 +16,7 @@ from search.elastic.hidden_authors import shown_filters
 from search.elastic.reads import ask
 from search.index import Bucket, EntityCount, Trend
 from search.limits import bucket_count, check_size, check_windows
-from search.sqlite.counts import CLOCK_AUTHORS, MAX_CANDIDATES
-from search.trends import MIN_AUTHORS, MIN_SCORE, significance
+from search.trends import CLOCK_AUTHORS, MAX_CANDIDATES, MIN_AUTHORS, MIN_SCORE, significance
 from tagstream.posts import EntityType, from_epoch_milliseconds
 
 _FIRST_CANDIDATES = 500

@@ -8,20 +8,17 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
 
+from search.documents import IMPLAUSIBLE_TIME, TIME_SHIFT, read_document, with_zone
 from search.elastic.schema import MAX_KEYWORD_LENGTH, OLD
-from search.limits import MAX_MOMENT
-from search.registry import Record, Standing
-from search.sqlite.fts_query import MAX_ENTITY_MARKS, hash_key, marks_column, words_column
-from search.sqlite.reads import read_document
-from search.sqlite.schema import IMPLAUSIBLE_TIME, TIME_SHIFT
-from tagstream.errors import CorruptState, RejectedDocument
+from search.registry import AccountVisibility, RegistryRecord
+from search.terms import MAX_ENTITY_MARKS, author_key, hash_key, marks_column, words_column
+from tagstream.errors import CorruptState
 from tagstream.posts import (
     ENTITY_TYPES,
     AccountStatus,
@@ -29,17 +26,14 @@ from tagstream.posts import (
     Entity,
     EntityType,
     TaggedPost,
-    clean_text,
     from_epoch_milliseconds,
     stored_version,
-    to_epoch_milliseconds,
 )
 from tagstream.text.analysis import tag
 
 MAX_ID_BYTES = 512  # what Elasticsearch takes as the id of a document
-_TOLERATED_AHEAD = timedelta(minutes=5)
 _FLAT_FIELDS: dict[EntityType, str] = {"PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
-_RECORD_FIELDS = tuple(one.name for one in fields(Record))
+_RECORD_FIELDS = tuple(one.name for one in fields(RegistryRecord))
 
 
 @dataclass(slots=True)
@@ -51,7 +45,7 @@ class Entry:
     none yet). `photos` says where its thumbnails may lie, and which the document shows (search/elastic/thumbnails.py).
     """
 
-    record: Record
+    record: RegistryRecord
     day: str | None = None
     author: int | None = None
     seen: tuple[int, int] | None = None
@@ -93,10 +87,10 @@ def account_id(source: str, author: str) -> str:
     return f"a:{blake2b(account, digest_size=16).hexdigest()}"
 
 
-def status_document(source: str, author: str, standing: Standing) -> dict[str, Any]:
+def status_document(source: str, author: str, visibility: AccountVisibility) -> dict[str, Any]:
     """The document of an account that has a status."""
-    key = hash_key(source, author)
-    return {"source": source, "author_id": author, "author": key, **standing._asdict()}
+    key = author_key(source, author)
+    return {"source": source, "author_id": author, "author": key, **visibility._asdict()}
 
 
 def read_status(source: Mapping[str, Any]) -> AccountStatus:
@@ -121,50 +115,22 @@ def read_entry(hit: Mapping[str, Any]) -> Entry:
     stored = dict(hit["_source"])
     try:
         day, author, photos = stored.pop("day"), stored.pop("author"), dict(stored.pop("photos", ()))
-        return Entry(Record(**stored), day, author, (hit["_seq_no"], hit["_primary_term"]), hit["_version"], photos)
+        return Entry(
+            RegistryRecord(**stored), day, author, (hit["_seq_no"], hit["_primary_term"]), hit["_version"], photos
+        )
     except (TypeError, KeyError, ValueError) as error:
         raise CorruptState(f"The record {hit['_id']!r} of the registry cannot be read: {error}.") from error
-
-
-def post_number(created_at: datetime, observed_at: datetime) -> int:
-    """The post's time, min(created_at, observed_at), as a number that later ones exceed; see search/registry.py."""
-    created_at, observed_at = in_utc(created_at), in_utc(observed_at)
-    moment = min(max(to_epoch_milliseconds(min(created_at, observed_at)), 1), MAX_MOMENT)
-    implausible = IMPLAUSIBLE_TIME if created_at - observed_at > _TOLERATED_AHEAD else 0
-    return moment << TIME_SHIFT | implausible
-
-
-def number_of_moment(number: int) -> int:
-    """A number of a SQLite index, which counts the posts of a millisecond, as it is here: the time alone."""
-    return number & -IMPLAUSIBLE_TIME
 
 
 def day_of(number: int, observed_at: datetime, retention_days: int) -> str:
     """The day whose index holds the post, or `old`; measured from when it was seen, so that a replay agrees."""
     moment = from_epoch_milliseconds(number >> TIME_SHIFT)
-    if in_utc(observed_at) - moment > timedelta(days=retention_days):
+    if with_zone(observed_at) - moment > timedelta(days=retention_days):
         return OLD
     return moment.strftime("%Y.%m.%d")
 
 
-def in_utc(moment: datetime) -> datetime:
-    """The moment; one without a zone is taken as UTC."""
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def post_json(post: TaggedPost) -> str:
-    """The post as every index keeps it.
-
-    Raises:
-        RejectedDocument: it holds what JSON cannot say.
-    """
-    try:
-        return post.model_dump_json()
-    except PydanticSerializationError as error:
-        raise RejectedDocument(f"Post {post.id!r} cannot be written as JSON: {error}.") from error
-
-
-def post_document(post: TaggedPost, written: str, record: Record) -> dict[str, Any]:
+def post_document(post: TaggedPost, written: str, record: RegistryRecord) -> dict[str, Any]:
     """The document of a post; `written` is its `post_json`, the record says its time."""
     mentions = distinct(post.entities)
     document: dict[str, Any] = {
@@ -172,7 +138,7 @@ def post_document(post: TaggedPost, written: str, record: Record) -> dict[str, A
         "version": stored_version(post.revision, post.generation),
         "time": record.number >> TIME_SHIFT,
         "implausible": bool(record.number & IMPLAUSIBLE_TIME),
-        "author": hash_key("post", post.id) if post.author is None else hash_key(post.source, post.author.id),
+        "author": hash_key("post", post.id) if post.author is None else author_key(post.source, post.author.id),
         "words": words_column(post),
         "marks": sorted(marks_column(post).split()),
         "mentions": list(mentions),
@@ -243,12 +209,6 @@ def read_post(source: Mapping[str, Any]) -> TaggedPost:
     return read_document(source.get("document") or "{}")
 
 
-def clean_letter(letter: DeadLetter) -> DeadLetter:
-    """The letter without lone surrogates, which no store takes: a dead letter is never refused for its content."""
-    texts = {name: value for name, value in letter if isinstance(value, str) and not value.isascii()}
-    return letter.model_copy(update={name: clean_text(value) for name, value in texts.items()}) if texts else letter
-
-
 def letter_document(letter: DeadLetter, kept_at: int) -> dict[str, Any]:
     """The document of a cleaned dead letter; keys are hashes, because what they stand for may be of any length."""
     whole = letter.model_dump() | {"body": base64.b64encode(letter.body).decode()}
@@ -258,7 +218,7 @@ def letter_document(letter: DeadLetter, kept_at: int) -> dict[str, Any]:
         "origin_key": hash_key("origin", letter.origin),
         "cause_key": hash_key("cause", letter.cause),
         "post_key": None if letter.post_id is None else hash_key("letter", letter.post_id),
-        "author_key": None if letter.author is None else hash_key(letter.source, letter.author),
+        "author_key": None if letter.author is None else author_key(letter.source, letter.author),
         "position": letter.position,
         "source": letter.source,
         "cause": letter.cause,

@@ -5,7 +5,7 @@ What a written post decides about them is in `writes.py`; where they lie in `thu
 
 from collections.abc import Sequence
 
-from search.elastic.bulk import Outcome, send
+from search.elastic.bulk import ActionOutcome, send
 from search.elastic.client import ElasticClient
 from search.elastic.documents import post_id
 from search.elastic.reads import many
@@ -29,7 +29,7 @@ async def keep(client: ElasticClient, posts: Sequence[Indexable], retention_days
             for action in ahead(client.names, one, days.get(one.post.id), retention_days, expired_before)
         ],
     )
-    return sum(one.outcome is Outcome.REJECTED for one in results)
+    return sum(one.outcome is ActionOutcome.REJECTED for one in results)
 
 
 async def discard(client: ElasticClient, posts: Sequence[Indexable], retention_days: int, expired_before: str) -> None:

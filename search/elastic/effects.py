@@ -1,59 +1,97 @@
-"""What a batch of changes does to what the registry knows: pure, no server in sight.
+"""What a batch of changes does to the entries of the registry, the documents and the thumbnails: pure, no server.
 
-The changes are played through in order on records in memory (search/registry.py decides), as the SQLite index does,
-so that several changes to one post cost one effect and both kinds of index give the same report.
+`search/batch.py` plays the changes on what was read of the registry (`KnownState`). `Effects` adds what only this kind
+of index keeps of a post: the day of its document, the places of its thumbnails, and what a writer that was cut off may
+have left.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
 
-from search.elastic.documents import Entry, clean_letter, day_of, in_utc, number_of_moment, post_number
+from search.batch import Account, PlayedBatch, StoredPost, TouchedPost
+from search.documents import first_of_its_time, post_number
+from search.elastic.documents import Entry, day_of
 from search.elastic.thumbnails import Place, note_photos
-from search.index import Indexable, Remembered, Writable, WriteReport
-from search.registry import NO_STATUS, UNSEEN, Outcome, Record, Standing, is_news
-from search.sqlite.fts_query import hash_key
-from search.thumbnails import merged
-from tagstream.posts import (
-    AccountStatus,
-    DeadLetter,
-    Deletion,
-    Erasure,
-    TaggedPost,
-    clean_text,
-    deletion_version,
-    from_epoch_milliseconds,
-    stored_version,
-    to_epoch_milliseconds,
-)
-
-Account = tuple[str, str]  # source, author
+from search.index import Writable
+from search.registry import NO_STATUS, AccountVisibility
+from tagstream.posts import TaggedPost, from_epoch_milliseconds
 
 
 @dataclass
-class Known:
-    """What was read before: entries by post id, erased positions and standings by account, visible posts without their
-    document."""
+class KnownState:
+    """A `StoredState` that was read before the batch; complete before the first batch is played on it.
+
+    Attributes:
+        entries: the entries of the registry, by post id.
+        erased: the position up to which an account is erased.
+        statuses: what the newest status says of an account.
+        lost: the ids of posts that are visible in the registry and whose document was never written.
+    """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     erased: dict[Account, int] = field(default_factory=dict)
-    standings: dict[Account, Standing] = field(default_factory=dict)
+    statuses: dict[Account, AccountVisibility] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+
+    def post(self, post_id: str) -> StoredPost | None:
+        """Returns the record of that id, with the author of the document that was last stored for it."""
+        entry = self.entries.get(post_id)
+        return None if entry is None else StoredPost(entry.record, entry.author)
+
+    def posts_of(self, author: int) -> Sequence[str]:
+        """Returns the ids of the author's posts; also of posts that are gone, whose documents may still be there."""
+        return self._posts_by_author.get(author, ())
+
+    def erased_up_to(self, account: Account) -> int | None:
+        """Returns the position up to which the account is erased, None if it never was."""
+        return self.erased.get(account)
+
+    def visibility(self, account: Account) -> AccountVisibility:
+        """Returns what the newest status says of the account."""
+        return self.statuses.get(account, NO_STATUS)
+
+    def new_number(self, created_at: datetime, observed_at: datetime) -> int:
+        """Returns the post's time: here posts of one millisecond share a number."""
+        return post_number(created_at, observed_at)
+
+    def number_again(self, number: int) -> int:
+        """Returns the time alone of a number that counted the posts of a millisecond."""
+        return first_of_its_time(number)
+
+    def lacks_document(self, post_id: str) -> bool:
+        """Returns whether the writer before ended between the record and its document."""
+        return post_id in self.lost
+
+    @cached_property
+    def _posts_by_author(self) -> dict[int, list[str]]:
+        found: defaultdict[int, list[str]] = defaultdict(list)
+        for post_id in sorted(self.entries):
+            author = self.entries[post_id].author
+            if author is not None:
+                found[author].append(post_id)
+        return dict(found)
 
 
 @dataclass(slots=True)
-class Touched:
-    """An entry that a batch touches: as it was read, as it becomes, and the post that is to be its document.
+class EntryEffect:
+    """An entry of the registry that a batch touches.
 
-    `brought` are the thumbnails that came with its posts, by photo; `strays` the places, not on the entry's list, where
-    one may lie that must not.
+    Attributes:
+        entry: the entry after the batch.
+        before: the state of the entry that was read, None if there is none.
+        post: the post that is to become its document, None if the document stays or is to go.
+        brought: the thumbnails that came with its posts, by the SHA-256 of the photo.
+        strays: the places off the entry's list where a thumbnail may lie that must not.
     """
 
     entry: Entry
     before: tuple[object, ...] | None
-    post: TaggedPost | None = None
-    brought: dict[str, bytes] = field(default_factory=dict)
-    strays: set[Place] = field(default_factory=set)
+    post: TaggedPost | None
+    brought: dict[str, bytes]
+    strays: set[Place]
 
     @property
     def changed(self) -> bool:
@@ -62,169 +100,40 @@ class Touched:
 
     @property
     def removed(self) -> bool:
-        """Whether its document must not be there; said of any that might: an earlier removal may have been cut off."""
+        """Whether its document must not be there; true of any that might: an earlier removal may have been cut off."""
         return not self.entry.record.visible and self.entry.day is not None and self.entry.seen is not None
 
 
-class Plan:
-    """The effects of one batch. `apply` once, then read `touched`, `letters`, `erasures`, `statuses` and `report`."""
+class Effects:
+    """The effects of a batch of changes on what is known.
 
-    def __init__(self, known: Known, retention_days: int) -> None:
-        self.known = known
-        self.touched: dict[str, Touched] = {}
-        self.letters: dict[str, DeadLetter] = {}
-        self.erased = dict(known.erased)
-        self.erasures: dict[Account, int] = {}
-        self.statuses: dict[Account, Standing] = {}
-        self.deletions: set[str] = set()
-        self._retention_days = retention_days
-        self._report: Counter[str] = Counter()
-        self._news: set[tuple[str, int]] = set()
-        # What an erasure reaches: also posts that are gone, whose documents a writer that was cut off may have left.
-        self._of_author: dict[int, set[str]] = {}
-        for post_id, entry in known.entries.items():
-            if entry.author is not None:
-                self._of_author.setdefault(entry.author, set()).add(post_id)
+    Attributes:
+        batch: the played changes: their report, dead letters, erasures and statuses.
+        entries: the entries that the changes touch, by post id.
+    """
 
-    @property
-    def report(self) -> WriteReport:
-        """What became of the changes so far."""
-        return WriteReport(**self._report, news=frozenset(self._news))
+    def __init__(self, known: KnownState, changes: Iterable[Writable], retention_days: int) -> None:
+        self.batch = PlayedBatch(known)
+        self.batch.play(changes)
+        self.entries = {
+            post_id: _effect(touched, known.entries.get(post_id), retention_days)
+            for post_id, touched in self.batch.touched.items()
+        }
 
-    def apply(self, changes: Iterable[Writable]) -> None:
-        """Plays the changes through, in order."""
-        for change in changes:
-            match change:
-                case Indexable():
-                    self._report[self._post(change).value] += 1
-                case Deletion():
-                    self._deletion(change)
-                    self._report["tombstones"] += 1
-                case Erasure():
-                    self._erasure(change)
-                    self._report["tombstones"] += 1
-                case AccountStatus():
-                    self._status(change)
-                    self._report["statuses"] += 1
-                case DeadLetter():
-                    self._report["dead" if self._letter(clean_letter(change)) else "deleted"] += 1
-                case Remembered():
-                    self._report[self._remembered(change)] += 1
+    def stored(self) -> Sequence[EntryEffect]:
+        """Returns those whose document is to be written."""
+        return [effect for effect in self.entries.values() if effect.post is not None]
 
-    def refuses(self, letter: DeadLetter) -> bool:
-        """Whether a deletion or an erasure covers the dead letter, as things stand now."""
-        if letter.post_id is not None:
-            entry = self._entry(letter.post_id)
-            if entry is not None and entry.record.refuses_letter(letter.position):
-                return True
-        if letter.author is not None:
-            erased_up_to = self.erased.get((letter.source, letter.author))
-            return erased_up_to is not None and letter.position <= erased_up_to
-        return False
 
-    def stored(self) -> Sequence[Touched]:
-        """Those whose document is to be written."""
-        return [one for one in self.touched.values() if one.post is not None and one.entry.record.visible]
-
-    def _post(self, change: Indexable, *, may_be_news: bool = True) -> Outcome:
-        post = change.post
-        touched = self._touch(post.id)
-        entry, record = touched.entry, touched.entry.record
-        if record.number <= 0:
-            record.number = post_number(post.created_at, change.observed_at)
-            record.observed_at = to_epoch_milliseconds(in_utc(change.observed_at))
-            entry.day = day_of(record.number, change.observed_at, self._retention_days)
-        account = None if post.author is None else (post.source, post.author.id)
-        version, before = stored_version(post.revision, post.generation), record.version
-        outcome = record.offer(version, change.position, None if account is None else self.erased.get(account))
-        hidden = account is not None and self._standing(account).hidden
-        if may_be_news and not hidden and is_news(outcome, version, before):
-            self._news.add((post.id, post.revision))
-        if outcome is Outcome.DUPLICATE and post.id in self.known.lost and touched.post is None:
-            outcome = Outcome.STORED  # the writer before us ended between the record and its document
-        if outcome is Outcome.STORED:
-            touched.post = post
-            self._written_by(entry, None if account is None else hash_key(*account))
-        merged(touched.brought, change.thumbnails)
-        touched.strays |= note_photos(entry, change, outcome, self._retention_days)
-        self._settle(touched)
-        return outcome
-
-    def _remembered(self, known: Remembered) -> str:
-        """Takes in what another index knew of an id; says as what it counts."""
-        touched, other, indexable = self._touch(known.record.id), known.record, known.indexable()
-        entry, record = touched.entry, touched.entry.record
-        if record.number <= 0 < other.number:
-            record.number, record.observed_at = number_of_moment(other.number), other.observed_at
-            entry.day = day_of(record.number, from_epoch_milliseconds(other.observed_at), self._retention_days)
-        if indexable is None:
-            record.adopt(other)
-        else:
-            record.delete(other.deleted, other.deleted_position)
-        if other.deleted != UNSEEN:
-            self._deleted(touched)
-        self._settle(touched)
-        return "tombstones" if indexable is None else self._post(indexable, may_be_news=False).value
-
-    def _deletion(self, deletion: Deletion) -> None:
-        touched = self._touch(deletion.id)
-        touched.entry.record.delete(deletion_version(deletion), deletion.position)
-        self._deleted(touched)
-
-    def _deleted(self, touched: Touched) -> None:
-        self._settle(touched)
-        self.deletions.add(touched.entry.record.id)
-        self._drop_letters()
-
-    def _erasure(self, erasure: Erasure) -> None:
-        account = (clean_text(erasure.source), erasure.author)
-        position = max(erasure.position, self.erased.get(account, erasure.position))
-        self.erased[account] = self.erasures[account] = position
-        for post_id in sorted(self._of_author.get(hash_key(*account), ())):
-            touched = self._touch(post_id)
-            touched.entry.record.erase(position)
-            self._settle(touched)
-        self._drop_letters()
-
-    def _status(self, status: AccountStatus) -> None:
-        account = (clean_text(status.source), status.author)
-        before, said = self._standing(account), Standing(status.position, status.hidden)
-        if said > before:
-            self.statuses[account] = said
-
-    def _standing(self, account: Account) -> Standing:
-        return self.statuses.get(account) or self.known.standings.get(account, NO_STATUS)
-
-    def _letter(self, letter: DeadLetter) -> bool:
-        if self.refuses(letter):
-            return False
-        self.letters[letter.origin] = letter
-        return True
-
-    def _drop_letters(self) -> None:
-        for origin in [origin for origin, letter in self.letters.items() if self.refuses(letter)]:
-            del self.letters[origin]
-
-    def _settle(self, touched: Touched) -> None:
-        """Nothing is written of a post that is gone."""
-        if not touched.entry.record.visible:
-            touched.post = None
-
-    def _written_by(self, entry: Entry, author: int | None) -> None:
-        if entry.author is not None:
-            self._of_author.get(entry.author, set()).discard(entry.record.id)
-        entry.author = author
-        if author is not None:
-            self._of_author.setdefault(author, set()).add(entry.record.id)
-
-    def _entry(self, post_id: str) -> Entry | None:
-        touched = self.touched.get(post_id)
-        return self.known.entries.get(post_id) if touched is None else touched.entry
-
-    def _touch(self, post_id: str) -> Touched:
-        touched = self.touched.get(post_id)
-        if touched is None:
-            entry = self.known.entries.get(post_id)
-            before = None if entry is None else entry.state()
-            touched = self.touched[post_id] = Touched(entry or Entry(Record(post_id)), before)
-        return touched
+def _effect(touched: TouchedPost, known: Entry | None, retention_days: int) -> EntryEffect:
+    record, author = touched.record, touched.author
+    if known is None:
+        entry = Entry(record, author=author)
+    else:
+        entry = replace(known, record=record, author=author, photos=dict(known.photos))
+    if entry.day is None and record.number > 0:
+        entry.day = day_of(record.number, from_epoch_milliseconds(record.observed_at), retention_days)
+    strays: set[Place] = set()
+    for offer in touched.offers:
+        strays |= note_photos(entry, offer, retention_days)
+    return EntryEffect(entry, None if known is None else known.state(), touched.post, touched.brought, strays)

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from search.elastic.documents import in_utc, mention_of
+from search.documents import with_zone
+from search.elastic.documents import mention_of
 from search.index import Query
 from search.limits import MAX_MOMENT, check_page
 from search.query import AnyOf, Clause, Field, Leaf, MalformedQuery, Named, Without, parse
-from search.sqlite.fts_query import mark
+from search.terms import mark
 from tagstream.posts import ENTITY_TYPES, EntityType, to_epoch_milliseconds
 from tagstream.text.analysis import Phrase
 
@@ -123,7 +124,7 @@ def entity_marks(key: str, type: EntityType | None) -> list[str]:
 
 def moment(when: datetime | None, default: int) -> int:
     """The time of posts of that moment, in milliseconds."""
-    return default if when is None else min(max(to_epoch_milliseconds(in_utc(when)), 0), MAX_MOMENT + 1)
+    return default if when is None else min(max(to_epoch_milliseconds(with_zone(when)), 0), MAX_MOMENT + 1)
 
 
 def moments(since: datetime | None, until: datetime | None) -> tuple[int, int]:

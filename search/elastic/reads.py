@@ -25,7 +25,7 @@ from search.elastic.hidden_authors import shown_filters
 from search.elastic.queries import Json, read_token, score_body, search_body, token
 from search.elastic.thumbnails import address, photo_of, read_jpeg, shown_places
 from search.index import Page, Query
-from search.sqlite.fts_query import hash_key
+from search.terms import hash_key
 from search.thumbnails import photo_at
 from tagstream.errors import CorruptState, IndexUnavailable, TagstreamError
 from tagstream.posts import AccountStatus, DeadLetter, TaggedPost

@@ -17,11 +17,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from search.batch import Offer
+from search.documents import post_number
 from search.elastic.address import Names
 from search.elastic.bulk import Action
-from search.elastic.documents import Entry, day_of, document_id, post_number, to_json
+from search.elastic.documents import Entry, day_of, document_id, to_json
 from search.index import Indexable
-from search.registry import Outcome
+from search.registry import OfferOutcome
 from search.thumbnails import photos_of
 from tagstream.errors import CorruptState
 from tagstream.posts import TaggedPost
@@ -55,16 +57,16 @@ def places_of(change: Indexable, day: str | None, retention_days: int) -> set[Pl
     return {place(one, photo) for one in days if one is not None for photo in photos}
 
 
-def note_photos(entry: Entry, change: Indexable, outcome: Outcome, retention_days: int) -> set[Place]:
-    """Enters into the registry's list what a post shows; returns the places that are not on it and must be empty."""
-    places = places_of(change, entry.day, retention_days)
+def note_photos(entry: Entry, offer: Offer, retention_days: int) -> set[Place]:
+    """Enters into the entry's list what an offered post shows; returns the places off the list, which must be empty."""
+    places = places_of(offer.change, entry.day, retention_days)
     if not places and not entry.photos:
         return set()
     before = entry.photos
-    if outcome is Outcome.STORED:
-        photos = photos_of(change.post)
+    if offer.outcome is OfferOutcome.STORED:
+        photos = photos_of(offer.change.post)
         entry.photos = {one: photo_of(one) in photos for one in before} | dict.fromkeys(sorted(places), True)
-    elif entry.record.visible:
+    elif offer.is_visible:
         shown = {photo_of(one) for one, is_shown in before.items() if is_shown}
         entry.photos = before | {one: True for one in sorted(places) if photo_of(one) in shown}
     for one in _surplus(entry):

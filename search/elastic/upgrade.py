@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from search.documents import post_json
 from search.elastic.bulk import Action, send
 from search.elastic.client import ElasticClient
-from search.elastic.documents import post_document, post_json, read_entry, read_post, to_json
+from search.elastic.documents import post_document, read_entry, read_post, to_json
 from search.elastic.reads import Hit, many, scan
 from search.elastic.schema import post_mapping, put_mapping
-from search.registry import Record
+from search.registry import RegistryRecord
 from tagstream.text.entity_keys import with_current_keys
 
 _STEP = 500
@@ -33,7 +34,7 @@ async def analyse_anew(client: ElasticClient) -> None:
         await put_mapping(client, index, post_mapping())
 
 
-def renewed_document(written: str, record: Record) -> dict[str, Any]:
+def renewed_document(written: str, record: RegistryRecord) -> dict[str, Any]:
     """The document of a post as this analysis makes it, from the post as it was written."""
     stored = read_post({"document": written})
     post = with_current_keys(stored)

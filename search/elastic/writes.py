@@ -2,9 +2,9 @@
 
 ::
 
-    changes ─▶ read registry ─▶ plan ─▶ write registry ─▶ statuses ─▶ write and delete  ─▶ look again ─▶ cursor
-                    ▲            only pure   │  with what was        documents, thumbnails  was something
-                    └────────────────────────┘  read, or anew                               deleted meanwhile?
+    changes ─▶ read registry ─▶ effects ─▶ write registry ─▶ statuses ─▶ write and delete  ─▶ look again ─▶ cursor
+                    ▲            (pure)      │  over what was          documents, thumbnails  was something
+                    └────────────────────────┘  read, or anew                                 deleted meanwhile?
 
 The registry goes first: a tombstone that stands there wins over every document that comes later, by whomever. Each of
 its entries is written only over the state that was read, so no writer loses what another wrote. A document carries its
@@ -18,34 +18,34 @@ nothing to sweep that a crash could leave half swept, nor a post that another wr
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from search.batch import Account, PlayedBatch, posts_among
+from search.documents import clean_letter, post_json
 from search.elastic import early_thumbnails
-from search.elastic.bulk import Action, Outcome, send
+from search.elastic.bulk import Action, ActionOutcome, send
 from search.elastic.client import ElasticClient, pause
 from search.elastic.documents import (
     Entry,
     account_id,
-    clean_letter,
     document_id,
     letter_document,
     post_document,
     post_id,
-    post_json,
     read_entry,
     read_letter,
     read_status,
     status_document,
     to_json,
 )
-from search.elastic.effects import Account, Known, Plan, Touched
+from search.elastic.effects import Effects, EntryEffect, KnownState
 from search.elastic.reads import many, scan
 from search.elastic.thumbnails import additions, removals
 from search.index import Indexable, Remembered, SourceCursor, Writable, WriteReport
-from search.registry import Standing
-from search.sqlite.fts_query import hash_key
+from search.registry import AccountVisibility
+from search.terms import author_key, hash_key
 from tagstream.errors import IndexUnavailable
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, clean_text, stored_version
 
@@ -70,27 +70,26 @@ class Writer:
             RejectedDocument: one post is never taken; others of the batch may be written.
         """
         written = await asyncio.to_thread(_written, changes)
-        plan = await self._settle_registry(changes) if changes else None
+        effects = await self._settle_registry(changes) if changes else None
         refused = 0
-        if plan is not None:
-            await self._write_statuses(plan)
-            await self._write_documents(plan, written)
-            refused = await self._write_thumbnails(plan)
-            await self._sweep_letters(plan)
-            await self._look_again(plan)
+        if effects is not None:
+            await self._write_statuses(effects)
+            await self._write_documents(effects, written)
+            refused = await self._write_thumbnails(effects)
+            await self._sweep_letters(effects)
+            await self._look_again(effects)
         if cursor is not None:
             await self._save_cursor(cursor)
-        return WriteReport() if plan is None else replace(plan.report, refused_thumbnails=refused)
+        return WriteReport() if effects is None else replace(effects.batch.report, refused_thumbnails=refused)
 
     def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
         """Which of the changes cannot even be sent, by place, whatever the registry holds."""
         failures: dict[int, Exception] = {}
         for place, change in enumerate(changes):
             try:
-                plan = Plan(Known(), self._retention_days)
-                plan.apply([change])
-                self._document_actions(plan, _written([change]))
-                for letter in plan.letters.values():
+                effects = Effects(KnownState(), [change], self._retention_days)
+                self._document_actions(effects, _written([change]))
+                for letter in effects.batch.letters.values():
                     to_json(letter_document(letter, 0))
             except Exception as error:  # whatever it is, it is this change's: nothing else was touched
                 failures[place] = error
@@ -104,21 +103,24 @@ class Writer:
         """Removes the thumbnails of revisions that are not going to be written."""
         await early_thumbnails.discard(self._client, posts, self._retention_days, self.expired_before)
 
-    async def _settle_registry(self, changes: Sequence[Writable]) -> Plan:
-        """The plan of the changes, as the registry now holds it."""
+    async def _settle_registry(self, changes: Sequence[Writable]) -> Effects:
+        """Enters the changes into the registry; returns their effects, computed on the state that was read.
+
+        Raises:
+            IndexUnavailable: other writers change the same posts again and again.
+        """
         for attempt in range(ROUNDS):
-            plan = Plan(await self._read_known(changes), self._retention_days)
-            plan.apply(changes)
-            if await self._write_registry(plan):
-                return plan
+            effects = Effects(await self._read_known(changes), changes, self._retention_days)
+            if await self._write_registry(effects):
+                return effects
             await pause(min(attempt, 3))
         raise IndexUnavailable(
             f"Other writers changed the same posts at {self._client.address} {ROUNDS} times in a row. Trying again."
         )
 
-    async def _read_known(self, changes: Iterable[Writable]) -> Known:
+    async def _read_known(self, changes: Iterable[Writable]) -> KnownState:
         posts, accounts, erasures = _asked(changes)
-        known = Known()
+        known = KnownState()
         await self._read_entries(known, posts, accounts)
         if erasures:
             await self._enter_erasures(erasures)
@@ -126,7 +128,7 @@ class Writer:
         await self._find_lost(known, changes)
         return known
 
-    async def _read_entries(self, known: Known, posts: Iterable[str], accounts: Iterable[Account]) -> None:
+    async def _read_entries(self, known: KnownState, posts: Iterable[str], accounts: Iterable[Account]) -> None:
         by_id: dict[str, str | Account] = {post_id(one): one for one in posts}
         by_id |= (account_ids := {account_id(*one): one for one in accounts})
         wanted = [(self._names.registry, one) for one in by_id] + [(self._names.accounts, one) for one in account_ids]
@@ -136,7 +138,7 @@ class Writer:
                 known.entries[asked] = read_entry(hit)
             elif hit["_index"] == self._names.accounts:
                 status = read_status(hit["_source"])
-                known.standings[asked] = Standing(status.position, status.hidden)
+                known.statuses[asked] = AccountVisibility(status.position, status.hidden)
             else:
                 known.erased[asked] = hit["_source"]["erased_up_to"]
 
@@ -155,19 +157,19 @@ class Writer:
         ]
         await send(self._client, actions)
 
-    async def _read_entries_of_authors(self, known: Known, accounts: Iterable[Account]) -> None:
+    async def _read_entries_of_authors(self, known: KnownState, accounts: Iterable[Account]) -> None:
         await self._client.call(partial(self._client.raw.indices.refresh, index=self._names.registry))
-        authors = [hash_key(*one) for one in accounts]
+        authors = [author_key(*one) for one in accounts]
         for start in range(0, len(authors), _TERMS_A_QUERY):
             query = {"terms": {"author": authors[start : start + _TERMS_A_QUERY]}}
             async for hit in scan(self._client, self._names.registry, query, [{"_shard_doc": "asc"}]):
                 entry = read_entry(hit)
                 known.entries.setdefault(entry.record.id, entry)
 
-    async def _find_lost(self, known: Known, changes: Iterable[Writable]) -> None:
+    async def _find_lost(self, known: KnownState, changes: Iterable[Writable]) -> None:
         """Which repeated posts are visible in the registry, but were never written: their writer was cut off."""
         wanted: dict[str, tuple[str, int]] = {}
-        for change in _posts_of(changes):
+        for change in posts_among(changes):
             post, entry = change.post, known.entries.get(change.post.id)
             if entry is None or entry.day is None or not entry.record.visible or not self._kept(entry):
                 continue
@@ -182,9 +184,9 @@ class Writer:
             if hit["_source"].get("version") == wanted[one][1]:
                 known.lost.discard(one)
 
-    async def _write_registry(self, plan: Plan) -> bool:
+    async def _write_registry(self, effects: Effects) -> bool:
         """Whether every entry was still as it was read; then each knows its version from now on."""
-        changed = [one.entry for one in plan.touched.values() if one.changed]
+        changed = [one.entry for one in effects.entries.values() if one.changed]
         actions = [
             Action(
                 "create" if entry.seen is None else "index",
@@ -198,44 +200,46 @@ class Writer:
         results = await send(self._client, actions)
         for entry, result in zip(changed, results, strict=True):
             entry.version = result.version
-        return all(result.outcome is Outcome.DONE for result in results)
+        return all(result.outcome is ActionOutcome.DONE for result in results)
 
-    async def _write_statuses(self, plan: Plan) -> None:
+    async def _write_statuses(self, effects: Effects) -> None:
         """Of two at one position the one that hides stays: it replaces an equal one, the other only an older."""
         actions = [
             Action(
                 "index",
                 self._names.accounts,
                 account_id(*account),
-                to_json(status_document(*account, standing)),
-                version=standing.position,
-                only_newer=not standing.hidden,
+                to_json(status_document(*account, visibility)),
+                version=visibility.position,
+                only_newer=not visibility.hidden,
             )
-            for account, standing in plan.statuses.items()
+            for account, visibility in effects.batch.statuses.items()
         ]
         await send(self._client, actions)
 
-    async def _write_documents(self, plan: Plan, written: Mapping[int, str]) -> None:
+    async def _write_documents(self, effects: Effects, written: Mapping[int, str]) -> None:
         """An older version that is there already stays: its writer knows more than we do."""
-        actions = await asyncio.to_thread(self._document_actions, plan, written)
-        actions += [self._removal(one.entry) for one in plan.touched.values() if one.removed and self._kept(one.entry)]
-        if plan.letters:
-            actions += await self._letter_actions(plan.letters)
+        actions = await asyncio.to_thread(self._document_actions, effects, written)
+        actions += [
+            self._removal(one.entry) for one in effects.entries.values() if one.removed and self._kept(one.entry)
+        ]
+        if effects.batch.letters:
+            actions += await self._letter_actions(effects.batch.letters)
         await send(self._client, actions)
 
-    async def _write_thumbnails(self, plan: Plan) -> int:
+    async def _write_thumbnails(self, effects: Effects) -> int:
         """Leaves those that visible documents show; says how many of them the server refused for good."""
         names, over, actions = self._names, self.expired_before, []
-        for one in plan.touched.values():
+        for one in effects.entries.values():
             actions += removals(names, one.entry, one.strays, over)
             actions += additions(names, one.entry, one.brought, over)
-        return sum(result.outcome is Outcome.REJECTED for result in await send(self._client, actions))
+        return sum(result.outcome is ActionOutcome.REJECTED for result in await send(self._client, actions))
 
-    def _document_actions(self, plan: Plan, written: Mapping[int, str]) -> list[Action]:
-        return [self._document_action(one, written) for one in plan.stored()]
+    def _document_actions(self, effects: Effects, written: Mapping[int, str]) -> list[Action]:
+        return [self._document_action(one, written) for one in effects.stored()]
 
-    def _document_action(self, touched: Touched, written: Mapping[int, str]) -> Action:
-        entry, post = touched.entry, touched.post
+    def _document_action(self, effect: EntryEffect, written: Mapping[int, str]) -> Action:
+        entry, post = effect.entry, effect.post
         assert post is not None
         assert entry.day is not None
         source = to_json(post_document(post, written[id(post)], entry.record))
@@ -261,10 +265,10 @@ class Writer:
             for place, (one, letter) in enumerate(ids.items())
         ]
 
-    async def _sweep_letters(self, plan: Plan) -> None:
+    async def _sweep_letters(self, effects: Effects) -> None:
         """Deletions and erasures reach the dead letters that were kept before."""
-        posts = sorted({hash_key("letter", clean_text(one)) for one in plan.deletions})
-        authors = sorted({hash_key(*one) for one in plan.erasures})
+        posts = sorted({hash_key("letter", clean_text(one)) for one in effects.batch.deletions})
+        authors = sorted({author_key(*one) for one in effects.batch.erasures})
         if not posts and not authors:
             return
         await self._client.call(partial(self._client.raw.indices.refresh, index=self._names.dead))
@@ -273,38 +277,42 @@ class Writer:
             for start in range(0, len(keys), _TERMS_A_QUERY):
                 query = {"terms": {field: keys[start : start + _TERMS_A_QUERY]}}
                 found = scan(self._client, self._names.dead, query, [{"_shard_doc": "asc"}])
-                gone += [hit["_id"] async for hit in found if plan.refuses(read_letter(hit["_source"]))]
+                gone += [hit["_id"] async for hit in found if effects.batch.refuses(read_letter(hit["_source"]))]
         await send(self._client, [Action("delete", self._names.dead, one) for one in gone])
 
-    async def _look_again(self, plan: Plan) -> None:
+    async def _look_again(self, effects: Effects) -> None:
         """Undoes what was deleted or erased between our two looks: who did it could not see our documents."""
-        stored = plan.stored()
-        illustrated = [one for one in plan.touched.values() if one.brought]
-        if not stored and not illustrated and not plan.letters:
+        stored = effects.stored()
+        illustrated = [one for one in effects.entries.values() if one.brought]
+        if not stored and not illustrated and not effects.batch.letters:
             return
-        letters = list(plan.letters.values())
+        letters = list(effects.batch.letters.values())
         posts = {one.entry.record.id: one for one in (*stored, *illustrated)}
         accounts: set[Account] = {
-            (one.post.source, one.post.author.id)
+            Account(one.post.source, one.post.author.id)
             for one in stored
             if one.post is not None and one.post.author is not None
         }
-        accounts |= {(letter.source, letter.author) for letter in letters if letter.author is not None}
-        now = Known()
+        accounts |= {Account(letter.source, letter.author) for letter in letters if letter.author is not None}
+        now = KnownState()
         await self._read_entries(now, [*posts, *(one.post_id for one in letters if one.post_id)], accounts)
         undone = []
         for post, entry in now.entries.items():
             if post in posts and entry.version != posts[post].entry.version:
                 undone += [] if entry.record.visible else [self._removal(entry)]
                 undone += removals(self._names, entry, posts[post].strays, self.expired_before)
-        check = Plan(now, self._retention_days)
+        check = PlayedBatch(now)
         undone += [
             Action("delete", self._names.dead, document_id("d", one.origin)) for one in letters if check.refuses(one)
         ]
         await send(self._client, undone)
-        later = {one: at for one, at in now.erased.items() if at > plan.erased.get(one, -1)}
+        later = [
+            Erasure(source=account.source, author=account.author, position=position)
+            for account, position in now.erased.items()
+            if (known := effects.batch.erased_up_to(account)) is None or position > known
+        ]
         if later:  # erased while we wrote: the sweep is repeated, with our posts in its sight
-            await self.write([Erasure(source=source, author=who, position=at) for (source, who), at in later.items()])
+            await self.write(later)
 
     async def _save_cursor(self, cursor: SourceCursor) -> None:
         source = to_json({"source": cursor.source, "position": cursor.position})
@@ -321,15 +329,7 @@ def _written(changes: Iterable[Writable]) -> dict[int, str]:
 
     Made before anything is written, so that a post that no store could take leaves nothing of its batch.
     """
-    return {id(one.post): post_json(one.post) for one in _posts_of(changes)}
-
-
-def _posts_of(changes: Iterable[Writable]) -> Iterator[Indexable]:
-    """The posts among the changes, those that a backup brings too."""
-    for change in changes:
-        one = change.indexable() if isinstance(change, Remembered) else change
-        if isinstance(one, Indexable):
-            yield one
+    return {id(one.post): post_json(one.post) for one in posts_among(changes)}
 
 
 def _asked(changes: Iterable[Writable]) -> tuple[set[str], set[Account], dict[Account, int]]:
@@ -337,10 +337,10 @@ def _asked(changes: Iterable[Writable]) -> tuple[set[str], set[Account], dict[Ac
     posts: set[str] = set()
     accounts: set[Account] = set()
     erasures: dict[Account, int] = {}
-    for post in (one.post for one in _posts_of(changes)):
+    for post in (one.post for one in posts_among(changes)):
         posts.add(post.id)
         if post.author is not None:
-            accounts.add((post.source, post.author.id))
+            accounts.add(Account(post.source, post.author.id))
     for change in changes:
         match change:
             case Remembered(record):
@@ -348,13 +348,13 @@ def _asked(changes: Iterable[Writable]) -> tuple[set[str], set[Account], dict[Ac
             case Deletion():
                 posts.add(change.id)
             case Erasure():
-                account = (clean_text(change.source), change.author)
+                account = Account(clean_text(change.source), change.author)
                 accounts.add(account)
                 erasures[account] = max(change.position, erasures.get(account, 0))
             case AccountStatus():
-                accounts.add((clean_text(change.source), change.author))
+                accounts.add(Account(clean_text(change.source), change.author))
             case DeadLetter():
                 letter = clean_letter(change)
                 posts |= {letter.post_id} if letter.post_id is not None else set()
-                accounts |= {(letter.source, letter.author)} if letter.author is not None else set()
+                accounts |= {Account(letter.source, letter.author)} if letter.author is not None else set()
     return posts, accounts, erasures

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from itertools import starmap
 from pathlib import Path
 
+from search.documents import read_document
 from search.index import Kept, Remembered, SourceCursor, Thumbnail
-from search.registry import Record
-from search.sqlite.reads import account_statuses_after, dead_letters_after, read_document
+from search.registry import RegistryRecord
+from search.sqlite.reads import account_statuses_after, dead_letters_after
 from search.thumbnails import photos_of
 from tagstream.errors import UnreadableInput
 from tagstream.posts import Erasure, TaggedPost
@@ -83,7 +84,7 @@ def _remembered_after(connection: sqlite3.Connection, last: str) -> list[Remembe
     ).fetchall()
     found = []
     for *values, document in rows:
-        record = Record(*values)
+        record = RegistryRecord(*values)
         # A number below 0 stands for no moment, and says only in which order deletions came.
         record.number, record.visible = max(record.number, 0), bool(record.visible)
         post = read_document(document) if record.visible else None
@@ -91,7 +92,7 @@ def _remembered_after(connection: sqlite3.Connection, last: str) -> list[Remembe
     return found
 
 
-def _thumbnails(connection: sqlite3.Connection, record: Record, post: TaggedPost) -> tuple[Thumbnail, ...]:
+def _thumbnails(connection: sqlite3.Connection, record: RegistryRecord, post: TaggedPost) -> tuple[Thumbnail, ...]:
     """Those that the post shows; what is kept ahead of a newer revision is that one's."""
     photos = photos_of(post)
     if not photos:

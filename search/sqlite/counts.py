@@ -9,16 +9,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from search.documents import IMPLAUSIBLE_TIME, TIME_SHIFT
 from search.index import Bucket, EntityCount, Trend
 from search.limits import bucket_count, check_size, check_windows
-from search.sqlite.fts_query import hash_key
 from search.sqlite.reads import first_number, number_range
-from search.sqlite.schema import IMPLAUSIBLE_TIME, TIME_SHIFT, transaction
-from search.trends import MIN_AUTHORS, MIN_SCORE, significance
+from search.sqlite.schema import transaction
+from search.terms import hash_key
+from search.trends import CLOCK_AUTHORS, MAX_CANDIDATES, MIN_AUTHORS, MIN_SCORE, significance
 from tagstream.posts import ENTITY_TYPES, EntityType, from_epoch_milliseconds
 
-MAX_CANDIDATES = 2_000
-CLOCK_AUTHORS = 3
 _SPELLINGS_READ = 1_000
 _CLOCK_MENTIONS_READ = 200_000
 _MINUTE = 60_000  # milliseconds

@@ -8,9 +8,10 @@ meanwhile: a document says all that its terms and mentions are made of. Whoever 
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from search.documents import read_document
 from search.sqlite.compaction import note_removal
-from search.sqlite.fts_query import hash_key, marks_column, words_column
-from search.sqlite.reads import SHOWN, read_document
+from search.sqlite.reads import SHOWN
+from search.terms import hash_key, marks_column, words_column
 from tagstream.posts import Entity, TaggedPost
 from tagstream.text.entity_keys import with_current_keys
 

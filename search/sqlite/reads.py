@@ -6,17 +6,14 @@ repeat nor hide one.
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from pydantic import ValidationError
-
+from search.documents import TIME_SHIFT, read_document, with_zone
 from search.index import Page, Query
 from search.limits import MAX_MOMENT, check_page
 from search.query import MalformedQuery, parse
 from search.sqlite.fts_query import match_expression
-from search.sqlite.schema import DEAD_LETTER_COLUMNS, TIME_SHIFT, transaction
-from tagstream.codec import describe
-from tagstream.errors import CorruptState
+from search.sqlite.schema import DEAD_LETTER_COLUMNS, transaction
 from tagstream.posts import AccountStatus, DeadLetter, TaggedPost, to_epoch_milliseconds
 
 _STREAM_STEP = 200
@@ -28,8 +25,7 @@ def first_number(moment: datetime | None, default: int) -> int:
     """The lowest number that a post of that moment can have."""
     if moment is None:
         return default
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(to_epoch_milliseconds(moment), 0), MAX_MOMENT + 1) << TIME_SHIFT
+    return min(max(to_epoch_milliseconds(with_zone(moment)), 0), MAX_MOMENT + 1) << TIME_SHIFT
 
 
 def number_range(since: datetime | None, until: datetime | None) -> tuple[int, int]:
@@ -163,17 +159,3 @@ def dead_letters_after(connection: sqlite3.Connection, entry: int, cause: str | 
         assert isinstance(number, int)
         letters.append((number, DeadLetter.model_validate(dict(zip(DEAD_LETTER_COLUMNS, values, strict=True)))))
     return letters
-
-
-def read_document(document: str | bytes) -> TaggedPost:
-    """A stored document as the post it was.
-
-    Raises:
-        CorruptState: it is not one.
-    """
-    try:
-        return TaggedPost.model_validate_json(document)
-    except ValidationError as error:
-        raise CorruptState(
-            f"A stored document is not a tagged post: {describe(error)}. Restore the index from a dump."
-        ) from error

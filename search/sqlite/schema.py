@@ -14,8 +14,8 @@
     thumbnails    the small pictures of posts, by id and photo
     settings      the version of the analysis that made the terms
 
-A post's *number* is its time: milliseconds since 1970 shifted by 20 bits, then bit 19 if the post claims a time later
-than we saw it, then a running count. So every table, and FTS5 above all, walks posts in order of time.
+A post's *number* is its time (`search/documents.py`) and a running count below it. So every table, and FTS5 above all,
+walks posts in order of time.
 """
 
 import sqlite3
@@ -26,8 +26,6 @@ from pathlib import Path
 from search.sqlite.file import CREATE, uri
 
 BUSY_SECONDS = 10.0
-TIME_SHIFT = 20
-IMPLAUSIBLE_TIME = 1 << 19
 
 DEAD_LETTER_COLUMNS = (
     "origin",

@@ -13,9 +13,10 @@ They are kept by id and not by number: one may come before its post, which then 
 import sqlite3
 from collections.abc import Iterable, Mapping
 
+from search.documents import read_document
 from search.index import Indexable
-from search.registry import Record
-from search.sqlite.reads import get, read_document
+from search.registry import RegistryRecord
+from search.sqlite.reads import get
 from search.sqlite.schema import transaction
 from search.thumbnails import photo_at, photos_of
 from tagstream.posts import TaggedPost
@@ -47,7 +48,7 @@ def discard(connection: sqlite3.Connection, posts: Iterable[Indexable]) -> None:
 
 
 def settle(
-    connection: sqlite3.Connection, record: Record, post: TaggedPost | None, brought: Mapping[str, bytes]
+    connection: sqlite3.Connection, record: RegistryRecord, post: TaggedPost | None, brought: Mapping[str, bytes]
 ) -> None:
     """Leaves exactly the thumbnails that the visible document shows, of those there and those brought.
 
@@ -83,6 +84,6 @@ def read(connection: sqlite3.Connection, post_id: str, ordinal: int) -> bytes | 
     return None if row is None else row[0]
 
 
-def _document(connection: sqlite3.Connection, record: Record) -> TaggedPost:
+def _document(connection: sqlite3.Connection, record: RegistryRecord) -> TaggedPost:
     row = connection.execute("SELECT document FROM documents WHERE number = ?", (record.number,)).fetchone()
     return read_document(row[0])

@@ -50,7 +50,7 @@ async def test_both_kinds_of_index_report_and_find_the_same(index: ElasticIndex,
         batch = [chance.choice(happenings)(str(chance.randrange(150))) for _ in range(chance.randrange(1, 40))]
         reports = [await write(one, *batch) for one in (index, sqlite)]
         assert reports[0] == reports[1]
-        assert reports[0].news == reports[1].news
+        assert reports[0].new_revisions == reports[1].new_revisions
     assert await stored(index) == await stored(sqlite) != []
     assert await letters(index) == await letters(sqlite)
     for query in ("", "first", "second -person:macron", "other OR second", '"other words"', "type:PER", "author:3"):

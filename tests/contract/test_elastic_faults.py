@@ -12,13 +12,13 @@ import pytest
 from elastic_proxy import Fault, busy, healthy, proxy
 from elasticsearch import AsyncElasticsearch, ConflictError, NotFoundError
 
+from search import terms
 from search.elastic import reads, schema, writes
 from search.elastic.client import ATTEMPTS
 from search.elastic.index import ElasticIndex
 from search.elastic.writes import Writer
 from search.index import Change, Query, SourceCursor
 from search.open import open_index
-from search.sqlite import fts_query
 from search.testing.posts import START, entity, found, indexable, letters, stored, tagged, write
 from search.testing.writing import HAPPENINGS, History, assert_as_the_model_says, deletion, erasure, letter, status
 from tagstream.errors import (
@@ -480,7 +480,7 @@ async def test_another_analysis_writes_the_terms_anew(opened: Opener, monkeypatc
     await write(index, *(tagged(f"{number}", "word") for number in range(700)), deletion("3"))
     monkeypatch.setitem(schema.META, "analysis", ANALYSIS_VERSION + 1)
     monkeypatch.setattr(schema, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
-    monkeypatch.setattr(fts_query, "post_terms", lambda post: [f"new{post.text}"])
+    monkeypatch.setattr(terms, "post_terms", lambda post: [f"new{post.text}"])
     for _ in range(2):
         index = await opened()
         await index.refresh()

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 import writer_process
 
+from search import batch, terms
 from search.index import Indexable, Query, SourceCursor, Thumbnail
 from search.open import open_index
-from search.sqlite import damage, fts_query, upgrade, writer_lock, writes
+from search.sqlite import damage, stored_state, upgrade, writer_lock, writes
 from search.sqlite.index import SqliteIndex
 from search.testing.index_contract import IndexContract
 from search.testing.media import illustrated, shown
@@ -96,19 +97,30 @@ def assert_sound(path: Path) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("step", ["_write_registry", "_remove", "_write_standings", "_add", "_settle_thumbnails"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "_write_registry",
+        "_write_erasures",
+        "_remove_documents",
+        "_write_statuses",
+        "_add_documents",
+        "_settle_thumbnails",
+        "_write_dead_letters",
+    ],
+)
 async def test_a_write_that_fails_at_any_step_leaves_nothing(
     index: SqliteIndex, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     await write(index, tagged("a", "first", names=["Paris"]), cursor=SourceCursor("feed", "1"))
-    whole = getattr(writes._Batch, step)
+    whole = getattr(writes, step)
 
     def fails(*args: object) -> None:
         whole(*args)
         raise sqlite3.OperationalError("planted")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writes._Batch, step, fails)
+        patch.setattr(writes, step, fails)
         with pytest.raises(sqlite3.OperationalError, match="planted"):
             await write(index, tagged("a", "second", revision=1), tagged("b"), cursor=SourceCursor("feed", "2"))
     assert [post.text for post in await stored(index)] == ["first"]
@@ -217,7 +229,7 @@ async def test_a_long_read_does_not_block_writing(index: SqliteIndex) -> None:
 async def test_posts_of_one_millisecond_spill_into_the_next(
     index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writes, "IMPLAUSIBLE_TIME", 4)
+    monkeypatch.setattr(stored_state, "IMPLAUSIBLE_TIME", 4)
     for start in range(0, 20, 5):
         await write(index, *(tagged(str(number), "word") for number in range(start, start + 5)))
     assert len(await found(index, "word")) == 20
@@ -352,7 +364,8 @@ async def test_a_hidden_author_stays_hidden_when_the_terms_are_built_anew(
 async def test_two_accounts_of_one_key_are_hidden_together_and_break_nothing(
     index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writes, "author_key", lambda _source, _author: 7)
+    for module in (batch, writes):
+        monkeypatch.setattr(module, "author_key", lambda _source, _author: 7)
     await write(index, tagged("a", "word", author="x"), status("x", 1, hidden=True), status("y", 1, hidden=True))
     await write(index, tagged("b", "word", author="z"))
     assert await stored(index) == []
@@ -390,7 +403,7 @@ async def test_another_analysis_builds_the_terms_anew(path: Path, monkeypatch: p
     await write(index, *(tagged(f"{number}", "word") for number in range(700)))
     await index.close()
     monkeypatch.setattr(upgrade, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
-    monkeypatch.setattr(fts_query, "post_terms", lambda post: [f"new{post.text}"])
+    monkeypatch.setattr(terms, "post_terms", lambda post: [f"new{post.text}"])
     index = await SqliteIndex.open(path, create=False)
     assert (await index.search(Query("newword", size=1))).total == 700
     assert await found(index, "word") == []

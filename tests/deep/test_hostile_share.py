@@ -86,12 +86,12 @@ async def test_healthy_posts_go_on_beside_hostile_ones(
     stage: str, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if stage == "index":
-        written = search.sqlite.writes._document
+        written = search.sqlite.writes.post_json
 
         def document(post: TaggedPost) -> str:
             check(post.text)
             return written(post)
 
-        monkeypatch.setattr(search.sqlite.writes, "_document", document)
+        monkeypatch.setattr(search.sqlite.writes, "post_json", document)
     clean = await seconds(Feed(0), stage, tmp_path / "clean.db")
     assert await seconds(Feed(share), stage, tmp_path / "hostile.db") < clean / LEAST_SHARE_OF_RATE

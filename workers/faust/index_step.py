@@ -1,4 +1,4 @@
-"""The index stages of the distributed shape: changes ─▶ index, dead letters ─▶ posts.dead, then news ─▶ mentions.
+"""The index stages of the distributed shape: changes ─▶ index, dead letters ─▶ posts.dead, new revisions ─▶ mentions.
 
 Owns what a batch of `posts.tagged` does. Knows an index by its interface and topics by a function that publishes.
 Mentions go out after the write and before the acknowledgement, and a repeated write names them again: a crash in
@@ -66,8 +66,8 @@ def index(
             counters.count_change(value.change)
             if isinstance(value.change, Indexable):
                 distance.add(value.change.post.created_at, value.change.observed_at, moment)
-        news = set(report.news)
-        return [Indexed(_mentions(value, news, names), _weight(value)) for value in values]
+        new_revisions = set(report.new_revisions)
+        return [Indexed(_mentions(value, new_revisions, names), _weight(value)) for value in values]
 
     async def bury(value: Indexing, error: Exception) -> Indexed:
         cause = EventOutcome.REJECTED if isinstance(error, Poison) else EventOutcome.UNEXPECTED
@@ -113,12 +113,12 @@ def mention(publish: Publish, limits: Limits) -> Stage[Indexed, None]:
     return Stage("mention", work, bury, size, replace(limits, concurrency=1))
 
 
-def _mentions(value: Indexing, news: set[tuple[str, int]], names: Topics) -> tuple[Outgoing, ...]:
-    """The mentions of a post that is news; once, should the batch hold it twice."""
+def _mentions(value: Indexing, new_revisions: set[tuple[str, int]], names: Topics) -> tuple[Outgoing, ...]:
+    """The mentions of a new revision; once, should the batch hold it twice."""
     change = value.change
-    if not isinstance(change, Indexable) or (change.post.id, change.post.revision) not in news:
+    if not isinstance(change, Indexable) or (change.post.id, change.post.revision) not in new_revisions:
         return ()
-    news.discard((change.post.id, change.post.revision))
+    new_revisions.discard((change.post.id, change.post.revision))
     return _mentions_of(value, names)
 
 

@@ -41,7 +41,7 @@ class EffectLog:
         await asyncio.sleep(WRITE_SECONDS)
         os.write(self._descriptor, json.dumps([_document(change) for change in changes]).encode() + b"\n")
         posts = [change.post for change in changes if isinstance(change, Indexable)]
-        return WriteReport(stored=len(posts), news=frozenset((post.id, post.revision) for post in posts))
+        return WriteReport(stored=len(posts), new_revisions=frozenset((post.id, post.revision) for post in posts))
 
     async def rehearse(self, _: Sequence[Change]) -> dict[int, Exception]:
         return {}

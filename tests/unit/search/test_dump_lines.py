@@ -11,7 +11,7 @@ import pytest
 
 from search.dump_lines import Writer, read_line
 from search.index import Remembered, SourceCursor, Thumbnail
-from search.registry import Record
+from search.registry import RegistryRecord
 from search.restoring import Restored, restore
 from search.sqlite.index import SqliteIndex
 from tagstream.dead_letter import dead_letter
@@ -87,7 +87,7 @@ def post(name: str = "p") -> TaggedPost:
 
 def remembered(name: str, place: int) -> Remembered:
     number = (int(NOON.timestamp() * 1000) << 20) + place
-    record = Record(f"jsonl:{name}", number=number, version=stored_version(0, 1), observed_at=1, visible=True)
+    record = RegistryRecord(f"jsonl:{name}", number=number, version=stored_version(0, 1), observed_at=1, visible=True)
     return Remembered(record, post(name), (Thumbnail(PHOTO, b"jpeg"),))
 
 
@@ -100,7 +100,7 @@ def lines_of_every_kind() -> list[str]:
         AccountStatus(source="jsonl", author="cy", hidden=True, position=3),
         Erasure(source="jsonl", author="bea", position=3),
         remembered("p", 0),
-        Remembered(Record("jsonl:gone", deleted=2**63 - 1, deleted_position=3)),
+        Remembered(RegistryRecord("jsonl:gone", deleted=2**63 - 1, deleted_position=3)),
         letter,
         SourceCursor("jsonl:feed", "7"),
     )

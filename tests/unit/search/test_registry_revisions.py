@@ -1,22 +1,24 @@
-"""Which writes make news: the first of a revision and its exact repeat, never a re-tag or what is late or gone."""
+"""Writes of a new revision: its first and its exact repeat, never a re-tag or what is late or gone."""
 
 import pytest
 
-from search.registry import UNSEEN, Outcome, is_news
+from search.registry import UNSEEN, OfferOutcome, is_new_revision
 from tagstream.posts import stored_version
 
 
 @pytest.mark.parametrize(
-    ("outcome", "version", "before", "news"),
+    ("outcome", "version", "before", "expected"),
     [
-        (Outcome.STORED, (0, 1), None, True),
-        (Outcome.STORED, (1, 1), (0, 3), True),
-        (Outcome.STORED, (1, 3), (1, 1), False),
-        (Outcome.DUPLICATE, (1, 1), (1, 1), True),
-        (Outcome.STALE, (0, 1), (1, 1), False),
-        (Outcome.DELETED, (0, 1), None, False),
+        (OfferOutcome.STORED, (0, 1), None, True),
+        (OfferOutcome.STORED, (1, 1), (0, 3), True),
+        (OfferOutcome.STORED, (1, 3), (1, 1), False),
+        (OfferOutcome.DUPLICATE, (1, 1), (1, 1), True),
+        (OfferOutcome.STALE, (0, 1), (1, 1), False),
+        (OfferOutcome.DELETED, (0, 1), None, False),
     ],
 )
-def test_news(outcome: Outcome, version: tuple[int, int], before: tuple[int, int] | None, news: bool) -> None:
+def test_new_revisions(
+    outcome: OfferOutcome, version: tuple[int, int], before: tuple[int, int] | None, expected: bool
+) -> None:
     known = UNSEEN if before is None else stored_version(*before)
-    assert is_news(outcome, stored_version(*version), known) is news
+    assert is_new_revision(outcome, stored_version(*version), known) is expected

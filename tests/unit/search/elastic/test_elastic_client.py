@@ -10,7 +10,7 @@ import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 
 from search.elastic.address import Address, Names, parse_address
-from search.elastic.bulk import MAX_BULK_ACTIONS, MAX_BULK_BYTES, Action, Outcome, _chunks, outcome
+from search.elastic.bulk import MAX_BULK_ACTIONS, MAX_BULK_BYTES, Action, ActionOutcome, _chunks, outcome
 from search.elastic.client import ERRORS, RetryBudget, translate
 from search.elastic.schema import POST_FIELDS, mapping, missing_fields
 from search.open import open_index
@@ -67,27 +67,27 @@ def test_a_mistake_of_this_program_stays_one() -> None:
 @pytest.mark.parametrize(
     ("kind", "status", "error", "expected"),
     [
-        ("index", 200, None, Outcome.DONE),
-        ("create", 201, None, Outcome.DONE),
-        ("delete", 200, None, Outcome.DONE),
-        ("delete", 404, None, Outcome.DONE),
-        ("index", 409, "version_conflict_engine_exception", Outcome.CONFLICT),
-        ("delete", 409, "version_conflict_engine_exception", Outcome.CONFLICT),
-        ("index", 429, "es_rejected_execution_exception", Outcome.RETRY),
-        ("index", 429, "cluster_block_exception", Outcome.RETRY),
-        ("index", 403, "cluster_block_exception", Outcome.RETRY),
-        ("index", 503, "unavailable_shards_exception", Outcome.RETRY),
-        ("index", 500, "anything", Outcome.RETRY),
-        ("index", 400, "strict_dynamic_mapping_exception", Outcome.FATAL),
-        ("index", 404, "index_not_found_exception", Outcome.FATAL),
-        ("delete", 404, "index_not_found_exception", Outcome.FATAL),
-        ("index", 403, "security_exception", Outcome.FATAL),
-        ("index", 400, "document_parsing_exception", Outcome.REJECTED),
-        ("index", 400, "illegal_argument_exception", Outcome.REJECTED),
-        ("index", 413, "too_large", Outcome.REJECTED),
+        ("index", 200, None, ActionOutcome.DONE),
+        ("create", 201, None, ActionOutcome.DONE),
+        ("delete", 200, None, ActionOutcome.DONE),
+        ("delete", 404, None, ActionOutcome.DONE),
+        ("index", 409, "version_conflict_engine_exception", ActionOutcome.CONFLICT),
+        ("delete", 409, "version_conflict_engine_exception", ActionOutcome.CONFLICT),
+        ("index", 429, "es_rejected_execution_exception", ActionOutcome.RETRY),
+        ("index", 429, "cluster_block_exception", ActionOutcome.RETRY),
+        ("index", 403, "cluster_block_exception", ActionOutcome.RETRY),
+        ("index", 503, "unavailable_shards_exception", ActionOutcome.RETRY),
+        ("index", 500, "anything", ActionOutcome.RETRY),
+        ("index", 400, "strict_dynamic_mapping_exception", ActionOutcome.FATAL),
+        ("index", 404, "index_not_found_exception", ActionOutcome.FATAL),
+        ("delete", 404, "index_not_found_exception", ActionOutcome.FATAL),
+        ("index", 403, "security_exception", ActionOutcome.FATAL),
+        ("index", 400, "document_parsing_exception", ActionOutcome.REJECTED),
+        ("index", 400, "illegal_argument_exception", ActionOutcome.REJECTED),
+        ("index", 413, "too_large", ActionOutcome.REJECTED),
     ],
 )
-def test_what_an_answer_to_an_action_means(kind: str, status: int, error: str | None, expected: Outcome) -> None:
+def test_what_an_answer_to_an_action_means(kind: str, status: int, error: str | None, expected: ActionOutcome) -> None:
     answer: dict[str, Any] = {"_index": "x", "_id": "y", "status": status}
     if error is not None:
         answer["error"] = {"type": error, "reason": "because"}
@@ -96,7 +96,7 @@ def test_what_an_answer_to_an_action_means(kind: str, status: int, error: str | 
 
 def test_a_strict_refusal_inside_another_error_is_ours() -> None:
     error = {"type": "document_parsing_exception", "caused_by": {"type": "strict_dynamic_mapping_exception"}}
-    assert outcome({"index": {"status": 400, "error": error}}) is Outcome.FATAL
+    assert outcome({"index": {"status": 400, "error": error}}) is ActionOutcome.FATAL
 
 
 def test_the_lines_of_an_action() -> None:

@@ -3,14 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+from search.documents import post_json, post_number
 from search.elastic.address import Names
-from search.elastic.documents import Entry, day_of, distinct, document_id, post_document, post_json, post_number
-from search.elastic.effects import Known, Plan
+from search.elastic.documents import Entry, day_of, distinct, document_id, post_document
+from search.elastic.effects import Effects, KnownState
 from search.elastic.schema import POST_FIELDS
 from search.elastic.writes import Writer
 from search.index import Change, Indexable, WriteReport
-from search.registry import Record, Standing
-from search.sqlite.fts_query import hash_key
+from search.registry import AccountVisibility, RegistryRecord
+from search.terms import hash_key
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import RejectedDocument
 from tagstream.posts import (
@@ -48,47 +49,49 @@ def indexable(one: TaggedPost, position: int = 0) -> Indexable:
 
 
 def entry(name: str = "a", *, visible: bool = True, version: int = 1, position: int = 0, author: str = "x") -> Entry:
-    record = Record(f"jsonl:{name}", post_number(NOON, NOON), version, position, visible=visible)
+    record = RegistryRecord(f"jsonl:{name}", post_number(NOON, NOON), version, position, visible=visible)
     return Entry(record, "2026.03.01", hash_key("jsonl", author), (1, 1), 4)
 
 
-def planned(known: Known, *changes: Change) -> Plan:
-    plan = Plan(known, retention_days=90)
-    plan.apply(changes)
-    return plan
+def planned(known: KnownState, *changes: Change) -> Effects:
+    return Effects(known, changes, retention_days=90)
 
 
-def known(*entries: Entry, lost: bool = False) -> Known:
+def known(*entries: Entry, lost: bool = False) -> KnownState:
     ids = {one.record.id: one for one in entries}
-    return Known(ids, lost=set(ids) if lost else set())
+    return KnownState(ids, lost=set(ids) if lost else set())
 
 
 def test_a_new_post_is_entered_and_written() -> None:
-    plan = planned(Known(), indexable(post()))
-    touched = plan.touched["jsonl:a"]
-    assert (touched.changed, touched.removed, plan.report) == (True, False, WriteReport(stored=1))
-    assert plan.stored() == [touched]
+    effects = planned(KnownState(), indexable(post()))
+    touched = effects.entries["jsonl:a"]
+    assert (touched.changed, touched.removed, effects.batch.report) == (True, False, WriteReport(stored=1))
+    assert effects.stored() == [touched]
     assert (touched.entry.day, touched.entry.author) == ("2026.03.01", hash_key("jsonl", "x"))
 
 
 def test_a_repetition_writes_nothing() -> None:
-    plan = planned(known(entry()), indexable(post()))
-    assert (plan.touched["jsonl:a"].changed, plan.stored(), plan.report) == (False, [], WriteReport(duplicate=1))
+    effects = planned(known(entry()), indexable(post()))
+    assert (effects.entries["jsonl:a"].changed, effects.stored(), effects.batch.report) == (
+        False,
+        [],
+        WriteReport(duplicate=1),
+    )
 
 
 def test_a_repetition_restores_a_document_that_was_never_written() -> None:
-    plan = planned(known(entry(), lost=True), indexable(post()), indexable(post()))
-    assert [one.post for one in plan.stored()] == [post()]
-    assert plan.report == WriteReport(stored=1, duplicate=1)
-    assert not plan.touched["jsonl:a"].changed
+    effects = planned(known(entry(), lost=True), indexable(post()), indexable(post()))
+    assert [one.post for one in effects.stored()] == [post()]
+    assert effects.batch.report == WriteReport(stored=1, duplicate=1)
+    assert not effects.entries["jsonl:a"].changed
 
 
-def test_what_is_news() -> None:
+def test_new_revisions() -> None:
     retagged = post("b", generation=3)
-    plan = planned(
+    effects = planned(
         known(entry("a"), entry("b"), entry("c")), *map(indexable, (post("a"), retagged, post("c", revision=2)))
     )
-    assert plan.report.news == {("jsonl:a", 0), ("jsonl:c", 2)}
+    assert effects.batch.report.new_revisions == {("jsonl:a", 0), ("jsonl:c", 2)}
 
 
 def test_the_newest_status_is_written_and_no_post_is_touched() -> None:
@@ -96,77 +99,81 @@ def test_the_newest_status_is_written_and_no_post_is_touched() -> None:
         return AccountStatus(source="jsonl", author="x", hidden=hidden, position=position)
 
     before = known(entry("a"))
-    before.standings["jsonl", "x"] = Standing(5, hidden=False)
+    before.statuses["jsonl", "x"] = AccountVisibility(5, hidden=False)
     for said, expected in (
         ([status(4, hidden=True)], None),
         ([status(5, hidden=False)], None),
         ([status(5, hidden=True)], (5, True)),
         ([status(9, hidden=False), status(7, hidden=True)], (9, False)),
     ):
-        plan = planned(before, *said)
-        assert plan.statuses.get(("jsonl", "x")) == expected
-        assert (plan.touched, plan.report) == ({}, WriteReport(statuses=len(said)))
+        effects = planned(before, *said)
+        assert effects.batch.statuses.get(("jsonl", "x")) == expected
+        assert (effects.entries, effects.batch.report) == ({}, WriteReport(statuses=len(said)))
 
 
-def test_what_a_hidden_author_writes_is_no_news() -> None:
+def test_what_a_hidden_author_writes_is_no_new_revision() -> None:
     before = known(entry("b"))
-    before.standings["jsonl", "x"] = Standing(5, hidden=True)
+    before.statuses["jsonl", "x"] = AccountVisibility(5, hidden=True)
     shown = AccountStatus(source="jsonl", author="x", hidden=False, position=6)
-    plan = planned(before, indexable(post("a")), indexable(post("b")), shown, indexable(post("c")))
-    assert (plan.report.stored, plan.report.duplicate, plan.report.news) == (2, 1, {("jsonl:c", 0)})
+    effects = planned(before, indexable(post("a")), indexable(post("b")), shown, indexable(post("c")))
+    assert (effects.batch.report.stored, effects.batch.report.duplicate, effects.batch.report.new_revisions) == (
+        2,
+        1,
+        {("jsonl:c", 0)},
+    )
 
 
 def test_a_deletion_repeated_removes_what_its_first_time_may_have_left() -> None:
     gone = entry(visible=False)
     gone.record.deleted = 2**63 - 1
     gone.record.deleted_position = 0
-    plan = planned(known(gone), Deletion(id="jsonl:a", source="jsonl"))
-    touched = plan.touched["jsonl:a"]
+    effects = planned(known(gone), Deletion(id="jsonl:a", source="jsonl"))
+    touched = effects.entries["jsonl:a"]
     assert (touched.changed, touched.removed) == (False, True)
 
 
 def test_a_late_post_removes_it_too() -> None:
     gone = entry(visible=False)
     gone.record.deleted = 2**63 - 1
-    plan = planned(known(gone), indexable(post(revision=9)))
-    assert plan.touched["jsonl:a"].removed
-    assert (plan.stored(), plan.report) == ([], WriteReport(deleted=1))
+    effects = planned(known(gone), indexable(post(revision=9)))
+    assert effects.entries["jsonl:a"].removed
+    assert (effects.stored(), effects.batch.report) == ([], WriteReport(deleted=1))
 
 
 def test_what_was_deleted_unseen_has_nothing_to_remove() -> None:
-    plan = planned(Known(), Deletion(id="jsonl:a", source="jsonl"))
-    assert (plan.touched["jsonl:a"].changed, plan.touched["jsonl:a"].removed) == (True, False)
+    effects = planned(KnownState(), Deletion(id="jsonl:a", source="jsonl"))
+    assert (effects.entries["jsonl:a"].changed, effects.entries["jsonl:a"].removed) == (True, False)
 
 
 def test_an_erasure_reaches_what_is_stored_and_what_came_before_it_in_the_batch() -> None:
     stored = known(entry("a", position=3), entry("b", position=9), entry("c", position=3, author="y"))
     erasure = Erasure(source="jsonl", author="x", position=5)
-    plan = planned(stored, indexable(post("d"), 4), erasure, indexable(post("e"), 4), indexable(post("f"), 6))
-    assert plan.report == WriteReport(stored=2, tombstones=1, deleted=1)
-    assert {name for name, one in plan.touched.items() if one.removed} == {"jsonl:a"}
-    assert [one.entry.record.id for one in plan.stored()] == ["jsonl:f"]
+    effects = planned(stored, indexable(post("d"), 4), erasure, indexable(post("e"), 4), indexable(post("f"), 6))
+    assert effects.batch.report == WriteReport(stored=2, tombstones=1, deleted=1)
+    assert {name for name, one in effects.entries.items() if one.removed} == {"jsonl:a"}
+    assert [one.entry.record.id for one in effects.stored()] == ["jsonl:f"]
 
 
 def test_an_erasure_repeated_removes_what_its_first_time_may_have_left() -> None:
     gone = entry(visible=False, position=3)
-    plan = planned(known(gone), Erasure(source="jsonl", author="x", position=5))
-    touched = plan.touched["jsonl:a"]
+    effects = planned(known(gone), Erasure(source="jsonl", author="x", position=5))
+    touched = effects.entries["jsonl:a"]
     assert (touched.changed, touched.removed) == (False, True)
 
 
 def test_an_edit_by_another_author_leaves_the_first_ones_sight() -> None:
-    plan = planned(
+    effects = planned(
         known(entry("a")),
         indexable(post("a", author="y", revision=1)),
         Erasure(source="jsonl", author="x", position=9),
     )
-    assert [one.entry.record.id for one in plan.stored()] == ["jsonl:a"]
+    assert [one.entry.record.id for one in effects.stored()] == ["jsonl:a"]
 
 
 def test_dead_letters_of_what_is_deleted_are_refused() -> None:
     letter = dead_letter(origin="1", source="jsonl", cause="c", message="m", body=b"", post_id="jsonl:a", author="x")
-    plan = planned(Known(), letter, Deletion(id="jsonl:a", source="jsonl"), letter)
-    assert (plan.letters, plan.report) == ({}, WriteReport(dead=1, tombstones=1, deleted=1))
+    effects = planned(KnownState(), letter, Deletion(id="jsonl:a", source="jsonl"), letter)
+    assert (effects.batch.letters, effects.batch.report) == ({}, WriteReport(dead=1, tombstones=1, deleted=1))
 
 
 def test_the_day_of_a_post() -> None:

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from search.batch import Offer
+from search.documents import post_number
 from search.elastic.address import Names
-from search.elastic.documents import Entry, post_number, read_entry
-from search.elastic.effects import Known, Plan
+from search.elastic.documents import Entry, read_entry
+from search.elastic.effects import Effects, KnownState
 from search.elastic.thumbnails import (
     MAX_PLACES,
     additions,
@@ -20,7 +22,7 @@ from search.elastic.thumbnails import (
     shown_places,
 )
 from search.index import Change, Indexable, Thumbnail
-from search.registry import Outcome, Record
+from search.registry import OfferOutcome, RegistryRecord
 from search.thumbnails import photo_at, photos_of, thumbnails_of
 from tagstream.errors import CorruptState
 from tagstream.posts import Author, Deletion, Erasure, Media, Post, TaggedPost
@@ -49,27 +51,25 @@ def change(one: TaggedPost, *brought: str, observed_at: datetime = NOON, positio
     return Indexable(one, observed_at, position, tuple(Thumbnail(photo, b"jpeg") for photo in brought))
 
 
-def planned(known: Known, *changes: Change) -> Plan:
-    plan = Plan(known, retention_days=90)
-    plan.apply(changes)
-    return plan
+def planned(known: KnownState, *changes: Change) -> Effects:
+    return Effects(known, changes, retention_days=90)
 
 
-def removed(plan: Plan) -> set[tuple[str, int | None]]:
-    """The photos whose thumbnails a plan removes, with the revision up to which."""
-    touched = plan.touched["jsonl:a"]
+def removed(effects: Effects) -> set[tuple[str, int | None]]:
+    """The photos whose thumbnails a effects removes, with the revision up to which."""
+    touched = effects.entries["jsonl:a"]
     return {(one.id[-64:], one.version) for one in removals(NAMES, touched.entry, touched.strays, "")}
 
 
-def after(*changes: Change) -> Known:
+def after(*changes: Change) -> KnownState:
     """What the registry knows after these changes."""
-    entry = planned(Known(), *changes).touched["jsonl:a"].entry
+    entry = planned(KnownState(), *changes).entries["jsonl:a"].entry
     entry.seen = (1, 1)
-    return Known({"jsonl:a": entry})
+    return KnownState({"jsonl:a": entry})
 
 
 def test_a_post_enters_its_photos_and_takes_those_that_it_brings() -> None:
-    touched = planned(Known(), change(post(A, B), A, C)).touched["jsonl:a"]
+    touched = planned(KnownState(), change(post(A, B), A, C)).entries["jsonl:a"]
     assert touched.entry.photos == {f"2026.03.01/{A}": True, f"2026.03.01/{B}": True}
     [one] = additions(NAMES, touched.entry, touched.brought, "")
     assert (one.index, one.id, one.version) == ("x-media-2026.03.01", f"m:jsonl:a/{A}", 0)
@@ -77,9 +77,9 @@ def test_a_post_enters_its_photos_and_takes_those_that_it_brings() -> None:
 
 
 def test_an_edit_keeps_the_list_and_removes_what_is_not_shown() -> None:
-    plan = planned(after(change(post(A, B))), change(post(B, revision=4)))
-    assert removed(plan) == {(A, 4)}
-    assert {photo_of(one): is_shown for one, is_shown in plan.touched["jsonl:a"].entry.photos.items()} == {
+    effects = planned(after(change(post(A, B))), change(post(B, revision=4)))
+    assert removed(effects) == {(A, 4)}
+    assert {photo_of(one): is_shown for one, is_shown in effects.entries["jsonl:a"].entry.photos.items()} == {
         A: False,
         B: True,
     }
@@ -92,14 +92,14 @@ def test_a_deletion_removes_every_photo_that_ever_was_and_does_so_again(gone: Ch
     known = after(change(post(A)), change(post(B, revision=4)))
     last = 2**51 - 1 if isinstance(gone, Deletion) else 4
     for _ in range(2):
-        plan = planned(known, gone)
-        assert removed(plan) == {(A, last), (B, last)}
-        known = Known({"jsonl:a": plan.touched["jsonl:a"].entry})
+        effects = planned(known, gone)
+        assert removed(effects) == {(A, last), (B, last)}
+        known = KnownState({"jsonl:a": effects.entries["jsonl:a"].entry})
 
 
 def test_a_deletion_of_a_revision_spares_what_is_kept_ahead_of_a_newer_one() -> None:
-    plan = planned(after(change(post(A, revision=3))), Deletion(id="jsonl:a", source="jsonl", revision=3))
-    assert removed(plan) == {(A, 3)}
+    effects = planned(after(change(post(A, revision=3))), Deletion(id="jsonl:a", source="jsonl", revision=3))
+    assert removed(effects) == {(A, 3)}
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_thumbnail_goes_to_the_day_of_its_post_or_the_one_that_it_would_have()
 
 
 def test_a_day_that_is_over_is_not_made_again() -> None:
-    entry = planned(Known(), change(post(A))).touched["jsonl:a"].entry
+    entry = planned(KnownState(), change(post(A))).entries["jsonl:a"].entry
     assert (
         additions(NAMES, entry, {A: b""}, "2026.03.02")
         == ahead(NAMES, change(post(A), A), None, 90, "2026.03.02")
@@ -139,29 +139,29 @@ def test_a_day_that_is_over_is_not_made_again() -> None:
 
 
 def test_the_list_is_bounded_whatever_is_said_of_a_post() -> None:
-    entry = Entry(Record("jsonl:a"))
+    entry = Entry(RegistryRecord("jsonl:a"))
     entry.record.number, entry.day = post_number(NOON, NOON), "2026.03.01"
     strays: set[str] = set()
     for revision in range(80):
         photo = f"{revision:064x}"
         one = post(photo, A, revision=revision, created_at=NOON - revision * DAY)
         outcome = entry.record.offer(revision << 12, 0, None)
-        assert outcome is Outcome.STORED
-        gone = note_photos(entry, change(one), outcome, 90)
+        assert outcome is OfferOutcome.STORED
+        gone = note_photos(entry, Offer(change(one), outcome, is_visible=True), 90)
         strays |= gone
         for _ in range(2):
             wandering = post(photo, A, revision=revision, created_at=NOON - (revision + 100) * DAY)
-            note_photos(entry, change(wandering), Outcome.DUPLICATE, 9000)
+            note_photos(entry, Offer(change(wandering), OfferOutcome.DUPLICATE, is_visible=True), 9000)
         assert len(entry.photos) <= MAX_PLACES
         assert {f"2026.03.01/{photo}", f"2026.03.01/{A}"} <= shown_places(entry)
     assert f"2026.03.01/{0:064x}" in strays, "what falls off the list is removed once more"
 
 
 def test_the_registry_keeps_the_list_in_its_order() -> None:
-    entry = planned(Known(), change(post(A)), change(post(B, revision=1))).touched["jsonl:a"].entry
+    entry = planned(KnownState(), change(post(A)), change(post(B, revision=1))).entries["jsonl:a"].entry
     hit = {"_id": "p:jsonl:a", "_source": json.loads(entry.source()), "_seq_no": 1, "_primary_term": 1, "_version": 3}
     assert read_entry(hit).state() == entry.state()
-    assert b"photos" not in planned(Known(), change(post())).touched["jsonl:a"].entry.source()
+    assert b"photos" not in planned(KnownState(), change(post())).entries["jsonl:a"].entry.source()
     with pytest.raises(CorruptState):
         read_entry(hit | {"_source": json.loads(entry.source()) | {"photos": [1]}})
 

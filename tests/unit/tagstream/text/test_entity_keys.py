@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from search.elastic.upgrade import renewed_document
 from search.query import Named, parse
-from search.registry import Record
+from search.registry import RegistryRecord
 from tagstream.posts import Entity, SegmentedHashtag, TaggedPost
 from tagstream.text.entity_keys import NameKeys, fold_key, with_current_keys
 
@@ -120,7 +120,7 @@ def test_stored_keys_are_brought_up_to_date() -> None:
 
 
 def test_an_older_document_of_elasticsearch_gets_the_keys_of_today() -> None:
-    record = Record(
+    record = RegistryRecord(
         "jsonl:1", number=1 << 20, version=1, position=0, observed_at=1, deleted=0, deleted_position=0, visible=True
     )
     document = renewed_document(old_post().model_dump_json(), record)

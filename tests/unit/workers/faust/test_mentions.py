@@ -84,7 +84,7 @@ class Index:
             if isinstance(change, Indexable) and change.post.id == self._guilty:
                 raise RejectedDocument("no")
         self.written += changes
-        return WriteReport(stored=len(changes), news=frozenset(self._news))
+        return WriteReport(stored=len(changes), new_revisions=frozenset(self._news))
 
     async def rehearse(self, _: Sequence[Change]) -> dict[int, Exception]:
         return {}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ingest.sources.bluesky.frame import FrameReader
 from ingest.sources.bluesky.identifiers import microseconds_of, position_of_erasure, position_of_status
-from search.registry import Record
+from search.registry import RegistryRecord
 from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, Event, Post, deletion_version, stored_version
 
 DID = "did:plc:eygmaihciaxprqvxpfvl6flk"
@@ -50,7 +50,7 @@ def account(seen_us: int, time: object, *, active: bool = False, status: str | N
 
 def is_visible(events: tuple[Event, ...]) -> bool:
     """Whether the post is seen after all that was written, by the registry's own rules."""
-    record, erased_up_to = Record("bluesky:x", number=1), None
+    record, erased_up_to = RegistryRecord("bluesky:x", number=1), None
     for one in events:
         if isinstance(one, Post):
             record.offer(stored_version(one.revision, 1), one.position, erased_up_to)
@@ -152,7 +152,7 @@ def test_a_dead_letter_is_no_later_than_the_deletion_of_what_it_holds(rev: str |
     assert isinstance(letter, DeadLetter)
     deletion = post(START_US + SECOND_US, START_US + SECOND_US, operation="delete")
     assert isinstance(deletion, Deletion)
-    record = Record("bluesky:x")
+    record = RegistryRecord("bluesky:x")
     record.delete(deletion_version(deletion), deletion.position)
     assert record.refuses_letter(letter.position)
 

@@ -334,7 +334,7 @@ async def test_a_file_from_before_accounts_could_be_hidden_is_brought_up_to_date
 async def test_a_file_from_before_thumbnails_gets_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(upgrade, "MIGRATIONS", upgrade.MIGRATIONS[:2])
-        patch.setattr(writes._Batch, "_settle_thumbnails", lambda _: None)
+        patch.setattr(writes, "_settle_thumbnails", lambda *_: None)
         old = await SqliteIndex.open(path)
         await write(old, illustrated("a", "A", brought=""), illustrated("b", "B", brought=""))
         await old.close()

@@ -79,7 +79,9 @@ class Plugin:
         except BaseException as error:  # the import runs code of others, which may even call sys.exit
             raise BadSettings(f"{self} cannot be loaded: {_reason(error)}; repair or remove that package") from error
         if not callable(opener):
-            raise BadSettings(f"{self} is {type(opener).__name__}, which cannot be called: docs/plugins.md says how")
+            raise BadSettings(
+                f"{self} is {type(opener).__name__}, which cannot be called: docs/how-to/add-a-source.md says how"
+            )
         loaded: Callable[..., Any] = opener
         return loaded
 

@@ -14,14 +14,14 @@ from tagstream.text.terminal_text import visible
 def plugins(as_json: bool) -> None:
     """List the sources, indexes and captioners that other installed packages add.
 
-    Loads each of them, and says why one cannot be used. docs/plugins.md tells how to write one.
+    Loads each of them, and says why one cannot be used. docs/how-to/add-a-source.md tells how to write one.
     """
     listed = [(plugin, plugin_fault(plugin)) for plugin in installed_plugins()]
     if as_json:
         write_lines(_document(plugin, fault) for plugin, fault in listed)
         return
     if not listed:
-        note("no plug-ins are installed; docs/plugins.md tells how to write one")
+        note("no plug-ins are installed; docs/how-to/add-a-source.md tells how to write one")
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("kind", "name", "package", "version", "state"):

@@ -26,6 +26,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "open_stack" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group("real servers"))
+        elif item.get_closest_marker("xdist_group"):  # files that share something costly say so
+            continue
         elif "mutants" not in item.path.parts:  # each of those is a run of its own
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
 

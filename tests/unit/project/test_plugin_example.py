@@ -9,6 +9,8 @@ from built_wheel import BuiltWheel, build_wheel, unpack
 
 from tagstream.settings import REPOSITORY
 
+pytestmark = pytest.mark.xdist_group("wheel")
+
 EXAMPLE = REPOSITORY / "docs/examples/tagstream-example-source"
 CHAT = """\
 2026-03-01T10:00:00Z ann Angela Merkel lands in Paris

@@ -11,6 +11,8 @@ from tagstream import __version__
 from tagstream.installation import version_line
 from tagstream.settings import REPOSITORY
 
+pytestmark = pytest.mark.xdist_group("wheel")
+
 PACKAGES = ("tagstream", "ingest", "workers", "search", "training", "ops")
 
 

@@ -1,5 +1,6 @@
 """The table of commands: what `--help` says without importing a command is what the command says itself."""
 
+import os
 import subprocess
 import sys
 
@@ -33,3 +34,40 @@ def test_help_imports_no_command(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1] == "[]", done.stderr
+
+
+def completion(instruction: str, words: str = "", position: int = 0) -> str:
+    """What the program prints for a shell that completes a line."""
+    variables = {"_TAGSTREAM_COMPLETE": instruction, "COMP_WORDS": words, "COMP_CWORD": str(position)}
+    done = subprocess.run(
+        [sys.executable, "-m", "tagstream"], env=os.environ | variables, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_given_its_script(shell: str) -> None:
+    if shell == "bash" and sys.platform == "darwin":
+        pytest.skip("click asks for a newer bash than the one of macOS")
+    script = completion(f"{shell}_source")
+    assert f"_TAGSTREAM_COMPLETE={shell}_complete" in script
+
+
+@pytest.mark.parametrize(
+    ("words", "position", "expected"),
+    [
+        ("tagstream se", 1, ["search", "segment"]),
+        ("tagstream search --ind", 2, ["--index"]),
+        ("tagstream dead-letters r", 2, ["requeue"]),
+        ("tagstream --ver", 1, ["--version"]),
+    ],
+)
+def test_names_are_completed(words: str, position: int, expected: list[str]) -> None:
+    completed = completion("bash_complete", words, position).splitlines()
+    assert [line.partition(",")[2] for line in completed] == expected
+
+
+def test_completing_a_command_imports_none() -> None:
+    context = click.Context(application)
+    assert [item.value for item in application.shell_complete(context, "de")] == ["dead-letters", "demo"]

@@ -5,22 +5,22 @@
     source ─▶ see ─▶ prepare ─▶ tag (a batch of one length at a time) ─▶ index, with the source's cursor
               └──────── in executors ────────┘
 
-Owns which stage feeds which, how much lies between them, and how a run ends. The stages themselves are those of the
-distributed shape (`workers/pipeline/steps.py`); here bounded links join them. Keeps invariant 1: the index stores each
-batch together with the cursor after its last event, in one transaction, so a killed run goes on exactly there.
+Owns the order of the stages, and how a run ends. The stages are those of the distributed shape
+(`workers/pipeline/steps.py`), joined into one chain (`workers/pipeline/chain.py`) within the same limits
+(`workers/pipeline/settings.py`). Keeps invariant 1: the index stores each batch together with the cursor after its last
+event, in one transaction, so a killed run goes on exactly there.
 """
 
 import asyncio
 import gc
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from search.index import EntityIndex, SourceCursor, WriteReport
 from tagstream.errors import Fatal
-from tagstream.runtime.backoff import BackOff
 from tagstream.runtime.daemon_thread_pool import DaemonThreadPool, unless_stopped
 from tagstream.runtime.feed_lag import is_live
 from tagstream.runtime.metrics import Progress
@@ -29,45 +29,17 @@ from tagstream.source import Received, Source
 from workers.images.interface import ImageModel
 from workers.images.step import see
 from workers.pipeline import steps
-from workers.pipeline.chain import Link
+from workers.pipeline.chain import run_chain
 from workers.pipeline.microbatch import BatchFigures
 from workers.pipeline.retry import RetryGate
-from workers.pipeline.runner import Delivery, Limits, Stage, StageRunner, acknowledge, worst
+from workers.pipeline.runner import Delivery, Stage, StageRunner, acknowledge, worst
+from workers.pipeline.settings import PipelineSettings
 from workers.pipeline.steps import Arrival, Tagged
 from workers.pipeline.tracker import Tracker
 from workers.tagger.interface import Tagger
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineSettings:
-    """How a run batches, and what it may hold in memory.
-
-    `tag_threads` batches are tagged at a time, and one more waits so that no thread stands idle. `in_flight_posts`
-    wait for the tagger at most (the more, the fuller the batches of rare lengths under load, and the older their
-    posts), four batches for each of the other stages, and `in_flight_bytes` for each stage; between two stages up
-    to two windows of the earlier one are on their way besides. A run that was told to stop gives what is in flight
-    `stop_seconds` to finish (a dependency may be down); whatever is not finished by then is read again by the next
-    run, and a thread that still computes then is left to itself.
-    """
-
-    token_budget: int = 4096
-    batch_posts: int = 64
-    batch_deadline_seconds: float = 0.05
-    tag_threads: int = 2
-    in_flight_posts: int = 1024
-    in_flight_bytes: int = 64 * 1024 * 1024
-    read_posts: int = 256
-    see_photos: int = 32
-    see_threads: int = 2
-    prepare_posts: int = 128
-    index_posts: int = 512
-    index_deadline_seconds: float = 0.02
-    stop_seconds: float = 20.0
-    progress_seconds: float = 1.0
-    back_off: BackOff = field(default_factory=BackOff)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,33 +117,14 @@ class _Pipeline:
         self._pools = (
             DaemonThreadPool(1, "prepare"),
             DaemonThreadPool(settings.tag_threads, "tag"),
-            DaemonThreadPool(settings.see_threads + 1, "see"),
+            DaemonThreadPool(settings.image_threads + 1, "see"),
         )
-        see_limits = replace(
-            self._limits(settings.read_posts, settings.index_deadline_seconds),
-            batch_tokens=settings.see_photos,
-            concurrency=settings.see_threads,
+        self._see = (
+            None if image_model is None else self._runner(see(image_model, self._pools[2], settings.image_limits))
         )
-        self._see = None if image_model is None else self._runner(see(image_model, self._pools[2], see_limits))
-        self._prepare = self._runner(steps.prepare(tagger, self._pools[0], self._limits(settings.prepare_posts)))
-        tag_limits = replace(
-            self._limits(settings.batch_posts, settings.batch_deadline_seconds),
-            concurrency=settings.tag_threads + 1,
-            deadline_concurrency=settings.tag_threads,
-            window_count=settings.in_flight_posts,
-        )
-        self._tag = self._runner(steps.tag(tagger, self._pools[1], tag_limits))
-        index_limits = self._limits(settings.index_posts, settings.index_deadline_seconds)
-        self._write = self._runner(steps.index(self._apply, self._rehearse, index_limits))
-
-    def _limits(self, batch_count: int, batch_deadline_seconds: float = 0.0) -> Limits:
-        return Limits(
-            batch_count=batch_count,
-            batch_tokens=self._settings.token_budget,
-            batch_deadline_seconds=batch_deadline_seconds,
-            window_count=4 * batch_count,
-            window_weight=self._settings.in_flight_bytes,
-        )
+        self._prepare = self._runner(steps.prepare(tagger, self._pools[0], settings.prepare_limits))
+        self._tag = self._runner(steps.tag(tagger, self._pools[1], settings.tag_limits))
+        self._write = self._runner(steps.index(self._apply, self._rehearse, settings.index_limits))
 
     def _runner(self, stage: Stage[Value, Result]) -> StageRunner[Value, Result]:
         return StageRunner(stage, gate=RetryGate(self._settings.back_off), clock=self._clock)
@@ -215,27 +168,20 @@ class _Pipeline:
         return True
 
     async def _run_stages(self, stop: asyncio.Event) -> None:
-        """Runs the three stages until the last one has acknowledged all, or the time to stop has run out."""
-        seen: Link[Arrival] = Link()
-        prepared: Link[steps.Prepared] = Link()
-        tagged: Link[Tagged] = Link()
+        """Runs the stages until the last one has acknowledged all, or the time to stop has run out."""
+        runners: list[StageRunner[Any, Any]] = [self._prepare, self._tag, self._write]
+        if self._see is not None:
+            runners.insert(0, self._see)
         try:
-            async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as tasks:
-                limiter = tasks.create_task(self._limit_stop(stop, limit))
-                arrivals = self._arrivals(stop)
-                if self._see is not None:
-                    tasks.create_task(_join(self._see, arrivals, seen))
-                    arrivals = seen.deliveries()
-                tasks.create_task(_join(self._prepare, arrivals, prepared))
-                tasks.create_task(_join(self._tag, prepared.deliveries(), tagged))
-                await self._write.run(tagged.deliveries(), self._finish)
-                limiter.cancel()
+            async with asyncio.timeout(None) as limit:
+                limiter = asyncio.create_task(self._limit_stop(stop, limit))
+                try:
+                    await run_chain(self._arrivals(stop), runners, self._finish)
+                finally:
+                    limiter.cancel()
         except TimeoutError:
             if not stop.is_set():
                 raise
-        except BaseExceptionGroup as group:
-            error = worst(group)
-            raise error from error.__cause__
 
     async def _limit_stop(self, stop: asyncio.Event, limit: asyncio.Timeout) -> None:
         await stop.wait()
@@ -302,13 +248,3 @@ class _Pipeline:
         gates = (self._source_gate, self._prepare.gate, self._tag.gate, self._write.gate)
         waiting_for = next((wait for wait in (one.waiting_for for one in gates) if wait), None)
         return self._tracker.snapshot(waiting_for, self._source.counts())
-
-
-async def _join(
-    runner: StageRunner[Value, Result],
-    deliveries: AsyncIterator[Sequence[Delivery[Value]]],
-    link: Link[Result],
-) -> None:
-    """Runs a stage whose results go into the link, and closes the link when it is done."""
-    await runner.run(deliveries, link.put)
-    await link.put(())

@@ -20,15 +20,15 @@ from tagstream.kafka.topics import open_topics
 from tagstream.runtime.exposition import MetricFamily
 from tagstream.runtime.health_page import HealthPage
 from tagstream.settings import Settings
-from workers.faust.agents import Pipeline
+from workers.faust.agents import WorkerAgents
 from workers.faust.app import create_app
 from workers.faust.app_settings import WorkerApp, group_of, quiet_libraries
-from workers.faust.committed_offsets import Witness
+from workers.faust.committed_offsets import CommittedOffsets
 from workers.faust.dead_letter_sweep import keep_swept
-from workers.faust.liveness import Partition, Watch
+from workers.faust.liveness import LagMonitor, Partition
 from workers.faust.metrics import worker_metrics
-from workers.faust.publisher import Publisher
-from workers.faust.steps import Steps, open_pools, open_steps
+from workers.faust.publisher import TopicPublisher
+from workers.faust.steps import WorkerStages, open_pools, open_steps
 from workers.faust.transport import consumer_of
 from workers.images.interface import ImageModel
 from workers.tagger.interface import Tagger
@@ -56,16 +56,16 @@ async def run_worker(
     """
     quiet_libraries()
     topics = open_topics(settings)
-    witness = Witness(settings.kafka, group_of(settings), (topics.posts.name, topics.tagged.name))
+    witness = CommittedOffsets(settings.kafka, group_of(settings), (topics.posts.name, topics.tagged.name))
     await witness.open()
     pools = open_pools(settings)
     letters = BrokerDeadLetters(settings, topics)
     try:
-        pipeline = Pipeline(pools.records)
+        pipeline = WorkerAgents(pools.records)
         publish = _LatePublisher()
         steps = open_steps(settings, image_model, tagger, index, publish, topics, pools)
         app = create_app(settings, steps, pipeline)
-        publish.publisher = Publisher(app)
+        publish.publisher = TopicPublisher(app)
         pipeline.attach(lambda: consumer_of(app))
         worker = _Worker(settings, app, pipeline, steps, publish.publisher, witness, say)
         sweeping = asyncio.create_task(
@@ -101,7 +101,7 @@ async def _within(seconds: float, work: Awaitable[Any]) -> bool:
 class _LatePublisher:
     """The stages are made before the app whose producer they use."""
 
-    publisher: Publisher
+    publisher: TopicPublisher
 
     def __call__(self, records: Any) -> Awaitable[None]:
         return self.publisher(records)
@@ -112,10 +112,10 @@ class _Worker:
         self,
         settings: Settings,
         app: WorkerApp,
-        pipeline: Pipeline,
-        steps: Steps,
-        publisher: Publisher,
-        witness: Witness,
+        pipeline: WorkerAgents,
+        steps: WorkerStages,
+        publisher: TopicPublisher,
+        witness: CommittedOffsets,
         say: Callable[[str], None],
     ) -> None:
         self._settings = settings
@@ -126,7 +126,7 @@ class _Worker:
         self._witness = witness
         self._say = say
         self._started = False
-        self._watch = Watch(float(settings.worker_stuck_seconds))
+        self._watch = LagMonitor(float(settings.worker_stuck_seconds))
         self._page = HealthPage(self._not_live, self._not_ready, self._metrics)
 
     async def run(self, stop: asyncio.Event) -> int:

@@ -17,8 +17,8 @@ from tagstream.cli.options import (
 )
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings
-from workers.cli.run import pipeline_settings
 from workers.open_models import load_tagger, open_image_model
+from workers.pipeline.settings import pipeline_settings
 
 if TYPE_CHECKING:
     from tagstream.posts import Post

@@ -24,7 +24,8 @@ from search.open import open_index
 from tagstream.posts import Post
 from tagstream.settings import Settings
 from tagstream.source import Received
-from workers.local import PipelineSettings, RunReport, run_pipeline
+from workers.local import RunReport, run_pipeline
+from workers.pipeline.settings import PipelineSettings
 from workers.tagger.encoding import EncodedSequence, ModelInput, stack_sequences
 from workers.tagger.model_tagger import ModelTagger
 

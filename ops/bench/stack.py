@@ -33,8 +33,8 @@ from search.index import EntityIndex, Query
 from tagstream.errors import Fatal, IndexUnavailable
 from tagstream.posts import Post, from_epoch_milliseconds
 from tagstream.settings import Settings
-from workers.cli.run import pipeline_settings
 from workers.open_models import open_tagger
+from workers.pipeline.settings import pipeline_settings
 from workers.tagger.model_tagger import ModelTagger
 
 Answer = TypeVar("Answer")

@@ -20,7 +20,8 @@ from search.index import Change, EntityIndex, SourceCursor, WriteReport
 from search.open import open_index
 from tagstream.posts import TaggedPost
 from tagstream.source import Received, Source
-from workers.local import PipelineSettings, run_pipeline
+from workers.local import run_pipeline
+from workers.pipeline.settings import PipelineSettings
 from workers.tagger.interface import PreparedPost
 from workers.tagger.stub import StubTagger
 

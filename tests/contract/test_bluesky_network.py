@@ -24,7 +24,8 @@ from search.index import SourceCursor
 from search.sqlite.index import SqliteIndex
 from tagstream.posts import TaggedPost
 from tagstream.runtime.backoff import BackOff
-from workers.local import PipelineSettings, run_pipeline
+from workers.local import run_pipeline
+from workers.pipeline.settings import PipelineSettings
 from workers.tagger.stub import StubTagger
 
 LIMITS = JetstreamLimits(connect_seconds=5.0, silence_seconds=0.5)

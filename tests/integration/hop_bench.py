@@ -24,16 +24,17 @@ from tagstream.kafka.admin import ensure_topics
 from tagstream.kafka.topics import Topic, Topics, headers, key_of, open_topics
 from tagstream.posts import Author, Hashtag, Post
 from tagstream.settings import Settings, load_settings
-from workers.faust.agents import Pipeline
+from workers.faust.agents import WorkerAgents
 from workers.faust.app_settings import open_app, quiet_libraries, raw_topic
-from workers.faust.deliveries import GROUP_RECORDS, Record
-from workers.faust.publisher import Publisher
+from workers.faust.deliveries import ConsumedRecord
+from workers.faust.publisher import TopicPublisher
 from workers.faust.records import Outgoing, read_posts
 from workers.faust.steps import open_pools, open_steps
 from workers.faust.transport import consumer_of
 from workers.hashtags.segmenter import HashtagSegmenter
 from workers.pipeline import steps as stages
-from workers.pipeline.runner import Limits, Size, Stage
+from workers.pipeline.runner import Size, Stage, StageLimits
+from workers.pipeline.settings import INBOX_RECORDS
 from workers.tagger.interface import ImageContext, PreparedPost
 from workers.tagger.stub import StubTagger
 
@@ -77,7 +78,7 @@ def fill(settings: Settings, topics: Topics, posts: int) -> None:
         producer.flush()
 
 
-def segment_stage(segmenter: HashtagSegmenter, publish: Publisher, pool: Any, name: str) -> Stage[Any, Any]:
+def segment_stage(segmenter: HashtagSegmenter, publish: TopicPublisher, pool: Any, name: str) -> Stage[Any, Any]:
     """The hop: each post with its segmented hashtags in a header."""
 
     async def work(arrivals: Sequence[stages.Arrival]) -> Sequence[stages.Arrival]:
@@ -98,10 +99,10 @@ def segment_stage(segmenter: HashtagSegmenter, publish: Publisher, pool: Any, na
     async def bury(_: stages.Arrival, error: Exception) -> Any:
         raise error
 
-    return Stage("segment", work, bury, lambda _: Size(), Limits(batch_count=4 * GROUP_RECORDS))
+    return Stage("segment", work, bury, lambda _: Size(), StageLimits(batch_count=4 * INBOX_RECORDS))
 
 
-def read_segmented(records: Sequence[Record]) -> Sequence[Any]:
+def read_segmented(records: Sequence[ConsumedRecord]) -> Sequence[Any]:
     for record in records:
         json.loads(record.headers["words"])
     return read_posts(records)
@@ -121,9 +122,9 @@ async def measure(settings: Settings, posts: int, *, hop: bool) -> None:
     await asyncio.to_thread(fill, settings, topics, posts)
     app = open_app(settings, topics)
     pools, segmenter = open_pools(settings), HashtagSegmenter.load()
-    pipeline, publish = Pipeline(pools.records), Publisher(app)
+    pipeline, publish = WorkerAgents(pools.records), TopicPublisher(app)
     pipeline.attach(lambda: consumer_of(app))
-    tagged = Publisher(app)
+    tagged = TopicPublisher(app)
     tagger = SegmentingStub(None if hop else segmenter)
     steps = open_steps(settings, None, tagger, NoStore(), tagged, topics, pools)  # type: ignore[arg-type]
 

@@ -24,8 +24,9 @@ from tagstream.posts import Post
 from tagstream.runtime.backoff import BackOff
 from tagstream.settings import REPOSITORY, Settings
 from training.triton_config import configuration
-from workers.local import PipelineSettings, run_pipeline
+from workers.local import run_pipeline
 from workers.open_models import open_tagger
+from workers.pipeline.settings import PipelineSettings
 from workers.tagger.encoding import BUCKET, FEATURE_ROWS, FEATURES, MAX_LENGTH, ModelInput
 
 SHIPPED = REPOSITORY / "triton_models"

@@ -6,20 +6,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import pytest
 
 from tagstream.runtime.backoff import BackOff
-from workers.pipeline.canaries import Check
+from workers.pipeline.canaries import CanaryCheck
 from workers.pipeline.retry import RetryGate
-from workers.pipeline.runner import Delivery, Limits, Size, Stage, StageRunner, acknowledge
+from workers.pipeline.runner import Delivery, Size, Stage, StageLimits, StageRunner, acknowledge
 
 DEAD = 1_000_000  # added to a value that stands for the dead letter of another
 Work = Callable[[Sequence[int]], Awaitable[Sequence[str]]]
 
 
 class Bench:
-    """One stage over integers: result `r5` for 5, `dead5` where 5 was buried. Remembers all that happens, in order."""
+    """One stage over integers: result `r5` for 5, `dead5` for its dead letter. Remembers all that happens, in order."""
 
     def __init__(self, work: Work | None = None, **limits: float) -> None:
         self.calls: list[list[int]] = []
-        self.buried: list[tuple[int, Exception]] = []
+        self.dead_lettered: list[tuple[int, Exception]] = []
         self.handed_over: list[str] = []
         self.acknowledged: list[int] = []
         self.taken = 0
@@ -28,19 +28,19 @@ class Bench:
         self._work = work
         self.bucket: Callable[[int], Size] = lambda _: Size(8, 1, 1)
         self.gate = RetryGate(BackOff(1.0, 8.0), sleep=self._sleep, chance=lambda: 1.0)
-        self._limits = Limits(**{"batch_count": 8, "batch_deadline_seconds": 0.001, **limits})  # type: ignore[arg-type]
+        self._limits = StageLimits(**{"batch_count": 8, "batch_deadline_seconds": 0.001, **limits})  # type: ignore[arg-type]
         self.runner: StageRunner[int, str]
-        self.check: Check[int] | None = None
+        self.check: CanaryCheck[int] | None = None
         self.asked = 0
-        self.use(self._bury)
+        self.use(self._dead_letter)
 
-    def use(self, bury: Callable[[int, Exception], Awaitable[str]]) -> None:
-        """Replaces how values are buried."""
-        stage = Stage("bench", self._do, bury, self._size, self._limits, self.check)
+    def use(self, dead_letter: Callable[[int, Exception], Awaitable[str]]) -> None:
+        """Replaces how values are dead-lettered."""
+        stage = Stage("bench", self._do, dead_letter, self._size, self._limits, self.check)
         self.runner = StageRunner(stage, gate=self.gate)
 
     def check_by(self, *canaries: int, examined: bool = False) -> None:
-        """Gives the stage these canaries; with `examined` also a way to find the guilty of a batch at once."""
+        """Gives the stage these canaries; with `examined` also a way to find the poison values of a batch at once."""
 
         async def give() -> Sequence[int]:
             self.asked += 1
@@ -56,12 +56,12 @@ class Bench:
                     failures[place] = error
             return failures
 
-        def instead(value: int, error: Exception) -> int:
-            self.buried.append((value, error))
+        def replacement(value: int, error: Exception) -> int:
+            self.dead_lettered.append((value, error))
             return value + DEAD
 
-        self.check = Check(give, examine, instead) if examined else Check(give)
-        self.use(self._bury)
+        self.check = CanaryCheck(give, examine, replacement) if examined else CanaryCheck(give)
+        self.use(self._dead_letter)
 
     def _size(self, value: int) -> Size:
         return self.bucket(value)
@@ -76,8 +76,8 @@ class Bench:
         named = [f"dead{value - DEAD}" if value >= DEAD else None for value in values]
         return [name or result for name, result in zip(named, results, strict=False)]
 
-    async def _bury(self, value: int, error: Exception) -> str:
-        self.buried.append((value, error))
+    async def _dead_letter(self, value: int, error: Exception) -> str:
+        self.dead_lettered.append((value, error))
         return f"dead{value}"
 
     async def _deliveries(self, groups: Sequence[Sequence[int]]) -> AsyncIterator[list[Delivery[int]]]:
@@ -106,9 +106,9 @@ async def until(condition: Callable[[], bool]) -> None:
     pytest.fail("what the test waits for never came")
 
 
-def failing(guilty: set[int], error: type[Exception]) -> Work:
+def failing(poison: set[int], error: type[Exception]) -> Work:
     async def work(values: Sequence[int]) -> Sequence[str]:
-        if guilty & set(values):
+        if poison & set(values):
             raise error(f"one of {len(values)}")
         return [f"r{value}" for value in values]
 

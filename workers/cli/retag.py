@@ -32,11 +32,12 @@ from tagstream.media_reasons import PhotoReason
 from tagstream.posts import Hashtag, Media, Post, TaggedPost
 from tagstream.settings import Settings
 from tagstream.source import Received
-from workers.cli.run import pipeline_settings, report_document, summary
+from workers.cli.run import report_document, summary
 from workers.images.interface import ImageModel
 from workers.images.step import IMAGE_MODEL, PHOTO
 from workers.local import RunReport, run_pipeline
 from workers.open_models import load_tagger, open_image_model
+from workers.pipeline.settings import pipeline_settings
 from workers.tagger.interface import Tagger
 
 PAGE = 100

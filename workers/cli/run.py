@@ -24,8 +24,9 @@ from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from tagstream.text.redaction import redacted
 from workers.images.interface import ImageModel
-from workers.local import PipelineSettings, RunReport, run_pipeline
+from workers.local import RunReport, run_pipeline
 from workers.open_models import load_tagger, open_image_model
+from workers.pipeline.settings import pipeline_settings
 from workers.tagger.interface import Tagger
 
 
@@ -118,20 +119,6 @@ def run_source(
         return report, stop.is_set() and not report.ended
 
     return run_until_stopped(work, is_service=is_service)
-
-
-def pipeline_settings(settings: Settings) -> PipelineSettings:
-    """The runner's settings out of everybody's."""
-    return PipelineSettings(
-        token_budget=settings.token_budget,
-        batch_posts=settings.batch_posts,
-        batch_deadline_seconds=settings.batch_deadline_ms / 1000,
-        # Three for each core of the runtime: while some decode their answers, others keep the runtime busy.
-        tag_threads=3 * settings.threads,
-        in_flight_posts=settings.in_flight_posts,
-        in_flight_bytes=settings.in_flight_bytes,
-        stop_seconds=float(settings.stop_seconds),
-    )
 
 
 def summary(report: RunReport) -> str:

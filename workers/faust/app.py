@@ -18,13 +18,13 @@ from typing import Any
 
 from tagstream.kafka.topics import open_topics
 from tagstream.settings import Settings
-from workers.faust.agents import Pipeline
+from workers.faust.agents import WorkerAgents
 from workers.faust.app_settings import WorkerApp, open_app, raw_topic
 from workers.faust.records import read_posts, read_tagged
-from workers.faust.steps import Steps
+from workers.faust.steps import WorkerStages
 
 
-def create_app(settings: Settings, steps: Steps, pipeline: Pipeline) -> WorkerApp:
+def create_app(settings: Settings, steps: WorkerStages, pipeline: WorkerAgents) -> WorkerApp:
     """The app of one worker process."""
     topics = open_topics(settings)
     app = open_app(settings, topics)

@@ -12,9 +12,8 @@ from yarl import URL
 from tagstream.kafka.topics import Topic, Topics
 from tagstream.settings import Settings
 from workers.faust.transport import MAX_POLL_INTERVAL_SECONDS, Transport
+from workers.pipeline.settings import PREFETCH_RECORDS
 
-# Per agent; Faust's 4,096 posts with their pictures would be 2 GiB.
-PREFETCH_RECORDS = 128
 _COMMIT_INTERVAL_SECONDS = 0.5
 _FETCH_BYTES = 4 * 1024 * 1024
 _LIBRARIES = ("faust", "mode", "aiokafka")

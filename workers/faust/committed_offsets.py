@@ -10,12 +10,12 @@ import aiokafka
 from aiokafka.errors import KafkaError
 
 from tagstream.errors import BrokerUnavailable, ServiceUnavailable
-from workers.faust.liveness import Partition, Standing
+from workers.faust.liveness import Partition, PartitionLag
 
 _REQUEST_SECONDS = 5.0
 
 
-class Witness:
+class CommittedOffsets:
     """Reads offsets. It names the group but is no member of it."""
 
     def __init__(self, brokers: Iterable[str], group: str, topics: Collection[str]) -> None:
@@ -48,7 +48,7 @@ class Witness:
             (topic, number) for topic in self._topics for number in sorted(cluster.partitions_for_topic(topic) or ())
         ]
 
-    async def standings(self, held: Collection[Partition]) -> dict[Partition, Standing]:
+    async def standings(self, held: Collection[Partition]) -> dict[Partition, PartitionLag]:
         """How these partitions stand; all partitions of the topics where none are named.
 
         Raises:
@@ -60,7 +60,7 @@ class Witness:
                 first = await self._client.beginning_offsets(partitions)
                 ends = await self._client.end_offsets(partitions)
                 return {
-                    (one.topic, one.partition): Standing(await self._client.committed(one), first[one], ends[one])
+                    (one.topic, one.partition): PartitionLag(await self._client.committed(one), first[one], ends[one])
                     for one in partitions
                 }
         except (KafkaError, TimeoutError) as error:

@@ -20,15 +20,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
+from tagstream.runtime.bounded_buffer import BoundedBuffer, BufferClosed
 from workers.pipeline.runner import Delivery
+from workers.pipeline.settings import INBOX_RECORDS
 
 Value = TypeVar("Value")
 
-GROUP_RECORDS = 64
-
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ConsumedRecord:
     """One record of a topic. `timestamp_ms` is when it was published there, in milliseconds since 1970."""
 
     topic: str
@@ -45,7 +45,7 @@ class Record:
         return f"{self.topic}-{self.partition}-{self.offset}"
 
 
-class Consumer(Protocol):
+class OffsetConsumer(Protocol):
     """What is needed of the consumer (workers/faust/transport.py)."""
 
     def is_current(self, message: Any) -> bool: ...
@@ -58,7 +58,7 @@ class Acknowledgement:
 
     __slots__ = ("_consumer", "_message")
 
-    def __init__(self, consumer: Consumer, message: Any) -> None:
+    def __init__(self, consumer: OffsetConsumer, message: Any) -> None:
         self._consumer = consumer
         self._message = message
 
@@ -71,70 +71,46 @@ class Acknowledgement:
         return self._consumer.is_current(self._message)
 
 
-async def deliveries(stream: Any, consumer: Consumer, stop: asyncio.Event) -> AsyncIterator[Sequence[Delivery[Record]]]:
-    """What the stream gives, in groups, until `stop` is set or the stream ends."""
-    inbox = _Inbox(stop)
-    pulling = asyncio.create_task(inbox.pull(stream.noack().events()))
-    stopping = asyncio.create_task(inbox.wake_at_stop())
+async def deliveries(
+    stream: Any, consumer: OffsetConsumer, stop: asyncio.Event
+) -> AsyncIterator[Sequence[Delivery[ConsumedRecord]]]:
+    """Yields what the stream gives, in groups, until `stop` is set or the stream ends."""
+    inbox: BoundedBuffer[Any] = BoundedBuffer(INBOX_RECORDS)
+    pulling = asyncio.create_task(_pull(stream.noack().events(), inbox))
+    stopping = asyncio.create_task(_abandon_at(stop, inbox))
     try:
-        while events := await inbox.take():
-            current = [event for event in events if consumer.is_current(event.message)]
-            yield [Delivery(record_of(event.message), Acknowledgement(consumer, event.message)) for event in current]
-        if pulling.done():
-            pulling.result()
+        while (events := await inbox.get_many()) and not stop.is_set():
+            current = [event.message for event in events if consumer.is_current(event.message)]
+            yield [Delivery(record_of(message), Acknowledgement(consumer, message)) for message in current]
     finally:
         for task in (pulling, stopping):
             task.cancel()
         await asyncio.wait((pulling, stopping))
-        for task in (pulling, stopping):
-            if not task.cancelled():
-                task.exception()  # raised above, where anybody waited for it
 
 
-class _Inbox:
-    """Room for a group of events. `take` answers all that are there; nothing means the end."""
-
-    def __init__(self, stop: asyncio.Event) -> None:
-        self._stop = stop
-        self._events: list[Any] = []
-        self._ended = False
-        self._changed = asyncio.Event()
-        self._room = asyncio.Event()
-
-    async def pull(self, events: AsyncIterator[Any]) -> None:
-        """Fills it from the stream; ends with it."""
-        try:
-            async for event in events:
-                self._events.append(event)
-                self._changed.set()
-                while len(self._events) >= GROUP_RECORDS:
-                    self._room.clear()
-                    await self._room.wait()
-        finally:
-            self._ended = True
-            self._changed.set()
-
-    async def wake_at_stop(self) -> None:
-        await self._stop.wait()
-        self._changed.set()
-
-    async def take(self) -> list[Any]:
-        while not self._stop.is_set():
-            if self._events:
-                events, self._events = self._events, []
-                self._room.set()
-                return events
-            if self._ended:
-                break
-            self._changed.clear()
-            await self._changed.wait()
-        return []
+async def _pull(events: AsyncIterator[Any], inbox: BoundedBuffer[Any]) -> None:
+    """Fills the inbox from the stream, and ends it as the stream ends."""
+    try:
+        async for event in events:
+            await inbox.put(event)
+    except BufferClosed:
+        return  # the worker stops: the next owner of the partition reads this event
+    except Exception as error:  # the boundary of a task: `get_many` raises it
+        inbox.fail(error)
+    else:
+        inbox.close()
 
 
-def record_of(message: Any) -> Record:
+async def _abandon_at(stop: asyncio.Event, inbox: BoundedBuffer[Any]) -> None:
+    """Drops what lies in the inbox when the worker stops: it was never taken."""
+    await stop.wait()
+    inbox.abandon()
+
+
+def record_of(message: Any) -> ConsumedRecord:
     """The record of a Faust message."""
     headers = message.headers or ()
-    return Record(
+    return ConsumedRecord(
         topic=message.topic,
         partition=message.partition,
         offset=message.offset,

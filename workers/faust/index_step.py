@@ -15,19 +15,19 @@ from tagstream.kafka.topics import Topics
 from tagstream.posts import DeadLetter
 from tagstream.runtime.feed_lag import FeedLag
 from tagstream.runtime.metrics import EventOutcome
-from workers.faust.deliveries import Record
+from workers.faust.deliveries import ConsumedRecord
 from workers.faust.mentions import mentions_of
-from workers.faust.records import Indexing, Outgoing, buried, letter_of
-from workers.pipeline.canaries import Check
+from workers.faust.records import Indexing, Outgoing, dead_letter_of_record, dead_letter_record
+from workers.pipeline.canaries import CanaryCheck
 from workers.pipeline.canary_posts import canary_answers
 from workers.pipeline.counters import Counters
-from workers.pipeline.runner import Limits, Size, Stage
+from workers.pipeline.runner import Size, Stage, StageLimits
 from workers.pipeline.steps import explain, failures
 
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
-_RECORD_WEIGHT = 2048
-_CANARY = Record("canary", 0, 0, None, None, {}, 0)
+_RECORD_BYTES = 2048
+_CANARY = ConsumedRecord("canary", 0, 0, None, None, {}, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Indexed:
     """What was done, and the mentions that it leads to."""
 
     mentions: tuple[Outgoing, ...]
-    weight: int
+    size_bytes: int
 
 
 def index(
@@ -43,7 +43,7 @@ def index(
     publish: Publish,
     names: Topics,
     counters: Counters,
-    limits: Limits,
+    limits: StageLimits,
     *,
     distance: FeedLag | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -58,7 +58,7 @@ def index(
         letters = [value.change for value in values if isinstance(value.change, DeadLetter)]
         changes = [value.change for value in values if not isinstance(value.change, DeadLetter)]
         report = await entities.write(changes) if changes else WriteReport()
-        if kept := [one for letter in letters if (one := buried(letter, names))]:
+        if kept := [one for letter in letters if (one := dead_letter_record(letter, names))]:
             await publish(kept)
         counters.fold(report)
         moment = now()
@@ -67,14 +67,14 @@ def index(
             if isinstance(value.change, Indexable):
                 distance.add(value.change.post.created_at, value.change.observed_at, moment)
         new_revisions = set(report.new_revisions)
-        return [Indexed(_mentions(value, new_revisions, names), _weight(value)) for value in values]
+        return [Indexed(_mentions(value, new_revisions, names), _bytes_of(value)) for value in values]
 
-    async def bury(value: Indexing, error: Exception) -> Indexed:
+    async def dead_letter(value: Indexing, error: Exception) -> Indexed:
         cause = EventOutcome.REJECTED if isinstance(error, Poison) else EventOutcome.UNEXPECTED
         if isinstance(value.change, Indexable) and value.change.post.media:  # its thumbnails came ahead of it
             await entities.discard_thumbnails([value.change])
-        letter = letter_of(value.record, cause, explain(error), value.change)
-        if kept := buried(letter, names):
+        letter = dead_letter_of_record(value.record, cause, explain(error), value.change)
+        if kept := dead_letter_record(letter, names):
             await publish([kept])
         counters.count_change(letter)
         return Indexed((), 0)
@@ -87,13 +87,13 @@ def index(
         return [Indexing(_CANARY, Indexable(post, post.created_at)) for post in canary_answers()]
 
     def size(value: Indexing) -> Size:
-        return Size(weight=_weight(value))
+        return Size(size_bytes=_bytes_of(value))
 
     # Nothing `instead`: where the dead letter of a post is kept its thumbnails must go, which only `bury` sees to.
-    return Stage("index", work, bury, size, replace(limits, concurrency=1), Check(canaries, examine))
+    return Stage("index", work, dead_letter, size, replace(limits, concurrency=1), CanaryCheck(canaries, examine))
 
 
-def mention(publish: Publish, limits: Limits) -> Stage[Indexed, None]:
+def mention(publish: Publish, limits: StageLimits) -> Stage[Indexed, None]:
     """Publishes the mentions of what was indexed.
 
     Nothing is checked by canaries: published ones would count, and any failure is `Fatal` as it is.
@@ -104,13 +104,13 @@ def mention(publish: Publish, limits: Limits) -> Stage[Indexed, None]:
             await publish(mentions)
         return [None] * len(values)
 
-    async def bury(_: Indexed, error: Exception) -> None:
+    async def dead_letter(_: Indexed, error: Exception) -> None:
         raise Fatal(f"mentions cannot be published: {explain(error)}") from error  # the post itself is in the index
 
     def size(value: Indexed) -> Size:
-        return Size(weight=value.weight)
+        return Size(size_bytes=value.size_bytes)
 
-    return Stage("mention", work, bury, size, replace(limits, concurrency=1))
+    return Stage("mention", work, dead_letter, size, replace(limits, concurrency=1))
 
 
 def _mentions(value: Indexing, new_revisions: set[tuple[str, int]], names: Topics) -> tuple[Outgoing, ...]:
@@ -126,5 +126,5 @@ def _mentions_of(value: Indexing, names: Topics) -> tuple[Outgoing, ...]:
     return tuple(mentions_of(value.change, names)) if isinstance(value.change, Indexable) else ()
 
 
-def _weight(value: Indexing) -> int:
-    return _RECORD_WEIGHT + 4 * len(value.record.value or b"")
+def _bytes_of(value: Indexing) -> int:
+    return _RECORD_BYTES + 4 * len(value.record.value or b"")

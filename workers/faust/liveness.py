@@ -2,7 +2,7 @@
 
 ::
 
-    witness: committed and end offsets, asked of the broker ─▶ Watch (pure) ─▶ stuck? ─▶ the worker ends
+    witness: committed and end offsets, asked of the broker ─▶ LagMonitor (pure) ─▶ stuck? ─▶ the worker ends
                                                                    └─▶ tagstream/runtime/health_page.py
 
 A consumer may die in silence, with its process and its connections up. So a worker lives as long as its partitions'
@@ -18,7 +18,7 @@ Partition = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PartitionLag:
     """How one partition stands: what is committed (None: nothing yet), where its log begins and where it ends."""
 
     committed: int | None
@@ -31,17 +31,17 @@ class Standing:
         return self.end - max(self.committed or 0, self.first)
 
 
-class Watch:
+class LagMonitor:
     """Judges progress. `stuck` are the partitions that had work for `limit_seconds` and saw no commit."""
 
     def __init__(self, limit_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.stuck: tuple[Partition, ...] = ()
-        self.standings: Mapping[Partition, Standing] = {}
+        self.standings: Mapping[Partition, PartitionLag] = {}
         self._limit_seconds = limit_seconds
         self._clock = clock
         self._since: dict[Partition, tuple[int | None, float]] = {}
 
-    def observe(self, standings: Mapping[Partition, Standing], *, excused: bool) -> None:
+    def observe(self, standings: Mapping[Partition, PartitionLag], *, excused: bool) -> None:
         """Takes in how the worker's partitions stand; `excused` while something that it depends on is down."""
         now = self._clock()
         since: dict[Partition, tuple[int | None, float]] = {}

@@ -15,7 +15,7 @@ from tagstream.errors import BrokerUnavailable, Fatal, RejectedDocument, Tagstre
 from workers.faust.records import Outgoing
 
 
-class Publisher:
+class TopicPublisher:
     """Publishes records with the producer of a Faust app."""
 
     def __init__(self, app: Any) -> None:

@@ -29,7 +29,7 @@ from tagstream.posts import (
     clean_text,
 )
 from tagstream.runtime.metrics import EventOutcome
-from workers.faust.deliveries import Record
+from workers.faust.deliveries import ConsumedRecord
 from workers.pipeline.steps import Arrival, Tagged
 
 TAGGED = "tagged"
@@ -45,7 +45,7 @@ _KINDS: dict[type[Deletion | Erasure | AccountStatus], str] = {
 class Indexing:
     """A change on its way into the index, and the record that it was read from."""
 
-    record: Record
+    record: ConsumedRecord
     change: Change
 
 
@@ -59,7 +59,7 @@ class Outgoing:
     headers: topics.Headers
 
 
-def read_posts(records: Sequence[Record]) -> list[Arrival]:
+def read_posts(records: Sequence[ConsumedRecord]) -> list[Arrival]:
     """The events of records of `posts`, in order.
 
     Raises:
@@ -68,7 +68,7 @@ def read_posts(records: Sequence[Record]) -> list[Arrival]:
     return [_arrival(record) for record in records]
 
 
-def read_tagged(records: Sequence[Record]) -> list[Indexing]:
+def read_tagged(records: Sequence[ConsumedRecord]) -> list[Indexing]:
     """The changes of records of `posts.tagged`, in order.
 
     Raises:
@@ -77,7 +77,7 @@ def read_tagged(records: Sequence[Record]) -> list[Indexing]:
     return [_indexing(record) for record in records]
 
 
-def _arrival(record: Record) -> Arrival:
+def _arrival(record: ConsumedRecord) -> Arrival:
     event: Event
     try:
         event = _event(record)
@@ -87,25 +87,27 @@ def _arrival(record: Record) -> Arrival:
     return Arrival(event, record.origin, "", observed_at, record.value or b"")
 
 
-def _event(record: Record) -> Event:
+def _event(record: ConsumedRecord) -> Event:
     event = codec.decode(record.value or b"")
     if isinstance(event, TaggedPost | DeadLetter):
         raise MalformedPost(f"a {type(event).__name__} on {record.topic}, where what a source gives belongs")
     return event
 
 
-def _indexing(record: Record) -> Indexing:
+def _indexing(record: ConsumedRecord) -> Indexing:
     try:
         return Indexing(record, _change(record))
     except MalformedPost as error:
         return Indexing(record, _unreadable(record, error))
 
 
-def _unreadable(record: Record, error: MalformedPost) -> DeadLetter:
-    return letter_of(record, EventOutcome.EMPTY if record.value is None else EventOutcome.MALFORMED, str(error))
+def _unreadable(record: ConsumedRecord, error: MalformedPost) -> DeadLetter:
+    return dead_letter_of_record(
+        record, EventOutcome.EMPTY if record.value is None else EventOutcome.MALFORMED, str(error)
+    )
 
 
-def _change(record: Record) -> Change:
+def _change(record: ConsumedRecord) -> Change:
     kind = record.headers.get(topics.KIND, TAGGED.encode()).decode("ascii", "replace")
     change = codec.decode_json(record.value or b"", kind)
     if isinstance(change, TaggedPost):
@@ -116,7 +118,9 @@ def _change(record: Record) -> Change:
     return change
 
 
-def letter_of(record: Record, cause: EventOutcome, message: str, change: Change | None = None) -> DeadLetter:
+def dead_letter_of_record(
+    record: ConsumedRecord, cause: EventOutcome, message: str, change: Change | None = None
+) -> DeadLetter:
     """The dead letter that keeps a record, with what its `change` (if it could be read) says of post and author.
 
     Where nothing could be read the key names the post, so that a deletion of that post reaches the letter.
@@ -146,7 +150,7 @@ def outgoing(value: Tagged, names: topics.Topics) -> Outgoing | None:
     """
     change = value.change
     if isinstance(change, DeadLetter):
-        return buried(change, names)
+        return dead_letter_record(change, names)
     if isinstance(change, Indexable):
         key, kind, body = change.post.id.encode(), TAGGED, codec.encode_json(change.post)
     else:
@@ -155,7 +159,7 @@ def outgoing(value: Tagged, names: topics.Topics) -> Outgoing | None:
     return Outgoing(names.tagged.name, key, body, headers)
 
 
-def buried(letter: DeadLetter, names: topics.Topics) -> Outgoing | None:
+def dead_letter_record(letter: DeadLetter, names: topics.Topics) -> Outgoing | None:
     """The record that keeps a dead letter, keyed by its origin; None for an empty record, which is only counted."""
     if letter.cause == EventOutcome.EMPTY:
         return None

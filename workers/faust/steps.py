@@ -1,12 +1,12 @@
-"""The stages of a worker: what the agents of `workers/faust/app.py` are made of, with their limits and counters.
+"""The stages of a worker: those that the agents of `workers/faust/app.py` run, with their threads and counters.
 
 ::
 
     tagged post ─▶ thumbnails ─▶ media store, then the post without them ─▶ posts.tagged ─▶ index, which thumbnails stay
 
-Owns that order. A thumbnail is stored before its post is published, and its record acknowledged only after both: so
-whatever is cut off in between, the post comes again, and the index decides about its thumbnails again. One whose post
-cannot be published is removed before its dead letter is.
+Owns that order. A thumbnail is stored before its post is published, and the record is acknowledged only after both: so
+wherever the work is cut off, the post comes again, and the index decides about its thumbnails again. A thumbnail whose
+post cannot be published is removed before the post's dead letter is published.
 """
 
 import asyncio
@@ -20,47 +20,41 @@ from tagstream.runtime.feed_lag import FeedLag
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from workers.faust import index_step
-from workers.faust.deliveries import GROUP_RECORDS
 from workers.faust.records import Indexing, outgoing
 from workers.images.interface import ImageModel
 from workers.images.step import see
 from workers.pipeline import steps
 from workers.pipeline.counters import Counters
-from workers.pipeline.runner import Limits, Stage
-from workers.pipeline.steps import Arrival, Prepared, Tagged
+from workers.pipeline.runner import Stage, StageLimits
+from workers.pipeline.settings import worker_settings
+from workers.pipeline.steps import Arrival, PreparedArrival, Tagged
 from workers.tagger.interface import Tagger
-
-_INDEX_POSTS = 256
-_PHOTOS = 32
-# Records come one at a time, and a hop to a thread and back costs as much as preparing ten posts.
-_GATHER_SECONDS = 0.01
-_INDEX_DEADLINE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Pools:
-    """The threads of a worker: one that reads and writes records and prepares posts, some that tag, one for photos."""
+class WorkerThreads:
+    """The threads of a worker: one that reads and writes records and prepares posts, some that tag, some for photos."""
 
     records: DaemonThreadPool
     tag: DaemonThreadPool
     see: DaemonThreadPool
 
     def shutdown(self) -> None:
-        """Ends them after what they compute at the moment; nobody waits for it."""
+        """Ends the threads after what they compute at the moment; nobody waits for it."""
         for pool in (self.records, self.tag, self.see):
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class WorkerStages:
     """The stages, in the order of the pipeline; `see` has none where there is no image model.
 
-    `tag_counters` and `index_counters` say what became of records, `distance` how old posts are in the index.
+    `tag_counters` and `index_counters` count what became of records, `distance` how old posts are in the index.
     """
 
     see: tuple[Stage[Arrival, Arrival], ...]
-    prepare: Stage[Arrival, Prepared]
-    tag: Stage[Prepared, Tagged]
+    prepare: Stage[Arrival, PreparedArrival]
+    tag: Stage[PreparedArrival, Tagged]
     publish: Stage[Tagged, Tagged]
     index: Stage[Indexing, index_step.Indexed]
     mention: Stage[index_step.Indexed, None]
@@ -69,12 +63,13 @@ class Steps:
     distance: FeedLag
 
 
-def open_pools(settings: Settings) -> Pools:
-    """The threads that the settings allow. Twice as many as cores tag: while one decodes, another computes."""
-    return Pools(
+def open_pools(settings: Settings) -> WorkerThreads:
+    """Starts the threads that the settings allow. One for photos is spare: captions wait there."""
+    limits = worker_settings(settings)
+    return WorkerThreads(
         DaemonThreadPool(1, "records"),
-        DaemonThreadPool(2 * settings.threads, "tag"),
-        DaemonThreadPool(settings.threads + 1, "see"),
+        DaemonThreadPool(limits.tag_threads, "tag"),
+        DaemonThreadPool(limits.image_threads + 1, "see"),
     )
 
 
@@ -85,60 +80,55 @@ def open_steps(
     index: EntityIndex,
     publish: index_step.Publish,
     topics: Topics,
-    pools: Pools,
-) -> Steps:
-    """The stages of a worker with this image model, this tagger and this index."""
+    pools: WorkerThreads,
+) -> WorkerStages:
+    """Makes the stages of a worker with this image model, this tagger and this index."""
+    limits = worker_settings(settings)
     tag_counters, index_counters, distance = Counters(), Counters(), FeedLag()
-    limits = Limits(
-        batch_count=GROUP_RECORDS,
-        batch_tokens=settings.token_budget,
-        window_count=4 * GROUP_RECORDS,
-        window_weight=settings.in_flight_bytes,
-    )
-    tag_limits = replace(
-        limits,
-        batch_count=settings.batch_posts,
-        batch_deadline_seconds=settings.batch_deadline_ms / 1000,
-        concurrency=2 * settings.threads + 1,
-        deadline_concurrency=settings.threads,
-        window_count=settings.in_flight_posts,
-    )
-    effect_limits = replace(limits, batch_count=_INDEX_POSTS, window_count=4 * _INDEX_POSTS)
-    index_limits = replace(effect_limits, batch_deadline_seconds=_INDEX_DEADLINE_SECONDS)
-
-    async def publish_tagged(values: Sequence[Tagged]) -> None:
-        records = await asyncio.get_running_loop().run_in_executor(
-            pools.records, lambda: [record for value in values if (record := outgoing(value, topics))]
-        )
-        changes = [value.change for value in values if isinstance(value.change, Indexable)]
-        if illustrated := [change for change in changes if change.thumbnails]:
-            tag_counters.add(EventOutcome.THUMBNAIL_REFUSED, await index.keep_thumbnails(illustrated))
-        await publish(records)
-        for value in values:
-            tag_counters.count_change(value.change)
-
-    async def rehearse_tagged(values: Sequence[Tagged]) -> Mapping[int, Exception]:
-        return await asyncio.get_running_loop().run_in_executor(
-            pools.records, lambda: steps.failures(lambda value: outgoing(value, topics), values)
-        )
-
-    publishing = steps.index(publish_tagged, rehearse_tagged, effect_limits, name="publish")
-
-    async def bury_unpublished(value: Tagged, error: Exception) -> Tagged:
-        if isinstance(value.change, Indexable) and value.change.thumbnails:
-            await index.discard_thumbnails([value.change])
-        return await publishing.bury(value, error)
-
-    gathered = replace(limits, batch_deadline_seconds=_GATHER_SECONDS)
-    see_limits = replace(gathered, batch_tokens=_PHOTOS, concurrency=settings.threads)
-    return Steps(
-        see=() if image_model is None else (see(image_model, pools.see, see_limits),),
-        prepare=steps.prepare(tagger, pools.records, gathered),
-        tag=steps.tag(tagger, pools.tag, tag_limits),
-        publish=replace(publishing, bury=bury_unpublished),
-        index=index_step.index(index, publish, topics, index_counters, index_limits, distance=distance),
-        mention=index_step.mention(publish, effect_limits),
+    return WorkerStages(
+        see=() if image_model is None else (see(image_model, pools.see, limits.image_limits),),
+        prepare=steps.prepare(tagger, pools.records, limits.prepare_limits),
+        tag=steps.tag(tagger, pools.tag, limits.tag_limits),
+        publish=publish_stage(index, publish, topics, tag_counters, pools.records, limits.publish_limits),
+        index=index_step.index(index, publish, topics, index_counters, limits.index_limits, distance=distance),
+        mention=index_step.mention(publish, limits.publish_limits),
         tag_counters=tag_counters,
         index_counters=index_counters,
         distance=distance,
     )
+
+
+def publish_stage(
+    index: EntityIndex,
+    publish: index_step.Publish,
+    topics: Topics,
+    counters: Counters,
+    executor: DaemonThreadPool,
+    limits: StageLimits,
+) -> Stage[Tagged, Tagged]:
+    """Makes the stage that stores thumbnails, then publishes tagged posts without them."""
+
+    async def publish_tagged(values: Sequence[Tagged]) -> None:
+        records = await asyncio.get_running_loop().run_in_executor(
+            executor, lambda: [record for value in values if (record := outgoing(value, topics))]
+        )
+        changes = [value.change for value in values if isinstance(value.change, Indexable)]
+        if illustrated := [change for change in changes if change.thumbnails]:
+            counters.add(EventOutcome.THUMBNAIL_REFUSED, await index.keep_thumbnails(illustrated))
+        await publish(records)
+        for value in values:
+            counters.count_change(value.change)
+
+    async def rehearse(values: Sequence[Tagged]) -> Mapping[int, Exception]:
+        return await asyncio.get_running_loop().run_in_executor(
+            executor, lambda: steps.failures(lambda value: outgoing(value, topics), values)
+        )
+
+    stage = steps.index(publish_tagged, rehearse, limits, name="publish")
+
+    async def dead_letter(value: Tagged, error: Exception) -> Tagged:
+        if isinstance(value.change, Indexable) and value.change.thumbnails:
+            await index.discard_thumbnails([value.change])
+        return await stage.dead_letter(value, error)
+
+    return replace(stage, dead_letter=dead_letter)

@@ -22,8 +22,8 @@ from tagstream.errors import Fatal, Poison
 from tagstream.media_reasons import PhotoReason
 from tagstream.posts import Event, Media, Post
 from workers.images.interface import CaptionedImageModel, ImageModel
-from workers.pipeline.runner import Limits, Size, Stage
-from workers.pipeline.steps import Arrival, weight_of
+from workers.pipeline.runner import Size, Stage, StageLimits
+from workers.pipeline.steps import Arrival, bytes_of
 from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 
 Answer = TypeVar("Answer")
@@ -38,7 +38,7 @@ CAPTIONED_AT_A_TIME = 4
 
 
 def see(
-    image_model: ImageModel, executor: Executor, limits: Limits, *, longest_seconds: float = LONGEST_LOOK_SECONDS
+    image_model: ImageModel, executor: Executor, limits: StageLimits, *, longest_seconds: float = LONGEST_LOOK_SECONDS
 ) -> Stage[Arrival, Arrival]:
     """Adds to each post what its photos show. Whatever fails, the post goes on. A photo is a token of the batch.
 
@@ -86,16 +86,16 @@ def see(
             return with_image_contexts(arrivals, [])
         return with_image_contexts(arrivals, await look(thumbnails), await describe(thumbnails))
 
-    async def bury(arrival: Arrival, _: Exception) -> Arrival:
+    async def dead_letter(arrival: Arrival, _: Exception) -> Arrival:
         return replace(arrival, image_context=context_of_unseen_photos(arrival.event))
 
     def size(arrival: Arrival) -> Size:
         photos = len(thumbnails_of(arrival))
-        return Size(1 if photos else 0, photos, weight_of(arrival.event))
+        return Size(1 if photos else 0, photos, bytes_of(arrival.event))
 
     # Not checked by canaries: whatever fails here, a post goes on without its photos and is repaired later, so that
     # nothing is lost to a defect, and an image model that stands still is not asked more often.
-    return Stage("see", work, bury, size, limits)
+    return Stage("see", work, dead_letter, size, limits)
 
 
 def context_of_unseen_photos(event: Event) -> ImageContext:

@@ -1,13 +1,14 @@
-"""How a defect of ours is told from hostile posts: by values known to be good, worked on beside them.
+"""Canaries: posts known to be good, by which a stage tells a defect of ours from hostile posts.
 
 ::
 
-    an unexpected error of one value ─▶ canaries ─┬▶ they pass: the value is guilty, and buried alone
+    an unexpected error of one value ─▶ canaries ─┬▶ they pass: the value is poison, and dead-lettered alone
                                                   └▶ they fail, too: a defect, `Fatal`, nothing is acknowledged
 
-Counting failures cannot tell the two: any number of hostile posts may come in a row. Owns how often canaries are asked:
-a verdict holds for `BELIEVED_FAILURES` failures and `BELIEVED_SECONDS`, so that they cost a fixed share of what the
-failures cost, and a defect that begins after a verdict buries no more good posts than that. Keeps invariant 11.
+Counting failures cannot tell the two apart: any number of hostile posts may come in a row. Owns how often canaries are
+tried: a verdict holds for `BELIEVED_FAILURES` failures and `BELIEVED_SECONDS`, so canaries cost a fixed share of what
+the failures cost, and a defect that begins after a verdict dead-letters no more good posts than that. Keeps
+invariant 11.
 """
 
 import asyncio
@@ -25,27 +26,28 @@ BELIEVED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Check(Generic[Value]):
-    """How a stage is checked.
+class CanaryCheck(Generic[Value]):
+    """The functions by which one stage is checked.
 
-    `canaries` gives values known to be good, each time others, so that no memory answers for them. `examine` says which
-    values fail by themselves, by their place; it does what `work` does and has no effect. A stage whose work has none
-    needs it only where values cost little alone; then it finds all guilty ones of a batch at once. `instead` is what
-    is worked on in place of a guilty value: that which holds its dead letter.
+    `canaries` gives values known to be good, each time other ones, so that no cache answers for them. `examine` gives
+    the error of every value that fails by itself, under its index; it does what `work` does, without effect. A stage
+    whose work has no effect needs `examine` only where a value costs little alone: it then finds all poison values of a
+    batch at once. `replacement` gives the value to work on in place of a poison one: the one that holds its dead
+    letter.
     """
 
     canaries: Callable[[], Awaitable[Sequence[Value]]]
     examine: Callable[[Sequence[Value]], Awaitable[Mapping[int, Exception]]] | None = None
-    instead: Callable[[Value, Exception], Value] | None = None
+    replacement: Callable[[Value, Exception], Value] | None = None
 
 
 class Judge(Generic[Value]):
-    """Asks the canaries of one stage. `asked` counts how often."""
+    """The judge over one stage's unexpected errors, by its canaries. `asked` counts how often they were tried."""
 
     def __init__(
         self,
         stage: str,
-        check: Check[Value],
+        check: CanaryCheck[Value],
         work: Callable[[Sequence[Value]], Awaitable[Any]],
         gate: RetryGate,
         clock: Callable[[], float],
@@ -61,12 +63,12 @@ class Judge(Generic[Value]):
         self._asking = asyncio.Lock()
 
     async def judge(self, error: Exception) -> None:
-        """Returns if a value that failed with this unexpected error is guilty.
+        """Returns if the value that failed with this unexpected error is poison.
 
         Raises:
             Fatal: values known to be good fail as well.
         """
-        async with self._asking:  # whoever failed meanwhile waits for the verdict
+        async with self._asking:  # failures that come meanwhile wait for the verdict
             if self._believed > 0 and self._clock() < self._believed_until:
                 self._believed -= 1
                 return

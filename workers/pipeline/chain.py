@@ -1,25 +1,57 @@
-"""What joins the stages of a chain in one process: a bounded link, so that a slow stage slows the one before it."""
+"""Chains: stages joined one behind the other by channels, in one process or in one agent of a worker.
+
+::
+
+    source ─▶ stage ─▶ channel ─▶ stage ─▶ channel ─▶ … ─▶ stage ─▶ acknowledge
+
+A channel holds one group of deliveries. So a slow stage slows the stage before it, and through it the source.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterable, Callable, Sequence
+from typing import Any
 
-from workers.pipeline.runner import Delivery
+from tagstream.runtime.bounded_buffer import BoundedBuffer
+from workers.pipeline.runner import Delivery, HandOver, StageRunner, worst
+from workers.pipeline.settings import CHANNEL_GROUPS
 
-Value = TypeVar("Value")
+Deliveries = AsyncIterable[Sequence[Delivery[Any]]]
+Channel = BoundedBuffer[Sequence[Delivery[Any]]]
 
 
-class Link(Generic[Value]):
-    """Room for one group of deliveries between two stages."""
+def _unchanged(hand_over: HandOver) -> HandOver:
+    return hand_over
 
-    def __init__(self) -> None:
-        self._groups: asyncio.Queue[Sequence[Delivery[Value]]] = asyncio.Queue(1)
 
-    async def put(self, deliveries: Sequence[Delivery[Value]]) -> None:
-        """Hands over a group; waits while the one before it has not been taken. An empty group is the end."""
-        await self._groups.put(deliveries)
+async def run_chain(
+    source: Deliveries,
+    runners: Sequence[StageRunner[Any, Any]],
+    to: HandOver,
+    *,
+    between: Callable[[HandOver], HandOver] = _unchanged,
+) -> None:
+    """Runs the stages until the source ends and the last stage has handed all that it gave to `to`.
 
-    async def deliveries(self) -> AsyncIterator[Sequence[Delivery[Value]]]:
-        """The groups, until the end."""
-        while group := await self._groups.get():
-            yield group
+    `between` may change each hand-over from one stage to the next: to leave deliveries out, for instance.
+
+    Raises:
+        Fatal: from a stage, from `to` or from the source; the other stages are cancelled.
+    """
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for runner in runners[:-1]:
+                channel: Channel = BoundedBuffer(CHANNEL_GROUPS)
+                tasks.create_task(_feed(runner, source, channel, between))
+                source = channel
+            await runners[-1].run(source, to)
+    except BaseExceptionGroup as group:
+        error = worst(group)
+        raise error from error.__cause__
+
+
+async def _feed(
+    runner: StageRunner[Any, Any], source: Deliveries, channel: Channel, between: Callable[[HandOver], HandOver]
+) -> None:
+    """Runs a stage whose results go into the channel, and closes the channel when the stage is done."""
+    await runner.run(source, between(channel.put))
+    channel.close()

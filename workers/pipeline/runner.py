@@ -1,17 +1,17 @@
-"""One step of the pipeline, wherever it runs: batches, retries, dead letters, and hand-over in order of arrival.
+"""The runner of one stage, in whichever shape: batches, retries, dead letters, and hand-over in order of arrival.
 
 ::
 
     deliveries ─▶ window ─▶ micro-batches ─▶ work (several batches at a time) ─▶ in order ─▶ next stage, or acknowledge
-                 (bounded)                    │ Retryable   wait, ask again, without limit
-                                              │ Poison      find the guilty one, bury it alone, go on
+                 (bounded)                    │ Retryable   wait and retry, without limit
+                                              │ Poison      find the poison value, dead-letter it alone, go on
                                               │ Fatal       stop, acknowledge nothing more
                                               └ any other   as for Poison; where known good values fail, too: Fatal
 
 Owns the order of effects: a value leaves only when its work and that of every value before it is done, and its
-acknowledgement travels with it. So whoever acknowledges at the end of a chain of stages keeps invariant 2, and a
-stage that is cancelled at any moment has acknowledged nothing too early. Knows nothing of queues, topics, models,
-SQL or HTTP: what it does is `Stage.work`, where values come from is an asynchronous iterator, where they go a function.
+acknowledgement travels with it. So a chain of stages that acknowledges at its end keeps invariant 2, and a stage that
+is cancelled at any moment has acknowledged nothing too early. Knows nothing of queues, topics, models, SQL or HTTP:
+the work is `Stage.work`, values come from an asynchronous iterator, and results go to a function.
 """
 
 import asyncio
@@ -24,8 +24,9 @@ from itertools import count
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from tagstream.errors import Fatal, Poison
-from workers.pipeline.canaries import Check, Judge
-from workers.pipeline.microbatch import Batch, MicroBatcher
+from tagstream.runtime.bounded_buffer import Capacity
+from workers.pipeline.canaries import CanaryCheck, Judge
+from workers.pipeline.microbatch import MicroBatch, MicroBatcher
 from workers.pipeline.retry import RetryGate
 
 Value = TypeVar("Value")
@@ -33,28 +34,32 @@ Result = TypeVar("Result")
 
 
 class Delivery(NamedTuple, Generic[Value]):
-    """A value and what to call once its effect, and that of every value before it, is durable."""
+    """A value, and the function to call once its effect, and that of every value before it, is durable."""
 
     value: Value
     acknowledge: Callable[[], None]
 
 
+HandOver = Callable[[Sequence[Delivery[Any]]], Awaitable[None]]
+
+
 class Size(NamedTuple):
-    """What a value costs: `length` (its bucket) times `rows` tokens of a batch, and `weight` of the window."""
+    """The cost of a value: `sequences` of `length` tokens each in a batch, and `size_bytes` of the window."""
 
     length: int = 0
-    rows: int = 0
-    weight: int = 0
+    sequences: int = 0
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one stage. `concurrency`: batches worked on at a time; the last two bound what is held in memory.
+class StageLimits:
+    """The bounds of one stage. The last two bound its window: what it holds in memory.
 
-    A batch that its deadline closes starts only while fewer than `deadline_concurrency` are worked on: a feed that does
-    not fill batches would otherwise be cut into many small ones, which cost nearly as much each as full ones.
+    `concurrency` batches are worked on at a time. A batch that its deadline closes starts only while fewer than
+    `deadline_concurrency` are worked on: a feed that does not fill batches would otherwise be cut into many small ones,
+    each of which costs nearly as much as a full one.
 
-    `batch_deadline_seconds` is measured from a batch's first value, and asked only when a batch could start: while
+    `batch_deadline_seconds` counts from a batch's first value, and is looked at only when a batch could start: while
     all workers are busy an open batch goes on filling, which delays nothing.
     """
 
@@ -64,45 +69,46 @@ class Limits:
     concurrency: int = 1
     deadline_concurrency: int = 1
     window_count: int = 1024
-    window_weight: int = 32 * 1024 * 1024
+    window_bytes: int = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Stage(Generic[Value, Result]):
-    """What a stage does.
+    """The work of a stage, and its limits.
 
     `work` answers each value of a batch, in order, and may be called again with the same values, or parts of them.
-    `bury` makes one guilty value's dead letter its effect. Both may raise `Retryable` and `Fatal`; only `work` may
-    raise `Poison`. Without a `check` an unexpected error is always the value's own: who leaves it out says why.
+    `dead_letter` makes the dead letter of one poison value its effect. Both may raise `Retryable` and `Fatal`; only
+    `work` may raise `Poison`. Without a `check` an unexpected error always counts against the value itself: a stage
+    that leaves the check out says why.
     """
 
     name: str
     work: Callable[[Sequence[Value]], Awaitable[Sequence[Result]]]
-    bury: Callable[[Value, Exception], Awaitable[Result]]
+    dead_letter: Callable[[Value, Exception], Awaitable[Result]]
     size: Callable[[Value], Size]
-    limits: Limits
-    check: Check[Value] | None = None
+    limits: StageLimits
+    check: CanaryCheck[Value] | None = None
 
 
-# Over how many batches the share of guilty values is averaged.
+# Over how many batches the share of poison values is averaged.
 _SHARE_BATCHES = 4
 
 
 class _Slot(Generic[Value, Result]):
     """The place of one value in the order of arrival."""
 
-    __slots__ = ("delivery", "done", "result", "weight")
+    __slots__ = ("delivery", "done", "result", "size_bytes")
 
     result: Result
 
-    def __init__(self, delivery: Delivery[Value], weight: int) -> None:
+    def __init__(self, delivery: Delivery[Value], size_bytes: int) -> None:
         self.delivery = delivery
-        self.weight = weight
+        self.size_bytes = size_bytes
         self.done = False
 
 
 class StageRunner(Generic[Value, Result]):
-    """Runs one stage once. The public fields may be read at any time, for progress and metrics."""
+    """A runner that runs one stage once. Its public fields may be read at any time, for progress and metrics."""
 
     def __init__(
         self,
@@ -119,16 +125,16 @@ class StageRunner(Generic[Value, Result]):
             deadline_seconds=limits.batch_deadline_seconds,
             clock=clock,
         )
-        self.buried = 0
+        self.dead_lettered = 0
         self._stage = stage
         self._clock = clock
         self._slots: deque[_Slot[Value, Result]] = deque()  # in order of arrival, until handed over
-        self._weight = 0
-        self._ready: list[tuple[float, int, Batch[_Slot[Value, Result]]]] = []  # heap, oldest first
+        self._window = Capacity(limits.window_count, limits.window_bytes)
+        self._ready: list[tuple[float, int, MicroBatch[_Slot[Value, Result]]]] = []  # heap, oldest first
         self._numbers = count()
         self._running = 0
         self._ended = False
-        self._guilty_share = 0.0
+        self._poison_share = 0.0
         check = stage.check
         self._judge = None if check is None else Judge(stage.name, check, stage.work, self.gate, clock)
         self._arrived = asyncio.Event()
@@ -137,7 +143,7 @@ class StageRunner(Generic[Value, Result]):
 
     @property
     def in_flight(self) -> int:
-        """Values taken and not yet handed over."""
+        """The number of values that were taken and not yet handed over."""
         return len(self._slots)
 
     async def run(
@@ -147,11 +153,11 @@ class StageRunner(Generic[Value, Result]):
     ) -> None:
         """Works off the deliveries until they end, and hands the results to `to`, in order, one call at a time.
 
-        Whoever wants it to stop ends `deliveries`: what was taken is then finished. Cancelling it stops at once and
+        To stop it in order, end `deliveries`: what was taken is then finished. To cancel it stops it at once, and
         leaves the unfinished unacknowledged.
 
         Raises:
-            Fatal: from `work`, `bury`, `to` or the deliveries; nothing is handed over after it.
+            Fatal: from `work`, `dead_letter`, `to` or the deliveries; nothing is handed over after it.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -164,31 +170,25 @@ class StageRunner(Generic[Value, Result]):
 
     async def _take(self, deliveries: AsyncIterable[Sequence[Delivery[Value]]]) -> None:
         """Fills the window and the batches; stands still while the window is full, and so slows its source."""
-        size = self._stage.size
+        size_of, window = self._stage.size, self._window
         async for group in deliveries:
             for delivery in group:
-                length, rows, weight = size(delivery.value)
-                while self._is_full(weight):
+                length, sequences, size_bytes = size_of(delivery.value)
+                while not window.fits(size_bytes):
                     self._arrived.set()
                     self._room.clear()
                     await self._room.wait()
-                slot: _Slot[Value, Result] = _Slot(delivery, weight)
+                slot: _Slot[Value, Result] = _Slot(delivery, size_bytes)
                 self._slots.append(slot)
-                self._weight += weight
-                for batch in self.batcher.add(slot, length=length, rows=rows):
+                window.hold(size_bytes)
+                for batch in self.batcher.add(slot, length=length, sequences=sequences):
                     self._enqueue(batch)
             self._arrived.set()
         self._ended = True
         self._arrived.set()
         self._settled.set()
 
-    def _is_full(self, weight: int) -> bool:
-        limits = self._stage.limits
-        # A value heavier than the whole window is let in alone: it must not block the feed for ever.
-        too_heavy = bool(self._slots) and self._weight + weight > limits.window_weight
-        return too_heavy or len(self._slots) >= limits.window_count
-
-    def _enqueue(self, batch: Batch[_Slot[Value, Result]]) -> None:
+    def _enqueue(self, batch: MicroBatch[_Slot[Value, Result]]) -> None:
         heappush(self._ready, (batch.opened, next(self._numbers), batch))
 
     async def _start_batches(self, tasks: asyncio.TaskGroup) -> None:
@@ -212,10 +212,10 @@ class StageRunner(Generic[Value, Result]):
             if alarm is not None:
                 alarm.cancel()
 
-    def _next_batch(self) -> Batch[_Slot[Value, Result]] | None:
-        """The batch that was opened first, of those that are full and those whose deadline has come.
+    def _next_batch(self) -> MicroBatch[_Slot[Value, Result]] | None:
+        """Takes the batch that was opened first, of those that are full and those whose deadline has come.
 
-        An open one is closed only for a worker that is free now: those that wait for a worker go on filling.
+        An open batch is closed only for a worker that is free now: batches that wait for a worker go on filling.
         """
         deadline = self.batcher.next_deadline()
         waits_longest = self._ready and (
@@ -226,10 +226,10 @@ class StageRunner(Generic[Value, Result]):
             return batch
         return heappop(self._ready)[2] if self._ready else None
 
-    async def _work_off(self, batch: Batch[_Slot[Value, Result]]) -> None:
-        buried = self.buried
+    async def _work_off(self, batch: MicroBatch[_Slot[Value, Result]]) -> None:
+        before = self.dead_lettered
         results = await self._settle([slot.delivery.value for slot in batch.items])
-        self._guilty_share += ((self.buried - buried) / len(batch.items) - self._guilty_share) / _SHARE_BATCHES
+        self._poison_share += ((self.dead_lettered - before) / len(batch.items) - self._poison_share) / _SHARE_BATCHES
         for slot, result in zip(batch.items, results, strict=True):
             slot.result = result
             slot.done = True
@@ -238,20 +238,20 @@ class StageRunner(Generic[Value, Result]):
         self._settled.set()
 
     async def _settle(self, values: Sequence[Value], *, examined: bool = False) -> list[Result]:
-        """The result of every value, in order: the work's, or for a guilty one its burial's."""
+        """Returns the result of every value, in order: the work's, or for a poison value its dead letter's."""
         try:
             return await self._work(values)
         except Fatal:
             raise
-        except Exception as error:  # the boundary: whatever code of a stage raises is judged here, and only here
+        except Exception as error:  # the boundary: every error that a stage's code raises is judged here, and only here
             if len(values) == 1:
-                return [await self._bury(values[0], error)]
-        if not examined and (without := await self._without_guilty(values)) is not None:
+                return [await self._dead_letter(values[0], error)]
+        if not examined and (without := await self._without_poison(values)) is not None:
             try:
                 return await self._work(without)
             except Fatal:
                 raise
-            except Exception:  # what fails only together, or only with its effect, is found by splitting
+            except Exception:  # values that fail only together, or only with their effect, are found by splitting
                 values = without
         results: list[Result] = []
         step = self._part(len(values))
@@ -265,77 +265,77 @@ class StageRunner(Generic[Value, Result]):
             raise Fatal(f"stage {self._stage.name} answered {len(results)} of {len(values)} values: a defect of it")
         return list(results)
 
-    def _part(self, number: int) -> int:
-        """How many values of a batch that failed are tried together: half of them, or so few that most may pass."""
-        few = round(1 / (1.5 * self._guilty_share)) if self._guilty_share else number
-        return max(1, min((number + 1) // 2, few))
+    def _part(self, count: int) -> int:
+        """Returns how many values of a failed batch are tried together: half of them, or so few that most may pass."""
+        few = round(1 / (1.5 * self._poison_share)) if self._poison_share else count
+        return max(1, min((count + 1) // 2, few))
 
-    async def _without_guilty(self, values: Sequence[Value]) -> Sequence[Value] | None:
-        """The values, each that fails by itself replaced by its dead letter; None if that cannot be told cheaply."""
+    async def _without_poison(self, values: Sequence[Value]) -> Sequence[Value] | None:
+        """Returns the values, each that fails by itself replaced by its dead letter; None if that costs too much."""
         check = self._stage.check
-        if check is None or check.examine is None or check.instead is None:
+        if check is None or check.examine is None or check.replacement is None:
             return None
-        examine, instead = check.examine, check.instead
+        examine, replacement = check.examine, check.replacement
         try:
             errors = await self.gate.run(lambda: examine(values))
         except Fatal:
             raise
-        except Exception:  # whoever is guilty of that is found by splitting
+        except Exception:  # the value that makes `examine` itself fail is found by splitting
             return None
         if not errors:
             return None
         for error in errors.values():
-            await self._accuse(error)
-        self.buried += len(errors)
-        return [instead(value, errors[at]) if at in errors else value for at, value in enumerate(values)]
+            await self._refuse_defect(error)
+        self.dead_lettered += len(errors)
+        return [replacement(value, errors[at]) if at in errors else value for at, value in enumerate(values)]
 
-    async def _accuse(self, error: Exception) -> None:
-        """Lets a value be buried for this error, if it is not a defect of ours."""
+    async def _refuse_defect(self, error: Exception) -> None:
+        """Returns if the error may count against a value; raises `Fatal` if it is a defect of ours."""
         if self._judge is not None and not isinstance(error, Poison):
             await self._judge.judge(error)
 
-    async def _bury(self, value: Value, error: Exception) -> Result:
-        await self._accuse(error)
+    async def _dead_letter(self, value: Value, error: Exception) -> Result:
+        await self._refuse_defect(error)
         try:
-            result = await self.gate.run(lambda: self._stage.bury(value, error))
+            result = await self.gate.run(lambda: self._stage.dead_letter(value, error))
         except Fatal:
             raise
         except Exception as refusal:  # the same boundary: there is nothing left to try
             raise Fatal(
                 f"stage {self._stage.name} cannot keep a dead letter: {type(refusal).__name__}: {refusal}"
             ) from refusal
-        self.buried += 1
+        self.dead_lettered += 1
         return result
 
     async def _hand_over(self, to: Callable[[Sequence[Delivery[Result]]], Awaitable[None]]) -> None:
-        """Passes on what is done at the head of the order, and only then makes room for more."""
+        """Passes on the results that are done at the head of the order, and only then makes room for more."""
         slots = self._slots
         while not (self._ended and not slots):
             self._settled.clear()
             done: list[Delivery[Result]] = []
-            weight = 0
+            size_bytes = 0
             for slot in slots:
                 if not slot.done:
                     break
                 done.append(Delivery(slot.result, slot.delivery.acknowledge))
-                weight += slot.weight
+                size_bytes += slot.size_bytes
             if not done:
                 await self._settled.wait()
                 continue
             await to(done)
             for _ in done:
                 slots.popleft()
-            self._weight -= weight
+            self._window.release(size_bytes, len(done))
             self._room.set()
 
 
 async def acknowledge(deliveries: Sequence[Delivery[Any]]) -> None:
-    """The end of a chain of stages: all their effects are durable, so each delivery may be acknowledged."""
+    """Acknowledges each delivery: the end of a chain of stages, where all their effects are durable."""
     for delivery in deliveries:
         delivery.acknowledge()
 
 
 def worst(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Of several exceptions raised together the one to report: the first `Fatal`, else the first of all."""
+    """Returns the exception to report of several that were raised together: the first `Fatal`, else the first."""
     leaves = [worst(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
     return next((error for error in leaves if isinstance(error, Fatal)), leaves[0])

@@ -31,7 +31,8 @@ from tagstream.runtime.metrics import Progress
 from tagstream.settings import Settings
 from tagstream.source import Source
 from workers.cli import run
-from workers.local import PipelineSettings, run_pipeline
+from workers.local import run_pipeline
+from workers.pipeline.settings import PipelineSettings
 from workers.tagger.stub import StubTagger
 
 NETWORK = ["gap", "reconnect"]

@@ -16,7 +16,8 @@ from tagstream.posts import AccountStatus, Author, Deletion, Erasure, Post, Tagg
 from tagstream.runtime.backoff import BackOff
 from tagstream.runtime.metrics import EventOutcome, Progress
 from tagstream.source import Received
-from workers.local import PipelineSettings, RunReport, run_pipeline
+from workers.local import RunReport, run_pipeline
+from workers.pipeline.settings import PipelineSettings
 from workers.tagger.interface import PreparedPost
 from workers.tagger.stub import StubTagger
 
@@ -135,7 +136,7 @@ async def test_a_second_run_goes_on_from_the_cursor() -> None:
     assert len(index.changes) == len(events) - 100
 
 
-async def test_an_outage_of_model_and_index_waits_and_buries_nobody() -> None:
+async def test_an_outage_of_model_and_index_waits_and_dead_letters_nobody() -> None:
     source, index, tagger = ListSource(mixed_feed()), MemoryIndex(), Tagger()
     tagger.outages = 40
     index.down = True
@@ -154,7 +155,7 @@ async def test_an_outage_of_model_and_index_waits_and_buries_nobody() -> None:
     assert report.progress.waiting_for is None
 
 
-async def test_guilty_posts_are_buried_with_cause_and_content_and_no_other() -> None:
+async def test_poison_posts_are_dead_lettered_with_cause_and_content_and_no_other() -> None:
     source, index, tagger = ListSource([post(number) for number in range(200)]), MemoryIndex(), Tagger()
     tagger.untaggable = {"jsonl:7", "jsonl:90"}
     tagger.crashing = {"jsonl:13"}
@@ -192,7 +193,7 @@ async def test_a_defect_that_hits_every_post_is_fatal_and_indexes_none_of_them()
     assert source.closed
 
 
-async def test_hostile_posts_in_a_row_are_buried_and_stop_nothing() -> None:
+async def test_hostile_posts_in_a_row_are_dead_lettered_and_stop_nothing() -> None:
     source, index, tagger = ListSource([post(number) for number in range(200)]), MemoryIndex(), Tagger()
     tagger.crashing = {f"jsonl:{number}" for number in range(20, 180)}
     report = await run(source, index, tagger)

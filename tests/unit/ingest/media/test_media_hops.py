@@ -17,9 +17,9 @@ from tagstream.posts import Deletion, Event, Media, Post, TaggedPost
 from tagstream.runtime.backoff import BackOff
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
-from workers.faust.deliveries import Record
+from workers.faust.deliveries import ConsumedRecord
 from workers.faust.records import Outgoing, read_posts, read_tagged
-from workers.faust.steps import Steps, open_pools, open_steps
+from workers.faust.steps import WorkerStages, open_pools, open_steps
 from workers.pipeline.retry import RetryGate
 from workers.pipeline.runner import Delivery, Stage, StageRunner
 from workers.tagger.stub import StubTagger
@@ -39,8 +39,8 @@ class Broker:
     """Two topics in lists; what it is told to refuse or not to answer it does not take."""
 
     def __init__(self) -> None:
-        self.tagged: list[Record] = []
-        self.dead: list[Record] = []
+        self.tagged: list[ConsumedRecord] = []
+        self.dead: list[ConsumedRecord] = []
         self.refused: set[bytes] = set()
         self.away = 0
 
@@ -52,7 +52,7 @@ class Broker:
             raise RejectedDocument("no record of that size")
         for one in records:
             kept = self.tagged if one.topic == NAMES.tagged.name else self.dead
-            kept.append(Record(one.topic, 0, len(kept), one.key, one.value, dict(one.headers), 0))
+            kept.append(ConsumedRecord(one.topic, 0, len(kept), one.key, one.value, dict(one.headers), 0))
 
 
 class Faulty(SqliteIndex):
@@ -90,7 +90,7 @@ def broker() -> Broker:
 
 
 @pytest.fixture
-async def steps(index: Faulty, broker: Broker) -> AsyncIterator[Steps]:
+async def steps(index: Faulty, broker: Broker) -> AsyncIterator[WorkerStages]:
     pools = open_pools(SETTINGS)
     yield open_steps(SETTINGS, None, StubTagger(), index, broker, NAMES, pools)
     pools.shutdown()
@@ -122,15 +122,15 @@ async def through(values: Sequence[object], *stages: Stage) -> int:  # type: ign
     return acknowledged
 
 
-async def tag(steps: Steps, *events: Event) -> int:
+async def tag(steps: WorkerStages, *events: Event) -> int:
     records = [
-        Record(NAMES.posts.name, 0, at, topics.key_of(one), codec.encode(one), dict(topics.headers(NOON)), 0)  # type: ignore[arg-type]
+        ConsumedRecord(NAMES.posts.name, 0, at, topics.key_of(one), codec.encode(one), dict(topics.headers(NOON)), 0)  # type: ignore[arg-type]
         for at, one in enumerate(events)
     ]
     return await through(read_posts(records), steps.prepare, steps.tag, steps.publish)
 
 
-async def write(steps: Steps, broker: Broker, start: int = 0) -> int:
+async def write(steps: WorkerStages, broker: Broker, start: int = 0) -> int:
     return await through(read_tagged(broker.tagged[start:]), steps.index, steps.mention)
 
 
@@ -139,7 +139,7 @@ async def kept(index: Faulty) -> set[tuple[str, str]]:
 
 
 async def test_a_thumbnail_is_stored_and_its_post_travels_without_it(
-    steps: Steps, index: Faulty, broker: Broker
+    steps: WorkerStages, index: Faulty, broker: Broker
 ) -> None:
     assert await tag(steps, post("1", A), post("2"), Deletion(id="jsonl:3", source="jsonl")) == 3
     assert await kept(index) == {("1", A)}
@@ -149,7 +149,9 @@ async def test_a_thumbnail_is_stored_and_its_post_travels_without_it(
     assert await index.thumbnail("jsonl:1", 0) == b"\xff\xd8" + A.encode()
 
 
-async def test_nothing_is_published_before_its_thumbnail_is_stored(steps: Steps, index: Faulty, broker: Broker) -> None:
+async def test_nothing_is_published_before_its_thumbnail_is_stored(
+    steps: WorkerStages, index: Faulty, broker: Broker
+) -> None:
     index.away = 5
     published_before: list[int] = []
     index.on_keep = lambda: published_before.append(len(broker.tagged))
@@ -159,7 +161,7 @@ async def test_nothing_is_published_before_its_thumbnail_is_stored(steps: Steps,
 
 
 async def test_a_broker_that_is_away_leaves_them_until_it_comes_back(
-    steps: Steps, index: Faulty, broker: Broker
+    steps: WorkerStages, index: Faulty, broker: Broker
 ) -> None:
     broker.away = 4
     assert await tag(steps, post("1", A)) == 1
@@ -167,7 +169,9 @@ async def test_a_broker_that_is_away_leaves_them_until_it_comes_back(
     assert await kept(index) == {("1", A)}
 
 
-async def test_one_whose_post_cannot_be_published_does_not_stay(steps: Steps, index: Faulty, broker: Broker) -> None:
+async def test_one_whose_post_cannot_be_published_does_not_stay(
+    steps: WorkerStages, index: Faulty, broker: Broker
+) -> None:
     broker.refused = {b"jsonl:2"}
     assert await tag(steps, *(post(str(number), A) for number in range(1, 4))) == 3
     assert await kept(index) == {("1", A), ("3", A)}
@@ -175,7 +179,7 @@ async def test_one_whose_post_cannot_be_published_does_not_stay(steps: Steps, in
 
 
 async def test_nor_one_whose_tagged_post_is_too_large(
-    steps: Steps, index: Faulty, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    steps: WorkerStages, index: Faulty, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(codec.MAX_BYTES, "tagged", 2000)
     await tag(steps, post("1", A, text="Berlin " * 400), post("2", B))
@@ -183,7 +187,7 @@ async def test_nor_one_whose_tagged_post_is_too_large(
     assert len(broker.dead) == 1
 
 
-async def test_nor_one_whose_post_the_index_refuses(steps: Steps, index: Faulty, broker: Broker) -> None:
+async def test_nor_one_whose_post_the_index_refuses(steps: WorkerStages, index: Faulty, broker: Broker) -> None:
     index.refused = frozenset({"jsonl:2"})
     await tag(steps, post("1", A), post("2", A))
     await write(steps, broker)
@@ -192,7 +196,7 @@ async def test_nor_one_whose_post_the_index_refuses(steps: Steps, index: Faulty,
 
 
 async def test_a_thumbnail_that_the_store_refuses_is_counted_and_stops_nothing(
-    steps: Steps, index: Faulty, broker: Broker
+    steps: WorkerStages, index: Faulty, broker: Broker
 ) -> None:
     index.refused_thumbnails = 2
     await tag(steps, post("1", A, B))
@@ -201,7 +205,7 @@ async def test_a_thumbnail_that_the_store_refuses_is_counted_and_stops_nothing(
 
 @pytest.mark.parametrize("killed_after", ["thumbnail", "publish", "index"])
 async def test_a_kill_between_any_two_effects_is_healed_by_the_replay(
-    steps: Steps, index: Faulty, broker: Broker, killed_after: str
+    steps: WorkerStages, index: Faulty, broker: Broker, killed_after: str
 ) -> None:
     """The post, its edit and its deletion were done with; the first hop had not committed the post, and begins anew."""
     events: list[Event] = [post("1", A), post("1", B, revision=1), Deletion(id="jsonl:1", source="jsonl")]
@@ -210,7 +214,9 @@ async def test_a_kill_between_any_two_effects_is_healed_by_the_replay(
     assert await kept(index) == set()
     again = len(broker.tagged)
     if killed_after == "thumbnail":
-        [arrival] = read_posts([Record("posts", 0, 0, b"", codec.encode(events[0]), dict(topics.headers(NOON)), 0)])  # type: ignore[arg-type]
+        [arrival] = read_posts(
+            [ConsumedRecord("posts", 0, 0, b"", codec.encode(events[0]), dict(topics.headers(NOON)), 0)]
+        )  # type: ignore[arg-type]
         assert isinstance(arrival.event, Post)
         await index.keep_thumbnails([_indexable(arrival.event)])
         assert await kept(index) == {("1", A)}, "the fault must have left it"

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from faust_fakes import FakeConsumer, FakeStream, Message, messages
 
-from workers.faust.deliveries import GROUP_RECORDS, Acknowledgement, current_only, deliveries, record_of
+from workers.faust.deliveries import Acknowledgement, current_only, deliveries, record_of
 from workers.pipeline.runner import Delivery
+from workers.pipeline.settings import INBOX_RECORDS
 
 
 async def collect(stream: FakeStream, consumer: FakeConsumer, stop: asyncio.Event) -> list[int]:
     taken = []
     async for group in deliveries(stream, consumer, stop):
-        assert 0 < len(group) <= GROUP_RECORDS
+        assert 0 < len(group) <= INBOX_RECORDS
         taken += [one.value.offset for one in group]
         for one in group:
             one.acknowledge()
@@ -36,7 +37,7 @@ async def test_no_more_is_pulled_than_a_group_while_nobody_takes() -> None:
     first = await anext(groups)
     for _ in range(1000):
         await asyncio.sleep(0)
-    assert stream.pulled <= len(first) + GROUP_RECORDS + 1
+    assert stream.pulled <= len(first) + INBOX_RECORDS + 1
     await groups.aclose()  # type: ignore[attr-defined]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.faust.liveness import Standing, Watch
+from workers.faust.liveness import LagMonitor, PartitionLag
 
 ONE = ("posts", 0)
 LIMIT = 10.0
@@ -18,10 +18,10 @@ class Clock:
 def watched(*looks: tuple[float, int | None, int, bool]) -> bool:
     """Whether the partition counts as stuck after looks of (seconds since the last, committed, end, excused)."""
     clock = Clock()
-    watch = Watch(LIMIT, clock)
+    watch = LagMonitor(LIMIT, clock)
     for seconds, committed, end, excused in looks:
         clock.now += seconds
-        watch.observe({ONE: Standing(committed, 0, end)}, excused=excused)
+        watch.observe({ONE: PartitionLag(committed, 0, end)}, excused=excused)
     return watch.stuck == (ONE,)
 
 
@@ -47,23 +47,23 @@ def test_stuck_is_work_without_a_commit_and_without_an_excuse(
 
 def test_a_partition_that_comes_new_gets_its_time_and_one_that_goes_is_forgotten() -> None:
     clock = Clock()
-    watch = Watch(LIMIT, clock)
-    watch.observe({ONE: Standing(0, 0, 5)}, excused=False)
+    watch = LagMonitor(LIMIT, clock)
+    watch.observe({ONE: PartitionLag(0, 0, 5)}, excused=False)
     clock.now += LIMIT
-    watch.observe({("posts", 1): Standing(0, 0, 5)}, excused=False)
+    watch.observe({("posts", 1): PartitionLag(0, 0, 5)}, excused=False)
     assert watch.stuck == ()
-    watch.observe({ONE: Standing(0, 0, 5)}, excused=False)
+    watch.observe({ONE: PartitionLag(0, 0, 5)}, excused=False)
     assert watch.stuck == ()
 
 
 def test_a_broker_that_does_not_answer_is_an_excuse() -> None:
     clock = Clock()
-    watch = Watch(LIMIT, clock)
-    watch.observe({ONE: Standing(0, 0, 5)}, excused=False)
+    watch = LagMonitor(LIMIT, clock)
+    watch.observe({ONE: PartitionLag(0, 0, 5)}, excused=False)
     clock.now += LIMIT
     watch.excuse()
     assert watch.stuck == ()
 
 
 def test_records_that_retention_took_are_no_lag() -> None:
-    assert (Standing(None, 40, 50).lag, Standing(10, 40, 50).lag, Standing(50, 40, 50).lag) == (10, 10, 0)
+    assert (PartitionLag(None, 40, 50).lag, PartitionLag(10, 40, 50).lag, PartitionLag(50, 40, 50).lag) == (10, 10, 0)

@@ -14,15 +14,15 @@ from tagstream.posts import Author, Entity, TaggedPost
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from workers.faust import index_step
-from workers.faust.deliveries import Record
+from workers.faust.deliveries import ConsumedRecord
 from workers.faust.mentions import MAX_COMPANIONS, mentions_of
-from workers.faust.records import Indexing, Outgoing, letter_of
+from workers.faust.records import Indexing, Outgoing, dead_letter_of_record
 from workers.pipeline.counters import Counters
-from workers.pipeline.runner import Limits
+from workers.pipeline.runner import StageLimits
 
 NAMES = open_topics(Settings())
 SEEN = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
-RECORD = Record("posts.tagged", 0, 0, b"jsonl:a", b"{}", {}, 0)
+RECORD = ConsumedRecord("posts.tagged", 0, 0, b"jsonl:a", b"{}", {}, 0)
 
 
 def post(names: Sequence[tuple[str, Any]], created_at: datetime = SEEN, **fields: Any) -> Indexable:
@@ -74,14 +74,14 @@ def test_a_post_that_names_a_thousand_makes_no_mention_too_large() -> None:
 class Index:
     """Knows which posts are news; refuses those that it is told to."""
 
-    def __init__(self, news: set[tuple[str, int]], guilty: str = "") -> None:
+    def __init__(self, news: set[tuple[str, int]], poison: str = "") -> None:
         self._news = news
-        self._guilty = guilty
+        self._poison = poison
         self.written: list[Change] = []
 
     async def write(self, changes: Sequence[Change], _: object = None) -> WriteReport:
         for change in changes:
-            if isinstance(change, Indexable) and change.post.id == self._guilty:
+            if isinstance(change, Indexable) and change.post.id == self._poison:
                 raise RejectedDocument("no")
         self.written += changes
         return WriteReport(stored=len(changes), new_revisions=frozenset(self._news))
@@ -96,7 +96,7 @@ def stage(index: Any, sent: list[Outgoing]) -> tuple[Any, Counters]:
     async def publish(records: Sequence[Outgoing]) -> None:
         sent.extend(records)
 
-    return index_step.index(index, publish, NAMES, counters, Limits()), counters
+    return index_step.index(index, publish, NAMES, counters, StageLimits()), counters
 
 
 async def test_only_news_is_mentioned_and_once_in_a_batch() -> None:
@@ -111,7 +111,7 @@ async def test_dead_letters_go_to_their_topic_and_not_into_the_index() -> None:
     sent: list[Outgoing] = []
     index = Index(set())
     made, counters = stage(index, sent)
-    letters = [letter_of(RECORD, cause, "") for cause in (EventOutcome.MALFORMED, EventOutcome.EMPTY)]
+    letters = [dead_letter_of_record(RECORD, cause, "") for cause in (EventOutcome.MALFORMED, EventOutcome.EMPTY)]
     await made.work([Indexing(RECORD, letter) for letter in letters])
     assert index.written == []
     assert [one.topic for one in sent] == ["posts.dead"]
@@ -121,7 +121,7 @@ async def test_dead_letters_go_to_their_topic_and_not_into_the_index() -> None:
 async def test_a_post_that_the_index_refuses_is_kept_with_its_record() -> None:
     sent: list[Outgoing] = []
     made, counters = stage(Index(set(), "jsonl:a"), sent)
-    answer = await made.bury(Indexing(RECORD, post([("Berlin", "LOC")])), RejectedDocument("too odd"))
+    answer = await made.dead_letter(Indexing(RECORD, post([("Berlin", "LOC")])), RejectedDocument("too odd"))
     assert answer.mentions == ()
     assert [(one.topic, one.key) for one in sent] == [("posts.dead", b"posts.tagged-0-0")]
     assert counters[EventOutcome.REJECTED] == 1
@@ -130,6 +130,6 @@ async def test_a_post_that_the_index_refuses_is_kept_with_its_record() -> None:
 async def test_a_mention_that_cannot_go_out_stops_the_worker() -> None:
     async def publish(_: object) -> None: ...
 
-    made = index_step.mention(publish, Limits())
+    made = index_step.mention(publish, StageLimits())
     with pytest.raises(Fatal):
-        await made.bury(index_step.Indexed((), 0), RejectedDocument("too large"))
+        await made.dead_letter(index_step.Indexed((), 0), RejectedDocument("too large"))

@@ -15,8 +15,8 @@ from tagstream.kafka.topics import KIND, headers, open_topics
 from tagstream.posts import AccountStatus, Author, DeadLetter, Deletion, Erasure, Post, TaggedPost
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
-from workers.faust.deliveries import Record
-from workers.faust.records import letter_of, outgoing, read_posts, read_tagged
+from workers.faust.deliveries import ConsumedRecord
+from workers.faust.records import dead_letter_of_record, outgoing, read_posts, read_tagged
 from workers.pipeline.steps import Arrival, Tagged
 
 NAMES = open_topics(Settings())
@@ -40,8 +40,8 @@ STATUS = AccountStatus(source="jsonl", author="x", hidden=True, position=2**63 -
 PASSING = (DELETION, ERASURE, STATUS)
 
 
-def record(value: bytes | None, topic: str = "posts", **fields: Any) -> Record:
-    made = Record(topic, 2, 7, b"jsonl:a", value, dict(headers(MOMENT)), 0)
+def record(value: bytes | None, topic: str = "posts", **fields: Any) -> ConsumedRecord:
+    made = ConsumedRecord(topic, 2, 7, b"jsonl:a", value, dict(headers(MOMENT)), 0)
     return replace(made, **fields)
 
 
@@ -60,12 +60,12 @@ def test_what_is_published_on_posts_tagged_is_read_back_as_the_change(event: Any
     sent = outgoing(Tagged(Arrival(event, "posts-2-7", "", MOMENT), whole), NAMES)
     assert sent is not None
     assert (sent.topic, sent.key) == ("posts.tagged", b"x" if event in (ERASURE, STATUS) else b"jsonl:a")
-    back = Record(sent.topic, 0, 0, sent.key, sent.value, dict(sent.headers), 0)
+    back = ConsumedRecord(sent.topic, 0, 0, sent.key, sent.value, dict(sent.headers), 0)
     assert read_tagged([back])[0].change == whole
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"\xc1", b"\x80", codec.encode(letter_of(record(b""), EventOutcome.MALFORMED, ""))]
+    "value", [b"", b"\xc1", b"\x80", codec.encode(dead_letter_of_record(record(b""), EventOutcome.MALFORMED, ""))]
 )
 def test_what_no_post_is_becomes_a_dead_letter_with_its_bytes(value: bytes) -> None:
     letter = read_posts([record(value)])[0].event
@@ -127,6 +127,6 @@ def test_a_post_is_no_change_of_the_index() -> None:
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff\xfe", b"k" * 300])
 def test_a_key_that_is_no_id_names_no_post(key: bytes | None) -> None:
-    letter = letter_of(record(b"\xc1", key=key), EventOutcome.MALFORMED, "m" * 5000)
+    letter = dead_letter_of_record(record(b"\xc1", key=key), EventOutcome.MALFORMED, "m" * 5000)
     assert letter.post_id in (None, "\ufffd\ufffd")
     assert len(letter.message) == MAX_MESSAGE_LENGTH

@@ -30,14 +30,15 @@ from workers.images.captioner import RememberedCaptions, open_captioner
 from workers.images.classifier import open_local_encoder
 from workers.images.interface import CaptionedImageModel, captions_of
 from workers.images.step import CAPTIONED_AT_A_TIME, IMAGE_MODEL, image_context_of, see
-from workers.local import PipelineSettings, run_pipeline
+from workers.local import run_pipeline
 from workers.models.captioner_version import FIRST_GENERATION, RUN, find_captioner
 from workers.models.generation import generation_of
 from workers.models.image_repository import NAME, open_image_version
 from workers.models.repository import open_version
 from workers.models.version_folder import MAX_GENERATION
 from workers.open_models import open_image_model, open_tagger
-from workers.pipeline.runner import Limits
+from workers.pipeline.runner import StageLimits
+from workers.pipeline.settings import PipelineSettings
 from workers.pipeline.steps import Arrival
 from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 from workers.tagger.stub import StubTagger
@@ -105,7 +106,7 @@ def arrival(number, *pictures):
 
 async def sights_of(image_model, *arrivals, **options):
     with ThreadPoolExecutor(2) as pool:
-        stage = see(image_model, pool, Limits(concurrency=2), **options)
+        stage = see(image_model, pool, StageLimits(concurrency=2), **options)
         return [(await stage.work([one]))[0].image_context for one in arrivals]
 
 
@@ -127,7 +128,7 @@ async def test_each_post_gets_what_is_said_of_its_own_photos_beside_their_labels
 
 async def test_posts_of_one_batch_keep_their_own_captions():
     with ThreadPoolExecutor(1) as pool:
-        stage = see(CaptionedImageModel(labelled, Scripted()), pool, Limits())
+        stage = see(CaptionedImageModel(labelled, Scripted()), pool, StageLimits())
         seen = await stage.work([arrival(1, b"one", b"two"), arrival(2), arrival(3, b"three")])
     assert [one.image_context.captions for one in seen] == [("one", "two"), (), ("three",)]
 
@@ -166,7 +167,9 @@ async def test_a_captioner_that_stands_still_is_waited_for_once_and_labels_go_on
 
     pool = DaemonThreadPool(threads + 1, "see")
     try:
-        stage = see(CaptionedImageModel(labelled, standing), pool, Limits(concurrency=threads), longest_seconds=0.2)
+        stage = see(
+            CaptionedImageModel(labelled, standing), pool, StageLimits(concurrency=threads), longest_seconds=0.2
+        )
         for number in range(50):  # 50 posts that each waited for all their photos would take 40 s
             (seen,) = await stage.work([arrival(number, b"a", b"b", b"c", b"d")])
             assert seen.image_context == ImageContext(("thing",), (IMAGE_MODEL,))
@@ -189,7 +192,7 @@ async def test_an_image_model_that_stands_still_costs_no_photo_its_caption_nor_l
     pool = DaemonThreadPool(threads + 1, "see")
     try:
         image_model = CaptionedImageModel(standing, lambda thumbnail: thumbnail.decode())
-        stage = see(image_model, pool, Limits(concurrency=threads), longest_seconds=0.2)
+        stage = see(image_model, pool, StageLimits(concurrency=threads), longest_seconds=0.2)
         for number in range(50):
             (seen,) = await stage.work([arrival(number, b"a", b"b", b"c", b"d")])
             assert seen.image_context == ImageContext((), (IMAGE_MODEL,), ("a", "b", "c", "d"))
@@ -226,7 +229,7 @@ async def test_batches_take_turns_at_the_captioner_away_from_the_clock_of_their_
         return thumbnail.decode()
 
     with ThreadPoolExecutor(4) as pool:
-        stage = see(CaptionedImageModel(labelled, counting), pool, Limits(concurrency=4))
+        stage = see(CaptionedImageModel(labelled, counting), pool, StageLimits(concurrency=4))
         seen = await asyncio.gather(*(stage.work([arrival(number, b"a", b"b")]) for number in range(8)))
     assert [one.image_context.captions for (one,) in seen] == [("a", "b")] * 8
     assert most == 1
@@ -234,9 +237,9 @@ async def test_batches_take_turns_at_the_captioner_away_from_the_clock_of_their_
 
 def test_batches_with_a_captioner_are_as_small_as_the_largest_post():
     with ThreadPoolExecutor(1) as pool:
-        assert see(labelled, pool, Limits(batch_tokens=32)).limits.batch_tokens == 32
-        limits = see(CaptionedImageModel(labelled, Scripted()), pool, Limits(batch_tokens=32)).limits
-    assert limits == Limits(batch_tokens=CAPTIONED_AT_A_TIME)
+        assert see(labelled, pool, StageLimits(batch_tokens=32)).limits.batch_tokens == 32
+        limits = see(CaptionedImageModel(labelled, Scripted()), pool, StageLimits(batch_tokens=32)).limits
+    assert limits == StageLimits(batch_tokens=CAPTIONED_AT_A_TIME)
 
 
 @pytest.mark.parametrize("failure", [ModelUnavailable("away"), MemoryError(), UntaggablePost("no")])

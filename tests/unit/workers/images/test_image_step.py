@@ -15,8 +15,9 @@ from tagstream.posts import Deletion, Media
 from tagstream.runtime.daemon_thread_pool import DaemonThreadPool
 from workers.images.interface import ImageModel
 from workers.images.step import IMAGE_MODEL, MAX_LABELS, PHOTO, context_of_unseen_photos, see
-from workers.local import PipelineSettings, run_pipeline
-from workers.pipeline.runner import Delivery, Limits, StageRunner
+from workers.local import run_pipeline
+from workers.pipeline.runner import Delivery, StageLimits, StageRunner
+from workers.pipeline.settings import PipelineSettings
 from workers.pipeline.steps import Arrival
 from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 from workers.tagger.stub import StubTagger
@@ -51,7 +52,7 @@ async def seen(image_model: ScriptedEyes, *arrivals: Arrival, batch_count: int =
 
     with ThreadPoolExecutor(1) as pool:
         async with asyncio.timeout(10):
-            await StageRunner(see(image_model, pool, Limits(batch_count=batch_count))).run(deliveries(), keep)
+            await StageRunner(see(image_model, pool, StageLimits(batch_count=batch_count))).run(deliveries(), keep)
     assert [one.event for one in results] == [one.event for one in arrivals]
     return [one.image_context for one in results]
 
@@ -149,7 +150,7 @@ class StandingEyes(ScriptedEyes):
 
 
 async def one_by_one(
-    image_model: ImageModel, pool: Executor, limits: Limits, pictures: Sequence[bytes]
+    image_model: ImageModel, pool: Executor, limits: StageLimits, pictures: Sequence[bytes]
 ) -> list[ImageContext]:
     stage = see(image_model, pool, limits, longest_seconds=0.3)
     return [
@@ -163,11 +164,11 @@ async def test_a_model_that_stands_still_holds_up_its_own_batch_for_a_while_and_
     pool = DaemonThreadPool(1, "see")
     try:
         async with asyncio.timeout(20):  # a hundred posts that each waited would take 30 s
-            contexts = await one_by_one(image_model, pool, Limits(), [b"standstill", *[b"boat"] * 100])
+            contexts = await one_by_one(image_model, pool, StageLimits(), [b"standstill", *[b"boat"] * 100])
         assert contexts == [ImageContext((), (IMAGE_MODEL,))] * 101
         assert len(image_model.calls) == 1
         image_model.go_on.set()
-        stage = see(image_model, pool, Limits())
+        stage = see(image_model, pool, StageLimits())
         assert (await stage.work([arrival(1, Media(thumbnail=b"boat"))]))[0].image_context == ImageContext(
             ("boat",), ()
         )
@@ -181,7 +182,7 @@ async def test_one_look_that_never_ends_leaves_the_other_threads_their_eyes() ->
     pool = DaemonThreadPool(2, "see")
     try:
         pictures = [b"standstill", b"boat", b"standstill", b"sea", b"sky"]
-        contexts = await one_by_one(image_model, pool, Limits(concurrency=2), pictures)
+        contexts = await one_by_one(image_model, pool, StageLimits(concurrency=2), pictures)
         unseen = ImageContext((), (IMAGE_MODEL,))
         assert contexts == [unseen, ImageContext(("boat",), ()), unseen, unseen, unseen]
     finally:
@@ -192,7 +193,7 @@ async def test_one_look_that_never_ends_leaves_the_other_threads_their_eyes() ->
 async def test_eyes_that_can_see_again_are_asked_again() -> None:
     image_model = StandingEyes(looks=1)
     pool = DaemonThreadPool(1, "see")
-    stage = see(image_model, pool, Limits(), longest_seconds=0.2)
+    stage = see(image_model, pool, StageLimits(), longest_seconds=0.2)
     try:
         (first,) = await stage.work([arrival(1, Media(thumbnail=b"standstill"))])
         image_model.go_on.set()
@@ -210,7 +211,7 @@ async def test_eyes_that_can_see_again_are_asked_again() -> None:
 async def test_a_look_that_is_cancelled_is_not_held_against_the_model() -> None:
     image_model = StandingEyes(looks=1)
     pool = DaemonThreadPool(1, "see")
-    stage = see(image_model, pool, Limits())
+    stage = see(image_model, pool, StageLimits())
     try:
         working = asyncio.ensure_future(stage.work([arrival(1, Media(thumbnail=b"standstill"))]))
         assert await asyncio.to_thread(image_model.stands.wait, 20)

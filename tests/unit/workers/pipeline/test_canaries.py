@@ -21,7 +21,7 @@ from tagstream.kafka.topics import open_topics
 from tagstream.posts import Post, TaggedPost
 from tagstream.settings import Settings
 from workers.faust import index_step
-from workers.faust.deliveries import Record
+from workers.faust.deliveries import ConsumedRecord
 from workers.faust.records import Indexing, Outgoing
 from workers.faust.steps import open_pools, open_steps
 from workers.images.step import see
@@ -29,8 +29,8 @@ from workers.pipeline import steps as stages
 from workers.pipeline.canaries import BELIEVED_FAILURES
 from workers.pipeline.canary_posts import canary_answers, canary_posts
 from workers.pipeline.counters import Counters
-from workers.pipeline.runner import Delivery, Limits, Stage, StageRunner
-from workers.pipeline.steps import Arrival, Prepared, Tagged
+from workers.pipeline.runner import Delivery, Stage, StageLimits, StageRunner
+from workers.pipeline.steps import Arrival, PreparedArrival, Tagged
 from workers.tagger.interface import PreparedPost
 from workers.tagger.stub import StubTagger
 
@@ -57,10 +57,10 @@ async def test_any_number_of_hostile_values_in_a_row_is_no_defect(batch_count: i
     bench = Bench(failing(set(range(20, 420)), ZeroDivisionError), batch_count=batch_count)
     bench.check_by(CANARY, examined=examined)
     await bench.run(range(440))
-    assert [value for value, _ in bench.buried] == list(range(20, 420))
+    assert [value for value, _ in bench.dead_lettered] == list(range(20, 420))
     assert bench.acknowledged == list(range(440))
     assert bench.handed_over == [f"dead{value}" if 20 <= value < 420 else f"r{value}" for value in range(440)]
-    assert bench.runner.buried == 400
+    assert bench.runner.dead_lettered == 400
 
 
 @pytest.mark.parametrize("examined", [False, True])
@@ -71,16 +71,16 @@ async def test_a_defect_fails_the_canaries_too_and_nothing_is_acknowledged(batch
     with pytest.raises(Fatal, match="stage bench fails on posts that are known to be good") as caught:
         await bench.run(range(100))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
-    assert bench.buried == []
+    assert bench.dead_lettered == []
     assert bench.acknowledged == []
 
 
-async def test_a_defect_that_begins_after_a_verdict_buries_few() -> None:
+async def test_a_defect_that_begins_after_a_verdict_dead_letters_few() -> None:
     bench = broken(since=200)
     bench.check_by(CANARY)
     with pytest.raises(Fatal, match="known to be good"):
         await bench.run(range(400))
-    assert len(bench.buried) < BELIEVED_FAILURES
+    assert len(bench.dead_lettered) < BELIEVED_FAILURES
     assert len(bench.acknowledged) < 200 + BELIEVED_FAILURES
 
 
@@ -99,13 +99,13 @@ async def test_poison_asks_no_canary() -> None:
     bench.check_by(CANARY)
     await bench.run(range(40))
     assert bench.asked == 0
-    assert len(bench.buried) == 40
+    assert len(bench.dead_lettered) == 40
 
 
 async def test_without_canaries_an_unexpected_error_is_the_value_s_own() -> None:
     bench = Bench(failing(set(range(100)), ZeroDivisionError))
     await bench.run(range(100))
-    assert len(bench.buried) == 100
+    assert len(bench.dead_lettered) == 100
 
 
 async def test_a_canary_waits_for_an_outage_and_accuses_nobody_for_it() -> None:
@@ -120,21 +120,21 @@ async def test_a_canary_waits_for_an_outage_and_accuses_nobody_for_it() -> None:
     bench.check_by(CANARY)
     running = asyncio.create_task(bench.run(range(8)))
     await until(lambda: bench.gate.retries >= 5)
-    assert bench.buried == []
+    assert bench.dead_lettered == []
     down = False
     await running
-    assert [value for value, _ in bench.buried] == [3]
+    assert [value for value, _ in bench.dead_lettered] == [3]
 
 
-async def test_the_guilty_of_a_batch_are_found_at_once_where_that_is_cheap() -> None:
+async def test_the_poison_of_a_batch_is_found_at_once_where_that_is_cheap() -> None:
     bench = Bench(failing({5, 17, 60}, ZeroDivisionError), batch_count=64)
     bench.check_by(CANARY, examined=True)
     await bench.run(range(64))
-    assert [value for value, _ in bench.buried] == [5, 17, 60]
+    assert [value for value, _ in bench.dead_lettered] == [5, 17, 60]
     assert len(bench.calls) == 2
 
 
-async def test_where_many_are_guilty_they_are_tried_few_at_a_time() -> None:
+async def test_where_many_are_poison_they_are_tried_few_at_a_time() -> None:
     bench = Bench(failing(set(range(0, 6_400, 2)), ZeroDivisionError), batch_count=64)
     bench.check_by(CANARY)
     await bench.run(range(6_400))
@@ -191,6 +191,11 @@ def tagged(number: int) -> list[Tagged]:
     return [Tagged(arrival, Indexable(answer, NOON)) for arrival, answer in pairs]
 
 
+def indexing(number: int) -> list[Indexing]:
+    records = (ConsumedRecord("t", 0, offset, b"k", b"v", {}, 0) for offset in range(number))
+    return [Indexing(record, value.change) for record, value in zip(records, tagged(number), strict=True)]
+
+
 Made = tuple[Stage[Any, Any], list[Any]]
 
 
@@ -200,7 +205,7 @@ def of_prepare(defect: Defect, *_: Any) -> Made:
 
 def of_tag(defect: Defect, *_: Any) -> Made:
     prepared = StubTagger().prepare([one.event for one in arrivals(200) if isinstance(one.event, Post)])
-    values = [Prepared(arrival, one) for arrival, one in zip(arrivals(200), prepared, strict=True)]
+    values = [PreparedArrival(arrival, one) for arrival, one in zip(arrivals(200), prepared, strict=True)]
     return stages.tag(Tagger(tagging=defect), ThreadPoolExecutor(1), LIMITS), values
 
 
@@ -234,18 +239,22 @@ def of_publish(defect: Defect, index: SqliteIndex, patch: pytest.MonkeyPatch) ->
 def of_faust_index(defect: Defect, index: SqliteIndex, patch: pytest.MonkeyPatch) -> Made:
     writing = search.sqlite.writes._document
     patch.setattr(search.sqlite.writes, "_document", lambda post: (defect.check(post.text), writing(post))[1])
-    values = [Indexing(Record("t", 0, place, b"k", b"v", {}, 0), one.change) for place, one in enumerate(tagged(200))]
+    values = [
+        Indexing(ConsumedRecord("t", 0, place, b"k", b"v", {}, 0), one.change) for place, one in enumerate(tagged(200))
+    ]
     return index_step.index(index, _published, TOPICS, Counters(), LIMITS), values
 
 
 def of_mentions_in_faust_index(defect: Defect, index: SqliteIndex, patch: pytest.MonkeyPatch) -> Made:
     naming = workers.faust.mentions.mentions_of
     patch.setattr(index_step, "mentions_of", lambda one, names: (defect.check(one.post.text), naming(one, names))[1])
-    values = [Indexing(Record("t", 0, place, b"k", b"v", {}, 0), one.change) for place, one in enumerate(tagged(200))]
+    values = [
+        Indexing(ConsumedRecord("t", 0, place, b"k", b"v", {}, 0), one.change) for place, one in enumerate(tagged(200))
+    ]
     return index_step.index(index, _published, TOPICS, Counters(), LIMITS), values
 
 
-LIMITS = Limits(batch_count=64)
+LIMITS = StageLimits(batch_count=64)
 TOPICS = open_topics(Settings(topic_prefix="unit."))
 STAGES: list[Callable[..., Made]] = [
     of_prepare,
@@ -265,7 +274,7 @@ async def index(tmp_path: Path) -> AsyncIterator[SqliteIndex]:
 
 
 async def through(stage: Stage[Any, Any], values: Sequence[Any], acknowledged: list[int]) -> int:
-    """How many of the values were buried; which were acknowledged is appended."""
+    """How many of the values were dead-lettered; which were acknowledged is appended."""
 
     async def deliveries() -> AsyncIterator[list[Delivery[Any]]]:
         yield [Delivery(value, lambda at=at: acknowledged.append(at)) for at, value in enumerate(values)]
@@ -277,7 +286,7 @@ async def through(stage: Stage[Any, Any], values: Sequence[Any], acknowledged: l
     runner = StageRunner(stage)
     async with asyncio.timeout(30):
         await runner.run(deliveries(), to)
-    return runner.buried
+    return runner.dead_lettered
 
 
 @pytest.mark.parametrize("made", STAGES, ids=lambda made: made.__name__[3:])
@@ -335,4 +344,4 @@ async def test_the_image_stage_has_no_canary_because_it_loses_nothing() -> None:
     stage = see(lambda thumbnails: [()] * len(thumbnails), ThreadPoolExecutor(2), LIMITS)
     assert stage.check is None
     arrival = arrivals(1)[0]
-    assert (await stage.bury(arrival, ZeroDivisionError())).event == arrival.event
+    assert (await stage.dead_letter(arrival, ZeroDivisionError())).event == arrival.event

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stage_bench import Bench, failing, until
 
 from tagstream.errors import ModelUnavailable, UntaggablePost
-from workers.pipeline.microbatch import Closed
+from workers.pipeline.microbatch import CloseReason
 from workers.pipeline.runner import Delivery, Size
 
 
@@ -98,7 +98,7 @@ async def test_the_window_bounds_the_weight_and_lets_a_heavy_value_in_alone() ->
         await asyncio.sleep(0)
         return [f"r{value}" for value in values]
 
-    bench = Bench(work, window_weight=10)
+    bench = Bench(work, window_bytes=10)
     bench.bucket = lambda value: Size(8, 1, 99 if value == 20 else 3)
     await bench.run(range(40))
     assert len(bench.acknowledged) == 40
@@ -196,7 +196,7 @@ async def test_the_end_of_the_feed_drains_without_waiting_for_the_deadline() -> 
     bench = Bench(batch_deadline_seconds=3600.0)
     await bench.run([1, 2, 3])
     assert bench.calls == [[1, 2, 3]]
-    assert bench.runner.batcher.figures.batches[Closed.DRAIN] == 1
+    assert bench.runner.batcher.figures.batches[CloseReason.DRAIN] == 1
 
 
 async def test_no_deliveries_no_calls() -> None:
@@ -236,6 +236,6 @@ def test_whatever_happens_each_value_is_answered_once_in_order(
         total = sum(groups)
         assert bench.acknowledged == list(range(total))
         assert bench.handed_over == [f"dead{v}" if v in poison else f"r{v}" for v in range(total)]
-        assert sorted(value for value, _ in bench.buried) == sorted(v for v in poison if v < total)
+        assert sorted(value for value, _ in bench.dead_lettered) == sorted(v for v in poison if v < total)
 
     asyncio.run(scenario())

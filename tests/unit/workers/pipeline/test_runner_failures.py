@@ -1,4 +1,4 @@
-"""The stage runner when its work fails: outages wait, the guilty are found, defects stop it."""
+"""The stage runner when its work fails: outages wait, the poison are found, defects stop it."""
 
 import asyncio
 import math
@@ -12,7 +12,7 @@ from tagstream.errors import CorruptState, Fatal, ModelUnavailable, Poison, Retr
 from tagstream.runtime.backoff import BackOff
 
 
-async def test_an_outage_waits_with_back_off_and_buries_nobody() -> None:
+async def test_an_outage_waits_with_back_off_and_dead_letters_nobody() -> None:
     failures = 12
 
     async def work(values: Sequence[int]) -> Sequence[str]:
@@ -26,7 +26,7 @@ async def test_an_outage_waits_with_back_off_and_buries_nobody() -> None:
     bench = Bench(work, concurrency=3)
     await bench.run(range(40))
     assert bench.handed_over == [f"r{value}" for value in range(40)]
-    assert bench.buried == []
+    assert bench.dead_lettered == []
     assert all(len(call) == 8 for call in bench.calls)  # an outage never splits a batch
     assert bench.slept[-1] == 8.0  # up to the longest, and no further
     assert bench.gate.waiting_for is None
@@ -65,15 +65,15 @@ def test_back_off_doubles_to_its_limit_with_jitter() -> None:
     assert back_off.delay(10**9, 1.0) == 10.0
 
 
-@pytest.mark.parametrize("guilty", [{0}, {63}, {17}, {5, 6}, {0, 31, 32, 63}])
-async def test_guilty_values_are_found_with_few_calls_and_only_they_are_buried(guilty: set[int]) -> None:
-    bench = Bench(failing(guilty, UntaggablePost), batch_count=64)
+@pytest.mark.parametrize("poison", [{0}, {63}, {17}, {5, 6}, {0, 31, 32, 63}])
+async def test_poison_values_are_found_with_few_calls_and_only_they_are_dead_lettered(poison: set[int]) -> None:
+    bench = Bench(failing(poison, UntaggablePost), batch_count=64)
     await bench.run(range(64))
-    assert {value for value, _ in bench.buried} == guilty
-    assert all(isinstance(error, Poison) for _, error in bench.buried)
-    assert bench.handed_over == [f"dead{value}" if value in guilty else f"r{value}" for value in range(64)]
+    assert {value for value, _ in bench.dead_lettered} == poison
+    assert all(isinstance(error, Poison) for _, error in bench.dead_lettered)
+    assert bench.handed_over == [f"dead{value}" if value in poison else f"r{value}" for value in range(64)]
     assert bench.acknowledged == list(range(64))
-    assert len(bench.calls) <= 1 + len(guilty) * 2 * math.log2(64)
+    assert len(bench.calls) <= 1 + len(poison) * 2 * math.log2(64)
 
 
 async def test_an_outage_in_the_middle_of_splitting_accuses_nobody_else() -> None:
@@ -86,14 +86,14 @@ async def test_an_outage_in_the_middle_of_splitting_accuses_nobody_else() -> Non
 
     bench = Bench(work, batch_count=32, concurrency=2)
     await bench.run(range(128))
-    assert [value for value, _ in bench.buried] == [11]
+    assert [value for value, _ in bench.dead_lettered] == [11]
     assert len(bench.acknowledged) == 128
 
 
-async def test_a_value_that_meets_a_defect_is_buried() -> None:
+async def test_a_value_that_meets_a_defect_is_dead_lettered() -> None:
     bench = Bench(failing({5}, ZeroDivisionError))
     await bench.run(range(40))
-    assert [(value, type(error)) for value, error in bench.buried] == [(5, ZeroDivisionError)]
+    assert [(value, type(error)) for value, error in bench.dead_lettered] == [(5, ZeroDivisionError)]
     assert len(bench.acknowledged) == 40
 
 
@@ -112,7 +112,7 @@ async def test_fatal_stops_and_acknowledges_nothing_from_there_on() -> None:
     acknowledged = len(bench.acknowledged)
     await asyncio.sleep(0.02)
     assert len(bench.acknowledged) == acknowledged
-    assert bench.buried == []
+    assert bench.dead_lettered == []
 
 
 @pytest.mark.parametrize("refusal", [UntaggablePost, ZeroDivisionError])
@@ -132,14 +132,14 @@ async def test_a_dead_letter_waits_for_an_outage_too() -> None:
     bench = Bench(failing({3}, UntaggablePost))
     outages = 3
 
-    async def bury(value: int, error: Exception) -> str:
+    async def dead_letter(value: int, error: Exception) -> str:
         nonlocal outages
         if outages:
             outages -= 1
             raise Retryable("down") from error
         return f"dead{value}"
 
-    bench.use(bury)
+    bench.use(dead_letter)
     await bench.run(range(8))
     assert bench.handed_over[3] == "dead3"
     assert outages == 0

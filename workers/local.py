@@ -33,7 +33,7 @@ from workers.pipeline.chain import run_chain
 from workers.pipeline.microbatch import BatchFigures
 from workers.pipeline.retry import RetryGate
 from workers.pipeline.runner import Delivery, Stage, StageRunner, acknowledge, worst
-from workers.pipeline.settings import PipelineSettings
+from workers.pipeline.settings import StageSettings
 from workers.pipeline.steps import Arrival, Tagged
 from workers.pipeline.tracker import Tracker
 from workers.tagger.interface import Tagger
@@ -66,7 +66,7 @@ async def run_pipeline(
     index: EntityIndex,
     *,
     image_model: ImageModel | None = None,
-    settings: PipelineSettings | None = None,
+    settings: StageSettings | None = None,
     stop: asyncio.Event | None = None,
     progress: Callable[[Progress], None] | None = None,
     now: Callable[[], datetime] = utc_now,
@@ -85,7 +85,7 @@ async def run_pipeline(
     # The models and word lists live as long as the process: a collector that walks them again and again costs 3 %.
     gc.collect()
     gc.freeze()
-    pipeline = _Pipeline(source, image_model, tagger, index, settings or PipelineSettings(), now, clock)
+    pipeline = _Pipeline(source, image_model, tagger, index, settings or StageSettings(), now, clock)
     return await pipeline.run(stop or asyncio.Event(), progress or (lambda _: None))
 
 
@@ -98,7 +98,7 @@ class _Pipeline:
         image_model: ImageModel | None,
         tagger: Tagger,
         index: EntityIndex,
-        settings: PipelineSettings,
+        settings: StageSettings,
         now: Callable[[], datetime],
         clock: Callable[[], float],
     ) -> None:

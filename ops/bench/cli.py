@@ -18,7 +18,7 @@ from tagstream.cli.options import (
 from tagstream.errors import BadSettings
 from tagstream.settings import Settings
 from workers.open_models import load_tagger, open_image_model
-from workers.pipeline.settings import pipeline_settings
+from workers.pipeline.settings import stage_settings
 
 if TYPE_CHECKING:
     from tagstream.posts import Post
@@ -51,7 +51,7 @@ def bench_local(source_spec: str, posts: int, rounds: int, models_spec: str | No
             f"--models {settings.models}: bench needs a real model, for it measures how near we come to it"
         )
     feed = _read_feed(source_spec, posts, settings)
-    figures = measure(tagger, feed, pipeline_settings(settings), settings.threads, rounds)
+    figures = measure(tagger, feed, stage_settings(settings), settings.threads, rounds)
     if as_json:
         write_lines([figures.document()])
         return

@@ -25,7 +25,7 @@ from tagstream.posts import Post
 from tagstream.settings import Settings
 from tagstream.source import Received
 from workers.local import RunReport, run_pipeline
-from workers.pipeline.settings import PipelineSettings
+from workers.pipeline.settings import StageSettings
 from workers.tagger.encoding import EncodedSequence, ModelInput, stack_sequences
 from workers.tagger.model_tagger import ModelTagger
 
@@ -121,7 +121,7 @@ def write_lines(posts: Sequence[Post], path: Path) -> None:
 
 
 def measure(
-    tagger: ModelTagger, posts: Sequence[Post], settings: PipelineSettings, threads: int, rounds: int
+    tagger: ModelTagger, posts: Sequence[Post], settings: StageSettings, threads: int, rounds: int
 ) -> LocalFigures:
     """All figures; the medians of `rounds` rounds."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -171,7 +171,7 @@ def forget(tagger: ModelTagger) -> None:
         tagger.emission_cache.forget()
 
 
-async def run_feed(tagger: ModelTagger, feed: Path, index_path: Path, settings: PipelineSettings) -> RunReport:
+async def run_feed(tagger: ModelTagger, feed: Path, index_path: Path, settings: StageSettings) -> RunReport:
     """The whole pipeline over a file, into a new index."""
     index = await open_index(f"sqlite:{index_path}")
     try:
@@ -180,9 +180,7 @@ async def run_feed(tagger: ModelTagger, feed: Path, index_path: Path, settings: 
         await index.close()
 
 
-async def run_paced(
-    tagger: ModelTagger, source: PacedSource, index_path: Path, settings: PipelineSettings
-) -> RunReport:
+async def run_paced(tagger: ModelTagger, source: PacedSource, index_path: Path, settings: StageSettings) -> RunReport:
     """The whole pipeline over a steady feed."""
     index = await open_index(f"sqlite:{index_path}")
     try:

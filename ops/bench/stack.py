@@ -34,7 +34,7 @@ from tagstream.errors import Fatal, IndexUnavailable
 from tagstream.posts import Post, from_epoch_milliseconds
 from tagstream.settings import Settings
 from workers.open_models import open_tagger
-from workers.pipeline.settings import pipeline_settings
+from workers.pipeline.settings import stage_settings
 from workers.tagger.model_tagger import ModelTagger
 
 Answer = TypeVar("Answer")
@@ -113,11 +113,11 @@ async def _measure_local(settings: Settings, posts: Sequence[Post]) -> tuple[flo
     here = settings.model_copy(update={"models": str(settings.model_repository)})
     tagger = cast(ModelTagger, open_tagger(here))
     batches = model_batches(tagger, posts, _MODEL_BATCH)
-    threads = pipeline_settings(here).tag_threads
+    threads = stage_settings(here).tag_threads
     with tempfile.TemporaryDirectory() as scratch:
         feed = Path(scratch) / "feed.jsonl"
         write_lines(posts, feed)
-        report = await run_feed(tagger, feed, Path(scratch) / "index.db", pipeline_settings(here))
+        report = await run_feed(tagger, feed, Path(scratch) / "index.db", stage_settings(here))
     model_only = await asyncio.to_thread(model_loop, tagger, batches, len(posts), threads)
     return report.progress.posts / report.progress.elapsed_seconds, model_only
 

@@ -21,13 +21,13 @@ from search.open import open_index
 from tagstream.posts import TaggedPost
 from tagstream.source import Received, Source
 from workers.local import run_pipeline
-from workers.pipeline.settings import PipelineSettings
+from workers.pipeline.settings import StageSettings
 from workers.tagger.interface import PreparedPost
 from workers.tagger.stub import StubTagger
 
 # Slow enough that a feed of some thousand posts is always caught in the middle, by a kill as by a crash point.
 TAG_SECONDS_A_BATCH = 0.004
-SETTINGS = PipelineSettings(
+SETTINGS = StageSettings(
     batch_posts=16, batch_deadline_seconds=0.005, in_flight_posts=128, read_posts=40, prepare_posts=16, index_posts=24
 )
 

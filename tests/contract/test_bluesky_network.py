@@ -25,11 +25,11 @@ from search.sqlite.index import SqliteIndex
 from tagstream.posts import TaggedPost
 from tagstream.runtime.backoff import BackOff
 from workers.local import run_pipeline
-from workers.pipeline.settings import PipelineSettings
+from workers.pipeline.settings import StageSettings
 from workers.tagger.stub import StubTagger
 
 LIMITS = JetstreamLimits(connect_seconds=5.0, silence_seconds=0.5)
-SETTINGS = PipelineSettings(
+SETTINGS = StageSettings(
     batch_deadline_seconds=0.001,
     index_deadline_seconds=0.001,
     progress_seconds=60.0,

@@ -26,12 +26,12 @@ from tagstream.settings import REPOSITORY, Settings
 from training.triton_config import configuration
 from workers.local import run_pipeline
 from workers.open_models import open_tagger
-from workers.pipeline.settings import PipelineSettings
+from workers.pipeline.settings import StageSettings
 from workers.tagger.encoding import BUCKET, FEATURE_ROWS, FEATURES, MAX_LENGTH, ModelInput
 
 SHIPPED = REPOSITORY / "triton_models"
 FEED = "simulate:11?posts=400"
-QUICK = PipelineSettings(batch_posts=16, progress_seconds=0.05, back_off=BackOff(0.05, 0.2))
+QUICK = StageSettings(batch_posts=16, progress_seconds=0.05, back_off=BackOff(0.05, 0.2))
 
 
 def open_remote(server, **settings):

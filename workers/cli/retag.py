@@ -37,7 +37,7 @@ from workers.images.interface import ImageModel
 from workers.images.step import IMAGE_MODEL, PHOTO
 from workers.local import RunReport, run_pipeline
 from workers.open_models import load_tagger, open_image_model
-from workers.pipeline.settings import pipeline_settings
+from workers.pipeline.settings import stage_settings
 from workers.tagger.interface import Tagger
 
 PAGE = 100
@@ -80,7 +80,7 @@ def _run(settings: Settings, tagger: Tagger, image_model: ImageModel | None) -> 
                     tagger,
                     index,
                     image_model=image_model,
-                    settings=pipeline_settings(settings),
+                    settings=stage_settings(settings),
                     stop=stop,
                     progress=progress,
                 )

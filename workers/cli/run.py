@@ -26,7 +26,7 @@ from tagstream.text.redaction import redacted
 from workers.images.interface import ImageModel
 from workers.local import RunReport, run_pipeline
 from workers.open_models import load_tagger, open_image_model
-from workers.pipeline.settings import pipeline_settings
+from workers.pipeline.settings import stage_settings
 from workers.tagger.interface import Tagger
 
 
@@ -112,7 +112,7 @@ def run_source(
                     tagger,
                     index,
                     image_model=image_model,
-                    settings=pipeline_settings(settings),
+                    settings=stage_settings(settings),
                     stop=stop,
                     progress=progress,
                 )

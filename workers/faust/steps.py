@@ -26,7 +26,7 @@ from workers.images.step import see
 from workers.pipeline import steps
 from workers.pipeline.counters import Counters
 from workers.pipeline.runner import Stage, StageLimits
-from workers.pipeline.settings import worker_settings
+from workers.pipeline.settings import worker_stage_settings
 from workers.pipeline.steps import Arrival, PreparedArrival, Tagged
 from workers.tagger.interface import Tagger
 
@@ -65,7 +65,7 @@ class WorkerStages:
 
 def open_pools(settings: Settings) -> WorkerThreads:
     """Starts the threads that the settings allow. One for photos is spare: captions wait there."""
-    limits = worker_settings(settings)
+    limits = worker_stage_settings(settings)
     return WorkerThreads(
         DaemonThreadPool(1, "records"),
         DaemonThreadPool(limits.tag_threads, "tag"),
@@ -83,7 +83,7 @@ def open_steps(
     pools: WorkerThreads,
 ) -> WorkerStages:
     """Makes the stages of a worker with this image model, this tagger and this index."""
-    limits = worker_settings(settings)
+    limits = worker_stage_settings(settings)
     tag_counters, index_counters, distance = Counters(), Counters(), FeedLag()
     return WorkerStages(
         see=() if image_model is None else (see(image_model, pools.see, limits.image_limits),),

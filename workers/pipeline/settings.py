@@ -2,8 +2,8 @@
 
 ::
 
-    the user's Settings ─┬▶ pipeline_settings (one process) ─┐
-                         └▶ worker_settings (a worker) ──────┴▶ PipelineSettings ─▶ StageLimits of each stage
+    the user's Settings ─┬▶ stage_settings (one process) ─┐
+                         └▶ worker_stage_settings (a worker) ──────┴▶ StageSettings ─▶ StageLimits of each stage
 
 Owns every number that bounds a stage, and the reason where the two shapes differ. A stage, a channel or a buffer is
 given its bounds and knows no other.
@@ -33,7 +33,7 @@ def _users(name: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class PipelineSettings:
+class StageSettings:
     """The numbers behind the limits of all stages, and how a run ends.
 
     `tag_threads` batches are tagged at a time, and one more waits so that no thread stands idle; a batch that its
@@ -105,9 +105,9 @@ class PipelineSettings:
         )
 
 
-def pipeline_settings(settings: Settings) -> PipelineSettings:
+def stage_settings(settings: Settings) -> StageSettings:
     """Returns the settings of the pipeline in one process."""
-    return PipelineSettings(
+    return StageSettings(
         token_budget=settings.token_budget,
         batch_posts=settings.batch_posts,
         batch_deadline_seconds=settings.batch_deadline_ms / 1000,
@@ -120,10 +120,10 @@ def pipeline_settings(settings: Settings) -> PipelineSettings:
     )
 
 
-def worker_settings(settings: Settings) -> PipelineSettings:
+def worker_stage_settings(settings: Settings) -> StageSettings:
     """Returns the settings of a worker: those of one process, but for what a broker and a server change."""
     return replace(
-        pipeline_settings(settings),
+        stage_settings(settings),
         # The client of Kafka takes its share of the cores.
         tag_threads=2 * settings.threads,
         deadline_threads=settings.threads,

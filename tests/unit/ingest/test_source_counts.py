@@ -32,7 +32,7 @@ from tagstream.settings import Settings
 from tagstream.source import Source
 from workers.cli import run
 from workers.local import run_pipeline
-from workers.pipeline.settings import PipelineSettings
+from workers.pipeline.settings import StageSettings
 from workers.tagger.stub import StubTagger
 
 NETWORK = ["gap", "reconnect"]
@@ -137,7 +137,7 @@ async def test_a_run_shows_what_its_source_counted() -> None:
     source = ListSource([post(1), post(2)])
     source.counted = COUNTED
     shown: list[Progress] = []
-    settings = PipelineSettings(batch_deadline_seconds=0.001, index_deadline_seconds=0.001)
+    settings = StageSettings(batch_deadline_seconds=0.001, index_deadline_seconds=0.001)
     async with asyncio.timeout(20):
         report = await run_pipeline(
             source,

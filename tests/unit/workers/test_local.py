@@ -17,11 +17,11 @@ from tagstream.runtime.backoff import BackOff
 from tagstream.runtime.metrics import EventOutcome, Progress
 from tagstream.source import Received
 from workers.local import RunReport, run_pipeline
-from workers.pipeline.settings import PipelineSettings
+from workers.pipeline.settings import StageSettings
 from workers.tagger.interface import PreparedPost
 from workers.tagger.stub import StubTagger
 
-SETTINGS = PipelineSettings(
+SETTINGS = StageSettings(
     batch_deadline_seconds=0.001,
     index_deadline_seconds=0.001,
     progress_seconds=0.01,

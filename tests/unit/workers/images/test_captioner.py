@@ -38,7 +38,7 @@ from workers.models.repository import open_version
 from workers.models.version_folder import MAX_GENERATION
 from workers.open_models import open_image_model, open_tagger
 from workers.pipeline.runner import StageLimits
-from workers.pipeline.settings import PipelineSettings
+from workers.pipeline.settings import StageSettings
 from workers.pipeline.steps import Arrival
 from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 from workers.tagger.stub import StubTagger
@@ -249,7 +249,7 @@ async def test_whatever_the_captioner_does_every_text_is_indexed_and_every_failu
     index = MemoryIndex()
     image_model = CaptionedImageModel(labelled, Scripted(failure))
     report = await run_pipeline(
-        ListSource(posts), StubTagger(), index, image_model=image_model, settings=PipelineSettings()
+        ListSource(posts), StubTagger(), index, image_model=image_model, settings=StageSettings()
     )
     assert report.ended
     assert len(index.posts) == 60

@@ -17,7 +17,7 @@ from workers.images.interface import ImageModel
 from workers.images.step import IMAGE_MODEL, MAX_LABELS, PHOTO, context_of_unseen_photos, see
 from workers.local import run_pipeline
 from workers.pipeline.runner import Delivery, StageLimits, StageRunner
-from workers.pipeline.settings import PipelineSettings
+from workers.pipeline.settings import StageSettings
 from workers.pipeline.steps import Arrival
 from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 from workers.tagger.stub import StubTagger
@@ -238,7 +238,7 @@ async def test_whatever_the_image_model_does_every_text_is_tagged_and_indexed(
     monkeypatch.setattr(workers.local, "see", partial(see, longest_seconds=0.2))
     posts = [post(number, media=(Media(thumbnail=b"standstill"),)) for number in range(300)]
     index = MemoryIndex()
-    settings = PipelineSettings(progress_seconds=0.05, stop_seconds=1)
+    settings = StageSettings(progress_seconds=0.05, stop_seconds=1)
     try:
         async with asyncio.timeout(30):
             report = await run_pipeline(

@@ -1,4 +1,4 @@
-"""`tagstream ingest`: a source, put on the broker for the workers."""
+"""The command `tagstream ingest`: puts a source's events on Kafka for the workers."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ingest.feed import feed_options, open_feed
-from ingest.metrics_page import answering
+from ingest.metrics_page import serve_metrics
 from tagstream.cli.broker_option import kafka_option
 from tagstream.cli.console import note, write_lines
 from tagstream.cli.errors import Interrupted
@@ -58,7 +58,7 @@ def ingest(
         with RunProgress(source.share_read) as progress:
             shown = _ProgressDisplay(progress)
             run = Ingest(source, settings, topics)
-            async with answering(settings.ingest_http, run.snapshot):
+            async with serve_metrics(settings.ingest_http, run.snapshot):
                 report = await run.run(stop, shown)
         return report, stop.is_set() and not report.ended
 
@@ -76,7 +76,7 @@ def ingest(
 
 
 class _ProgressDisplay:
-    """Shows the progress of a run as that of any other."""
+    """Shows the progress of an ingest run in the form that all commands share."""
 
     def __init__(self, show: RunProgress) -> None:
         self._show = show
@@ -106,7 +106,7 @@ class _ProgressDisplay:
 
 
 def summary(report: "IngestReport") -> str:
-    """What the run did, in one line."""
+    """Returns a line that says what the run did."""
     progress = report.progress
     rate = progress.posts / progress.elapsed_seconds if progress.elapsed_seconds else 0.0
     parts = [f"{progress.posts:,} posts in {progress.elapsed_seconds:.1f} s ({rate:,.0f} posts/s)"]
@@ -124,7 +124,7 @@ def summary(report: "IngestReport") -> str:
 
 
 def report_document(report: "IngestReport") -> dict[str, Any]:
-    """The report of a run as JSON."""
+    """Returns the report of a run as JSON."""
     progress = report.progress
     return {
         "posts": progress.posts,

@@ -1,16 +1,16 @@
-"""Where each source goes on, kept on the compacted topic `cursors`: one owner a source, and an older one is told.
+"""The cursors of sources, kept on the compacted topic `cursors`, with one owner for each source.
 
 ::
 
-    claim   init_transactions (fences whoever held the name) ─▶ read the newest record ─▶ write it again as ours
+    claim   init_transactions (fences the former owner) ─▶ read the newest record ─▶ write it again as ours
     save    begin, send, commit;   refused? ─▶ whose is the newest record? ─▶ ours: claim again │ another's: Fatal
 
-Owns fencing. The posts themselves are published without transactions, because the markers of those leave gaps in a
-topic's offsets; a cursor is saved afterwards, in a transaction whose id is derived from the source's name. So an owner
+Owns fencing. Posts are published without transactions, because the markers of transactions leave gaps in a topic's
+offsets. A cursor is saved afterwards, in a transaction whose id is derived from the source's name, so that an owner
 that was replaced can save nothing more, and finds out. A transaction that an outage outlasted is refused in the same
-way: that is why a record names its owner.
+way; a record therefore names its owner.
 
-Keeps the second half of invariant 1; `ingest/run.py` keeps the first: that everything up to a cursor is on the broker.
+Keeps the second half of invariant 1. `ingest/run.py` keeps the first half: everything up to a cursor is on the broker.
 """
 
 import asyncio
@@ -38,25 +38,27 @@ from tagstream.kafka.topics import Topics
 from tagstream.runtime.daemon_thread import in_daemon_thread
 from tagstream.settings import Settings
 
-# Longer than the broker lets a transaction be open: what is not committed by then never will be.
+# Longer than the broker keeps a transaction open: a commit that has not happened by then never will.
 _COMMIT_SECONDS = 15.0
 _INIT_ATTEMPTS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class _SavedCursor:
-    """A record: where the source goes on (None: at its beginning), and which process says so."""
+    """A record of the topic: the cursor from which the source goes on (None: its beginning), and the process that owns
+    it.
+    """
 
     cursor: str | None
     owner: str
 
 
 class Superseded(Fatal):
-    """Another process reads this source now."""
+    """Another process has become the owner of this source."""
 
 
 class CursorKeeper:
-    """The cursor of one source, owned by this process from `claim` on. One call at a time."""
+    """The cursor of one source, owned by this process from `claim` on. Takes one call at a time."""
 
     def __init__(self, settings: Settings, topics: Topics, source: str) -> None:
         self._settings = settings
@@ -69,16 +71,16 @@ class CursorKeeper:
         self._closing = threading.Event()
 
     async def claim(self) -> str | None:
-        """Makes this process the owner; the answer is the newest cursor that any owner saved.
+        """Makes this process the owner, and returns the newest cursor that any owner saved.
 
         Raises:
             ServiceUnavailable: the broker does not answer.
-            Fatal: it refuses, or what it holds is not a cursor of ours.
+            Fatal: the broker refuses, or the saved record is not a cursor of ours.
         """
         return await in_daemon_thread(lambda: at_start(self._settings, self._claim, PATIENCE_SECONDS), "cursor-claim")
 
     async def save(self, cursor: str) -> None:
-        """The cursor is durable on return; during an outage that takes as long as the outage.
+        """Saves the cursor, which is durable on return. An outage makes this call last as long as the outage.
 
         Raises:
             Fatal: another process has become the owner.
@@ -86,7 +88,7 @@ class CursorKeeper:
         await in_daemon_thread(lambda: self._save(cursor), "cursor-save")
 
     async def close(self) -> None:
-        """Ends at once; a save that is under way may or may not have happened."""
+        """Ends at once. A save that is under way may or may not have happened."""
         self._closing.set()
         if self._producer is not None:
             await asyncio.to_thread(close_producer, self._producer)
@@ -116,13 +118,13 @@ class CursorKeeper:
             except AuthorizationError as error:
                 raise map_error(error) from error
             except KafkaError:
-                # Whatever the reason, this producer's transaction is in doubt: a new one begins with what is known.
+                # Whatever the reason, this producer's transaction is in doubt, so a new producer begins again.
                 self._drop_producer()
                 failures += 1
                 self._closing.wait(BACK_OFF.delay(failures))
 
     def _take_up_again(self) -> None:
-        """Owns the name once more, if nobody else does."""
+        """Claims the name once more, if no other process owns it."""
         self._check_owner()
         self._fence()
         self._check_owner()

@@ -1,4 +1,4 @@
-"""The options that say how a feed is read, and the source that does it so."""
+"""The options of commands that read a feed (`--speed`, `--record`), and the source that these options describe."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
 def feed_options(command: Decorated) -> Decorated:
-    """`--speed` and `--record`, as `speed` and `record`."""
+    """Adds the options `--speed` and `--record` to a command, as its parameters `speed` and `record`."""
     speed: Any = click.option(
         "--speed",
         type=float,
@@ -38,11 +38,13 @@ def feed_options(command: Decorated) -> Decorated:
 
 
 def open_feed(spec: str, settings: Settings, *, speed: float | None, record: str | None) -> "Survey":
-    """The source that the specification names, at that pace, recorded.
+    """Opens the source that the specification names, wrapped as the options ask: with photos, paced, recorded.
+
+    A file is looked at before anything else is opened, so that no index is made for a file that is not there.
 
     Raises:
-        BadSettings: there is no such source, or the pace makes no sense.
-        UnreadableInput: it is a file that is not there: looked at first, so that no index is made for nothing.
+        BadSettings: there is no such source, or the speed is not a number above 0.
+        UnreadableInput: the file cannot be read.
     """
     from ingest.sources.open import open_source
     from ingest.sources.wrappers.survey import Survey
@@ -65,10 +67,10 @@ def open_feed(spec: str, settings: Settings, *, speed: float | None, record: str
 
 
 def refuse_unreadable(path: str) -> None:
-    """Looks whether a file of posts can be read, without opening it: a FIFO would wait for its writer.
+    """Checks that a file of posts can be read, without opening it: opening a FIFO would wait for its writer.
 
     Raises:
-        UnreadableInput: it cannot.
+        UnreadableInput: the file cannot be read; the message says why.
     """
     if path == "-":
         return

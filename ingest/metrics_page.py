@@ -1,6 +1,6 @@
-"""What a running `tagstream ingest` says of itself over HTTP: whether it waits, and its figures.
+"""The health page and the metrics of a running `tagstream ingest`.
 
-Owns the names of the figures. They are those of the progress line and the report, and no others.
+Owns the names of the metrics. They are the figures of the progress line and of the report, and no others.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -33,20 +33,20 @@ WAITING = Metric("tagstream_ingest_waiting", "gauge", "1 while the feed or the b
 
 
 @asynccontextmanager
-async def answering(address: str | None, snapshot: "Callable[[], IngestProgress]") -> AsyncIterator[None]:
-    """Answers at the address while the context lasts; nowhere where it is None.
+async def serve_metrics(address: str | None, snapshot: "Callable[[], IngestProgress]") -> AsyncIterator[None]:
+    """Serves the page at the address while the context lasts; serves nothing where the address is None.
 
-    It is alive as long as it answers, and not ready while it waits for the feed or the broker.
+    The process is alive as long as the page answers. It is not ready while it waits for the feed or the broker.
 
     Raises:
-        BadSettings: the address cannot be had.
+        BadSettings: the address cannot be listened at.
     """
     if address is None:
         yield
         return
     page = HealthPage(lambda: None, lambda: snapshot().waiting_for, lambda: metrics_of(snapshot()), process="ingest")
-    where = await page.open(address)
-    note(f"health at {where}/health/ready")
+    address_shown = await page.open(address)
+    note(f"health at {address_shown}/health/ready")
     try:
         yield
     finally:
@@ -54,7 +54,7 @@ async def answering(address: str | None, snapshot: "Callable[[], IngestProgress]
 
 
 def metrics_of(progress: "IngestProgress") -> list[MetricFamily]:
-    """Returns the figures of a run as metrics."""
+    """Returns the metrics of a run."""
     return [
         READ.single(progress.read),
         PUBLISHED.single(progress.published),

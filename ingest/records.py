@@ -1,6 +1,6 @@
-"""From what a source gave to what goes on the broker.
+"""Records for Kafka, made from the events of a source.
 
-Owns which topic an event belongs to, and the dead letter of one that no message can hold. Pure.
+Owns which topic an event belongs to, and makes the dead letter of an event that no message can hold. Pure.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from tagstream.codec import encode, encode_dead_letter
 from tagstream.dead_letter import dead_letter_of
 from tagstream.errors import MalformedPost, Unencodable
 from tagstream.kafka.topics import Topics, headers, key_of
-from tagstream.posts import DeadLetter
+from tagstream.posts import DeadLetter, Event
 from tagstream.source import Received
 
 OVERSIZED = "oversized"
@@ -19,26 +19,29 @@ UNENCODABLE = "unencodable"
 
 
 def records_of(received: Sequence[Received], source: str, accepted: datetime, topics: Topics) -> list[OutgoingRecord]:
-    """The records of a batch of events, in order; before one that supersedes a dead letter the null that ends that."""
+    """Makes the records of a batch of events, in order.
+
+    An event that supersedes a dead letter is preceded by the null record that removes that dead letter. `accepted` is
+    when the batch came from the source.
+    """
     records: list[OutgoingRecord] = []
-    for one in received:
-        if one.supersedes is not None:
-            records.append(OutgoingRecord(topics.dead.name, one.supersedes.encode(), None, []))
-        records.append(_record(one, f"{source}@{one.cursor}", accepted, topics))
+    for item in received:
+        if item.supersedes is not None:
+            records.append(OutgoingRecord(topics.dead.name, item.supersedes.encode(), None, []))
+        records.append(_record(item.event, f"{source}@{item.cursor}", accepted, topics))
     return records
 
 
 def dead_letter_record(letter: DeadLetter, topics: Topics) -> OutgoingRecord:
-    """The record that keeps a dead letter."""
+    """Makes the record that keeps a dead letter."""
     return OutgoingRecord(topics.dead.name, *encode_dead_letter(letter), [])
 
 
-def _record(one: Received, origin: str, accepted: datetime, topics: Topics) -> OutgoingRecord:
-    event = one.event
+def _record(event: Event, origin: str, accepted: datetime, topics: Topics) -> OutgoingRecord:
     if isinstance(event, DeadLetter):
         return dead_letter_record(event, topics)
     try:
-        value = encode(event)  # first: what it takes has a key
+        value = encode(event)  # first: an event that can be encoded has a key
         return OutgoingRecord(topics.posts.name, key_of(event), value, headers(accepted))
     except MalformedPost as error:
         cause = UNENCODABLE if isinstance(error, Unencodable) else OVERSIZED

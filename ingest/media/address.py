@@ -1,9 +1,9 @@
-"""Which addresses a photo may be fetched from: those that anybody on the internet could reach.
+"""The addresses that a photo may be fetched from: those that anybody on the internet could reach.
 
-Owns that decision for one address and port. Resolves nothing and connects to nothing. The tables are our own, from
-IANA's special-purpose registries, because `ipaddress` knows the newer entries (`3fff::/20`, `5f00::/16`) only in the
-newest Pythons, and counts deprecated tunnels (6to4, site-local, IPv4-compatible) as global in all of them; both must
-agree.
+Owns that decision for one address and port. Resolves nothing and connects to nothing. The tables are our own, taken
+from IANA's special-purpose registries: `ipaddress` knows the newer entries (`3fff::/20`, `5f00::/16`) only in the
+newest Pythons, and counts deprecated tunnels (6to4, site-local, IPv4-compatible) as global in all of them. An address
+must pass both.
 """
 
 import ipaddress
@@ -38,8 +38,8 @@ _REFUSED_V4 = tuple(
         "240.0.0.0/4",  # reserved, and broadcast
     )
 )
-# Only this block is given out to networks: loopback, link-local, unique-local, multicast and all that is not yet
-# assigned lie outside it.
+# Networks are given addresses of this block alone. Loopback, link-local, unique-local, multicast and unassigned
+# addresses lie outside it.
 _UNICAST_V6 = ipaddress.IPv6Network("2000::/3")
 _REFUSED_V6 = tuple(
     ipaddress.IPv6Network(network)
@@ -55,10 +55,10 @@ _PAIR = re.compile(r"\[([0-9A-Fa-f:.]+)\]:([0-9]{1,5})|([0-9.]+):([0-9]{1,5})")
 
 
 def is_public(address: Address) -> bool:
-    """Whether anybody on the internet could reach this address.
+    """Says whether anybody on the internet could reach this address.
 
-    An IPv4 address inside an IPv6 one (mapped, or of the well-known NAT64 prefix, which a network without IPv4 gives
-    for every host) counts as that IPv4 address.
+    An IPv4 address inside an IPv6 one counts as that IPv4 address: a mapped address, or one with the well-known NAT64
+    prefix, which a network without IPv4 gives for every host.
     """
     if isinstance(address, ipaddress.IPv6Address):
         inner = _inner(address)
@@ -71,15 +71,15 @@ def is_public(address: Address) -> bool:
 
 
 def may_reach(address: Address, port: int, allowed: Collection[Endpoint]) -> bool:
-    """Whether a photo may be fetched from there: a public address at a port of the web, or exactly an allowed pair."""
+    """Says whether a photo may be fetched from there: a public address at a web port, or exactly an allowed pair."""
     return (address, port) in allowed or (port in WEB_PORTS and is_public(address))
 
 
 def parse_endpoints(pairs: Iterable[str]) -> frozenset[Endpoint]:
-    """The setting `media_allowed`: `address:port`, an IPv6 address in brackets.
+    """Reads the setting `media_allowed`: pairs `address:port`, an IPv6 address in brackets.
 
     Raises:
-        BadSettings: one of them is no such pair; a name is not, because it could come to mean anything.
+        BadSettings: one of them is no such pair. A host name is none, because it could come to mean any address.
     """
     return frozenset(_endpoint(pair) for pair in pairs)
 

@@ -1,6 +1,6 @@
-"""What was found out lately, in memory and bounded; who asks for the same at the same time shares one answer.
+"""A bounded cache in memory whose callers share one computation for each key.
 
-In memory and never on disk: a deletion or an erasure must reach everything kept, and a restart forgets this anyway.
+In memory and never on disk: a deletion or an erasure must reach everything that is kept, and a restart forgets this.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ Value = TypeVar("Value")
 
 
 class SharedCache(Generic[Value]):
-    """Answers by key, the least recently used forgotten first.
+    """Values by key; the least recently used is forgotten first.
 
-    `weight` in bytes and `keep_seconds` of an answer decide how much and how long. An error is not kept.
+    `size_of` (bytes) and `keep_seconds` of a value decide how many are kept, and how long. An error is not kept.
     """
 
     def __init__(
@@ -23,64 +23,67 @@ class SharedCache(Generic[Value]):
         *,
         max_entries: int,
         max_bytes: int,
-        weight: Callable[[Value], int],
+        size_of: Callable[[Value], int],
         keep_seconds: Callable[[Value], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._weight = weight
+        self._size_of = size_of
         self._keep_seconds = keep_seconds
         self._clock = clock
         self._bytes = 0
         self._kept: OrderedDict[str, tuple[Value, float]] = OrderedDict()
-        self._making: dict[str, asyncio.Task[Value]] = {}
+        self._computing: dict[str, asyncio.Task[Value]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    async def get(self, key: str, make: Callable[[], Awaitable[Value]]) -> Value:
-        """The answer for `key`, made once if it is not there. Whoever is cancelled leaves the making to the others."""
+    async def get(self, key: str, compute: Callable[[], Awaitable[Value]]) -> Value:
+        """Returns the value for the key, computed once where it is not there.
+
+        A caller that is cancelled leaves the computation to the others.
+        """
         kept = self._kept.get(key)
         if kept is not None:
-            value, until = kept
-            if self._clock() < until:
+            value, expires = kept
+            if self._clock() < expires:
                 self._kept.move_to_end(key)
                 return value
             self._forget(key)
-        task = self._making.get(key)
+        task = self._computing.get(key)
         if task is None:
-            task = self._making[key] = asyncio.create_task(self._make(key, make))
-            task.add_done_callback(_seen)
-        del make  # it may hold a picture's bytes, and many may wait here for one answer
+            task = self._computing[key] = asyncio.create_task(self._compute(key, compute))
+            task.add_done_callback(_retrieve_exception)
+        del compute  # it may hold an image's bytes, and many callers may wait here for one answer
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Ends what is being made."""
-        tasks = list(self._making.values())
+        """Cancels the computations under way."""
+        tasks = list(self._computing.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _make(self, key: str, make: Callable[[], Awaitable[Value]]) -> Value:
+    async def _compute(self, key: str, compute: Callable[[], Awaitable[Value]]) -> Value:
         try:
-            value = await make()
+            value = await compute()
         finally:
-            del self._making[key]
+            del self._computing[key]
         seconds = self._keep_seconds(value)
         if seconds > 0:
             self._kept[key] = (value, self._clock() + seconds)
-            self._bytes += self._weight(value) + len(key)
+            self._bytes += self._size_of(value) + len(key)
             while len(self._kept) > self._max_entries or self._bytes > self._max_bytes:
                 self._forget(next(iter(self._kept)))
         return value
 
     def _forget(self, key: str) -> None:
         value, _ = self._kept.pop(key)
-        self._bytes -= self._weight(value) + len(key)
+        self._bytes -= self._size_of(value) + len(key)
 
 
-def _seen(task: "asyncio.Task[Value]") -> None:
-    """Looks at the error of a task that everybody has left, or asyncio would print it."""
+def _retrieve_exception(task: "asyncio.Task[Value]") -> None:
+    """Retrieves the exception of a task that every caller has left, or asyncio would print it."""
     if not task.cancelled():
         task.exception()

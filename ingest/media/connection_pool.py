@@ -1,8 +1,8 @@
-"""HTTP connections to the hosts of photos, kept open for a while: most photos of a network come from one host.
+"""HTTP connections to the hosts of photos, kept open for a while, because most photos of a network come from one host.
 
-Owns when a connection is used again and when it is closed: one that did not end its exchange cleanly never is used
-again. Not a pool of the client library: in those a request that is cancelled while it connects leaves its place
-taken, and here requests are cancelled all the time, by their limits.
+Owns when a connection is used again and when it is closed. A connection that did not end its exchange cleanly is never
+used again. The client library's own pool is not used: there, a request that is cancelled while it connects leaves its
+place in the pool taken, and here limits cancel requests all the time.
 """
 
 import ssl
@@ -32,20 +32,21 @@ class HttpConnection:
         )
 
     async def request(self, request: httpcore.Request) -> httpcore.Response:
-        """Sends it; the answer's body is yet to be read, and the answer to be closed."""
+        """Sends the request. The caller reads the answer's body and closes the answer."""
         return await self._http.handle_async_request(request)
 
     @property
     def ended(self) -> bool:
-        """Whether the server has closed it, as far as was read."""
+        """Whether the server has closed the connection, as far as it was read."""
         return self._backend.meter.ended
 
     @property
     def usable(self) -> bool:
-        """Whether its last exchange is over and the server has not closed it."""
+        """Whether the last exchange is over and the server has not closed the connection."""
         return self._http.is_idle() and not self._http.has_expired()
 
     async def close(self) -> None:
+        """Closes the connection and its socket."""
         try:
             await self._http.aclose()
         finally:
@@ -53,7 +54,7 @@ class HttpConnection:
 
 
 class ConnectionPool:
-    """Takes a connection out, to be given back when its exchange is over, however it ended."""
+    """Idle connections, taken for one exchange and given back afterwards, however the exchange ended."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class ConnectionPool:
         self._idle: deque[HttpConnection] = deque()
 
     def take(self, origin: httpcore.Origin, *, fresh: bool = False) -> HttpConnection:
-        """An idle connection to this origin, or a new one, which connects with its first request."""
+        """Returns an idle connection to this origin, or a new one, which connects with its first request."""
         if not fresh:
             for connection in reversed(self._idle):
                 if connection.origin == origin and connection.usable:
@@ -82,7 +83,7 @@ class ConnectionPool:
         return HttpConnection(origin, backend, self._ssl_context)
 
     async def give_back(self, connection: HttpConnection) -> None:
-        """Keeps it if it can be used again, closes it if not; closes those that have been idle for too long."""
+        """Keeps the connection if it can be used again, else closes it. Closes those that were idle for too long."""
         now = self._clock()
         connection.idle_since = now
         if connection.usable:
@@ -93,6 +94,6 @@ class ConnectionPool:
             await self._idle.popleft().close()
 
     async def close(self) -> None:
-        """Closes the idle ones."""
+        """Closes the idle connections."""
         while self._idle:
             await self._idle.popleft().close()

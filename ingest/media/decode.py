@@ -1,7 +1,7 @@
-"""Pictures decoded in a sandbox: what one may cost, and what the sandbox's word says about the picture.
+"""Decoding of images in a sandbox: what one image may cost, and what the sandbox's answer says about it.
 
-A picture is guilty where it takes too much time or memory, or where two processes in a row died on it; a process that
-stands still is not the picture's fault. Believes nothing a process says beyond the limits of the contract.
+An image is at fault where it takes too much time or memory, or where two processes in a row died on it. A process that
+stands still is not the image's fault. Answers of a process are checked against the limits of the contract.
 """
 
 import time
@@ -17,7 +17,7 @@ from ingest.sandbox.sandbox import Sandbox
 from tagstream.media_reasons import PhotoReason, PhotoRefused
 
 MAX_SIDE = 30_000
-# Photos of networks take a tenth of it, those of cameras half. What takes longer stands behind every other process.
+# Photos of networks take a tenth of this time, those of cameras half. Slower ones run behind every other process.
 FIRST_TRY_SECONDS = 0.25
 SLOW_NICENESS = 10
 SLOW_WAITING = 4
@@ -30,7 +30,7 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """What one picture may cost. `still_seconds`: how long a process may give no answer, on a machine that is busy."""
+    """The limits on one image. `still_seconds`: how long a process may give no answer, on a machine that is busy."""
 
     max_pixels: int
     memory_bytes: int
@@ -40,14 +40,17 @@ class DecodeLimits:
 
 
 def memory_for(max_pixels: int) -> int:
-    """Bytes in which the largest picture can be decoded: four copies of four bytes a pixel, for a WebP (two canvases,
-    the frame, the picture), and half of one to spare; its file, several times, and the process itself."""
+    """Returns the bytes of memory in which the largest image can be decoded.
+
+    That is four copies of four bytes a pixel for a WebP (two canvases, the frame, the image), half of one to spare, its
+    file several times, and the process itself.
+    """
     return 192 * 1024 * 1024 + 18 * max_pixels
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """Width and height of the original, as it is meant to be seen; the thumbnail is a JPEG without metadata."""
+    """The size of the original, as it is meant to be seen, and a thumbnail: a JPEG without metadata."""
 
     width: int
     height: int
@@ -55,19 +58,20 @@ class DecodedImage:
 
 
 class TakesLonger(Exception):
-    """Not decoded in the short time of a first try: a picture for `second_try`."""
+    """The image was not decoded in the short time of a first try; `second_try` gives it more."""
 
 
 class DecoderPool:
-    """At most `processes` decoding at a time in the quick lane, half as many in the slow one, both shared fairly.
+    """Decoder processes in two lanes: at most `processes` in the quick lane, half as many in the slow one, both shared
+    fairly.
 
     ::
 
         first try, 0.25 s ─▶ decoded
               └─ longer, or large ─▶ second try, its whole time, behind everybody else ─▶ decoded
 
-    So pictures that take long wait for each other and not the many for them; of both lanes' turns the host whose
-    pictures have taken most waits longest. Processes are started when they are first needed.
+    So slow images wait for each other, and the many quick ones do not wait for them. In both lanes, the host whose
+    images have taken most time waits longest. Processes are started when they are first needed.
     """
 
     def __init__(
@@ -80,7 +84,7 @@ class DecoderPool:
     ) -> None:
         self._limits = limits
 
-        def lane(processes: int, seconds: float, niceness: int) -> Sandbox:
+        def new_lane(processes: int, seconds: float, niceness: int) -> Sandbox:
             return Sandbox(
                 decode_process.__name__,
                 SandboxLimits(
@@ -95,27 +99,27 @@ class DecoderPool:
                 clock=clock,
             )
 
-        slow = max(1, processes // 2)
-        self._quick = lane(processes, FIRST_TRY_SECONDS, 0)
-        self._slow = lane(slow, limits.processor_seconds, SLOW_NICENESS)
+        slow_processes = max(1, processes // 2)
+        self._quick = new_lane(processes, FIRST_TRY_SECONDS, 0)
+        self._slow = new_lane(slow_processes, limits.processor_seconds, SLOW_NICENESS)
         self._quick_slots = FairShare(processes, clock=clock)
-        self._slow_slots = FairShare(slow, max_waiting=SLOW_WAITING * slow, clock=clock)
+        self._slow_slots = FairShare(slow_processes, max_waiting=SLOW_WAITING * slow_processes, clock=clock)
 
     @property
     def process_ids(self) -> tuple[int, ...]:
-        """Of the processes that wait for a picture, of both lanes."""
+        """The ids of the processes that wait for an image, in both lanes."""
         return self._quick.process_ids + self._slow.process_ids
 
     @property
     def unfiltered(self) -> int:
-        """How many processes were started without the filter of system calls."""
+        """The number of processes that were started without the filter of system calls."""
         return self._quick.unfiltered + self._slow.unfiltered
 
     async def decode(self, content: bytes, kind: Format) -> DecodedImage:
-        """The picture's size and thumbnail, however many tries it takes.
+        """Returns the image's size and thumbnail, however many tries that takes.
 
         Raises:
-            PhotoRefused: it cannot be decoded, or costs too much; or no decoder can be had.
+            PhotoRefused: it cannot be decoded, or costs too much; or there is no decoder.
         """
         try:
             return await self.first_try(content, kind, "")
@@ -123,7 +127,7 @@ class DecoderPool:
             return await self.second_try(content, kind, "")
 
     async def first_try(self, content: bytes, kind: Format, host: str) -> DecodedImage:
-        """The picture of this host, if it can be had quickly, as nearly all can.
+        """Decodes an image of this host if it can be done quickly, as nearly all can.
 
         Raises:
             TakesLonger: it cannot.
@@ -139,10 +143,10 @@ class DecoderPool:
                 raise _too_costly(error) from error
 
     async def second_try(self, content: bytes, kind: Format, host: str) -> DecodedImage:
-        """The picture of this host, in its whole time.
+        """Decodes an image of this host in its whole time.
 
         Raises:
-            PhotoRefused: as `decode`; or too many such pictures wait already (`late`).
+            PhotoRefused: as `decode`; or too many slow images wait already (`late`).
         """
         try:
             async with self._slow_slots.slot(host):
@@ -153,13 +157,13 @@ class DecoderPool:
             raise PhotoRefused(PhotoReason.LATE, f"too many pictures that take long, and of {host} too many") from error
 
     async def close(self) -> None:
-        """Ends the processes that wait; one that is at work ends with its picture."""
+        """Ends the processes that wait; a process that is at work ends with its image."""
         await self._quick.close()
         await self._slow.close()
 
     async def _ask(self, sandbox: Sandbox, content: bytes, kind: Format, *, hurry: bool) -> DecodedImage:
-        limits, number = self._limits, decode_process.FORMATS.index(kind)
-        header = decode_process.REQUEST.pack(number, hurry, limits.max_pixels, limits.max_side)
+        limits, format_index = self._limits, decode_process.FORMATS.index(kind)
+        header = decode_process.REQUEST.pack(format_index, hurry, limits.max_pixels, limits.max_side)
         try:
             answer = await sandbox.ask(header + content)
         except OutOfTime:

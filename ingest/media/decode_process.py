@@ -1,7 +1,7 @@
-"""What decodes, inside a sandbox: a picture in, its size and thumbnail out.
+"""The decoder that runs inside a sandbox: an image in, its size and thumbnail out.
 
-Imports nothing of tagstream, so that it starts fast and holds no secret. Everything that decoding needs is imported in
-`warm_up`, because once its process is locked down nothing can be.
+Imports nothing of tagstream, so that it starts fast and holds no secret. `warm_up` imports everything that decoding
+needs, because nothing can be imported once the process is locked down.
 
 ::
 
@@ -45,29 +45,29 @@ _TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDES_SWAPPED = frozenset({5, 6, 7, 8})
-# Those that pictures in the warm-up do not reach are named here, so that they are imported before it.
+# Plug-ins that the warm-up's images do not reach are named here, so that they are imported too.
 PLUGINS = (GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
 
 
-# What is done in 0.2 s of a core: pixels, of a JPEG that is there in several scans those of all scans.
+# Pixels that one core decodes in 0.2 s; for a JPEG in several scans, the pixels of all scans together.
 QUICK_PIXELS = 8_000_000
 QUICK_SCANNED_PIXELS = 160_000_000
 
 
 class TooManyPixels(Exception):
-    """The picture says that it is larger than pictures may be."""
+    """The image says that it is larger than images may be."""
 
 
 class LongWork(Exception):
-    """The picture says that decoding it takes long, and who asks is in a hurry."""
+    """The image says that decoding takes long, and the caller is in a hurry."""
 
 
 def thumbnail_of(
     content: bytes, kind: str, max_pixels: int, max_side: int, *, hurry: bool = False
 ) -> tuple[int, int, bytes]:
-    """Width and height of the picture as it is meant to be seen, and its thumbnail (JPEG, without metadata).
+    """Returns width and height of the image, as it is meant to be seen, and its thumbnail (JPEG, without metadata).
 
-    Of an animation the first frame; transparency over white; a picture that is cut off raises, like a broken one.
+    Takes the first frame of an animation; puts transparency over white; raises for an image that is cut off or broken.
     """
     check_pieces(content, kind)
     if kind == "WEBP":
@@ -92,9 +92,10 @@ def _check_size(width: int, height: int, max_pixels: int, max_side: int) -> None
 
 
 def _takes_long(pixels: int, kind: str, content: bytes) -> bool:
-    """Whether it may, by its size. A JPEG in one scan is decoded smaller at once, so its size hardly counts.
+    """Says whether decoding may take long, by the image's size.
 
-    Within a scan no marker can stand by chance, so markers tell how many there are: ten, or thousands in a hostile one.
+    A JPEG in one scan is decoded smaller at once, so its size hardly counts. Within a scan no marker can stand by
+    chance, so markers tell the number of scans: ten, or thousands in a hostile file.
     """
     if kind != "JPEG":
         return pixels > QUICK_PIXELS
@@ -103,7 +104,7 @@ def _takes_long(pixels: int, kind: str, content: bytes) -> bool:
 
 
 def _webp_size(content: bytes) -> tuple[int, int]:
-    """What a WebP says of its size. The library makes two canvases of it before it can be asked."""
+    """Reads the size from the header of a WebP: the library makes two canvases of that size before it can be asked."""
     kind = content[12:16]
     if kind == b"VP8X":
         return int.from_bytes(content[24:27], "little") + 1, int.from_bytes(content[27:30], "little") + 1
@@ -118,12 +119,15 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except MemoryError:
         raise
-    except Exception:  # EXIF is as hostile as the rest, and a picture without it is seen as it lies
+    except Exception:  # EXIF is as hostile as the rest; an image without it is seen as it is stored
         return 1
 
 
 def _shrunk(image: Image.Image) -> Image.Image:
-    """At most 256 pixels a side. A JPEG is decoded smaller at once; what scales badly is converted first."""
+    """Returns the image at 256 pixels a side at most.
+
+    A JPEG is decoded smaller at once; modes that scale badly are converted first.
+    """
     if image.mode == "1":
         image = image.convert("L")
     elif image.mode == "P" or (image.mode in ("L", "RGB") and "transparency" in image.info):
@@ -136,7 +140,7 @@ def _shrunk(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    """A new picture, so that nothing but the pixels comes along."""
+    """Returns a new image of the pixels over white, so that nothing but pixels comes along."""
     flat = Image.new("RGB", image.size, (255, 255, 255))
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -158,14 +162,14 @@ def _encoded(image: Image.Image) -> bytes:
 
 
 def handle(request: bytes) -> bytes:
-    """The answer to one request."""
+    """Answers one request."""
     kind, hurry, max_pixels, max_side = REQUEST.unpack_from(request)
     Image.MAX_IMAGE_PIXELS = max_pixels
     return answer_to(request[REQUEST.size :], FORMATS[kind], max_pixels, max_side, hurry=hurry)
 
 
 def answer_to(content: bytes, kind: str, max_pixels: int, max_side: int, *, hurry: bool = False) -> bytes:
-    """The verdict on a picture, and what there is of it."""
+    """Returns the verdict on an image, with its size and thumbnail where it was decoded."""
     verdict, width, height, thumbnail = UNDECODABLE, 0, 0, b""
     try:
         width, height, thumbnail = thumbnail_of(content, kind, max_pixels, max_side, hurry=hurry)
@@ -176,14 +180,14 @@ def answer_to(content: bytes, kind: str, max_pixels: int, max_side: int, *, hurr
         verdict = TOO_MANY_PIXELS
     except (MemoryError, TooManyPieces):
         verdict = TOO_COSTLY
-    except Exception as error:  # whatever a decoder makes of hostile bytes: they are no picture to us
+    except Exception as error:  # whatever error hostile bytes cause: they are no image
         if "memory" in str(error):
             verdict = TOO_COSTLY
     return ANSWER.pack(verdict, width, height) + thumbnail
 
 
 def warm_up() -> None:
-    """Decodes one picture of each format, so that whatever is imported or allocated at first use is there."""
+    """Decodes one image of each format, so that everything that is imported or allocated at first use is there."""
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     for kind in FORMATS:

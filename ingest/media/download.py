@@ -1,13 +1,13 @@
-"""One photo's bytes from its URL, as far as its server deserves.
+"""The download of one photo: redirects, limits, and the meaning of each answer.
 
 ::
 
-    URL ─▶ check ─▶ the host's turn ─▶ exchange ─▶ 200: bytes, counted and sniffed as they come
-            ▲                              │
-            └───── redirect, five at most ─┘
+    URL ─▶ check ─▶ slot of its host ─▶ exchange ─▶ 200: bytes, counted and sniffed as they come
+            ▲                               │
+            └────── redirect, five at most ─┘
 
-Owns what may be asked for and what each answer means. Every hop is a URL like the first: checked, resolved, pinned. No
-cookie, no referrer, no proxy, no compression. Knows nothing of pictures but how one begins.
+Owns what may be asked for. Every hop is a URL like the first: checked, resolved, pinned. Sends no cookie, no referrer,
+and accepts no compression; uses no proxy. Knows nothing of images but how one begins.
 """
 
 import asyncio
@@ -33,13 +33,13 @@ from tagstream.media_reasons import PhotoReason, PhotoRefused
 
 MAX_URL_LENGTH = 4096
 MAX_REDIRECTS = 5
-# Headers are bounded by the client library at 100 KiB; chunks of some size add less than this.
+# The client library bounds headers at 100 KiB; the framing of chunks adds less than this.
 FRAMING_BYTES = 256 * 1024
 DEFAULT_COOL_DOWN_SECONDS = 30.0
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
-# The first that fits counts, so the special ones come before the general.
+# The first class that fits decides, so special classes come before general ones.
 TRANSPORT_REASONS: tuple[tuple[type[Exception], PhotoReason], ...] = (
     (httpcore.TimeoutException, PhotoReason.TIMEOUT),
     (httpcore.UnsupportedProtocol, PhotoReason.BAD_URL),
@@ -54,7 +54,7 @@ TRANSPORT_ERRORS = tuple(kind for kind, _ in TRANSPORT_REASONS)
 
 @dataclass(frozen=True, slots=True)
 class DownloadLimits:
-    """What one photo may cost. `total_seconds` is for all its hops; a server may fall silent for `stall_seconds`."""
+    """The limits on one photo. `total_seconds` is for all its hops; a server may fall silent for `stall_seconds`."""
 
     max_bytes: int
     total_seconds: float
@@ -66,7 +66,7 @@ class DownloadLimits:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """The bytes of something that begins like a picture, their SHA-256, and the host that sent them."""
+    """The bytes of a file that begins like an image, their SHA-256, and the host that sent them."""
 
     content: bytes
     sha256: str
@@ -80,7 +80,9 @@ class _Moved:
 
 
 class Downloader:
-    """Fetches photos. `allowed` are the endpoints beyond the public web; `resolve` is the system's unless a test's."""
+    """Downloads photos. `allowed` are endpoints beyond the public web; tests give a `resolve` in place of the
+    system's.
+    """
 
     def __init__(
         self,
@@ -106,23 +108,25 @@ class Downloader:
 
     @asynccontextmanager
     async def fetch(self, url: str) -> AsyncIterator[Download]:
-        """The photo at `url`. Its host's turn lasts as long as the context, so that undecoded bytes are bounded too.
+        """Downloads the photo at `url`.
+
+        The slot of its host is held as long as the context lasts, so that undecoded bytes are bounded too.
 
         Raises:
-            PhotoRefused: it cannot be had, or not now.
+            PhotoRefused: the photo cannot be had, or not now.
         """
-        spent: dict[str, float] = {}
+        seconds_by_host: dict[str, float] = {}
         try:
             for _ in range(MAX_REDIRECTS + 1):
                 target = checked_url(url)
                 async with self.hosts.slot(target.host):
-                    answer = await self._within(target, spent)
+                    answer = await self._within(target, seconds_by_host)
                     if isinstance(answer, Download):
                         yield answer
                         return
                 url = _joined(target, answer.location)
         finally:
-            for host in spent:
+            for host in seconds_by_host:
                 self.hosts.answered(host)
         raise PhotoRefused(
             PhotoReason.TOO_MANY_REDIRECTS, f"more than {MAX_REDIRECTS} redirects, at last to {url[:200]}"
@@ -132,33 +136,34 @@ class Downloader:
         """Closes the connections that were kept."""
         await self._connections.close()
 
-    async def _within(self, url: httpx.URL, spent: dict[str, float]) -> "Download | _Moved":
-        """One hop, in what is left of the time. `spent`: how much of it each host took that answered in all hops.
+    async def _within(self, url: httpx.URL, seconds_by_host: dict[str, float]) -> "Download | _Moved":
+        """Makes one hop in what is left of the time.
 
-        A host that falls silent is slow. Where the time of all hops has run out, it is the one that took most of it.
+        `seconds_by_host` is the time that each host took that answered so far. A host that falls silent is slow. Where
+        the time of all hops runs out, the host that took most of it is slow.
         """
         began = self._clock()
         try:
-            async with asyncio.timeout(max(0.0, self._limits.total_seconds - sum(spent.values()))):
+            async with asyncio.timeout(max(0.0, self._limits.total_seconds - sum(seconds_by_host.values()))):
                 answer = await self._hop(url)
         except TimeoutError as error:
-            spent[url.host] = spent.get(url.host, 0.0) + self._clock() - began
-            slowest = max(spent, key=lambda host: spent[host])
-            del spent[slowest]
-            spent.pop(url.host, None)
+            seconds_by_host[url.host] = seconds_by_host.get(url.host, 0.0) + self._clock() - began
+            slowest = max(seconds_by_host, key=lambda host: seconds_by_host[host])
+            del seconds_by_host[slowest]
+            seconds_by_host.pop(url.host, None)
             self.hosts.was_slow(slowest)
             message = f"{slowest} took most of {self._limits.total_seconds:g} s, at the end of which it was not there"
             raise PhotoRefused(PhotoReason.TIMEOUT, message) from error
         except PhotoRefused as refusal:
             if refusal.reason is PhotoReason.TIMEOUT:
-                spent.pop(url.host, None)
+                seconds_by_host.pop(url.host, None)
                 self.hosts.was_slow(url.host)
             raise
-        spent[url.host] = spent.get(url.host, 0.0) + self._clock() - began
+        seconds_by_host[url.host] = seconds_by_host.get(url.host, 0.0) + self._clock() - began
         return answer
 
     async def _hop(self, url: httpx.URL) -> "Download | _Moved":
-        """One request; a second one where a kept connection turns out to have been closed."""
+        """Makes one request; a second one where a kept connection turns out to have been closed."""
         origin = httpcore.Origin(url.raw_scheme, url.raw_host, url.port or (443 if url.scheme == "https" else 80))
         connection = self._connections.take(origin)
         try:
@@ -223,7 +228,7 @@ class Downloader:
             raise _transport_refusal(error, url, connection.ended) from error
 
     async def _body(self, response: httpcore.Response, url: httpx.URL) -> Download:
-        """All of it, unless it is too long or begins like nothing that we could decode."""
+        """Reads the whole body, unless it is too long or does not begin like an image that can be decoded."""
         content = bytearray()
         digest = hashlib.sha256()
         kind: Format | None = None
@@ -258,7 +263,7 @@ class Downloader:
 
 
 def checked_url(url: str) -> httpx.URL:
-    """The URL, if it is one that photos are fetched from.
+    """Parses a URL that photos may be fetched from.
 
     Raises:
         PhotoRefused: another scheme, credentials, no host, or no URL at all.
@@ -273,21 +278,21 @@ def checked_url(url: str) -> httpx.URL:
             raise ValueError("it carries credentials")
         if not parsed.raw_host or not parsed.host:
             raise ValueError("it names no host")
-    except (httpx.InvalidURL, ValueError) as error:  # of a name that is no name, `idna` raises a ValueError
+    except (httpx.InvalidURL, ValueError) as error:  # `idna` raises a ValueError for an impossible name
         raise PhotoRefused(PhotoReason.BAD_URL, f"{url[:200]!r} is not fetched: {error}") from error
     return parsed
 
 
 def retry_after_seconds(value: bytes, now: datetime) -> float:
-    """What a Retry-After header asks for, in seconds: a number, or a date; 30 s where it says neither."""
+    """Reads a Retry-After header in seconds: a number, or a date; 30 s where it says neither."""
     text = value.decode("ascii", "replace").strip()
     if text.isdecimal() and text.isascii():
         return float(text[:10])
     try:
-        moment = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return DEFAULT_COOL_DOWN_SECONDS
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())
 
 
 def _joined(base: httpx.URL, location: str) -> str:
@@ -298,7 +303,7 @@ def _joined(base: httpx.URL, location: str) -> str:
 
 
 def _transport_refusal(error: Exception, url: httpx.URL, ended: bool) -> PhotoRefused:
-    """What a failure of the connection means; `ended`: the server closed it in the middle."""
+    """Maps a failure of the connection to a refusal. `ended`: the server closed the connection in the middle."""
     message = f"{url.host}: {type(error).__name__}: {error}"
     if isinstance(error.__cause__, ssl.SSLError):
         return PhotoRefused(PhotoReason.UNTRUSTED, message)

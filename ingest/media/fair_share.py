@@ -1,9 +1,9 @@
-"""Turns that are shared fairly by what they cost: whoever has taken most waits longest, and nobody waits for his like.
+"""Fair sharing of slots by cost: the name that has used most time waits longest, and no name waits for another's work.
 
-Each name (a host) has an account of the seconds that its turns took. A free turn goes to the waiting name with the
-least on its account. One that comes, or comes back, starts level with the others: what it did not take is not saved
-up. Names cost nothing, so all that are hardly known share one account: as many as there are of them, they have no more
-turns than one that is known. Knows nothing of what is done in a turn.
+The seconds that a name (a host) spent in slots are counted. A free slot goes to the waiting name that spent least. A
+name that comes, or comes back, starts level with the others: time that it did not use is not saved up. Names cost
+nothing to invent, so all names that are hardly known are counted together: however many they are, they get no more
+slots than one known name. Knows nothing of the work in a slot.
 """
 
 import asyncio
@@ -14,129 +14,134 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 MAX_NAMES = 4096
-# After so many turns a name has an account of its own.
+# A name that had so many slots is counted for itself.
 SLOTS_TO_BE_KNOWN = 8
 
 
 class QueueFull(Exception):
-    """As many wait as may."""
+    """Too many wait for a slot already."""
 
 
 @dataclass(slots=True)
-class _Name:
-    """`spent`: its own account. `users`: how many turns it waits for or holds."""
+class _Share:
+    """The use that one name made of the slots. `spent` are its own seconds; `users` counts the slots that it waits for
+    or holds.
+    """
 
     spent: float
-    turns: int = 0
+    slots: int = 0
     users: int = 0
     waiting: "deque[asyncio.Future[None]]" = field(default_factory=deque)
 
     @property
     def known(self) -> bool:
-        return self.turns >= SLOTS_TO_BE_KNOWN
+        return self.slots >= SLOTS_TO_BE_KNOWN
 
 
 class FairShare:
-    """So many turns at a time. `max_waiting`: how many may wait for one, of each name at most half of them."""
+    """A number of slots. `max_waiting` bounds how many may wait for one; each name may be half of them."""
 
     def __init__(
-        self, turns: int, *, max_waiting: int | None = None, clock: Callable[[], float] = time.monotonic
+        self, slots: int, *, max_waiting: int | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._free = turns
+        self._free = slots
         self._max_waiting = max_waiting
         self._clock = clock
         self._level = 0.0
         self._waiting = 0
         self._unknown_spent = 0.0
         self._unknown_users = 0
-        self._names: OrderedDict[str, _Name] = OrderedDict()
+        self._shares: OrderedDict[str, _Share] = OrderedDict()
 
     @asynccontextmanager
     async def slot(self, name: str) -> AsyncIterator[None]:
-        """A turn, as long as the context; what it takes stands on the name's account.
+        """Waits for a slot and holds it as long as the context lasts; its time is counted for the name.
 
         Raises:
             QueueFull: too many wait already.
         """
-        one = self._name(name)
-        was_unknown = not one.known
+        share = self._share(name)
+        was_unknown = not share.known
         if was_unknown and not self._unknown_users:
             self._unknown_spent = max(self._unknown_spent, self._level)
-        one.users += 1
+        share.users += 1
         self._unknown_users += was_unknown
         try:
-            await self._wait(one)
+            await self._wait(share)
             began = self._clock()
             try:
                 yield
             finally:
-                self._charge(one, self._clock() - began)
-                self._pass_on()
+                self._charge(share, self._clock() - began)
+                self._grant_next()
         finally:
-            one.users -= 1
+            share.users -= 1
             self._unknown_users -= was_unknown
 
-    async def _wait(self, one: _Name) -> None:
+    async def _wait(self, share: _Share) -> None:
         if self._free:
             self._free -= 1
-            self._level = max(self._level, self._rank(one))
+            self._level = max(self._level, self._rank(share))
             return
         most = self._max_waiting
-        if most is not None and (self._waiting >= most or len(one.waiting) >= max(1, most // 2)):
+        if most is not None and (self._waiting >= most or len(share.waiting) >= max(1, most // 2)):
             raise QueueFull
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        one.waiting.append(place)
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        share.waiting.append(granted)
         self._waiting += 1
         try:
-            await place
+            await granted
         except asyncio.CancelledError:
-            if not place.cancelled():
-                self._pass_on()  # it had been given a turn, which nobody would take
-            elif place in one.waiting:
-                one.waiting.remove(place)
+            if not granted.cancelled():
+                self._grant_next()  # the slot was granted, and nobody would take it
+            elif granted in share.waiting:
+                share.waiting.remove(granted)
                 self._waiting -= 1
             raise
 
-    def _charge(self, one: _Name, took: float) -> None:
-        one.spent += took
-        if not one.known:
+    def _charge(self, share: _Share, took: float) -> None:
+        share.spent += took
+        if not share.known:
             self._unknown_spent += took
-        one.turns += 1
+        share.slots += 1
 
-    def _rank(self, one: _Name) -> float:
-        """The account that it goes by: that of all unknown ones, unless its own is higher."""
-        return one.spent if one.known else max(one.spent, self._unknown_spent)
+    def _rank(self, share: _Share) -> float:
+        """Returns the seconds by which the name is compared: those of all unknown names, unless its own are more."""
+        return share.spent if share.known else max(share.spent, self._unknown_spent)
 
-    def _pass_on(self) -> None:
-        """Gives a turn that has become free to whoever has taken least; of those on the one account, by their own.
+    def _grant_next(self) -> None:
+        """Grants a free slot to the waiting name with the lowest rank; among unknown names, to the one that itself
+        spent least.
 
-        One that was cancelled in this very pass of the loop still stands there, and is left out.
+        A waiter that was cancelled in this pass of the event loop still stands in the queue, and is skipped.
         """
-        while waiting := [one for one in self._names.values() if one.waiting]:
-            least = min(waiting, key=lambda one: (self._rank(one), one.spent))
-            place = least.waiting.popleft()
+        while waiting := [share for share in self._shares.values() if share.waiting]:
+            least = min(waiting, key=lambda share: (self._rank(share), share.spent))
+            granted = least.waiting.popleft()
             self._waiting -= 1
-            if not place.done():
+            if not granted.done():
                 self._level = max(self._level, self._rank(least))
-                place.set_result(None)
+                granted.set_result(None)
                 return
         self._free += 1
 
-    def _name(self, name: str) -> _Name:
-        one = self._names.get(name)
-        if one is None:
-            self._forget_old()
-            one = self._names[name] = _Name(self._level)
-        elif not one.users:
-            one.spent = max(one.spent, self._level)
-        self._names.move_to_end(name)
-        return one
+    def _share(self, name: str) -> _Share:
+        share = self._shares.get(name)
+        if share is None:
+            self._forget_idle()
+            share = self._shares[name] = _Share(self._level)
+        elif not share.users:
+            share.spent = max(share.spent, self._level)
+        self._shares.move_to_end(name)
+        return share
 
-    def _forget_old(self) -> None:
-        """Names are whatever posts say, so they are bounded; those in use are kept, and those known longest."""
-        if len(self._names) >= MAX_NAMES:
-            idle = [name for name, one in self._names.items() if not one.users]
-            unknown = (name for name in idle if not self._names[name].known)
+    def _forget_idle(self) -> None:
+        """Keeps the number of names bounded, for posts choose them. Names in use stay; among the others, known ones
+        stay longest.
+        """
+        if len(self._shares) >= MAX_NAMES:
+            idle = [name for name, share in self._shares.items() if not share.users]
+            unknown = (name for name in idle if not self._shares[name].known)
             oldest = next(unknown, next(iter(idle), None))
             if oldest is not None:
-                del self._names[oldest]
+                del self._shares[oldest]

@@ -1,7 +1,8 @@
-"""Whose turn it is: so many photos at a time in all, at most half of them from one host, none from one that is held.
+"""Limits on how many photos are fetched at a time: in all, from one host (half of them), and from a host that cools
+down.
 
-A host is held while it has asked to be left alone (429 or 503), and for a while after it was too slow several times in
-a row, so that one bad host cannot take the turns of the others. Owns these counts; knows nothing of HTTP.
+A host cools down while it asks to be left alone (429 or 503), and after it was too slow several times in a row. So one
+bad host cannot take the slots of the others. Owns these counts; knows nothing of HTTP.
 """
 
 import asyncio
@@ -28,21 +29,21 @@ class _Host:
 
 
 class HostLimiter:
-    """The turns of all hosts. `patience_seconds`: how long to wait for one."""
+    """The slots of all hosts. `patience_seconds`: how long a fetch waits for one."""
 
     def __init__(self, concurrency: int, patience_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._all = asyncio.Semaphore(concurrency)
         self._per_host = max(1, concurrency // 2)
-        self._patience = patience_seconds
+        self._patience_seconds = patience_seconds
         self._clock = clock
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
 
     @asynccontextmanager
     async def slot(self, name: str) -> AsyncIterator[None]:
-        """One turn at this host.
+        """Waits for a slot at this host, and holds it as long as the context lasts.
 
         Raises:
-            PhotoRefused: the host is held, or no turn came up in time.
+            PhotoRefused: the host cools down, or no slot came up in time.
         """
         host = self._host(name)
         self._refuse_cooling(name, host)
@@ -59,11 +60,11 @@ class HostLimiter:
             host.users -= 1
 
     def cool_down(self, name: str, seconds: float) -> None:
-        """The host has asked not to be asked again for so long."""
+        """Leaves the host alone for so many seconds."""
         self._host(name).cooling_until = self._clock() + min(max(seconds, 0.0), LONGEST_COOL_DOWN_SECONDS)
 
     def was_slow(self, name: str) -> None:
-        """The host did not answer in time."""
+        """Notes that the host did not answer in time."""
         host = self._host(name)
         host.slow += 1
         if host.slow >= SLOW_IN_A_ROW:
@@ -71,13 +72,13 @@ class HostLimiter:
             self.cool_down(name, SLOW_SECONDS)
 
     def answered(self, name: str) -> None:
-        """The host answered, whatever it said."""
+        """Notes that the host answered, whatever the answer was."""
         self._host(name).slow = 0
 
     async def _wait(self, name: str, host: _Host) -> None:
-        """The host's turn first: else those that wait for one host would keep everybody else waiting."""
+        """Takes the host's slot first: fetches that wait for one host must not hold slots that others could use."""
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._patience_seconds):
                 await host.slots.acquire()
                 try:
                     await self._all.acquire()
@@ -85,7 +86,7 @@ class HostLimiter:
                     host.slots.release()
                     raise
         except TimeoutError as error:
-            raise PhotoRefused(PhotoReason.LATE, f"{name}: no turn within {self._patience:g} s") from error
+            raise PhotoRefused(PhotoReason.LATE, f"{name}: no slot within {self._patience_seconds:g} s") from error
 
     def _refuse_cooling(self, name: str, host: _Host) -> None:
         if host.cooling_until > self._clock():
@@ -97,12 +98,12 @@ class HostLimiter:
         host = self._hosts.get(name)
         if host is None:
             host = self._hosts[name] = _Host(asyncio.Semaphore(self._per_host))
-            self._forget_old()
+            self._forget_idle()
         self._hosts.move_to_end(name)
         return host
 
-    def _forget_old(self) -> None:
-        """Names of hosts are whatever posts say, so they are bounded; those in use are kept."""
+    def _forget_idle(self) -> None:
+        """Keeps the number of hosts bounded, for posts choose their names. Hosts in use are kept."""
         if len(self._hosts) > MAX_HOSTS:
             oldest = next((name for name, host in self._hosts.items() if not host.users), None)
             if oldest is not None:

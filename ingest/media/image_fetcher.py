@@ -1,7 +1,7 @@
-"""From a URL to a picture, or to the reason why there is none: fetched once, decoded once, remembered for a while.
+"""Images from URLs: each is fetched once, decoded once, and remembered for a while; failures become reasons.
 
-Owns how long what is remembered, and that nothing but a reason comes of whatever goes wrong. Two URLs with the same
-bytes share one decoding.
+Owns how long a result is remembered, and that every failure ends in a reason. Two URLs with the same bytes share one
+decoding.
 """
 
 import time
@@ -25,7 +25,9 @@ _ENTRY_BYTES = 500
 
 @dataclass(frozen=True, slots=True)
 class FetchedImage:
-    """A photo: `sha256` is of the original bytes, width and height of the original as it is meant to be seen."""
+    """A decoded photo. `sha256` is of the original bytes; width and height are the original's, as it is meant to be
+    seen.
+    """
 
     sha256: str
     width: int
@@ -37,28 +39,28 @@ ImageResult = FetchedImage | PhotoReason
 
 
 class ImageFetcher:
-    """The photos of one process. Owns the fetcher and the decoders: `close` closes them."""
+    """The photos of one process. Owns the downloader and the decoders: `close` closes them."""
 
     def __init__(
         self, fetcher: Downloader, decoders: DecoderPool, cache_bytes: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._fetcher = fetcher
         self._decoders = decoders
-        self._by_url: SharedCache[ImageResult] = _outcomes(cache_bytes // 2, clock)
-        self._by_hash: SharedCache[ImageResult | None] = _outcomes(cache_bytes // 4, clock)
-        self._slow_by_hash: SharedCache[ImageResult] = _outcomes(cache_bytes // 4, clock)
+        self._by_url: SharedCache[ImageResult] = _result_cache(cache_bytes // 2, clock)
+        self._by_hash: SharedCache[ImageResult | None] = _result_cache(cache_bytes // 4, clock)
+        self._slow_by_hash: SharedCache[ImageResult] = _result_cache(cache_bytes // 4, clock)
 
     async def photo(self, url: str) -> ImageResult:
-        """The picture at this URL, or why there is none. Raises nothing but a cancellation."""
+        """Returns the image at this URL, or the reason why there is none. Raises nothing but a cancellation."""
         return await self._by_url.get(url, lambda: self._make(url))
 
     @property
     def unfiltered(self) -> int:
-        """How many decoders were started without the filter of system calls."""
+        """The number of decoders that were started without the filter of system calls."""
         return self._decoders.unfiltered
 
     async def close(self) -> None:
-        """Ends what is in flight. Promptly."""
+        """Ends promptly what is in flight."""
         await self._by_url.close()
         await self._by_hash.close()
         await self._slow_by_hash.close()
@@ -68,18 +70,18 @@ class ImageFetcher:
     async def _make(self, url: str) -> ImageResult:
         try:
             async with self._fetcher.fetch(url) as fetched:
-                outcome = await self._by_hash.get(fetched.sha256, lambda: self._first_try(fetched))
-            if outcome is not None:
-                return outcome
-            # Its host's turn is over: what takes long to decode must not keep others of the host from being fetched.
+                result = await self._by_hash.get(fetched.sha256, lambda: self._first_try(fetched))
+            if result is not None:
+                return result
+            # The host's slot is free again: slow decoding must not keep other photos of that host from being fetched.
             return await self._slow_by_hash.get(fetched.sha256, lambda: self._second_try(fetched))
         except PhotoRefused as refusal:
             return refusal.reason
-        except Exception:  # the boundary: a photo that our own code fails on must not stop a feed
+        except Exception:  # the boundary: a photo on which our own code fails must not stop a feed
             return PhotoReason.DEFECT
 
     async def _first_try(self, fetched: Download) -> ImageResult | None:
-        """What comes of it quickly; None where it takes longer."""
+        """Returns the result of quick decoding; None where decoding takes longer."""
         try:
             return _picture(fetched, await self._decoders.first_try(fetched.content, fetched.format, fetched.host))
         except TakesLonger:
@@ -95,7 +97,7 @@ class ImageFetcher:
 
 
 def open_image_fetcher(settings: Settings) -> ImageFetcher:
-    """The image_fetcher that the settings describe; it connects to nothing before it is asked.
+    """Returns the image fetcher that the settings describe; it connects to nothing before its first photo.
 
     Raises:
         BadSettings: `media_allowed` names something else than addresses and ports.
@@ -121,17 +123,17 @@ def _picture(fetched: Download, decoded: DecodedImage) -> FetchedImage:
     return FetchedImage(fetched.sha256, decoded.width, decoded.height, decoded.thumbnail)
 
 
-def _outcomes(max_bytes: int, clock: Callable[[], float]) -> SharedCache[Any]:
+def _result_cache(max_bytes: int, clock: Callable[[], float]) -> SharedCache[Any]:
     return SharedCache(
-        max_entries=MAX_REMEMBERED, max_bytes=max_bytes, weight=_weight, keep_seconds=_keep_seconds, clock=clock
+        max_entries=MAX_REMEMBERED, max_bytes=max_bytes, size_of=_size_of, keep_seconds=_keep_seconds, clock=clock
     )
 
 
-def _weight(outcome: ImageResult | None) -> int:
-    return _ENTRY_BYTES + (len(outcome.thumbnail) if isinstance(outcome, FetchedImage) else 0)
+def _size_of(result: ImageResult | None) -> int:
+    return _ENTRY_BYTES + (len(result.thumbnail) if isinstance(result, FetchedImage) else 0)
 
 
-def _keep_seconds(outcome: ImageResult | None) -> float:
-    if outcome is None or isinstance(outcome, FetchedImage):
+def _keep_seconds(result: ImageResult | None) -> float:
+    if result is None or isinstance(result, FetchedImage):
         return PICTURE_SECONDS
-    return PASSING_SECONDS if outcome.can_pass else REFUSED_SECONDS
+    return PASSING_SECONDS if result.can_pass else REFUSED_SECONDS

@@ -1,13 +1,13 @@
-"""Of how many pieces a file says that it is: segments, blocks or chunks, and the fill between them.
+"""A limit on the number of pieces in an image file: segments, blocks or chunks, and the fill between them.
 
-A piece may be four bytes of a file and costs the library that reads it a hundred times what counting it does, so
-counting comes first and ends at the limit. It walks as Pillow does, and as far: to the first scan or frame, where
-there is one. What makes no sense ends the walk, and is the decoder's to refuse.
+A piece may be four bytes of a file and cost the library that reads it a hundred times as much as counting it. So
+counting comes first and ends at the limit. The walk is Pillow's own, and as far: to the first scan or frame, where
+there is one. Bytes that make no sense end the walk; the decoder refuses them.
 """
 
 import re
 
-# Photos have tens of pieces, a PNG of the largest files some thousands. So many are read in 20 ms.
+# Photos have tens of pieces, the largest PNG files some thousands. So many pieces are read in 20 ms.
 MOST_PIECES = 10_000
 MOST_FILL_BYTES = 64 * 1024
 
@@ -21,11 +21,11 @@ _GIF_COMMENT = 0xFE
 
 
 class TooManyPieces(Exception):
-    """The file is in more pieces, or has more fill between them, than any photo."""
+    """The file has more pieces, or more fill between them, than any photo."""
 
 
 def check_pieces(content: bytes, kind: str) -> None:
-    """Nothing for a file of as many pieces as photos have.
+    """Checks that a file has no more pieces than photos have.
 
     Raises:
         TooManyPieces: it has absurdly many.
@@ -33,7 +33,7 @@ def check_pieces(content: bytes, kind: str) -> None:
     count = _Count()
     if kind == "JPEG":
         _walk_jpeg(content, count)
-        count.add(content.count(b"8BIM"))  # resources within segments are read one by one, too
+        count.add(content.count(b"8BIM"))  # resources within segments are read one by one as well
     elif kind == "GIF":
         _walk_gif(content, count)
     elif kind == "PNG":
@@ -52,64 +52,66 @@ class _Count:
         if self._pieces > MOST_PIECES:
             raise TooManyPieces
 
-    def search(self, pattern: re.Pattern[bytes], content: bytes, place: int) -> "re.Match[bytes] | None":
-        """Where the next piece begins; what stands before it is fill, and looked through no further than it may go."""
-        found = pattern.search(content, place, place + MOST_FILL_BYTES + 2)
-        self._fill += (found.start() if found else min(len(content), place + MOST_FILL_BYTES + 2)) - place
+    def search(self, pattern: re.Pattern[bytes], content: bytes, offset: int) -> "re.Match[bytes] | None":
+        """Finds where the next piece begins. The bytes before it are fill, and are searched no further than fill may
+        go.
+        """
+        found = pattern.search(content, offset, offset + MOST_FILL_BYTES + 2)
+        self._fill += (found.start() if found else min(len(content), offset + MOST_FILL_BYTES + 2)) - offset
         if self._fill > MOST_FILL_BYTES:
             raise TooManyPieces
         return found
 
 
 def _walk_jpeg(content: bytes, count: _Count) -> None:
-    place = 2
-    while found := count.search(_JPEG_MARKER, content, place):
+    offset = 2
+    while found := count.search(_JPEG_MARKER, content, offset):
         marker = found[1][0]
         if marker == _JPEG_SCAN or marker < _JPEG_FIRST:
             return
         count.add()
-        place = found.end()
+        offset = found.end()
         if marker not in _JPEG_WITHOUT_LENGTH:
-            length = int.from_bytes(content[place : place + 2], "big")
+            length = int.from_bytes(content[offset : offset + 2], "big")
             if marker == _JPEG_TABLES:
                 count.add(length // _JPEG_TABLE_BYTES)
-            place += max(2, length)
+            offset += max(2, length)
 
 
 def _walk_gif(content: bytes, count: _Count) -> None:
-    place = 13
-    if len(content) >= place and content[10] & 0x80:
-        place += 6 << (content[10] & 7)
-    while found := count.search(_GIF_BLOCK, content, place):
+    offset = 13
+    if len(content) >= offset and content[10] & 0x80:
+        offset += 6 << (content[10] & 7)
+    while found := count.search(_GIF_BLOCK, content, offset):
         if found[0] != b"!":
             return
         label, first = found.end(), found.end() + 1
-        place = _after_block(content, count, first)
-        ended = place == first + 1
+        offset = _skip_block(content, count, first)
+        ended = offset == first + 1
         if content[label : label + 1] == bytes([_GIF_COMMENT]) and ended:
             continue
-        # Of any other extension the library reads on after a first block that is empty.
-        while place < len(content):
-            began, place = place, _after_block(content, count, place)
-            if place == began + 1:
+        # In any other extension the library reads on after an empty first block.
+        while offset < len(content):
+            began, offset = offset, _skip_block(content, count, offset)
+            if offset == began + 1:
                 break
 
 
-def _after_block(content: bytes, count: _Count, place: int) -> int:
+def _skip_block(content: bytes, count: _Count, offset: int) -> int:
     count.add()
-    return place + 1 + (content[place] if place < len(content) else 0)
+    return offset + 1 + (content[offset] if offset < len(content) else 0)
 
 
 def _walk_png(content: bytes, count: _Count) -> None:
-    place = 8
-    while place + 8 <= len(content):
+    offset = 8
+    while offset + 8 <= len(content):
         count.add()
-        place += 12 + int.from_bytes(content[place : place + 4], "big")
+        offset += 12 + int.from_bytes(content[offset : offset + 4], "big")
 
 
 def _walk_webp(content: bytes, count: _Count) -> None:
-    place = 12
-    while place + 8 <= len(content):
+    offset = 12
+    while offset + 8 <= len(content):
         count.add()
-        length = int.from_bytes(content[place + 4 : place + 8], "little")
-        place += 8 + length + length % 2
+        length = int.from_bytes(content[offset + 4 : offset + 8], "little")
+        offset += 8 + length + length % 2

@@ -1,9 +1,9 @@
-"""ConnectionPool that lead only to public addresses: a name is resolved once, and what was checked is connected to.
+"""Connections to public addresses alone: a name is resolved once, and the checked address is the one connected to.
 
-Checking an address and then letting a client resolve the name again would lose to a name that answers differently the
-second time. So this is the only place that resolves, and it hands on addresses, never names. TLS still proves the name.
+If an address were checked and the client then resolved the name again, a name that answers differently the second time
+would win. So nothing else resolves here, and clients are handed addresses, never names. TLS still proves the name.
 
-Also counts what comes in, so that headers, interim answers and chunk framing without end are bounded like a body.
+Also counts the bytes that come in, so that endless headers, interim answers and chunk framing are bounded as a body is.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tagstream.media_reasons import PhotoReason, PhotoRefused
 from tagstream.runtime.daemon_thread import in_daemon_thread
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""The addresses of a host, as text. Raises `OSError` (`socket.gaierror`) where there are none."""
+"""Resolves a host and a port to addresses, as text. Raises `OSError` (`socket.gaierror`) where there are none."""
 
 RESOLVING_THREADS = 32
 RESOLVE_SECONDS = 3.0
@@ -30,10 +30,10 @@ _NO_SUCH_HOST = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NON
 
 
 class SystemResolver:
-    """The system's own resolver, on threads of its own.
+    """The system's resolver, on threads of its own.
 
-    Not the executor of the event loop: a name server that does not answer would fill it, and with it everything else
-    that needs a thread. Nor does the end of the process wait for these threads.
+    It does not use the event loop's executor: a name server that does not answer would fill it, and block everything
+    else that needs a thread. The end of the process does not wait for these threads.
     """
 
     def __init__(self, threads: int = RESOLVING_THREADS) -> None:
@@ -43,17 +43,17 @@ class SystemResolver:
         await self._free.acquire()
         answer = in_daemon_thread(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), "media-resolver")
         answer.add_done_callback(self._finished)
-        # Shielded, so that a thread which still runs keeps its place although nobody waits for it any more.
+        # Shielded: a thread that still runs keeps its slot although nobody waits for it any more.
         return list(dict.fromkeys(str(found[4][0]) for found in await asyncio.shield(answer)))
 
     def _finished(self, answer: "asyncio.Future[Any]") -> None:
         self._free.release()
         if not answer.cancelled():
-            answer.exception()  # seen, or asyncio would print it where the waiter has left
+            answer.exception()  # retrieved, or asyncio would print it where the waiter has left
 
 
 class PinnedBackend(httpcore.AsyncNetworkBackend):
-    """What one HTTP connection reaches the network by. Keeps the stream it opened, so that its owner can close it."""
+    """The network of one HTTP connection. Keeps the stream that it opened, so that its owner can close it."""
 
     def __init__(self, resolve: Resolve, allowed: Collection[Endpoint], max_response_bytes: int) -> None:
         self._resolve = resolve
@@ -70,10 +70,10 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """A connection to one of the addresses of `host`, after all of them were found to be public.
+        """Connects to one of the addresses of `host`, after all of them were found to be public.
 
         Raises:
-            PhotoRefused: one of them is not, or the port is none of the web.
+            PhotoRefused: one of them is not public, or the port is not a web port.
         """
         addresses = await self._checked(host, port)
         failure: Exception | None = None
@@ -88,18 +88,18 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         raise failure or httpcore.ConnectError(f"{host} has no address")
 
     async def close(self) -> None:
-        """Closes what was opened, in whatever state a cancelled handshake has left it."""
+        """Closes the stream that was opened, in whatever state a cancelled handshake has left it."""
         opened, self._opened = self._opened, None
         if opened is not None:
             await opened.aclose()
 
     def check_port(self, host: str, port: int) -> None:
-        """Raises `PhotoRefused` if nothing is asked for at that port, whatever the host is."""
+        """Raises `PhotoRefused` if nothing may be fetched at that port, whatever the host is."""
         if port not in WEB_PORTS and all(port != allowed for _, allowed in self._allowed):
             raise PhotoRefused(PhotoReason.BAD_URL, f"{host}:{port}: only the ports 80 and 443 are asked")
 
     def check_addresses(self, host: str, port: int, addresses: Sequence[Address]) -> None:
-        """Raises `PhotoRefused` if one of the addresses of the host may not be connected to."""
+        """Raises `PhotoRefused` if one of the host's addresses may not be connected to."""
         for address in addresses:
             if not may_reach(address, port, self._allowed):
                 raise PhotoRefused(PhotoReason.REFUSED_ADDRESS, f"{host}:{port} is {address}, which is not public")
@@ -114,7 +114,7 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         except OSError as error:
             reason = PhotoReason.UNKNOWN_HOST if error.errno in _NO_SUCH_HOST else PhotoReason.UNREACHABLE
             raise PhotoRefused(reason, f"{host}: {error.strerror or error}") from error
-        except ValueError as error:  # a name that cannot be asked for, such as one with a label of 64 letters
+        except ValueError as error:  # a name that cannot be resolved, such as one with a label of 64 letters
             raise PhotoRefused(PhotoReason.BAD_URL, f"{host} is no name of a host: {error}") from error
         self.check_addresses(host, port, addresses)
         return addresses
@@ -122,7 +122,7 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
 
 @dataclass(slots=True)
 class Meter:
-    """How much of an answer has come, and whether the server has closed the connection."""
+    """The number of bytes of one answer so far, and whether the server has closed the connection."""
 
     max_bytes: int
     count: int = 0
@@ -130,14 +130,14 @@ class Meter:
 
 
 class MeteredStream(httpcore.AsyncNetworkStream):
-    """A stream that gives up when one answer is too long. What is written begins a new exchange."""
+    """A stream that gives up when one answer is too long. Writing to it begins a new exchange."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream, meter: Meter) -> None:
         self._stream = stream
         self._meter = meter
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        """Some bytes; none at the end.
+        """Reads some bytes; none at the end.
 
         Raises:
             PhotoRefused: the answer is too long.

@@ -1,4 +1,4 @@
-"""What some bytes are, by how they begin. What a server or a file name calls them is never asked."""
+"""The format of an image file, told by its first bytes. What a server or a file name calls the file is never asked."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ SNIFFED_BYTES = 12
 
 
 def sniff(beginning: bytes) -> Format | None:
-    """The format of a picture from its first 12 bytes; None if it is none of the four that are taken."""
+    """Returns the format of an image from its first 12 bytes; None if it is none of the four that are accepted."""
     if beginning.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if beginning.startswith(b"\x89PNG\r\n\x1a\n"):

@@ -1,7 +1,7 @@
-"""One child as its parent sees it: started, asked one thing at a time, watched, ended.
+"""One child process as its parent sees it: started, asked one request at a time, watched, ended.
 
-Owns the limits of one request. After anything but a whole answer in time the child has ended: its answer, yet to come,
-would be taken for that of the next request. Believes nothing that a child says beyond the bounds it was given.
+Owns the limits of one request. After anything but a whole answer in time the child is ended, because its late answer
+would be taken for the answer to the next request. Nothing that a child sends is believed beyond its bounds.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ _SHORTEST_WATCH_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
-    """What a child may use, and one request may cost.
+    """The resources of a child and the cost of one request.
 
-    `processor_seconds` are its own; `still_seconds` are by the clock, for a machine that is busy. `niceness`: how far
-    it stands behind other processes.
+    `processor_seconds` are the child's own; `still_seconds` are by the clock, for a machine that is busy. `niceness` is
+    how far the child stands behind other processes.
     """
 
     memory_bytes: int
@@ -34,7 +34,7 @@ class SandboxLimits:
 
 
 class Child:
-    """One process, one request at a time."""
+    """One process that answers one request at a time."""
 
     def __init__(self, process: asyncio.subprocess.Process, limits: SandboxLimits) -> None:
         assert process.stdin is not None
@@ -43,42 +43,47 @@ class Child:
         self._requests = process.stdin
         self._answers = process.stdout
         self._limits = limits
-        self._began = self.processor_seconds
+        self._seconds_at_start = self.processor_seconds
         self.asked = 0
         self.filtered = False
 
     @property
     def pid(self) -> int:
+        """The id of the process."""
         return self._process.pid
 
     @property
     def ended(self) -> bool:
+        """Whether the process has ended."""
         return self._process.returncode is not None
 
     @property
     def processor_seconds(self) -> float:
-        """What it has used so far; where the system does not tell, what has passed: never less than it used."""
+        """The processor time used so far.
+
+        Where the system does not tell it, the time that has passed, which is never less.
+        """
         if sys.platform != "linux":
             return time.monotonic()
         if self.ended:
             return 0.0
         try:
-            # As clock_getcpuclockid(3) makes it; Python gives that of threads alone.
+            # The clock that clock_getcpuclockid(3) returns; Python offers it for threads alone.
             return time.clock_gettime((~self.pid << 3) | 2)
-        except OSError:  # it has just ended
+        except OSError:  # the child has just ended
             return 0.0
 
     @property
     def used_seconds(self) -> float:
-        """How much processor time it has used since it was started."""
-        return self.processor_seconds - self._began
+        """The processor time used since the child was started."""
+        return self.processor_seconds - self._seconds_at_start
 
     @classmethod
     async def start(cls, module: str, limits: SandboxLimits) -> "Child":
-        """A child that has imported the module, has locked itself down and is ready.
+        """Starts a child that has imported the module, has locked itself down and is ready.
 
         Raises:
-            NotStarted: it did not come so far; the message says why.
+            NotStarted: the child did not come so far; the message says why.
         """
         lock_down.keep_memory_private()
         try:
@@ -86,13 +91,13 @@ class Child:
                 sys.executable,
                 "-I",
                 program.__file__,
-                json.dumps(_order(module, limits)),
+                json.dumps(_order_for(module, limits)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 env={"MALLOC_ARENA_MAX": "1"},
                 cwd="/",
-                start_new_session=True,  # an interrupt from the terminal is for us to handle
+                start_new_session=True,  # an interrupt from the terminal is for the parent to handle
             )
         except OSError as error:
             raise NotStarted(f"no process for {module} could be started: {error}") from error
@@ -105,13 +110,13 @@ class Child:
         return child
 
     async def ask(self, request: bytes) -> bytes:
-        """The answer.
+        """Returns the child's answer to the request.
 
         Raises:
             HandlerFailed: the module's code raised.
-            OutOfTime, OutOfMemory: it took more than it may.
+            OutOfTime, OutOfMemory: the request took more than it may.
             StoodStill: no answer came in time.
-            Died: the child ended, or gave none that could be.
+            Died: the child ended, or sent no possible answer.
         """
         self.asked += 1
         exchange = asyncio.ensure_future(self._exchange(request))
@@ -132,7 +137,7 @@ class Child:
         raise Died(f"an answer of a kind ({status}) that there is none of")
 
     async def end(self) -> None:
-        """Ends it, if it has not ended."""
+        """Ends the process, if it has not ended."""
         if self._process.returncode is None:
             self._process.kill()
         self._requests.close()
@@ -149,23 +154,25 @@ class Child:
         except Died as error:
             raise NotStarted(f"a process for {module} ended while it started") from error
         if status != program.READY or len(answer) != 1:
-            said = answer[: program.MESSAGE_BYTES].decode("utf-8", "replace") if status == program.NOT_STARTED else ""
-            raise NotStarted(f"a process for {module} is not ready: {said or 'it says something else'}")
+            message = (
+                answer[: program.MESSAGE_BYTES].decode("utf-8", "replace") if status == program.NOT_STARTED else ""
+            )
+            raise NotStarted(f"a process for {module} is not ready: {message or 'it says something else'}")
         self.filtered = bool(answer[0] & lock_down.FILTERED)
 
     async def _watched(self, exchange: "asyncio.Future[tuple[int, bytes]]") -> tuple[int, bytes]:
-        """The exchange's outcome, unless it costs too much; looked at as seldom as that allows."""
+        """Waits for the exchange and stops it if it costs too much. Looks at the cost as seldom as the limits allow."""
         limits = self._limits
-        until = time.monotonic() + limits.still_seconds
+        still_until = time.monotonic() + limits.still_seconds
         allowed = self.processor_seconds + limits.processor_seconds
         while True:
-            left = min(allowed - self.processor_seconds, until - time.monotonic())
+            left = min(allowed - self.processor_seconds, still_until - time.monotonic())
             await asyncio.wait({exchange}, timeout=max(left, _SHORTEST_WATCH_SECONDS))
             if exchange.done():
                 return exchange.result()
             if self.processor_seconds >= allowed:
                 raise OutOfTime(f"more than {limits.processor_seconds:g} s of processor time")
-            if time.monotonic() >= until:
+            if time.monotonic() >= still_until:
                 raise StoodStill(f"no answer within {limits.still_seconds:g} s")
 
     async def _exchange(self, request: bytes) -> tuple[int, bytes]:
@@ -187,7 +194,7 @@ class Child:
             raise Died("the child has ended") from error
 
 
-def _order(module: str, limits: SandboxLimits) -> program.Order:
+def _order_for(module: str, limits: SandboxLimits) -> program.Order:
     return {
         "module": module,
         "path": [os.path.abspath(entry) for entry in sys.path],

@@ -1,4 +1,4 @@
-"""What may come of asking a sandbox, other than an answer. None of it leaves `ingest`."""
+"""Errors of a sandbox. None of them leaves `ingest`."""
 
 from tagstream.errors import TagstreamError
 
@@ -8,11 +8,11 @@ class SandboxError(TagstreamError):
 
 
 class NotStarted(SandboxError):
-    """No child can be had: it cannot be started, or lacks a protection that was asked for."""
+    """No child is there: none can be started, or it lacks a protection that is required."""
 
 
 class HandlerFailed(SandboxError):
-    """The module's own code raised on this request; the child lives."""
+    """The module's own code raised on this request; the child lives on."""
 
 
 class TooCostly(SandboxError):
@@ -20,16 +20,16 @@ class TooCostly(SandboxError):
 
 
 class OutOfMemory(TooCostly):
-    """It takes more memory than it may; the child lives."""
+    """The request takes more memory than it may; the child lives on."""
 
 
 class OutOfTime(TooCostly):
-    """It takes more processor time than it may."""
+    """The request takes more processor time than it may."""
 
 
 class StoodStill(SandboxError):
-    """The child gave no answer in time, though it used little of its processor time: the machine's fault as likely."""
+    """The child gave no answer in time but used little processor time: the machine may be at fault as well."""
 
 
 class Died(SandboxError):
-    """The child ended, or said what none of ours would say."""
+    """The child ended, or sent what no child of ours sends."""

@@ -1,7 +1,7 @@
-"""What a child gives up before it sees the first byte from outside, and how much of it this system lets it give up.
+"""The lock-down of a child, before it sees the first byte from outside.
 
-Owns the order: privileges, then limits, then the filter of system calls, after which nothing can be changed any more.
-Runs in the child. Imports the standard library alone.
+Owns the order: privileges, then limits, then the filter of system calls, after which nothing can be changed. Says which
+protections this system grants. Runs in the child. Imports the standard library alone.
 """
 
 import ctypes
@@ -14,16 +14,16 @@ import sys
 from ingest.sandbox import system_calls
 
 NO_PRIVILEGES, FILTERED = 1, 2
-"""What holds, as bits."""
+"""The protections that hold, as bits."""
 
-# One call is bounded by the parent; this ends a child that nobody watches any more.
+# The parent bounds each request; this ends a child that no parent watches any more.
 LIFE_SECONDS = 1200
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _CAPABILITY_VERSION = 0x2008_0522
 
 
 def end_with_parent(parent: int) -> None:
-    """Has the kernel end this process when its parent ends, however that comes about."""
+    """Has the kernel end this process when its parent ends, however the parent ends."""
     if sys.platform == "linux":
         _library().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
@@ -31,22 +31,22 @@ def end_with_parent(parent: int) -> None:
 
 
 def keep_memory_private() -> None:
-    """Lets no process of the same user read or write this one's memory, unless it is root. No core is dumped either.
+    """Lets no process of the same user read or write this one's memory, unless it is root; no core is dumped either.
 
-    For the parent of a child that was taken over, should the filter not be there.
+    Called by the parent, in case a child is taken over where there is no filter.
     """
     if sys.platform == "linux":
         _library().prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def lock_down(memory_bytes: int, niceness: int) -> int:
-    """Leaves this process memory up to a limit, a bounded life, and its two pipes. The bits of what holds now.
+    """Leaves this process memory up to a limit, a bounded life and its two pipes; returns the protections that hold.
 
     Raises:
         OSError: a limit cannot be set.
     """
     os.nice(niceness)
-    holds = _give_up_privileges()
+    held = _give_up_privileges()
     for limit, wanted in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
@@ -59,13 +59,13 @@ def lock_down(memory_bytes: int, niceness: int) -> int:
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(limit, (value, value))
     machine = system_calls.this_machine()
-    if holds & NO_PRIVILEGES and machine is not None and system_calls.install(_library(), machine):
-        holds |= FILTERED
-    return holds
+    if held & NO_PRIVILEGES and machine is not None and system_calls.install(_library(), machine):
+        held |= FILTERED
+    return held
 
 
 def _give_up_privileges() -> int:
-    """No capability, also where this runs as root, and none to be had by a program that would give one."""
+    """Drops every capability, also of root, and refuses those that another program would grant."""
     if sys.platform != "linux" or _library().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return 0
     machine = system_calls.this_machine()

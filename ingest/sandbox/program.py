@@ -5,8 +5,9 @@
     request  length (4 bytes), content
     answer   status (1), length (4), content          numbers are big-endian
 
-The first answer says that it is ready and what holds. Everything that the work needs is imported before the lock-down,
-because an import opens files. Imports the standard library alone, and nothing that holds a secret.
+The first answer says that the child is ready, and which protections hold. Everything that the work needs is imported
+before the lock-down, because an import opens files. Imports the standard library alone, and nothing that holds a
+secret.
 """
 
 import importlib
@@ -23,7 +24,7 @@ MESSAGE_BYTES = 2000
 
 
 class Order(TypedDict):
-    """What the parent wants; JSON in the first argument."""
+    """The parent's instructions: JSON in the first argument."""
 
     module: str
     path: list[str]
@@ -42,11 +43,11 @@ def serve(order: Order) -> None:
         handle = module.handle
         if hasattr(module, "warm_up"):
             module.warm_up()
-        holds = lock_down(order["memory_bytes"], order["niceness"])
-    except Exception as error:  # whatever it is, the parent should hear of it
+        held = lock_down(order["memory_bytes"], order["niceness"])
+    except Exception as error:  # the parent should hear of it, whatever it is
         _answer(NOT_STARTED, _message(error))
         return
-    _answer(READY, bytes([holds]))
+    _answer(READY, bytes([held]))
     while True:
         (length,) = REQUEST.unpack(_read(REQUEST.size))
         content = _read(length)
@@ -54,7 +55,7 @@ def serve(order: Order) -> None:
             status, answer = ANSWERED, handle(content)
         except MemoryError:
             status, answer = NO_MEMORY, b""
-        except Exception as error:  # hostile bytes: whatever comes of them is said and survived
+        except Exception as error:  # whatever error hostile bytes cause is reported and survived
             status, answer = FAILED, _message(error)
         _answer(status, answer)
 
@@ -64,7 +65,7 @@ def _message(error: Exception) -> bytes:
 
 
 def _read(size: int) -> bytes:
-    """Exactly so many bytes of standard input; ends the process at its end."""
+    """Reads exactly so many bytes of standard input; ends the process at the end of input."""
     parts = bytearray()
     while len(parts) < size:
         part = os.read(0, min(size - len(parts), 1 << 20))

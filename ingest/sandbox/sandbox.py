@@ -1,7 +1,7 @@
-"""A few children for one module, started when first needed; whoever misbehaves is replaced by one that waits already.
+"""A few child processes for one module; a child that misbehaves is replaced by one that waits already.
 
-Owns when a child is started, ended and given up, and what its end says of the request it was at: one death may be
-anybody's fault, so the request is asked again of another child, once.
+Owns when a child is started, ended and given up, and what its end says about its request. One death may have any cause,
+so the request is asked again of another child, once.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ingest.sandbox.child import Child, SandboxLimits
 from ingest.sandbox.errors import Died, NotStarted
 
-# A long-lived child is replaced now and then, so that a leak stays small and its bounded life is not used up.
+# A child is replaced now and then, so that a leak stays small and its bounded life is not used up.
 REQUESTS_A_CHILD = 5_000
 PROCESSOR_SECONDS_A_CHILD = 600.0
 PAUSE_AFTER_A_FAILED_START_SECONDS = 5.0
@@ -26,9 +26,9 @@ _warned: list[str] = []
 
 
 class Sandbox:
-    """Asks children that run `module`, `processes` at a time at most.
+    """Asks children that run `module`, at most `processes` at a time.
 
-    `filter_required`: whether a child without the filter of system calls is refused; else a warning says so, once.
+    `filter_required`: a child without the filter of system calls is refused; otherwise a warning is given, once.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Sandbox:
     ) -> None:
         self._module = module
         self._limits = limits
-        self._turns = asyncio.Semaphore(processes)
+        self._slots = asyncio.Semaphore(processes)
         self._filter_required = filter_required
         self._clock = clock
         self._idle: list[Child] = []
@@ -50,27 +50,27 @@ class Sandbox:
         self._not_before = 0.0
         self._closed = False
         self.unfiltered = 0
-        """How many children were started without the filter of system calls."""
+        """The number of children that were started without the filter of system calls."""
 
     @property
     def process_ids(self) -> tuple[int, ...]:
-        """Of the children that wait for a request."""
+        """The ids of the children that wait for a request."""
         return tuple(child.pid for child in self._idle)
 
     async def ask(self, request: bytes) -> bytes:
-        """The answer of `handle` to this request.
+        """Returns the answer of `handle` to this request.
 
         Raises:
-            SandboxError: there is none; its kinds say why.
+            SandboxError: there is no answer; its subclasses say why.
         """
-        async with self._turns:
+        async with self._slots:
             try:
                 return await self._ask_one(request)
             except Died:
                 return await self._ask_one(request)
 
     async def close(self) -> None:
-        """Ends the children that wait; one that is at work ends with its request."""
+        """Ends the children that wait; a child that is at work ends with its request."""
         self._closed = True
         spare, self._spare = self._spare, None
         if spare is not None:
@@ -132,17 +132,17 @@ class Sandbox:
         self._keep_spare()
 
     def _keep_spare(self) -> None:
-        """Has a child ready for when another ends: made while that one still works, as starting takes long."""
+        """Starts a spare child while another still works, because starting takes long."""
         if self._closed or self._idle:
             return
         failed = self._spare is not None and self._spare.done() and _failed(self._spare)
         if self._spare is None or (failed and self._clock() >= self._not_before):
             self._spare = asyncio.create_task(self._start())
-            self._spare.add_done_callback(_seen)
+            self._spare.add_done_callback(_retrieve_exception)
 
 
 async def _give_up(spare: "asyncio.Task[Child]") -> None:
-    """Ends a spare that nobody will take, should it be there after all."""
+    """Ends a spare that nobody will take, if it starts after all."""
     for started in await asyncio.gather(spare, return_exceptions=True):
         if isinstance(started, Child):
             await started.end()
@@ -152,7 +152,7 @@ def _failed(spare: "asyncio.Task[Child]") -> bool:
     return spare.cancelled() or spare.exception() is not None
 
 
-def _seen(task: "asyncio.Task[Child]") -> None:
-    """Looks at the failure of a spare that nobody took, or asyncio would print it."""
+def _retrieve_exception(task: "asyncio.Task[Child]") -> None:
+    """Retrieves the exception of a spare that nobody took, or asyncio would print it."""
     if not task.cancelled():
         task.exception()

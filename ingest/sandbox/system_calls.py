@@ -1,8 +1,8 @@
-"""The filter of system calls: what a locked child may still ask of the kernel, on which terms, and nothing else.
+"""The filter of system calls: the calls that a locked child may still make, on which terms, and no others.
 
-An allow-list, as a program of the kernel's packet filter (seccomp). Whoever calls by another architecture's table is
-killed, everything that is not listed is refused with EPERM. Written out here rather than taken from a library: a
-library for it needs one of the system, and the list is the point.
+An allow-list, written as a program of the kernel's packet filter (seccomp). A call by another architecture's table
+kills the process; every call that is not listed is refused with EPERM. The list is written out here and not taken from
+a library: such a library needs another one of the system, and the list is the point.
 
 Runs in the child, before it has seen any input. Imports the standard library alone.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 _ALLOW, _REFUSE, _KILL = 0x7FFF_0000, 0x0005_0000 | errno.EPERM, 0x8000_0000
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # where they stand in what the kernel shows to the filter
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in the data that the kernel shows to the filter
 _X32_CALLS = 0x4000_0000
 _PROT_EXEC = 4
 _SET_MODE_FILTER, _ALL_THREADS = 1, 1
@@ -44,7 +44,7 @@ _ALWAYS = (
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One architecture: its name to the kernel's audit, and its numbers of the calls that we speak of."""
+    """One architecture: its name to the kernel's audit, and its numbers of the calls in question."""
 
     audit: int
     numbers: dict[str, int]
@@ -113,14 +113,14 @@ class _Program(ctypes.Structure):
 
 
 def this_machine() -> Machine | None:
-    """The machine that this process runs on; None if it is none of those that we know."""
+    """Returns the machine on which this process runs; None if it is not one of those known here."""
     if sys.platform != "linux" or sys.maxsize < 2**32:
         return None
     return MACHINES.get(os.uname().machine)
 
 
 def filter_for(machine: Machine) -> bytes:
-    """The filter as the kernel takes it: read from descriptor 0, write to 1, memory that is not executable."""
+    """Builds the filter in the kernel's form: read from descriptor 0, write to 1, memory that is not executable."""
     number = machine.numbers
     program = [_do(_LOAD, _ARCHITECTURE), *_unless(_IF_EQUAL, machine.audit, _KILL), _do(_LOAD, _NUMBER)]
     if machine.has_x32:
@@ -135,7 +135,7 @@ def filter_for(machine: Machine) -> bytes:
 
 
 def install(library: ctypes.CDLL, machine: Machine) -> bool:
-    """Puts the filter on every thread of this process, for good; False where the kernel does not let it."""
+    """Puts the filter on every thread of this process, for good; returns False where the kernel does not allow it."""
     instructions = filter_for(machine)
     program = _Program(len(instructions) // 8, instructions)
     seccomp = machine.numbers["seccomp"]
@@ -147,15 +147,17 @@ def _do(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:
 
 
 def _when(test: int, operand: int, then: Sequence[bytes]) -> list[bytes]:
-    """`then` where the test holds, else on with what follows."""
+    """Returns instructions that run `then` where the test holds, and otherwise go on with what follows."""
     return [_do(test, operand, 0, len(then)), *then]
 
 
 def _unless(test: int, operand: int, verdict: int) -> list[bytes]:
-    """The verdict where the test does not hold."""
+    """Returns instructions that end with the verdict where the test does not hold."""
     return [_do(test, operand, 1, 0), _do(_RETURN, verdict)]
 
 
 def _only(argument: int, terms: Sequence[bytes]) -> list[bytes]:
-    """Allowed if the terms on one argument let it through. Its lower half is all that these calls look at."""
+    """Returns instructions that allow the call if one argument meets the terms; these calls use its lower half
+    alone.
+    """
     return [_do(_LOAD, _FIRST_ARGUMENT + 8 * argument), *terms, _do(_RETURN, _ALLOW)]

@@ -15,7 +15,7 @@ from pipeline_fakes import CREATED, ListSource, MemoryIndex, post
 
 from ingest import cli
 from ingest.media.image_fetcher import ImageFetcher, open_image_fetcher
-from ingest.metrics_page import answering, metrics_of
+from ingest.metrics_page import metrics_of, serve_metrics
 from ingest.run import IngestProgress, IngestReport
 from ingest.sources.bluesky.frame import FrameReader
 from ingest.sources.jsonl.reading import PassedOverDocument
@@ -180,7 +180,7 @@ async def test_the_page_of_an_ingest_answers_while_it_runs() -> None:
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ingest.metrics_page.note", said.append)
-        async with answering("127.0.0.1:0", lambda: progress), aiohttp.ClientSession() as session:
+        async with serve_metrics("127.0.0.1:0", lambda: progress), aiohttp.ClientSession() as session:
             page = said[0].removeprefix("health at ").removesuffix("/health/ready")
             for path, status in (("/health/live", 200), ("/health/ready", 503), ("/metrics", 200)):
                 async with session.get(page + path) as answer:
@@ -193,5 +193,5 @@ async def test_the_page_of_an_ingest_answers_while_it_runs() -> None:
 
 async def test_a_page_where_none_can_be_names_its_setting() -> None:
     with pytest.raises(BadSettings, match="TAGSTREAM_INGEST_HTTP"):
-        async with answering("127.0.0.1:70000", lambda: PROGRESS):
+        async with serve_metrics("127.0.0.1:70000", lambda: PROGRESS):
             pass

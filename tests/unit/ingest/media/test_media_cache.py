@@ -35,7 +35,7 @@ def cache_of(clock: Clock, *, max_entries: int = 100, max_bytes: int = 10_000) -
     return SharedCache(
         max_entries=max_entries,
         max_bytes=max_bytes,
-        weight=len,
+        size_of=len,
         keep_seconds=lambda value: 0.0 if value == "fleeting" else 60.0,
         clock=clock,
     )

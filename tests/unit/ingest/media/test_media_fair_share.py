@@ -12,9 +12,9 @@ from ingest.media.fair_share import FairShare, QueueFull
 class Bench:
     """Runs what takes a given time on turns, by a clock of its own: as many at a time as there are turns."""
 
-    def __init__(self, turns: int = 1, **options) -> None:
+    def __init__(self, slots: int = 1, **options) -> None:
         self.now = 0.0
-        self.turns = FairShare(turns, clock=lambda: self.now, **options)
+        self.slots = FairShare(slots, clock=lambda: self.now, **options)
         self.order: list[str] = []
         self.done_at: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -26,7 +26,7 @@ class Bench:
         return self._tasks[-1]
 
     async def _do(self, name: str, seconds: float, label: str) -> None:
-        async with self.turns.slot(name):
+        async with self.slots.slot(name):
             self.order.append(label)
             ended = asyncio.Event()
             self._count += 1
@@ -167,22 +167,22 @@ async def test_who_is_cancelled_leaves_the_turn_to_the_next(moment) -> None:
     if moment == "holding":
         await bench.step()
     if moment == "given":
-        bench.turns._pass_on()
+        bench.slots._grant_next()
     left.cancel()
     with suppress(asyncio.CancelledError):
         await left
     bench.ask("c", 1.0)
     await bench.run()
     assert "c" in bench.done_at
-    assert bench.turns._waiting == 0
+    assert bench.slots._waiting == 0
 
 
 async def test_who_is_cancelled_in_the_pass_in_which_a_turn_ends_is_left_out() -> None:
-    turns = FairShare(1)
+    slots = FairShare(1)
     ended = asyncio.Event()
 
     async def hold(name: str) -> str:
-        async with turns.slot(name):
+        async with slots.slot(name):
             await ended.wait()
             return name
 
@@ -195,17 +195,17 @@ async def test_who_is_cancelled_in_the_pass_in_which_a_turn_ends_is_left_out() -
     done = await asyncio.wait_for(asyncio.gather(holder, *waiting, return_exceptions=True), 10)
     assert (done[0], done[3]) == ("held", "last")
     assert [type(one) for one in done[1:3]] == [asyncio.CancelledError] * 2
-    assert (turns._free, turns._waiting) == (1, 0)
+    assert (slots._free, slots._waiting) == (1, 0)
 
 
 async def test_names_are_bounded_and_those_in_use_are_kept(monkeypatch) -> None:
     monkeypatch.setattr(fair_share, "MAX_NAMES", 3)
-    bench = Bench(turns=2)
+    bench = Bench(slots=2)
     bench.ask("held", 5.0)
     await bench.settle()
     for number in range(20):
         bench.ask(f"host{number}", 0.1)
         await bench.step()
-    assert len(bench.turns._names) <= 3
-    assert "held" in bench.turns._names
+    assert len(bench.slots._shares) <= 3
+    assert "held" in bench.slots._shares
     await bench.run()

@@ -1,12 +1,12 @@
-"""What becomes of an error that nobody expected while one frame, line or entry is read: the one guard of all sources.
+"""Isolation of unexpected errors: the one guard of all sources around the reading of a frame, line or entry.
 
 ::
 
-    an unexpected error of one item ─▶ an item known to be good ─┬▶ is read: the item is guilty, its own dead letter
-                                                                 └▶ fails, too: a defect of ours, `Fatal`
+    an unexpected error of one item ─▶ a known good item ─┬▶ is read: the item is at fault, its own dead letter
+                                                          └▶ fails, too: a defect of ours, `Fatal`
 
-So no item ends its feed, whatever our code does over it, and a broken installation does not bury a whole feed. What is
-known to be good is read anew for each failure: a failure costs a few times what reading costs, and no more.
+So no item ends its feed, whatever our code does over it, and a broken installation does not dead-letter a whole feed.
+The known good item is read anew at each failure, so a failure costs a few times what reading costs, and no more.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,12 +20,13 @@ _LONGEST_SHOWN = 500
 
 
 def isolate_error(error: Exception, read_known_good: Callable[[], object]) -> str:
-    """What the dead letter says of the item over which our code failed with this error.
+    """Returns the dead letter's message for the item over which our code failed with this error.
 
-    `read_known_good` reads what is known to be good in the same way, without a guard of its own.
+    `read_known_good` reads a known good item in the same way, without a guard of its own.
 
     Raises:
-        Fatal: that fails as well; or it is the error itself, as is an outage: those are not of the item.
+        Fatal: reading the known good item fails as well; or the error itself is `Fatal`.
+        Retryable: the error itself is an outage, which is not the item's fault.
     """
     if isinstance(error, Fatal | Retryable):
         raise error
@@ -40,9 +41,9 @@ def isolate_error(error: Exception, read_known_good: Callable[[], object]) -> st
     return clean_text(f"our code failed on it with {type(error).__name__}: {error}"[:_LONGEST_SHOWN])
 
 
-def identified_dead_letter(letter: Callable[[Mapping[str, Any]], DeadLetter], fields: Mapping[str, Any]) -> DeadLetter:
-    """The dead letter with as much of its identity as the fields tell; they may be what our code failed on."""
+def identified_dead_letter(make: Callable[[Mapping[str, Any]], DeadLetter], fields: Mapping[str, Any]) -> DeadLetter:
+    """Makes the dead letter with as much of its identity as the fields tell; our code may have failed on them."""
     try:
-        return letter(fields)
-    except Exception:  # whatever it is, the letter is kept without those fields
-        return letter({})
+        return make(fields)
+    except Exception:  # whatever the error is, the dead letter is kept without those fields
+        return make({})

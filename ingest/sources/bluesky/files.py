@@ -24,7 +24,7 @@ from ingest.sources.bluesky.identifiers import (
 from ingest.sources.bluesky.links import links_of
 from ingest.sources.bluesky.record import created_at, hashtags, languages_of, media_of, replied_to
 from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, build, refuse, short
-from ingest.sources.formats.timestamps import moment_of
+from ingest.sources.formats.timestamps import timestamp_of
 from ingest.sources.jsonl.reading import PassedOverDocument
 from tagstream.posts import MAX_TEXT_LENGTH, Author, Event, Post, clean_text
 
@@ -98,7 +98,7 @@ def _post(fields: Fields, record: Fields, author: Fields) -> Post | PassedOverDo
         refuse(LineFault.TEXT_TOO_LONG, f"text has {len(text):,} characters, the limit is {MAX_TEXT_LENGTH:,}")
     text = clean_text(text)
     made_us = revision_of(key)
-    seen = moment_of(fields.get("indexedAt")) or moment_of(record.get("createdAt"))
+    seen = timestamp_of(fields.get("indexedAt")) or timestamp_of(record.get("createdAt"))
     if seen is None and made_us is None:
         refuse(LineFault.BAD_CREATED_AT, f"createdAt is {short(record.get('createdAt'))}, it must be a date")
     moment = created_at(record, seen or _EPOCH + timedelta(microseconds=made_us or 0))

@@ -1,11 +1,11 @@
 """The bytes of a file, compressed or not: gzip, Zstandard, bzip2 and xz, told by how the file begins.
 
-Owns what an offset means there (bytes of the content, so that a cursor is the same however the file is packed), and
-that no file can exhaust the memory: every read gives at most what was asked for. Going to an offset of a compressed
-file reads what lies before it. A file may hold several compressed parts, one after the other.
+Owns the meaning of an offset: it counts bytes of the content, so that a cursor is the same however the file is packed.
+Owns the bound on memory: every read returns at most as much as was asked for. Going to an offset of a compressed file
+reads everything before it. A file may hold several compressed parts, one after the other.
 
-What cannot be unpacked is `UnreadableInput`, after all that came before it was given; a file that ends too early is
-`TruncatedInput`, which reading on from the cursor cures once the rest is there. Knows nothing of lines.
+Damaged data raises `UnreadableInput`, after everything before it was returned. A file that ends too early raises
+`TruncatedInput`; reading on from the cursor cures that once the rest is there. Knows nothing of lines.
 """
 
 import bz2
@@ -22,9 +22,9 @@ import zstandard
 from tagstream.errors import UnreadableInput
 
 MAGIC_BYTES = 6
-# Few, because what was taken of the file is how far it has been read (`share_read`).
+# Few, because the bytes taken from the file tell how far it has been read (`share_read`).
 _INPUT_BYTES = 16 * 1024
-# What a part may ask for its tables: xz -9 needs 65 MiB, zstd without --long 8 MiB to 128 MiB.
+# Memory that a part may ask for its tables: xz -9 needs 65 MiB, zstd without --long 8 MiB to 128 MiB.
 _XZ_MEMORY_BYTES = 256 * 1024 * 1024
 _ZSTD_WINDOW_BYTES = 128 * 1024 * 1024
 # A block of 128 KiB may take 4 bytes in Zstandard, and the library unpacks all that it is fed: this makes 8 MiB.
@@ -36,7 +36,7 @@ class TruncatedInput(UnreadableInput):
 
 
 class Decompressor(Protocol):
-    """One compressed part, as the standard library's own do it: `decompress` gives at most `max_length` bytes."""
+    """One compressed part, with the standard library's interface: `decompress` returns at most `max_length` bytes."""
 
     @property
     def eof(self) -> bool: ...
@@ -51,7 +51,7 @@ class Decompressor(Protocol):
 
 
 class _Gzip:
-    """zlib in the manner of the other two."""
+    """zlib, with the interface of the standard library's other decompressors."""
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(wbits=31)
@@ -63,7 +63,7 @@ class _Gzip:
 
     @property
     def needs_input(self) -> bool:
-        # A full answer may not have been all: the rest can be asked for without another byte of input.
+        # After a full answer there may be more, which needs no further byte of input.
         return not self._stream.unconsumed_tail and not self._full
 
     @property
@@ -77,12 +77,12 @@ class _Gzip:
 
 
 class _Zstandard:
-    """Fed in small pieces, because the library has no limit for its answers."""
+    """Zstandard, fed in small pieces, because the library sets no limit on its answers."""
 
     def __init__(self) -> None:
         self._stream = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj()
         self._input = b""
-        self._at = 0
+        self._input_offset = 0
         self._output = memoryview(b"")
 
     @property
@@ -91,18 +91,18 @@ class _Zstandard:
 
     @property
     def needs_input(self) -> bool:
-        return not self._output and self._at >= len(self._input)
+        return not self._output and self._input_offset >= len(self._input)
 
     @property
     def unused_data(self) -> bytes:
-        return self._stream.unused_data + self._input[self._at :]
+        return self._stream.unused_data + self._input[self._input_offset :]
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         if data:
-            self._input, self._at = self._input[self._at :] + data, 0
-        while not self._output and not self._stream.eof and self._at < len(self._input):
-            piece = self._input[self._at : self._at + _ZSTD_FEED_BYTES]
-            self._at += len(piece)
+            self._input, self._input_offset = self._input[self._input_offset :] + data, 0
+        while not self._output and not self._stream.eof and self._input_offset < len(self._input):
+            piece = self._input[self._input_offset : self._input_offset + _ZSTD_FEED_BYTES]
+            self._input_offset += len(piece)
             self._output = memoryview(self._stream.decompress(piece))
         output, self._output = self._output[:max_length], self._output[max_length:]
         return bytes(output)
@@ -126,10 +126,12 @@ COMPRESSIONS = (_GZIP, _ZSTANDARD, _BZIP2, _XZ)
 
 
 def compression_of(beginning: bytes) -> Compression | None:
-    """How a file that begins with these (at least `MAGIC_BYTES`) bytes is compressed; None if it is not."""
+    """Returns the compression of a file that begins with these (at least `MAGIC_BYTES`) bytes; None for a plain
+    file.
+    """
     if beginning.startswith(b"\x1f\x8b\x08"):
         return _GZIP
-    # The second is a frame to be skipped, with which parallel compressors begin.
+    # The second form is a skippable frame, with which parallel compressors begin.
     if beginning.startswith(b"\x28\xb5\x2f\xfd") or (beginning[1:4] == b"\x2a\x4d\x18" and beginning[0] >> 4 == 5):
         return _ZSTANDARD
     if beginning.startswith(b"BZh") and beginning[3:4] in b"123456789":
@@ -138,42 +140,42 @@ def compression_of(beginning: bytes) -> Compression | None:
 
 
 def compression_named(path: str) -> Compression | None:
-    """How a file of this name is to be compressed; None if it is not."""
-    return next((one for one in COMPRESSIONS if path.lower().endswith(one.suffix)), None)
+    """Returns the compression that the suffix of the name asks for; None if it asks for none."""
+    return next((compression for compression in COMPRESSIONS if path.lower().endswith(compression.suffix)), None)
 
 
 class PlainBytes:
-    """A file, or a stream, as it is. Does not close the descriptor."""
+    """A file or a stream as it is. Does not close the descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def read(self, size: int) -> bytes:
-        """The next bytes, at most `size`; none at the end."""
+        """Returns the next bytes, at most `size`; none at the end."""
         return os.read(self._descriptor, size)
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Bytes from an offset on, less than `size` at the end only; where `read` goes on is not defined then."""
+        """Returns bytes from an offset on; fewer than `size` only at the end. Afterwards `read` needs a `seek`."""
         return os.pread(self._descriptor, size, offset)
 
     def seek(self, offset: int) -> int:
-        """Lets `read` go on at the offset; returns how far the file reaches up to there."""
+        """Lets `read` go on at the offset; returns the offset, or the length of the file if that is less."""
         os.lseek(self._descriptor, offset, os.SEEK_SET)
         return min(offset, os.fstat(self._descriptor).st_size)
 
     def lost(self) -> bool:
-        """Whether the file has become shorter than what was read of it."""
+        """Says whether the file has become shorter than what was read of it."""
         return os.fstat(self._descriptor).st_size < os.lseek(self._descriptor, 0, os.SEEK_CUR)
 
 
 class CompressedBytes:
     """The content of a compressed file, with the methods of `PlainBytes`.
 
-    `whole` is where, in the file, the last complete part ends that was read so far.
+    `whole` is the offset in the file at which the last complete part ends that was read so far.
 
     Raises (from every method):
         TruncatedInput: the file ends in the middle of a part.
-        UnreadableInput: the data is damaged, or needs more memory than we give.
+        UnreadableInput: the data is damaged, or needs more memory than is allowed.
     """
 
     def __init__(self, descriptor: int, compression: Compression, path: str) -> None:
@@ -191,6 +193,7 @@ class CompressedBytes:
         self.whole = 0
 
     def read(self, size: int) -> bytes:
+        """Returns the next bytes of the content, at most `size`; none at the end."""
         try:
             while (output := self._unpack(size)) == b"":
                 pass
@@ -203,9 +206,9 @@ class CompressedBytes:
         return output or b""
 
     def _unpack(self, size: int) -> bytes | None:
-        """Some of the next bytes, perhaps none yet; None at the end."""
+        """Returns some of the next bytes, perhaps none yet; None at the end."""
         if self._part is None:
-            # Zeros that fill up a block of a tape, or of xz, are no part.
+            # Zeros that pad a block of a tape, or of xz, are no part.
             self._input = (self._input or self._next_input()).lstrip(b"\0")
             if not self._input:
                 return None if self._at_end() else b""
@@ -234,6 +237,7 @@ class CompressedBytes:
         return self._taken >= os.fstat(self._descriptor).st_size
 
     def read_at(self, offset: int, size: int) -> bytes:
+        """Returns bytes of the content from an offset on; fewer than `size` only at the end."""
         if self.seek(offset) < offset:
             return b""
         pieces = []
@@ -243,7 +247,8 @@ class CompressedBytes:
         return b"".join(pieces)
 
     def seek(self, offset: int) -> int:
-        # What failed before the first byte of the content may have taken some of the file all the same.
+        # A read that failed before the first byte of the content may have taken bytes of the file all the same.
+        """Lets `read` go on at the offset of the content; returns how far the content reaches up to there."""
         if offset < self._position or not offset:
             self._rewind()
         while self._position < offset and self.read(min(_INPUT_BYTES, offset - self._position)):
@@ -251,6 +256,7 @@ class CompressedBytes:
         return self._position
 
     def lost(self) -> bool:
+        """Returns False: a compressed file that was cut raises `TruncatedInput` instead."""
         return False
 
 
@@ -258,6 +264,6 @@ FileBytes = PlainBytes | CompressedBytes
 
 
 def open_bytes(descriptor: int, path: str) -> FileBytes:
-    """The content of a regular file that is open at its beginning."""
+    """Opens the content of a regular file whose descriptor stands at its beginning."""
     compression = compression_of(os.pread(descriptor, MAGIC_BYTES, 0))
     return PlainBytes(descriptor) if compression is None else CompressedBytes(descriptor, compression, path)

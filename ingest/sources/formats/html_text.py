@@ -1,13 +1,13 @@
-"""HTML as the text that people see, with the places of its links and pictures. Pure.
+"""The text that people see of a piece of HTML, with the offsets of its links and its images. Pure.
 
-Paragraphs are parted by a blank line, `<br>` is a newline, other white space is one space, except in `<pre>`. What is
-not text to read (scripts, styles, comments) is left out, and so is what is marked `invisible`, except within a link:
-there servers mark the parts of an address that they shorten, and the whole address is what one searches for.
+Paragraphs are separated by a blank line, `<br>` is a newline, other white space is one space, except in `<pre>`.
+Content that nobody reads as text (scripts, styles, comments) is left out, and so is content marked `invisible`, except
+within a link: there servers mark the parts of an address that they shorten, and people search for the whole address.
 
 Hostile input never raises and takes time linear in its length. The standard library's parser alone promises neither:
-each tag that never ends makes it look through all that follows. So this file finds where a tag begins and ends, and
-gives the parser one tag at a time, if it is not over `MAX_TAG_LENGTH`; a longer one (a picture within an address) says
-nothing. What is no tag is text; nothing is repaired.
+each tag that never ends makes it look through everything that follows. So this file finds where a tag begins and ends,
+and gives the parser one tag at a time, up to `MAX_TAG_LENGTH`; a longer tag (an image within an address) says nothing.
+What is no tag is text; nothing is repaired.
 """
 
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class HtmlImage:
 
 @dataclass(frozen=True, slots=True)
 class HtmlText:
-    """The text of a piece of HTML. Offsets count its code points; links and pictures are in order."""
+    """The text of a piece of HTML. Offsets count its code points; links and images are in order."""
 
     text: str
     links: tuple[HtmlLink, ...] = ()
@@ -61,31 +61,31 @@ class HtmlText:
 
 
 def html_to_text(source: str, *, left_out: frozenset[str] = frozenset()) -> HtmlText:
-    """What people read of `source`; elements with a class of `left_out` are not part of it. Never raises."""
+    """Returns the text of `source` without elements that have a class of `left_out`. Never raises."""
     source = clean_text(source).replace("\0", "\ufffd")
     writer = _TextWriter(left_out)
     last_comment = source.rfind("-->")
-    place = 0
-    while place < len(source):
-        start = source.find("<", place)
+    offset = 0
+    while offset < len(source):
+        start = source.find("<", offset)
         if start < 0:
-            writer.data(unescape(source[place:]))
+            writer.data(unescape(source[offset:]))
             break
-        writer.data(unescape(source[place:start]))
+        writer.data(unescape(source[offset:start]))
         end = _end_of_markup(source, start, last_comment)
         if end is None:
             writer.data("<")
-            place = start + 1
+            offset = start + 1
             continue
         name = writer.markup(source[start:end])
-        place = end if name is None else _after_element(source, end, name)
+        offset = end if name is None else _after_element(source, end, name)
     return writer.finish()
 
 
 def _end_of_markup(source: str, start: int, last_comment: int) -> int | None:
-    """Where the tag, comment or declaration ends that begins at `start`; None if none does.
+    """Returns the end of the tag, comment or declaration that begins at `start`; None if there is none.
 
-    `last_comment`: where the last comment of all ends, so that none is looked for in vain again and again.
+    `last_comment` is the end of the last comment of all, so that none is looked for in vain again and again.
     """
     following = source[start + 1 : start + 3]
     if source.startswith("<!--", start):
@@ -98,35 +98,35 @@ def _end_of_markup(source: str, start: int, last_comment: int) -> int | None:
 
 
 def _end_of_tag(source: str, start: int) -> int | None:
-    # A `<` begins anew, within quotes too: so no character is looked at twice, however many tags never end.
+    # A `<` begins anew, within quotes too, so that no character is looked at twice, however many tags never end.
     following = source.find("<", start + 1)
     limit = following if following >= 0 else len(source)
-    place = start + 1
-    while place < limit:
-        character = source[place]
+    offset = start + 1
+    while offset < limit:
+        character = source[offset]
         if character == ">":
-            return place + 1
-        if character in "\"'" and source[place - 1] in "= \t\n\r\f":
-            closing = source.find(character, place + 1, limit)
+            return offset + 1
+        if character in "\"'" and source[offset - 1] in "= \t\n\r\f":
+            closing = source.find(character, offset + 1, limit)
             if closing < 0:
                 return None
-            place = closing
-        place += 1
+            offset = closing
+        offset += 1
     return None
 
 
-def _after_element(source: str, place: int, name: str) -> int:
-    """Where the content of an element ends that holds no text to read; the end of all where it is never closed."""
-    while (place := source.find("</", place)) >= 0:
-        after = place + 2 + len(name)
-        if source[place + 2 : after].lower() == name and source[after : after + 1] in _ENDS_NAME:
-            return place
-        place += 2
+def _after_element(source: str, offset: int, name: str) -> int:
+    """Returns the end of the content of an element without text; the end of the source where it is never closed."""
+    while (offset := source.find("</", offset)) >= 0:
+        after = offset + 2 + len(name)
+        if source[offset + 2 : after].lower() == name and source[after : after + 1] in _ENDS_NAME:
+            return offset
+        offset += 2
     return len(source)
 
 
 class _Tag(HTMLParser):
-    """One tag at a time: its name, its attributes, and whether it begins or ends an element."""
+    """A parser of one tag at a time: its name, its attributes, and whether it begins or ends an element."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -135,12 +135,12 @@ class _Tag(HTMLParser):
         self.attributes: dict[str, str] = {}
 
     def read(self, tag: str) -> bool:
-        """Whether `tag` was one."""
+        """Reads a tag; returns whether it was one."""
         self.reset()
         self.name = ""
         try:
             self.feed(with_short_references(tag))
-        except (ValueError, AssertionError):  # a declaration that it cannot read
+        except (ValueError, AssertionError):  # a declaration that the parser cannot read
             return False
         return bool(self.name)
 
@@ -149,7 +149,7 @@ class _Tag(HTMLParser):
         self.attributes = {name: value or "" for name, value in reversed(attrs)}
 
     def handle_endtag(self, tag: str) -> None:
-        # An element that ends in its own tag (`<br/>`) calls both: what it begins counts.
+        # An element that ends in its own tag (`<br/>`) calls both methods: its beginning counts.
         if not self.name:
             self.name, self.begins, self.attributes = tag, False, {}
 
@@ -173,7 +173,7 @@ class _OpenLink:
 
 @dataclass(slots=True)
 class _TextWriter:
-    """The text so far, the elements that are open, and the space or break that the next word will bring."""
+    """The text so far, the open elements, and the space or break that precedes the next word."""
 
     left_out: frozenset[str]
     parts: list[str] = field(default_factory=list)
@@ -190,7 +190,7 @@ class _TextWriter:
     space: bool = False
 
     def data(self, text: str) -> None:
-        """Text between tags."""
+        """Adds text between tags."""
         if self.hidden or not text:
             return
         if self.preformatted:
@@ -204,7 +204,7 @@ class _TextWriter:
             self.space = text[-1] in _SPACES
 
     def markup(self, tag: str) -> str | None:
-        """One tag; the name of the element whose content is no text, if it begins one."""
+        """Handles a tag; returns the name of the element if the tag begins one whose content is no text."""
         if tag[1] in "!?" or len(tag) > MAX_TAG_LENGTH or not self.tag.read(tag):
             return None
         name = self.tag.name
@@ -259,7 +259,7 @@ class _TextWriter:
 
     def _picture(self) -> None:
         source, alt = self.tag.attributes.get("src", ""), self.tag.attributes.get("alt", "")
-        if any("emoji" in one for one in self.tag.attributes.get("class", "").split()):
+        if any("emoji" in name for name in self.tag.attributes.get("class", "").split()):
             self.data(alt)
         elif not self.hidden and (source or alt):
             self.pictures.append(HtmlImage(source.strip(), " ".join(alt.split())))
@@ -286,5 +286,5 @@ class _TextWriter:
 
 
 def _split(text: str) -> list[str]:
-    """The words of a text by the white space of HTML, which U+00A0 and its like are not."""
+    """Splits a text into words at HTML's white space, to which U+00A0 and similar characters do not belong."""
     return text.replace("\t", " ").replace("\n", " ").replace("\r", " ").replace("\f", " ").split(" ")

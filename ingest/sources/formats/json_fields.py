@@ -1,7 +1,7 @@
-"""The fields of one line of JSON, each checked by itself. Pure.
+"""Readers of the fields of one JSON object, each of which checks its field. Pure.
 
-Every reader returns the value as the contracts want it (text without lone surrogates, ids as strings, moments in
-UTC) or raises `MalformedLine` with a message that names the field, its value and what is allowed.
+Every reader returns the value in the form of the contracts (text without lone surrogates, ids as strings, timestamps in
+UTC), or raises `MalformedLine` with a message that names the field, its value and what is allowed.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import ValidationError
 
 from ingest.sources.error_isolation import UNEXPECTED
-from ingest.sources.formats.timestamps import FORMS, moment_of
+from ingest.sources.formats.timestamps import FORMS, timestamp_of
 from tagstream.errors import MalformedPost
 from tagstream.posts import (
     MAX_ID_BYTES,
@@ -37,8 +37,8 @@ from tagstream.text.json_text import why_not_json
 Fields = Mapping[str, Any]
 Built = TypeVar("Built", bound=Contract)
 
-# Reading JSON holds the interpreter's lock for as long as values come: no post, and no page of them, has so many, or
-# so many in so few bytes. A longer integer than this is no number of anything, and takes time by its square.
+# Reading JSON holds the interpreter's lock as long as values come. No post, and no page of posts, has so many values,
+# or so many in so few bytes. A longer integer than this counts nothing, and takes time by its square.
 FEW_VALUES = 100_000
 MAX_BARE_VALUES = 250_000
 BYTES_A_VALUE = 16
@@ -46,7 +46,7 @@ MAX_DIGITS = 1_000
 
 
 class LineFault(StrEnum):
-    """Why a line is a dead letter: all the causes there are."""
+    """The closed list of causes for which a line becomes a dead letter."""
 
     LINE_TOO_LONG = "line_too_long"
     INVALID_UTF8 = "invalid_utf8"
@@ -62,7 +62,7 @@ class LineFault(StrEnum):
 
 
 class MalformedLine(MalformedPost):
-    """The line is none of the five forms; `fault` says why."""
+    """The line is none of the known forms; `fault` is the cause."""
 
     def __init__(self, fault: LineFault, message: str) -> None:
         super().__init__(message)
@@ -70,11 +70,12 @@ class MalformedLine(MalformedPost):
 
 
 def refuse(fault: LineFault, message: str) -> NoReturn:
+    """Raises `MalformedLine` with that cause and message."""
     raise MalformedLine(fault, clean_text(message))
 
 
 def short(value: object) -> str:
-    """A value for a message: JSON's own spelling, cut at 60 characters."""
+    """Returns a value as it may stand in a message: JSON's own spelling, cut at 60 characters."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else f"a list of {len(value)}"
     shown = json.dumps(value[:61] if isinstance(value, str) else value)
@@ -82,7 +83,7 @@ def short(value: object) -> str:
 
 
 def build(contract: type[Built], **values: Any) -> Built:
-    """The contract from these values; its refusal as ours."""
+    """Builds the contract from these values; turns its refusal into a `MalformedLine`."""
     try:
         return contract(**values)
     except ValidationError as error:
@@ -115,7 +116,7 @@ def _integer(digits: str) -> int:
 
 
 def _refuse_too_many_values(body: bytes) -> None:
-    """By their commas, and by how many of those stand in lists and not between the fields of objects."""
+    """Counts values by their commas, and by how many of those stand in lists and not between the fields of objects."""
     values = body.count(b",")
     if values > FEW_VALUES and (values * BYTES_A_VALUE > len(body) or values - body.count(b":") > MAX_BARE_VALUES):
         refuse(LineFault.INVALID_JSON, f"it holds some {values:,} values, which is more than a page of posts has")
@@ -125,7 +126,7 @@ _decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, 
 
 
 def read_object(body: bytes) -> Fields:
-    """The line's object. A field that occurs twice is refused, as readers differ in which one they take."""
+    """Parses the line's object. A field that occurs twice is refused, because readers differ in which one they take."""
     _refuse_too_many_values(body)
     try:
         value = _decoder.decode(body.decode())
@@ -139,6 +140,7 @@ def read_object(body: bytes) -> Fields:
 
 
 def required(fields: Fields, name: str) -> Any:
+    """Returns the value of a field; refuses the line where it is missing."""
     value = fields.get(name)
     if value is None:
         refuse(LineFault.MISSING_FIELD, f"{name} is missing: a post needs id, text and created_at, a deletion id")
@@ -146,6 +148,7 @@ def required(fields: Fields, name: str) -> Any:
 
 
 def required_text(fields: Fields) -> str:
+    """Returns the text of a post."""
     text = required(fields, "text")
     if not isinstance(text, str):
         refuse(LineFault.BAD_FIELD, f"text is {short(text)}, it must be a string")
@@ -155,6 +158,7 @@ def required_text(fields: Fields) -> str:
 
 
 def optional_text(fields: Fields, name: str) -> str | None:
+    """Returns the text of a field; None where it is missing."""
     value = fields.get(name)
     if value is None:
         return None
@@ -164,6 +168,7 @@ def optional_text(fields: Fields, name: str) -> str | None:
 
 
 def flag(fields: Fields, name: str) -> bool:
+    """Returns a field that is true or false; False where it is missing."""
     value = fields.get(name)
     if value is None or value is False:
         return False
@@ -176,7 +181,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def native(name: str, value: object, fault: LineFault = LineFault.BAD_ID) -> str:
-    """A native id as text. Control characters are refused: ids are keys, and are printed on lines of their own."""
+    """Returns a native id as text.
+
+    Control characters are refused: ids are keys, and are printed on lines of their own.
+    """
     if type(value) is int:
         return str(value)
     if not isinstance(value, str):
@@ -189,13 +197,14 @@ def native(name: str, value: object, fault: LineFault = LineFault.BAD_ID) -> str
 
 
 def post_id(source: str, fields: Fields) -> str:
+    """Returns the id of the post, with its source."""
     identifier = native("id", required(fields, "id"))
     refuse_id_of_a_host(source, "id", identifier)
     return native_id(source, identifier)
 
 
 def replied_to(source: str, fields: Fields) -> str | None:
-    """The id of the post that this one answers."""
+    """Returns the id of the post that this one answers; None where it answers none."""
     if fields.get("reply_to") is None:
         return None
     identifier = native("reply_to", fields["reply_to"])
@@ -203,8 +212,8 @@ def replied_to(source: str, fields: Fields) -> str | None:
     return native_id(source, identifier)
 
 
-# A source names the host where ids are per host, `mastodon:example.org`. So that no id can be read in two ways, only
-# what looks like a host may stand there, and an id of a source without a host may not begin with one.
+# A source names the host where ids are per host: `mastodon:example.org`. No id may be read in two ways: so only a host
+# may stand there, and an id of a source without a host may not begin with a host.
 _HOST = r"(?:localhost|[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+)"
 _SOURCE_WITH_HOST = re.compile(f"[^:]+(?::{_HOST})?")
 _ID_OF_A_HOST = re.compile(f"({_HOST}):")
@@ -229,6 +238,7 @@ def _is_source_name(name: str) -> bool:
 
 
 def source_of(fields: Fields, default: str) -> str:
+    """Returns the source that the line names, else the default."""
     source = fields.get("source")
     if source is None:
         return default
@@ -238,7 +248,7 @@ def source_of(fields: Fields, default: str) -> str:
 
 
 def source_of_native_ids(fields: Fields, default: str) -> str:
-    """The source of a line whose ids are native: what stands behind its colon must be a host."""
+    """Returns the source of a line whose ids are native: after its colon there must be a host."""
     source = source_of(fields, default)
     if not _SOURCE_WITH_HOST.fullmatch(source):
         refuse(LineFault.BAD_FIELD, f"source is {short(source)}, what follows its colon must be a host as example.org")
@@ -246,7 +256,7 @@ def source_of_native_ids(fields: Fields, default: str) -> str:
 
 
 def position_of(fields: Fields, default: int) -> int:
-    """The place of the line in its source's own order: its `sequence` if it gives one."""
+    """Returns the line's position in the order of its source: its `sequence`, else the default."""
     sequence = fields.get("sequence")
     if sequence is None:
         return default
@@ -256,13 +266,14 @@ def position_of(fields: Fields, default: int) -> int:
 
 
 def _author_id(value: object) -> str:
-    """An author's id as text, hashed if over 256 bytes, as a post's is."""
+    """Returns an author's id as text, hashed if it is over 256 bytes, as a post's id is."""
     identifier = native("author", value, LineFault.BAD_FIELD)
     encoded = identifier.encode()
     return identifier if len(encoded) <= MAX_ID_BYTES else f"sha256-{hashlib.sha256(encoded).hexdigest()}"
 
 
 def author_of(value: object) -> Author | None:
+    """Reads an author: an id, or an object with `id` and `handle`; None where the value is null."""
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -273,6 +284,7 @@ def author_of(value: object) -> Author | None:
 
 
 def required_author(fields: Fields) -> Author:
+    """Returns the author; refuses the line where it is missing."""
     author = author_of(fields.get("author"))
     if author is None:
         refuse(LineFault.MISSING_FIELD, "author is missing: an erasure and a status need it")
@@ -280,18 +292,22 @@ def required_author(fields: Fields) -> Author:
 
 
 def created_at(fields: Fields) -> datetime:
-    """The moment in UTC; here and not in the contract, which would take every bare number for seconds."""
+    """Returns the date of the post in UTC.
+
+    It is read here and not by the contract, which would take every bare number for seconds.
+    """
     value = required(fields, "created_at")
-    moment = moment_of(value)
-    if moment is None:
+    timestamp = timestamp_of(value)
+    if timestamp is None:
         refuse(LineFault.BAD_CREATED_AT, f"created_at is {short(value)}, it must be a date: {FORMS}")
-    return moment
+    return timestamp
 
 
 _MEDIA_FIELDS = ("kind", "url", "alt", "sha256", "width", "height", "reason")
 
 
 def media_of(value: object) -> tuple[Media, ...]:
+    """Reads the list of media; the first four count."""
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -306,11 +322,12 @@ def media_of(value: object) -> tuple[Media, ...]:
 
 
 def _cleaned(value: object) -> object:
-    """A value whose type the contract checks: clean if it is text."""
+    """Cleans the value if it is text; the contract checks its type."""
     return clean_text(value) if isinstance(value, str) else value
 
 
 def langs_of(fields: Fields) -> tuple[str, ...]:
+    """Reads the list of languages."""
     value = fields.get("langs")
     if value is None:
         return ()
@@ -320,6 +337,7 @@ def langs_of(fields: Fields) -> tuple[str, ...]:
 
 
 def dumped_links(value: object) -> tuple[Link, ...]:
+    """Reads the links of a document that `tagstream dump` wrote."""
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -328,7 +346,7 @@ def dumped_links(value: object) -> tuple[Link, ...]:
 
 
 def listed_hashtags(value: object, text: str) -> tuple[Hashtag, ...]:
-    """The hashtags of the text, then those that are only listed, without a span."""
+    """Returns the hashtags of the text, then those that are only listed, without a span."""
     if value is None:
         return hashtags_of(text)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -338,6 +356,7 @@ def listed_hashtags(value: object, text: str) -> tuple[Hashtag, ...]:
 
 
 def dumped_hashtags(value: object, text: str) -> tuple[Hashtag, ...]:
+    """Reads the hashtags of a document that `tagstream dump` wrote."""
     if value is None:
         return hashtags_of(text)
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -345,6 +364,6 @@ def dumped_hashtags(value: object, text: str) -> tuple[Hashtag, ...]:
     hashtags = tuple(
         build(Hashtag, text=_cleaned(item.get("text")), start=item.get("start"), end=item.get("end")) for item in value
     )
-    if any(span is not None and not span[0] <= span[1] <= len(text) for span in (one.span for one in hashtags)):
+    if any(span is not None and not span[0] <= span[1] <= len(text) for span in (hashtag.span for hashtag in hashtags)):
         refuse(LineFault.BAD_FIELD, f"a hashtag lies outside the text of {len(text)} characters")
     return hashtags

@@ -1,8 +1,8 @@
-"""Bytes into lines, in memory that no input can exhaust.
+"""Splitting of bytes into lines, in memory that no input can exhaust.
 
-Owns where a line begins and ends, and the fingerprint by which a reader recognises the place it stopped at. Knows
-nothing of what a line says. Of a line over the limit only the first `DEAD_LETTER_BODY_BYTES` are kept; its length and
-SHA-256 are still of the whole.
+Owns where a line begins and ends, and the fingerprint by which a reader recognises the position at which it stopped.
+Knows nothing of a line's meaning. Of a line over the limit only the first `DEAD_LETTER_BODY_BYTES` are kept; its length
+and SHA-256 are still those of the whole line.
 """
 
 import hashlib
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from tagstream.posts import DEAD_LETTER_BODY_BYTES
 
-# What every reader of lines takes at least, and so what our own lines may have.
+# Every reader of lines takes at least so many bytes, so our own lines may have as many.
 MAX_LINE_BYTES = 1024 * 1024
 FINGERPRINT_BYTES = 1024
 
 
 def fingerprint(before: bytes) -> str:
-    """Names a place in a file by the (at most 1,024) bytes before it."""
+    """Returns a name for a position in a file, made of the (at most 1,024) bytes before it."""
     return hashlib.blake2b(before[-FINGERPRINT_BYTES:], digest_size=8).hexdigest()
 
 
@@ -25,8 +25,8 @@ class Line:
     """One line without its newline. `number` counts from 1; `end` is the offset of the byte after its newline.
 
     `sha256` is set exactly when the line was too long to be kept: then `body` is its beginning and `size` its length.
-    `fingerprint` names the place `end`. Of a document that is no line, `context` says what that place is in, which the
-    next reader must know, and `unfinished` that the input ended before it did.
+    `fingerprint` names the position `end`. For a document that is no line, `context` tells the next reader what that
+    position lies in, and `unfinished` says that the input ended before the document did.
     """
 
     number: int
@@ -40,7 +40,7 @@ class Line:
 
 
 class Held:
-    """The bytes of one line, as they come: all of them, or what is remembered of one that is too long to be held."""
+    """The bytes of one line so far: all of them, or the summary of a line that is too long to be held."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes

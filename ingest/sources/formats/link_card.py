@@ -1,6 +1,6 @@
-"""A link that a network names beside a text, with what it says of the page there. Pure.
+"""A link that a network names beside a text, with the title and the description of its page. Pure.
 
-An address that is none of the web, or too long, makes no link; title and description are cut to what a link may have.
+An address that is not of the web, or too long, makes no link. Title and description are cut to the lengths of a `Link`.
 """
 
 import re
@@ -14,11 +14,11 @@ _ADDRESS = re.compile(r"https?://[^\s\x00-\x20\x7f]+", re.IGNORECASE)
 
 
 def link_of(url: object, title: object = None, description: object = None) -> Link | None:
-    """The link; None where there is no address."""
+    """Makes the link; returns None where there is no address of the web."""
     if not isinstance(url, str) or len(url) > _MAX_URL_LENGTH or not _ADDRESS.fullmatch(url):
         return None
-    said = _text(title, _MAX_TITLE_LENGTH), _text(description, _MAX_DESCRIPTION_LENGTH)
-    return Link(url=clean_text(url), title=said[0], description=said[1])
+    texts = _text(title, _MAX_TITLE_LENGTH), _text(description, _MAX_DESCRIPTION_LENGTH)
+    return Link(url=clean_text(url), title=texts[0], description=texts[1])
 
 
 def _text(value: object, most: int) -> str:

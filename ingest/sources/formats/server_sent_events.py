@@ -1,8 +1,8 @@
-"""Bytes into server-sent events (the event stream of the HTML standard), in memory that no input can exhaust. Pure.
+"""Parsing of server-sent events (the event stream of the HTML standard), in memory that no input can exhaust. Pure.
 
 A line ends with LF, CR or CRLF, wherever the pieces are cut, and with nothing else: U+2028 is text. A line that begins
-with a colon is a comment, by which servers say that they live; a blank line ends an event. Fields that are not known
-are passed over, as the standard asks. Knows nothing of HTTP, nor of what an event says.
+with a colon is a comment, which servers send as a sign of life; a blank line ends an event. Unknown fields are ignored,
+as the standard asks. Knows nothing of HTTP, nor of the meaning of an event.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class ServerSentEvent:
-    """One event: its name (`message` where it has none) and its data, the lines of which are joined by LF."""
+    """One event: its name (`message` where it has none) and its data, whose lines are joined by LF."""
 
     name: str
     data: bytes
 
 
 class EventTooLong(Exception):
-    """An event passes the limit before it ends; `beginning` is as much of it as the limit allows.
+    """An event passes the limit before it ends. `beginning` is as much of it as the limit allows.
 
     `before` are the whole events that came before it in the same piece.
     """
@@ -32,7 +32,7 @@ class EventTooLong(Exception):
 
 
 class ServerSentEventReader:
-    """Give it the bytes in any pieces: the events do not depend on how they were cut."""
+    """Takes bytes in any pieces: the events do not depend on how the input was cut."""
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._limit = max_event_bytes
@@ -44,7 +44,7 @@ class ServerSentEventReader:
         self._at_beginning = True
 
     def feed(self, piece: bytes) -> list[ServerSentEvent]:
-        """The events that `piece` completes.
+        """Returns the events that `piece` completes.
 
         Raises:
             EventTooLong: an event or a line is over the limit. Nothing can be read after it.

@@ -1,9 +1,9 @@
-"""Moments as feeds write them, in UTC: ISO 8601, RFC 2822, X's old form, and numbers since 1970. Pure.
+"""Timestamps as feeds write them, in UTC: ISO 8601, RFC 2822, X's old form, and numbers since 1970. Pure.
 
-A number is told by its size, because its unit is written nowhere: seconds, milliseconds, microseconds and nanoseconds
-of the years 1990 to 2100 do not overlap, and any other number is no moment. Text that names a date stays what it says,
-whatever the year: a wrong clock is its author's. Without a zone it is in UTC; a zone by a name that RFC 2822 does not
-know (`CEST`, `IST`) makes it none, for guessing would move the post by hours.
+The unit of a number is written nowhere, so its size tells it: seconds, milliseconds, microseconds and nanoseconds of
+the years 1990 to 2100 do not overlap, and any other number is no timestamp. Text that names a date keeps that date,
+whatever the year: a wrong clock is its author's. Text without a zone is in UTC. A zone by a name that RFC 2822 does not
+know (`CEST`, `IST`) makes the text no timestamp, because guessing would move the post by hours.
 """
 
 import math
@@ -39,8 +39,8 @@ _ZONES = {"UTC": 0, "UT": 0, "GMT": 0, "Z": 0, "EST": -5, "EDT": -4, "CST": -6, 
 _ZONES |= {"PST": -8, "PDT": -7}
 
 
-def moment_of(value: object) -> datetime | None:
-    """The moment; None for what is none, or cannot be told."""
+def timestamp_of(value: object) -> datetime | None:
+    """Reads a timestamp; returns None for a value that is none, or whose meaning cannot be told."""
     with suppress(ValueError, OverflowError):
         if isinstance(value, bool):
             return None
@@ -67,8 +67,8 @@ def _of_text(text: str) -> datetime | None:
     for form in (_YEAR_LAST, _RFC_2822, _JAVASCRIPT) if ":" in text and not text[:4].isdigit() else ():
         if parts := form.fullmatch(text):
             return _of_parts(parts.groupdict())
-    said = datetime.fromisoformat(_SPACED_ZONE.sub(_zone_of_iso, _SLASHES.sub(r"\1-\2-\3", text)))
-    return said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
+    parsed = datetime.fromisoformat(_SPACED_ZONE.sub(_zone_of_iso, _SLASHES.sub(r"\1-\2-\3", text)))
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def _zone_of_iso(spaced: re.Match[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from ingest.sources.bluesky import files as bluesky
 from ingest.sources.bluesky.identifiers import SOURCE as BLUESKY
 from ingest.sources.formats.json_fields import Fields, LineFault, refuse, short
-from ingest.sources.formats.timestamps import moment_of
+from ingest.sources.formats.timestamps import timestamp_of
 from ingest.sources.jsonl.reading import PassedOverDocument
 from ingest.sources.mastodon import files as mastodon
 from ingest.sources.mastodon.files import SOURCE as MASTODON
@@ -164,7 +164,7 @@ def _are_ids(value: object) -> bool:
 
 
 def _is_classic_moment(value: object) -> bool:
-    return isinstance(value, str) and value[:3].isalpha() and value[-4:].isdigit() and moment_of(value) is not None
+    return isinstance(value, str) and value[:3].isalpha() and value[-4:].isdigit() and timestamp_of(value) is not None
 
 
 def _page(fields: Fields) -> list[tuple[Any, Dialect]]:

@@ -1,12 +1,11 @@
-"""Talks to one Mastodon server: its stream, its timelines, and where its streams are.
+"""The HTTP of one Mastodon server: its stream, its timelines, and where its streams are.
 
-Owns addresses, timeouts, limits, the token, and what an HTTP status means for us; redirects are never followed, as the
-token would go with them. Knows nothing of what a status says, nor of cursors.
+Owns addresses, timeouts, limits, the token, and the meaning of an HTTP status. Redirects are never followed, because
+the token would go with them. Knows nothing of the content of a status, nor of cursors.
 
-====================  ==========================================================================
-429, 5xx, no answer   `FeedUnavailable`, for as long as `Retry-After` or `X-RateLimit-Reset` asks
-401, 403              `BadSettings`: the token is missing, revoked, or lacks `read:statuses`
-any other 3xx, 4xx    `BadSettings`: the address is wrong
+====================  ========================================================================== 429, 5xx, no answer
+`FeedUnavailable`, for as long as `Retry-After` or `X-RateLimit-Reset` asks 401, 403              `BadSettings`: the
+token is missing, revoked, or lacks `read:statuses` any other 3xx, 4xx    `BadSettings`: the address is wrong
 ====================  ==========================================================================
 """
 
@@ -32,21 +31,21 @@ from ingest.sources.network.source import USER_AGENT, FeedUnavailable, retry_aft
 from ingest.sources.network.websocket import close_in_time
 from tagstream.errors import BadSettings
 
-# Pages follow one another at once; after the last of them the server need not hold a connection for us.
+# Pages follow one another at once; after the last one the server need not keep a connection open.
 KEEP_ALIVE_SECONDS = 2.0
 INSTANCE_BYTES = 1024 * 1024
 _BUSY = frozenset({408, 425, 429})
-# What servers say whose ids are no numbers, of one that is gone.
-_NO_SUCH_PLACE = frozenset({400, 404, 410, 422})
+# Answers of servers whose ids are no numbers, for an id that is gone.
+_NO_SUCH_ID = frozenset({400, 404, 410, 422})
 _LINK = re.compile(r"<([^<>]{1,4096})>\s*;[^<>,]{0,200}\brel=\"?prev\b")
 
 
 @dataclass(frozen=True, slots=True)
 class MastodonLimits:
-    """How patient we are, and how much we take.
+    """Limits of patience and of size.
 
     The server says `:thump` every 15 s on an event stream and pings a WebSocket every 30 s: silence of several of these
-    is death.
+    counts as death.
     """
 
     connect_seconds: float = 15.0
@@ -56,8 +55,8 @@ class MastodonLimits:
     page_bytes: int = 8 * 1024 * 1024
 
 
-class PlaceUnknown(Exception):
-    """The server knows nothing of the id after which a page was to begin."""
+class UnknownId(Exception):
+    """The server does not know the id after which a page was to begin."""
 
 
 class PageTooLarge(Exception):
@@ -66,9 +65,9 @@ class PageTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StatusPage:
-    """Statuses of a timeline, as the server sent them; `pause_seconds` until it may be asked for another.
+    """Statuses of a timeline, as the server sent them. `pause_seconds` is how long to wait before the next request.
 
-    `newer` is the id after which the server says that the next page begins, None where it does not say.
+    `newer` is the id after which, by the server's word, the next page begins; None where the server does not say.
     """
 
     statuses: list[Any]
@@ -77,7 +76,7 @@ class StatusPage:
 
 
 class MastodonApi:
-    """One connection's life: `async with`, then ask. Every method raises `FeedUnavailable` and `BadSettings`."""
+    """One connection's life, as a context. Every method raises `FeedUnavailable` and `BadSettings`."""
 
     def __init__(self, feed: MastodonFeed, token: SecretStr | None, limits: MastodonLimits) -> None:
         self._feed = feed
@@ -105,10 +104,10 @@ class MastodonApi:
             await self._session.close()
 
     async def streaming_origin(self) -> str:
-        """The origin of the streams, of what the server announces; its own where it announces none."""
+        """Returns the origin of the streams that the server announces; its own where it announces none."""
         async with self._answer(f"{self._feed.base}/api/v2/instance") as response:
             announced = None
-            # Servers that speak the protocol but are no Mastodon may lack this page; they stream where they are.
+            # Servers of other kinds that speak the protocol may lack this page; they stream on their own host.
             if response.status == 200:
                 announced = _announced(await self._body(response, INSTANCE_BYTES))
             elif response.status in _BUSY or response.status >= 500:
@@ -116,17 +115,17 @@ class MastodonApi:
         return self._feed.streaming_origin(announced)
 
     async def page(self, limit: int, after: str | None) -> StatusPage:
-        """At most `limit` statuses: those next after that id, or the newest.
+        """Returns at most `limit` statuses: those next after that id, or the newest.
 
         Raises:
             PageTooLarge: they are over the limit.
-            PlaceUnknown: there is no such id.
+            UnknownId: there is no such id.
         """
         async with self._answer(self._feed.timeline_address(limit, after)) as response:
             if response.status == 404 and self._feed.tag is not None:
                 return StatusPage([], 0.0)  # a hashtag that nobody has used yet
-            if response.status in _NO_SUCH_PLACE and after is not None:
-                raise PlaceUnknown
+            if response.status in _NO_SUCH_ID and after is not None:
+                raise UnknownId
             if response.status != 200:
                 self._refuse(response)
             body = await self._body(response, self._limits.page_bytes)
@@ -143,7 +142,7 @@ class MastodonApi:
 
     @asynccontextmanager
     async def stream(self, origin: str) -> AsyncIterator[AsyncGenerator[StreamEvent | Oversized, None]]:
-        """The events of the stream, which is open when this returns; they end with an error, as the stream does."""
+        """Opens the stream and yields its events, which end with an error when the stream does."""
         address = self._feed.stream_address(origin)
         if self._feed.transport == "websocket":
             async with self._websocket(address) as socket:
@@ -157,7 +156,7 @@ class MastodonApi:
     async def _events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[StreamEvent | Oversized, None]:
         reader = ServerSentEventReader(self._limits.event_bytes)
         while True:
-            with self._said_as_ours():
+            with self._translated():
                 async with asyncio.timeout(self._limits.silence_seconds):
                     piece = await response.content.readany()
             if not piece:
@@ -175,7 +174,7 @@ class MastodonApi:
     @asynccontextmanager
     async def _websocket(self, address: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         assert self._session is not None
-        with self._said_as_ours():
+        with self._translated():
             try:
                 async with asyncio.timeout(self._limits.connect_seconds):
                     socket = await self._session.ws_connect(
@@ -192,7 +191,7 @@ class MastodonApi:
 
     async def _frames(self, socket: aiohttp.ClientWebSocketResponse) -> AsyncGenerator[StreamEvent | Oversized, None]:
         while True:
-            with self._said_as_ours():
+            with self._translated():
                 async with asyncio.timeout(self._limits.silence_seconds):
                     message = await socket.receive()
                     if message.type is aiohttp.WSMsgType.PING:
@@ -218,7 +217,7 @@ class MastodonApi:
         self, address: str, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         assert self._session is not None
-        with self._said_as_ours():
+        with self._translated():
             async with asyncio.timeout(self._limits.connect_seconds):
                 response = await self._session.get(address, headers=headers, allow_redirects=False)
         try:
@@ -226,20 +225,20 @@ class MastodonApi:
         finally:
             response.close()
 
-    async def _body(self, response: aiohttp.ClientResponse, most_bytes: int) -> bytes | None:
-        """The body; None if it is over the limit."""
+    async def _body(self, response: aiohttp.ClientResponse, max_bytes: int) -> bytes | None:
+        """Returns the body; None if it is over the limit."""
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise FeedUnavailable(f"{self._feed.name}: the answer is compressed, although we asked for it plain")
         body = bytearray()
-        with self._said_as_ours():
+        with self._translated():
             async with asyncio.timeout(self._limits.answer_seconds):
                 while piece := await response.content.readany():
                     body += piece
-                    if len(body) > most_bytes:
+                    if len(body) > max_bytes:
                         return None
         return bytes(body)
 
-    def _said_as_ours(self) -> "_Translated":
+    def _translated(self) -> "_Translated":
         return _Translated(self._feed.name)
 
     def _refuse(self, response: aiohttp.ClientResponse) -> NoReturn:
@@ -267,7 +266,9 @@ class MastodonApi:
 
 
 class _Translated:
-    """What a connection can fail with, as `FeedUnavailable`. No message of ours holds a header, and so no token."""
+    """A context that maps every failure of a connection to `FeedUnavailable`. No message holds a header, and so no
+    token.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -283,7 +284,7 @@ class _Translated:
 
 
 def _announced(body: bytes | None) -> object:
-    """The address of the streams in the server's description of itself, if it is there."""
+    """Returns the address of the streams in the server's description of itself, if it is there."""
     try:
         described = json.loads(body or b"null")
         return described["configuration"]["urls"]["streaming"]
@@ -292,7 +293,7 @@ def _announced(body: bytes | None) -> object:
 
 
 def _newer(link: str) -> str | None:
-    """The id after which the page before this one (the newer statuses) begins, by the `Link` header."""
+    """Returns the id after which the page of newer statuses begins, from the `Link` header."""
     found = _LINK.search(link[:16_384])
     try:
         named = parse_qs(urlsplit(found[1]).query).get("min_id", []) if found else []
@@ -302,7 +303,7 @@ def _newer(link: str) -> str | None:
 
 
 def _rate_limited_seconds(headers: Mapping[str, str], now: datetime | None = None) -> float:
-    """How long no more may be asked, by `X-RateLimit-Remaining` and `X-RateLimit-Reset`; 0 if more may be."""
+    """Returns the seconds until more may be requested, by the `X-RateLimit` headers; 0 if more may be now."""
     if headers.get("X-RateLimit-Remaining") != "0":
         return 0.0
     try:

@@ -1,12 +1,12 @@
-"""What an event of a Mastodon stream says. Pure.
+"""Conversion of the events of a Mastodon stream. Pure.
 
 ::
 
-    update, status.update ─▶ Post (what gives none is counted)      delete ─▶ Deletion, for ever: ids are not used again
-    everything else       ─▶ counted                                no event of the protocol ─▶ DeadLetter
+    update, status.update ─▶ Post (a status without one is counted)   delete ─▶ Deletion, for ever: ids never come back
+    everything else       ─▶ counted                                  no event of the protocol ─▶ DeadLetter
 
-The protocol: docs.joinmastodon.org/methods/streaming and the server's own streaming service. A dead letter's origin
-follows from its content, so that it is the same at every replay.
+The protocol: docs.joinmastodon.org/methods/streaming and the server's own streaming service. The origin of a dead
+letter follows from its content, so that it is the same at every replay.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ class StreamEvent:
 
 @dataclass(frozen=True, slots=True)
 class Oversized:
-    """An event that was over the limit before it ended; `beginning` is as much as was read of it."""
+    """An event that passed the limit before it ended; `beginning` is the part of it that was read."""
 
     beginning: bytes
     limit: int
@@ -46,7 +46,7 @@ class Oversized:
 
 @dataclass(frozen=True, slots=True)
 class RefusedSubscription:
-    """A server's answer on a WebSocket to a stream that it does not give, and the HTTP status that it stands for."""
+    """A server's refusal of a stream on a WebSocket, and the HTTP status that it stands for."""
 
     message: str
     status: int | None
@@ -54,8 +54,10 @@ class RefusedSubscription:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """`event` None if there is nothing to store; `id` is that of the status, and `is_new` whether it has just come to
-    the timeline, and is not an old one that was edited."""
+    """The meaning of an event. `event` is None if there is nothing to store; `id` is the status's own.
+
+    `is_new` says whether the status has just come to the timeline; an old status that was edited has not.
+    """
 
     event: Event | None
     id: str | None = None
@@ -63,17 +65,17 @@ class Understood:
 
 
 class StatusEventReader:
-    """Reads what the streams and timelines of one server give; `passed_over` counts what gave no event."""
+    """A reader of the streams and timelines of one server; `passed_over` counts items without an event."""
 
     def __init__(self, source: str) -> None:
         self.passed_over: Counter[PassedOverStatus] = Counter()
         self._source = source
 
     def event(self, event: StreamEvent | Oversized) -> Understood:
-        """What a stream gave.
+        """Reads an event of a stream.
 
         Raises (as `listed`):
-            Fatal: our code fails on what is known to be good.
+            Fatal: our code fails on a known good status.
         """
         try:
             return self._event(event)
@@ -82,7 +84,7 @@ class StatusEventReader:
             return self._unexpected(error, body)
 
     def listed(self, status: object) -> Understood:
-        """What an element of a timeline says."""
+        """Reads an element of a timeline."""
         body = json.dumps(status).encode()
         try:
             return self._status(body)
@@ -157,7 +159,7 @@ def _readable_id(fields: Fields) -> str | None:
 
 
 def websocket_event(body: bytes) -> StreamEvent | RefusedSubscription:
-    """What a frame of a WebSocket holds; a frame that is none of the protocol becomes an event without a name."""
+    """Reads a frame of a WebSocket; a frame that is not of the protocol becomes an event without a name."""
     try:
         fields = read_object(body)
         if isinstance(fields.get("error"), str):

@@ -1,4 +1,4 @@
-"""Which feed of which Mastodon server: from `HOST?stream=…` to the addresses that are asked. Pure.
+"""The feed of a Mastodon server: from `HOST?stream=…` to the addresses that are requested. Pure.
 
 `stream` is `public` (all public posts that the server knows), `public:local` (those of its own people) or `hashtag`
 with `tag`; `transport` is `sse` or `websocket`; `streaming` names the host of the streams, where that is not beneath
@@ -25,7 +25,7 @@ Transport = Literal["sse", "websocket"]
 class MastodonFeed:
     """A timeline of a server. `base` and `streaming` are origins, without a slash at their end.
 
-    `source` is what its ids stand under, `name` what its cursor is kept under.
+    Its ids stand under `source`, its cursor is kept under `name`.
     """
 
     base: str
@@ -37,7 +37,7 @@ class MastodonFeed:
     streaming: str | None
 
     def stream_address(self, origin: str) -> str:
-        """Where the stream is read, on the host that serves streams."""
+        """Returns the address of the stream on the host that serves streams."""
         if self.transport == "websocket":
             query = {"stream": self.stream} | ({"tag": self.tag} if self.tag else {})
             return f"ws{origin.removeprefix('http')}/api/v1/streaming?{urlencode(query)}"
@@ -45,7 +45,9 @@ class MastodonFeed:
         return f"{origin}/api/v1/streaming{_STREAMS[self.stream]}{f'?{urlencode(query)}' if query else ''}"
 
     def timeline_address(self, limit: int, after: str | None) -> str:
-        """A page of the same timeline: the `limit` statuses that come next after that id; the newest for None."""
+        """Returns the address of a page of the same timeline: the `limit` statuses next after that id; the newest for
+        None.
+        """
         query = {"limit": str(limit)} | ({"min_id": after} if after else {})
         if self.stream == "public:local":
             query["local"] = "true"
@@ -53,11 +55,10 @@ class MastodonFeed:
         return f"{self.base}/api/v1/timelines/{path}?{urlencode(query)}"
 
     def streaming_origin(self, announced: object) -> str:
-        """The origin of the streams, of what the server says of it (a `wss` address, or nothing that is one).
+        """Returns the origin of the streams, from what the server announces (a `wss` address, or nothing of the kind).
 
         Raises:
-            BadSettings: it is elsewhere than beneath the server's own host: the user must name it, as the token goes
-                there.
+            BadSettings: it is not beneath the server's own host. The user must name it, because the token goes there.
         """
         if self.streaming is not None:
             return self.streaming
@@ -77,10 +78,10 @@ class MastodonFeed:
 
 
 def parse_feed(argument: str) -> MastodonFeed:
-    """The feed that a specification names, without its `mastodon:`.
+    """Reads the feed of a specification, without its `mastodon:`.
 
     Raises:
-        BadSettings: it is none.
+        BadSettings: the specification names no feed.
     """
     address, _, query = argument.partition("?")
     options = _options(query)
@@ -119,7 +120,7 @@ def _options(query: str) -> dict[str, str]:
 
 
 def _origin(address: str, argument: str) -> tuple[str, str]:
-    """Scheme, host and port of an address, and its host; `https` where no scheme is named."""
+    """Returns scheme, host and port of an address, and its host; `https` where no scheme is named."""
     try:
         parts = urlsplit(address if "://" in address else f"https://{address}")
         host, port = (parts.hostname or "").encode("idna").decode().lower(), parts.port

@@ -1,9 +1,9 @@
 """Statuses of Mastodon's API as files keep them. Pure.
 
-An id of the API is that of the server that was asked, and a file does not say which that was. A status of one of its
-own people (an `acct` without a host) names it by its address, and so is the one of the live feed. Any other is taken
-for the status of its author's own server, whose id stands at the end of its `uri`; what it answers is then not known.
-A field `source` (`mastodon:example.org`), which somebody may have added, says it for all.
+An id of the API is that of the server that was asked, and a file does not say which server that was. A status of one of
+its own people (an `acct` without a host) names the server by its address, as the live feed does. Any other status is
+taken for one of its author's own server, whose id stands at the end of its `uri`; the post that it answers is then not
+known. A field `source` (`mastodon:example.org`), which somebody may have added, decides for all.
 """
 
 import re
@@ -27,19 +27,19 @@ _PASSED = {
 
 
 def read_document(fields: Fields) -> Post | PassedOverDocument:
-    """The post.
+    """Reads the post.
 
     Raises:
         MalformedLine: a field is missing, or has a value that makes no sense.
     """
     source, identifier, local = _home(fields)
-    answered = fields.get("in_reply_to_id") if local else None
-    read = read_status({**fields, "id": identifier, "in_reply_to_id": answered}, source)
+    reply_to = fields.get("in_reply_to_id") if local else None
+    read = read_status({**fields, "id": identifier, "in_reply_to_id": reply_to}, source)
     return read if isinstance(read, Post) else _PASSED.get(read, PassedOverDocument.OTHER_RECORD)
 
 
 def identity_of(fields: Fields) -> Mapping[str, Any]:
-    """Source, post and author of a refused document as far as they can be read, so that deletions reach it."""
+    """Returns source, post and author of a refused document, as far as they can be read: so deletions reach it."""
     with suppress(MalformedLine):
         source, identifier, _ = _home(fields)
         found = {"source": source, "post_id": native_id(source, identifier)}
@@ -51,7 +51,7 @@ def identity_of(fields: Fields) -> Mapping[str, Any]:
 
 
 def _home(fields: Fields) -> tuple[str, str, bool]:
-    """The source and id of the status, and whether both are of the server that was asked."""
+    """Returns the source and id of the status, and whether both are of the server that was asked."""
     named = fields.get("source")
     if isinstance(named, str) and _NAMED.fullmatch(named):
         return named, status_id(fields.get("id")), True
@@ -63,7 +63,7 @@ def _home(fields: Fields) -> tuple[str, str, bool]:
 
 
 def _host_and_end(address: object) -> tuple[str, str]:
-    """The host of an address, and the last part of its path."""
+    """Returns the host of an address, and the last part of its path."""
     with suppress(ValueError):
         parts = urlsplit(address) if isinstance(address, str) and len(address) <= 4096 else None
         host = (parts.hostname or "").lower() if parts else ""

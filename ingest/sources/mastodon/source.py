@@ -3,24 +3,25 @@
 ::
 
     connect ─▶ open the stream ─▶ read it into a buffer ──────────────────────────────────┐
-                     └─▶ back-fill: the timeline by its ids, oldest first, until no more ─┴▶ then what the buffer holds
+                     └─▶ back-fill: the timeline by its ids, oldest first, until no more ─┴▶ then the buffer's events
 
 The stream cannot be resumed. So the cursor is the newest status id that was seen, and after every connect the timeline
-is read from there on (`min_id`) while the stream is already open: nothing falls between the two, and what comes by both
-is removed by its id. A post that reached the server late has an id of when it was written, which is before others that
-we have seen: so the back-fill begins `rewind_seconds` earlier. Without a cursor it begins with the newest page.
+is read from there on (`min_id`) while the stream is already open. Nothing falls between the two, and a status that
+comes by both is removed by its id. A post that reached the server late has an id of the time when it was written, which
+may lie before others that were seen: so the back-fill begins `rewind_seconds` earlier. Without a cursor it begins with
+the newest page.
 
-Mastodon's ids are numbers that rise with time. Other servers that speak its protocol have ids of other kinds: those are
-never compared. The newest is then the one that the server gave last, a page goes on after the id that its `Link` names,
-or after its first, and a place that the server does not know any more is a gap.
+Mastodon's ids are numbers that rise with time. Other servers that speak its protocol have ids of other kinds, which are
+never compared. There the newest id is the one that the server gave last. A page goes on after the id that its `Link`
+names, or after its first status; an id that the server no longer knows is a gap.
 
-What an outage costs all the same: posts that reached the server later than `rewind_seconds` after they were written;
-edits and deletions of older posts, of which a timeline says nothing; and, after `pages` pages or where the server gives
-no more, all up to the present: that is counted in `gaps`. A server also keeps back what the account of the token has
-blocked, muted, or not chosen among languages.
+An outage still costs posts that reached the server later than `rewind_seconds` after they were written, and edits and
+deletions of older posts, which no timeline tells. After `pages` pages, or where the server gives no more, everything up
+to the present is missed, which is counted in `gaps`. A server also keeps back what the token's account has blocked,
+muted, or not chosen among languages.
 
-Deletions and edits are kept to as they are streamed. Mastodon tells nobody that an account is gone: its posts are
-deleted one by one.
+Streamed deletions and edits are obeyed. Mastodon tells nobody that an account is gone: its posts are deleted one by
+one.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from ingest.sources.mastodon.api import MastodonApi, MastodonLimits, PageTooLarge, PlaceUnknown, StatusPage
+from ingest.sources.mastodon.api import MastodonApi, MastodonLimits, PageTooLarge, StatusPage, UnknownId
 from ingest.sources.mastodon.events import Oversized, StatusEventReader, StreamEvent, Understood
 from ingest.sources.mastodon.feed import MastodonFeed, parse_feed
 from ingest.sources.mastodon.status import PassedOverStatus, is_number, status_id
@@ -54,7 +55,9 @@ _FIRST_CLOCK_ID, _LAST_CLOCK_ID = 1_451_606_400_000 << _CLOCK_SHIFT, 4_102_444_8
 
 @dataclass(frozen=True, slots=True)
 class Backfilling:
-    """How a gap is closed. `settle_seconds`: a server says that a stream is open a moment before it listens itself."""
+    """The way to close a gap. `settle_seconds`: a server says that a stream is open a moment before it listens
+    itself.
+    """
 
     settle_seconds: float = 1.0
     rewind_seconds: float = 120.0
@@ -62,7 +65,7 @@ class Backfilling:
 
 
 class MastodonSource(NetworkSource):
-    """A feed of a server. `passed_over` counts what the server gave that is no post to us."""
+    """A feed of a server. `passed_over` counts items that are no post here."""
 
     def __init__(
         self,
@@ -110,32 +113,32 @@ class MastodonSource(NetworkSource):
                     await asyncio.wait({reading})
 
     async def _missed(self, api: MastodonApi) -> AsyncGenerator[Received, None]:
-        """What the timeline gained since the newest status that was seen, oldest first."""
+        """Yields what the timeline gained since the newest status that was seen, oldest first."""
         if self._newest is None:
             for received in await self._newest_page(api):
                 yield received
             return
         await asyncio.sleep(self._backfilling.settle_seconds)
-        place = rewound(self._newest, self._backfilling.rewind_seconds)
-        for number in range(self._backfilling.pages):
+        after = rewound(self._newest, self._backfilling.rewind_seconds)
+        for page_index in range(self._backfilling.pages):
             try:
-                page = await self._page(api, place)
-            except PlaceUnknown:
+                page = await self._page(api, after)
+            except UnknownId:
                 for received in await self._newest_page(api):
                     yield received
                 break
             if page is not None and not page.statuses:
                 return
-            ids = [one for one in map(_id_of, page.statuses if page else ()) if one]
+            ids = [identifier for identifier in map(_id_of, page.statuses if page else ()) if identifier]
             for received in self._listed(page.statuses if page else []):
                 yield received
-            if place in ids:  # a server that does not know `min_id`: this is its newest page
-                self.gaps += number > 0
+            if after in ids:  # a server that does not know `min_id`: this is its newest page
+                self.gaps += page_index > 0
                 return
-            following = (page.newer if page else None) or _newest_of(ids) or place
-            if not _is_newer(following, place):
-                break  # it gave its newest page again, or a status that is too large to be had
-            place = following
+            following = (page.newer if page else None) or _newest_of(ids) or after
+            if not _is_newer(following, after):
+                break  # the server gave its newest page again, or a status that is too large
+            after = following
         self.gaps += 1
 
     async def _newest_page(self, api: MastodonApi) -> list[Received]:
@@ -143,7 +146,7 @@ class MastodonSource(NetworkSource):
         return self._listed(page.statuses if page else [])
 
     async def _page(self, api: MastodonApi, after: str | None) -> StatusPage | None:
-        """The next statuses; None if even one is too large to be taken."""
+        """Returns the next statuses; None if even one is too large."""
         limit = PAGE_STATUSES
         while limit:
             try:
@@ -158,7 +161,7 @@ class MastodonSource(NetworkSource):
     def _listed(self, statuses: list[object]) -> list[Received]:
         ordered = statuses[::-1]  # pages come newest first
         if all(is_number(_id_of(status) or "0") for status in statuses):
-            # What is no status has no place among numbers, and its letter comes first.
+            # An item that is no status has no position among numbers; its dead letter comes first.
             ordered = sorted(statuses, key=lambda status: int(_id_of(status) or "0"))
         return [received for status in ordered for received in self._received(self._reader.listed(status))]
 
@@ -172,7 +175,7 @@ class MastodonSource(NetworkSource):
 
 
 def open_mastodon(argument: str, settings: Settings) -> MastodonSource:
-    """The source of `mastodon:<argument>`, with the token of the settings.
+    """Returns the source of `mastodon:<argument>`, with the token of the settings.
 
     Raises:
         BadSettings: the argument names no feed, or the token cannot be one.
@@ -196,10 +199,10 @@ async def _fill(
 
 
 def parse_cursor(cursor: str | None) -> str | None:
-    """The newest status id that was seen, None if none was.
+    """Reads the newest status id that was seen; None if none was.
 
     Raises:
-        CorruptState: the cursor is none that `MastodonSource` gave.
+        CorruptState: it is no cursor of `MastodonSource`.
     """
     if cursor is None or cursor == _NOTHING_SEEN:
         return None
@@ -210,21 +213,21 @@ def parse_cursor(cursor: str | None) -> str | None:
 
 
 def rewound(identifier: str, seconds: float) -> str:
-    """The id that the server would have made that much earlier; the same id where it is not made of a clock."""
+    """Returns the id that the server would have made that much earlier; the same id where no clock made it."""
     if not is_number(identifier) or not _FIRST_CLOCK_ID <= int(identifier) <= _LAST_CLOCK_ID:
         return identifier
     return str(int(identifier) - (int(seconds * 1000) << _CLOCK_SHIFT))
 
 
 def _is_newer(identifier: str, than: str | None) -> bool:
-    """Whether what the server gave later is newer, too: numbers tell, of other ids only that they differ."""
+    """Says whether a later id is newer, too. Numbers tell; of other ids it is only known that they differ."""
     if than is not None and is_number(identifier) and is_number(than):
         return int(identifier) > int(than)
     return identifier != than
 
 
 def _newest_of(identifiers: Sequence[str]) -> str | None:
-    """Of a page, which comes newest first; of numbers the largest."""
+    """Returns the newest id of a page, which comes newest first; among numbers the largest."""
     if identifiers and all(map(is_number, identifiers)):
         return max(identifiers, key=int)
     return identifiers[0] if identifiers else None

@@ -1,12 +1,12 @@
-"""A status of Mastodon's API into a `Post`. Pure.
+"""Conversion of a status of Mastodon's API into a `Post`. Pure.
 
-The text of a post is what people read of it, in their order: the content warning (`spoiler_text`, which is plain text),
-a blank line, the content, a blank line, the options of a poll, each on a line. Hashtags are where the server linked
-them, and where our own rule finds one; what is only listed in `tags` has no span. The
-line by which a server repeats the address of a quoted post (`quote-inline`) is left out, as it is on the page.
+The text of a post is the text that people read, in their order: the content warning (`spoiler_text`, which is plain
+text), a blank line, the content, a blank line, the options of a poll, each on a line. Hashtags are those that the
+server linked, and those that our own rule finds; one that is only listed in `tags` has no span. The line by which a
+server repeats the address of a quoted post (`quote-inline`) is left out, as it is on the page.
 
-Of the attachments pictures, loops and films count, with the author's description. One that this server has not fetched
-(`unknown`) counts as a picture at its own address.
+Among the attachments images, loops and films count, with the author's description. One that this server has not fetched
+(`unknown`) counts as an image at its own address.
 
 The entities: docs.joinmastodon.org/entities/Status, MediaAttachment, Account, Tag, Poll. Only `public` statuses are
 read: `unlisted` ones ask not to be found by search, and the others are not for us. A reblog has no words of its own and
@@ -43,7 +43,7 @@ MAX_ALT_LENGTH = 10_000
 MAX_URL_LENGTH = 4096
 MAX_ID_BYTES = 256
 MAX_TAGS = 1_024
-# Reading 200,000 characters of hostile HTML takes half a second, in which nothing else is done.
+# Reading 200,000 characters of hostile HTML takes half a second, during which nothing else runs.
 MAX_CONTENT_LENGTH = 200_000
 _KINDS: Mapping[str, str] = {"image": "photo", "unknown": "photo", "gifv": "animation", "video": "video"}
 _LEFT_OUT = frozenset({"quote-inline"})
@@ -51,7 +51,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PassedOverStatus(StrEnum):
-    """What is right and gives no post: all the reasons there are."""
+    """The closed list of reasons for which a valid item gives no post."""
 
     REBLOG = "reblog"
     NOT_PUBLIC = "not_public"
@@ -59,7 +59,7 @@ class PassedOverStatus(StrEnum):
 
 
 def read_status(fields: Fields, source: str) -> Post | PassedOverStatus:
-    """The post, or why it is none.
+    """Reads the post; returns the reason where there is none.
 
     Raises:
         MalformedLine: it is no status.
@@ -82,7 +82,7 @@ def read_status(fields: Fields, source: str) -> Post | PassedOverStatus:
         id=native_id(source, identifier),
         source=source,
         author=_author(fields.get("account")),
-        created_at=_moment(fields, "created_at"),
+        created_at=_timestamp(fields, "created_at"),
         revision=_revision(fields),
         text=text,
         lang=language_tag(_short_text(fields.get("language"), 35) or ""),
@@ -96,7 +96,7 @@ def read_status(fields: Fields, source: str) -> Post | PassedOverStatus:
 
 
 def status_id(value: object) -> str:
-    """The id of a status or an account: any text, for servers of many kinds speak this protocol.
+    """Reads the id of a status or an account: any text, because servers of many kinds speak this protocol.
 
     Mastodon's own are numbers; others have UUIDs, ULIDs, or what their database makes.
 
@@ -104,20 +104,20 @@ def status_id(value: object) -> str:
         MalformedLine: it is none.
     """
     identifier = native("id", value)
-    if len(identifier.encode()) > MAX_ID_BYTES or any(one.isspace() for one in identifier):
+    if len(identifier.encode()) > MAX_ID_BYTES or any(character.isspace() for character in identifier):
         refuse(LineFault.BAD_ID, f"id is {short(value)}, it must be a word of at most {MAX_ID_BYTES} bytes")
     return identifier
 
 
 def is_number(identifier: str) -> bool:
-    """Whether an id is one of those that rise with time; of others nobody knows an order."""
+    """Says whether an id is one of those that rise with time; the order of other ids is unknown."""
     return identifier.isascii() and identifier.isdigit()
 
 
 def dead_letter_of_status(
     body: bytes, malformed: MalformedLine, *, origin: str, source: str, fields: Fields
 ) -> DeadLetter:
-    """The dead letter of what is no status, with as much of its identity as can be read."""
+    """Makes the dead letter of an item that is no status, with as much of its identity as can be read."""
     identity: dict[str, Any] = {}
     try:
         identity["post_id"] = native_id(source, status_id(fields.get("id")))
@@ -168,10 +168,10 @@ def _author(account: object) -> Author:
     return Author(id=identifier, handle=_short_text(account.get("acct"), 256))
 
 
-def _moment(fields: Fields, name: str) -> datetime:
+def _timestamp(fields: Fields, name: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(fields[name])
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        timestamp = datetime.fromisoformat(fields[name])
+        return timestamp.replace(tzinfo=UTC) if timestamp.tzinfo is None else timestamp.astimezone(UTC)
     except (KeyError, TypeError, ValueError, OverflowError):
         refuse(LineFault.BAD_CREATED_AT, f"{name} is {short(fields.get(name))}, it must be a date as ISO 8601 has it")
 
@@ -179,14 +179,14 @@ def _moment(fields: Fields, name: str) -> datetime:
 def _revision(fields: Fields) -> int:
     if fields.get("edited_at") is None:
         return 0
-    revision = (_moment(fields, "edited_at") - _EPOCH) // timedelta(microseconds=1)
+    revision = (_timestamp(fields, "edited_at") - _EPOCH) // timedelta(microseconds=1)
     if not 0 <= revision < MAX_REVISION:
         refuse(LineFault.BAD_FIELD, f"edited_at is {short(fields['edited_at'])}, it must be in the years 1970 to 2041")
     return revision
 
 
 def _links(card: object) -> tuple[Link, ...]:
-    """The page that the status shows a card of."""
+    """Returns the page of which the status shows a card."""
     link = link_of(card.get("url"), card.get("title"), card.get("description")) if isinstance(card, dict) else None
     return () if link is None else (link,)
 
@@ -214,13 +214,13 @@ def _size(meta: object) -> dict[str, int]:
 
 
 def _hashtags(text: str, content: HtmlText, start: int, tags: object) -> tuple[Hashtag, ...]:
-    """Those that the server linked, those of our rule elsewhere in the text, then those that are only listed."""
+    """Returns the hashtags that the server linked, those of our rule elsewhere in the text, then those only listed."""
     linked = [
         Hashtag(text=text[start + link.start + 1 : start + link.end], start=start + link.start, end=start + link.end)
         for link in content.links
         if ("hashtag" in link.classes or "tag" in link.rel) and _is_hashtag(content.text[link.start : link.end])
     ]
-    claims: list[Claim] = [(one.text, *one.place) for one in linked]
+    claims: list[Claim] = [(hashtag.text, *hashtag.place) for hashtag in linked]
     for tag in islice(_objects(tags), MAX_TAGS):
         name = clean_text(tag["name"]).lstrip("#＃").strip() if isinstance(tag.get("name"), str) else ""
         if name:
@@ -229,7 +229,7 @@ def _hashtags(text: str, content: HtmlText, start: int, tags: object) -> tuple[H
 
 
 def _is_hashtag(text: str) -> bool:
-    return text[:1] in ("#", "＃") and len(text) > 1 and not any(one.isspace() or one in "#＃" for one in text[1:])
+    return text[:1] in ("#", "＃") and len(text) > 1 and not any(sign.isspace() or sign in "#＃" for sign in text[1:])
 
 
 def _objects(value: object) -> Iterable[Fields]:
@@ -241,7 +241,7 @@ def _short_text(value: object, longest: int) -> str | None:
 
 
 def _address(value: object) -> str | None:
-    """An address of the web; anything else would be offered to people as a link."""
+    """Returns an address of the web; any other address would be offered to people as a link."""
     if not isinstance(value, str) or len(value) > MAX_URL_LENGTH:
         return None
     return clean_text(value) if value.startswith(("https://", "http://")) else None

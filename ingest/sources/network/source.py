@@ -32,16 +32,16 @@ from tagstream.source import Received
 
 QUEUED_EVENTS = 1024
 QUEUED_CHARACTERS = 8 * 1024 * 1024
-# A connection that does not let itself be closed is left to the event loop after that.
+# A connection that does not close within this time is left to the event loop.
 CLOSE_SECONDS = 5.0
-# Names the consumer to whoever runs the server, as every network asks.
+# Names the consumer to the server's operator, as every network asks.
 USER_AGENT = "tagstream/0.1 (+https://github.com/tagstream/tagstream)"
 
 
 class FeedUnavailable(Retryable):
     """The network of a source does not answer, refuses for now, or ended the connection.
 
-    `retry_after_seconds`: how long the server asked us to stay away, None where it did not say.
+    `retry_after_seconds` is how long the server asked us to stay away; None where it did not say.
     """
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
@@ -50,21 +50,21 @@ class FeedUnavailable(Retryable):
 
 
 def retry_after_seconds(header: str | None, now: datetime | None = None) -> float | None:
-    """What a `Retry-After` header asks for: seconds, or a date, counted from `now` (the wall clock where None).
+    """Reads a `Retry-After` header: seconds, or a date, counted from `now` (the wall clock where None).
 
-    None where there is no header or it makes no sense; 0 for a date that has passed.
+    Returns None where there is no header or it makes no sense; 0 for a date that has passed.
     """
-    said = (header or "").strip()
-    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", said):
-        return float(said)
-    if not said or not said[0].isalpha():
+    value = (header or "").strip()
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", value):
+        return float(value)
+    if not value or not value[0].isalpha():
         return None
     try:
-        moment = parsedate_to_datetime(said)
+        date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ class Reconnecting:
 class NetworkSource:
     """A `Source` over a connection that may end at any time.
 
-    A network subclasses it, gives `name`, and implements `connect`. `gaps` counts events that the network could not
-    give again, where it tells us.
+    A network subclasses it, gives `name`, and implements `connect`. `gaps` counts events that the network says it
+    cannot give again.
     """
 
     def __init__(self, name: str, reconnecting: Reconnecting | None = None) -> None:
@@ -105,19 +105,20 @@ class NetworkSource:
         self._pump: asyncio.Task[None] | None = None
 
     def counts(self) -> Mapping[str, int]:
-        """`gap` and `reconnect`; a network that passes things over adds its own."""
+        """Returns `gap` and `reconnect`; a network that passes things over adds its own."""
         return {"gap": self.gaps, "reconnect": max(0, self.connections - 1)}
 
     @property
     def queued(self) -> int:
-        """Events that were received and not taken yet; at most `QUEUED_EVENTS`."""
+        """The number of events that were received and not taken yet; at most `QUEUED_EVENTS`."""
         return len(self._buffer)
 
     def connect(self, cursor: str | None) -> AsyncGenerator[Received, None]:
-        """Connects, and yields what comes after the cursor (None: from now on, or all there is) until it is over.
+        """Connects, and yields the events after the cursor until the connection ends.
 
-        Ends without an error where the feed has ended for good. Closed at any await: it must then close its
-        connection. What cannot be read is yielded as a `DeadLetter`.
+        Without a cursor it begins with now, or with all there is. It ends without an error where the feed has ended for
+        good. It may be closed at any await, and must then close its connection. A frame that cannot be read is yielded
+        as a `DeadLetter`.
 
         Raises:
             FeedUnavailable: the connection failed, fell silent or was refused for now; it is opened again.
@@ -130,10 +131,10 @@ class NetworkSource:
         self._cursor = cursor
 
     async def next_batch(self, limit: int) -> Sequence[Received]:
-        """At least one event, once there is one; empty once the feed has ended.
+        """Returns at least one event, once there is one; none once the feed has ended.
 
         Raises:
-            FeedUnavailable: an attempt failed; call again to go on waiting.
+            FeedUnavailable: an attempt failed; the next call goes on waiting.
             Fatal: the feed can never be read like this.
         """
         if self._pump is None:
@@ -141,7 +142,7 @@ class NetworkSource:
         return await self._buffer.get_many(limit)
 
     async def close(self) -> None:
-        """Ends the connection; what was not taken is given again from the cursor."""
+        """Ends the connection. Events that were not taken are read again from the cursor."""
         pump, self._pump = self._pump, None
         if pump is not None:
             pump.cancel()
@@ -172,13 +173,13 @@ class NetworkSource:
                 self._buffer.fail(Fatal(f"{self.name}: reading failed for a defect of ours: {what}"))
 
     def _as_problem(self, error: FeedUnavailable | OSError) -> FeedUnavailable:
-        """What a network's own file let through of its socket is the network's failure too, and no defect of ours."""
+        """Maps an error of a socket, which a network's own file let through, to the network's failure."""
         if isinstance(error, FeedUnavailable):
             return error
         return FeedUnavailable(f"{self.name}: the connection failed: {type(error).__name__}: {error}")
 
     async def _drain(self) -> None:
-        """One connection, from where the last one left off to its end."""
+        """Reads one connection, from where the last one left off to its end."""
         async with aclosing(self.connect(self._cursor)) as events:
             async for received in events:
                 await self._buffer.put(received, _characters_of(received.event))

@@ -1,13 +1,13 @@
-"""The client for addresses that come from outside: where a server sends us, not where the user does.
+"""An HTTP client for addresses that come from outside: those to which a server, and not the user, sends us.
 
 ::
 
-    named by the user           may be anywhere, a private address too; one whose name once was public stays so
+    named by the user           may be anywhere, a private address too; a name that once was public stays so
     of the same origin          is the same server; http at port 80 and https at port 443 of one host count as one
-    anything else               only what anybody on the internet could reach (ingest/media/pinned.py: resolved once,
-                                checked, and connected to just that address), or an exact pair of `media_allowed`
+    anything else               only addresses that anybody on the internet could reach (ingest/media/pinned.py:
+                                resolved once, checked, and connected to), or an exact pair of `media_allowed`
 
-Whoever reads a network that needs no redirects refuses them with `refusing_redirects` instead.
+A source of a network that needs no redirects refuses them with `refusing_redirects` instead.
 """
 
 import ssl
@@ -26,7 +26,7 @@ from ingest.media.pinned import PinnedBackend, Resolve, SystemResolver
 from ingest.sources.network.source import FeedUnavailable
 from tagstream.media_reasons import PhotoReason, PhotoRefused
 
-# The first that fits counts, so the special ones come before the general.
+# The first class that fits decides, so special classes come before general ones.
 _FAILURES: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (httpcore.ConnectTimeout, httpx.ConnectTimeout),
     (httpcore.TimeoutException, httpx.ReadTimeout),
@@ -39,11 +39,14 @@ _FAILED: tuple[type[Exception], ...] = (PhotoRefused, *(kind for kind, _ in _FAI
 
 
 class AddressRefused(httpx.TransportError):
-    """Nothing was asked: the address is none that may be asked from here; the message says why."""
+    """Nothing was requested: the address may not be fetched from here; the message says why."""
 
 
 class UntrustedClient:
-    """Asks for addresses one hop at a time. The caller follows redirects, by asking again, and closes it."""
+    """A client that requests addresses one hop at a time.
+
+    The caller follows redirects, by requesting again, and closes the client.
+    """
 
     def __init__(
         self,
@@ -61,7 +64,7 @@ class UntrustedClient:
         self._guarded = httpx.AsyncClient(
             transport=_CheckedTransport(lambda: PinnedBackend(resolve, allowed, max_bytes), context), **options
         )
-        # Behind a proxy the proxy resolves, so that there is nothing to be checked here.
+        # Behind a proxy the proxy resolves, so there is nothing to check here.
         self._named = (
             httpx.AsyncClient(**options)
             if any(urllib.request.getproxies().get(scheme) for scheme in ("http", "https", "all"))
@@ -74,10 +77,12 @@ class UntrustedClient:
     def stream(
         self, address: str, headers: dict[str, str], *, named: bool
     ) -> AbstractAsyncContextManager[httpx.Response]:
-        """The answer to a GET, as a context; `named`: it is at the server that the user named.
+        """Requests an address with GET and returns the answer as a context.
+
+        `named` says that the address is at the server that the user named.
 
         Raises:
-            AddressRefused: it may not be asked for.
+            AddressRefused: the address may not be fetched.
             httpx.HTTPError: no answer.
         """
         client = self._named if named else self._guarded
@@ -90,16 +95,18 @@ class UntrustedClient:
 
 
 def is_same_origin(address: str, named: str) -> bool:
-    """Whether an address is at the server that was named."""
+    """Says whether an address is at the server that was named."""
     return _origin(address) == _origin(named)
 
 
 def refusing_redirects(server: str) -> aiohttp.TraceConfig:
-    """A client with this follows none: the connection fails, and says where the server would have sent it."""
+    """Returns a trace for a client that follows no redirect: the connection fails, and says where the server points."""
 
     async def refuse(_: object, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
-        where = redirect.response.headers.get("Location", "")[:200]
-        raise FeedUnavailable(f"{server} sends us to {where!r}, which is not followed: name that server if it is right")
+        target = redirect.response.headers.get("Location", "")[:200]
+        raise FeedUnavailable(
+            f"{server} sends us to {target!r}, which is not followed: name that server if it is right"
+        )
 
     tracing = aiohttp.TraceConfig()
     tracing.on_request_redirect.append(refuse)
@@ -113,14 +120,14 @@ def _origin(address: str) -> tuple[str, int]:
 
 
 class _NamedBackend(PinnedBackend):
-    """Connects to whatever the user named; but a name that was public does not become a private address later."""
+    """Connects to any address that the user named, but a name that was public never becomes a private address later."""
 
     def __init__(self, resolve: Resolve, max_bytes: int, public_names: set[str]) -> None:
         super().__init__(resolve, (), max_bytes)
         self._public_names = public_names
 
     def check_port(self, host: str, port: int) -> None:
-        """Any port that the user names."""
+        """Allows any port that the user names."""
 
     def check_addresses(self, host: str, port: int, addresses: Sequence[Address]) -> None:
         if all(is_public(address) for address in addresses):
@@ -132,7 +139,7 @@ class _NamedBackend(PinnedBackend):
 
 
 class _CheckedTransport(httpx.AsyncBaseTransport):
-    """A connection for each request, by a backend of its own, so that what it has read is counted by itself."""
+    """Makes a connection for each request, with a backend of its own, so that its bytes are counted for itself."""
 
     def __init__(self, backend: Callable[[], PinnedBackend], context: ssl.SSLContext) -> None:
         self._backend = backend

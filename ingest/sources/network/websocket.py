@@ -1,4 +1,4 @@
-"""Ends a WebSocket in bounded time, whatever the other end does."""
+"""The closing of a WebSocket in bounded time, whatever the other end does."""
 
 import asyncio
 from contextlib import suppress
@@ -9,10 +9,10 @@ CLOSE_SECONDS = 1.0
 
 
 async def close_in_time(socket: aiohttp.ClientWebSocketResponse[bool]) -> None:
-    """Closes it, within `CLOSE_SECONDS` and without an error: it is given up either way.
+    """Closes the WebSocket within `CLOSE_SECONDS` and without an error; it is given up either way.
 
-    aiohttp waits for the answer to its closing frame for a while after each frame, so that a server which talks on
-    instead of answering would be listened to for ever.
+    aiohttp waits for the answer to its closing frame for a while after each frame, so that it would listen for ever to
+    a server that sends on instead of answering.
     """
     with suppress(aiohttp.ClientError, OSError):  # a TimeoutError is an OSError
         async with asyncio.timeout(CLOSE_SECONDS):

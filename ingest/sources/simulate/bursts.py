@@ -1,4 +1,4 @@
-"""Planted events: for some minutes many authors write about the same few names."""
+"""Planted events: for some minutes, many authors write about the same few names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from ingest.sources.simulate import clock
 from ingest.sources.simulate.random import Random
 from ingest.sources.simulate.vocabulary import Noun, nouns, topics
 
-# How many names of each kind all posts of an event share.
+# The number of names of each kind that all posts of an event share.
 _SHARED: Mapping[str, Mapping[str, int]] = {
     "earthquake": {"city": 1, "country": 1, "agency": 1},
     "final": {"team": 2, "athlete": 1, "city": 1},
@@ -20,7 +20,7 @@ _SHARED: Mapping[str, Mapping[str, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """One planted event: its kind, the names all of its posts draw from, and when (milliseconds since 1970)."""
+    """One planted event: its kind, the names that its posts draw from, and its times (milliseconds since 1970)."""
 
     kind: str
     nouns: Mapping[str, tuple[Noun, ...]]
@@ -29,7 +29,7 @@ class Burst:
 
 
 def plan_burst(random: Random, chapter: int) -> Burst | None:
-    """The event of a chapter; every fourth has none."""
+    """Draws the planted event of a chapter; every fourth chapter has none."""
     if chapter % 4 == 2:
         return None
     kind = random.pick(topics("event"))
@@ -38,6 +38,6 @@ def plan_burst(random: Random, chapter: int) -> Burst | None:
         choice = list(nouns()[noun_kind])
         random.shuffle(choice)
         shared[noun_kind] = tuple(choice[:count])
-    start = clock.moment(chapter, 0.3 + 0.4 * random.share())
-    end = min(start + random.between(12, 40) * 60_000, clock.moment(chapter, 0.95))
+    start = clock.time_ms(chapter, 0.3 + 0.4 * random.share())
+    end = min(start + random.between(12, 40) * 60_000, clock.time_ms(chapter, 0.95))
     return Burst(kind, shared, start, end)

@@ -1,4 +1,4 @@
-"""When things happen: 2,500 posts a day, few at night."""
+"""The times of the feed: 2,500 posts a day, few of them at night."""
 
 from itertools import accumulate
 
@@ -11,8 +11,8 @@ _ACTIVITY = (8, 5, 3, 2, 2, 4, 9, 16, 22, 24, 23, 24, 28, 26, 24, 23, 24, 27, 32
 _UNTIL = tuple(accumulate(_ACTIVITY))
 
 
-def moment(chapter: int, share: float) -> int:
-    """Milliseconds since 1970 when that share (0 to 1) of a chapter's posts has been written."""
+def time_ms(chapter: int, share: float) -> int:
+    """Returns the milliseconds since 1970 at which that share (0 to 1) of a chapter's posts has been written."""
     day, part = divmod(chapter, CHAPTERS_PER_DAY)
     mass = (part + share) / CHAPTERS_PER_DAY * _UNTIL[-1]
     hour = next((hour for hour, until in enumerate(_UNTIL) if mass < until), 23)

@@ -1,7 +1,7 @@
-"""In what order a reader gets to see what happened: late, twice, shuffled, but everything at least once.
+"""The order in which a reader sees the network's events: late, twice, shuffled, but every event at least once.
 
-A delivery is late by less than a chapter. So what a chapter still owes at its end is all delivered during the next
-one, and a reader can begin at any chapter by looking at the one before it.
+A delivery is late by less than a chapter. So everything that is still due at the end of a chapter is delivered during
+the next one, and a reader can begin at any chapter by looking at the one before it.
 """
 
 from collections.abc import Iterator
@@ -19,32 +19,32 @@ SHUFFLED = (1, 4)
 
 
 def chapter_count(posts: int) -> int:
-    """How many chapters a feed of that many posts has."""
+    """Returns the number of chapters of a feed of that many posts."""
     return -(-posts // POSTS_PER_CHAPTER)
 
 
 @lru_cache(maxsize=4)  # each chapter is looked at twice: for itself, and for what it owes to the next
 def nth_chapter(world: World, number: int, posts: int) -> Chapter:
-    """The chapter of that number in a feed of that many posts; the last one may be shorter."""
+    """Returns the chapter of that number in a feed of that many posts; the last one may be shorter."""
     return chapter_of(world, number, min(POSTS_PER_CHAPTER, posts - number * POSTS_PER_CHAPTER))
 
 
 def deliveries(world: World, number: int, posts: int) -> list[NetworkEvent]:
-    """What is delivered during a chapter, in order: its own events and what the one before it still owes."""
+    """Returns the deliveries during a chapter, in order: of its own events, and of those still due from before."""
     chapter = nth_chapter(world, number, posts)
     due = list(_due(world, chapter))
     if number < chapter_count(posts) - 1:
-        due = [(place, event) for place, event in due if place < len(chapter.events)]
+        due = [(delivered_at, event) for delivered_at, event in due if delivered_at < len(chapter.events)]
     if number > 0:
         earlier = nth_chapter(world, number - 1, posts)
         end = len(earlier.events)
-        due += [(place - end, event) for place, event in _due(world, earlier) if place >= end]
+        due += [(delivered_at - end, event) for delivered_at, event in _due(world, earlier) if delivered_at >= end]
     due.sort(key=lambda entry: (entry[0], entry[1].position))
     return [event for _, event in due]
 
 
 def _due(world: World, chapter: Chapter) -> Iterator[tuple[int, NetworkEvent]]:
-    """Every delivery of the chapter's events and its place, counted in events from the chapter's start."""
+    """Draws every delivery of the chapter's events and its time, counted in events from the chapter's start."""
     random = Random(f"{world.seed}/{chapter.number}/delivery")
     for index, event in enumerate(chapter.events):
         yield index + _delay(random, event), event

@@ -1,4 +1,4 @@
-"""What a feed contains although nobody would expect it: texts, ids, dates, and items that are no posts at all."""
+"""Hostile content: texts, ids and dates that nobody would expect, and items that are no posts at all."""
 
 from collections.abc import Callable, Sequence
 
@@ -43,7 +43,7 @@ TEXTS: Sequence[tuple[str, Callable[[Random], str]]] = (
 
 
 def hostile_id(random: Random, stem: str) -> str:
-    """A native id that begins with `stem` and is near or over the limit of 256 bytes, or simply strange."""
+    """Draws a native id that begins with `stem` and is near or over the limit of 256 bytes, or simply strange."""
     length = random.pick((246, 247, 248, 249, 400, 5_000))
     strange = (f"{stem}:a b/c?d#é", f"{stem} '\"--", f"{stem}👍🏽%00", f"at://did:plc:{stem}/app.post/3k")
     return random.pick(strange) if random.chance(0.4) else stem + "x" * (length - len(stem))
@@ -54,7 +54,7 @@ YEAR_9999_MS = 253_402_300_799_999
 
 
 def hostile_date(random: Random, now_ms: int) -> int:
-    """A moment that no clock showed when this was written: milliseconds since 1970, year 1 to 9999."""
+    """Draws a date that no clock showed when the post was written: milliseconds since 1970, year 1 to 9999."""
     return random.pick((YEAR_1_MS, YEAR_9999_MS, 0, -1, now_ms + 3_650 * DAY_MS, now_ms - 9_000 * DAY_MS))
 
 

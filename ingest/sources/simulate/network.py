@@ -1,7 +1,7 @@
-"""What happens on the network, in order: the ground truth of which a reader only sees deliveries.
+"""The events of the network, in order: the ground truth, of which a reader sees only deliveries.
 
-Makes one chapter at a time: exactly `posts` new posts (or 250), and what becomes of them. Each kind of content and
-each fate has a quota of the chapter, so no feed of a full chapter can lack one.
+Makes one chapter at a time: exactly `posts` new posts (or 250), and their later edits and deletions. Each kind of
+content and each fate has a quota of the chapter, so that every full chapter holds all of them.
 """
 
 import heapq
@@ -42,13 +42,13 @@ FATES = (
 )
 ODDITIES = (("strange_id", 3), ("strange_date", 3), ("no_author", 5))
 GARBAGE_PER_CHAPTER = 3
-# Neither the busiest, without whom little would be left to see, nor those who hardly write.
+# Neither the busiest accounts, without which little would be left to see, nor those that hardly write.
 _EVER_SUSPENDED = slice(4, 100)
 
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """One stretch of the feed: all that happened, in order, and the planted event, if there was one."""
+    """One stretch of the feed: its events, in order, and the planted event, if there is one."""
 
     number: int
     events: tuple[NetworkEvent, ...]
@@ -56,7 +56,7 @@ class Chapter:
 
 
 def chapter_of(world: World, number: int, posts: int = POSTS_PER_CHAPTER) -> Chapter:
-    """Chapter `number` of the feed, with that many new posts. Costs the same for every number."""
+    """Makes chapter `number` of the feed, with that many new posts. Costs the same for every number."""
     return _ChapterWriter(world, number, posts).write()
 
 
@@ -82,8 +82,8 @@ class _ChapterWriter:
         fates = random.deal(FATES, "kept", POSTS_PER_CHAPTER)
         oddities = random.deal(ODDITIES, "none", POSTS_PER_CHAPTER)
         garbage_at = {random.between(0, self._posts - 1) for _ in range(GARBAGE_PER_CHAPTER)}
-        for count, (moment, in_burst) in enumerate(self._moments(burst)):
-            self._now_ms = moment
+        for count, (time_ms, in_burst) in enumerate(self._times(burst)):
+            self._now_ms = time_ms
             content = "burst" if in_burst else contents[count]
             post = self._new_post(burst if in_burst else None, content, fates[count], oddities[count])
             self._events.append(post)
@@ -98,14 +98,14 @@ class _ChapterWriter:
         self._suspend_and_restore()
         return Chapter(self._number, tuple(self._events), burst)
 
-    def _moments(self, burst: Burst | None) -> list[tuple[int, bool]]:
-        """When each new post is written, and whether it is about the planted event."""
+    def _times(self, burst: Burst | None) -> list[tuple[int, bool]]:
+        """Draws when each new post is written, and whether it is about the planted event."""
         random = self._generator
         busy = min(random.between(28, 45), self._posts // 4) if burst else 0
-        moments = [(clock.moment(self._number, random.share()), False) for _ in range(self._posts - busy)]
+        times = [(clock.time_ms(self._number, random.share()), False) for _ in range(self._posts - busy)]
         if burst is not None:
-            moments += [(random.between(burst.start_ms, burst.end_ms), True) for _ in range(busy)]
-        return sorted(moments)
+            times += [(random.between(burst.start_ms, burst.end_ms), True) for _ in range(busy)]
+        return sorted(times)
 
     def _position(self) -> int:
         return self._number * POSITIONS_PER_CHAPTER + len(self._events) + 1
@@ -140,7 +140,7 @@ class _ChapterWriter:
         return self._generator.pick(self._world.authors) if burst else self._world.pick_author(self._generator)
 
     def _draft(self, burst: Burst | None, content: str, target: PostPublished | None) -> tuple[Draft, str | None, bool]:
-        """A text, its language, and whether all names in it are known."""
+        """Drafts a text; returns it with its language, and whether all names in it are known."""
         random, world = self._generator, self._world
         if burst is not None:
             sentence = random.pick(sentences()[f"event:{burst.kind}"])
@@ -188,12 +188,12 @@ class _ChapterWriter:
             heapq.heappop(self._due)[2]()
 
     def _revision(self) -> int:
-        """Microseconds, as edits are told apart by networks; rises with every event."""
+        """Returns microseconds, by which networks tell edits apart; they rise with every event."""
         return self._now_ms * 1000 + len(self._events) % 1000
 
     def _edit(self, post_id: str) -> None:
         post = self._alive.get(post_id)
-        if post is None:  # its account was closed meanwhile
+        if post is None:  # the account was closed meanwhile
             return
         random = self._generator
         draft = untidy(random, fill(random, self._world, random.pick(everyday())))
@@ -233,7 +233,10 @@ class _ChapterWriter:
         self._returning.append(author)
 
     def _suspend_and_restore(self) -> None:
-        """A chapter ends by suspending three accounts: one by mistake, one until the end of the next, one for good."""
+        """Ends the chapter by suspending three accounts.
+
+        One is suspended by mistake, one until the end of the next chapter, one for good.
+        """
         mistaken, for_a_while, for_good = _suspended_by(self._world, self._number)
         self._events.append(AccountSuspended(self._position(), mistaken))
         self._events.append(AccountRestored(self._position(), mistaken))
@@ -252,14 +255,14 @@ class _ChapterWriter:
 
 
 def _suspended_by(world: World, number: int) -> list[Person]:
-    """The three accounts that a chapter suspends, told without writing the chapter."""
+    """Returns the three accounts that a chapter suspends, without writing the chapter."""
     choice = list(world.authors[_EVER_SUSPENDED])
     Random(f"{world.seed}/{number}/suspended").shuffle(choice)
     return choice[:3]
 
 
 def _photos(random: Random, draft: Draft) -> tuple[PostPhoto, ...]:
-    """One to four pictures, now and then more than a post may have; described by some authors."""
+    """Draws one to four images, now and then more than a post may have; some authors describe them."""
     count = 1 if random.chance(0.8) else random.between(2, 6)
     names = [piece.text for piece in draft.pieces if piece.type is not None]
     photos = []

@@ -1,4 +1,4 @@
-"""What can happen on the network. Each event has a position of its own in the order in which things happened."""
+"""The events of the network. Each has a position of its own, which rises in the order in which they happened."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from ingest.sources.simulate.writing import Name
 
 @dataclass(frozen=True, slots=True)
 class PostPhoto:
-    """DrawnPicture `number` of the pool (None: it cannot be fetched), as this post describes it."""
+    """Image `number` of the pool (None: it cannot be fetched), as this post describes it."""
 
     number: int | None
     alt: str | None
@@ -18,8 +18,9 @@ class PostPhoto:
 class PostPublished:
     """A post as its author left it: new (revision 0), edited, or created again after a deletion.
 
-    `id` is native; `text` raw, lone surrogates and all; `names` where the names stand in it (empty for a hostile
-    text, of which nothing is known: `known` is False then). `content` and `fate` say what the feed means by it.
+    `id` is native. `text` is raw, lone surrogates and all. `names` are the names in it; a hostile text has none, and
+    then `known` is False, because nobody says which names it holds. `content` and `fate` say what the feed means by the
+    post.
     """
 
     position: int
@@ -39,7 +40,7 @@ class PostPublished:
 
 @dataclass(frozen=True, slots=True)
 class PostRemoved:
-    """A post is deleted: up to a revision, or for ever."""
+    """The deletion of a post: up to a revision, or for ever."""
 
     position: int
     id: str
@@ -48,7 +49,7 @@ class PostRemoved:
 
 @dataclass(frozen=True, slots=True)
 class AccountClosed:
-    """An account is closed: all of its posts so far are gone. It may be opened again."""
+    """The closing of an account: all of its posts so far are gone. It may be opened again."""
 
     position: int
     author: Person
@@ -56,7 +57,7 @@ class AccountClosed:
 
 @dataclass(frozen=True, slots=True)
 class AccountSuspended:
-    """An account is suspended: nobody sees its posts, neither those so far nor those to come."""
+    """The suspension of an account: nobody sees its posts, neither earlier nor later ones."""
 
     position: int
     author: Person
@@ -64,7 +65,7 @@ class AccountSuspended:
 
 @dataclass(frozen=True, slots=True)
 class AccountRestored:
-    """An account is suspended no longer: its posts are seen again."""
+    """The end of a suspension: the account's posts are seen again."""
 
     position: int
     author: Person
@@ -72,7 +73,7 @@ class AccountRestored:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """The network hands out bytes that are no post."""
+    """Bytes from the network that are no post."""
 
     position: int
     body: bytes

@@ -1,4 +1,4 @@
-"""Pictures, drawn: charts, scenes and cards. A feed shares a pool of them, each drawn when it is first needed."""
+"""Drawn images: charts, scenes and cards. A feed shares a pool of them, each drawn when it is first needed."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class DrawnPicture:
-    """An encoded picture (PNG or JPEG), what it shows, and its thumbnail (JPEG)."""
+    """An encoded image (PNG or JPEG), what it shows, and its thumbnail (JPEG)."""
 
     content: bytes
     format: str
@@ -31,7 +31,7 @@ class DrawnPicture:
 
 @lru_cache(maxsize=2 * POOL)
 def picture(seed: int, number: int) -> DrawnPicture:
-    """DrawnPicture `number` (modulo the pool) of the feed with this seed."""
+    """Draws image `number` (modulo the pool) of the feed with this seed."""
     random = Random(f"{seed}/picture/{number % POOL}")
     draw_kind, encoding = random.pick(_KINDS)
     size = random.pick(((480, 320), (320, 480), (400, 400), (640, 360)))

@@ -1,8 +1,8 @@
 """The simulated feed as a source: `simulate:SEED[?posts=N]`.
 
-The cursor `<chapter>:<count>` says how many deliveries of which chapter have been read; resuming is exact and costs
-one chapter. `Post.position` is the place of what happened in the network's own order, so that a late delivery, or a
-second one, has the position of the first. A dead letter's origin is `simulate:<seed>:<position>`.
+The cursor `<chapter>:<count>` says how many deliveries of which chapter were read; resuming is exact and costs one
+chapter. `Post.position` is the event's position in the network's own order, so that a late or second delivery has the
+position of the first. The origin of a dead letter is `simulate:<seed>:<position>`.
 """
 
 import asyncio
@@ -79,21 +79,21 @@ class SimulatedSource:
         self._share_begun = 0.0
 
     async def open(self, cursor: str | None) -> None:
-        """Goes on after `cursor`, from the beginning if None.
+        """Goes on after `cursor`; begins at the first chapter if None.
 
         Raises:
             CorruptState: the cursor is not one of this feed.
         """
         if cursor is None:
             return
-        place = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", cursor)
-        if place is None or int(place[1]) > chapter_count(self._posts):
-            raise CorruptState(f"the saved place {cursor[:80]!r} is none of the feed {self.name}")
-        self._chapter, self._count = int(place[1]), int(place[2])
+        parts = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", cursor)
+        if parts is None or int(parts[1]) > chapter_count(self._posts):
+            raise CorruptState(f"the saved parts {cursor[:80]!r} is none of the feed {self.name}")
+        self._chapter, self._count = int(parts[1]), int(parts[2])
         self._share_begun = self._share()
 
     def share_read(self) -> Share:
-        """How much of the feed was handed over, by its deliveries."""
+        """Returns how much of the feed was handed over, counted in deliveries."""
         return Share(self._share_begun, self._share())
 
     def _share(self) -> float:
@@ -117,15 +117,15 @@ class SimulatedSource:
         return ()
 
     def counts(self) -> Mapping[str, int]:
-        """None: all that is read is an event."""
+        """Returns no counts: everything that is read is an event."""
         return {}
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing, because nothing is held open."""
 
 
 def events_of(seed: int, chapter: int, posts: int) -> list[Event]:
-    """What is delivered during one chapter of the feed, as the pipeline gets it."""
+    """Returns the events that are delivered during one chapter of the feed, in the form of the pipeline."""
     return [_event(seed, event) for event in deliveries(world_of(seed), chapter, posts)]
 
 

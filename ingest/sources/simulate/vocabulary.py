@@ -11,7 +11,7 @@ from tagstream.posts import ENTITY_TYPES, EntityType
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """What fills a slot. `type` None: an ordinary word. `article` comes before it and is no part of the name."""
+    """A word that fills a slot. `type` None: an ordinary word. `article` precedes it and is no part of the name."""
 
     text: str
     type: EntityType | None
@@ -20,7 +20,7 @@ class Noun:
 
 @dataclass(frozen=True, slots=True)
 class NounSlot:
-    """A place in a sentence that a noun of this kind fills."""
+    """A gap in a sentence that a noun of this kind fills."""
 
     kind: str
 
@@ -30,7 +30,7 @@ Sentence = tuple[str | NounSlot, ...]
 
 @cache
 def nouns() -> Mapping[str, tuple[Noun, ...]]:
-    """The nouns of each kind."""
+    """Returns the nouns of each kind."""
     found: dict[str, tuple[Noun, ...]] = {}
     for heading, lines in _sections("names.txt"):
         kind, type_name = heading.split()
@@ -42,18 +42,18 @@ def nouns() -> Mapping[str, tuple[Noun, ...]]:
 
 @cache
 def sentences() -> Mapping[str, tuple[Sentence, ...]]:
-    """The sentences of each topic; topics of planted events begin with `event:`, other languages with `language:`."""
+    """Returns the sentences of each topic; planted events have topics `event:…`, other languages `language:…`."""
     return {topic: tuple(map(_sentence, lines)) for topic, lines in _sections("sentences.txt")}
 
 
 @cache
 def everyday() -> tuple[Sentence, ...]:
-    """The sentences of ordinary topics, all as likely."""
+    """Returns the sentences of ordinary topics; each is as likely as the others."""
     return tuple(line for topic, lines in sentences().items() if ":" not in topic for line in lines)
 
 
 def topics(prefix: str) -> tuple[str, ...]:
-    """What follows the prefix in the topics that have it: `topics("event")` are the kinds of planted events."""
+    """Returns the topics with this prefix, without it: `topics("event")` are the kinds of planted events."""
     return tuple(topic.removeprefix(f"{prefix}:") for topic in sentences() if topic.startswith(f"{prefix}:"))
 
 

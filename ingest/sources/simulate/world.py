@@ -1,4 +1,4 @@
-"""Who posts: the authors of a seed, a few of them very often."""
+"""The authors of a seed, a few of whom write very often."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
-    """What stays the same throughout a feed; one object a seed, compared by identity.
+    """The part of a feed that never changes; one object for each seed, compared by identity.
 
     `reach[n]` is how active the first n + 1 authors are together.
     """
@@ -31,12 +31,13 @@ class World:
     reach: tuple[float, ...]
 
     def pick_author(self, random: Random) -> Person:
-        """By Zipf's law: the second is half as active as the first, the third a third, and so on."""
+        """Draws an author by Zipf's law: the second is half as active as the first, the third a third, and so on."""
         return self.authors[bisect_right(self.reach, random.share() * self.reach[-1])]
 
 
 @lru_cache(maxsize=8)
 def world_of(seed: int) -> World:
+    """Returns the world of a seed."""
     random = Random(f"{seed}/world")
     authors = tuple(Person(f"{seed}-u{number}", _handle(random, number)) for number in range(AUTHORS))
     reach = tuple(accumulate(1 / rank for rank in range(1, AUTHORS + 1)))
@@ -44,6 +45,7 @@ def world_of(seed: int) -> World:
 
 
 def invented_person(random: Random) -> Noun:
+    """Draws a first and a last name."""
     first, last = random.pick(nouns()["first"]).text, random.pick(nouns()["last"]).text
     return Noun(f"{first} {last}", "PER")
 

@@ -1,4 +1,4 @@
-"""How people write: sentences filled with names, then made untidy. Keeps track of where each name ends up."""
+"""The texts of people: sentences filled with names, then made untidy, while every name's offsets are kept."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Bindings = Mapping[str, Sequence[Noun]]
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """Where a name stands in a text, by code points; in a hashtag without its sign."""
+    """The span of a name in a text, in code points; in a hashtag without its sign."""
 
     start: int
     end: int
@@ -23,7 +23,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of text: a name if it has a type, in a hashtag or not."""
+    """A stretch of text. It is a name if it has a type, in a hashtag or not."""
 
     text: str
     type: EntityType | None = None
@@ -38,10 +38,12 @@ class Draft:
 
     @property
     def text(self) -> str:
+        """The whole text."""
         return "".join(piece.text for piece in self.pieces)
 
     @property
     def names(self) -> tuple[Name, ...]:
+        """The names in the text, in order."""
         found, start = [], 0
         for piece in self.pieces:
             end = start + len(piece.text)
@@ -52,22 +54,22 @@ class Draft:
 
 
 def plain(text: str) -> Draft:
-    """A text of which no names are known."""
+    """Returns the draft of a text whose names nobody knows."""
     return Draft((Piece(text),))
 
 
 def marked(text: str, names: Sequence[Name]) -> Draft:
-    """The draft of a text whose names are known."""
-    pieces, place = [], 0
+    """Returns the draft of a text whose names are known."""
+    pieces, offset = [], 0
     for name in names:
-        pieces.append(Piece(text[place : name.start]))
+        pieces.append(Piece(text[offset : name.start]))
         pieces.append(Piece(text[name.start : name.end], name.type, name.in_hashtag))
-        place = name.end
-    return Draft((*pieces, Piece(text[place:])))
+        offset = name.end
+    return Draft((*pieces, Piece(text[offset:])))
 
 
 def fill(random: Random, world: World, sentence: Sentence, bindings: Bindings | None = None) -> Draft:
-    """The sentence with its slots filled; a kind that is bound takes its nouns in turn from there."""
+    """Fills the slots of a sentence; a kind that is bound takes its nouns in turn from there."""
     pieces: list[Piece] = []
     turns: dict[str, int] = {}
     for part in sentence:
@@ -88,7 +90,7 @@ def fill(random: Random, world: World, sentence: Sentence, bindings: Bindings | 
 
 
 def untidy(random: Random, draft: Draft) -> Draft:
-    """The same as somebody on a phone would have put it: case, typos, hashtags, emoji, links."""
+    """Returns the draft as somebody on a phone would type it: case, typos, hashtags, emoji, links."""
     pieces = list(draft.pieces)
     habit = random.share()
     if habit < 0.10:
@@ -107,17 +109,17 @@ def untidy(random: Random, draft: Draft) -> Draft:
 
 
 def addressed(handle: str, draft: Draft) -> Draft:
-    """The draft as an answer to somebody."""
+    """Returns the draft as an answer to somebody."""
     return Draft((Piece(f"@{handle} "), *draft.pieces))
 
 
 def reposted(handle: str, draft: Draft) -> Draft:
-    """The draft as somebody else passes it on."""
+    """Returns the draft as a repost of somebody else's."""
     return Draft((Piece(f"RT @{handle}: "), *draft.pieces))
 
 
 def hashtag_form(random: Random, name: str) -> str:
-    """The name as a hashtag spells it: `NewYorkCity` or `newyorkcity`."""
+    """Spells the name as a hashtag: `NewYorkCity` or `newyorkcity`."""
     words = ["".join(letter for letter in word if letter.isalnum()) for word in name.split()]
     if random.chance(0.6):
         return "".join(word[:1].upper() + word[1:] for word in words)
@@ -139,14 +141,14 @@ def _hashtags(random: Random, pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def _with_typo(random: Random, pieces: Sequence[Piece]) -> list[Piece]:
-    """Two neighbouring letters of an ordinary word change places."""
+    """Swaps two neighbouring letters of an ordinary word."""
     typed = list(pieces)
-    candidates = [number for number, piece in enumerate(pieces) if piece.type is None and len(piece.text) > 6]
+    candidates = [index for index, piece in enumerate(pieces) if piece.type is None and len(piece.text) > 6]
     if candidates:
-        number = random.pick(candidates)
-        text = pieces[number].text
-        place = random.between(1, len(text) - 4)
-        typed[number] = Piece(text[:place] + text[place + 1] + text[place] + text[place + 2 :])
+        index = random.pick(candidates)
+        text = pieces[index].text
+        offset = random.between(1, len(text) - 4)
+        typed[index] = Piece(text[:offset] + text[offset + 1] + text[offset] + text[offset + 2 :])
     return typed
 
 

@@ -1,9 +1,9 @@
 """A source at the pace of its own clock: `--speed`.
 
-Owns when an event is handed on, and nothing else: order, cursors and events are those of the source. The clock of a
-feed is what its posts say (`created_at`), and that is hostile: a step back does not wait, a step forward waits
-`LONGEST_WAIT_SECONDS` at most, and a post from another century costs no more than that one wait. Whoever reads slowly
-is not made slower: what is due is given at once.
+Owns when an event is handed on, and nothing else: order, cursors and events are the source's. The clock of a feed is
+the dates of its posts (`created_at`), which are hostile. So a step back does not wait, a step forward waits
+`LONGEST_WAIT_SECONDS` at most, and a post from another century costs no more than that one wait. A reader that falls
+behind is not slowed further: events that are due are returned at once.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ class PacedSource:
         await self._source.close()
 
     def _due_time(self, received: Received) -> float:
-        """When the event is to be handed on, by the clock of the run; what has no date comes with what was before."""
+        """Returns when the event is due by the clock of the run; without a date it is due with the one before it."""
         event = received.event
         if not isinstance(event, Post):
             return self._due

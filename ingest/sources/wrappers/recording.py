@@ -1,20 +1,20 @@
-"""A source that is written down as it is read, and the lines in which it is.
+"""Recording of a source to a file while it is read, and the format of the file's lines.
 
 ::
 
-    source ─▶ events ─▶ appended to the file ─▶ whoever asked for them
+    source ─▶ events ─▶ appended to the file ─▶ the run that asked for them
 
-A batch is handed on only when the file holds it, so what was accepted anywhere is in the recording, also after a
-kill; what such a run had not accepted is given again by the source, and is in the recording twice, which is harmless.
-Each line is an object::
+A batch is handed on only when the file holds it, so every event that was accepted anywhere is in the recording, also
+after a kill. The source gives again what a killed run had not accepted; such events stand in the recording twice, which
+is harmless. Each line is an object::
 
     {"recorded": "post", "event": {…}}        all fields of the contract, bytes as base64
     … "supersedes": "…"                       where `Received` has it
 
-`jsonl:` reads it back as exactly the same events, with the sources, ids, revisions and positions they had. A name that
-ends in .gz, .zst, .bz2 or .xz compresses: each batch is a part of its own, so that the file is whole after every
-batch, and what a kill left of the last one can be cut off. An event whose line `jsonl:` would not read, as it is
-longer than `MAX_LINE_BYTES`, is recorded as the dead letter that it would be there, cause `oversized`.
+`jsonl:` reads it back as exactly the same events, with their sources, ids, revisions and positions. A name that ends in
+.gz, .zst, .bz2 or .xz compresses: each batch is a part of its own, so that the file is whole after every batch, and the
+rest that a kill left can be cut off. An event whose line is longer than `MAX_LINE_BYTES`, which `jsonl:` would not
+read, is recorded as the dead letter that it would be there, with the cause `oversized`.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ _READ_BYTES = 128 * 1024
 
 
 def recorded_line(event: Event, supersedes: str | None = None) -> bytes:
-    """The line of an event, without its newline; at most `MAX_LINE_BYTES`."""
+    """Returns the line of an event, without its newline; at most `MAX_LINE_BYTES`."""
     try:
         line = _line(event, supersedes)
     except Exception as error:
@@ -112,9 +112,9 @@ def _dead_letter(event: Event, cause: str, message: str, body: bytes) -> DeadLet
 
 
 def read_recorded_line(body: bytes, *, origin: str, position: int) -> tuple[Event, str | None] | None:
-    """The event that was recorded, and what it supersedes; None if the line is not one of a recording.
+    """Reads a line of a recording: the event and the origin that it supersedes. Returns None for any other line.
 
-    A line that was damaged is a dead letter with this `origin`.
+    A damaged line is a dead letter with this `origin`.
     """
     if not body.startswith(_BEGINNING):
         return None
@@ -174,11 +174,11 @@ _BYTES = ("body", "thumbnail")
 
 
 def _as_contract(value: Any, name: str = "") -> Any:
-    """JSON's lists as tuples, and the bytes under their names: what strict contracts take."""
+    """Converts JSON to the types of strict contracts: lists to tuples, base64 to bytes where a field holds bytes."""
     if isinstance(value, dict):
-        return {key: _as_contract(one, key) for key, one in value.items()}
+        return {key: _as_contract(item, key) for key, item in value.items()}
     if isinstance(value, list):
-        return tuple(_as_contract(one) for one in value)
+        return tuple(_as_contract(item) for item in value)
     if name in _BYTES and isinstance(value, str):
         try:
             return base64.b64decode(value, validate=True)
@@ -188,12 +188,12 @@ def _as_contract(value: Any, name: str = "") -> Any:
 
 
 class RecordingSource:
-    """A source, recorded to a file that is made, or appended to if it is a recording. One process writes it at a time.
+    """A source, recorded to a file: a new one, or a recording that is appended to. One process writes it at a time.
 
-    Raises (from `open` and `next_batch`, beside what the source raises):
-        BadSettings: the file is not one of ours, is the source itself, or another process writes it.
-        UnreadableInput: the file cannot be opened, or what it holds is damaged.
-        Fatal: the file cannot be written any more; nothing that it does not hold was handed on.
+    Raises (from `open` and `next_batch`, beside the source's own errors):
+        BadSettings: the file is not a recording, is the source itself, or another process writes it.
+        UnreadableInput: the file cannot be opened, or its content is damaged.
+        Fatal: the file cannot be written any more; no event was handed on that it does not hold.
     """
 
     def __init__(self, source: Source, path: str) -> None:
@@ -220,7 +220,7 @@ class RecordingSource:
                 if not self._unwritten:
                     return []
                 self._writing = in_daemon_thread(self._write, "recorder")
-            # Shielded, and kept: if this call is cancelled, the next one takes up what is being written.
+            # Shielded and kept: if this call is cancelled, the next one goes on with what is being written.
             await asyncio.shield(self._writing)
             self._ready.extend(self._unwritten)
             self._writing = None
@@ -234,7 +234,7 @@ class RecordingSource:
         if (writing := self._writing) is not None:  # a read that goes on meanwhile forgets it
             await asyncio.wait({writing})
             if not writing.cancelled():
-                writing.exception()  # whoever waited has seen it
+                writing.exception()  # retrieved, or asyncio would print it
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
@@ -266,7 +266,7 @@ class RecordingSource:
             raise BadSettings(f"another process records to {self._path!r} now: name another file") from error
 
     def _whole(self, descriptor: int) -> int:
-        """How many bytes of the file are whole; what a kill left behind them was never handed on."""
+        """Returns the number of whole bytes in the file; what a kill left after them was never handed on."""
         size = os.fstat(descriptor).st_size
         if not size or (self._compression is not None and size < MAGIC_BYTES):
             return 0
@@ -290,7 +290,7 @@ class RecordingSource:
     def _write(self) -> None:
         if self._descriptor is None:
             raise Fatal(f"the recording {self._path!r} is closed")
-        lines = b"".join(recorded_line(one.event, one.supersedes) + b"\n" for one in self._unwritten)
+        lines = b"".join(recorded_line(item.event, item.supersedes) + b"\n" for item in self._unwritten)
         data = memoryview(lines if self._compression is None else self._compression.compress(lines))
         try:
             while data:

@@ -1,7 +1,7 @@
-"""What a feed turned out to be: a source that is passed on as it is, and how much of it could be understood.
+"""A survey of a feed: a source that passes on everything it is given, and counts how much of it was understood.
 
-A feed of which nothing could be read is the wrong file, or one in a form that is not known here, and whoever started
-the run should hear that, and why, and not that all is done. What is kept of a feed is bounded whatever it holds.
+A feed of which nothing could be read is the wrong file, or one in an unknown form. The user should hear that, with the
+reason, and not that the run is done. Memory is bounded whatever the feed holds.
 """
 
 from collections import Counter
@@ -12,14 +12,17 @@ from tagstream.errors import UnreadableInput
 from tagstream.posts import DeadLetter, Post
 from tagstream.source import Measured, Received, Share, Source
 
-# Of what a recording holds any text may be the cause.
+# A recording may hold any text as a cause.
 _MOST_KINDS = 64
 _LANGUAGES_NAMED = 3
 _OTHER = "other"
 
 
 class Survey:
-    """A source, and what it gave since it was opened. `innermost`, where it wraps another, knows how far it is."""
+    """A source, and a count of what it gave since it was opened.
+
+    `innermost`, the source inside the wrappers, knows how far it is.
+    """
 
     def __init__(self, source: Source, innermost: Source | None = None) -> None:
         self._innermost = innermost or source
@@ -37,15 +40,15 @@ class Survey:
 
     async def next_batch(self, limit: int) -> Sequence[Received]:
         received = await self._source.next_batch(limit)
-        for one in received:
-            self._note(one)
+        for item in received:
+            self._note(item)
         return received
 
     def counts(self) -> Mapping[str, int]:
         return self._source.counts()
 
     def share_read(self) -> Share | None:
-        """How much of the feed was handed over; None where nobody can say."""
+        """Returns how much of the feed was handed over; None where the feed has no known end."""
         return self._innermost.share_read() if isinstance(self._innermost, Measured) else None
 
     async def close(self) -> None:
@@ -64,25 +67,26 @@ class Survey:
 
     @property
     def languages(self) -> str:
-        """The languages that most posts are in: `pt 10, es 3`."""
-        return ", ".join(f"{name} {number:,}" for name, number in self._languages.most_common(_LANGUAGES_NAMED))
+        """The languages of most posts: `pt 10, es 3`."""
+        return ", ".join(f"{name} {count:,}" for name, count in self._languages.most_common(_LANGUAGES_NAMED))
 
     def refuse_if_nothing_was_understood(self) -> None:
-        """Ends the run over a feed that was read from its beginning, and of which every line is a dead letter.
+        """Refuses a feed that was read from its beginning and of which every line is a dead letter.
 
         Raises:
-            UnreadableInput: it is one; the message says what is wrong with most of it, and how its first such line is.
+            UnreadableInput: the feed is one; the message names the commonest cause and shows its first line.
         """
         refused = self._causes.total()
         if not refused or refused < self._events or not self._is_new:
             return
-        cause, number = self._causes.most_common(1)[0]
-        letter = self._first[cause]
-        share = "the only line is" if refused == 1 else f"all {refused:,} lines are"
-        most = "" if number == refused else f", {number:,} of them for the same cause"
-        beginning = letter.body[:100].decode(errors="replace")
+        cause, count = self._causes.most_common(1)[0]
+        dead_letter = self._first[cause]
+        refused_part = "the only line is" if refused == 1 else f"all {refused:,} lines are"
+        same_cause = "" if count == refused else f", {count:,} of them for the same cause"
+        beginning = dead_letter.body[:100].decode(errors="replace")
         raise UnreadableInput(
-            f"nothing of this feed could be read: {share} refused{most} ({cause}). {letter.origin}: {letter.message}. "
+            f"nothing of this feed could be read: {refused_part} refused{same_cause} ({cause}). "
+            f"{dead_letter.origin}: {dead_letter.message}. "
             f"It begins {beginning!r}. The forms that are read are in docs/reference/sources.md; "
             "`tagstream dead-letters list` shows what was refused"
         )

@@ -3,11 +3,11 @@
 ::
 
     source ─▶ read ahead (bounded in posts and bytes) ─▶ in order, each when its photos are there or too late ─▶
-                   └─▶ image_fetcher: the photos of many posts at a time
+                   └─▶ image fetcher: the photos of many posts at a time
 
 Photos of many posts are fetched at a time, so that the feed is not slowed to one post's photos after another. No post
-waits for them longer than a limit, and none is held back by a failure: it goes on with a reason in place of a
-thumbnail. A cursor is given out with its event, so what was read ahead of it is simply read again after a restart.
+waits for its photos longer than a limit, and a failure holds none back: the post goes on with a reason in place of a
+thumbnail. A cursor is returned with its event, so events that were only read ahead are read again after a restart.
 """
 
 import asyncio
@@ -31,18 +31,18 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """An event on its way. `photos` is its post with its photos, once there; None where there is nothing to fetch."""
+    """An event on its way. `photos` gives its post with its photos; None where nothing is fetched."""
 
     received: Received
     photos: "asyncio.Task[Post] | None"
-    weight: int
+    size_bytes: int
 
 
 class WithPhotos:
-    """A `Source` around a source. Owns the image_fetcher: `close` closes both.
+    """A `Source` around a source. Owns the image fetcher: `close` closes both.
 
-    `wait_seconds`: how long a post waits for its photos. `max_ahead`: how many events are read ahead of the one that
-    is given out next. `photos` says what became of every photo.
+    `wait_seconds` is how long a post waits for its photos, `max_ahead` how many events are read ahead of the next one
+    that is returned. `photos` counts the result of every photo.
     """
 
     def __init__(self, source: Source, image_fetcher: ImageFetcher, *, wait_seconds: float, max_ahead: int) -> None:
@@ -53,7 +53,7 @@ class WithPhotos:
         self._wait_seconds = wait_seconds
         self._max_ahead = max_ahead
         self._waiting: deque[_Waiting] = deque()
-        self._weight = 0
+        self._size_bytes = 0
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
@@ -65,7 +65,7 @@ class WithPhotos:
         await self._source.open(cursor)
 
     async def next_batch(self, limit: int) -> Sequence[Received]:
-        """The next events whose photos are there, or too late; empty once the feed has ended.
+        """Returns the next events whose photos are there, or too late; none once the feed has ended.
 
         Raises:
             Retryable, Fatal: from the source, after everything it gave before.
@@ -85,7 +85,7 @@ class WithPhotos:
             await self._changed.wait()
 
     async def close(self) -> None:
-        """Ends the reading and the fetching; what was not given out is given again from the cursor."""
+        """Ends the reading and the fetching. Events that were not returned are read again from the cursor."""
         self._ended = True
         tasks: list[asyncio.Task[Any]] = [one.photos for one in self._waiting if one.photos is not None]
         if self._reading is not None:
@@ -101,12 +101,12 @@ class WithPhotos:
             await self._image_fetcher.close()
 
     def counts(self) -> Mapping[str, int]:
-        """Those of the source, what became of every photo, and how many decoders ran with limits alone."""
+        """Returns the source's counts, the result of every photo, and how many decoders ran without a filter."""
         photos = {**self.photos.snapshot(), "decoder_unfiltered": self._image_fetcher.unfiltered}
         return {**self._source.counts(), **named("photo", photos)}
 
     def _take(self, limit: int) -> list[Received]:
-        """What is ready at the head."""
+        """Takes the events that are ready at the head of the queue."""
         ready: list[Received] = []
         while self._waiting and len(ready) < limit:
             head = self._waiting[0]
@@ -117,16 +117,18 @@ class WithPhotos:
             else:
                 break
             self._waiting.popleft()
-            self._weight -= head.weight
+            self._size_bytes -= head.size_bytes
         if ready:
             self._room.set()
         return ready
 
     async def _read(self) -> None:
-        """Reads ahead until the source ends or fails. A task of its own: a cancelled `next_batch` leaves it reading."""
+        """Reads ahead until the source ends or fails; as a task of its own, it goes on when `next_batch` is
+        cancelled.
+        """
         try:
             while True:
-                while len(self._waiting) >= self._max_ahead or self._weight >= MAX_AHEAD_BYTES:
+                while len(self._waiting) >= self._max_ahead or self._size_bytes >= MAX_AHEAD_BYTES:
                     self._room.clear()
                     await self._room.wait()
                 received = await self._source.next_batch(min(READ_EVENTS, self._max_ahead - len(self._waiting)))
@@ -135,7 +137,7 @@ class WithPhotos:
                     return
                 begun = [self._begin(one) for one in received]
                 self._waiting.extend(begun)
-                self._weight += sum(one.weight for one in begun)
+                self._size_bytes += sum(one.size_bytes for one in begun)
                 self._changed.set()
         except Exception as failure:  # whatever it is belongs to the one who asks for the next batch
             self._failure = failure
@@ -143,17 +145,17 @@ class WithPhotos:
             self._changed.set()
 
     def _begin(self, received: Received) -> _Waiting:
-        """Starts fetching what the event lacks."""
+        """Starts fetching the photos that the event lacks."""
         event = received.event
         if not isinstance(event, Post):
             return _Waiting(received, None, 0)
         wanted = sum(map(wants_fetching, event.media))
-        weight = len(event.text) + wanted * MAX_THUMBNAIL_BYTES
+        size_bytes = len(event.text) + wanted * MAX_THUMBNAIL_BYTES
         if not wanted:
-            return _Waiting(received, None, weight)
+            return _Waiting(received, None, size_bytes)
         photos = asyncio.create_task(self._illustrate(event))
         photos.add_done_callback(lambda _: self._changed.set())
-        return _Waiting(received, photos, weight)
+        return _Waiting(received, photos, size_bytes)
 
     async def _illustrate(self, post: Post) -> Post:
         media = await asyncio.gather(*(self._fetched(one) for one in post.media))
@@ -181,19 +183,22 @@ class WithPhotos:
 
 
 def wants_fetching(media: Media) -> bool:
-    """Whether nothing has tried to fetch it yet and its URL is a picture's: of a film, where it ends like one."""
+    """Says whether nothing has tried to fetch the photo yet and its URL is an image's.
+
+    The URL of a film is one only where it ends like an image's.
+    """
     if media.url is None or media.thumbnail is not None or media.reason is not None:
         return False
     return media.kind == "photo" or media.url.partition("?")[0].partition("#")[0].lower().endswith(IMAGE_SUFFIXES)
 
 
 def with_photos(source: Source, settings: Settings) -> Source:
-    """The source, its posts with their photos where the settings want that.
+    """Wraps the source so that its posts have their photos, where the settings want that.
 
-    Where `media_fetch` says nothing, the photos of a network are fetched, and those that a file names are not.
+    Where `media_fetch` is not set, the photos of a network are fetched, and those that a file names are not.
 
     Raises:
-        BadSettings: `media_allowed` makes no sense.
+        BadSettings: `media_allowed` names something else than addresses and ports.
     """
     fetches = isinstance(source, NetworkSource) if settings.media_fetch is None else settings.media_fetch
     if not fetches:

@@ -1,8 +1,8 @@
-"""Posts and deletions of X's API 1.1 and posts of its API v2 as archives keep them. Pure.
+"""Posts and deletions of X's API 1.1, and posts of its API v2, as archives keep them. Pure.
 
 Posts get the ids, revisions and positions that they have in X's live stream, so that both are one post. Positions are
-ids, which rise with time over all archives. An archive may have gone through other hands: ids as numbers and not as
-text, dates in the form of a database, and an account's own export writes every number as text, and no author.
+ids, which rise with time over all archives. An archive may have gone through other hands: ids are numbers and not text,
+or dates have the form of a database. An account's own export writes every number as text, and names no author.
 """
 
 from contextlib import suppress
@@ -21,11 +21,11 @@ from ingest.sources.x.archive_fields import (
     media_named,
     member,
     members,
-    moment_of_id,
     page_of,
     post_name,
     repost,
     text_of,
+    timestamp_of_id,
     version_of,
     written_at,
 )
@@ -34,7 +34,7 @@ from tagstream.posts import Author, Deletion, Hashtag, Media, Post
 
 
 def identity_of(fields: Fields) -> dict[str, Any]:
-    """Post, author and position of a refused document as far as they can be read, so that deletions reach it."""
+    """Returns post, author and position of a refused document, as far as they can be read: so deletions reach it."""
     found: dict[str, Any] = {}
     data = fields.get("data")
     post: Fields = data if isinstance(data, dict) else fields
@@ -52,7 +52,7 @@ def identity_of(fields: Fields) -> dict[str, Any]:
 
 
 def read_modern(fields: Fields) -> Post:
-    """The post of an answer of API v2 that holds one.
+    """Reads the post of an API v2 answer that holds one.
 
     Raises:
         MalformedLine: a field has a value that makes no sense.
@@ -61,27 +61,28 @@ def read_modern(fields: Fields) -> Post:
 
 
 def read_deletion(fields: Fields) -> Deletion:
+    """Reads the deletion of a post."""
     status = member(member(fields, "delete"), "status")
     identifier = id_of("the id of what is deleted", _first(status, "id_str", "id"))
     return Deletion(id=post_name(identifier), source=SOURCE, position=identifier)
 
 
 def read_named(fields: Fields) -> Post:
-    """The post of a data set that gives its id and its words alone; its date is in the id."""
+    """Reads a post of a data set that has its id and its words alone; its date is in the id."""
     identifier = id_of("tweet_id", fields.get("tweet_id"))
     text = text_of("the text", _first(fields, "tweet_text", "text"))
-    said_at = _first(fields, "created_at", "tweet_date", "date")
-    moment = moment_of_id(identifier) if said_at is None else written_at("created_at", said_at)
-    if moment is None:
+    date_text = _first(fields, "created_at", "tweet_date", "date")
+    created_at = timestamp_of_id(identifier) if date_text is None else written_at("created_at", date_text)
+    if created_at is None:
         refuse(LineFault.MISSING_FIELD, f"created_at is missing, and the id {identifier} is too old to say it")
-    user = fields.get("user")  # whatever a data set keeps there
+    user = fields.get("user")  # a data set may keep anything there
     author = _author(fields) if isinstance(user, dict) and is_id(_first(user, "id_str", "id")) else None
     return build(
         Post,
         id=post_name(identifier),
         source=SOURCE,
         author=author,
-        created_at=moment,
+        created_at=created_at,
         text=text,
         hashtags=hashtags_in(text, ()),
         lang=language_of(fields.get("lang")),
@@ -91,17 +92,17 @@ def read_named(fields: Fields) -> Post:
 
 
 def read_classic(fields: Fields) -> Post:
-    """The post of API 1.1.
+    """Reads a post of API 1.1.
 
     Raises:
         MalformedLine: a field is missing, or has a value that makes no sense.
     """
     identifier = id_of("the id", _first(fields, "id_str", "id", "_id"))
     first, revision = version_of(identifier, _history(fields))
-    said, media, links = _words(fields), _media(fields), links_in(_whole(fields))
+    words, media, links = _words(fields), _media(fields), links_in(_whole(fields))
     original = member(fields, "retweeted_status")
     if original:
-        said, media = repost(said, _words(original)), _media(original) or media
+        words, media = repost(words, _words(original)), _media(original) or media
         links = links_in(_whole(original)) or links
     author = _author(fields)
     answered = _first(fields, "in_reply_to_status_id_str", "in_reply_to_status_id")
@@ -112,13 +113,13 @@ def read_classic(fields: Fields) -> Post:
         author=author,
         created_at=written_at("created_at", fields.get("created_at")),
         revision=revision,
-        text=said[0],
-        hashtags=said[1],
+        text=words[0],
+        hashtags=words[1],
         lang=language_of(fields.get("lang")),
         url=page_of(identifier, author.handle if author else None),
         links=links,
         media=media,
-        # Tables of numbers write a missing one, and so every other, with a fraction: its last digits are lost.
+        # Tables with a missing number write every number with a fraction: the last digits of ids are lost.
         reply_to=None
         if answered is None or isinstance(answered, float)
         else post_name(id_of("the id of the post it answers", answered)),
@@ -127,12 +128,12 @@ def read_classic(fields: Fields) -> Post:
 
 
 def _first(fields: Fields, *names: str) -> Any:
-    """The value of the first of these names that has one."""
+    """Returns the value of the first of these names that has one."""
     return next((fields[name] for name in names if fields.get(name) is not None), None)
 
 
 def _author(fields: Fields) -> Author | None:
-    """The author; None in an account's own export, which does not say whose it is."""
+    """Reads the author; returns None in an account's own export, which does not name its account."""
     if fields.get("user") is None:
         return None
     user = member(fields, "user")
@@ -141,7 +142,7 @@ def _author(fields: Fields) -> Author | None:
 
 
 def _history(fields: Fields) -> object:
-    """The ids of all versions of the post, in the places where archives have them."""
+    """Returns the ids of all versions of the post, from wherever an archive keeps them."""
     if fields.get("edit_history_tweet_ids"):
         return fields["edit_history_tweet_ids"]
     of_export = member(fields, "edit_info")
@@ -153,17 +154,17 @@ def _history(fields: Fields) -> object:
 
 
 def _whole(fields: Fields) -> Fields:
-    """What has all the words: of a post that was cut at 140 characters the long form beside it."""
+    """Returns the object with all the words: the long form beside a post that was cut at 140 characters."""
     extended = member(fields, "extended_tweet")
     return extended if isinstance(extended.get("full_text"), str) else fields
 
 
 def _words(fields: Fields) -> tuple[str, tuple[Hashtag, ...]]:
-    """The whole text, and its hashtags."""
-    said = _whole(fields)
-    text = text_of("the text", _first(said, "full_text", "text"))
+    """Returns the whole text and its hashtags."""
+    words = _whole(fields)
+    text = text_of("the text", _first(words, "full_text", "text"))
     claims = []
-    for one in members(member(said, "entities"), "hashtags"):
+    for one in members(member(words, "entities"), "hashtags"):
         span = one.get("indices")
         start, end = map(count_of, span) if isinstance(span, list) and len(span) == 2 else (None, None)
         claims.append((one.get("text"), start, end))

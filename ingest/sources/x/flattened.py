@@ -1,7 +1,7 @@
-"""A post of X's API v2 on a line of its own, with what belongs to it inside (as `twarc2 flatten` writes it). Pure.
+"""Posts of X's API v2 on lines of their own, with everything that belongs to them inside (`twarc2 flatten`). Pure.
 
-Its author, its pictures and the posts that it answers, quotes or repeats stand within it, where the API puts them
-beside it, into `includes`. So it is taken apart again, and read as any other post of the API.
+Author, images and the posts that it answers, quotes or repeats stand within such a post; the API puts them beside it,
+into `includes`. So the post is taken apart again, and read as any other post of the API.
 """
 
 from typing import Any
@@ -13,27 +13,27 @@ from tagstream.posts import Post
 
 
 def read_flattened(fields: Fields) -> Post:
-    """The post.
+    """Reads the post.
 
     Raises:
         MalformedLine: a field has a value that makes no sense.
     """
-    taken: dict[str, list[Fields]] = {"users": [], "media": [], "tweets": []}
-    data = _taken_apart(fields, taken)
+    includes: dict[str, list[Fields]] = {"users": [], "media": [], "tweets": []}
+    data = _unflattened(fields, includes)
     for referenced in members(fields, "referenced_tweets"):
         if "text" in referenced:
-            taken["tweets"].append(_taken_apart(referenced, taken))
-    return read_post(data, Includes(taken))
+            includes["tweets"].append(_unflattened(referenced, includes))
+    return read_post(data, Includes(includes))
 
 
-def _taken_apart(post: Fields, taken: dict[str, list[Fields]]) -> Fields:
-    """The post with the keys of what it holds, which goes to what is taken out of it."""
-    whole: dict[str, Any] = dict(post)
+def _unflattened(post: Fields, includes: dict[str, list[Fields]]) -> Fields:
+    """Returns the post with the keys of its parts, and moves the parts into `includes`."""
+    restored: dict[str, Any] = dict(post)
     author, attachments = member(post, "author"), member(post, "attachments")
     if author.get("id") is not None:
-        taken["users"].append(author)
-        whole.setdefault("author_id", author["id"])
+        includes["users"].append(author)
+        restored.setdefault("author_id", author["id"])
     if media := members(attachments, "media"):
-        taken["media"].extend(media)
-        whole["attachments"] = {"media_keys": [one.get("media_key") for one in media]}
-    return whole
+        includes["media"].extend(media)
+        restored["attachments"] = {"media_keys": [item.get("media_key") for item in media]}
+    return restored

@@ -1,4 +1,4 @@
-"""What X's streams and tools write between posts: notices, each an object with one telling field. Pure."""
+"""Notices that X's streams and tools write between posts: objects with one telling field. Pure."""
 
 from collections.abc import Mapping
 
@@ -17,15 +17,17 @@ _NOTICES: Mapping[str, tuple[type, PassedOverDocument]] = {
     "info": (dict, PassedOverDocument.INFO),
 }
 NOTICES = (*_NOTICES, "event")
-"""The fields of which a notice has one."""
+"""The fields that tell a notice; each notice has one of them."""
 
-# Beside its telling field a notice has at most when it was sent, and for whom.
+# Beside its telling field a notice may say when it was sent, and for whom.
 _BESIDE = frozenset({"timestamp_ms", "for_user", "for_user_str", "event_at"})
 
 
 def notice_of(fields: Fields) -> PassedOverDocument | None:
-    """Which notice it is; None if it is none."""
-    if isinstance(fields.get("event"), str) and all(isinstance(fields.get(one), dict) for one in ("source", "target")):
+    """Returns which notice the document is; None if it is none."""
+    if isinstance(fields.get("event"), str) and all(
+        isinstance(fields.get(name), dict) for name in ("source", "target")
+    ):
         return PassedOverDocument.USER_EVENT
     if len(fields) > 1 + len(_BESIDE):
         return None

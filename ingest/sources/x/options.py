@@ -1,4 +1,4 @@
-"""From `x:[URL][?backfill_minutes=N][&compliance=1][&rules=…]` and the settings to the source that reads it."""
+"""The specification `x:[URL][?backfill_minutes=N][&compliance=1][&rules=…]`: with the settings it opens the source."""
 
 import ipaddress
 import re
@@ -12,10 +12,10 @@ _OPTIONS = ("rules", "backfill_minutes", "compliance")
 
 
 def open_x(argument: str, settings: Settings) -> XSource:
-    """The source; it connects with its first `next_batch`.
+    """Returns the source, which connects with its first `next_batch`.
 
     Raises:
-        BadSettings: the specification or a setting of it makes no sense, or there is no token.
+        BadSettings: the specification or one of its settings makes no sense, or there is no token.
     """
     spec = f"x:{argument}"
     address, _, query = argument.partition("?")

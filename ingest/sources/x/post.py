@@ -1,9 +1,9 @@
-"""A post of X's API v2 (`data` with its `includes`) into a `Post`. Pure.
+"""Conversion of a post of X's API v2 (`data` with its `includes`) into a `Post`. Pure.
 
-A repost is a post of its own, with the words and pictures of the original behind `RT @name: `. Of a quoting post only
-its own words count. Long posts are read whole (`note_tweet`). Whose account it is and what its pictures show stands in
-`includes`, asked for by `FIELDS`; what is missing there is missing in the post. Fields that are not named here are
-ignored, as X adds some every year.
+A repost is a post of its own, with the words and images of the original after `RT @name: `. Of a quoting post only its
+own words count. Long posts are read whole (`note_tweet`). The names of accounts and the images stand in `includes`,
+which `FIELDS` asks for; what is missing there is missing in the post. Other fields are ignored, because X adds some
+every year.
 """
 
 from collections.abc import Mapping
@@ -20,17 +20,17 @@ from ingest.sources.x.archive_fields import (
     media_named,
     member,
     members,
-    moment_of_id,
     page_of,
     post_name,
     repost,
     text_of,
+    timestamp_of_id,
     version_of,
     written_at,
 )
 from tagstream.posts import Author, Hashtag, Link, Media, Post
 
-# What a request must ask for so that nothing of a post is missing.
+# The fields that a request must ask for, so that nothing of a post is missing.
 FIELDS = {
     "tweet.fields": "attachments,author_id,created_at,edit_history_tweet_ids,entities,id,lang,note_tweet,"
     "referenced_tweets,text",
@@ -41,7 +41,7 @@ FIELDS = {
 
 
 class Includes:
-    """What stands beside the posts of an answer: their authors, pictures and originals, each under its key."""
+    """The parts beside the posts of an answer: their authors, images and originals, each under its key."""
 
     def __init__(self, includes: Fields) -> None:
         self.users = _by_key(includes, "users", "id")
@@ -50,28 +50,28 @@ class Includes:
         self._read: dict[int, tuple[str, tuple[Hashtag, ...]]] = {}
 
     def words_of(self, original: Fields) -> tuple[str, tuple[Hashtag, ...]]:
-        """The words of one of these posts, read once: a whole page may repeat it."""
+        """Returns the words of one of these posts, read once: a whole page may repeat it."""
         if id(original) not in self._read:
             self._read[id(original)] = _words(original)
         return self._read[id(original)]
 
 
 def read_post(data: Fields, includes: Includes) -> Post:
-    """The post.
+    """Reads the post.
 
     Raises:
         MalformedLine: a field has a value that makes no sense.
     """
     identifier = id_of("id", data.get("id"))
     first, revision = version_of(identifier, data.get("edit_history_tweet_ids"))
-    said = _words(data)
+    words = _words(data)
     media, links = _media(data, includes), _links(data)
     original = _referenced(data, includes, "retweeted")
     if original:
-        said, media = repost(said, includes.words_of(original)), _media(original, includes) or media
+        words, media = repost(words, includes.words_of(original)), _media(original, includes) or media
         links = _links(original) or links
     author = _author(data, includes)
-    replied = next((one for one in members(data, "referenced_tweets") if one.get("type") == "replied_to"), None)
+    answered = next((one for one in members(data, "referenced_tweets") if one.get("type") == "replied_to"), None)
     return build(
         Post,
         id=post_name(first),
@@ -79,13 +79,13 @@ def read_post(data: Fields, includes: Includes) -> Post:
         author=author,
         created_at=_created_at(data, identifier),
         revision=revision,
-        text=said[0],
-        hashtags=said[1],
+        text=words[0],
+        hashtags=words[1],
         lang=language_of(data.get("lang")),
         url=page_of(identifier, author.handle if author else None),
         links=links,
         media=media,
-        reply_to=None if replied is None else post_name(id_of("the id of the post it answers", replied.get("id"))),
+        reply_to=None if answered is None else post_name(id_of("the id of the post it answers", answered.get("id"))),
         position=identifier,
     )
 
@@ -93,18 +93,18 @@ def read_post(data: Fields, includes: Includes) -> Post:
 def _created_at(data: Fields, identifier: int) -> Any:
     if data.get("created_at") is not None:
         return written_at("created_at", data["created_at"])
-    moment = moment_of_id(identifier)
-    if moment is None:
+    timestamp = timestamp_of_id(identifier)
+    if timestamp is None:
         refuse(LineFault.MISSING_FIELD, f"created_at is missing, and the id {identifier} is too old to say it")
-    return moment
+    return timestamp
 
 
 def _words(data: Fields) -> tuple[str, tuple[Hashtag, ...]]:
-    """The whole text, and its hashtags."""
+    """Returns the whole text and its hashtags."""
     note = member(data, "note_tweet")
-    said = note if isinstance(note.get("text"), str) else data
-    text = text_of("text", said.get("text"))
-    entities = member(said, "entities")
+    words = note if isinstance(note.get("text"), str) else data
+    text = text_of("text", words.get("text"))
+    entities = member(words, "entities")
     claims = [(one.get("tag"), one.get("start"), one.get("end")) for one in members(entities, "hashtags")]
     return text, hashtags_in(text, claims)
 
@@ -134,7 +134,7 @@ def _media(data: Fields, includes: Includes) -> tuple[Media, ...]:
 
 
 def _referenced(data: Fields, includes: Includes, relation: str) -> Fields:
-    """The included post to which this one stands in that relation; an empty object where there is none."""
+    """Returns the included post to which this one stands in that relation; an empty object where there is none."""
     for one in members(data, "referenced_tweets"):
         if one.get("type") == relation and isinstance(one.get("id"), str | int):
             return includes.posts.get(str(one["id"]), {})

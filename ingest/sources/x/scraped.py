@@ -1,15 +1,15 @@
-"""Posts of X as programs write them that read its pages (snscrape and twint), and not its API. Pure.
+"""Posts of X from programs that read its pages (snscrape and twint) and not its API. Pure.
 
-They say the same as a post of API 1.1 under names of their own, so they are renamed, and read as one. A moment that
-such a program wrote in a zone by name is told by the id.
+They hold the same as posts of API 1.1 under other names, so they are renamed and read as such. Where a program wrote
+the date with a zone by name, the id tells the date.
 """
 
 from typing import Any
 
 from ingest.sources.formats.json_fields import Fields
-from ingest.sources.formats.timestamps import moment_of
+from ingest.sources.formats.timestamps import timestamp_of
 from ingest.sources.x.archive import read_classic
-from ingest.sources.x.archive_fields import is_id, member, members, moment_of_id
+from ingest.sources.x.archive_fields import is_id, member, members, timestamp_of_id
 from tagstream.posts import Post
 
 
@@ -56,7 +56,7 @@ def _of_page(fields: Fields) -> dict[str, Any]:
 
 def _moment(said: object, identifier: object) -> object:
     """The date that is written, or, where that cannot be told, the one of the id."""
-    made = moment_of_id(int(str(identifier))) if is_id(identifier) and moment_of(said) is None else None
+    made = timestamp_of_id(int(str(identifier))) if is_id(identifier) and timestamp_of(said) is None else None
     return said if made is None else made.isoformat()
 
 

@@ -1,4 +1,4 @@
-"""The filtered stream of X (API v2): posts that match rules, and what X wants deleted.
+"""The filtered stream of X (API v2): posts that match rules, and events that X wants obeyed.
 
 ::
 
@@ -6,14 +6,14 @@
              GET /2/tweets/compliance/stream, 4 partitions ─┼─▶ events
              GET /2/users/compliance/stream, 4 partitions ──┘    (with compliance=1)
 
-The cursor is the newest moment that the stream has told of, in milliseconds. X cannot go on from it exactly: with
-`backfill_minutes` it gives the last minutes once more, which doubles some posts (harmless: they have their ids), and
-without loses what came during a break. A break that was longer than what X gives again is counted in `gaps`: how much
-was in it nobody knows. The first connection begins with now.
+The cursor is the newest timestamp that the stream has told of, in milliseconds. X cannot go on from it exactly. With
+`backfill_minutes` it gives the last minutes once more, which repeats some posts (harmless: they have their ids);
+without it, posts during a break are lost. A break that was longer than X's back-fill is counted in `gaps`: nobody knows
+how many posts were in it. The first connection begins with now.
 
-`Post.position` is the id of the post; deletions and erasures have the place of their moment in that order. A dead
-letter's origin is named by its bytes, so that back-filling makes no second one. An `errors` frame without a post ends
-the connection, as X ends it then.
+`Post.position` is the id of the post; deletions and erasures have the position of their timestamp in that order. The
+origin of a dead letter is named by its bytes, so that back-filling makes no second one. An `errors` frame without a
+post ends the connection, because X ends it then.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from typing import NamedTuple
 from ingest.sources.error_isolation import identified_dead_letter, isolate_error
 from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, read_object, refuse
 from ingest.sources.network.source import FeedUnavailable, NetworkSource, Reconnecting
-from ingest.sources.x.archive_fields import SOURCE, is_id, member, moment_of_id, post_name
+from ingest.sources.x.archive_fields import SOURCE, is_id, member, post_name, timestamp_of_id
 from ingest.sources.x.compliance import PARTITIONS, POST_STREAM, USER_STREAM, read_compliance
 from ingest.sources.x.post import FIELDS, Includes, read_post
 from ingest.sources.x.rules import checked_rules, synchronise
@@ -76,8 +76,8 @@ class _Stream(NamedTuple):
 class XSource(NetworkSource):
     """Posts that match the rules, from X at `base`; with `compliance` also deletions and hidden accounts.
 
-    `passed_over` counts compliance events that mean nothing to us. `now` is the wall clock, by which the outage before
-    a restart is measured; `clock` measures those in between.
+    `passed_over` counts compliance events that mean nothing here. `now` is the wall clock, which measures the outage
+    before a restart; `clock` measures outages in between.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class XSource(NetworkSource):
         self.passed_over = 0
         self._has_rules = False
         self._newest = _EARLIEST
-        self._heard: dict[_Stream, float] = {}  # when this process last heard of it, by the clock that never jumps
+        self._heard: dict[_Stream, float] = {}  # when this process last heard of each, by the clock that never jumps
 
     def counts(self) -> Mapping[str, int]:
         return {**super().counts(), **named("passed_over", {"compliance": self.passed_over})}
@@ -164,13 +164,13 @@ class XSource(NetworkSource):
     def _parameters(self, stream: _Stream, missed: timedelta | None) -> dict[str, str]:
         parameters = dict(FIELDS) if stream.partition is None else {"partition": str(stream.partition)}
         if missed is not None and self._backfill_minutes:
-            # One more than was missed, because posts come up to a minute after they were written.
+            # One minute more than the outage, because posts come up to a minute after they were written.
             minutes = math.ceil(missed / timedelta(minutes=1)) + 1
             parameters["backfill_minutes"] = str(min(self._backfill_minutes, minutes))
         return parameters
 
     async def _frames(self, missed: Mapping[_Stream, timedelta | None]) -> AsyncGenerator[tuple[_Stream, bytes], None]:
-        """The lines of all streams as they come; the end of one is the end of all."""
+        """Yields the lines of all streams as they come; the end of one is the end of all."""
         buffer: BoundedBuffer[tuple[_Stream, bytes]] = BoundedBuffer(_BUFFERED_LINES, _BUFFERED_BYTES)
         readers = [
             asyncio.create_task(self._forward(stream, self._parameters(stream, one), buffer))
@@ -195,7 +195,7 @@ class XSource(NetworkSource):
             buffer.fail(error)
 
     def _read(self, path: str, line: bytes) -> tuple[Event | None, str | None]:
-        """What a line says, and why the connection ends with it, if it does."""
+        """Reads a line: its event, and the reason for which the connection ends with it, if it does."""
         fields: Fields = {}
         try:
             if len(line) > self._max_frame_bytes:
@@ -204,19 +204,19 @@ class XSource(NetworkSource):
             if "data" not in fields and ("errors" in fields or "connection_issue" in fields):
                 return None, _titles(fields)
             if path != STREAM:
-                event, moment = read_compliance(fields)
+                event, timestamp = read_compliance(fields)
                 self.passed_over += event is None
-                self._newest = max(self._newest, min(moment, self._now()))
+                self._newest = max(self._newest, min(timestamp, self._now()))
                 return event, None
             post = read_post(member(fields, "data"), Includes(member(fields, "includes")))
-            written = moment_of_id(post.position) or post.created_at
-            # What a wrong id says of the future would hide every later outage.
+            written = timestamp_of_id(post.position) or post.created_at
+            # A wrong id from the future would hide every later outage.
             self._newest = max(self._newest, min(written, self._now()))
         except MalformedLine as malformed:
             return _dead_letter(line, fields, malformed, path), None
         except Exception as error:
             unexpected = MalformedLine(LineFault.UNEXPECTED, isolate_error(error, _read_known_good))
-            return identified_dead_letter(lambda one: _dead_letter(line, one, unexpected, path), fields), None
+            return identified_dead_letter(lambda known: _dead_letter(line, known, unexpected, path), fields), None
         return post, None
 
 
@@ -227,7 +227,7 @@ def _read_known_good() -> None:
 
 
 def parse_cursor(cursor: str) -> datetime:
-    """The newest moment that was read.
+    """Reads the newest timestamp from a cursor.
 
     Raises:
         CorruptState: it is no cursor of `XSource`.
@@ -241,10 +241,10 @@ def parse_cursor(cursor: str) -> datetime:
 
 
 def _titles(fields: Fields) -> str:
-    """Why X ends the connection; what it says is hostile, as everything from outside."""
+    """Returns X's reasons for ending the connection; they are hostile, as everything from outside."""
     errors = fields.get("errors")
     problems = errors[:3] if isinstance(errors, list) else [fields]
-    titles = [str(one.get("title") or one.get("detail")) for one in problems if isinstance(one, dict)]
+    titles = [str(problem.get("title") or problem.get("detail")) for problem in problems if isinstance(problem, dict)]
     return clean_text(repr(", ".join(titles)[:200]))
 
 

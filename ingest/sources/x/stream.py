@@ -1,8 +1,8 @@
-"""The HTTP of X's API v2: one request at a time, its answer or its stream of lines, and what a refusal means.
+"""The HTTP of X's API v2: one request at a time, its answer or its stream of lines, and the meaning of a refusal.
 
-Owns limits and timeouts: no answer and no line is held in memory that is longer than its limit, and a stream of which
-no byte comes for `silence_seconds` (a heartbeat, a blank line, comes every 20) is dead. Redirects are not followed:
-the token goes to the address it was given for. Knows nothing of posts.
+Owns limits and timeouts: no answer and no line is held in memory that is longer than its limit, and a stream that sends
+no byte for `silence_seconds` is dead (a heartbeat, which is a blank line, comes every 20 s). Redirects are not
+followed: the token goes only to the address it was given for. Knows nothing of posts.
 """
 
 import asyncio
@@ -22,20 +22,20 @@ from tagstream.posts import clean_text
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 MAX_REFUSAL_BYTES = 64 * 1024
 MAX_FRAME_BYTES = 1024 * 1024
-# How far a frame that is too long is skipped before the connection is given up.
+# A frame that is too long is skipped so far before the connection is given up.
 SKIPPED_FRAMES = 4
-# For how many times the silence that is death a frame may come in drops.
+# A frame that comes in drops may take so many times the silence that counts as death.
 SLOWEST_FRAME = 4
 
 
 class XConnection:
     """Requests to one address with one token.
 
-    `rate_limited_seconds`: how long to stay away where a 429 does not say.
+    `rate_limited_seconds` is how long to stay away where a 429 does not say.
 
     Raises (from every method):
         FeedUnavailable: X does not answer, is overloaded, or limits us for now.
-        BadSettings: it refuses the token, what we ask for, or the address is none of X's API.
+        BadSettings: X refuses the token or the request, or the address is none of its API.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class XConnection:
         self._headers = {
             "Authorization": f"Bearer {token}",
             "User-Agent": USER_AGENT,
-            # Compressed, a frame could be larger than what its limit sees of it.
+            # A compressed frame could be larger than its limit sees.
             "Accept-Encoding": "identity",
         }
         self._timeout = httpx.Timeout(silence_seconds, connect=connect_seconds)
@@ -63,17 +63,17 @@ class XConnection:
         self._client: httpx.AsyncClient | None = None
 
     async def close(self) -> None:
-        """Ends whatever is open."""
+        """Ends every open connection."""
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
 
-    async def ask(self, method: str, path: str, body: object = None) -> Mapping[str, Any]:
-        """The JSON object that answers; an answer that is none is as good as no answer."""
+    async def request(self, method: str, path: str, body: object = None) -> Mapping[str, Any]:
+        """Returns the JSON object that answers; an answer that is none counts as no answer."""
         content = None if body is None else json.dumps(body).encode()
         async with (
             self._answer(method, path, content=content, headers={"Content-Type": "application/json"}) as response,
-            _in_time(path, self._answer_seconds),
+            _within(path, self._answer_seconds),
         ):
             answer = await _bounded(response, MAX_ANSWER_BYTES)
         try:
@@ -85,7 +85,7 @@ class XConnection:
         return value
 
     async def lines(self, path: str, parameters: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
-        """The lines of a stream; an empty one for each sign of life, the first as soon as the stream is open.
+        """Yields the lines of a stream; an empty one for each sign of life, the first as soon as the stream is open.
 
         A line that is too long is given as its beginning, `max_frame_bytes` and one; the stream ends if it goes on.
         """
@@ -108,7 +108,7 @@ class XConnection:
 
     @asynccontextmanager
     async def _answer(self, method: str, path: str, **request: Any) -> AsyncIterator[httpx.Response]:
-        """The answer, its body still to be read; every failure of the connection, in the body too, as one of ours."""
+        """Yields the answer, whose body is still to be read; maps every failure of the connection to one of ours."""
         if self._client is None:
             secure = self._base.startswith("https:")
             # A proxy of the environment is for what is outside; and without TLS its certificates need no loading.
@@ -121,11 +121,11 @@ class XConnection:
                 limits=httpx.Limits(max_keepalive_connections=0),
             )
         try:
-            async with _in_time(path, self._answer_seconds):
+            async with _within(path, self._answer_seconds):
                 response = await self._client.send(self._client.build_request(method, path, **request), stream=True)
             try:
                 if not response.is_success:
-                    async with _in_time(path, self._answer_seconds):
+                    async with _within(path, self._answer_seconds):
                         await self._refuse(response)
                 yield response
             finally:
@@ -161,7 +161,7 @@ class XConnection:
 
 
 class _Frames:
-    """Lines out of pieces; what is held of one is bounded."""
+    """Splits pieces into lines, and bounds the bytes that are held of one."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -196,8 +196,8 @@ class _Frames:
 
 
 @asynccontextmanager
-async def _in_time(path: str, seconds: float) -> AsyncIterator[None]:
-    """Ends what comes in drops: each of them would be in time."""
+async def _within(path: str, seconds: float) -> AsyncIterator[None]:
+    """Ends an answer that comes in drops, each of which would be in time."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -227,7 +227,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def _reason(body: bytes) -> str:
-    """What X says of a refusal, in a few words; it is hostile, as everything from outside."""
+    """Returns X's reason for a refusal in a few words; it is hostile, as everything from outside."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

@@ -27,6 +27,13 @@ _LIMITS = """## Limits
 - The pictures come from ImageNet: gathered from photo sites before 2011, with its makers' choice of places and people.
 - Regions are the features of 8 x 8 pixels each, which saw much of the picture around; no figure here measures them.
 """
+_TERMS = """## Terms
+
+The code is under the Apache License 2.0. These weights are learnt from Tiny ImageNet, whose pictures ImageNet gives out
+for research and education that earns nothing, and from a MobileNet v2 (Apache-2.0). The files hold no picture. Research,
+evaluation and trying tagstream out are what they are shipped for. Whether the data's terms reach any other use is for its
+user to decide; weights of another origin can take their place (`docs/how-to/bring-your-own-model.md`).
+"""
 
 
 def write_card(folder: Path, description: ImageDescription, figures: Figures, version: int) -> None:
@@ -66,7 +73,8 @@ label is given from a probability of {description.threshold:.2f} on, so that {de
 
 Speed: the network alone, one picture a call, on a core with AVX512-VNNI and AMX; decoding a thumbnail comes on top.
 
-{_LIMITS}"""
+{_LIMITS}
+{_TERMS}"""
     (folder / "model_card.md").write_text(text, encoding="utf-8")
 
 

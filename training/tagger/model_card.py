@@ -31,6 +31,15 @@ _LIMITS = """## Limits
 - The tweets are of 2010 to 2017 and the sets' annotators missed names: some "false" entities are real ones, and on
   Twitter-2015, where hardly a post is without a name, that figure says nothing.
 """
+_TERMS = """## Terms
+
+The code is under the Apache License 2.0. These weights are learnt from data with terms of its own: Twitter-2015 and -2017
+(terms of Twitter and of the sets' providers), Broad Twitter Corpus and WNUT-17 (CC BY 4.0), WNUT-16 (GPL-3), Tweebank
+(Apache-2.0), captions by BLIP-2 (none stated); they begin as all-MiniLM-L6-v2 (Apache-2.0). The files hold
+no text and no annotation of these sets. Research, evaluation and trying tagstream out are what they are shipped for.
+Whether the data's terms reach any other use is for its user to decide; training on data of your own
+(`docs/how-to/bring-your-own-model.md`) settles the question.
+"""
 
 
 def measure(repository: Path, version: int) -> dict[str, dict[str, Any]]:
@@ -81,7 +90,8 @@ entities given in posts where the annotators saw no name at all, for every 1,000
 |---|---|---|---|---|---|---|---|---|
 {_rows(figures)}
 
-{_LIMITS}"""
+{_LIMITS}
+{_TERMS}"""
     (folder / "model_card.md").write_text(text, encoding="utf-8")
 
 

@@ -8,6 +8,7 @@ import click
 import pytest
 
 from ops.docs.reference import PAGES
+from tagstream import errors
 from tagstream.cli.commands import application
 from tagstream.settings import PREFIX, REPOSITORY, Settings
 
@@ -99,3 +100,11 @@ def test_every_target_of_the_makefile_is_explained_or_internal() -> None:
 def test_the_makefile_calls_only_commands_that_exist() -> None:
     for words in re.findall(r"\.venv/bin/tagstream ([a-z -]+)", MAKEFILE):
         assert command_at(words.split()) is not application
+
+
+def test_the_tree_of_errors_on_the_page_of_the_design_is_the_one_of_the_code() -> None:
+    page = (REPOSITORY / "docs/explanation/design.md").read_text(encoding="utf-8")
+    drawn = re.search(r"^TagstreamError\n.*?^```", page, re.DOTALL | re.MULTILINE)
+    assert drawn is not None
+    classes = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
+    assert set(re.findall(r"[├└]── (\w+)", drawn[0])) == classes - {"TagstreamError"}

@@ -1,26 +1,42 @@
-"""Writes the pages that would otherwise drift from the code: those of the command line, the settings and the metrics.
+"""Writes the pages of docs/reference that would otherwise drift from the code.
 
 python -m ops.docs.reference [--check]      --check writes nothing and fails if a page is not current
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ops.docs.json_lines import json_lines_page
+from ops.docs.mappings import mappings_page
 from ops.docs.metrics import metrics_page
+from ops.docs.topics import SCHEMAS, schema_file, topics_page
 from tagstream.cli.commands import application
 from tagstream.settings import PREFIX, RENAMED_SETTINGS, REPOSITORY, Settings, limits
 
 _WIDTH = 100
+_SHELLS = """## Shell completion
+
+| shell | add to | this line |
+|---|---|---|
+| bash (4.4 or newer) | `~/.bashrc` | `eval "$(_TAGSTREAM_COMPLETE=bash_source tagstream)"` |
+| zsh | `~/.zshrc` | `eval "$(_TAGSTREAM_COMPLETE=zsh_source tagstream)"` |
+| fish | `~/.config/fish/completions/tagstream.fish` | `_TAGSTREAM_COMPLETE=fish_source tagstream \| source` |
+
+`tagstream` must be on the `PATH` then: in a clone, `export PATH="$PWD/.venv/bin:$PATH"`."""
 
 
 def command_line_page() -> str:
     """docs/reference/cli.md: what `--help` says, of every command."""
     parts = [
         "# The command line",
-        "Written by `make docs` from the program itself.",
+        "This page is for people who look up a command or an option. It is written by `make docs` from the program "
+        "itself.",
+        _SHELLS,
+        "## Answers and exit codes",
         "Answers go to standard output, everything else to standard error. With `--json` standard output holds one "
         "JSON document a line and nothing else.",
     ]
@@ -43,7 +59,7 @@ def settings_page() -> str:
     """docs/reference/settings.md: every setting with its default, its limits and its reason."""
     parts = [
         "# Settings",
-        "Written by `make docs` from `tagstream/settings/`.",
+        "This page is for people who configure tagstream. It is written by `make docs` from `tagstream/settings/`.",
         "A setting is read from its variable, else from the TOML file that `--config` or `TAGSTREAM_CONFIG` names, "
         "else it has its default. An option of a command wins over all of them. A key that is no setting is refused, "
         "and so is a variable that begins with `TAGSTREAM_`.",
@@ -81,10 +97,15 @@ def _shown(default: Any) -> str:
     return text
 
 
-PAGES = {
-    "docs/reference/cli.md": command_line_page,
-    "docs/reference/settings.md": settings_page,
-    "docs/reference/metrics.md": metrics_page,
+_FOLDER = "docs/reference"
+PAGES: dict[str, Callable[[], str]] = {
+    f"{_FOLDER}/cli.md": command_line_page,
+    f"{_FOLDER}/settings.md": settings_page,
+    f"{_FOLDER}/json-lines.md": json_lines_page,
+    f"{_FOLDER}/topics.md": topics_page,
+    f"{_FOLDER}/metrics.md": metrics_page,
+    f"{_FOLDER}/index-mappings.md": mappings_page,
+    **{f"{_FOLDER}/schemas/{name}.json": partial(schema_file, name) for name in SCHEMAS},
 }
 
 
@@ -96,7 +117,7 @@ def main(check: bool) -> None:
         path = REPOSITORY / name
         text = page()
         if not check:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         elif not path.is_file() or path.read_text(encoding="utf-8") != text:
             raise click.ClickException(f"{name} is not what the code says: run `make docs`")

@@ -18,7 +18,7 @@ from tagstream.cli.commands import application
 from tagstream.settings import PREFIX, RENAMED_SETTINGS, REPOSITORY, Settings, limits
 
 _WIDTH = 100
-_SHELLS = """## Shell completion
+_SHELLS = r"""## Shell completion
 
 | shell | add to | this line |
 |---|---|---|

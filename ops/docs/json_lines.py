@@ -12,10 +12,10 @@ from ingest.cli import report_document as ingest_report
 from ingest.run import IngestProgress, IngestReport
 from ingest.sources.jsonl.line import read_event
 from ops.docs.fields import fields_table, table
+from search.cli.tables import dead_letter_document, trend_document
 from search.dump_lines import Writer
 from search.index import EntityCount, Remembered, SourceCursor, Thumbnail, Trend
 from search.registry import Record
-from tagstream.cli.console import dead_letter_document, trend_document
 from tagstream.dead_letter import dead_letter
 from tagstream.posts import (
     AccountStatus,

@@ -29,10 +29,10 @@ _LIMITS = """## Limits
 """
 _TERMS = """## Terms
 
-The code is under the Apache License 2.0. These weights are learnt from Tiny ImageNet, whose pictures ImageNet gives out
-for research and education that earns nothing, and from a MobileNet v2 (Apache-2.0). The files hold no picture. Research,
-evaluation and trying tagstream out are what they are shipped for. Whether the data's terms reach any other use is for its
-user to decide; weights of another origin can take their place (`docs/how-to/bring-your-own-model.md`).
+The code is under the Apache License 2.0. These weights are learnt from Tiny ImageNet, whose pictures ImageNet gives
+out for research and education that earns nothing, and from a MobileNet v2 (Apache-2.0). The files hold no picture.
+Research, evaluation and trying tagstream out are what they are shipped for. Whether the data's terms reach any other
+use is for its user to decide; weights of another origin can take their place (`docs/how-to/bring-your-own-model.md`).
 """
 
 

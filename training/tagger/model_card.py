@@ -33,9 +33,9 @@ _LIMITS = """## Limits
 """
 _TERMS = """## Terms
 
-The code is under the Apache License 2.0. These weights are learnt from data with terms of its own: Twitter-2015 and -2017
-(terms of Twitter and of the sets' providers), Broad Twitter Corpus and WNUT-17 (CC BY 4.0), WNUT-16 (GPL-3), Tweebank
-(Apache-2.0), captions by BLIP-2 (none stated); they begin as all-MiniLM-L6-v2 (Apache-2.0). The files hold
+The code is under the Apache License 2.0. These weights are learnt from data with terms of its own: Twitter-2015 and
+-2017 (terms of Twitter and of the sets' providers), Broad Twitter Corpus and WNUT-17 (CC BY 4.0), WNUT-16 (GPL-3),
+Tweebank (Apache-2.0), captions by BLIP-2 (none stated); they begin as all-MiniLM-L6-v2 (Apache-2.0). The files hold
 no text and no annotation of these sets. Research, evaluation and trying tagstream out are what they are shipped for.
 Whether the data's terms reach any other use is for its user to decide; training on data of your own
 (`docs/how-to/bring-your-own-model.md`) settles the question.

@@ -1,13 +1,11 @@
 """The files that a newcomer expects are there and agree with the package."""
 
 import re
-import tomllib
 
 import yaml
 
+import tagstream
 from tagstream.settings import REPOSITORY
-
-PACKAGE = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def test_the_citation_is_whole_and_of_this_version():
@@ -15,14 +13,14 @@ def test_the_citation_is_whole_and_of_this_version():
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
     assert citation["cff-version"] == "1.2.0"
     assert all("name" in author or "family-names" in author for author in citation["authors"])
-    assert (citation["version"], citation["license"]) == (PACKAGE["version"], "Apache-2.0")
+    assert (citation["version"], citation["license"]) == (tagstream.__version__, "Apache-2.0")
 
 
 def test_the_newest_section_of_the_changes_is_of_this_version():
     changes = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = re.search(r"^## (\S+)", changes, re.MULTILINE)
     assert newest is not None
-    assert newest[1] == PACKAGE["version"]
+    assert newest[1] == tagstream.__version__
 
 
 def test_the_licence_is_whole():

@@ -1,6 +1,9 @@
 """The examples of the pages for plug-in authors work as they stand there."""
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -80,3 +83,19 @@ async def test_the_source_of_the_page_says_what_is_wrong(tmp_path: Path) -> None
 
 def test_the_page_names_the_schemes_that_are_taken() -> None:
     assert all(f"`{name}`" in PAGE for name in BUILT_IN[PluginKind.SOURCE])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_the_units_of_the_page_are_valid(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs/how-to/run-under-systemd.md").read_text(encoding="utf-8")
+    units = re.findall(r"^```ini\n# /etc/systemd/system/(\S+)\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(units) == 4
+    program = Path(sys.executable)
+    for name, text in units:
+        (tmp_path / name).write_text(text.replace("/opt/tagstream/bin/tagstream", str(program)), encoding="utf-8")
+    paths = [str(tmp_path / name.replace("@.", "@1.")) for name, _ in units]
+    (tmp_path / "tagstream-worker@.service").rename(tmp_path / "tagstream-worker@1.service")
+    command = ["systemd-analyze", "verify", "--man=no", *paths]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    complaints = [line for line in found.stderr.splitlines() if str(tmp_path) in line or "tagstream" in line]
+    assert (found.returncode, complaints) == (0, [])

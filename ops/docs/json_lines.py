@@ -15,7 +15,7 @@ from ops.docs.fields import fields_table, table
 from search.cli.tables import dead_letter_document, trend_document
 from search.dump_lines import Writer
 from search.index import EntityCount, Remembered, SourceCursor, Thumbnail, Trend
-from search.registry import Record
+from search.registry import RegistryRecord
 from tagstream.dead_letter import dead_letter
 from tagstream.posts import (
     AccountStatus,
@@ -215,7 +215,7 @@ def _nested(*contracts: Any) -> Iterable[str]:
 
 def _dump() -> Iterable[str]:
     writer = Writer()
-    record = Record(id=EXAMPLE.id, number=1, version=3, position=7, observed_at=1714564800000, visible=True)
+    record = RegistryRecord(id=EXAMPLE.id, number=1, version=3, position=7, observed_at=1714564800000, visible=True)
     kept = (
         AccountStatus(source="jsonl", author="bo", hidden=True, position=7),
         Erasure(source="jsonl", author="bea", position=12),

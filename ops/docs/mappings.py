@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ops.docs.fields import table
+from search.documents import TIME_SHIFT
 from search.elastic import schema as elastic
 from search.elastic.address import Names
 from search.sqlite import schema as sqlite
@@ -91,7 +92,7 @@ def mappings_page() -> str:
     statements = "\n".join(f"{_unindented(statement)};" for statement in tables)
     parts += [
         "## SQLite",
-        f"A post's *number* is its time: milliseconds since 1970, shifted by {sqlite.TIME_SHIFT} bits, then a bit that "
+        f"A post's *number* is its time: milliseconds since 1970, shifted by {TIME_SHIFT} bits, then a bit that "
         "says that the post claims a later time than it was seen at, then a running count.",
         f"```sql\n{statements}\n```",
     ]

@@ -8,7 +8,7 @@ from ops.docs.fields import table
 from tagstream.runtime.exposition import Metric
 from tagstream.runtime.metrics import DROPPED, EventOutcome
 from workers.faust import metrics as worker_metrics
-from workers.pipeline.microbatch import Closed
+from workers.pipeline.microbatch import CloseReason
 
 _PROCESSES = (("tagstream ingest", "ingest_http", ingest_metrics), ("tagstream worker", "worker_http", worker_metrics))
 _LABELS = {
@@ -52,7 +52,7 @@ def metrics_page() -> str:
     Raises:
         LookupError: a label, an outcome or a reason has no meaning here.
     """
-    if differ := (_OUTCOMES.keys() ^ set(EventOutcome)) | (_CLOSED.keys() ^ {one.value for one in Closed}):
+    if differ := (_OUTCOMES.keys() ^ set(EventOutcome)) | (_CLOSED.keys() ^ {one.value for one in CloseReason}):
         raise LookupError(f"ops/docs/metrics.py and the code differ in {differ}")
     parts = [
         "# Metrics",

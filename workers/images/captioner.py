@@ -13,9 +13,10 @@ A plug-in is imported only where the setting names one, so serving needs none of
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
+
+from cachetools import LRUCache
 
 from tagstream.errors import BadSettings, ModelUnavailable, TagstreamError
 from tagstream.plugins import PluginKind, find_plugin
@@ -97,8 +98,7 @@ class RememberedCaptions:
 
     def __init__(self, captioner: Captioner, most: int = MOST_REMEMBERED) -> None:
         self._captioner = captioner
-        self._most = most
-        self._known: OrderedDict[bytes, str] = OrderedDict()
+        self._known: LRUCache[bytes, str] = LRUCache(most)
         self._lock = threading.Lock()
 
     def __call__(self, thumbnail: bytes) -> str:
@@ -110,7 +110,6 @@ class RememberedCaptions:
         key = hashlib.sha256(thumbnail).digest()
         with self._lock:
             if (known := self._known.get(key)) is not None:
-                self._known.move_to_end(key)
                 return known
         try:
             (caption,) = self._captioner.captions([thumbnail])
@@ -121,6 +120,4 @@ class RememberedCaptions:
             raise ModelUnavailable(f"the captioner failed on a picture: {message}") from error
         with self._lock:
             self._known[key] = caption
-            if len(self._known) > self._most:
-                self._known.popitem(last=False)
         return caption

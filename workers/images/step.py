@@ -1,14 +1,14 @@
-"""What the photos of posts show, before the posts are tagged.
+"""The image step: labels and captions of the photos of posts, before the posts are tagged.
 
 ::
 
     post with thumbnails ─┬▶ image model, the photos of many posts at a time ─▶ labels ─┬▶ image words of the tagger
                           └▶ captioner, where there is one, photo by photo ─▶ captions ─┘ (captions, if there are any)
 
-Owns what becomes of a post whose photos cannot be seen. Unlike the tagger, the image model is not waited for: the text
-says most of it. So while it is away a post goes on without its labels, marked `degraded`, and can be repaired later
-(invariant 9). Nor is a model waited for that stands still, wherever it runs. A photo that was not fetched for a cause
-that can pass is told in the same way, and so is a photo of which a captioner has nothing to say because it fails.
+Nothing here keeps a post from being tagged. The pipeline waits for the tagger, but never for the image model, because
+the text carries most of the names. While the image model is away or hangs, posts go on without labels, are marked
+`degraded`, and can be repaired later (invariant 9). The same mark stands on a post whose photo was not fetched for a
+cause that can pass, and on one whose photo a captioner failed on.
 """
 
 import asyncio
@@ -31,20 +31,22 @@ Answer = TypeVar("Answer")
 IMAGE_MODEL = "image_model"
 PHOTO = "photo"
 MAX_LABELS = 5
-# Photos of a batch take a fraction of a second. Longer than a model server's deadline by default, which says why.
+# The photos of a batch take a fraction of a second. This limit is longer than the default deadline of a model server,
+# so that the error of the server is seen first.
 LONGEST_LOOK_SECONDS = 30.0
-# As many as a post may have. A captioner takes up to seconds for each, and a batch that lasts minutes looks stuck.
+# The most photos that a post may have. A captioner takes up to seconds for each, and a batch of minutes looks stuck.
 CAPTIONED_AT_A_TIME = 4
 
 
 def see(
     image_model: ImageModel, executor: Executor, limits: StageLimits, *, longest_seconds: float = LONGEST_LOOK_SECONDS
 ) -> Stage[Arrival, Arrival]:
-    """Adds to each post what its photos show. Whatever fails, the post goes on. A photo is a token of the batch.
+    """Returns the stage that adds to each post the image context of its photos. A photo is a token of the batch.
 
-    `executor` has a thread for each of `limits.concurrency` batches, and one more for captions: what waits for a thread
-    would be taken for standing still. A look that has taken `longest_seconds` is left to itself; while that many are,
-    nobody waits for another. So is a caption; while one is, nobody waits for another.
+    Every post goes on, whatever fails. `executor` needs a thread for each of `limits.concurrency` batches and one more
+    for captions, because the wait for a thread counts as the model's time. A call that has taken `longest_seconds` is
+    abandoned: its thread runs on, and its posts go on without it. While as many calls of the image model as
+    `limits.concurrency`, or one call of the captioner, are abandoned and still running, no further call is made.
     """
     looks: set[Future[Any]] = set()
     captionings: set[Future[Any]] = set()
@@ -61,8 +63,8 @@ def see(
             async with asyncio.timeout(longest_seconds):
                 return await asyncio.wrap_future(looking)
         except (Fatal, Poison):
-            raise  # of a picture that is guilty the runner finds the post, and buries its photos alone
-        except Exception:  # whatever else fails, the text is there
+            raise  # the runner finds the post of a poison picture, and leaves out its photos alone
+        except Exception:  # the text is still there
             if not looking.done():
                 overdue.add(looking)
                 looking.add_done_callback(overdue.discard)
@@ -77,7 +79,7 @@ def see(
     async def describe(thumbnails: list[bytes]) -> list[str | None]:
         if captioner is None:
             return []
-        async with turn:  # what waits for it does not count as looking
+        async with turn:  # the wait for the turn does not count as the captioner's time
             return [await ask(partial(captioner.caption, picture), captionings, 1) for picture in thumbnails]
 
     async def work(arrivals: Sequence[Arrival]) -> list[Arrival]:
@@ -86,37 +88,40 @@ def see(
             return with_image_contexts(arrivals, [])
         return with_image_contexts(arrivals, await look(thumbnails), await describe(thumbnails))
 
-    async def dead_letter(arrival: Arrival, _: Exception) -> Arrival:
+    async def without_photos(arrival: Arrival, _: Exception) -> Arrival:
         return replace(arrival, image_context=context_of_unseen_photos(arrival.event))
 
     def size(arrival: Arrival) -> Size:
         photos = len(thumbnails_of(arrival))
         return Size(1 if photos else 0, photos, bytes_of(arrival.event))
 
-    # Not checked by canaries: whatever fails here, a post goes on without its photos and is repaired later, so that
-    # nothing is lost to a defect, and an image model that stands still is not asked more often.
-    return Stage("see", work, dead_letter, size, limits)
+    # Without canaries: a post goes on without its photos and is repaired later, so a defect loses nothing, and an image
+    # model that hangs is not called more often.
+    return Stage("see", work, without_photos, size, limits)
 
 
 def context_of_unseen_photos(event: Event) -> ImageContext:
-    """What is known of a post's photos where nothing looks at them: that they were not seen."""
+    """Returns the image context of a post whose photos no model looked at."""
     return image_context_of(event, None)
 
 
 def thumbnails_of(arrival: Arrival) -> list[bytes]:
-    """The pictures of a post, in order."""
+    """Returns the pictures of a post, in order."""
     return _thumbnails(arrival.event)
 
 
 def _thumbnails(event: Event) -> list[bytes]:
     media = event.media if isinstance(event, Post) else ()
-    return [one.thumbnail for one in media if one.thumbnail is not None]
+    return [photo.thumbnail for photo in media if photo.thumbnail is not None]
 
 
 def with_image_contexts(
     arrivals: Sequence[Arrival], labels: Sequence[tuple[str, ...]] | None, captions: Sequence[str | None] = ()
 ) -> list[Arrival]:
-    """The arrivals with what their pictures show; `labels` and `captions`: of all pictures."""
+    """Returns the arrivals with their image contexts; `labels` and `captions` are those of all pictures, in order.
+
+    `labels` is None where the image model did not answer.
+    """
     seen: list[Arrival] = []
     start = 0
     for arrival in arrivals:
@@ -134,9 +139,9 @@ def with_image_contexts(
 def image_context_of(
     event: Event, labels: Sequence[tuple[str, ...]] | None, captions: Sequence[str | None] = ()
 ) -> ImageContext:
-    """What an event's pictures show together; `labels` are those of each, None where nothing was seen.
+    """Returns the image context of one event; `labels` are those of each picture, None where the model did not answer.
 
-    `captions` are those of each, None where the captioner failed; none at all where there is no captioner.
+    `captions` are those of each picture, None where the captioner failed; empty where there is no captioner.
     """
     if not isinstance(event, Post) or not event.media:
         return NO_IMAGE_CONTEXT
@@ -145,9 +150,9 @@ def image_context_of(
         degraded.append(IMAGE_MODEL)
     if any(map(_may_come_later, event.media)):
         degraded.append(PHOTO)
-    # All first labels before all second ones: each photo of a post counts.
-    ranks = range(max((len(one) for one in labels or ()), default=0))
-    ordered = [one[rank] for rank in ranks for one in labels or () if rank < len(one)]
+    # All first labels before all second ones, so that each photo of a post counts.
+    ranks = range(max((len(names) for names in labels or ()), default=0))
+    ordered = [names[rank] for rank in ranks for names in labels or () if rank < len(names)]
     return ImageContext(
         tuple(dict.fromkeys(ordered))[:MAX_LABELS],
         tuple(degraded),
@@ -156,9 +161,9 @@ def image_context_of(
 
 
 def _may_come_later(media: Media) -> bool:
-    """Whether a photo is missing for a cause that can pass. A reason that we do not know is for good.
+    """Tells whether a photo is missing for a cause that can pass; an unknown reason does not pass.
 
-    One that was there (it has a hash) and came without its bytes, as in a dead letter or a backup, can be had again.
+    A photo with a hash and without bytes, as in a dead letter or a backup, can be fetched again.
     """
     if media.thumbnail is not None:
         return False

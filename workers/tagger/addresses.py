@@ -1,12 +1,12 @@
-"""What an address looks like in a post: patterns (verbose) of links, e-mail addresses and @mentions.
+"""Patterns (verbose regular expressions) of the addresses in a post: links, e-mail addresses and @-mentions.
 
-Without a scheme these are addresses: an e-mail address; a host with a known ending and a path (`bbc.co.uk/news`); a
-host alone if it is written in one case and its ending is no everyday word (`example.com`, `EXAMPLE.ORG`), or if it has
-three parts (`shop.example.it`). So `Booking.com`, `U.S.A`, `end.Next` and `do.it` are words. The list of endings is
-short on purpose: it is to tell addresses from sentences, and knows those that people write.
+Three forms without a scheme are addresses: an e-mail address; a host with a known ending and a path (`bbc.co.uk/news`);
+a host alone that is written in one case and whose ending is no everyday word (`example.com`, `EXAMPLE.ORG`), or that
+has three parts (`shop.example.it`). So `Booking.com`, `U.S.A`, `end.Next` and `do.it` are words. The list of endings is
+short on purpose: it tells addresses from sentences, and holds the endings that people write.
 """
 
-# Endings that no sentence spells which is joined to the next one, and those that one might.
+# Endings that do not arise where two sentences are joined without a space, and endings that might.
 _SURE_ENDINGS = """
     com org net edu gov mil info biz io ai tv eu app dev xyz social co uk de fr es nl pl ru jp cn br au ca ch se dk fi
     cz gr hu ro ua ie nz za kr tr mx ar cl il pt sk si hr rs bg lt lv ee ir pk lk ng ke tw hk sg th vn ph ae sa eg ma

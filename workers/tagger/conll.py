@@ -1,4 +1,4 @@
-"""BIO files of two columns: posts as raw text, tokens with offsets, and the names in them counted in two ways."""
+"""BIO files of two columns: posts as raw text, tokens with offsets, and their names by two ways of counting."""
 
 import re
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 from tagstream.errors import UnreadableInput
 from tagstream.posts import MAX_TEXT_LENGTH, EntityType, clean_text
 
-# Every spelling of a label that the public tweet sets use, and the type that it means here.
+# The labels of the public tweet sets in every spelling, and the type that each means here.
 SPELLINGS: dict[str, EntityType] = {
     "per": "PER",
     "person": "PER",
@@ -44,7 +44,10 @@ Span = tuple[int, int, EntityType]
 
 @dataclass(frozen=True, slots=True)
 class ConllPost:
-    """One post: its tokens joined by one space, each with its offsets and its tag; `image` is its `IMGID:`."""
+    """One post of a BIO file: the text is its tokens joined by single spaces; a token is (start, end, tag).
+
+    `image` is the value of its `IMGID:` line.
+    """
 
     text: str
     tokens: tuple[tuple[int, int, str], ...]
@@ -52,9 +55,9 @@ class ConllPost:
 
 
 def read_conll(path: Path) -> list[ConllPost]:
-    """The posts of a BIO file: a token and its tag a line, an empty line after each post.
+    """Reads the posts of a BIO file: a line holds a token and its tag, an empty line ends a post.
 
-    The first column is the token and the last the tag, parted by a tab or spaces. `IMGID:` and `-DOCSTART-` lines
+    The first column is the token and the last the tag; a tab or spaces stand between. `IMGID:` and `-DOCSTART-` lines
     are understood, and so are comments: `# key = value`, and a line that begins with `# ` and ends in no tag. The
     path `-` is standard input.
 
@@ -96,14 +99,14 @@ def _posts(path: str, lines: list[str]) -> Iterator[ConllPost]:
             length += len(tokens[-1][0]) + 1
             if length > MAX_TEXT_LENGTH:
                 raise UnreadableInput(
-                    f"{path}:{number}: this post has over {MAX_TEXT_LENGTH:,} characters: part posts by an empty line"
+                    f"{path}:{number}: this post has over {MAX_TEXT_LENGTH:,} characters: an empty line ends a post"
                 )
     if tokens:
         yield _post(tokens, image)
 
 
 def _is_comment(line: str) -> bool:
-    """Whether the line is a comment of CoNLL-U; a token may begin with `#` as well, but has its tag."""
+    """Tells whether the line is a comment of CoNLL-U. A token may begin with `#`, too, but ends in a tag."""
     return line.startswith("# ") and bool(_KEY.match(line) or not _is_tag(line.split()[-1]))
 
 
@@ -115,7 +118,7 @@ def _token(path: str, number: int, line: str) -> tuple[str, str]:
             f"{path}:{number}: {line[:80]!r} is not a token and a tag: a tag is O, or B- or I- and one of "
             f"{', '.join(sorted(SPELLINGS))}"
         )
-    # A token that is a space of its own kind would vanish in the joined text.
+    # A token of nothing but space characters would vanish in the joined text.
     return clean_text(token) or "\ufffd", tag[0].upper() + tag[1:]
 
 
@@ -134,22 +137,23 @@ def _post(tokens: list[tuple[str, str]], image: str | None) -> ConllPost:
 
 
 def gold_spans(post: ConllPost, *, lenient: bool) -> set[Span]:
-    """The names as (first token, end token, type).
+    """Returns the names as (first token, end token, type).
 
-    Strict: a span opens only at `B-`, and an `I-` that continues nothing is `O`. Lenient: such an `I-` opens one.
+    Strict counting opens a name only at `B-` and takes an `I-` that continues nothing for `O`. Lenient counting opens a
+    name at such an `I-`.
     """
     spans: set[Span] = set()
     start: int | None = None
     label = ""
     tags = [tag for _, _, tag in post.tokens] + ["O"]
-    for place, tag in enumerate(tags):
+    for index, tag in enumerate(tags):
         prefix, _, spelled = tag.partition("-")
         name = SPELLINGS[spelled.lower()] if spelled else ""
         if prefix == "I" and start is not None and name == label:
             continue
         if start is not None:
-            spans.add((start, place, SPELLINGS[label.lower()]))
+            spans.add((start, index, SPELLINGS[label.lower()]))
             start = None
         if prefix == "B" or (prefix == "I" and lenient):
-            start, label = place, name
+            start, label = index, name
     return spans

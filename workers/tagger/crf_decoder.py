@@ -1,8 +1,8 @@
-"""From emissions to tags and probabilities: one linear-chain CRF decoder, vectorised over the posts of a batch.
+"""The decoder of the tagger: a linear-chain CRF that turns emissions into tags and probabilities, a batch at a time.
 
-Tags by Viterbi, probabilities by forward-backward, both in float64. No row's arithmetic touches another row: sums
-run over the tag axis only, never through a matrix product whose rounding could depend on the size of the batch, so a
-post's tags and scores are the same to the bit whatever it is batched with (invariant 8).
+Viterbi gives the tags, forward-backward the probabilities, both in float64. The arithmetic of one post touches no other
+post: sums run over the tag axis alone, and never through a matrix product, whose rounding could depend on the size of
+the batch. So tags and scores of a post are the same to the bit, whatever posts share its batch (invariant 8).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 def allowed_transitions() -> npt.NDArray[np.bool_]:
-    """(9, 9): may the tag of the column follow the tag of the row? An I- continues only its own type."""
+    """Returns (9, 9): whether the column's tag may follow the row's tag. An I- continues only its own type."""
     allowed = np.ones((len(TAGS), len(TAGS)), np.bool_)
     for column, tag in enumerate(TAGS):
         if tag.startswith("I-"):
@@ -29,7 +29,7 @@ def allowed_transitions() -> npt.NDArray[np.bool_]:
 
 
 def allowed_starts() -> npt.NDArray[np.bool_]:
-    """(9,): may a post begin with this tag? Never with an I-."""
+    """Returns (9,): whether a post may begin with the tag. No post begins with an I-."""
     return np.array([not tag.startswith("I-") for tag in TAGS])
 
 
@@ -50,26 +50,26 @@ class Decoder:
         self._ends = ends.astype(np.float64)
 
     def decode(self, emissions: Sequence[FloatArray]) -> list[Decoded]:
-        """Tags and probabilities of each post; `emissions[i]` is (words of post i, 9), at least one word each."""
+        """Returns tags and probabilities of each post; `emissions[i]` is (words of post i, 9), one word at least."""
         if not emissions:
             return []
-        order = sorted(range(len(emissions)), key=lambda number: -len(emissions[number]))
-        lengths = [len(emissions[number]) for number in order]
-        # Posts are the last axis: numpy adds and compares along it fastest.
+        order = sorted(range(len(emissions)), key=lambda index: -len(emissions[index]))
+        lengths = [len(emissions[index]) for index in order]
+        # Posts are the last axis, along which numpy adds and compares fastest.
         padded = np.zeros((lengths[0], len(TAGS), len(emissions)))
-        for column, number in enumerate(order):
-            padded[: lengths[column], :, column] = emissions[number]
-        # Longest first: the posts that still run at a step are the first `running[step]` columns.
+        for column, index in enumerate(order):
+            padded[: lengths[column], :, column] = emissions[index]
+        # The longest post comes first: the posts that still have words at a step are the first `running[step]` columns.
         running = np.searchsorted(-np.array(lengths), -np.arange(lengths[0]), side="left").tolist()
         tags = self._viterbi(padded, running)
         marginals = self._marginals(padded, running)
         chosen = np.take_along_axis(marginals, tags[:, None], axis=1)[:, 0]
         decoded = [Decoded(tags[:length, column], chosen[:length, column]) for column, length in enumerate(lengths)]
-        places = {number: column for column, number in enumerate(order)}
-        return [decoded[places[number]] for number in range(len(emissions))]
+        columns = {index: column for column, index in enumerate(order)}
+        return [decoded[columns[index]] for index in range(len(emissions))]
 
     def _viterbi(self, emissions: DoubleArray, running: Sequence[int]) -> IntArray:
-        """(words, posts): the best tags. Which tag led to the best one is asked on the way back, of that one alone."""
+        """Returns (words, posts): the best tags. The way back looks up the tag before the best one only."""
         steps, _, posts = emissions.shape
         transitions = self._transitions[:, :, None]
         scores = np.empty_like(emissions)
@@ -92,11 +92,11 @@ class Decoder:
         return tags
 
     def _marginals(self, emissions: DoubleArray, running: Sequence[int]) -> DoubleArray:
-        """(words, 9, posts): the forward-backward recursion in probabilities, scaled every few steps."""
+        """Returns (words, 9, posts): the forward-backward recursion in probabilities, scaled every few steps."""
         steps, _, posts = emissions.shape
         weights = np.exp(np.maximum(emissions - emissions.max(axis=1, keepdims=True), -30.0))
         to_next = np.exp(self._transitions)[:, :, None]
-        # In this order in memory: numpy takes the order of a sum from there, and a single post must not have its own.
+        # Contiguous: numpy orders a sum by the layout in memory, and a single post must not have an order of its own.
         to_previous = np.ascontiguousarray(np.exp(self._transitions.T))[:, :, None]
         forward = np.ones_like(weights)
         forward[0] = _normalise(np.exp(self._starts)[:, None] * weights[0])
@@ -119,7 +119,7 @@ _SCALED_EVERY = 8
 
 
 def _normalise(values: DoubleArray) -> DoubleArray:
-    """Scaled to sum to one over the tags, the last axis but one; what underflowed wholly becomes uniform."""
+    """Scales values to sum to one over the tags, the last axis but one; values that all underflowed become uniform."""
     values = values + 1e-300
-    # Not `sum`: it adds in another order where there is one post only, and the last bits would show it.
+    # Not `sum`, which adds in another order where there is one post only: the last bits would differ.
     return np.asarray(values / np.add.accumulate(values, axis=-2)[..., -1:, :])

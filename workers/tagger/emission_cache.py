@@ -1,7 +1,7 @@
-"""What the network answered rows that came before: a repost of the same words need not be asked again.
+"""The emission cache: emissions of input sequences that the network answered before, as for reposts of the same words.
 
-Exact, because a row's emissions depend on nothing but the row (invariant 8); so whoever tests that invariant turns this
-off. In crises every fifteenth to seventh row has come before, in the hours of a burst more.
+The cache is exact, because the emissions of a sequence depend on nothing but the sequence (invariant 8). A test of that
+invariant turns the cache off. In a crisis every fifteenth to seventh sequence has come before, in a burst more.
 """
 
 from collections import OrderedDict
@@ -10,53 +10,53 @@ from threading import Lock
 
 from workers.tagger.crf_decoder import FloatArray
 
-# What Python's own objects around a key and its answer weigh, roughly.
+# The approximate size of Python's own objects around a key and its emissions.
 _BYTES_AN_ENTRY = 300
 
 
 class EmissionCache:
-    """The answers to the rows asked about last, `most_bytes` of them; for any number of threads.
+    """The emissions of the sequences used last, at most `max_bytes` of them. Several threads may use it at once.
 
-    `asked` and `computed` count rows, and may be read at any time: what was not computed had come before.
+    `asked` counts sequences looked up, `computed` those that the network answered. Both may be read at any time.
     """
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self.asked = 0
         self.computed = 0
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._bytes = 0
         self._answers: OrderedDict[bytes, FloatArray] = OrderedDict()
         self._lock = Lock()
 
-    def recall(self, rows: Iterable[bytes]) -> dict[bytes, FloatArray]:
-        """The emissions (pieces, 9) of those rows that are known."""
+    def recall(self, sequences: Iterable[bytes]) -> dict[bytes, FloatArray]:
+        """Returns the emissions (pieces, 9) of the sequences that are in the cache."""
         known: dict[bytes, FloatArray] = {}
         with self._lock:
-            for row in rows:
+            for sequence in sequences:
                 self.asked += 1
-                answer = self._answers.get(row)
+                answer = self._answers.get(sequence)
                 if answer is not None:
-                    self._answers.move_to_end(row)
-                    known[row] = answer
+                    self._answers.move_to_end(sequence)
+                    known[sequence] = answer
         return known
 
     def keep(self, answers: dict[bytes, FloatArray]) -> None:
-        """Takes in the answers to rows, and forgets those that were asked about longest ago. Nobody may change them."""
+        """Takes in emissions, which nobody may change afterwards; drops those that were used longest ago."""
         with self._lock:
             self.computed += len(answers)
-            for row, answer in answers.items():
-                if row not in self._answers:
-                    self._answers[row] = answer
-                    self._bytes += _weight(row, answer)
-            while self._bytes > self._most_bytes:
-                self._bytes -= _weight(*self._answers.popitem(last=False))
+            for sequence, answer in answers.items():
+                if sequence not in self._answers:
+                    self._answers[sequence] = answer
+                    self._bytes += _size_bytes(sequence, answer)
+            while self._bytes > self._max_bytes:
+                self._bytes -= _size_bytes(*self._answers.popitem(last=False))
 
     def forget(self) -> None:
-        """Begins anew, as in a process that has just started."""
+        """Empties the cache and its counters, as in a process that has just started."""
         with self._lock:
             self._answers.clear()
             self.asked = self.computed = self._bytes = 0
 
 
-def _weight(row: bytes, answer: FloatArray) -> int:
-    return len(row) + answer.nbytes + _BYTES_AN_ENTRY
+def _size_bytes(sequence: bytes, answer: FloatArray) -> int:
+    return len(sequence) + answer.nbytes + _BYTES_AN_ENTRY

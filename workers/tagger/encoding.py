@@ -1,12 +1,12 @@
-"""From words to the model's input: word pieces and features in three segments, padded to length buckets.
+"""The encoder of the tagger: words become word pieces and features in three segments, padded to length buckets.
 
 ::
 
     [CLS] the tweet [SEP] its hashtags, segmented [SEP] words about its photos [SEP]
     segment 0             segment 1                     segment 2
 
-A missing segment is left out with its [SEP]. A tweet too long for one row becomes several that overlap; each word's
-answer is then taken from the row in which it stands furthest from a cut. Training reads through here too.
+A missing segment is left out with its [SEP]. A tweet too long for one sequence becomes several that overlap; the answer
+of a word is then taken from the sequence in which the word stands furthest from a cut. Training encodes words here too.
 """
 
 import zlib
@@ -26,7 +26,7 @@ from workers.tagger.words import Kind, Word, split_words
 BUCKET = 16
 MAX_LENGTH = 128
 MAX_WORD_PIECES = 12
-# About 6,000 English words: a post of 100,000 Chinese characters, read to its end, costs 3,000 ordinary ones.
+# About 6,000 English words. A post of 100,000 Chinese characters, read to its end, costs 3,000 ordinary posts.
 MAX_TWEET_PIECES = 8192
 MAX_HASHTAG_PIECES = 24
 MAX_IMAGE_PIECES = 40
@@ -34,7 +34,7 @@ OVERLAP_PIECES = 16
 MAX_CACHED_WORDS = 100_000
 MAX_CACHED_WORD_LENGTH = 32
 
-# Columns of the feature table: how many rows each one owns, one after another. EncodedSequence 0 is padding.
+# The rows of the embedding table that each column of features owns, one column after another. Row 0 is padding.
 _CASE_ROWS, _PIECE_ROWS, _PROFILE_ROWS, _SHAPE_ROWS, _PREFIX_ROWS, _SUFFIX_ROWS = 16, 4, 8, 256, 1024, 1024
 _CASE = 1
 _PIECE = _CASE + _CASE_ROWS
@@ -53,9 +53,9 @@ _RUN_LETTERS = "Xxdw."
 
 @dataclass(frozen=True, slots=True)
 class EncodedSequence:
-    """One row of model input: `columns` (length, 2 + FEATURES) holds piece ids, segment ids and feature rows.
+    """One sequence of model input: `columns` (length, 2 + FEATURES) holds piece ids, segment ids and feature ids.
 
-    `first_pieces[i]` is the place in the row of the first piece of the post's word `first_word + i`.
+    `first_pieces[i]` is the position in the sequence of the first piece of the post's word `first_word + i`.
     """
 
     columns: Int32Array
@@ -64,13 +64,16 @@ class EncodedSequence:
 
     @property
     def bucket(self) -> int:
-        """The padded length of this row."""
+        """The padded length of this sequence."""
         return -(-len(self.columns) // BUCKET) * BUCKET
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
-    """A batch of rows of one length bucket: `pieces` and `segments` (rows, length), `features` (rows, length, 6)."""
+    """A batch of sequences of one length bucket.
+
+    `pieces` and `segments` are (sequences, length), `features` (sequences, length, 6).
+    """
 
     pieces: Int32Array
     segments: Int32Array
@@ -78,11 +81,15 @@ class ModelInput:
 
 
 class Encoder:
-    """Word pieces and features of words, by the WordPiece vocabulary that the model was trained with."""
+    """An encoder of words by the WordPiece vocabulary that the model was trained with."""
 
     def __init__(self, vocabulary: Sequence[str], segment: Callable[[str], Sequence[str]]) -> None:
-        """`vocabulary` in order of id; `segment` splits a hashtag, without its #, into words."""
-        pieces = {piece: number for number, piece in enumerate(vocabulary)}
+        """Takes the vocabulary in order of id; `segment` splits a hashtag, without its #, into words.
+
+        Raises:
+            ValueError: the vocabulary does not begin with [PAD].
+        """
+        pieces = {piece: index for index, piece in enumerate(vocabulary)}
         self._padding = pieces["[PAD]"]
         if self._padding != 0:
             raise ValueError("the vocabulary must begin with [PAD]: padding is recognised by id 0")
@@ -101,9 +108,9 @@ class Encoder:
     def encode(
         self, words: Sequence[Word], hashtags: Iterable[Sequence[str]] = (), image_words: str = ""
     ) -> list[EncodedSequence]:
-        """The rows of one post: one, or several where it is longer than 128 pieces; none for a post without words.
+        """Returns the sequences of one post: none without words, one, or several above 128 pieces.
 
-        Of more than 8,192 pieces only the words up to there are read: the last row ends with the last of them.
+        Of a post of more than 8,192 pieces only the words up to there are read; the last sequence ends with them.
         """
         if not words:
             return []
@@ -113,7 +120,7 @@ class Encoder:
         tail += self._segment([word.surface for word in split_words(image_words)], 2, MAX_IMAGE_PIECES)
         room = MAX_LENGTH - 2 - sum(len(part) for part in tail)
         return [
-            self._row(tweet[start:end], tail, start, profile)
+            self._sequence(tweet[start:end], tail, start, profile)
             for start, end in _windows([len(columns) for columns in tweet], room)
         ]
 
@@ -130,7 +137,9 @@ class Encoder:
             tweet.append(columns)
         return tweet
 
-    def _row(self, tweet: list[Int32Array], tail: list[Int32Array], first_word: int, profile: int) -> EncodedSequence:
+    def _sequence(
+        self, tweet: list[Int32Array], tail: list[Int32Array], first_word: int, profile: int
+    ) -> EncodedSequence:
         first_pieces = np.array([*accumulate(map(len, tweet[:-1]), initial=1)], np.int32)
         columns = np.concatenate([self._start, *tweet, self._separator, *tail])
         columns[:, 2 + 2] = _PROFILE + profile
@@ -177,17 +186,17 @@ class Encoder:
         return columns
 
     def _read_as(self, surface: str, kind: Kind) -> str:
-        """The words that the vocabulary is asked for.
+        """Returns the words that are looked up in the vocabulary.
 
-        Names of people behind @ and addresses say nothing of the topic. A hashtag is read as the words in it: its
-        pieces as written (`##yo ##rk`) are noise to an encoder that was trained on prose.
+        Account names behind @ and addresses tell nothing of the topic. A hashtag is read as the words in it: its pieces
+        as written (`##yo ##rk`) are noise to an encoder that was trained on prose.
         """
         if kind is Kind.URL:
             return "http"
         if kind is Kind.MENTION:
             return "@ user"
         if kind is Kind.SHORTCODE:
-            return "[UNK]"  # as nearly every emoji
+            return "[UNK]"  # like nearly every emoji
         if kind is Kind.HASHTAG:
             return "# " + " ".join(_fold(word) for word in self._segment_hashtag(surface[1:]))
         return _fold(surface)
@@ -205,18 +214,18 @@ class Encoder:
         return np.array([[piece, 0, _CASE + 15, _PIECE + 2, _PROFILE, _SHAPE, _PREFIX, _SUFFIX]], np.int32)
 
 
-def stack_sequences(rows: Sequence[EncodedSequence], length: int) -> ModelInput:
-    """The rows padded with zeros to `length`, which no row may exceed."""
-    columns = np.zeros((len(rows), length, 2 + FEATURES), np.int32)
-    for number, row in enumerate(rows):
-        columns[number, : len(row.columns)] = row.columns
+def stack_sequences(sequences: Sequence[EncodedSequence], length: int) -> ModelInput:
+    """Pads the sequences with zeros to `length`, which none may exceed."""
+    columns = np.zeros((len(sequences), length, 2 + FEATURES), np.int32)
+    for index, sequence in enumerate(sequences):
+        columns[index, : len(sequence.columns)] = sequence.columns
     return ModelInput(columns[..., 0].copy(), columns[..., 1].copy(), columns[..., 2:].copy())
 
 
 def _windows(lengths: Sequence[int], room: int) -> list[tuple[int, int]]:
-    """Stretches of words that fit into `room` pieces; neighbours share words of at most OVERLAP_PIECES pieces.
+    """Cuts words into windows of at most `room` pieces; neighbours share words of at most OVERLAP_PIECES pieces.
 
-    Counted in pieces, not words: a post of long words would otherwise be cut into a window for every word.
+    The overlap is counted in pieces, not words: a post of long words would otherwise have a window for every word.
     """
     if sum(lengths) <= room:
         return [(0, len(lengths))]
@@ -241,11 +250,11 @@ _PUNCTUATION = regex.compile(r"([^\p{L}\p{N}\s])\1*")
 
 
 def _fold(surface: str) -> str:
-    """What the uncased vocabulary holds: lower case, no accents, each mark of punctuation apart, repeats once."""
+    """Folds a word to the forms of the uncased vocabulary: lower case, no accents, punctuation apart, repeats once."""
     folded = surface.lower()
     if folded.isascii():
         return folded if folded.isalnum() else _PUNCTUATION.sub(r" \1 ", folded)
-    # The hyphens of typesetters are in no vocabulary.
+    # Typographic hyphens are in no vocabulary.
     return _PUNCTUATION.sub(r" \1 ", _MARK.sub("", normalise("NFKD", folded)).replace("\u2010", "-"))
 
 
@@ -254,13 +263,13 @@ def _hash(text: str, rows: int) -> int:
 
 
 def _shape(surface: str) -> str:
-    """The word's outline: `McDonald` is XxXx, `iPhone5s` is xXxdx."""
+    """Returns the outline of a word: `McDonald` is XxXx, `iPhone5s` is xXxdx."""
     runs = (_RUN_LETTERS[(match.lastindex or 5) - 1] for match in _RUN.finditer(surface[:24]))
     return "".join(runs)
 
 
 def _case(surface: str, kind: Kind) -> int:
-    """The letter case of a word as one of 15 classes (15 itself is the model's own marks)."""
+    """Returns the letter case of a word as one of 15 classes; the class 15 belongs to the special pieces."""
     if kind is Kind.SHORTCODE:
         return int(Kind.SYMBOL)
     if kind in (Kind.SYMBOL, Kind.URL, Kind.MENTION, Kind.REPOST, Kind.NUMBER, Kind.CHARACTER):
@@ -278,7 +287,7 @@ def _case(surface: str, kind: Kind) -> int:
 
 
 def _case_profile(words: Sequence[Word]) -> int:
-    """How the whole post is written: capitals mean little in a post that is all capitals, or has none."""
+    """Returns the case class of a whole post: capitals mean little in a post of nothing else, or of none."""
     plain = Kind.WORD
     texts = [surface for surface, _, _, kind in words if kind is plain and len(surface) > 1]
     if len(texts) < 3:

@@ -1,4 +1,4 @@
-"""Scores a tagger against gold names: strict and lenient, overall and by type, and how often it fires on nothing."""
+"""Scores of a tagger against gold names: strict and lenient, overall and by type, and on posts without a name."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,20 +12,20 @@ from tagstream.text.hashtags import hashtags_of
 from workers.tagger.conll import ConllPost, Span, gold_spans, read_conll
 from workers.tagger.interface import PreparedPost, Tagger
 
-_ROWS_A_BATCH = 32
+_POSTS_A_BATCH = 32
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
 class Tally:
-    """Names that are right, names given, names in the gold."""
+    """Counts of names: right ones, given ones, and those of the gold."""
 
     right: int = 0
     given: int = 0
     gold: int = 0
 
     def figures(self) -> dict[str, float]:
-        """Precision, recall and F1 as fractions of 1; 0 where nothing was given or nothing is there."""
+        """Returns precision, recall and F1 as fractions of 1; 0 where a denominator is 0."""
         precision = self.right / self.given if self.given else 0.0
         recall = self.right / self.gold if self.gold else 0.0
         f1 = 2 * self.right / (self.given + self.gold) if self.given + self.gold else 0.0
@@ -33,7 +33,7 @@ class Tally:
 
 
 def score_conll(path: Path, tagger: Tagger, types: Sequence[EntityType] = ENTITY_TYPES) -> dict[str, Any]:
-    """Tags the posts of a BIO file from their raw text and scores the answers; `types`: only these count.
+    """Tags the posts of a BIO file from their raw text and scores the answers; only `types` count.
 
     Raises:
         UnreadableInput: the file cannot be read as a BIO file.
@@ -52,32 +52,32 @@ def score_conll(path: Path, tagger: Tagger, types: Sequence[EntityType] = ENTITY
 
 
 def tag_conll(posts: Sequence[ConllPost], tagger: Tagger) -> list[TaggedPost]:
-    """The answers for the joined text of each post, in order; similar lengths share a batch."""
-    prepared = tagger.prepare([as_post(post, number) for number, post in enumerate(posts)])
+    """Tags the joined text of each post; returns the answers in order."""
+    prepared = tagger.prepare([as_post(post, index) for index, post in enumerate(posts)])
     return tag_by_length(prepared, tagger.tag)
 
 
 def tag_by_length(
     prepared: Sequence[PreparedPost], tag: Callable[[Sequence[PreparedPost]], list[TaggedPost]]
 ) -> list[TaggedPost]:
-    """Tags in batches of similar length and puts the answers back in order."""
-    order = sorted(range(len(prepared)), key=lambda number: prepared[number].length)
+    """Tags in batches of similar length; returns the answers in order."""
+    order = sorted(range(len(prepared)), key=lambda index: prepared[index].length)
     answers: dict[int, TaggedPost] = {}
-    for start in range(0, len(order), _ROWS_A_BATCH):
-        batch = order[start : start + _ROWS_A_BATCH]
-        answers.update(zip(batch, tag([prepared[number] for number in batch]), strict=True))
-    return [answers[number] for number in range(len(prepared))]
+    for start in range(0, len(order), _POSTS_A_BATCH):
+        batch = order[start : start + _POSTS_A_BATCH]
+        answers.update(zip(batch, tag([prepared[index] for index in batch]), strict=True))
+    return [answers[index] for index in range(len(prepared))]
 
 
-def as_post(post: ConllPost, number: int) -> Post:
-    """A `Post` of that text: no date, no photo, no language, as a BIO file has none."""
+def as_post(post: ConllPost, index: int) -> Post:
+    """Returns a `Post` of that text without date, photo and language, because a BIO file has none."""
     return Post.model_construct(
-        id=f"conll:{number}", source="conll", created_at=_ANY_TIME, text=post.text, hashtags=hashtags_of(post.text)
+        id=f"conll:{index}", source="conll", created_at=_ANY_TIME, text=post.text, hashtags=hashtags_of(post.text)
     )
 
 
 def answered_spans(post: ConllPost, answer: TaggedPost) -> set[Span]:
-    """The entities of an answer as spans of the gold's tokens: a token that an entity touches belongs to it."""
+    """Returns the entities of an answer as spans of the gold's tokens: an entity takes each token that it touches."""
     spans: set[Span] = set()
     for entity in answer.entities:
         touched = [i for i, (start, end, _) in enumerate(post.tokens) if start < entity.end and end > entity.start]
@@ -89,7 +89,7 @@ def answered_spans(post: ConllPost, answer: TaggedPost) -> set[Span]:
 def count(
     posts: Sequence[ConllPost], answers: Sequence[TaggedPost], types: Sequence[EntityType], *, lenient: bool
 ) -> dict[str, Any]:
-    """Precision, recall and F1 over all posts, and of each type under `types`."""
+    """Returns precision, recall and F1 over all posts, and those of each type under `types`."""
     tallies = {name: Tally() for name in types}
     for post, answer in zip(posts, answers, strict=True):
         gold = gold_spans(post, lenient=lenient)
@@ -111,7 +111,7 @@ def count(
 def fires_on_nothing(
     posts: Sequence[ConllPost], answers: Sequence[TaggedPost], types: Sequence[EntityType]
 ) -> dict[str, float]:
-    """False entities per 1,000 posts in which the gold has no name at all."""
+    """Returns the false entities per 1,000 posts in which the gold has no name at all."""
     free = [
         answered_spans(post, answer)
         for post, answer in zip(posts, answers, strict=True)

@@ -1,4 +1,4 @@
-"""What a tagger is: two steps, so that batches can be formed between them."""
+"""The tagger as the pipeline sees it: two steps, so that batches can be formed between them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ from tagstream.posts import Post, TaggedPost
 
 @dataclass(frozen=True, slots=True)
 class ImageContext:
-    """What the photos of a post show: `labels`, the most certain first; and in `degraded` what could not be seen now.
+    """The words that the photos of a post add, and the causes for which some are missing.
 
-    `captions` are sentences about the photos, in their order, where there is a captioner. A post with anything in
-    `degraded` is tagged all the same, and may be tagged again when that has passed.
+    `labels` come from the image model, the most certain first; `captions` are sentences from a captioner, in the order
+    of the photos. `degraded` names each part that could not be seen now. Such a post is tagged all the same, and may be
+    tagged again when the cause has passed.
     """
 
     labels: tuple[str, ...] = ()
@@ -21,7 +22,7 @@ class ImageContext:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What the tagger reads of the photos: their captions, else their labels."""
+        """The words that the tagger reads: the captions, or the labels where there are no captions."""
         return self.captions or self.labels
 
 
@@ -32,9 +33,9 @@ NO_IMAGE_CONTEXT = ImageContext()
 class PreparedPost:
     """A post turned into model input.
 
-    `length` is the padded length in word pieces of each of its rows (a length bucket: only equal lengths share a
-    batch); `rows` how many rows it needs (1, more for very long posts, 0 for one that the model need not see).
-    `payload` is the tagger's own. `image_context` is what its photos show.
+    `length` is the padded length, in word pieces, of each of its sequences: the length bucket. Only equal lengths share
+    a batch. `sequences` counts the input sequences: 1, more for a very long post, 0 for a post that the model need not
+    see. `payload` belongs to the tagger.
     """
 
     post: Post
@@ -45,28 +46,30 @@ class PreparedPost:
 
 
 class Tagger(Protocol):
-    """Finds the entities of posts. Both methods are pure computation: run them in an executor, never on the loop.
+    """A tagger finds the entities of posts.
 
-    An answer never depends on the posts that share its batch (invariant 8). Where the image context is degraded, the
-    answer says so, and its generation is even: the same model's whole answer replaces it (invariant 9).
-
-    Raises (`tag`):
-        ModelUnavailable: the model cannot answer now, whatever the posts.
-        UntaggablePost: one of these posts can never be tagged; the runner finds it by splitting the batch.
+    Both methods are pure computation: the pipeline runs them in an executor, never on the event loop. An answer never
+    depends on the posts that share its batch (invariant 8). An answer with a degraded image context says so and has an
+    even generation, so that the same model's whole answer replaces it (invariant 9).
     """
 
     model: str
     generation: int
 
     def prepare(self, posts: Sequence[Post], contexts: Sequence[ImageContext] | None = None) -> list[PreparedPost]:
-        """Model input for each post, in order; `contexts` says what the photos of each show."""
+        """Returns the model input of each post, in order; `contexts` are the image contexts of the posts."""
         ...
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
-        """The tagged posts, in the order given."""
+        """Returns the tagged posts, in order.
+
+        Raises:
+            ModelUnavailable: the model cannot answer now, whatever the posts.
+            UntaggablePost: one of these posts can never be tagged; the runner finds it by splitting the batch.
+        """
         ...
 
 
 def answer_generation(generation: int, image_context: ImageContext) -> int:
-    """The generation of an answer: the model's, its lowest bit 0 where something could not be seen."""
+    """Returns the generation of an answer: that of the model, with the lowest bit 0 for a degraded image context."""
     return generation & ~1 if image_context.degraded else generation

@@ -1,9 +1,11 @@
-"""The tagger: posts in, posts with entities out. The order of the work is the order of this file.
+"""The tagger: posts in, posts with entities out. This file follows the order of the work.
 
-    post ─▶ words ─▶ hashtags segmented ─▶ rows of pieces ─▶ emissions ─▶ tags by the CRF ─▶ entities with offsets
+::
 
-Owns everything between a `Post` and a `TaggedPost` but the network itself, which is any `Network`: OpenVINO in this
-process, Triton elsewhere, torch in training. Keeps invariant 8.
+    post ─▶ words ─▶ segmented hashtags ─▶ sequences of pieces ─▶ emissions ─▶ tags by the CRF ─▶ entities with offsets
+
+The network is any `Network`: OpenVINO in this process, Triton on a server, torch in training. Everything else between a
+`Post` and a `TaggedPost` is here. Keeps invariant 8.
 """
 
 from collections import defaultdict
@@ -23,21 +25,29 @@ from workers.tagger.words import Kind, Word, by_lines, split_words
 
 _TYPES: tuple[EntityType | None, ...] = (None, "PER", "PER", "LOC", "LOC", "ORG", "ORG", "MISC", "MISC")
 _OUTSIDE = np.array([0.0] + [IMPOSSIBLE] * (len(TAGS) - 1), np.float32)
-_CONTINUING = [place for place, tag in enumerate(TAGS) if tag.startswith("I-")]
+_CONTINUING = [index for index, tag in enumerate(TAGS) if tag.startswith("I-")]
 _BULLETS = frozenset("•‣⁃◦∙●○■□▪▫◆◇►▶▸❖✦➤→|")
 
 
 class Network(Protocol):
-    """The network: a score for each tag at each word piece."""
+    """The tagger's network, which scores each tag at each word piece. Several threads may call it at once."""
 
     def __call__(self, batch: ModelInput) -> FloatArray:
-        """Emissions (rows, length, 9) of a batch of one length bucket."""
+        """Returns emissions (sequences, length, 9) of a batch of one length bucket.
+
+        Raises:
+            ModelUnavailable: the network does not answer now, whatever the batch.
+            UntaggablePost: the network fails on this batch and on no other.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What `prepare` finds out about a post and `tag` needs again."""
+    """The results of `prepare` that `tag` needs: words, hashtags, input sequences, and the words that begin a line.
+
+    `untagged` tells why the post, or its end, is not tagged.
+    """
 
     words: list[Word]
     hashtags: tuple[SegmentedHashtag, ...]
@@ -47,9 +57,9 @@ class Payload:
 
 
 class ModelTagger:
-    """A `Tagger` around a network, the `network`. `model` and `generation` are stamped on every answer.
+    """A `Tagger` around a network. `model` and `generation` stand on every answer.
 
-    The `emission_cache` answers for the network where a row has come before.
+    The `emission_cache` answers in place of the network where a sequence has come before.
     """
 
     def __init__(
@@ -74,7 +84,7 @@ class ModelTagger:
         self._languages = languages
 
     def prepare(self, posts: Sequence[Post], contexts: Sequence[ImageContext] | None = None) -> list[PreparedPost]:
-        """Words, segmented hashtags and rows of each post; a post in a language we do not read gets no rows."""
+        """Returns the model input of each post; a post in a language that is not read has no sequences."""
         contexts = [NO_IMAGE_CONTEXT] * len(posts) if contexts is None else contexts
         return [self._prepare(post, image_context) for post, image_context in zip(posts, contexts, strict=True)]
 
@@ -88,59 +98,61 @@ class ModelTagger:
         if not reads(post, self._languages):
             return PreparedPost(post, 0, 0, Payload([], hashtags, [], [], "language"), image_context)
         words = split_words(post.text)
-        # The author's own words first: they say more, and the segment has an end.
+        # The author's own words come first: they tell more, and the segment is cut after a few words.
         image_words = " ".join((*(media.alt for media in post.media if media.alt), *image_context.words))
         words, line_starts = by_lines(post.text, words)
-        rows = self._encoder.encode(words, [hashtag.words for hashtag in hashtags], image_words)
-        read = rows[-1].first_word + len(rows[-1].first_pieces) if rows else 0
+        sequences = self._encoder.encode(words, [hashtag.words for hashtag in hashtags], image_words)
+        read = sequences[-1].first_word + len(sequences[-1].first_pieces) if sequences else 0
         untagged: Literal["length"] | None = None
         if read < len(words):
             words, line_starts = words[:read], [start for start in line_starts if start < read]
             untagged = "length"
-        payload = Payload(words, hashtags, rows, line_starts, untagged)
-        length = max((row.bucket for row in rows), default=0)
-        return PreparedPost(post, length, len(rows), payload, image_context)
+        payload = Payload(words, hashtags, sequences, line_starts, untagged)
+        length = max((sequence.bucket for sequence in sequences), default=0)
+        return PreparedPost(post, length, len(sequences), payload, image_context)
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
-        """The tagged posts, in order."""
+        """Returns the tagged posts, in order."""
         payloads: list[Payload] = [post.payload for post in prepared]
-        seen = [number for number, payload in enumerate(payloads) if payload.sequences]
-        emissions = self._emissions([payloads[number] for number in seen])
-        decoded = dict(zip(seen, self._decoder.decode(emissions), strict=True))
+        read = [index for index, payload in enumerate(payloads) if payload.sequences]
+        emissions = self._emissions([payloads[index] for index in read])
+        decoded = dict(zip(read, self._decoder.decode(emissions), strict=True))
         return [
-            self._tagged(post, payload, decoded.get(number))
-            for number, (post, payload) in enumerate(zip(prepared, payloads, strict=True))
+            self._tagged(post, payload, decoded.get(index))
+            for index, (post, payload) in enumerate(zip(prepared, payloads, strict=True))
         ]
 
     def _emissions(self, payloads: Sequence[Payload]) -> list[FloatArray]:
-        """Emissions at the first piece of each word, of each post: (words, 9)."""
+        """Returns the emissions at the first piece of each word of each post: (words, 9)."""
         answers: list[FloatArray] = [np.empty((len(payload.words), len(TAGS)), np.float32) for payload in payloads]
         buckets: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for number, payload in enumerate(payloads):
-            for place, row in enumerate(payload.sequences):
-                buckets[row.bucket].append((number, place))
-        for length, places in buckets.items():
-            rows = [payloads[number].sequences[place] for number, place in places]
-            for (number, place), row, scores in zip(places, rows, self._scores(rows, length), strict=True):
-                start, end = _answered_words(payloads[number].sequences, place)
-                first_pieces = row.first_pieces[start - row.first_word : end - row.first_word]
-                answers[number][start:end] = scores[first_pieces]
+        for post, payload in enumerate(payloads):
+            for part, sequence in enumerate(payload.sequences):
+                buckets[sequence.bucket].append((post, part))
+        for length, members in buckets.items():
+            sequences = [payloads[post].sequences[part] for post, part in members]
+            scored = zip(members, sequences, self._scores(sequences, length), strict=True)
+            for (post, part), sequence, scores in scored:
+                start, end = _answered_words(payloads[post].sequences, part)
+                first_pieces = sequence.first_pieces[start - sequence.first_word : end - sequence.first_word]
+                answers[post][start:end] = scores[first_pieces]
         for payload, scores in zip(payloads, answers, strict=True):
             _rule_out(payload, scores)
         return answers
 
-    def _scores(self, rows: Sequence[EncodedSequence], length: int) -> Sequence[FloatArray]:
-        """Emissions (pieces, 9) of each of the rows, which are of one length bucket."""
+    def _scores(self, sequences: Sequence[EncodedSequence], length: int) -> Sequence[FloatArray]:
+        """Returns the emissions (pieces, 9) of each sequence; all are of one length bucket."""
         if self.emission_cache is None:
-            return list(self.network(stack_sequences(rows, length)))
-        keys = [row.columns.tobytes() for row in rows]
+            return list(self.network(stack_sequences(sequences, length)))
+        keys = [sequence.columns.tobytes() for sequence in sequences]
         known = self.emission_cache.recall(keys)
-        fresh = {key: row for key, row in zip(keys, rows, strict=True) if key not in known}
+        fresh = {key: sequence for key, sequence in zip(keys, sequences, strict=True) if key not in known}
         if fresh:
             output = self.network(stack_sequences(list(fresh.values()), length))
             # Copied: a slice would keep the whole batch in memory.
             answers = {
-                key: scores[: len(row.columns)].copy() for (key, row), scores in zip(fresh.items(), output, strict=True)
+                key: scores[: len(sequence.columns)].copy()
+                for (key, sequence), scores in zip(fresh.items(), output, strict=True)
             }
             self.emission_cache.keep(answers)
             known |= answers
@@ -164,14 +176,14 @@ class ModelTagger:
 
 
 def _rule_out(payload: Payload, scores: FloatArray) -> None:
-    """Makes impossible what the network knows nothing of: names that hold an address or a bullet, or cross a line."""
-    for place, (surface, _, _, kind) in enumerate(payload.words):
+    """Makes names impossible that hold an address or a bullet, or that cross a line: the network knows neither."""
+    for word, (surface, _, _, kind) in enumerate(payload.words):
         if kind is _WORD:  # nearly all: this loop is a tenth of what surrounds the network
             continue
         if kind is _URL or kind is _MENTION or kind is _SHORTCODE or (kind is _SYMBOL and surface[0] in _BULLETS):
-            scores[place] = _OUTSIDE
-    for place in payload.line_starts:
-        scores[place, _CONTINUING] = IMPOSSIBLE
+            scores[word] = _OUTSIDE
+    for word in payload.line_starts:
+        scores[word, _CONTINUING] = IMPOSSIBLE
 
 
 _WORD, _SYMBOL, _URL, _MENTION, _SHORTCODE = Kind.WORD, Kind.SYMBOL, Kind.URL, Kind.MENTION, Kind.SHORTCODE
@@ -179,48 +191,47 @@ _SHARED_FIELDS = tuple(name for name in TaggedPost.model_fields if name in Post.
 
 
 def reads(post: Post, languages: frozenset[str]) -> bool:
-    """Whether the post is tagged: it is in any of the languages, primary subtags; one that names none is in `und`."""
-    named = post.langs or (post.lang or "und",)
-    return any(one.split("-")[0].split("_")[0].lower() in languages for one in named)
+    """Tells whether the post is in one of the languages, given as primary subtags; `und` if it names none."""
+    tags = post.langs or (post.lang or "und",)
+    return any(tag.split("-")[0].split("_")[0].lower() in languages for tag in tags)
 
 
-def _answered_words(rows: Sequence[EncodedSequence], place: int) -> tuple[int, int]:
-    """The words that row `place` answers for: of an overlap each row has the half that lies further from its cut."""
-    row = rows[place]
-    end = row.first_word + len(row.first_pieces)
-    start = row.first_word
-    if place:
-        before = rows[place - 1].first_word + len(rows[place - 1].first_pieces)
-        start = (row.first_word + before) // 2
-    if place + 1 < len(rows):
-        end = (rows[place + 1].first_word + end) // 2
+def _answered_words(sequences: Sequence[EncodedSequence], part: int) -> tuple[int, int]:
+    """Returns the words that sequence `part` answers for: of an overlap each takes the half further from its cut."""
+    sequence = sequences[part]
+    end = sequence.first_word + len(sequence.first_pieces)
+    start = sequence.first_word
+    if part:
+        before = sequences[part - 1].first_word + len(sequences[part - 1].first_pieces)
+        start = (sequence.first_word + before) // 2
+    if part + 1 < len(sequences):
+        end = (sequences[part + 1].first_word + end) // 2
     return start, end
 
 
 def find_entities(text: str, payload: Payload, decoded: Decoded) -> list[Entity]:
-    """The entities that the tags spell, in order. A name's score is the least probable of its tags."""
+    """Returns the entities that the tags spell, in order. The score of a name is the lowest probability of its tags."""
     entities: list[Entity] = []
     tags = decoded.tags.tolist()
     if not any(tags):
         return entities
     words, keys = payload.words, NameKeys(text, payload.hashtags)
-    place = 0
-    while place < len(tags):
-        tag = tags[place]
-        first = place
-        place += 1
+    end = 0
+    while end < len(tags):
+        start, tag = end, tags[end]
+        end += 1
         if tag == 0:
             continue
-        while place < len(tags) and tags[place] and tags[place] == tag + tag % 2:
-            place += 1
-        entity = _entity(text, keys, words[first:place], tag, float(decoded.probabilities[first:place].min()))
+        while end < len(tags) and tags[end] and tags[end] == tag + tag % 2:
+            end += 1
+        entity = _entity(text, keys, words[start:end], tag, float(decoded.probabilities[start:end].min()))
         if entity is not None:
             entities.append(entity)
     return entities
 
 
 def _entity(text: str, keys: NameKeys, words: Sequence[Word], tag: int, score: float) -> Entity | None:
-    """One entity without the marks around it (`#`, `@`, quotes); None where nothing but marks is left."""
+    """Returns the entity without the marks around it (`#`, `@`, quotes); None where only marks are left."""
     while words and words[0].kind is Kind.SYMBOL:
         words = words[1:]
     while words and words[-1].kind is Kind.SYMBOL:

@@ -1,7 +1,7 @@
-"""A tagger without a model: finds a short fixed list of names by regular expression, and says "stub" everywhere.
+"""A tagger without a model, which finds a short fixed list of names and says "stub" in every answer.
 
-For trying the pipeline, for tests, and for measuring what everything but the model costs (`--models stub:`), or how
-workers share the work of a model that is slow elsewhere (`--models stub:?latency_ms=200`).
+The stub serves to try the pipeline, to test it, and to measure the cost of everything but the model (`--models stub:`),
+or how workers share the work of a model that is slow elsewhere (`--models stub:?latency_ms=200`).
 """
 
 import re
@@ -47,10 +47,10 @@ _PATTERN = regex.compile(r"\b(?:" + "|".join(sorted(map(regex.escape, NAMES), ke
 
 
 def open_stub(specification: str, languages: frozenset[str]) -> "StubTagger":
-    """The tagger of `stub:` or `stub:?latency_ms=N`.
+    """Opens the tagger of `stub:` or `stub:?latency_ms=N`.
 
     Raises:
-        BadSettings: it is neither.
+        BadSettings: the specification has another form.
     """
     parts = re.fullmatch(r"stub:(?:\?latency_ms=([0-9]{1,6}))?", specification)
     if parts is None:
@@ -59,7 +59,7 @@ def open_stub(specification: str, languages: frozenset[str]) -> "StubTagger":
 
 
 class StubTagger:
-    """A `Tagger` that finds `NAMES` as they are written there; hashtags stay one word each.
+    """A `Tagger` that finds `NAMES` in exactly that spelling; a hashtag stays one word.
 
     Every batch takes `latency_seconds`, in which the processor is free, as if the model ran on another machine.
     """
@@ -72,7 +72,7 @@ class StubTagger:
         self._latency_seconds = latency_seconds
 
     def prepare(self, posts: Sequence[Post], contexts: Sequence[ImageContext] | None = None) -> list[PreparedPost]:
-        """Each post as it is; a row of a fixed length, so that batches form as they do with a model."""
+        """Returns each post with one sequence of a fixed length, so that batches form as with a model."""
         contexts = [NO_IMAGE_CONTEXT] * len(posts) if contexts is None else contexts
         sizes = [(32, 1) if reads(post, self._languages) else (0, 0) for post in posts]
         return [
@@ -81,9 +81,9 @@ class StubTagger:
         ]
 
     def tag(self, prepared: Sequence[PreparedPost]) -> list[TaggedPost]:
-        """The tagged posts, in order."""
+        """Returns the tagged posts, in order."""
         time.sleep(self._latency_seconds)
-        return [self._tag(value.post, value.image_context, tagged=value.sequences > 0) for value in prepared]
+        return [self._tag(post.post, post.image_context, tagged=post.sequences > 0) for post in prepared]
 
     def _tag(self, post: Post, image_context: ImageContext, *, tagged: bool) -> TaggedPost:
         return TaggedPost(

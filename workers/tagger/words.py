@@ -1,7 +1,7 @@
-"""A post's text as the model reads it: words with offsets, so that every answer points back into the raw text.
+"""The words of a text, with offsets, so that every answer of the model points back into the raw text.
 
-Owns what counts as one word: addresses, @mentions, hashtags, HTML entities, emoji and numbers are each one on purpose.
-Knows nothing of word pieces or models. Training and serving both read text through here, and so see the same words.
+An address, an @-mention, a hashtag, an HTML entity, an emoji and a number are one word each, on purpose. Training and
+serving both split text here, and so get the same words. This module knows nothing of word pieces or models.
 """
 
 from enum import IntEnum
@@ -15,7 +15,7 @@ from workers.tagger.addresses import EMAIL, HOST, MENTION, URL
 
 
 class Kind(IntEnum):
-    """What sort of word it is; the value is a feature of the model, so numbers are never reused."""
+    """The kind of a word. Its value is a feature of the model, so no value is ever used again for another kind."""
 
     WORD = 0
     NUMBER = 1
@@ -29,9 +29,9 @@ class Kind(IntEnum):
 
 
 class Word(NamedTuple):
-    """`surface` is what the model reads for `text[start:end]`.
+    """A word of a text: the model reads `surface` for `text[start:end]`.
 
-    An HTML entity is read as its character, a word without the marks in it that nobody sees (soft hyphens, joiners).
+    An HTML entity is read as its character, and a word without its invisible characters (soft hyphens, joiners).
     """
 
     surface: str
@@ -45,7 +45,8 @@ _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}
 _LETTERS = rf"(?:(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{N}}_])"
 _UNSEEN = r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 
-# PLAIN finds nothing that WORD would not: it is most words of most posts, before seven patterns that they are none of.
+# PLAIN matches nothing that WORD would not match. It stands first for speed: most words of most posts are plain, and
+# would otherwise be tried against seven other patterns.
 _PATTERN = regex.compile(
     rf"""
       (?P<PLAIN>    [A-Za-z]++ (?= [\s,!?;] | $ ) )
@@ -83,9 +84,9 @@ _KINDS = {
 
 
 def split_words(text: str) -> list[Word]:
-    """The words of `text` in order, without overlap; what lies between them is space or invisible.
+    """Splits a text into words, in order and without overlap; only space and invisible characters lie between them.
 
-    Offsets are code points of `text`. Never raises; runs in time linear in the length of the text.
+    Offsets are code points of `text`. Never raises. Takes time linear in the length of the text.
     """
     words = []
     for match in _PATTERN.finditer(text):
@@ -112,9 +113,9 @@ _LINE_BREAK = regex.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 def by_lines(text: str, words: list[Word]) -> tuple[list[Word], list[int]]:
-    """The words with a comma where a line ends in a word, and the places of those that begin a line but the first.
+    """Adds a comma where a line ends in a word; also returns the indices of the words that begin a line but the first.
 
-    The model has learnt from single lines: to it `Oslo` and `Rome` on two lines would be one name.
+    The model has learnt from single lines: without the comma it takes `Oslo` and `Rome` on two lines for one name.
     """
     if not _LINE_BREAK.search(text):
         return words, []

@@ -1,8 +1,8 @@
-"""What each number and text of the contracts may be at most: types that pydantic checks, and what is cut to fit.
+"""The bounds of every number and text of the contracts, as types that pydantic checks or cuts.
 
-A post is refused for a text that is too long, because what is left of it would be another post. What is only measured
-or listed beside it is let go instead (a side that no picture has, the 1,025th hashtag), and a dead letter is cut:
-it must be possible to keep it whatever it says.
+A post whose text is too long is refused, because the rest of the text would be another post. Other values
+out of bounds are dropped alone (an impossible width, the 1,025th hashtag). A dead letter is cut, because every one must
+be kept.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ _LARGEST_INTEGER = 2**63
 
 
 def clean_text(text: str) -> str:
-    """The text with each lone surrogate replaced by U+FFFD; its length in code points does not change."""
+    """Returns the text with U+FFFD for each lone surrogate; its length in code points does not change."""
     return _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def first(count: int) -> Callable[[tuple[Item, ...]], tuple[Item, ...]]:
-    """What lets go of whatever stands beyond so many."""
+    """Returns a validator that keeps the first `count` values."""
     return lambda values: values[:count]
 
 
@@ -47,12 +47,12 @@ def _cut(length: int) -> Callable[[Any], Any]:
 
 
 def _only_up_to(length: int) -> Callable[[Any], Any]:
-    """Half a name is that of somebody else: a longer one is none."""
+    """Returns a validator that drops a longer name: half a name would be the name of somebody else."""
     return lambda value: _cut(length)(value) if not isinstance(value, str) or len(value) <= length else None
 
 
 def _key_of_letter(value: Any) -> Any:
-    """An origin is a key: of a long one the beginning, and a hash that tells it from others that begin so."""
+    """Returns the origin as a key: of a long one its beginning and its hash, so that keys stay distinct."""
     if not isinstance(value, str) or len(value) <= MAX_ORIGIN_LENGTH:
         return _cut(MAX_ORIGIN_LENGTH)(value)
     digest = hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()
@@ -71,7 +71,7 @@ Side = Annotated[int | None, Field(ge=1, le=MAX_SIDE), BeforeValidator(_plausibl
 Identifier = Annotated[str, Field(min_length=1, max_length=MAX_ID_BYTES)]
 SOURCE_NAME_PATTERN = r"^[a-z0-9][a-z0-9.\-]*(:[A-Za-z0-9.\-]+)?$"
 SourceName = Annotated[str, Field(pattern=SOURCE_NAME_PATTERN, max_length=128)]
-# Of what is about a post or an account, where the source need not be one that posts may have.
+# The source of a deletion, an erasure or a status, which need not be one that posts may have.
 NamedSource = Annotated[str, Field(max_length=MAX_ID_BYTES)]
 Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
 Name = Annotated[str, Field(max_length=MAX_ID_BYTES)]

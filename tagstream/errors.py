@@ -1,4 +1,4 @@
-"""Every error of the project, and who handles it.
+"""Every error of the project, with its handler.
 
 ::
 
@@ -9,14 +9,14 @@
     │   └── ModelUnavailable    the model server does not answer, or is overloaded
     ├── Poison                  the stage runner sends this one value to the dead letters and goes on
     │   ├── MalformedPost       it cannot be read as a post, a deletion or an erasure
-    │   │   └── Unencodable     it holds what no message can say
+    │   │   └── Unencodable     it holds a value that no message can hold
     │   ├── UntaggablePost      the tagger fails on this post alone
     │   └── RejectedDocument    the index refuses this document alone
     └── Fatal                   the command line says what to do and exits; nothing is acknowledged
         ├── BadSettings         a setting, an argument or a combination of them makes no sense (exit 2)
         ├── UnreadableInput     a file that was named cannot be read (exit 3)
         ├── ServiceUnavailable  a service does not answer when the program starts (exit 4)
-        ├── CorruptState        what we wrote earlier cannot be ours: never guess, never repair silently
+        ├── CorruptState        stored state cannot be ours: never guess, never repair silently
         └── NewerVersion        a message or a file from a newer tagstream: upgrade this one first
 
 An outage is `Retryable` and never `Poison`: only a value that fails by itself is dead-lettered.
@@ -25,7 +25,7 @@ A message says which post or setting, its value, the limit, and what to do.
 
 
 class TagstreamError(Exception):
-    """The root: whatever tagstream itself raises."""
+    """The root of all errors that tagstream raises."""
 
 
 class Retryable(TagstreamError):
@@ -45,7 +45,7 @@ class ModelUnavailable(Retryable):
 
 
 class Poison(TagstreamError):
-    """One value can never be processed; the others can."""
+    """One value can never be processed; the values beside it can."""
 
 
 class MalformedPost(Poison):
@@ -53,7 +53,7 @@ class MalformedPost(Poison):
 
 
 class Unencodable(MalformedPost):
-    """It holds what no message can say: an integer beyond 64 bits, a lone surrogate, values nested without end."""
+    """A value that no message can hold: an integer beyond 64 bits, a lone surrogate, values nested without end."""
 
 
 class UntaggablePost(Poison):
@@ -89,7 +89,7 @@ class ServiceUnavailable(Fatal):
 
 
 class CorruptState(Fatal):
-    """What we stored earlier contradicts itself."""
+    """Stored state contradicts itself."""
 
 
 class NewerVersion(Fatal):

@@ -1,7 +1,7 @@
-"""Why a post has no photo: the closed list, and which of the causes can pass.
+"""The reasons for a post without its photo: a closed list, with those that can pass.
 
-A cause that can pass makes an answer without the photo a degraded one, which is worth repairing later; one that
-cannot is simply how this post is. Owns the words on `Media.reason`; knows nothing of how they come about.
+A reason that can pass makes the answer without the photo a degraded one, which `tagstream retag` repairs later. One
+that cannot pass belongs to the post. The values stand on `Media.reason`.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from tagstream.errors import TagstreamError
 
 
 class PhotoReason(StrEnum):
-    """Why there is no thumbnail; the value stands on `Media.reason` and in the counters."""
+    """The reason for a missing thumbnail; the value stands on `Media.reason` and in the counters."""
 
     BAD_URL = "bad_url"  # no http or https URL, credentials in it, or another port than 80 and 443
     REFUSED_ADDRESS = "refused_address"  # its host has an address that is not public
@@ -37,7 +37,7 @@ class PhotoReason(StrEnum):
 
     @property
     def can_pass(self) -> bool:
-        """Whether the same photo may well be had later."""
+        """Whether a later attempt may get the same photo."""
         return self in _CAN_PASS
 
 
@@ -54,7 +54,7 @@ _CAN_PASS = frozenset(
 
 
 class PhotoRefused(TagstreamError):
-    """One photo cannot be had; `reason` says why. Ends at the album: it never leaves `ingest.media`."""
+    """One photo cannot be fetched or decoded. The image fetcher handles it: it never leaves `ingest.media`."""
 
     def __init__(self, reason: PhotoReason, message: str) -> None:
         super().__init__(message)
@@ -65,15 +65,15 @@ FOUND = "found"
 
 
 class PhotoCounts:
-    """How many photos were put on posts, and how many were not, by reason; every name stands at zero from the start."""
+    """Counters of the photos that posts got, and of those that they did not get, by reason; all start at zero."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter(dict.fromkeys((FOUND, *(reason.value for reason in PhotoReason)), 0))
 
     def count(self, reason: PhotoReason | None) -> None:
-        """One more photo: found, or not for this reason."""
+        """Counts one more photo: found, or missing for this reason."""
         self._counts[FOUND if reason is None else reason.value] += 1
 
     def snapshot(self) -> dict[str, int]:
-        """The counts now: `found`, then each reason in the order of the list."""
+        """Returns the counts: `found`, then each reason in the order of the list."""
         return dict(self._counts)

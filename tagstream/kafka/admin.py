@@ -1,7 +1,8 @@
-"""Makes our topics on a broker, and looks whether those that are there can be ours.
+"""Creation of the topics on a broker, and a check of those that exist.
 
-What may be altered without loss is altered (retention, message limits); what may not is refused with what to do.
-Nothing relies on a broker that creates topics by itself: it would do so with one partition and a week's retention.
+Retention and message limits are altered, because that loses nothing. A wrong number of partitions, or another cleanup
+policy, is refused with a remedy. No broker may create topics by itself: it would give them one partition and keep
+records for a week.
 """
 
 import time
@@ -30,11 +31,11 @@ _CREATION_SECONDS = 30
 
 
 def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
-    """Every topic is there with its partitions and settings on return. Blocks, up to a minute where a broker starts.
+    """Creates the topics that are missing, and sets the settings of the others. Blocks, up to a minute at worst.
 
     Raises:
         ServiceUnavailable: the broker does not answer.
-        Fatal: a topic that is there has fewer partitions or another cleanup policy, or the broker refuses.
+        Fatal: a topic has another number of partitions or another cleanup policy, or the broker refuses.
     """
     at_start(settings, lambda: _ensure(settings, list(topics)))
 
@@ -67,14 +68,15 @@ def _create(admin: Any, topics: list[Topic]) -> None:
 
 
 def _refusals(answer: dict[str, Any]) -> dict[str, KafkaError]:
-    """The topics that were not made, and why. That one is there is fine: another of our processes made it just now."""
-    errors = {one["name"]: for_code(one["error_code"])(one["error_message"]) for one in answer["topics"]}
+    """Returns the error of each topic that was not created. One that exists by now was created by another process."""
+    errors = {topic["name"]: for_code(topic["error_code"])(topic["error_message"]) for topic in answer["topics"]}
     fine = NoError | TopicAlreadyExistsError
     return {name: error for name, error in errors.items() if not isinstance(error, fine)}
 
 
 def _check(admin: Any, topics: list[Topic]) -> None:
-    partitions = {one["name"]: len(one["partitions"]) for one in admin.describe_topics([one.name for one in topics])}
+    described = admin.describe_topics([topic.name for topic in topics])
+    partitions = {topic["name"]: len(topic["partitions"]) for topic in described}
     resources = [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in topics]
     found = admin.describe_configs(resources, config_filter="all")["topic"]
     changes: dict[str, dict[str, str]] = {}

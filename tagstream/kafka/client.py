@@ -1,7 +1,6 @@
-"""Kafka's client library, at its boundary: how it is called, and what its errors mean here.
+"""The boundary to Kafka's client library: the options of every client, and the table of its errors.
 
-Owns the options that all our clients share and the one table of errors. Knows nothing of topics or of what is sent.
-Nothing here runs on an event loop: whoever calls does so from a thread.
+Knows nothing of topics or of what is sent. Every function here blocks, so callers on an event loop use a thread.
 """
 
 import logging
@@ -55,7 +54,7 @@ _CURES: dict[type[KafkaError], str] = {
 
 
 def map_error(error: Exception) -> Retryable | Fatal:
-    """What an error of the client library is here: an outage, or the end."""
+    """Returns our error for one of the client library: `BrokerUnavailable` for an outage, else `Fatal`."""
     said = f"{type(error).__name__}: {error.args[0] if error.args and error.args[0] else 'no reason given'}"
     if isinstance(error, _PASSING):
         return BrokerUnavailable(f"Kafka: {said}")
@@ -64,7 +63,7 @@ def map_error(error: Exception) -> Retryable | Fatal:
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
-    """What every client is given."""
+    """Returns the options that every client is given."""
     _hush()
     return {
         "bootstrap_servers": list(settings.kafka),
@@ -76,20 +75,20 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 
 def _hush() -> None:
-    """The library logs every attempt of an outage; we say once what we wait for."""
+    """Silences the library, which logs every attempt of an outage; one line of ours names the outage instead."""
     logger = logging.getLogger("kafka")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.CRITICAL)
 
 
 def at_start(settings: Settings, operation: Callable[[], Answer], patience_seconds: float = 0.0) -> Answer:
-    """The operation's answer, while the program starts: there a broker that does not answer is a reason to end.
+    """Returns the answer of the operation, while the program starts: a broker that does not answer ends the program.
 
-    It is tried again for `patience_seconds`, where the broker has just been seen and may only be busy.
+    Tries again for `patience_seconds`, where the broker has answered before and may only be busy.
 
     Raises:
-        ServiceUnavailable: it does not.
-        Fatal: it refuses.
+        ServiceUnavailable: the broker does not answer.
+        Fatal: the broker refuses.
     """
     deadline = time.monotonic() + patience_seconds
     while True:
@@ -107,7 +106,7 @@ def at_start(settings: Settings, operation: Callable[[], Answer], patience_secon
 
 
 def open_producer(settings: Settings, *, transactional_id: str | None = None) -> Any:
-    """An idempotent producer that waits for all replicas and never gives up a batch.
+    """Returns an idempotent producer that waits for all replicas and never gives up a batch.
 
     Raises:
         KafkaError: no broker answers.
@@ -131,7 +130,7 @@ def open_producer(settings: Settings, *, transactional_id: str | None = None) ->
 
 
 def close_producer(producer: Any) -> None:
-    """Ends a producer at once; what it had not sent is not sent.
+    """Ends a producer at once; records that it holds are not sent.
 
     Its own `close` first waits for everything in flight, raises when the broker is away, and leaves the thread running.
     """
@@ -143,10 +142,10 @@ def close_producer(producer: Any) -> None:
 
 
 def commit_transaction(producer: Any, timeout_seconds: float) -> None:
-    """Commits. The library's own call waits for ever, and after a restart of the broker that was seen to happen.
+    """Commits the transaction. The library's own call may wait for ever, and did after a restart of the broker.
 
     Raises:
-        KafkaError: it was refused, or is in doubt after that time.
+        KafkaError: the broker refused, or the outcome is unknown after that time.
     """
     result = producer._transaction_manager.begin_commit()
     producer._sender.wakeup()
@@ -155,7 +154,9 @@ def commit_transaction(producer: Any, timeout_seconds: float) -> None:
 
 
 def open_reader(settings: Settings, topic: str, *, committed: bool = True) -> Any:
-    """A consumer of a topic of one partition, from its beginning, in no group; of what is `committed` alone.
+    """Returns a consumer of a topic of one partition, from its beginning, in no group.
+
+    With `committed` it skips records of transactions that are open or were aborted.
 
     Raises:
         KafkaError: no broker answers.

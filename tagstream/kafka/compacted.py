@@ -1,6 +1,7 @@
-"""Reading a compacted topic of one partition to its end: the newest value of every key.
+"""Reading of a compacted topic of one partition to its end: the newest value of every key.
 
-Owns what "to its end" means. Knows nothing of what the values are. Blocks: to be called from a thread.
+The end is the high watermark at the start. Knows nothing of the values. Blocks, so callers on an event loop use a
+thread.
 """
 
 from collections.abc import Iterator
@@ -21,16 +22,16 @@ _SILENT_POLLS = 40
 
 @dataclass(frozen=True, slots=True)
 class CompactedRecord:
-    """A key and its newest value."""
+    """A key of a compacted topic, and its newest value."""
 
     key: bytes
     value: bytes
 
 
 def newest_values(settings: Settings, topic: str) -> Iterator[CompactedRecord]:
-    """What the topic holds now, in the order in which it was written; keys with a null are left out.
+    """Yields the newest value of every key, in the order of the topic; keys with a null are left out.
 
-    Reads it twice, first for the keys alone, so that memory is bounded by those.
+    Reads the topic twice, first for the offsets alone, so that only keys and offsets are held in memory.
 
     Raises:
         KafkaError: the broker does not answer, or does not give the whole topic in time.

@@ -1,13 +1,13 @@
-"""The dead letters on the broker: read, requeued, ended.
+"""The dead letters on the broker: reading, requeueing and dropping them.
 
 ::
 
-    posts.dead (compacted, a letter under its origin) ─▶ dead_letters
-    requeue   the event ─▶ posts, acknowledged; then a null under the letter's origin ─▶ posts.dead
+    posts.dead (compacted, a dead letter under its origin) ─▶ dead_letters
+    requeue   the event ─▶ posts, acknowledged; then a null under its origin ─▶ posts.dead
     drop      the null alone
 
-A kill between the two halves of a requeue leaves the letter, and the event on `posts` once or twice: both are harmless.
-Knows nothing of the index: whether a letter may still be kept is asked by `workers/faust/dead_letter_sweep.py`.
+A kill between the two halves of a requeue leaves the dead letter, and the event on `posts` once or twice: both are
+harmless. Knows nothing of the index: `workers/faust/dead_letter_sweep.py` asks it whether a dead letter may be kept.
 """
 
 import asyncio
@@ -42,7 +42,10 @@ class _Put(NamedTuple):
 
 
 class BrokerDeadLetters:
-    """The letters of one installation. `on_unreadable` is told the key and the reason of what holds no letter."""
+    """The dead letters of one installation.
+
+    `on_unreadable` is called with the key and the reason of each record that holds no dead letter.
+    """
 
     def __init__(
         self,
@@ -57,7 +60,7 @@ class BrokerDeadLetters:
         self._closing = threading.Event()
 
     async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
-        """Every letter, or those of a cause, oldest first.
+        """Yields every dead letter, or those of a cause, oldest first.
 
         Raises:
             ServiceUnavailable: the broker does not answer.
@@ -73,10 +76,10 @@ class BrokerDeadLetters:
                     yield letter
 
     async def requeue(self, letter: DeadLetter, event: Post | Deletion | Erasure | AccountStatus) -> None:
-        """Publishes what the letter holds as if it came now, then ends the letter; waits while the broker is away.
+        """Publishes the event of a dead letter as if it came now, then drops it; waits while the broker is away.
 
         Raises:
-            MalformedPost: no message can hold it.
+            MalformedPost: no message can hold the event.
             Fatal: the broker refuses.
         """
         posts = self._topics.posts
@@ -85,7 +88,7 @@ class BrokerDeadLetters:
         await self.drop([letter.origin])
 
     async def drop(self, origins: Sequence[str]) -> None:
-        """Ends the letters of these origins; idempotent, durable on return, waits while the broker is away.
+        """Drops the dead letters of these origins; idempotent, durable on return, waits while the broker is away.
 
         Raises:
             Fatal: the broker refuses.
@@ -94,7 +97,7 @@ class BrokerDeadLetters:
         await in_daemon_thread(lambda: self._put(nulls), "letters-drop")
 
     async def close(self) -> None:
-        """Ends at once."""
+        """Ends at once, whatever is being published."""
         self._closing.set()
         if self._producer is not None:
             await asyncio.to_thread(close_producer, self._producer)
@@ -115,22 +118,22 @@ class BrokerDeadLetters:
         return letter
 
     def _put(self, puts: Sequence[_Put]) -> None:
-        """Each is acknowledged on return, unless `close` comes first."""
-        for one in puts:
+        """Publishes each record until it is acknowledged, or until `close`."""
+        for put in puts:
             failures = 0
-            while not self._closing.is_set() and not self._is_acknowledged(one):
+            while not self._closing.is_set() and not self._is_acknowledged(put):
                 failures += 1
                 self._closing.wait(BACK_OFF.delay(failures))
 
-    def _is_acknowledged(self, one: _Put) -> bool:
-        """Puts it once; False after an outage: it may be there or not, and a repetition does no harm."""
+    def _is_acknowledged(self, put: _Put) -> bool:
+        """Publishes the record; False after an outage: it may be there or not, and a repetition does no harm."""
         if self._producer is None:
             self._producer = at_start(self._settings, lambda: open_producer(self._settings), PATIENCE_SECONDS)
         deadline = time.monotonic() + _STALLED_SECONDS
         future = None
         while not self._closing.is_set() and time.monotonic() < deadline:
             try:
-                future = future or self._producer.send(one.topic, key=one.key, value=one.value, headers=one.headers)
+                future = future or self._producer.send(put.topic, key=put.key, value=put.value, headers=put.headers)
                 future.get(timeout=_WAIT_SECONDS)
                 return True
             except KafkaError as error:

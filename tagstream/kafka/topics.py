@@ -1,10 +1,10 @@
-"""The topics of the distributed shape: their names, limits, keys and values. What a broker must hold, in one place.
+"""The topics of the distributed shape: their names, partitions, limits, keys and values.
 
 ::
 
     ingest ─▶ posts ─▶ tag ─▶ posts.tagged ─▶ index
                  │        └─▶ mentions
-                 └─ posts.dead ◀─ whoever cannot process something
+                 └─ posts.dead ◀─ every process, for what it cannot process
     ingest ◀─▶ cursors
 
 Every key is raw UTF-8, so that the default partitioner of every client sends equal keys to one partition. `posts` and
@@ -12,7 +12,7 @@ Every key is raw UTF-8, so that the default partitioner of every client sends eq
 holds across both. Values are MessagePack (`tagstream/codec.py`), but JSON on `posts.tagged`, `mentions` and `cursors`.
 
 A record on `posts` and `posts.tagged` carries headers, whose values are ASCII: `observed_at`, when the post was
-accepted, in ms since 1970; on `posts.tagged` also `position`, the post's place in its source's own order, and
+accepted, in ms since 1970; on `posts.tagged` also `position`, the post's position in its source's own order, and
 `kind` (`tagged`, `deletion`, `erasure` or `account_status`). The index needs them, and a `TaggedPost` holds none. The
 record's own timestamp is when it was published on that topic, and only retention looks at it: taken for `observed_at`
 it would let a broker throw away, right after an outage, what the outage held up.
@@ -57,17 +57,17 @@ class Topic:
 
     @property
     def max_message_bytes(self) -> int:
-        """What the broker must accept, and a consumer fetch, of one record."""
+        """The size of record that the broker must accept and a consumer must fetch."""
         return self.max_value_bytes + ENVELOPE_BYTES
 
     @property
     def cleanup_policy(self) -> str:
-        """As the broker names it."""
+        """The cleanup policy, by the broker's name."""
         return "delete" if self.retention_hours is not None else "compact"
 
     @property
     def settings(self) -> dict[str, str]:
-        """The topic's own settings, by the broker's names."""
+        """The settings of the topic, by the broker's names."""
         common = {
             "cleanup.policy": self.cleanup_policy,
             "max.message.bytes": str(self.max_message_bytes),
@@ -91,7 +91,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """All topics, under the names that they have on this broker."""
+    """All topics of an installation."""
 
     posts: Topic
     tagged: Topic
@@ -104,7 +104,7 @@ class Topics:
 
 
 def open_topics(settings: Settings) -> Topics:
-    """The topics of an installation; those of posts have `settings.partitions`, the others one."""
+    """Returns the topics of an installation; those of posts have `settings.partitions`, the others one."""
     prefix, partitions = settings.topic_prefix, settings.partitions
     return Topics(
         posts=Topic(
@@ -136,7 +136,7 @@ def open_topics(settings: Settings) -> Topics:
             partitions=1,
             retention_hours=None,
             max_value_bytes=MAX_BYTES["dead_letter"],
-            key="the letter's origin: topic-partition-offset of what a worker buries, else its place in the feed",
+            key="the dead letter's origin: topic-partition-offset of a record that a worker refused, else where it stood",
             value="DeadLetter, MessagePack; null: processed, or deleted by its network",
         ),
         cursors=Topic(
@@ -151,16 +151,16 @@ def open_topics(settings: Settings) -> Topics:
 
 
 def key_of(event: Post | Deletion | Erasure | AccountStatus) -> bytes:
-    """The key of an event on `posts` and `posts.tagged`.
+    """Returns the key of an event on `posts` and `posts.tagged`.
 
-    What is said of an account goes to one partition, whichever: the index applies it to all of its posts, whenever
-    they come.
+    An erasure or a status of an account has the account as key, and goes to one partition: the index applies it to all
+    posts of the account, whenever they come.
     """
     return (event.author if isinstance(event, Erasure | AccountStatus) else event.id).encode()
 
 
 def headers(observed_at: datetime, *, position: int | None = None, kind: str | None = None) -> Headers:
-    """The headers of a record; `position` and `kind` where the value itself does not say them."""
+    """Returns the headers of a record; `position` and `kind` where the value itself does not hold them."""
     given: Headers = [(OBSERVED_AT, b"%d" % to_epoch_milliseconds(observed_at))]
     if position is not None:
         given.append((POSITION, b"%d" % position))
@@ -170,12 +170,12 @@ def headers(observed_at: datetime, *, position: int | None = None, kind: str | N
 
 
 def observed_at(given: Mapping[str, bytes] | Iterable[tuple[str, bytes]] | None, timestamp_ms: int) -> datetime:
-    """When the post was accepted: its header, or the record's timestamp where there is none that can be read."""
+    """Returns the time at which a post was accepted: its header, or the record's timestamp without a readable one."""
     return from_epoch_milliseconds(_number(given, OBSERVED_AT, timestamp_ms, below=_END_OF_TIME_MS))
 
 
 def position(given: Mapping[str, bytes] | Iterable[tuple[str, bytes]] | None) -> int:
-    """The post's place in its source's own order; 0 where no header says one."""
+    """Returns the post's position in its source's own order; 0 without such a header."""
     return _number(given, POSITION, 0, below=2**63)
 
 

@@ -1,7 +1,7 @@
-"""A listening address of which no client can take more than its share: few connections, each for a short time.
+"""A server that no client can block: it keeps few connections open, each for a short time.
 
-An HTTP library waits as long as a client takes to send a request, or to read the answer. For pages that answer at once
-and are asked by a probe now and then, whoever takes longer is broken or hostile. Knows nothing of HTTP.
+An HTTP library waits as long as a client takes to send a request, or to read the answer. The pages here answer at once,
+and a probe asks for them now and then: a slower client is broken or hostile. Knows nothing of HTTP.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ LONGEST_SECONDS = 5.0
 
 
 class BoundedServer:
-    """Serves the protocol that `make` gives. A connection ends after `longest_seconds`, whatever it is at.
+    """A server of the protocol that `make` returns. Every connection ends after `longest_seconds`.
 
-    One more than `max_connections` ends the one that has been open longest: a new client is always heard.
+    A connection beyond `max_connections` ends the oldest one, so a new client is always served.
     """
 
     def __init__(
@@ -28,19 +28,19 @@ class BoundedServer:
         self._make = make
         self._max_connections = max_connections
         self._longest_seconds = longest_seconds
-        self._open: dict[_Connection, asyncio.TimerHandle] = {}  # in the order in which they came
+        self._open: dict[_Connection, asyncio.TimerHandle] = {}  # the oldest first
         self._server: asyncio.Server | None = None
 
     @property
     def connections(self) -> int:
-        """How many are open."""
+        """The number of open connections."""
         return len(self._open)
 
     async def open(self, host: str, port: int) -> int:
-        """Listens; returns the port, because 0 takes a free one.
+        """Starts to listen, and returns the port: 0 takes a free one.
 
         Raises:
-            OSError: the address cannot be had.
+            OSError: the address is taken, or none of this machine.
         """
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self, self._make()), host, port)
@@ -48,27 +48,27 @@ class BoundedServer:
         return found
 
     def close(self) -> None:
-        """Listens no more and ends every connection."""
+        """Stops listening and ends every connection."""
         if self._server is not None:
             self._server.close()
         for connection in list(self._open):
             connection.abort()
 
     def opened(self, connection: "_Connection") -> None:
-        """Counts a connection in, and gives it its time."""
+        """Counts the connection as open and starts its time."""
         if len(self._open) >= self._max_connections:
             next(iter(self._open)).abort()
         timer = asyncio.get_running_loop().call_later(self._longest_seconds, connection.abort)
         self._open[connection] = timer
 
     def lost(self, connection: "_Connection") -> None:
-        """Counts a connection out."""
+        """Counts the connection as open no longer."""
         if (timer := self._open.pop(connection, None)) is not None:
             timer.cancel()
 
 
 class _Connection(asyncio.Protocol):
-    """Passes all that happens on to the protocol that it stands before."""
+    """A connection that passes every call on to the protocol inside."""
 
     def __init__(self, server: BoundedServer, inner: asyncio.Protocol) -> None:
         self._server = server

@@ -1,4 +1,4 @@
-"""Blocking calls that the end of the process does not wait for."""
+"""Blocking calls in daemon threads, which the end of the process does not wait for."""
 
 import asyncio
 import threading
@@ -11,9 +11,10 @@ Answer = TypeVar("Answer")
 
 
 def in_daemon_thread(work: Callable[[], Answer], name: str) -> asyncio.Future[Answer]:
-    """The work's answer, from a thread of its own. Cancelling it gives up the answer, not the thread.
+    """Returns the future of `work`, which runs in a daemon thread of its own.
 
-    For calls that nothing interrupts and that may last as long as an outage: a thread of an executor holds up the exit.
+    Cancelling the future gives up the answer and leaves the thread running. For calls that nothing interrupts and that
+    may last as long as an outage: a thread of an executor would delay the exit.
     """
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Answer] = loop.create_future()
@@ -21,9 +22,9 @@ def in_daemon_thread(work: Callable[[], Answer], name: str) -> asyncio.Future[An
     def run() -> None:
         try:
             settle = partial(answer.set_result, work())
-        except BaseException as error:  # whatever it is, it belongs to the one who waits
+        except BaseException as error:  # of any kind: it belongs to the caller, who waits
             settle = partial(answer.set_exception, error)
-        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+        with suppress(RuntimeError):  # the loop has ended, and its tasks with it
             loop.call_soon_threadsafe(lambda: None if answer.done() else settle())
 
     threading.Thread(target=run, name=name, daemon=True).start()

@@ -1,8 +1,7 @@
-"""Work that nobody has to wait for: what ends a run in time, whatever is blocked or still computing.
+"""A pool of daemon threads, and a wait that a stop ends: neither a blocked call nor a long computation delays a stop.
 
-`unless_stopped` gives up a wait when a stop comes; `DaemonThreadPool` computes in threads that the end of the process
-does not wait for. An executor of the standard library is joined at exit, so that one long inference, which nothing can
-interrupt, would hold up a stop until a supervisor kills.
+Python joins the threads of its own executors at exit. One long inference, which nothing can interrupt, would hold up a
+stop there until a supervisor kills the process.
 """
 
 import asyncio
@@ -20,31 +19,31 @@ P = ParamSpec("P")
 
 
 async def unless_stopped(stop: asyncio.Event, work: Awaitable[Answer]) -> Answer | None:
-    """The answer of the work; None if `stop` was set first: the work is then cancelled, and has ended on return."""
+    """Returns the answer of the work; None if `stop` is set first: the work is then cancelled, and has ended."""
     working = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else None
     finally:
-        for one in (working, stopping):
-            one.cancel()
+        for task in (working, stopping):
+            task.cancel()
         await asyncio.wait((working, stopping))
         if not working.cancelled():
-            working.exception()  # seen here, or asyncio would print what nobody waits for any more
+            working.exception()  # retrieved here, or asyncio would print it
 
 
 class _PoolThread(threading.Thread):
-    """A thread of a pool: told from the daemon threads of the libraries."""
+    """A thread of a pool, distinct from the daemon threads of libraries."""
 
 
 def is_computing() -> bool:
-    """Whether a thread of a pool is still there: once all pools are shut down, because it computes."""
+    """Says whether a thread of a pool is alive. After all pools are shut down, it is alive because it computes."""
     return any(isinstance(thread, _PoolThread) for thread in threading.enumerate())
 
 
 def leave(code: int) -> NoReturn:
-    """Ends the process while a thread computes: the interpreter's own end would tear the model down under it."""
+    """Ends the process at once. The interpreter's own end would free a model while a thread computes with it."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()
@@ -52,19 +51,19 @@ def leave(code: int) -> NoReturn:
 
 
 class DaemonThreadPool(Executor):
-    """A fixed number of daemon threads."""
+    """An executor with a fixed number of daemon threads, which the end of the process does not wait for."""
 
     def __init__(self, threads: int, name: str) -> None:
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting: set[Future[Any]] = set()
         self._threads = [
-            _PoolThread(target=self._work, name=f"{name}_{number}", daemon=True) for number in range(threads)
+            _PoolThread(target=self._work, name=f"{name}_{index}", daemon=True) for index in range(threads)
         ]
         for thread in self._threads:
             thread.start()
 
     def submit(self, fn: Callable[P, Answer], /, *args: P.args, **kwargs: P.kwargs) -> Future[Answer]:
-        """The answer to come of `fn(*args, **kwargs)`."""
+        """Returns the future of `fn(*args, **kwargs)`, which a thread calls as soon as one is free."""
         future: Future[Answer] = Future()
 
         def run() -> None:
@@ -72,7 +71,7 @@ class DaemonThreadPool(Executor):
                 return
             try:
                 future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # whatever it is, it belongs to the one who waits
+            except BaseException as error:  # of any kind: it belongs to the caller, who waits
                 future.set_exception(error)
 
         self._waiting.add(future)
@@ -81,7 +80,7 @@ class DaemonThreadPool(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Ends each thread after what was submitted; with `cancel_futures`, after what it computes at the moment."""
+        """Ends the threads after all submitted calls; with `cancel_futures`, after the calls that run now."""
         if cancel_futures:
             for future in list(self._waiting):
                 future.cancel()

@@ -1,7 +1,7 @@
-"""How far a feed is from what its network shows now: how old posts are when they are safe.
+"""The lag of a feed: the age of its posts, by the time that their authors gave them, when they are safe.
 
-A post's own time is its author's word, so the median of the last posts counts, and posts that were old already when
-they came (an archive, the first look at an RSS feed) do not count at all. Fixed memory; knows no clock.
+A post's own time is its author's word, so the median of the last posts counts. Posts that were old when they came (an
+archive, the first look at an RSS feed) do not count. Fixed memory; knows no clock.
 """
 
 from collections import deque
@@ -18,28 +18,28 @@ _STANDARD_INPUT = "jsonl:-"
 
 
 def is_live(source: str) -> bool:
-    """Whether a source of this name may give posts as they are written."""
+    """Says whether a source of this name may give posts at the time they are written."""
     return source == _STANDARD_INPUT or not source.startswith(_WRITTEN_DOWN)
 
 
 class FeedLag:
-    """The distance between the clock of a network and what is safe."""
+    """The median age of the last posts when they became safe."""
 
     def __init__(self) -> None:
         self._seconds: deque[float] = deque(maxlen=REMEMBERED_POSTS)
 
     def add(self, created_at: datetime, observed_at: datetime, now: datetime) -> None:
-        """Notes a post that its author dated `created_at`, that we saw at `observed_at` and that is safe `now`."""
+        """Notes a post that its author dated `created_at`, that was accepted at `observed_at` and is safe `now`."""
         if -_AHEAD <= observed_at - created_at <= LONGEST_LIVE:
             self._seconds.append(max(0.0, (now - created_at).total_seconds()))
 
     def seconds(self, waiting_seconds: float = 0.0) -> float | None:
-        """The distance, None where no post was live. No less than what has waited longest has waited by now."""
+        """Returns the lag, None where no post was live. At least `waiting_seconds`, the longest wait by now."""
         return max(median(self._seconds), waiting_seconds) if self._seconds else None
 
 
 def spoken(seconds: float) -> str:
-    """A duration in the unit in which people say it: `2.4 s`, `12 min`, `35 h`, `730 days`."""
+    """Returns a duration in the unit that people would use: `2.4 s`, `12 min`, `35 h`, `730 days`."""
     if seconds < 100:
         return f"{seconds:.1f} s"
     if seconds < 6_000:

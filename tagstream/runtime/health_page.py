@@ -1,4 +1,4 @@
-"""The page on which a process answers whether it lives, whether it is ready, and its metrics."""
+"""The HTTP page of a process: its liveness, its readiness and its metrics."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -14,10 +14,10 @@ HIGHEST_PORT = 65535
 
 
 class HealthPage:
-    """Answers `/health/live`, `/health/ready` (200 or 503, with the reason) and `/metrics`.
+    """The page that answers `/health/live`, `/health/ready` (200 or 503, with the reason) and `/metrics`.
 
-    `live` and `ready` answer None, or why not. `process` is the kind of process that it speaks of. A client that is
-    slow, or sends nothing, holds up nobody (tagstream/runtime/bounded_server.py).
+    `live` and `ready` return None, or the reason against it. `process` (`worker`, `ingest`) names the setting of the
+    address. A slow client delays no other (tagstream/runtime/bounded_server.py).
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class HealthPage:
         self._server = BoundedServer(self._protocol)
 
     async def open(self, address: str) -> str:
-        """Starts to answer at `HOST:PORT`; returns where, because port 0 takes a free one.
+        """Starts to answer at `HOST:PORT`, and returns the URL: port 0 takes a free one.
 
         Raises:
-            BadSettings: the address cannot be had.
+            BadSettings: the address is taken, or none of this machine.
         """
         host, _, port = address.rpartition(":")
         setting = f"TAGSTREAM_{self._process.upper()}_HTTP"
@@ -61,6 +61,7 @@ class HealthPage:
         return f"http://{host}:{taken}"
 
     async def close(self) -> None:
+        """Stops answering."""
         self._server.close()
         await self._runner.cleanup()
 
@@ -85,6 +86,6 @@ def _answer(problem: str | None) -> web.Response:
 
 
 def _closing(response: web.Response) -> web.Response:
-    """The response, after which its connection ends: one that idles is in nobody's way."""
+    """Returns the response, after which its connection ends instead of idling."""
     response.force_close()
     return response

@@ -11,7 +11,7 @@ from math import ceil, log
 
 
 class EventOutcome(StrEnum):
-    """What became of an event; the value is what the metric prints."""
+    """The outcomes of an event; each value is a label of the metric."""
 
     STORED = "stored"
     # Stored without entities: the post is in a language that is not read.
@@ -54,13 +54,20 @@ DROPPED = (
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a run stands.
+    """The state of a run at one time.
 
-    `read` events came from the source, `finished` of them are safe in the index (`posts` of these were posts),
-    `in_flight` lie between. `lag_seconds` is how long the oldest of those has been waiting, `behind_seconds` how far
-    the index is behind the network's own clock (None where nothing is live). `clock_warning` says what is wrong with
-    the clock of this machine, `clock_jumps` how often it was set. `waiting_for` is what a dependency that is down last
-    answered, None while all is well. `source_counts` are what the source counted itself.
+    Attributes:
+        elapsed_seconds: the time since the run began.
+        read: events that came from the source.
+        finished: events of these that are safe in the index; `posts` of them are posts.
+        in_flight: events that were read and are not finished.
+        lag_seconds: how long the oldest event in flight has been waiting.
+        outcomes, dropped: events by outcome, and those of `DROPPED` alone; the zeros too.
+        waiting_for: the last answer of a dependency that is down, None while all are up.
+        source_counts: the counts that the source keeps itself (`Source.counts`).
+        behind_seconds: how far the index is behind the network's own clock, None where nothing is live.
+        clock_jumps: how often the clock of this machine was set.
+        clock_warning: the reason to doubt the clock, None while there is none.
     """
 
     elapsed_seconds: float
@@ -80,7 +87,7 @@ class Progress:
 
 
 class Latencies:
-    """Durations in fixed memory: buckets 10 % apart from 0.1 ms to about 20 minutes."""
+    """A histogram of durations in fixed memory: buckets 10 % apart, from 0.1 ms to about 20 minutes."""
 
     _SMALLEST_SECONDS = 1e-4
     _GROWTH = 1.1
@@ -90,27 +97,30 @@ class Latencies:
         self._counts = [0] * self._BUCKETS
         self._total = 0
 
-    def add(self, seconds: float, number: int = 1) -> None:
-        """Counts `number` events that each took so long."""
+    def add(self, seconds: float, count: int = 1) -> None:
+        """Counts `count` events that took `seconds` each."""
         bucket = 0
         if seconds > self._SMALLEST_SECONDS:
             bucket = min(self._BUCKETS - 1, ceil(log(seconds / self._SMALLEST_SECONDS, self._GROWTH)))
-        self._counts[bucket] += number
-        self._total += number
+        self._counts[bucket] += count
+        self._total += count
 
     def quantile(self, share: float) -> float:
-        """Seconds that this share (0 to 1) of the events did not exceed, at most 10 % too high; 0.0 without events."""
+        """Returns the seconds that this share (0 to 1) of the events did not exceed, at most 10 % too high.
+
+        Without events it is 0.0.
+        """
         wanted = share * self._total
         seen = 0
-        for bucket, number in enumerate(self._counts):
-            seen += number
-            if number and seen >= wanted:
+        for bucket, count in enumerate(self._counts):
+            seen += count
+            if count and seen >= wanted:
                 return self._SMALLEST_SECONDS * self._GROWTH**bucket
         return 0.0
 
 
 class EventRate:
-    """Events a second over the last `window_seconds`, from readings of a counter that only rises."""
+    """The events per second over the last `window_seconds`, from readings of a counter that only rises."""
 
     def __init__(self, window_seconds: float = 10.0) -> None:
         self._window_seconds = window_seconds

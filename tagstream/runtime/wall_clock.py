@@ -1,11 +1,14 @@
-"""The clock by which posts are stamped as accepted, and whether it can be believed.
+"""The clock that gives accepted posts their time, with signs that it is wrong.
 
-A machine may wake with a clock that is years off and be set right later. Posts keep for good the time that they were
-given: by it they are numbered, and found. So whoever runs it is told while it happens, by three signs: the clock was
-set (its distance to a clock that nobody can set changed), it stands before the moment at which this program was
-installed, or most posts of a live feed come from its future. Where it stands before the installation it is wrong for
-certain, and posts are stamped by the feed's time, or by that of the installation; the feed alone never moves it, for
-its authors could.
+A machine may wake with a clock that is years off, and have it set right later. A post keeps the time that it was given:
+the index orders and finds it by that time. Three signs warn the operator while it happens:
+
+- the clock was set: its distance to the steady clock, which nobody can set, changed;
+- the clock stands before the installation of this program;
+- most posts of a live feed come from the clock's future.
+
+Before the installation the clock is certainly wrong. Posts are then given the feed's time, or that of the installation.
+The feed alone never moves the clock, because its authors could.
 """
 
 import time
@@ -24,26 +27,30 @@ _INSTALLED_SLACK = timedelta(days=1)
 
 
 def steady_seconds() -> float:
-    """Seconds of a clock that nobody sets and that goes on while the machine sleeps, where the system has one."""
+    """Returns seconds of a clock that nobody sets; where the system has one, it goes on while the machine sleeps."""
     boot_time = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot_time is None else time.clock_gettime(boot_time)
 
 
 def utc_now() -> datetime:
-    """The wall clock."""
+    """Returns the time of the wall clock."""
     return datetime.now(UTC)
 
 
 def installed_at() -> datetime:
-    """When this program came to this machine, by the clock of that time."""
+    """Returns the time at which this program was installed, by the clock of that day."""
     return datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
 
 
 class WallClock:
-    """Stamps what is accepted. `jumps` counts how often it was set, `doubtful` the posts that were stamped before.
+    """The clock of one run.
 
-    `live`: whether the feed is one that is written now, so that the time of its posts says what time it is. `installed`
-    is a moment that has passed for certain, if one is known.
+    `live`: whether posts of the feed are being written now, so that their times tell the time. `installed`: a time that
+    has certainly passed, if one is known.
+
+    Attributes:
+        jumps: how often the clock was set.
+        doubtful: posts that were given a time before the clock was set.
     """
 
     def __init__(
@@ -67,20 +74,20 @@ class WallClock:
         self._read()
 
     def now(self) -> datetime:
-        """The moment; notices whether the clock was set since the last time."""
+        """Returns the time; notices whether the clock was set since the last call."""
         return self._believed(self._read())
 
     def stamp(self, created: Sequence[datetime]) -> datetime:
-        """The moment at which posts with these dates of their authors are accepted."""
-        moment = self._read()
+        """Returns the time at which posts are accepted, whose authors dated them `created`."""
+        timestamp = self._read()
         if self._live:
-            self._ahead.extend((one - moment).total_seconds() for one in created)
+            self._ahead.extend((date - timestamp).total_seconds() for date in created)
         self._stamped += len(created)
-        return self._believed(moment)
+        return self._believed(timestamp)
 
     @property
     def warning(self) -> str | None:
-        """What is wrong with the clock, None while nothing is known."""
+        """The reason to doubt the clock, None while there is none."""
         ahead = median(self._ahead) if len(self._ahead) >= _ENOUGH_POSTS else 0.0
         if self._is_impossible(self._now()):
             return (
@@ -97,8 +104,8 @@ class WallClock:
         return None
 
     def _read(self) -> datetime:
-        moment = self._now()
-        offset = moment.timestamp() - self._steady()
+        timestamp = self._now()
+        offset = timestamp.timestamp() - self._steady()
         if self._offset is not None and abs(offset - self._offset) > JUMP_SECONDS:
             self.jumps += 1
             self._jumped = offset - self._offset
@@ -106,13 +113,13 @@ class WallClock:
             self._stamped = 0
             self._ahead.clear()
         self._offset = offset
-        return moment
+        return timestamp
 
-    def _is_impossible(self, moment: datetime) -> bool:
-        return self._installed is not None and moment < self._installed - _INSTALLED_SLACK
+    def _is_impossible(self, timestamp: datetime) -> bool:
+        return self._installed is not None and timestamp < self._installed - _INSTALLED_SLACK
 
-    def _believed(self, moment: datetime) -> datetime:
-        if self._installed is None or not self._is_impossible(moment):
-            return moment
+    def _believed(self, timestamp: datetime) -> datetime:
+        if self._installed is None or not self._is_impossible(timestamp):
+            return timestamp
         ahead = max(0.0, median(self._ahead)) if self._ahead else 0.0
-        return max(self._installed, moment + timedelta(seconds=ahead))
+        return max(self._installed, timestamp + timedelta(seconds=ahead))

@@ -136,7 +136,7 @@ def open_topics(settings: Settings) -> Topics:
             partitions=1,
             retention_hours=None,
             max_value_bytes=MAX_BYTES["dead_letter"],
-            key="the dead letter's origin: topic-partition-offset of a record that a worker refused, else where it stood",
+            key="the dead letter's origin: topic-partition-offset, or where it stood in its feed",
             value="DeadLetter, MessagePack; null: processed, or deleted by its network",
         ),
         cursors=Topic(

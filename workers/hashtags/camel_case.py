@@ -1,10 +1,10 @@
-"""What people mean by capitals in a hashtag, where the language model knows too little: rules on top of its answers.
+"""Rules for the capitals of hashtags, applied to the language model's answers where the model knows too little.
 
-* **Parts**: an unknown word that holds capitals is cut at them, if the hashtag is written in parts throughout
-  (`#JeSuisCharlie`), or the word begins with a short word of some language (`#ElPaís`). Known words stay (`McDonald`),
-  but for those that are short words throughout (`#NoEsNo`).
+* **Parts**: an unknown word with capitals inside is cut at them if the whole hashtag is written in parts
+  (`#JeSuisCharlie`), or if the word begins with a short word of some language (`#ElPaís`). A known word stays whole
+  (`McDonald`), unless all its parts are short words (`#NoEsNo`).
 * **Joiners**: a small `x`, `v` or `vs` before a capital stands between two names (`#BTSxColdplay`), unless it ends a
-  word that is likelier (`#TaxCuts`, `#SmartTvShow`).
+  likelier word (`#TaxCuts`, `#SmartTvShow`).
 * **Codes**: letters and digits in turns are one word (`#R2D2`, `#S01E05`).
 """
 
@@ -21,14 +21,14 @@ _SHORT = """
     mon son ton nous vous det og
 """
 _SHORT_WORDS = frozenset(_SHORT.split())
-# With which only others of these make a word that is none: `#NoEsNo` ("noes"), `#NoALaOtan`, `#GoToBed` ("goto").
+# Short words that, next to each other, only look like one known word: `#NoEsNo` ("noes"), `#GoToBed` ("goto").
 _SHORTER = """
     a e i o u y es ser sin tan hay ya sí sé tú él más ma mas pas par qui que qué sur est suis ai as bin bist ist hat hab
     wo so da du mit man auf aus vom zum um an or on our do go be is it in to my me we us he by up if at am
 """
 _PARTS_OF_NONE = _SHORT_WORDS.union(_SHORTER.split())
 _JOINER = re.compile(r"(?<=[A-Za-z0-9])(?:vs|v|x)(?=[A-Z])")
-MAX_JOINERS = 3  # what has more is no list of names, and would cost too much
+MAX_JOINERS = 3  # a hashtag with more is no list of names, and would cost too much
 _NEVER_JOINED = frozenset(["TEDx"])
 _CLEARLY_LIKELIER = 2.5  # natural logarithms: `man` beside `manx`, but not `late` beside `latex`
 
@@ -47,29 +47,29 @@ _CODE = re.compile(
 _EPISODE = re.compile(r"S\d{1,2}E\d{1,3}$")
 
 Split = Callable[[str], list[int]]
-"""Where the words of a run end."""
+"""Returns the ends of the words of a run."""
 
 
 def is_code(run: str) -> bool:
-    """Whether the whole run is one word because letters and digits take turns in it."""
+    """Tells whether the whole run is one word because letters and digits take turns in it."""
     return _CODE.fullmatch(run) is not None
 
 
 def before_episode(run: str) -> int | None:
-    """Where the number of an episode begins that ends the run, None if there is none."""
+    """Returns the start of an episode number that ends the run (`S01E05`); None where there is none."""
     found = _EPISODE.search(run)
     return found.start() if found else None
 
 
 def cut_into_parts(run: str, lower: str, ends: Sequence[int], model: LanguageModel) -> list[int]:
-    """The ends of words of `run`, and those of the parts of its unknown words."""
+    """Returns the ends of the words of `run`, with those of the parts of unknown words."""
     parts = _parts(run) if run[1:] != lower[1:] else []
     if not parts:
         return list(ends)
     throughout = len(parts) >= 2 and run[-1].islower()
     found, start = [], 0
     for end in ends:
-        inner = [place for place in parts if start < place < end]
+        inner = [part for part in parts if start < part < end]
         if not inner or run[start:end] in model.styled:
             cut = False
         elif lower[start:end] in model.words:
@@ -84,23 +84,23 @@ def cut_into_parts(run: str, lower: str, ends: Sequence[int], model: LanguageMod
 
 
 def _are_all_short(lower: str, edges: Sequence[int]) -> bool:
-    """Whether a known word only looks like one: each of its parts is a short word of some language."""
+    """Tells whether a known word only looks like one, because each of its parts is a short word of some language."""
     return all(lower[left:right] in _PARTS_OF_NONE for left, right in pairwise(edges))
 
 
 def _parts(run: str) -> list[int]:
-    """The places before capitals that begin a word for sure: not those in iPhone and McDonald."""
+    """Returns the offsets of capitals that surely begin a word, unlike those in iPhone and McDonald."""
     return [
-        place
-        for place, kind in enumerate(cut_kinds(run))
+        offset
+        for offset, kind in enumerate(cut_kinds(run))
         if kind == LOWER_UPPER
-        or (kind == ACRONYM_END and place > 1)  # one capital that begins the hashtag is no sure word
-        or (kind == SINGLE_LOWER_UPPER and place >= 2 and run[place - 2 : place] != "Mc")
+        or (kind == ACRONYM_END and offset > 1)  # a single capital that begins the hashtag is no sure word
+        or (kind == SINGLE_LOWER_UPPER and offset >= 2 and run[offset - 2 : offset] != "Mc")
     ]
 
 
 def find_joiner(run: str, lower: str, split: Split, model: LanguageModel) -> tuple[int, int] | None:
-    """Where the first joiner of two names in `run` begins and ends."""
+    """Returns the start and the end of the first joiner of two names in `run`; None where there is none."""
     candidates = [found.span() for found in _JOINER.finditer(run)]
     if not candidates or len(candidates) > MAX_JOINERS:
         return None
@@ -117,8 +117,8 @@ def find_joiner(run: str, lower: str, split: Split, model: LanguageModel) -> tup
 
 
 def _is_likelier(lower: str, start: int, end: int, last: int, ends: Sequence[int], model: LanguageModel) -> bool:
-    """Whether the word before a joiner is likelier than the one that would end with it."""
-    joined = lower[max(place for place in (0, *ends) if place <= start) : end]
+    """Tells whether the word before a joiner is likelier than the word that would end with the joiner."""
+    joined = lower[max(offset for offset in (0, *ends) if offset <= start) : end]
     if len(joined) == end - start:  # the joiner is a word already
         return False
     before = lower[start - last : start]

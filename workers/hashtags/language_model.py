@@ -1,8 +1,8 @@
 """A language model of the words in hashtags, and the search for the likeliest words of a run of letters and digits.
 
-The score of a segmentation is a sum over its words (a score for each known word; for an unknown one a score of its
-characters, its length and its shape), over neighbours that are known to go together, and over the places where it
-cuts. `training/hashtags/counts.py` learns all of it and writes the file.
+The score of a segmentation is a sum over its words, over pairs of neighbours and over its cuts. A known word has a
+score of its own; an unknown word is scored by its characters, its length and its shape. `training/hashtags/counts.py`
+learns all scores and writes the file.
 """
 
 import unicodedata
@@ -25,13 +25,13 @@ BEAM = 3
 
 ALPHABET = "^abcdefghijklmnopqrstuvwxyz0?"
 _SIZE = len(ALPHABET)
-_NO_PAIR = -(2**62)  # with any word's number it is the key of no pair
+_NO_PAIR = -(2**62)  # added to the id of any word, it is the key of no pair
 _DIGIT, _OTHER = ALPHABET.index("0"), ALPHABET.index("?")
 
 
 @lru_cache(maxsize=4096)
 def character_class(character: str) -> int:
-    """The place in `ALPHABET` of a lower-case character: accents fall away, all digits are one."""
+    """Returns the index in `ALPHABET` of a lower-case character, without its accent; all digits are one class."""
     base = unicodedata.normalize("NFD", character)[0]
     if "a" <= base <= "z":
         return ord(base) - 96
@@ -40,9 +40,12 @@ def character_class(character: str) -> int:
 
 @dataclass(frozen=True)
 class UnknownWords:
-    """How an unknown word is scored: `base` once, `capital` for each place in it where a capital begins a word,
-    `by_length[n]` (the last entry for all longer ones), `by_shape[shape]`, and `characters[(a * 29 + b) * 29 + c]` for
-    each character class `c` after `a` and `b` (0: the edge of the word)."""
+    """The scores that add up to that of an unknown word.
+
+    They are `base`; `capital` for each capital inside that begins a word; `by_length[n]`, the last entry for all longer
+    words; `by_shape[shape]`; and `characters[(a * 29 + b) * 29 + c]` for each character class `c` after `a` and `b`,
+    where 0 is the edge of the word.
+    """
 
     base: float
     capital: float
@@ -52,7 +55,7 @@ class UnknownWords:
 
 
 class UnknownPieces:
-    """Scores any piece of one run as an unknown word, in constant time but for pieces with digits."""
+    """The scores of all pieces of one run as unknown words. Each takes constant time, unless the run has digits."""
 
     def __init__(self, model: UnknownWords, run: str, classes: list[int], kinds: list[int]) -> None:
         self._model = model
@@ -61,7 +64,7 @@ class UnknownPieces:
         triples = zip(classes, classes[1:], classes[2:], strict=False)
         inside = [0.0, 0.0, *accumulate((table[(a * _SIZE + b) * _SIZE + c] for a, b, c in triples), initial=0.0)]
         neighbours = list(pairwise(classes))
-        # A piece's spelling is heads[start] + tails[end]: its first two characters, those inside, and its end.
+        # The characters of a piece score heads[start] + tails[end]: the first two, those inside, and the edge.
         self._heads = [table[a] + table[a * _SIZE + b] - inside[i + 2] for i, (a, b) in enumerate(neighbours)]
         self._tails = [
             0.0,
@@ -74,7 +77,7 @@ class UnknownPieces:
         self._capitals = _capitals_before(kinds) if LOWER_UPPER in kinds or ACRONYM_END in kinds else None
 
     def score(self, start: int, end: int) -> float:
-        """The score of `run[start:end]`."""
+        """Returns the score of `run[start:end]`."""
         length = end - start
         by_length = self._by_length
         score = by_length[length if length < len(by_length) else -1]
@@ -87,24 +90,23 @@ class UnknownPieces:
 
 
 def _capitals_before(kinds: list[int]) -> list[int]:
-    """For each place, the end included, how many places before it are the beginning of a capitalised word."""
+    """Returns, for each offset and the end, how many capitalised words begin before it."""
     return [0, *accumulate(kind in (LOWER_UPPER, ACRONYM_END) for kind in kinds)]
 
 
-Way = tuple[
-    float, int, int, int
-]  # score, number of the last word (-1: unknown), where it begins, rank of the way there
+# A way to an offset: score, id of the last word (-1: unknown), start of that word, rank of the way to its start.
+Way = tuple[float, int, int, int]
 
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """Scores are natural logarithms up to a constant.
+    """A language model of hashtags. All scores are natural logarithms, up to a constant.
 
-    `words` gives the number of a known word, `word_scores` its score, `pairs` the bonus of two neighbours under
-    `left * len(words) + right`; `half_known` and `both_unknown` are the bonuses of neighbours of which one or none is
-    known. A cut costs `cuts[kind]` by its kind in `hashtag_shapes.CUTS`, and `STEP * (boundaries[...] - 128)` by the
-    classes of the two characters before and after it. The `styled` words, which are written with capitals inside
-    (YouTube), are given `styled_bonus` where they are.
+    `words` gives the id of a known word, `word_scores` its score, and `pairs` the bonus of two neighbours under
+    `left * len(words) + right`. `half_known` and `both_unknown` are the bonuses of neighbours of which one or none is
+    known. A cut adds `cuts[kind]` by its kind in `shapes.CUTS`, and `STEP * (boundaries[...] - 128)` by the classes of
+    the two characters before and after it. A word of `styled`, spelled with its capitals inside (YouTube), adds
+    `styled_bonus`.
     """
 
     words: dict[str, int]
@@ -120,11 +122,11 @@ class LanguageModel:
     styled_bonus: float
 
     def split(self, run: str, lower: str) -> list[int]:
-        """Where the words of `run` end, the last end being its length; `lower` is its lower case, equally long."""
+        """Returns the ends of the words of `run`; `lower` is the run in lower case, of the same length."""
         return self.best(run, lower, 1)[0][1]
 
     def best(self, run: str, lower: str, count: int) -> list[tuple[float, list[int]]]:
-        """The `count` best segmentations (score, ends of words), best first."""
+        """Returns the `count` best segmentations (score, ends of words), the best first."""
         classes = [character_class(character) for character in lower]
         kinds = cut_kinds(run)
         cuts = self._cut_scores(kinds, classes)
@@ -160,15 +162,18 @@ class LanguageModel:
     def _cut_scores(self, kinds: list[int], classes: list[int]) -> list[float]:
         padded = [0, *classes, 0]
         scores = [0.0]
-        for place in range(1, len(classes)):
-            a, b, c, d = padded[place - 1 : place + 3]
+        for offset in range(1, len(classes)):
+            a, b, c, d = padded[offset - 1 : offset + 3]
             boundary = self.boundaries[((a * _SIZE + b) * _SIZE + c) * _SIZE + d] - 128
-            scores.append(self.cuts[kinds[place]] + STEP * boundary)
+            scores.append(self.cuts[kinds[offset]] + STEP * boundary)
         return scores
 
     def _onward(self, here: list[Way], start: int) -> tuple[list[tuple[float, int, int]], list[tuple[float, int]]]:
-        """The ways to `start` as a known word continues them (score, its part of the key of a pair, rank), and as an
-        unknown one does (score, rank; best first)."""
+        """Returns the ways to `start` with the bonus of the next word.
+
+        The first list is for a known next word: (score, half of the pair's key, rank). The second is for an unknown
+        one: (score, rank), the best first.
+        """
         if not start:
             return [(0.0, _NO_PAIR, 0)], [(0.0, 0)]
         size, half_known, both_unknown = len(self.words), self.half_known, self.both_unknown
@@ -193,7 +198,7 @@ def _ends(ways: list[list[Way]], end: int, rank: int) -> list[int]:
 
 
 def pack(model: LanguageModel) -> bytes:
-    """The model as one compressed file, scores rounded to `STEP`."""
+    """Packs the model as one compressed file, with scores rounded to `STEP`."""
     ordered = sorted(model.pairs)
     keys = np.array(ordered, dtype=np.int64)
     body = {
@@ -225,13 +230,13 @@ def _quantised(scores: list[float]) -> bytes:
 
 def _restored(packed: bytes) -> list[float]:
     numbers = np.frombuffer(packed, "<i2")
-    values, places = np.unique(numbers, return_inverse=True)
+    values, indices = np.unique(numbers, return_inverse=True)
     shared: list[float] = (values * STEP).tolist()  # equal scores are one object: a few thousand, not half a million
-    return [shared[place] for place in places.tolist()]
+    return [shared[index] for index in indices.tolist()]
 
 
 def read(path: Path) -> LanguageModel:
-    """The model in a file that `pack` wrote.
+    """Reads the model from a file that `pack` wrote.
 
     Raises:
         CorruptState: the file is missing, damaged, or of another format.

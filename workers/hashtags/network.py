@@ -1,12 +1,12 @@
-"""A neural network that says after which characters of a hashtag a word ends, and its file: numpy, nothing else.
+"""A neural network that tells after which characters of a hashtag a word ends, and its file. It needs numpy alone.
 
 ::
 
     characters (T) ─▶ vectors (T, 64) ─▶ convolutions of 2, 3, 4 (T, 192) ─▶ LSTM both ways (T, 256) ─┐
                             └─────────────────────────────────────────────────────────────────────────┴─▶ logits (T)
 
-`training/hashtags/network.py` is the same network to be trained, says which paper it is of, and writes the file. Here
-the vectors and the convolutions are folded into one table of what a character adds to the windows it stands in.
+`training/hashtags/network.py` has the same network for training, names its paper, and writes the file. Here vectors and
+convolutions are folded into one table: the part that a character adds to each window around it.
 """
 
 import unicodedata
@@ -24,15 +24,15 @@ from tagstream.errors import CorruptState
 
 FORMAT = 1
 PADDING = 0
-ALPHABET = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789?"  # the first is padding, the last all else
+ALPHABET = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789?"  # first padding, last any other character
 WIDTHS = (2, 3, 4)
-BLOCK = 64  # columns a product: larger ones are given to several threads, which for so little work is ten times slower
+BLOCK = 64  # columns a product: numpy gives larger products to several threads, ten times slower for so little work
 
 LONGEST_ASKED = 64
 
 Matrix = NDArray[np.float32]
 
-_PLACES = {character: place for place, character in enumerate(ALPHABET)}
+_INDICES = {character: index for index, character in enumerate(ALPHABET)}
 _OTHER = len(ALPHABET) - 1
 
 
@@ -41,16 +41,16 @@ def _number(character: str) -> int:
     base = unicodedata.normalize("NFKD", character)[0]
     if base.isdecimal() and not base.isascii():
         base = str(unicodedata.decimal(base))
-    return _PLACES.get(base, _OTHER) if base != ALPHABET[PADDING] else _OTHER
+    return _INDICES.get(base, _OTHER) if base != ALPHABET[PADDING] else _OTHER
 
 
 def character_numbers(run: str) -> list[int]:
-    """The place in `ALPHABET` of each character: accents fall away, digits and letters of other widths are plain."""
+    """Returns the index in `ALPHABET` of each character, without accents and in plain width."""
     return [_number(character) for character in run]
 
 
 class BreakNetwork:
-    """The trained network, for one hashtag at a time. Stateless between calls, so threads may share it."""
+    """The trained network, for one hashtag at a time. It keeps no state between calls, so threads may share it."""
 
     def __init__(self, parameters: dict[str, Matrix]) -> None:
         """Takes the parameters by the names and shapes of `training.hashtags.network.parameters_of`."""
@@ -58,7 +58,7 @@ class BreakNetwork:
         kernels = np.concatenate([parameters[f"kernel_{width}"] for width in WIDTHS])  # (9, E, F), width by width
         self._adds = np.ascontiguousarray((vectors @ kernels).transpose(1, 0, 2))  # (V, 9, F)
         self._kernel_bias = np.concatenate([parameters[f"kernel_bias_{width}"] for width in WIDTHS])  # (3 F)
-        # A logistic gate is half a hyperbolic tangent of half its input: so one call works out all four gates.
+        # A logistic gate is half a hyperbolic tangent of half its input, so one call of tanh gives all four gates.
         size = parameters["recurrent"].shape[1]
         self._size = size
         halves = np.concatenate([np.full(3 * size, 0.5, np.float32), np.ones(size, np.float32)])
@@ -71,7 +71,7 @@ class BreakNetwork:
         self._from_character = vectors @ parameters["from_character"] + parameters["logit_bias"]  # (V)
 
     def logits(self, run: str) -> Matrix:
-        """For each character (T) the log-odds that a word ends after it; those of the last character mean nothing."""
+        """Returns the log-odds (T) that a word ends after each character; the last of them means nothing."""
         numbers = np.array(character_numbers(run))
         windows = np.maximum(self._windows(numbers), 0.0)
         products = np.matmul(windows, self._inputs)  # (8 S / BLOCK, T, BLOCK)
@@ -83,23 +83,23 @@ class BreakNetwork:
         return logits
 
     def _windows(self, numbers: NDArray[np.int64]) -> Matrix:
-        """What the filters of each width see around each character: (T, 3 F)."""
+        """Returns the answers of the filters of each width around each character: (T, 3 F)."""
         longest, length = max(WIDTHS), len(numbers)
         padded = np.full(length + 2 * longest, PADDING)
         padded[longest : longest + length] = numbers
         adds = self._adds[padded]  # (T + 8, 9, F)
         windows = np.tile(self._kernel_bias, (length, 1))
-        place = 0
-        for number, width in enumerate(WIDTHS):
-            filters = slice(number * adds.shape[2], (number + 1) * adds.shape[2])
+        kernel = 0
+        for index, width in enumerate(WIDTHS):
+            filters = slice(index * adds.shape[2], (index + 1) * adds.shape[2])
             first = longest - (width - 1) // 2
             for offset in range(width):
-                windows[:, filters] += adds[first + offset : first + offset + length, place]
-                place += 1
+                windows[:, filters] += adds[first + offset : first + offset + length, kernel]
+                kernel += 1
         return windows
 
     def _states(self, gates: Matrix) -> Matrix:
-        """The LSTM, both directions abreast: what goes into its gates (T, 2, 4 S) -> states (T, 2, S)."""
+        """Runs the LSTM in both directions at once: inputs of the gates (T, 2, 4 S) -> states (T, 2, S)."""
         size = self._size
         states = np.empty((len(gates), 2, 1, size), np.float32)
         state, cell = np.zeros((2, 1, size), np.float32), np.zeros((2, size), np.float32)
@@ -123,10 +123,10 @@ class BreakNetwork:
 
 @dataclass(frozen=True)
 class Adviser:
-    """What the network says of the language model's best segmentations, where their scores are close.
+    """The network as a judge between the language model's best segmentations, where their scores are close.
 
-    It is asked if the best is ahead by less than `close`. A segmentation then gains `weight` times the network's
-    log-odds of each break in it: up to a constant, the log-probability that the network gives all of it.
+    It is used if the best is ahead by less than `close`. A segmentation then gains `weight` times the network's
+    log-odds of each of its breaks: up to a constant, the log-probability that the network gives to the segmentation.
     """
 
     network: BreakNetwork
@@ -135,7 +135,7 @@ class Adviser:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """The adviser in a file that `pack` wrote.
+        """Reads the adviser from a file that `pack` wrote.
 
         Raises:
             CorruptState: the file is missing, damaged, or of another format.
@@ -146,7 +146,7 @@ class Adviser:
             raise CorruptState(f"{path}: not a hashtag network that can be read: {error}; install it again") from error
 
     def choose(self, run: str, ways: list[tuple[float, list[int]]]) -> list[int]:
-        """Of segmentations of `run` (score, ends of words; best first) the one to give."""
+        """Returns the ends of words of the chosen segmentation; `ways` are (score, ends of words), the best first."""
         if len(ways) == 1 or ways[0][0] - ways[1][0] >= self.close or len(run) > LONGEST_ASKED:
             return ways[0][1]
         log_odds = self.network.logits(run).tolist()
@@ -154,7 +154,7 @@ class Adviser:
 
 
 def pack(parameters: dict[str, Matrix], weight: float, close: float) -> bytes:
-    """Parameters in half precision, and how they are used, as one compressed file."""
+    """Packs the parameters in half precision, with `weight` and `close`, as one compressed file."""
     body = {
         "format": FORMAT,
         "alphabet": ALPHABET,
@@ -170,10 +170,10 @@ def pack(parameters: dict[str, Matrix], weight: float, close: float) -> bytes:
 
 
 def unpack(packed: bytes) -> tuple[BreakNetwork, float, float]:
-    """The network, weight and close that were packed.
+    """Returns the network, the weight and the closeness that were packed.
 
     Raises:
-        ValueError, LookupError, TypeError, zlib.error: it is none of that, or of another format.
+        ValueError, LookupError, TypeError, zlib.error: the bytes are something else, or of another format.
     """
     body = msgpack.unpackb(zlib.decompress(packed))
     if body["format"] != FORMAT or body["alphabet"] != ALPHABET:

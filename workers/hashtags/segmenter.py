@@ -1,11 +1,14 @@
-"""Splits a hashtag into its words: `#NewYorkCity` and `#newyorkcity` are `New York City` and `new york city`.
+"""The segmenter of hashtags: `#NewYorkCity` and `#newyorkcity` are `New York City` and `new york city`.
 
-Three steps: underscores and punctuation end a word; what is left is cut where the script changes; a run of Latin
-letters and digits is split by the language model (`language_model.py`), which weighs capitals and digits against
-known words, and where its best answers are close, a neural network has a say (`network.py`); what capitals say
-beyond that is in `camel_case.py`. Other scripts are never guessed at: only capitals and numbers divide a run of
-Cyrillic, Greek or Armenian, and only numbers one of Arabic, Hindi, Han or Thai. Pure computation
-in bounded time: what is too long for a real hashtag is cut by its capitals and digits alone.
+::
+
+    hashtag ─▶ cut at underscores and punctuation ─▶ cut where the script changes ─▶ runs
+    run of Latin letters and digits ─▶ language model ─▶ network, where the best answers are close ─▶ rules for capitals
+                                       language_model.py   network.py                                  camel_case.py
+
+Other scripts are never guessed at: only capitals and numbers divide a run of Cyrillic, Greek or Armenian, and only
+numbers a run of Arabic, Hindi, Han or Thai. All of it is pure computation in bounded time: a hashtag that is too long
+to be real is cut by its capitals and digits alone.
 """
 
 import re
@@ -35,14 +38,14 @@ _NUMBER_EDGE = re.compile(r"(?<=\d)(?=[^\W\d])|(?<=[^\d])(?=\d)")
 _SHORT_CODE = re.compile(r"[^\W\d_]{1,2}(?!0\d$|(?:19|20)\d\d$)\d{1,3}|\d{1,2}[^\W\d_]")
 
 _UNDERSCORES = re.compile("(_+)")
-_WORD_PUNCTUATION = "'’·"  # it joins: don't, l·l
+_WORD_PUNCTUATION = "'’·"  # marks that join: don't, l·l
 _LATIN, _DIGIT, _SEPARATOR, _INHERITED = "LATIN", "DIGIT", "", "*"
 _SCRIPT_ALIASES = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "HALFWIDTH": "CJK", "FULLWIDTH": _LATIN}
 
 
 @lru_cache(maxsize=16_384)
 def _script(character: str) -> str:
-    """The script of a character, or one of the four kinds above; symbols and emoji share the kind "SYMBOL"."""
+    """Returns the script of a character, or one of the four kinds above; symbols and emoji are of the kind "SYMBOL"."""
     if character.isascii() and character.isalpha():
         return _LATIN
     if character in _WORD_PUNCTUATION:
@@ -61,10 +64,10 @@ def _script(character: str) -> str:
 
 
 def _runs(tag: str) -> list[tuple[str, str]]:
-    """The pieces of a hashtag, each of one script (digits go with the letters beside them), without separators."""
+    """Cuts a hashtag into runs of one script, without separators; digits go with the letters beside them."""
     runs: list[tuple[str, str]] = []
     start, script = 0, _SEPARATOR
-    for place, character in enumerate(tag):
+    for offset, character in enumerate(tag):
         kind = _script(character)
         if kind == _INHERITED and script != _SEPARATOR:
             continue
@@ -75,15 +78,15 @@ def _runs(tag: str) -> list[tuple[str, str]]:
             script = kind
             continue
         if script != _SEPARATOR:
-            runs.append((script, tag[start:place]))
-        start, script = place, kind
+            runs.append((script, tag[start:offset]))
+        start, script = offset, kind
     if script != _SEPARATOR:
         runs.append((script, tag[start:]))
     return runs
 
 
 def _lower(run: str) -> str:
-    """Lower case of the same length: a letter whose lower case is longer stays as it is."""
+    """Returns the run in lower case, of the same length: a letter whose lower case is longer stays as it is."""
     lower = run.lower()
     if len(lower) == len(run):
         return lower
@@ -95,16 +98,16 @@ def _cut_at(run: str, ends: list[int]) -> list[str]:
 
 
 def _cut_by_capitals(run: str) -> list[str]:
-    """The words that the capitals alone show."""
+    """Splits a run by its capitals alone."""
     kinds = cut_kinds(run)
-    ends = [place for place, kind in enumerate(kinds) if place and kind in (LOWER_UPPER, ACRONYM_END)]
+    ends = [offset for offset, kind in enumerate(kinds) if offset and kind in (LOWER_UPPER, ACRONYM_END)]
     return _cut_at(run, [*ends, len(run)])
 
 
 def _words_of_other(script: str, run: str) -> list[str]:
-    """The words that capitals and numbers show; short letters with a short number are one word (T34).
+    """Splits a run by its capitals and numbers; a letter or two with a short number are one word (T34).
 
-    A letter of a script without spaces is a word or a syllable, and no code.
+    A letter of a script without spaces is a word or a syllable, so it makes no such code.
     """
     is_code = script not in _UNSPACED_SCRIPTS and _SHORT_CODE.fullmatch(run)
     pieces = [run] if is_code else _NUMBER_EDGE.split(run)
@@ -112,14 +115,14 @@ def _words_of_other(script: str, run: str) -> list[str]:
 
 
 def _cached_bytes(tag: str, words: tuple[str, ...]) -> int:
-    """About what a cached answer costs: the strings, the tuple, and its place in the dictionary."""
+    """Estimates the memory of a cached answer: the strings, the tuple, and the entry of the dictionary."""
     return _ENTRY_BYTES + getsizeof(tag) + getsizeof(words) + sum(map(getsizeof, words))
 
 
 class HashtagSegmenter:
-    """Splits hashtags, and remembers the answers for those used last, in at most `cache_bytes` bytes.
+    """A segmenter of hashtags, with a cache of at most `cache_bytes` for the hashtags used last.
 
-    Not safe for two threads at once; give each its own (they may share one model).
+    One thread at a time may call it. Several segmenters may share one model.
     """
 
     def __init__(self, model: LanguageModel, adviser: Adviser | None = None, cache_bytes: int = CACHE_BYTES) -> None:
@@ -130,7 +133,7 @@ class HashtagSegmenter:
 
     @classmethod
     def load(cls, counts: Path = COUNTS_FILE, network: Path = NETWORK_FILE) -> Self:
-        """A segmenter with the counts and the network that ship with the project.
+        """Opens a segmenter with the shipped counts and network.
 
         Raises:
             CorruptState: a file is missing or damaged.
@@ -138,10 +141,10 @@ class HashtagSegmenter:
         return cls(read(counts), Adviser.load(network))
 
     def segment(self, hashtag: str) -> tuple[str, ...]:
-        """The words of a hashtag, with or without its `#`, their case kept.
+        """Splits a hashtag, given with or without its `#`, into words in their own case.
 
-        The words joined are the hashtag without `#`, spaces and punctuation; a hashtag of nothing else has no words.
-        Underscores are words of their own, so that a hashtag can be put together again. Never raises.
+        The words together are the hashtag without `#`, spaces and punctuation; a hashtag of nothing else has no words.
+        Underscores are words of their own, so that the hashtag can be put together again. Never raises.
         """
         words = self._cache.get(hashtag)
         if words is not None:
@@ -185,7 +188,7 @@ class HashtagSegmenter:
         return _cut_at(run, ends)
 
     def _ends(self, run: str) -> list[int]:
-        """Where the words of a run of letters and digits end."""
+        """Returns the ends of the words of a run of letters and digits."""
         lower = _lower(run)
         joiner = find_joiner(run, lower, self._likeliest_ends, self._model)
         if joiner is None:

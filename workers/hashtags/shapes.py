@@ -1,7 +1,7 @@
-"""What the capitals and digits of a hashtag say about where its words begin.
+"""The kinds of cuts in a hashtag, by capitals and digits, and the shapes of its words.
 
-Every place between two characters has one kind (`CUTS`), and every word with a digit one shape (`SHAPES`); the
-language model has a learned weight for each. Both the segmenter and the training that fits the weights use them.
+Each gap between two characters has one kind (`CUTS`), and each word with a digit one shape (`SHAPES`). The language
+model has a learned weight for each of them. The segmenter and the training of the weights both use this module.
 """
 
 import re
@@ -10,7 +10,7 @@ from itertools import pairwise
 CUTS = (
     "lower_lower",  # inside a hashtag without any capital but, at most, all of them
     "lower_lower_title",  # only the first letter of the hashtag is a capital
-    "lower_lower_camel",  # other places of the hashtag are marked by capitals
+    "lower_lower_camel",  # other gaps of the hashtag are marked by capitals
     "lower_upper",
     "single_lower_upper",  # after one small letter that begins the hashtag, or follows a capital: iPhone, McDonald
     "upper_upper",  # the whole hashtag is in capitals
@@ -72,7 +72,7 @@ _MIXED = len(SHAPES) - 1
 
 
 def shape_of(word: str) -> int:
-    """The place in `SHAPES` of a word."""
+    """Returns the index in `SHAPES` of the shape of a word."""
     for pattern, shape in _SHAPE_PATTERNS:
         if pattern.fullmatch(word):
             return shape
@@ -80,7 +80,7 @@ def shape_of(word: str) -> int:
 
 
 def cut_kinds(run: str) -> list[int]:
-    """For each place before a character of `run` (letters and digits) its place in `CUTS`; that of the first is 0."""
+    """Returns, for each character of `run` (letters and digits), the index in `CUTS` of the gap before it; first 0."""
     if run.islower() and run.isalpha():
         return [LOWER_LOWER] * len(run)
     camel = any(left.islower() and right.isupper() for left, right in pairwise(run))
@@ -92,17 +92,17 @@ def cut_kinds(run: str) -> list[int]:
         lower_lower = LOWER_LOWER
     upper_upper = UPPER_UPPER if run.isupper() else UPPER_UPPER_MIXED
     kinds = [LOWER_LOWER]
-    for place in range(1, len(run)):
-        left, right = run[place - 1], run[place]
+    for offset in range(1, len(run)):
+        left, right = run[offset - 1], run[offset]
         if left.isdecimal():
             kinds.append(DIGIT_DIGIT if right.isdecimal() else DIGIT_LETTER)
         elif right.isdecimal():
             kinds.append(LETTER_DIGIT)
         elif right.isupper() and left.isupper():
-            ends = place + 1 < len(run) and run[place + 1].islower()
+            ends = offset + 1 < len(run) and run[offset + 1].islower()
             kinds.append(ACRONYM_END if ends else upper_upper)
         elif right.isupper():
-            single = place == 1 or run[place - 2].isupper()
+            single = offset == 1 or run[offset - 2].isupper()
             kinds.append(SINGLE_LOWER_UPPER if single else LOWER_UPPER)
         else:
             kinds.append(UPPER_LOWER if left.isupper() else lower_lower)

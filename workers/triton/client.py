@@ -1,4 +1,4 @@
-"""One version of a model on a Triton server, asked by name over gRPC: deadlines, a few quick retries, no patience.
+"""The client of one model version on a Triton server, over gRPC, with deadlines and a few quick retries.
 
 ::
 
@@ -7,9 +7,9 @@
                                                                 │ refused       is it well? once more, UntaggablePost
                                                                 │ not found     BadSettings
 
-Owns what is asked of the server and how long. Lives on one event loop and knows nothing of threads, nor of what the
-tensors mean. Whoever gets `ModelUnavailable` waits without limit (`workers/pipeline/retry.py`) or goes on without
-(`image_network.py`); here every call ends. Keeps invariant 7.
+The client lives on one event loop; it knows nothing of threads, nor of the meaning of the tensors. Every call ends
+within its deadline. On `ModelUnavailable` the caller waits without limit (`workers/pipeline/retry.py`) or goes on
+without an answer (`image_network.py`). Keeps invariant 7.
 """
 
 import asyncio
@@ -31,32 +31,31 @@ Answer = TypeVar("Answer")
 
 ATTEMPTS = 3
 _BACK_OFF = BackOff(0.05, 0.5)
-# Of the time that a request has, the part that it may spend in the server's queue: what is not begun by then would be
-# worked out for nobody.
+# The share of its time that a request may spend in the server's queue: an inference that begins later would end after
+# the deadline.
 _QUEUE_SHARE = 0.8
 _CHANNEL = [
     # gRPC takes 4 MiB by default; the regions of a full request are 51 MB at the widest.
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
-    # A connection that a network has silently dropped would otherwise be waited for at every call. Not more often:
-    # a server takes frequent pings for an attack.
+    # Without pings every call would wait for a connection that a network has silently dropped. More frequent pings look
+    # like an attack to a server.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.http2.max_pings_without_data", 2),
-    # By default gRPC tries again after up to two minutes, however often it is asked; our own back-off is enough.
+    # By default gRPC reconnects only after up to two minutes, however often it is called. The back-off here is enough.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    # A proxy that the environment names is for the web; the model server is a neighbour.
+    # The proxy of the environment is for the web; the model server is on the local network.
     ("grpc.enable_http_proxy", 0),
 ]
 
 
 class TritonClient:
-    """Use as an asynchronous context manager, on the loop that it shall live on.
+    """A client of one served model: an asynchronous context manager, used on the event loop that it was entered on.
 
-    `deadline_seconds` bounds one request with its retries; `concurrency` requests are on their way at most, others
-    wait for room.
+    `deadline_seconds` bounds one request with its retries. At most `concurrency` requests run at a time; others wait.
     """
 
     def __init__(self, address: str, model: ServedModel, *, deadline_seconds: float, concurrency: int) -> None:
@@ -78,37 +77,37 @@ class TritonClient:
         await self._server.close()
 
     async def open(self, attempts: int | None = None) -> None:
-        """Waits until the server has the version, for as long as the deadline (and `attempts`, if given) allows.
+        """Waits until the server has the version, for as long as the deadline and `attempts`, if given, allow.
 
         Raises:
-            ModelUnavailable: it does not answer in time.
-            BadSettings: it does not have this version, or is no Triton.
-            CorruptState: it has another export of it.
+            ModelUnavailable: the server does not answer in time.
+            BadSettings: the server does not have this version, or is no Triton.
+            CorruptState: the server has another export of the version.
         """
         await self._persistently(self._verify, attempts)
 
     async def infer(self, rows: Tensors, outputs: Sequence[str]) -> list[npt.NDArray[Any]]:
-        """Those outputs, in that order, of at most `max_rows` rows.
+        """Returns those outputs, in that order, of at most `max_rows` rows.
 
         Raises:
-            ModelUnavailable: it does not answer now, to these rows or to any.
-            UntaggablePost: it fails on these rows, twice, and between them it was well.
-            BadSettings, CorruptState: as `open`: the server came back with another model.
+            ModelUnavailable: the server does not answer now, to these rows or to any.
+            UntaggablePost: the server failed on these rows twice, and was healthy in between.
+            BadSettings, CorruptState: the server came back with another model, as in `open`.
         """
         async with self._room:
             try:
                 return await self._persistently(lambda seconds: self._ask(rows, outputs, seconds))
             except UntaggablePost:
-                # A failing server and guilty rows look the same, so both are asked again.
+                # A failing server and poison rows look the same, so both are tried again.
                 await self.expect_health()
                 return await self._persistently(lambda seconds: self._ask(rows, outputs, seconds))
 
     async def expect_health(self, attempts: int = ATTEMPTS) -> None:
-        """Asks for what nothing can be guilty of.
+        """Sends the blank row, which every healthy server answers.
 
         Raises:
-            ModelUnavailable: it does not answer even that.
-            BadSettings, CorruptState: as `open`.
+            ModelUnavailable: the server does not answer even that.
+            BadSettings, CorruptState: as in `open`.
         """
         model = self.model
         try:
@@ -117,7 +116,7 @@ class TritonClient:
             raise ModelUnavailable(f"{error}; it fails on an empty row, too") from error
 
     async def _persistently(self, ask: Callable[[float], Awaitable[Answer]], attempts: int | None = ATTEMPTS) -> Answer:
-        """The answer of `ask`, which is given the seconds that are left, asked again while there are any."""
+        """Calls `ask` with the seconds that are left, again and again while there are any; returns its answer."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._deadline
         for attempt in count(1):
@@ -156,7 +155,11 @@ class TritonClient:
         return tensors
 
     def _tensor(self, answer: Any, request_id: str, output: str, expected: tuple[int, ...]) -> npt.NDArray[Any]:
-        """The answer's tensor, if it is one to this request: a server that mixes up two is believed in nothing."""
+        """Returns a tensor of the answer, after checking that it answers this request.
+
+        Raises:
+            CorruptState: the server mixes up its answers.
+        """
         tensor: npt.NDArray[Any] | None = answer.as_numpy(output)
         shape = None if tensor is None else tensor.shape
         if tensor is None or shape != expected or answer.get_response().id != request_id:
@@ -168,13 +171,13 @@ class TritonClient:
         return tensor
 
     async def _verify_new_connection(self, end: float) -> None:
-        """A server that was away may come back with another model, and gRPC connects again without a word."""
+        """Checks the model again after each reconnection, of which gRPC tells nothing: the server may have another."""
         if self._server._channel.get_state() is not grpc.ChannelConnectivity.READY:
             self._verified = False
         if not self._verified:
             async with self._verifying:
                 if not self._verified:
-                    # Not all the time that there was: those that waited in line would wait for each other's deadlines.
+                    # The time that is left now, not that of the start: callers in line would add up their deadlines.
                     await self._verify(_seconds_until(end))
 
     async def _verify(self, seconds: float) -> None:
@@ -196,5 +199,5 @@ class TritonClient:
 
 
 def _seconds_until(end: float) -> float:
-    """What is left, and never nothing: gRPC takes no deadline that has passed."""
+    """Returns the seconds that are left, a little at least: gRPC takes no deadline that has passed."""
     return max(0.001, end - asyncio.get_running_loop().time())

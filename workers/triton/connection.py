@@ -4,9 +4,9 @@
 
     threads ─▶ one event loop, in a thread of its own ─▶ parts that the server takes ─▶ Triton
 
-Owns that thread. gRPC's asynchronous client belongs to one loop, and the loop of the pipeline must not wait for
-tensors, so this one is the connection's own. It ends with `close`, with whoever holds the connection, or with the
-process.
+gRPC's asynchronous client belongs to one event loop, and the loop of the pipeline must not wait for tensors. So the
+connection has a loop of its own, in a thread of its own. The thread ends with `close`, with the last reference to the
+connection, or with the process.
 """
 
 import asyncio
@@ -28,8 +28,11 @@ Answer = TypeVar("Answer")
 
 
 class TritonConnection:
-    """`address` is host:port; `deadline_seconds` bounds each request with its retries; `concurrency` requests are on
-    their way at most. Nothing is asked before `run` is called."""
+    """A connection to a served model. It sends nothing before `run` is called.
+
+    `address` is host:port. `deadline_seconds` bounds each request with its retries; at most `concurrency` requests run
+    at a time.
+    """
 
     def __init__(self, address: str, model: ServedModel, *, deadline_seconds: float, concurrency: int) -> None:
         self._thread = _ClientThread(
@@ -38,7 +41,7 @@ class TritonConnection:
         self._closing = weakref.finalize(self, self._thread.close)
 
     def run(self, work: Callable[[TritonClient], Awaitable[Answer]]) -> Answer:
-        """The result of `work`, awaited on the loop, in whichever thread this is called.
+        """Awaits `work` on the loop of the connection and returns its result. Any thread may call this.
 
         Raises:
             ModelUnavailable: the connection was closed.
@@ -46,20 +49,20 @@ class TritonConnection:
         return self._thread.run(work)
 
     def close(self) -> None:
-        """Gives up what is on its way and ends the thread. May be called again."""
+        """Abandons running requests and ends the thread. Further calls do nothing."""
         self._closing()
 
 
 async def infer_in_parts(
     client: TritonClient, rows: Tensors, outputs: Sequence[str], rows_a_request: int | None = None
 ) -> list[npt.NDArray[Any]]:
-    """Those outputs, in that order, of any number of rows, asked for in parts of at most so many.
+    """Returns those outputs, in that order, of any number of rows; one request has at most `rows_a_request`.
 
     Raises:
         ModelUnavailable, UntaggablePost, BadSettings, CorruptState: as `TritonClient.infer`.
     """
     if not client.max_rows:
-        await client.open(ATTEMPTS)  # the server was away when the connection was made
+        await client.open(ATTEMPTS)  # the server was away when the connection began
     count = len(next(iter(rows.values())))
     step = min(client.max_rows, rows_a_request or client.max_rows)
     if count <= step:
@@ -71,7 +74,7 @@ async def infer_in_parts(
 
 
 async def _all_of(calls: Sequence[Awaitable[Answer]]) -> list[Answer]:
-    """Every answer; the first failure is raised once all have ended, so that none goes on unwatched."""
+    """Returns every answer; raises the first failure once all calls have ended, so that none goes on unwatched."""
     answers = await asyncio.gather(*calls, return_exceptions=True)
     for answer in answers:
         if isinstance(answer, BaseException):
@@ -98,12 +101,12 @@ class _ClientThread:
         self._running = started.result()
 
     def run(self, work: Callable[[TritonClient], Awaitable[Answer]]) -> Answer:
-        """The result of `work`, awaited on the loop, in whichever thread this is called."""
+        """Awaits `work` on the loop and returns its result."""
 
         async def working() -> Answer:
             return await work(self._running.client)
 
-        with self._submitting:  # so that nothing is handed to a loop that has ended
+        with self._submitting:  # so that no work is handed to a loop that has ended
             if self._closed:
                 raise ModelUnavailable("the connection to the model server was closed")
             future = asyncio.run_coroutine_threadsafe(working(), self._running.loop)
@@ -114,7 +117,7 @@ class _ClientThread:
                 "the connection to the model server was closed in the middle of a request"
             ) from error
         finally:
-            del future  # which would hold its exception, that its traceback, and that whoever asked
+            del future  # it would keep its exception alive, and through the traceback the caller's objects
 
     def close(self) -> None:
         with self._submitting:

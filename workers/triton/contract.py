@@ -1,7 +1,7 @@
-"""What a served model must be before its answers are believed: the same export, the same inputs and outputs.
+"""The contract of a served model: the same export as in the repository here, the same inputs and outputs.
 
-Pure functions over the configuration that Triton reports. A server that has the weights of another training beside
-our vocabulary or labels would answer plausible nonsense, under the name of our model.
+Pure functions check the configuration that Triton reports. A server with the weights of another training run, beside
+the vocabulary or the labels here, would answer plausible nonsense under the name of the model.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ from workers.models.version_folder import GPU_MODEL_HASH_PARAMETER, MODEL_HASH_P
 from workers.tagger.crf_decoder import TAGS
 from workers.tagger.encoding import BUCKET, FEATURES
 
-# Rows of each input, or of each output, under its name.
+# The tensor of each input, or of each output, by its name.
 Tensors = Mapping[str, npt.NDArray[Any]]
-# A tensor's type and the shape of one of its rows; -1 is the length of the batch.
+# The type of each tensor and the shape of one of its rows; -1 stands for the length of the batch.
 Shapes = Mapping[str, tuple[str, list[int]]]
 
 
@@ -28,8 +28,8 @@ Shapes = Mapping[str, tuple[str, list[int]]]
 class ServedModel:
     """One version of one model as it must be served.
 
-    `hashes` are the parameters of `config.pbtxt` that tell one export of it from any other; `blank` is a row that every
-    sound server answers, whatever else ails; `otherwise` is what to do where the server cannot be given this version.
+    `hashes` are the parameters of `config.pbtxt` that tell one export from any other. `blank` is a row of input that
+    every healthy server answers. `otherwise` tells a user whose server cannot be given this version what to do.
     """
 
     name: str
@@ -47,13 +47,13 @@ class ServedModel:
 
 
 def _of_gpus(version: ModelVersion | ImageVersion) -> dict[str, str]:
-    """The hash of the network that a server with GPUs runs."""
+    """Returns the hash of the network that a server with GPUs runs, by its parameter."""
     found = version.gpu_model_hash
     return {} if found is None else {f"{GPU_MODEL_HASH_PARAMETER}_{version.version}": found}
 
 
 def tagger_on_triton(version: ModelVersion) -> ServedModel:
-    """The tagger: emissions of word pieces."""
+    """Returns the contract of the tagger: word pieces in, emissions out."""
     inputs: Shapes = {
         "pieces": ("TYPE_INT32", [-1]),
         "segments": ("TYPE_INT32", [-1]),
@@ -76,7 +76,7 @@ def tagger_on_triton(version: ModelVersion) -> ServedModel:
 
 
 def image_encoder_on_triton(version: ImageVersion) -> ServedModel:
-    """The image model: logits and the features of regions of pictures."""
+    """Returns the contract of the image encoder: pictures in, logits and features of regions out."""
     description = version.description
     picture = [3, description.side, description.side]
     hashes = {
@@ -100,7 +100,7 @@ def image_encoder_on_triton(version: ImageVersion) -> ServedModel:
 
 
 def output_shape(model: ServedModel, output: str, rows: Tensors) -> tuple[int, ...]:
-    """The shape of the answer to these rows."""
+    """Returns the shape of an output for these rows of input."""
     first = next(iter(rows.values()))
     return (len(first), *_with_length(model.outputs[output][1], first.shape[1]))
 
@@ -110,10 +110,12 @@ def _with_length(dimensions: list[int], length: int) -> list[int]:
 
 
 def rows_accepted(config: Mapping[str, Any], model: ServedModel, where: str) -> int:
-    """The most rows of one request, by a configuration (as JSON) that keeps the contract; `where` is for messages.
+    """Checks a configuration (as JSON) against the contract; returns the most rows that one request may have.
+
+    `where` names the server in messages.
 
     Raises:
-        CorruptState: the server's files are not of our export, or its inputs and outputs are others.
+        CorruptState: the files of the server are of another export, or it has other inputs and outputs.
     """
     for parameter, expected in model.hashes.items():
         declared = config.get("parameters", {}).get(parameter, {}).get("string_value")
@@ -127,11 +129,11 @@ def rows_accepted(config: Mapping[str, Any], model: ServedModel, where: str) -> 
         found = {tensor["name"]: (tensor["data_type"], _dimensions(tensor)) for tensor in config.get(part, [])}
         if found != expected_tensors:
             raise CorruptState(
-                f"{where} has the {part}s {found}, and {expected_tensors} are asked for: export and serve it again"
+                f"{where} has the {part}s {found}, and {expected_tensors} are needed: export it again and serve that"
             )
     rows = int(config.get("max_batch_size", 0))
     if rows < 1:
-        raise CorruptState(f"{where} takes no batches (max_batch_size {rows}): export and serve it again")
+        raise CorruptState(f"{where} takes no batches (max_batch_size {rows}): export the model again and serve that")
     return rows
 
 

@@ -1,7 +1,7 @@
-"""What an answer of Triton that is not one means to us: one table, from gRPC status codes to the errors of the project.
+"""The errors of Triton: one table from gRPC status codes to the errors of this project.
 
-Keeps invariant 7: only a status that speaks of the request itself leads towards `UntaggablePost`, and even that is
-only a suspicion, because a dying server answers INTERNAL as a sick batch does: `client.py` looks twice.
+Keeps invariant 7: only a status about the request itself becomes `UntaggablePost`. Even that is no more than a
+suspicion, because a dying server answers INTERNAL just as a poison batch does; `client.py` asks twice.
 """
 
 from typing import Any
@@ -9,13 +9,13 @@ from typing import Any
 from tagstream.errors import BadSettings, ModelUnavailable, TagstreamError, UntaggablePost
 
 BY_STATUS: dict[str, type[TagstreamError]] = {
-    # The server is away, starting, stopping, or has too much to do (a full queue, a time in the queue that ran out).
+    # The server is away, starting, stopping or overloaded: its queue is full, or the time in the queue ran out.
     "UNAVAILABLE": ModelUnavailable,
     "DEADLINE_EXCEEDED": ModelUnavailable,
     "RESOURCE_EXHAUSTED": ModelUnavailable,
     "CANCELLED": ModelUnavailable,
     "ABORTED": ModelUnavailable,
-    # The model failed or refused: perhaps because of this batch.
+    # The model failed or refused, perhaps because of this batch.
     "INVALID_ARGUMENT": UntaggablePost,
     "INTERNAL": UntaggablePost,
     "UNKNOWN": UntaggablePost,
@@ -23,7 +23,7 @@ BY_STATUS: dict[str, type[TagstreamError]] = {
     "FAILED_PRECONDITION": UntaggablePost,
     "DATA_LOSS": UntaggablePost,
     "ALREADY_EXISTS": UntaggablePost,
-    # No waiting will mend it.
+    # Waiting does not help.
     "NOT_FOUND": BadSettings,
     "UNIMPLEMENTED": BadSettings,
     "UNAUTHENTICATED": BadSettings,
@@ -40,9 +40,9 @@ _CURES = {
 
 
 def translate(error: Any, model: str, address: str, otherwise: str = "") -> TagstreamError:
-    """The error of ours for an `InferenceServerException` about `model` (name@version) at `address`.
+    """Returns the error of this project for an `InferenceServerException` about `model` (name@version) at `address`.
 
-    `otherwise` is what to do where the server cannot be given this model.
+    `otherwise` tells a user whose server cannot be given this model what to do.
     """
     status = (error.status() or "StatusCode.UNKNOWN").removeprefix("StatusCode.")
     kind = BY_STATUS.get(status, UntaggablePost)

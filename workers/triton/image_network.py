@@ -1,14 +1,14 @@
-"""The image model's network on a Triton server, which nobody waits for while it is away.
+"""The image encoder's network on a Triton server, behind a circuit breaker: nobody waits for a server that is away.
 
 ::
 
     pictures ─▶ away? ─no─▶ parts that the server takes ─▶ Triton ─▶ logits, regions
                  │ yes                                       │ ModelUnavailable
-                 └─▶ ModelUnavailable, at once ◀─────────────┘ from here on, while a blank picture is asked for
-                                                               again and again, until it is answered
+                 └─▶ ModelUnavailable, at once ◀─────────────┘ from here on, while a blank picture is sent
+                                                               again and again, until the server answers
 
-Owns the memory of an outage: the first pictures of one wait their deadline, none after them waits at all, and no
-picture is risked to find its end. Keeps invariant 9.
+The first pictures of an outage wait for their deadline, later ones not at all, and no picture of a post is used to find
+the end of the outage. Keeps invariant 9.
 """
 
 import asyncio
@@ -28,21 +28,21 @@ from workers.triton.contract import image_encoder_on_triton
 
 Answer = TypeVar("Answer")
 
-# Before pictures are risked again, and each of them a deadline: the longer, the oftener that failed.
+# The pause before the first blank picture of an outage; longer each time that pictures fail right after an outage.
 PAUSE = BackOff(0.5, 30.0)
-# Between blank pictures, which cost next to nothing: a server that is back should be found soon.
+# The pause between blank pictures, which cost next to nothing: a server that is back should be found soon.
 PROBING = BackOff(0.5, 2.0)
 
 
 class TritonImageNetwork:
-    """Answers by the version that Triton serves under the same name, number and hashes as `version`.
+    """An `ImageNetwork` that asks for the version which Triton serves under the name, number and hashes of `version`.
 
-    `address` is host:port; `deadline_seconds` bounds each request with its retries; `concurrency` requests are on
-    their way at most. A server that does not answer is no error here: it may come yet.
+    `address` is host:port. `deadline_seconds` bounds each request with its retries; at most `concurrency` requests run
+    at a time. A server that does not answer raises nothing here, because it may come yet.
 
     Raises:
         BadSettings: the server does not have this version, or is no Triton.
-        CorruptState: the server has another export of it.
+        CorruptState: the server has another export of the version.
     """
 
     def __init__(
@@ -58,43 +58,44 @@ class TritonImageNetwork:
         self._connection = TritonConnection(
             address, image_encoder_on_triton(version), deadline_seconds=deadline_seconds, concurrency=concurrency
         )
-        # Neither refers to this object: it must end, and the thread with it, when nobody holds it any more.
-        self._outage = _Outage(pause, probing)
+        # Neither refers to this object: without other references it must end, and the thread of the connection with it.
+        self._breaker = CircuitBreaker(pause, probing)
         try:
             self._run(lambda client: client.open(attempts=1))
         except ModelUnavailable:
-            pass  # the outage has begun, and will end
+            pass  # the breaker is open, and closes when the server comes
         except BaseException:
             self.close()
             raise
 
     def __call__(self, pictures: Sequence[Pixels], *, regions: bool) -> tuple[FloatArray, FloatArray | None]:
-        """Logits (pictures, classes) and, where they are asked for, regions (pictures, 49, width).
+        """Returns logits (pictures, classes) and, on request, regions (pictures, 49, width).
 
         Raises:
             ModelUnavailable: the server does not answer now, whatever the pictures.
-            UntaggablePost: it fails on these pictures and on no others.
-            BadSettings, CorruptState: it came back with another model.
+            UntaggablePost: the server fails on these pictures and on no others.
+            BadSettings, CorruptState: the server came back with another model.
         """
         rows = {"pixels": np.stack(pictures)}
-        # Regions are a hundred times as many bytes as logits, and labels need none.
+        # Regions have a hundred times as many bytes as logits, and labels do not need them.
         outputs = ["logits", "regions"] if regions else ["logits"]
         logits, *features = self._run(lambda client: infer_in_parts(client, rows, outputs))
         return logits, features[0] if features else None
 
     def close(self) -> None:
-        """Gives up what is on its way and ends the thread. May be called again."""
+        """Abandons running requests and ends the thread. Further calls do nothing."""
         self._connection.close()
 
     def _run(self, work: Callable[[TritonClient], Awaitable[Answer]]) -> Answer:
-        outage = self._outage
-        return self._connection.run(lambda client: outage.unless_away(client, work))
+        breaker = self._breaker
+        return self._connection.run(lambda client: breaker.call(client, work))
 
 
-class _Outage:
-    """Whether the server is away. Lives on the loop of its client.
+class CircuitBreaker:
+    """A circuit breaker around a server: it opens at the first failure and probes with blank pictures until it closes.
 
-    Only an answer to pictures forgets the failures: a server that answers blanks and no more is asked ever more rarely.
+    Lives on the event loop of its client. Only an answer to real pictures resets the count of failures: a server that
+    answers blank pictures and nothing else is tried ever more rarely.
     """
 
     def __init__(self, pause: BackOff, probing: BackOff) -> None:
@@ -105,11 +106,12 @@ class _Outage:
         self._fatal: Fatal | None = None
         self._probing: asyncio.Task[None] | None = None
 
-    async def unless_away(self, client: TritonClient, work: Callable[[TritonClient], Awaitable[Answer]]) -> Answer:
-        """The answer of `work`.
+    async def call(self, client: TritonClient, work: Callable[[TritonClient], Awaitable[Answer]]) -> Answer:
+        """Returns the answer of `work`.
 
         Raises:
-            ModelUnavailable: at once while the server is away; by `work`, it is from now on.
+            ModelUnavailable: at once while the breaker is open; from `work`, which opens the breaker.
+            Fatal: a probe found another model on the server, or none.
         """
         if self._fatal is not None:
             raise self._fatal
@@ -118,15 +120,15 @@ class _Outage:
         try:
             answer = await work(client)
         except ModelUnavailable as error:
-            if self._reason is None:  # of several that fail together the first tells it
+            if self._reason is None:  # of several calls that fail together the first opens the breaker
                 self._failures += 1
                 self._reason = str(error)
-                self._probing = asyncio.create_task(self._until_well(client))
+                self._probing = asyncio.create_task(self._probe_until_healthy(client))
             raise
         self._failures = 0
         return answer
 
-    async def _until_well(self, client: TritonClient) -> None:
+    async def _probe_until_healthy(self, client: TritonClient) -> None:
         await asyncio.sleep(self._pause.delay(self._failures))
         for probes in count(1):
             try:
@@ -134,7 +136,7 @@ class _Outage:
             except Fatal as error:
                 self._fatal = error
                 return
-            except Exception as error:  # whatever it is, the server is not well, and must not be given up for it
+            except Exception as error:  # the server is not healthy yet, whatever the error; probing goes on
                 self._reason = str(error)
             else:
                 self._reason = None

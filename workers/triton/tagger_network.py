@@ -1,11 +1,11 @@
-"""The tagger's network on a Triton server: an `Network` for any number of threads.
+"""The tagger's network on a Triton server, for any number of threads.
 
 ::
 
     tagging threads ─▶ parts of some tokens each ─▶ Triton
 
-Owns how a batch of word pieces is cut into requests. Whoever gets `ModelUnavailable` waits: without the network there
-are no entities.
+A batch of word pieces is cut into requests here. On `ModelUnavailable` the pipeline waits, because without the network
+there are no entities.
 """
 
 from tagstream.errors import ModelUnavailable, ServiceUnavailable
@@ -15,21 +15,21 @@ from workers.tagger.encoding import ModelInput
 from workers.triton.connection import TritonConnection, infer_in_parts
 from workers.triton.contract import tagger_on_triton
 
-# A post of 10,000 characters has 4,000 tokens: in one request one core of the server works on it for half a second, and
-# all that came after it waits; in parts every core does.
+# A post of 10,000 characters has 4,000 tokens. As one request it keeps one core of the server busy for 0.5 s, and
+# later requests wait; in parts, all cores share the work.
 TOKENS_A_REQUEST = 2048
 
 
 class TritonTaggerNetwork:
-    """Emissions by the version that Triton serves under the same name, number and hashes as `version`.
+    """A `Network` that asks for the version which Triton serves under the name, number and hashes of `version`.
 
-    `address` is host:port; `deadline_seconds` bounds each request with its retries; `concurrency` requests are on
-    their way at most.
+    `address` is host:port. `deadline_seconds` bounds each request with its retries; at most `concurrency` requests run
+    at a time.
 
     Raises:
-        ServiceUnavailable: no answer within the deadline.
+        ServiceUnavailable: the server does not answer within the deadline.
         BadSettings: the server does not have this version, or is no Triton.
-        CorruptState: the server has another export of it.
+        CorruptState: the server has another export of the version.
     """
 
     def __init__(self, address: str, version: ModelVersion, *, deadline_seconds: float, concurrency: int) -> None:
@@ -49,11 +49,11 @@ class TritonTaggerNetwork:
             raise
 
     def __call__(self, batch: ModelInput) -> FloatArray:
-        """Emissions (rows, length, 9) of a batch of any number of rows.
+        """Returns emissions (sequences, length, 9) of a batch of any number of sequences.
 
         Raises:
             ModelUnavailable: the server does not answer now, whatever the posts.
-            UntaggablePost: it fails on this batch and on no other.
+            UntaggablePost: the server fails on this batch and on no other.
         """
         rows = {"pieces": batch.pieces, "segments": batch.segments, "features": batch.features}
         most = max(1, TOKENS_A_REQUEST // batch.pieces.shape[1])
@@ -61,5 +61,5 @@ class TritonTaggerNetwork:
         return emissions
 
     def close(self) -> None:
-        """Gives up what is on its way and ends the thread. May be called again."""
+        """Abandons running requests and ends the thread. Further calls do nothing."""
         self._connection.close()

@@ -1,4 +1,4 @@
-"""The names under which an author is found: by id and by handle, in every form in which people write one.
+"""The names by which an author is found: the id and the handle, in every form in which people write them.
 
 ::
 
@@ -20,7 +20,7 @@ _SITES = {"bsky.app": "profile/", "x.com": "", "twitter.com": ""}
 
 
 def author_name(value: str) -> str:
-    """A handle, the address of a profile or an author's id, as it is compared."""
+    """Returns the comparable form of a handle, of the address of a profile, or of an author's id."""
     value = value.strip()
     value = value.removeprefix("acct:").removeprefix("at://")
     if "://" in value:
@@ -29,7 +29,7 @@ def author_name(value: str) -> str:
 
 
 def author_names(post: TaggedPost) -> Iterator[str]:
-    """All names of the post's author."""
+    """Yields every name of the post's author."""
     if post.author is None:
         return
     yield author_name(post.author.id)
@@ -45,7 +45,7 @@ def author_names(post: TaggedPost) -> Iterator[str]:
 
 
 def _of_profile(address: str) -> str:
-    """The handle that the address of a profile names; the address where it names none."""
+    """Returns the handle that the address of a profile names; the address itself if it names none."""
     found = _PROFILE.match(address)
     if found is None:
         return address

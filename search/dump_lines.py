@@ -1,19 +1,19 @@
-"""A dump: everything that an index keeps, a line of JSON each. Pure: no store, no file.
+"""The lines of a dump: everything that an index keeps, as JSON. Pure: no store, no file.
 
 ::
 
     {"kind":"dump","format":1}                                            what it is
     {"author":"ann","hide":true,"source":"jsonl","sequence":7}            an account's newest status
     {"kind":"erasure","source":"jsonl","author":"bea","position":12}      an account that is gone up to there
-    {"kind":"record","id":"jsonl:7","version":1,…,"visible":true}         what the registry says of an id, and
+    {"kind":"record","id":"jsonl:7","version":1,…,"visible":true}         the registry's record of an id, and
     {"version":3,"id":"jsonl:7",…}                                        its tagged post, if it may be seen, with
     {"kind":"thumbnail","id":"jsonl:7","sha256":"…","jpeg":"…"}           its pictures, in base64
     {"kind":"dead_letter","origin":"feed.jsonl:9",…,"body":"…"}           what could not be processed, in base64
     {"kind":"cursor","source":"jsonl:feed.jsonl","position":"…"}          how far a source was read
     {"kind":"end","lines":…,"sha256":"…",…}                               how many lines stand before it, their hash
 
-A post and a status are the lines that dumps always held. So a line without `kind` is one of these two, and a dump of
-posts and statuses alone is an older one, or one of `--kind posts`.
+The first dumps held posts and statuses alone. So a line without `kind` is a post or a status, and a dump of these alone
+is an old one, or one of `--kind posts`.
 """
 
 import base64
@@ -64,13 +64,13 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-class MalformedLine(Exception):
-    """A line that is none of a dump; the message says why."""
+class MalformedDumpLine(Exception):
+    """A line that no dump holds; the message says why."""
 
 
 @dataclass
-class Writer:
-    """Makes the lines of one dump, counting them."""
+class DumpWriter:
+    """The writer of the lines of one dump, which counts and hashes them."""
 
     counts: Counter[str] = field(default_factory=Counter)
     unnamed_erasures: int = 0
@@ -78,11 +78,11 @@ class Writer:
     _hash: Any = field(default_factory=sha256)
 
     def begin(self) -> str:
-        """The first line."""
+        """Returns the first line."""
         return self._count({"kind": "dump", "format": FORMAT})
 
     def lines(self, kept: Kept) -> Iterator[str]:
-        """The lines of one thing that an index keeps."""
+        """Yields the lines of one thing that an index keeps."""
         match kept:
             case AccountStatus():
                 self.counts["statuses"] += 1
@@ -111,7 +111,7 @@ class Writer:
                 self.unnamed_erasures += erasures
 
     def end(self) -> str:
-        """The last line."""
+        """Returns the last line, with the counts and the hash of the lines before."""
         told = {"lines": self._lines, "sha256": self._hash.hexdigest(), "unnamed_erasures": self.unnamed_erasures}
         return _line({"kind": "end", **told, **self.counts})
 
@@ -126,77 +126,87 @@ class Writer:
 
 
 def status_line(status: AccountStatus) -> str:
-    """The status of an account, as a feed of JSON lines says it too."""
+    """Returns the line of an account's status, the same as in a feed of JSON lines."""
     return _line({"author": status.author, "hide": status.hidden, "source": status.source, "sequence": status.position})
 
 
 @dataclass(frozen=True, slots=True)
-class Begin:
-    """A dump of this format begins."""
+class DumpBegin:
+    """The first line of a dump: its format."""
 
     format: int
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """The dump ends after so many lines of this hash."""
+class DumpEnd:
+    """The last line of a dump: the number of lines before it, and their hash."""
 
     lines: int
     sha256: str
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A thumbnail of the post before it."""
+class DumpedThumbnail:
+    """A thumbnail of the post on the lines before."""
 
     id: str
     thumbnail: Thumbnail = field(repr=False)
 
 
-Read = Begin | End | Picture | RegistryRecord | TaggedPost | AccountStatus | Erasure | DeadLetter | SourceCursor
+DumpLine = (
+    DumpBegin
+    | DumpEnd
+    | DumpedThumbnail
+    | RegistryRecord
+    | TaggedPost
+    | AccountStatus
+    | Erasure
+    | DeadLetter
+    | SourceCursor
+)
 
 
-def read_line(line: bytes) -> Read:
-    """What a line says.
+def read_line(line: bytes) -> DumpLine:
+    """Returns what a line of a dump holds.
 
     Raises:
-        MalformedLine: it is none of a dump.
-        NewerVersion: a newer tagstream wrote it.
+        MalformedDumpLine: the line is none of a dump.
+        NewerVersion: a newer tagstream wrote the line.
     """
     try:
         document = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise MalformedLine(why_not_json(error)) from error
+        raise MalformedDumpLine(why_not_json(error)) from error
     if not isinstance(document, dict):
-        raise MalformedLine("it is not a JSON object")
+        raise MalformedDumpLine("it is not a JSON object")
     try:
         return _read(document, line)
     except ValidationError as error:
-        raise MalformedLine(describe(error)) from error
+        raise MalformedDumpLine(describe(error)) from error
     except CorruptState as error:
         cause = error.__cause__
-        raise MalformedLine(describe(cause) if isinstance(cause, ValidationError) else str(error)) from error
+        raise MalformedDumpLine(describe(cause) if isinstance(cause, ValidationError) else str(error)) from error
     except KeyError as missing:
-        raise MalformedLine(f"the field {str(missing)[:80]} is missing") from missing
+        raise MalformedDumpLine(f"the field {str(missing)[:80]} is missing") from missing
     except RecursionError as error:
-        raise MalformedLine(why_not_json(error)) from error
+        raise MalformedDumpLine(why_not_json(error)) from error
     except (TypeError, ValueError) as error:
-        raise MalformedLine("a field of it is missing, unknown, or of another type") from error
+        raise MalformedDumpLine("a field of it is missing, unknown, or of another type") from error
 
 
-def _read(document: dict[str, Any], line: bytes) -> Read:
+def _read(document: dict[str, Any], line: bytes) -> DumpLine:
     kind = document.pop("kind", None)
     match kind:
         case "dump":
-            return Begin(_supported(document["format"]))
+            return DumpBegin(_supported(document["format"]))
         case "end":
-            return End(_integer(document["lines"]), str(document["sha256"]))
+            return DumpEnd(_integer(document["lines"]), str(document["sha256"]))
         case "record":
             return _record(document)
         case "erasure":
             return Erasure(**document)
         case "thumbnail":
-            return Picture(_text(document["id"]), _thumbnail(document))
+            return DumpedThumbnail(_text(document["id"]), _thumbnail(document))
         case "dead_letter":
             return DeadLetter(**{**document, "body": _bytes("body", document["body"])})
         case "cursor":
@@ -207,7 +217,7 @@ def _read(document: dict[str, Any], line: bytes) -> Read:
             return AccountStatus(source=source, author=author, hidden=document["hide"], position=position)
         case None:
             return _post(document, line)
-    raise MalformedLine(f"its kind {str(kind)[:40]!r} is unknown")
+    raise MalformedDumpLine(f"its kind {str(kind)[:40]!r} is unknown")
 
 
 def _post(document: Mapping[str, Any], line: bytes) -> TaggedPost:
@@ -227,9 +237,9 @@ def _supported(version: object) -> int:
 
 def _record(document: Mapping[str, Any]) -> RegistryRecord:
     if document.keys() != {"id", "visible", *_NUMBERS}:
-        raise MalformedLine(f"a record has the fields id, visible, {', '.join(_NUMBERS)}")
+        raise MalformedDumpLine(f"a record has the fields id, visible, {', '.join(_NUMBERS)}")
     if type(document["visible"]) is not bool:
-        raise MalformedLine("visible is neither true nor false")
+        raise MalformedDumpLine("visible is neither true nor false")
     numbers = {name: _number(name, document[name]) for name in _NUMBERS}
     return RegistryRecord(_text(document["id"]), **numbers, visible=document["visible"])
 
@@ -241,31 +251,31 @@ def _number(name: str, value: object) -> int:
 def _thumbnail(document: Mapping[str, Any]) -> Thumbnail:
     photo, jpeg = _text(document["sha256"]), _bytes("jpeg", document["jpeg"])
     if not _SHA256.fullmatch(photo):
-        raise MalformedLine("the sha256 of a thumbnail is none")
+        raise MalformedDumpLine("the sha256 of a thumbnail is none")
     if not 0 < len(jpeg) <= MAX_THUMBNAIL_BYTES:
-        raise MalformedLine(f"a thumbnail has 1 to {MAX_THUMBNAIL_BYTES:,} bytes, this one {len(jpeg):,}")
+        raise MalformedDumpLine(f"a thumbnail has 1 to {MAX_THUMBNAIL_BYTES:,} bytes, this one {len(jpeg):,}")
     return Thumbnail(photo, jpeg)
 
 
 def _integer(value: object, least: int = 0, most: int = _LARGEST_INTEGER) -> int:
     if type(value) is not int or not least <= value <= most:
-        raise MalformedLine(f"{_shown(value)} is not an integer from {least} to {most}")
+        raise MalformedDumpLine(f"{_shown(value)} is not an integer from {least} to {most}")
     return value
 
 
 def _text(value: object, longest: int = MAX_ID_BYTES, *, shortest: int = 1) -> str:
     if not isinstance(value, str) or not shortest <= len(value) <= longest or _LONE_SURROGATE.search(value):
-        raise MalformedLine(f"{_shown(value)} is no text of {shortest} to {longest} characters")
+        raise MalformedDumpLine(f"{_shown(value)} is no text of {shortest} to {longest} characters")
     return value
 
 
 def _bytes(name: str, value: object) -> bytes:
     if not isinstance(value, str):
-        raise MalformedLine(f"{name} is no text")
+        raise MalformedDumpLine(f"{name} is no text")
     try:
         return base64.b64decode(value, validate=True)
     except ValueError as error:
-        raise MalformedLine(f"{name} is not base64") from error
+        raise MalformedDumpLine(f"{name} is not base64") from error
 
 
 def _shown(value: object) -> str:

@@ -1,6 +1,14 @@
-"""The entity index: what every implementation promises. `search/testing/index_contract.py` holds each promise.
+"""The interface of an entity index: the contract between the pipeline and every kind of index.
 
-Owns the order of effects (registry, document, dead letters, cursor). Knows nothing of sources, models or Kafka.
+::
+
+    pipeline   write · rehearse · keep_thumbnails · discard_thumbnails · cursor ─▶ EntityIndex ◀─ search · get · counts
+    repair     dead_letters · drop_dead_letters · everything · documents ───────────▶   ▲      ◀─ trending · companions
+                                                                                        └ compact · close: the command
+
+Owns the data types that cross the interface, and for each method who calls it, when, and what holds when it returns.
+Knows nothing of sources, models or Kafka. `search.testing.IndexContract` tests every promise made here; a plug-in of
+the group `tagstream.indexes` runs the same tests (docs/plugins.md).
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +29,7 @@ from tagstream.posts import (
 
 
 class Thumbnail(NamedTuple):
-    """The small JPEG of a photo, and the SHA-256 of the photo that it was made from."""
+    """A small JPEG of a photo, and the SHA-256 of the photo that it was made from."""
 
     sha256: str
     jpeg: bytes
@@ -29,9 +37,13 @@ class Thumbnail(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Indexable:
-    """A tagged post on its way into the index, with what only the registry and the media store keep of it.
+    """A tagged post to be written, with what only the registry and the media store keep.
 
-    `thumbnails` are those of its media that came with their bytes; the post itself carries none.
+    Attributes:
+        post: the post, whose media carry no bytes.
+        observed_at: when the post was accepted.
+        position: the place of the post in its source. Positions of one source grow; an erasure covers posts up to one.
+        thumbnails: the thumbnails of those of its media that came with their bytes.
     """
 
     post: TaggedPost
@@ -42,10 +54,10 @@ class Indexable:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """All that an index knows of one id: its record and, where it may be seen, its post with the thumbnails.
+    """Everything an index keeps of one id: its record and, if visible, its post with the thumbnails.
 
-    What a backup is made of. Written to another index it has its moment there, and takes back nothing that is newer or
-    was deleted there.
+    A backup consists of these. Writing one to another index keeps the post's time, and neither replaces what is newer
+    there nor brings back what was deleted there.
     """
 
     record: RegistryRecord
@@ -53,7 +65,7 @@ class Remembered:
     thumbnails: tuple[Thumbnail, ...] = field(default=(), repr=False)
 
     def indexable(self) -> Indexable | None:
-        """The post on its way into another index, None where there is none."""
+        """Returns the post as a change for another index, None if there is no post."""
         if self.post is None:
             return None
         observed_at = from_epoch_milliseconds(self.record.observed_at)
@@ -66,7 +78,7 @@ Writable = Change | Remembered
 
 @dataclass(frozen=True, slots=True)
 class SourceCursor:
-    """How far a source has been read; stored in the same transaction as the changes up to it."""
+    """The position up to which a source has been read; stored with the changes up to it."""
 
     source: str
     position: str
@@ -74,7 +86,7 @@ class SourceCursor:
 
 @dataclass(frozen=True, slots=True)
 class Unnamed:
-    """So many erasures of accounts of which an index keeps no names: no backup can hold them."""
+    """A number of erased accounts whose names the index does not keep, so that no backup can hold them."""
 
     erasures: int
 
@@ -84,16 +96,21 @@ Kept = AccountStatus | Erasure | Remembered | DeadLetter | SourceCursor | Unname
 
 @dataclass(frozen=True, slots=True)
 class WriteReport:
-    """What became of a batch; the fields sum to its length.
+    """The counts of what became of a batch; the counts down to `dead` sum to its length.
 
-    `stored` posts are new or replaced an older version; `duplicate` ones repeat the stored version; `stale` ones are
-    older than it; `deleted` ones meet a tombstone or an erasure; `tombstones` counts deletions and erasures applied,
-    and what a backup brings of ids without a post; `statuses` the account statuses taken note of, newest or not; `dead`
-    the dead letters kept. `news`, beside the sum, are the posts (id, revision) whose mentions are to be counted: a
-    revision is stored that was not, which a new answer of a model to the stored one is not. A repeat of exactly what is
-    stored is news again, because it may be the replay of a write whose mentions never got out. Neither what a hidden
-    author writes is news, nor what a backup brings. `refused_thumbnails`, beside the sum too, are those that the media
-    store never takes; their posts are stored without them.
+    Attributes:
+        stored: posts that are new or replaced an older version.
+        duplicate: posts that repeat the stored version.
+        stale: posts older than the stored version.
+        deleted: posts and dead letters that a deletion or an erasure covers.
+        tombstones: deletions and erasures applied, and ids without a post that a backup brings.
+        statuses: account statuses applied, the newest of an account or not.
+        dead: dead letters kept.
+        new_revisions: the posts (id, revision) whose entity mentions are to be counted. A revision is new if it was
+            not stored before; a new answer of a model to a stored revision is not. The exact repeat of what is stored
+            is new again, because it may replay a write whose mentions never went out. Posts of hidden authors and
+            posts from a backup are never new.
+        refused_thumbnails: thumbnails that the media store never takes; their posts are stored without them.
     """
 
     stored: int = 0
@@ -109,7 +126,17 @@ class WriteReport:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question: every given part must hold. `text` is the user's query language (search/query.py)."""
+    """A search: every given part must hold.
+
+    Attributes:
+        text: a query in the language of `search/query.py`; empty for every post.
+        since: the earliest time of a post.
+        until: the time before which a post must lie.
+        source: the source of the posts.
+        order: newest first, or best match first.
+        size: the most posts a page holds.
+        after: `Page.next` of the page before.
+    """
 
     text: str = ""
     since: datetime | None = None
@@ -122,7 +149,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of answers; `total` counts all of them; `next` continues, None at the end."""
+    """A page of found posts; `total` counts those of all pages, `next` asks for the page after it, None at the end."""
 
     posts: tuple[TaggedPost, ...]
     total: int
@@ -131,7 +158,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Mentions of one entity in one stretch of time that begins at `start`: posts and distinct authors."""
+    """The posts that mention one entity in a stretch of time that begins at `start`, and their distinct authors."""
 
     start: datetime
     posts: int
@@ -140,7 +167,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class EntityCount:
-    """How often an entity is mentioned: posts and distinct authors. `text` is its commonest spelling."""
+    """The posts that mention an entity, and their distinct authors; `text` is the entity's commonest spelling."""
 
     key: str
     type: EntityType
@@ -151,7 +178,14 @@ class EntityCount:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """An entity mentioned by more authors in the window than its past explains; `series` is its recent counts."""
+    """An entity that more authors mention in a window than its past explains.
+
+    Attributes:
+        entity: the entity, with its posts and authors in the window.
+        expected: the authors that the past lets expect.
+        score: the deviations by which the authors exceed that.
+        series: the distinct authors window by window, oldest first; the last is the window itself.
+    """
 
     entity: EntityCount
     expected: float
@@ -160,71 +194,98 @@ class Trend:
 
 
 class Compacted(NamedTuple):
-    """How many bytes an index took before it was compacted, and after."""
+    """The bytes that an index took before it was compacted, and after."""
 
     before: int
     after: int
 
 
 class EntityIndex(Protocol):
-    """Posts, their entities, and the registry that decides which version of each may be seen.
+    """The posts, their entities, and the registry that decides which version of each post is visible.
 
-    The posts of an author who is hidden are kept, and no search, count or trend sees them, nor `get`.
+    **Who opens it.** `search.open.open_index` opens an index, one for each process that needs one, and closes it. All
+    calls come from the event loop that opened it.
 
-    All methods are safe to call again with the same arguments. They raise `IndexUnavailable` when the store does not
-    answer (try again) and `Fatal` when it is corrupt or newer than this code.
+    **Concurrency.** Reads may run beside each other and beside a write. The pipeline awaits one `write` before the
+    next; an index that many processes write to must keep every promise whatever the others do meanwhile.
+
+    **Idempotence.** Any call may be repeated with the same arguments, and must be after `IndexUnavailable`: the
+    pipeline commits an offset only after `write` returned, and reads everything after the last commit again.
+
+    **Visibility.** The newest revision of a post decides, whatever the order of arrival (`search/registry.py`).
+    No search, count, trend or `get` sees a post of a hidden author; the posts are kept.
+
+    **Errors.** Every method raises `IndexUnavailable` while the store does not answer (the caller tries again, without
+    limit), and a `Fatal` error when the store is corrupt or newer than this code (the process stops).
     """
 
     async def write(self, changes: Sequence[Writable], cursor: SourceCursor | None = None) -> WriteReport:
-        """Applies the changes in order, then the cursor. Durable on return and idempotent.
+        """Applies the changes in order, then saves the cursor.
 
-        Of each post that the changes touch exactly those thumbnails stay, of the ones that they bring and the ones that
-        are there, whose photos its visible document shows; and those that were kept ahead for a newer revision.
+        Called by the index stage of the pipeline with a batch, and by repairs. Durable on return and idempotent.
+        `cursor`, the position of the source after the last change, is given by a process that reads the source itself;
+        it is never saved before everything up to it is durable.
 
-        One that raises may leave a part of the changes (never the cursor) where the store has no transactions; the
-        same call again completes it.
+        Of a post that the changes touch, exactly those thumbnails stay, of the stored ones and the brought ones, whose
+        photos its visible document shows; and the ones kept ahead of a newer revision.
+
+        A call that raises may leave a part of the changes (never the cursor) where the store has no transactions; the
+        same call again completes them.
+
+        Raises:
+            Poison: the store never takes one of the changes. `rehearse` tells which.
         """
         ...
 
     async def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
-        """Does with each change alone what `write` would, keeps nothing, and says by its place which one fails.
+        """Applies each change by itself as `write` would, keeps nothing, and returns the errors by index of the change.
 
-        What only shows where a store takes a document (a server's refusal) is not found.
+        Called when `write` raised an error that is nobody's outage, to find the changes that are to be dead-lettered.
+        Refusals that a store makes only when it takes a document (a server's) may be missing.
         """
         ...
 
     async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
-        """Keeps thumbnails ahead of posts that are handed on without them; says how many the store refused for good.
+        """Stores thumbnails ahead of their posts; returns how many the store refuses for good.
 
-        Durable on return and idempotent. Nobody sees them until their post is written, and that `write` decides which
-        of them stay: so it must follow, or `discard_thumbnails`, or the same posts again.
+        Called by the tag stage before it hands posts on without their bytes. Durable on return and idempotent. Nobody
+        sees the thumbnails until their post is written, and that `write` decides which of them stay. So `write`,
+        `discard_thumbnails`, or this call with the same posts must follow.
         """
         ...
 
     async def discard_thumbnails(self, posts: Sequence[Indexable]) -> None:
-        """Removes the thumbnails of these revisions, which are not going to be written after all.
+        """Removes the thumbnails of these revisions, which are not going to be written.
 
-        A thumbnail that an older revision shares goes with them: better a post without its picture than a picture
-        that no deletion finds.
+        Called after `keep_thumbnails` when the posts are dead-lettered. Idempotent. Removes also a thumbnail that an
+        older revision shows: a post without its picture is better than a picture that no deletion finds.
         """
         ...
 
     async def refresh(self) -> None:
-        """After it returns, every earlier `write` is visible to searches."""
+        """Makes every earlier `write` visible to searches before it returns. Called after a run, and by tests."""
         ...
 
     async def cursor(self, source: str) -> str | None:
-        """The saved position of a source, None if it was never read."""
+        """Returns the saved position of a source, None if there is none. Called before a source is read."""
         ...
 
-    async def search(self, query: Query) -> Page: ...
+    async def search(self, query: Query) -> Page:
+        """Returns one page of the posts that match. Posts that arrive between two pages repeat and hide no other.
 
-    async def get(self, post_id: str) -> TaggedPost | None: ...
+        Raises:
+            BadSettings: the text is no query, `after` is of another order, or the size is out of bounds.
+        """
+        ...
+
+    async def get(self, post_id: str) -> TaggedPost | None:
+        """Returns the visible post of that id, as last written; None if there is none."""
+        ...
 
     async def thumbnail(self, post_id: str, ordinal: int) -> bytes | None:
-        """The JPEG of the post's medium of that number, counted from 0.
+        """Returns the JPEG of the post's medium of that index, counted from 0.
 
-        None if none is kept, or the post is not visible.
+        None if no thumbnail is kept, or the post is not visible.
         """
         ...
 
@@ -236,13 +297,17 @@ class EntityIndex(Protocol):
         type: EntityType | None = None,
         size: int = 20,
     ) -> list[EntityCount]:
-        """The entities most authors mention, most first."""
+        """Returns the entities that most authors mention in [since, until), most authors first."""
         ...
 
     async def counts(
         self, key: str, type: EntityType | None, *, since: datetime, until: datetime, bucket_seconds: int
     ) -> list[Bucket]:
-        """Mentions of one entity over time; every bucket of the range is there, empty ones too."""
+        """Returns the posts that mention an entity over time: every bucket from `since` on, empty ones too.
+
+        Raises:
+            BadSettings: the range makes no series of 1 to `MAX_BUCKETS` buckets.
+        """
         ...
 
     async def companions(
@@ -254,44 +319,51 @@ class EntityIndex(Protocol):
         until: datetime | None = None,
         size: int = 20,
     ) -> list[EntityCount]:
-        """The entities mentioned in the same posts, most authors first."""
+        """Returns the entities that the same posts mention, most authors first."""
         ...
 
     async def trending(
         self, *, until: datetime | None = None, window_seconds: int = 3600, past_windows: int = 24, size: int = 20
     ) -> list[Trend]:
-        """The entities whose distinct authors in the last window exceed what the windows before it explain.
+        """Returns the entities whose authors in the last window exceed what the windows before it explain.
 
-        `until` defaults to the newest minute of the feed: archives are years old.
+        `until` defaults to the newest minute of the feed, because archives are years old.
         """
         ...
 
     def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
-        """Every visible post, in order of id (by code point); `with_hidden` also those of hidden authors."""
+        """Yields every visible post, in order of id (by code point); `with_hidden` also those of hidden authors."""
         ...
 
     def account_statuses(self) -> AsyncIterator[AccountStatus]:
-        """The newest status of every account that ever had one, in order of source and author (by code point)."""
+        """Yields the newest status of every account that ever had one, in order of source and author."""
         ...
 
     def everything(self) -> AsyncIterator[Kept]:
-        """All that the index keeps, as of one moment, in the order in which another index may take it in.
+        """Yields everything the index keeps, as of one point in time, in an order that another index can take in.
 
-        Statuses and erasures come first, so that nobody sees for a moment what is hidden or gone; the dead letters
-        after the deletions that decide about them; the cursors last. Thumbnails that wait for their posts are left out.
+        Called by a backup. Statuses and erasures come first, so that nothing hidden or erased is visible for a moment;
+        the dead letters follow the deletions that decide about them; the cursors come last. Thumbnails that wait for
+        their posts are left out.
         """
         ...
 
-    def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]: ...
+    def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
+        """Yields the dead letters, of one cause if given, in the order in which they first came."""
+        ...
 
-    async def drop_dead_letters(self, origins: Sequence[str]) -> int: ...
+    async def drop_dead_letters(self, origins: Sequence[str]) -> int:
+        """Removes dead letters by origin; returns how many were there. Called when a letter was requeued or is void."""
+        ...
 
     async def compact(self) -> Compacted:
-        """Leaves no trace of what was removed in what is stored, as far as the store can do so at once.
+        """Removes every trace of removed posts from what is stored, as far as the store can do so at once.
 
         Raises:
-            IndexUnavailable: somebody still reads what was removed; to be done again.
+            IndexUnavailable: somebody still reads what was removed; call again later.
         """
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Ends running reads, waits for a running write, and frees what the index holds. May be called twice."""
+        ...

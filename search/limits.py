@@ -1,4 +1,4 @@
-"""What may be asked of an index at once: the same for every kind of index, so that a question has one answer."""
+"""The limits of one question to an index: the same for every kind of index, so that a question has one answer."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ MAX_TREND_SECONDS = 10 * 366 * 86_400
 
 
 def check_page(size: int) -> None:
-    """A page of posts.
+    """Checks the size of a page of posts.
 
     Raises:
         BadSettings: `size` is not between 1 and `MAX_PAGE`.
@@ -22,7 +22,7 @@ def check_page(size: int) -> None:
 
 
 def check_size(size: int) -> None:
-    """A list of entities.
+    """Checks the size of a list of entities.
 
     Raises:
         BadSettings: `size` is not between 1 and `MAX_SIZE`.
@@ -32,15 +32,15 @@ def check_size(size: int) -> None:
 
 
 def bucket_count(low: int, high: int, bucket_seconds: int, since: datetime, until: datetime) -> int:
-    """How many buckets reach from `low` to `high`, milliseconds since 1970 that stand for `since` and `until`.
+    """Returns the number of buckets that reach from `low` to `high`: `since` and `until` in milliseconds since 1970.
 
     Raises:
-        BadSettings: none, or more than `MAX_BUCKETS`.
+        BadSettings: there is none, or there are more than `MAX_BUCKETS`.
     """
     if 1 <= bucket_seconds <= MAX_MOMENT // 1000:
-        number = -((low - high) // (bucket_seconds * 1000))
-        if 1 <= number <= MAX_BUCKETS:
-            return number
+        buckets = -((low - high) // (bucket_seconds * 1000))
+        if 1 <= buckets <= MAX_BUCKETS:
+            return buckets
     raise BadSettings(
         f"Buckets of {bucket_seconds} s from {since} to {until} make no series of 1 to {MAX_BUCKETS} buckets. "
         "Choose a longer bucket or a shorter time."
@@ -48,7 +48,7 @@ def bucket_count(low: int, high: int, bucket_seconds: int, since: datetime, unti
 
 
 def check_windows(window_seconds: int, past_windows: int) -> None:
-    """The windows that a trend is measured by.
+    """Checks the windows that a trend is measured by.
 
     Raises:
         BadSettings: there are none, or they reach further back than `MAX_TREND_SECONDS`.

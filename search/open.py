@@ -1,4 +1,4 @@
-"""From a specification such as `sqlite:posts.db` or `elasticsearch:http://127.0.0.1:9200` to an open index."""
+"""Opening of an index by its specification, such as `sqlite:posts.db` or `elasticsearch:http://127.0.0.1:9200`."""
 
 import os
 import re
@@ -18,9 +18,12 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 async def open_index(spec: str, *, create: bool = True, settings: Settings | None = None) -> EntityIndex:
-    """Opens the index that `spec` names: to write, and making it where there is none, unless `create` is false.
+    """Opens the index that `spec` names, a built-in kind or one of a plug-in.
 
-    `settings` say how a server is used (deadlines, credentials, copies); without them the environment does.
+    Args:
+        spec: the kind of index and its address, with a colon between.
+        create: opens the index to write, and makes one where there is none.
+        settings: the use of a server (deadlines, credentials, copies); by default those of the environment.
 
     Raises:
         BadSettings: the specification names no kind of index that there is.
@@ -65,11 +68,11 @@ async def _of_plugin(plugin: Plugin, address: str, settings: Settings, *, create
 
 @asynccontextmanager
 async def opened_index(settings: Settings, *, create: bool = False) -> AsyncIterator[EntityIndex]:
-    """The index that the settings name, closed afterwards. Only `create` makes one that is not there.
+    """Opens the index that the settings name, and closes it afterwards. Only `create` makes one that is not there.
 
     Raises:
-        BadSettings: they name none.
-        UnreadableInput: it is not there, or not readable.
+        BadSettings: the settings name no index.
+        UnreadableInput: the index is not there, or not readable.
     """
     index = await open_index(settings.index, create=create, settings=settings)
     try:

@@ -1,4 +1,4 @@
-"""The user's query language: text in, a small tree out. Pure; no store and no syntax of one in sight.
+"""The query language of users: text in, a small tree out. Pure: knows no store and no store's syntax.
 
 ::
 
@@ -15,9 +15,9 @@
     merkel OR macron           either; binds closer than the space between words
     merkel AND macron          the same as the space; not beside OR, where it would leave open what belongs together
 
-Signs of other query languages (parentheses, a star within a word) are refused and not searched, but for those in
-quotation marks (`query_signs.py`). Words are compared as `tagstream.text.analysis` folds them. What cannot be read
-raises `MalformedQuery`, which says where.
+Signs of other query languages (parentheses, a star within a word) are refused, except in quotation marks
+(`query_signs.py`). Words are compared as `tagstream.text.analysis` folds them. A text that is no query raises
+`MalformedQuery`, which says where.
 """
 
 import difflib
@@ -44,12 +44,12 @@ FEATURES = ("photo", "video", "label", "hashtag", "entity", "link", "reply")
 
 
 class MalformedQuery(BadSettings):
-    """What the user typed is not a query; the message says where and what would be one."""
+    """A text that is no query; the message says where, and what would be a query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The post names the entity of this key; `type` None: of any type. `asked` is how the user wrote it."""
+    """A clause: the post names the entity of this key, any type if `type` is None; `asked` is the user's spelling."""
 
     key: str
     type: EntityType | None = None
@@ -58,7 +58,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A property of the post has exactly this (folded) value."""
+    """A clause: a property of the post has exactly this folded value."""
 
     name: FieldName
     value: str
@@ -69,14 +69,14 @@ Leaf = Phrase | Named | Field
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """At least one holds."""
+    """A clause: at least one of the choices holds."""
 
     choices: tuple[Leaf, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Without:
-    """It must not hold."""
+    """A clause: the leaf does not hold."""
 
     leaf: Leaf
 
@@ -86,9 +86,13 @@ Clause = Leaf | AnyOf | Without
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """Every clause must hold, and the time must lie in [since, until).
+    """A query as clauses that all must hold.
 
-    `small` are the words that would be operators in capitals.
+    Attributes:
+        clauses: the clauses.
+        since: the earliest time of a post, None for any.
+        until: the time before which a post must lie, None for any.
+        small: the words in small letters that would be operators in capitals.
     """
 
     clauses: tuple[Clause, ...] = ()
@@ -123,7 +127,7 @@ _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»＂", '"'))
 
 
 def parse(text: str) -> ParsedQuery:
-    """The tree of a query; an empty text asks for everything.
+    """Parses a query; an empty text asks for everything.
 
     Raises:
         MalformedQuery: an unknown field, an open quotation mark, a bad date, or nothing to look for.
@@ -141,7 +145,7 @@ def parse(text: str) -> ParsedQuery:
 
 
 class _Builder:
-    """Collects clauses token by token; knows which operator waits for its right side."""
+    """The clauses of a query, collected token by token, with the operator that waits for its right side."""
 
     def __init__(self) -> None:
         self.clauses: list[Clause] = []
@@ -214,7 +218,7 @@ class _Builder:
         return ParsedQuery(tuple(self.clauses), since, until, self._small_operators())
 
     def _small_operators(self) -> tuple[str, ...]:
-        """The words that stand where an operator would: before something, and but for `not` behind something."""
+        """Returns the words that stand where an operator would: before a part and, except `not`, after a part."""
         last = len(self.clauses) - 1
         return tuple(word for at, word in self.small if at < last and (at or self.times or word.lower() == "not"))
 
@@ -241,7 +245,7 @@ class _Builder:
 
 
 def _field_and_value(token: re.Match[str]) -> tuple[str, str]:
-    """The field of a token ("" for plain words) and its value."""
+    """Returns the field of a token ("" for plain words) and its value."""
     field = (token["field"] or "").lower()
     if token["quoted"] is not None and not token["closed"]:
         raise MalformedQuery(f'The quotation mark before {token["quoted"][:40]!r} is never closed. Add a second ".')

@@ -1,4 +1,4 @@
-"""What to say to whoever found nothing."""
+"""Hints for a search that found nothing."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,18 +12,23 @@ Segment = Callable[[str], Sequence[str]]
 
 
 def advice(query: ParsedQuery, segment: Segment) -> Iterator[str]:
-    """What to say to whoever asked this and found nothing; nothing of a query that holds neither trap."""
+    """Yields hints about a query that found nothing; none if the query holds none of the usual traps.
+
+    Args:
+        query: the query.
+        segment: splits a hashtag into its words.
+    """
     if query.small:
         written = ", ".join(dict.fromkeys(query.small))
         yield f"operators are written in capitals (AND, OR, NOT); in small letters they are words: {written}"
-    named = [one for one in query.clauses if isinstance(one, Named)]
-    choices = [one for clause in query.clauses if isinstance(clause, AnyOf) for one in clause.choices]
-    for one in (*named, *(choice for choice in choices if isinstance(choice, Named))):
-        key = _key_as_hashtag(one, segment)
-        if key != one.key:
-            yield f'names in hashtags are known by their words: {_FIELDS[one.type]}:"{key}"'
+    named = [clause for clause in query.clauses if isinstance(clause, Named)]
+    choices = [choice for clause in query.clauses if isinstance(clause, AnyOf) for choice in clause.choices]
+    for name in (*named, *(choice for choice in choices if isinstance(choice, Named))):
+        key = _key_as_hashtag(name, segment)
+        if key != name.key:
+            yield f'names in hashtags are known by their words: {_FIELDS[name.type]}:"{key}"'
     if named:
-        words = " ".join(f"{one.key} type:{one.type}" if one.type else f"{one.key} has:entity" for one in named)
+        words = " ".join(f"{name.key} type:{name.type}" if name.type else f"{name.key} has:entity" for name in named)
         yield f"person:, place:, entity: and the like ask for a whole name; a part of one is found by its word: {words}"
 
 

@@ -1,7 +1,7 @@
-"""The signs of a query: the operators that it has, and those of other query languages, which are refused with a hint.
+"""The signs of a query: its operators, and the signs of other query languages, which are refused with a hint.
 
-Whoever types one means something by it; to look for its letters instead would answer another question, mostly with
-nothing. What stands in quotation marks never comes here.
+A user who types such a sign means something by it. Searching its letters instead would answer another question, mostly
+with nothing. Text in quotation marks is searched as it is, and never checked here.
 """
 
 import re
@@ -11,7 +11,7 @@ from tagstream.text.analysis import is_short_code
 
 
 class Operator(Enum):
-    """What joins two parts, or negates one."""
+    """An operator between two parts of a query, or before a part."""
 
     AND = "and"
     OR = "or"
@@ -32,9 +32,12 @@ _QUOTE = "To look for the characters themselves, put them in quotation marks."
 
 
 def unknown_sign(word: str, *, negated: bool, field: str) -> str | None:
-    """What to say of a word without quotation marks that holds a sign of another language, None of any other.
+    """Returns the hint for a word that holds a sign of another query language, None if it holds none.
 
-    `negated`: a hyphen stands before it; `field` is its field, if it has one.
+    Args:
+        word: the word, without quotation marks.
+        negated: whether a hyphen stands before the word.
+        field: the field of the word, empty without one.
     """
     shown, link = word[:60], "://" in word
     if negated and _OPTION.match(word):

@@ -1,9 +1,8 @@
-"""Which version of a post may be seen: the rules every index keeps, without any store.
+"""The record of a post, and the rules that decide which version of the post is visible. Pure: knows no store.
 
-A record says what is known of one id. Whatever the order in which posts, deletions and erasures arrive, the same
-set of them leaves the same answer: *the newest revision decides*. It is visible unless a deletion covers its version
-or an erasure its position; an older revision never comes back in its place. Whether its author is hidden is asked
-beside that, of what `AccountVisibility` keeps.
+The same set of posts, deletions and erasures leaves the same record, whatever their order: *the newest revision
+decides*. The newest revision is visible unless a deletion covers its version or an erasure its position; an older
+revision never takes its place. An author may be hidden besides (`AccountVisibility`), which no record knows.
 """
 
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ _GENERATION_BITS = 12
 
 
 class OfferOutcome(Enum):
-    """What became of a post that was offered; the values are fields of `WriteReport`."""
+    """The outcome of offering a post to its record; the values are fields of `WriteReport`."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
@@ -26,8 +25,11 @@ class OfferOutcome(Enum):
 
 
 class AccountVisibility(NamedTuple):
-    """What a status says of an account. The greatest of all that were ever said holds: so their order does not matter,
-    and of two at one position the one that hides wins."""
+    """The visibility of an account's posts, as a status at a position of the source says.
+
+    The greatest of all statuses of an account holds. So their order of arrival does not matter, and of two statuses at
+    one position the hiding one wins.
+    """
 
     position: int
     hidden: bool
@@ -37,7 +39,13 @@ NO_STATUS = AccountVisibility(UNSEEN, hidden=False)
 
 
 def is_new_revision(outcome: OfferOutcome, version: int, before: int) -> bool:
-    """Whether the mentions of a post are to be counted; `before` is its record's version before it was offered."""
+    """Returns whether the entity mentions of an offered post are to be counted.
+
+    Args:
+        outcome: the outcome of the offer.
+        version: the stored version of the post.
+        before: the version of its record before the offer.
+    """
     if outcome is OfferOutcome.STORED:
         return before == UNSEEN or version >> _GENERATION_BITS > before >> _GENERATION_BITS
     return outcome is OfferOutcome.DUPLICATE
@@ -45,11 +53,18 @@ def is_new_revision(outcome: OfferOutcome, version: int, before: int) -> bool:
 
 @dataclass(slots=True)
 class RegistryRecord:
-    """What the registry keeps of one id, for longer than the post itself.
+    """The record of one id in the registry, which outlasts the post.
 
-    `number` orders posts by time and is fixed at first sight (0 or less: only a deletion was seen). `version` is the
-    newest stored version, `position` its place in its source, `deleted` the version up to which the post is gone
-    and `deleted_position` where its source said so.
+    Attributes:
+        id: the id of the post.
+        number: the post's time as a number (`search/documents.py`), fixed when the post is first met; 0 or less while
+            only a deletion was met.
+        version: the newest stored version, `UNSEEN` before the first.
+        position: the position of that version in its source.
+        observed_at: when the post was first accepted, in milliseconds since 1970.
+        deleted: the version up to which the post is deleted, `UNSEEN` if it never was.
+        deleted_position: the position of the deletion in its source.
+        visible: whether the newest version is the document that searches see.
     """
 
     id: str
@@ -63,14 +78,19 @@ class RegistryRecord:
 
     @property
     def decided_revision(self) -> int:
-        """The newest revision of which it is decided whether it may be seen; `UNSEEN` if there is none."""
+        """The newest revision that is stored or deleted; `UNSEEN` if there is none."""
         return max(self.version, self.deleted) >> _GENERATION_BITS
 
     def offer(self, version: int, position: int, erased_up_to: int | None) -> OfferOutcome:
-        """Takes in a post of that stored version and position; STORED means that its document is now the answer.
+        """Applies a post of that stored version and position; STORED means that the post is now the document.
 
-        `erased_up_to` is the position up to which its author's posts are erased. The position belongs to the
-        revision: a new answer of a model to the same revision, from wherever it came, inherits it.
+        The position belongs to the revision: a new answer of a model to the same revision inherits it, wherever the
+        answer came from.
+
+        Args:
+            version: the stored version: the revision and the generation of the model.
+            position: the position of the post in its source.
+            erased_up_to: the position up to which the author's posts are erased, None if they are not.
         """
         if version <= self.deleted:
             return OfferOutcome.DELETED
@@ -88,23 +108,23 @@ class RegistryRecord:
         return OfferOutcome.STORED
 
     def delete(self, version: int, position: int) -> None:
-        """Everything up to `version` is gone for ever."""
+        """Deletes every version up to `version`, for ever."""
         self.deleted = max(version, self.deleted)
         self.deleted_position = max(position, self.deleted_position)
         if self.version <= self.deleted:
             self.visible = False
 
     def adopt(self, other: "RegistryRecord") -> None:
-        """Takes in what another registry says of an id of which nothing may be seen: the newest revision decides."""
+        """Merges the record of another index in which the post is not visible: the newest revision decides."""
         if other.version > self.version:
             self.version, self.position, self.visible = other.version, other.position, False
         self.delete(other.deleted, other.deleted_position)
 
     def erase(self, position: int) -> None:
-        """The author's posts up to `position` are gone."""
+        """Hides the post if its position is covered: the author's posts up to `position` are erased."""
         if self.position <= position:
             self.visible = False
 
     def refuses_letter(self, position: int) -> bool:
-        """Whether a dead letter of this post at `position` may not be kept: what it holds was deleted."""
+        """Returns whether a deletion covers a dead letter of this post at `position`."""
         return self.deleted == DELETED_FOR_EVER or position <= self.deleted_position

@@ -1,12 +1,12 @@
-"""A dump back into an index: lines in, what became of them out.
+"""Restoring of a dump into an index: lines in, counts of what became of them out.
 
 ::
 
     lines ─▶ read (a thread) ─▶ assemble: record + post + pictures ─▶ write, a batch at a time ─▶ cursors, at the end
 
-What is there already stays where it is newer, and nothing comes back that was deleted there: each thing goes through
-`EntityIndex.write`, which decides as it does for a feed. So a dump may be restored into an index that is in use, twice,
-or again from its beginning after it was cut off.
+Everything goes through `EntityIndex.write`, which decides as it does for a feed: what is newer in the index stays, and
+nothing comes back that was deleted there. So a dump may be restored into an index that is in use, twice, or again from
+its beginning after it was cut off.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, BinaryIO
 
-from search.dump_lines import Begin, End, MalformedLine, Picture, Read, read_line
+from search.dump_lines import DumpBegin, DumpedThumbnail, DumpEnd, DumpLine, MalformedDumpLine, read_line
 from search.index import EntityIndex, Indexable, Remembered, SourceCursor, Thumbnail, Writable
 from search.registry import RegistryRecord
 from search.thumbnails import photos_of
@@ -32,10 +32,17 @@ _FAULTS_KEPT = 20
 
 @dataclass
 class Restored:
-    """What became of a dump: how many things of each outcome, how many lines were read, and what was wrong.
+    """The report of a restored dump.
 
-    `faults` are the first of them, `fault_count` says how many there were. `ended`: its last line was reached, and what
-    stands before it is what was written.
+    Attributes:
+        outcomes: the counts of `WriteReport`, summed.
+        lines: the lines that were read.
+        whole: whether the dump is of everything, and not of posts and statuses alone.
+        ended: whether the last line was reached and fits the lines before it.
+        faults: the first faults.
+        fault_count: the number of faults.
+        cursors: the cursors that were written.
+        cursors_left_out: the cursors that were not written, because something before them is missing.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -48,14 +55,14 @@ class Restored:
     cursors_left_out: int = 0
 
     def note_fault(self, problem: str) -> None:
-        """Counts something that was not restored."""
+        """Counts a thing that was not restored."""
         self.fault_count += 1
         if len(self.faults) < _FAULTS_KEPT:
             self.faults.append(problem)
 
 
 class _Reader:
-    """The lines of a dump, read and put together; runs in a thread."""
+    """A reader that puts the lines of a dump together; runs in a thread."""
 
     def __init__(self, stream: BinaryIO, report: Restored, now: datetime) -> None:
         self._stream = stream
@@ -68,7 +75,7 @@ class _Reader:
         self._has_posts = False
 
     def next_batch(self) -> Sequence[Writable | SourceCursor] | None:
-        """The next things that the dump holds; None at its end."""
+        """Returns the next things that the dump holds, None at its end."""
         found: list[Writable | SourceCursor] = []
         size = 0
         while len(found) < _LINES_A_BATCH and size < _BYTES_A_BATCH:
@@ -88,7 +95,7 @@ class _Reader:
             one = read_line(line)
             self._has_posts |= isinstance(one, TaggedPost)
             found = list(self._assemble(one, number))
-        except MalformedLine as malformed:
+        except MalformedDumpLine as malformed:
             self._report.note_fault(f"line {number}: {malformed}")
             found = []
         except NewerVersion as newer:
@@ -99,25 +106,25 @@ class _Reader:
         self._hash.update(line)
         return found
 
-    def _assemble(self, one: Read, number: int) -> Iterator[Writable | SourceCursor]:
-        if isinstance(one, Picture):
+    def _assemble(self, one: DumpLine, number: int) -> Iterator[Writable | SourceCursor]:
+        if isinstance(one, DumpedThumbnail):
             if self._post is None or self._post.id != one.id:
-                raise MalformedLine("its post does not stand before it")
+                raise MalformedDumpLine("its post does not stand before it")
             if one.thumbnail.sha256 not in photos_of(self._post):
-                raise MalformedLine("its post does not show it")
+                raise MalformedDumpLine("its post does not show it")
             self._pictures[one.thumbnail.sha256] = one.thumbnail
             return
         awaited = self._record if self._post is None else None
         if isinstance(one, TaggedPost) and awaited is not None and awaited.id == one.id:
             if awaited.version != stored_version(one.revision, one.generation):
-                raise MalformedLine("the record before it is another version's")
+                raise MalformedDumpLine("the record before it is another version's")
             self._post = one
             return
         yield from self._finish_post()
         match one:
-            case Begin():
+            case DumpBegin():
                 self._report.whole = True
-            case End(lines, digest):
+            case DumpEnd(lines, digest):
                 self._report.ended = True
                 if (lines, digest) != (number - 1, self._hash.hexdigest()):
                     self._report.note_fault(f"line {number}: the lines before it are not those that were written")

@@ -1,4 +1,4 @@
-"""How surprising a count is, given the counts of the windows before it.
+"""The significance of a count, given the counts of the windows before it.
 
 After SigniTrend (Schubert, Weiler, Kriegel, KDD 2014): an exponentially weighted mean and deviation of the past, and
 by how many deviations the present exceeds it, with a bias that keeps rare names from trending on a handful of posts.
@@ -20,7 +20,7 @@ CLOCK_AUTHORS = 3
 
 
 def expectation(past: Sequence[int]) -> tuple[float, float]:
-    """The exponentially weighted mean and variance of past counts, oldest first; (0, 0) without a past."""
+    """Returns the exponentially weighted mean and variance of past counts, oldest first; (0, 0) without a past."""
     if not past:
         return 0.0, 0.0
     alpha = 1 - 0.5 ** (1 / HALF_LIFE_WINDOWS)
@@ -33,7 +33,7 @@ def expectation(past: Sequence[int]) -> tuple[float, float]:
 
 
 def significance(count: int, past: Sequence[int]) -> tuple[float, float]:
-    """What the past lets expect, and by how many deviations `count` exceeds it."""
+    """Returns the count that the past lets expect, and the deviations by which `count` exceeds that."""
     mean, variance = expectation(past)
     deviation = math.sqrt(max(variance, mean)) + BIAS
     return mean, (count - max(mean, BIAS)) / deviation

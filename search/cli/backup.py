@@ -1,4 +1,4 @@
-"""`tagstream dump`, `restore`, `backup` and `compact`: what outlives an index, and what must not."""
+"""The commands `tagstream dump`, `restore`, `backup` and `compact`."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 
 import click
 
-from search.dump_lines import Begin, End, MalformedLine, Writer, read_line, status_line
+from search.dump_lines import DumpBegin, DumpEnd, DumpWriter, MalformedDumpLine, read_line, status_line
 from search.index import Compacted, EntityIndex
 from search.open import opened_index
 from search.restoring import Restored, restore
@@ -74,8 +74,11 @@ def dump(index_spec: str | None, kind: Literal["all", "posts"]) -> None:
 
 
 async def _everything(index: EntityIndex) -> AsyncIterator[str]:
-    """The lines, which are safe to show: a second making-safe might change them, and their hash would no longer fit."""
-    writer = Writer()
+    """Yields the lines of a dump, which are safe to show already.
+
+    Making them safe a second time might change them, and their hash would no longer fit.
+    """
+    writer = DumpWriter()
     yield writer.begin()
     async for kept in index.everything():
         for line in writer.lines(kept):
@@ -89,7 +92,7 @@ async def _everything(index: EntityIndex) -> AsyncIterator[str]:
 
 
 async def _posts(index: EntityIndex) -> AsyncIterator[str]:
-    # The statuses first: whoever reads the lines back shows no hidden author for a moment.
+    # The statuses come first: an index that reads the lines back shows no hidden author for a moment.
     async for status in index.account_statuses():
         yield json_for_terminals(status_line(status))
     async for post in index.documents(with_hidden=True):
@@ -158,7 +161,7 @@ def _opened(file: str) -> Iterator[BinaryIO]:
 
 
 def _check(stream: BinaryIO, file: str, *, incomplete: bool) -> None:
-    """Looks at the first and the last line, where that can be done ahead: no index is begun with what is no dump."""
+    """Checks the first and the last line before an index is made, where the stream can be read ahead."""
     if not stream.seekable():
         return
     try:
@@ -173,14 +176,14 @@ def _check(stream: BinaryIO, file: str, *, incomplete: bool) -> None:
         raise UnreadableInput(f"The dump {file} cannot be read: {error.strerror}.") from error
     try:
         begins = read_line(first)
-    except MalformedLine as malformed:
+    except MalformedDumpLine as malformed:
         raise UnreadableInput(
             f"{file} does not begin as a dump of tagstream does: {malformed}. "
             f"A feed of JSON lines is read by: tagstream run --source jsonl:{file}"
         ) from malformed
-    if not isinstance(begins, Begin) and not isinstance(begins, TaggedPost | AccountStatus):
+    if not isinstance(begins, DumpBegin) and not isinstance(begins, TaggedPost | AccountStatus):
         raise UnreadableInput(f"The beginning of the dump {file} is missing.")
-    if isinstance(begins, Begin) and not incomplete and not _is_end(tail):
+    if isinstance(begins, DumpBegin) and not incomplete and not _is_end(tail):
         raise UnreadableInput(
             f"The dump {file} is cut off: its last line is missing. Nothing was restored; --incomplete "
             "restores what there is."
@@ -189,16 +192,16 @@ def _check(stream: BinaryIO, file: str, *, incomplete: bool) -> None:
 
 def _is_end(line: bytes) -> bool:
     try:
-        return isinstance(read_line(line), End)
-    except MalformedLine:
+        return isinstance(read_line(line), DumpEnd)
+    except MalformedDumpLine:
         return False
 
 
 def _tell(report: Restored, file: str, *, incomplete: bool) -> None:
-    """What became of the dump.
+    """Tells what became of the dump.
 
     Raises:
-        UnreadableInput: a part of it is missing, and nobody said that this is as it should be.
+        UnreadableInput: a part of it is missing, and `--incomplete` was not given.
     """
     told = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in report.outcomes.items() if count)
     if not report.whole:

@@ -1,4 +1,4 @@
-"""`tagstream photo`: the thumbnail of a post's photo, as a file."""
+"""The command `tagstream photo`, which writes the thumbnail of a post's photo to a file."""
 
 import asyncio
 import sys
@@ -53,12 +53,12 @@ def photo(post_id: str, ordinal: int, index_spec: str | None, output: str) -> No
 
 
 def is_terminal() -> bool:
-    """Whether standard output is one."""
+    """Returns whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def _write(jpeg: bytes, output: str) -> None:
-    """Writes the bytes where they are wanted.
+    """Writes the bytes to the file, or to standard output.
 
     Raises:
         BadSettings: the file cannot be written.

@@ -1,4 +1,4 @@
-"""`tagstream search` and `trends`: what the index knows."""
+"""The commands `tagstream search` and `trends`."""
 
 import asyncio
 import re
@@ -20,8 +20,8 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST_SECONDS = 3650 * 86_400
 
 
-class Moment(click.ParamType):
-    """A date or a time in ISO 8601; UTC where it names no zone."""
+class Timestamp(click.ParamType):
+    """A date or a time in ISO 8601; in UTC without a zone."""
 
     name = "time"
 
@@ -29,8 +29,8 @@ class Moment(click.ParamType):
         if isinstance(value, datetime):
             return value
         try:
-            moment = datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+            timestamp = datetime.fromisoformat(value)
+            return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a time such as 2026-03-01 or 2026-03-01T12:30", param, ctx)
 
@@ -61,8 +61,8 @@ def search_command(segment: Segment) -> click.Command:
     @click.command("search", cls=TagstreamCommand)
     @click.argument("query", nargs=-1)
     @index_option
-    @click.option("--since", type=Moment(), help="Posts from this moment on: 2026-03-01 or 2026-03-01T12:30, UTC.")
-    @click.option("--until", type=Moment(), help="Posts before this moment.")
+    @click.option("--since", type=Timestamp(), help="Posts from this moment on: 2026-03-01 or 2026-03-01T12:30, UTC.")
+    @click.option("--until", type=Timestamp(), help="Posts before this moment.")
     @click.option("--source", metavar="NAME", help="Posts of this source, such as jsonl.")
     @click.option("--order", type=click.Choice(["newest", "relevance"]), default="newest", show_default=True)
     @click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Posts a page.")
@@ -109,7 +109,7 @@ def search_command(segment: Segment) -> click.Command:
 
 
 async def _show_pages(index: EntityIndex, question: Query, *, all_pages: bool, as_json: bool) -> int:
-    """Prints the posts that a question finds; says how many there are."""
+    """Prints the posts that a query finds; returns how many there are."""
     target = console()
     shown = 0
     while True:
@@ -136,7 +136,7 @@ async def _show_pages(index: EntityIndex, question: Query, *, all_pages: bool, a
     show_default=True,
     help="With how many windows before it the last one is compared.",
 )
-@click.option("--until", type=Moment(), help="The end of the window. [default: the newest minute of the feed]")
+@click.option("--until", type=Timestamp(), help="The end of the window. [default: the newest minute of the feed]")
 @click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Entities at most.")
 @json_option
 def trends(index_spec: str | None, window: int, past: int, until: datetime | None, size: int, as_json: bool) -> None:

@@ -1,7 +1,7 @@
-"""How posts, trends, entities and dead letters look to people, at any width.
+"""Tables of posts, trends, entities and dead letters for a terminal of any width, and their JSON for machines.
 
-Names come first: where a terminal is narrow, what can be done without is left out, then lines are broken, and nothing
-is cut. Text of posts is made visible here (`terminal_text.py`).
+Names come first: a narrow terminal first loses the columns that are dispensable, then lines are broken; no name is cut.
+Text of posts is hostile and is made visible here (`tagstream/text/terminal_text.py`).
 """
 
 import base64
@@ -34,7 +34,7 @@ _LETTERS_SIDE_BY_SIDE = 100
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One column; `dispensable` says in which order columns are left out where there is no room, None never."""
+    """A column; `dispensable` orders the columns that are left out where there is no room, None for never."""
 
     name: str
     cells: Sequence[Text | str]
@@ -44,14 +44,14 @@ class _Column:
 
 
 def plain_table(*, header: bool = True) -> Table:
-    """The frame of all tables: none."""
+    """Returns the frame of all tables: a table without lines."""
     return Table(box=None, pad_edge=False, header_style="dim", show_header=header)
 
 
 def marked(text: str, entities: Sequence[Entity], *, coloured: bool, limit: int | None = None) -> Text:
-    """The text with each entity in the colour of its type, and in brackets where there are no colours.
+    """Returns the text with each entity in the colour of its type, or in brackets without colours.
 
-    Of a text longer than `limit` code points about so many are shown, from a little before the first entity.
+    Of a text longer than `limit` code points about that many are shown, from a little before the first entity.
     """
     entities = sorted(entities, key=lambda entity: entity.start)
     start, end = _excerpt(len(text), entities[0].start if entities else 0, limit)
@@ -80,7 +80,7 @@ def _excerpt(length: int, first_entity: int, limit: int | None) -> tuple[int, in
 
 
 def posts_table(posts: Iterable[TaggedPost], target: Console) -> Table:
-    """Posts with their entities marked; long ones cut."""
+    """Returns a table of posts with their entities marked; long posts are cut."""
     coloured = target.color_system is not None
     side_by_side = target.width >= _POSTS_SIDE_BY_SIDE
     table = plain_table(header=side_by_side)
@@ -101,7 +101,7 @@ def posts_table(posts: Iterable[TaggedPost], target: Console) -> Table:
 
 
 def trends_table(trends: Iterable[Trend], target: Console, moments: Iterable[datetime] | None = None) -> Table:
-    """Trending entities with their recent past as a sparkline; `moments`: when each did, if that differs."""
+    """Returns a table of trends with their recent past as a sparkline; `moments` are the times of the trends, if told."""
     rows = list(zip_longest(trends, moments or ()))
     entities = [trend.entity for trend, _ in rows]
     columns = [
@@ -120,7 +120,7 @@ def trends_table(trends: Iterable[Trend], target: Console, moments: Iterable[dat
 
 
 def entities_table(counts: Sequence[EntityCount], target: Console) -> Table:
-    """Entities by how many people mention them."""
+    """Returns a table of entities with their authors and posts."""
     return _fitted(
         [
             _Column("entity", [_name(count.text, count.type) for count in counts]),
@@ -133,7 +133,7 @@ def entities_table(counts: Sequence[EntityCount], target: Console) -> Table:
 
 
 def letters_table(letters: Iterable[DeadLetter], target: Console) -> Table:
-    """Dead letters: where they come from, why, and how large they are."""
+    """Returns a table of dead letters: origin, cause, size and message."""
     side_by_side = target.width >= _LETTERS_SIDE_BY_SIDE
     table = plain_table(header=side_by_side)
     for name in ("origin", "cause", "bytes", "message") if side_by_side else ("letter",):
@@ -150,7 +150,7 @@ def letters_table(letters: Iterable[DeadLetter], target: Console) -> Table:
 
 
 def _fitted(columns: Sequence[_Column], target: Console) -> Table:
-    """The table of the columns that there is room for beside whole names; at last, names are broken."""
+    """Returns the table of the columns that fit beside whole names; at last, names are broken."""
     kept = list(columns)
     unlimited = target.options.update_width(_UNLIMITED)
     for column in sorted((one for one in columns if one.dispensable is not None), key=lambda one: one.dispensable or 0):
@@ -162,8 +162,8 @@ def _fitted(columns: Sequence[_Column], target: Console) -> Table:
 
 def _table(columns: Sequence[_Column]) -> Table:
     table = plain_table()
-    for place, column in enumerate(columns):
-        if place:
+    for index, column in enumerate(columns):
+        if index:
             table.add_column(column.name, justify=column.justify, no_wrap=True, style=column.style)
         else:
             table.add_column(column.name, overflow="fold", max_width=_NAME_WIDTH)
@@ -177,13 +177,13 @@ def _name(text: str, kind: EntityType) -> Text:
 
 
 def sparkline(series: Sequence[int]) -> str:
-    """A bar a number, as high as its share of the greatest."""
+    """Returns a bar for each number, as high as its share of the greatest."""
     highest = max(series, default=0)
     return "".join(_BARS[number * (len(_BARS) - 1) // highest if highest else 0] for number in series)
 
 
 def trend_document(trend: Trend) -> dict[str, Any]:
-    """A trend as JSON."""
+    """Returns a trend as JSON."""
     entity = trend.entity
     return {
         "key": entity.key,
@@ -198,7 +198,7 @@ def trend_document(trend: Trend) -> dict[str, Any]:
 
 
 def dead_letter_document(letter: DeadLetter) -> dict[str, Any]:
-    """A dead letter as JSON: `body` as text, and `body_base64` where text cannot hold its bytes."""
+    """Returns a dead letter as JSON: `body` as text, and `body_base64` where text cannot hold its bytes."""
     document = letter.model_dump(exclude={"body"})
     document["body"] = letter.body.decode(errors="replace")
     if document["body"].encode() != letter.body:

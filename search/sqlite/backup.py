@@ -1,7 +1,8 @@
-"""Everything that a SQLite index keeps: a page at a time over one connection, or as another file.
+"""Backups of a SQLite index: everything it keeps, page by page over one connection, or as another file.
 
-Whoever asks for `pages` holds the connection's transaction open from the first to the last, so that all are of one
-moment. A copy is of one moment by itself, and holds nothing but what the index keeps: no free pages, no journal.
+The caller of `pages` holds the connection's transaction open from the first page to the last, so that all pages are of
+one point in time. A copy is of one point in time by itself, and holds nothing but what the index keeps: no free pages,
+no journal.
 """
 
 import os
@@ -23,7 +24,7 @@ _RECORD = "id, number, version, position, observed_at, deleted, deleted_position
 
 
 def pages(connection: sqlite3.Connection) -> Iterator[Sequence[Kept]]:
-    """All of it, in the order in which another index may take it in."""
+    """Yields everything the index keeps, in an order that another index can take in."""
     account = ("", "")
     while statuses := account_statuses_after(connection, account):
         yield statuses

@@ -1,4 +1,4 @@
-"""The last traces of removed posts in the file of an index, and how they go. Whoever calls is the writer.
+"""Removal of the last traces of removed posts from the file of an index. The caller is the writer.
 
 SQLite overwrites what is deleted (`secure_delete`), but FTS5 before 3.42 only notes in its newest segment that a post
 is gone: its words stay in an older one until the two are merged; and the journal keeps the pages of before until it is
@@ -20,24 +20,24 @@ _NOTE = "removed"
 
 
 def note_removal(connection: sqlite3.Connection) -> None:
-    """Says in the file that words of removed posts may still be there. In the transaction that removes them."""
+    """Notes in the file that words of removed posts may still be there; in the transaction that removes the posts."""
     connection.execute(f"INSERT OR IGNORE INTO settings VALUES ('{_NOTE}', 1)")
 
 
 def is_pending(connection: sqlite3.Connection) -> bool:
-    """Whether words of removed posts may still be there."""
+    """Returns whether words of removed posts may still be there."""
     return connection.execute(f"SELECT 1 FROM settings WHERE name = '{_NOTE}'").fetchone() is not None
 
 
 class Journal(NamedTuple):
-    """What became of the journal: whether it `is_empty`, else whether at least the file `is_whole` without it."""
+    """The state of the journal: whether it is empty, and if not, whether the file is whole without it."""
 
     is_empty: bool
     is_whole: bool
 
 
 def merge_some(connection: sqlite3.Connection, seconds: float = CLOSE_SECONDS) -> bool:
-    """Merges for so long at most, then empties the journal; says whether no trace is left."""
+    """Merges for at most `seconds`, then empties the journal; returns whether no trace is left."""
     deadline = time.monotonic() + seconds
     pages = -_PAGES_A_STEP  # negative once: all segments there are shall become one
     while not (done := _merge(connection, pages)) and time.monotonic() < deadline:
@@ -49,9 +49,9 @@ def merge_some(connection: sqlite3.Connection, seconds: float = CLOSE_SECONDS) -
 
 
 def compact(connection: sqlite3.Connection) -> Journal:
-    """Leaves no trace of what was removed, gives free pages back to the disk, and empties the journal.
+    """Removes every trace of removed posts, gives free pages back to the disk, and empties the journal.
 
-    Where somebody reads what was before, the note stays, and what is returned says where the words still are.
+    While somebody reads an earlier state the note stays, and the returned state tells where the words still are.
     """
     connection.execute("INSERT INTO terms (terms) VALUES ('optimize')")
     journal = empty_journal(connection)
@@ -65,7 +65,7 @@ def compact(connection: sqlite3.Connection) -> Journal:
 
 
 def empty_journal(connection: sqlite3.Connection, patience_seconds: float = BUSY_SECONDS) -> Journal:
-    """Puts all of the journal into the file and cuts it to nothing, unless somebody reads for longer than so."""
+    """Copies the journal into the file and truncates it, unless somebody reads for longer than the patience."""
     connection.execute(f"PRAGMA busy_timeout = {round(patience_seconds * 1000)}")
     try:
         busy, pages, written = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -75,7 +75,7 @@ def empty_journal(connection: sqlite3.Connection, patience_seconds: float = BUSY
 
 
 def _merge(connection: sqlite3.Connection, pages: int) -> bool:
-    """Whether nothing was left to merge: FTS5 then changes at most the row in which it keeps the count."""
+    """Merges some pages; returns whether none were left: FTS5 then changes at most the row of its own count."""
     with transaction(connection):
         before = connection.total_changes
         connection.execute("INSERT INTO terms (terms, rank) VALUES ('merge', ?)", (pages,))

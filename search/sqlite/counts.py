@@ -1,6 +1,6 @@
-"""Counting who mentions what, from the `mentions` of the SQLite index: top entities, series, companions, trends.
+"""Counts of entity mentions in the SQLite index: top entities, series, companions, trends.
 
-Distinct authors decide, posts are told beside them: one author, however busy, counts once.
+The order is by distinct authors, so that an author, however busy, counts once; posts are told beside them.
 """
 
 import sqlite3
@@ -31,7 +31,7 @@ def top_entities(
     type: EntityType | None,
     size: int,
 ) -> list[EntityCount]:
-    """The entities most authors mention in [since, until), most first."""
+    """Returns the entities that most authors mention in [since, until), most authors first."""
     check_size(size)
     low, high = number_range(since, until)
     # Over all of time the table is read as it lies, by entity; over a part of it by time, and then sorted.
@@ -63,10 +63,10 @@ def counts(
     until: datetime,
     bucket_seconds: int,
 ) -> list[Bucket]:
-    """Posts and distinct authors that mention the entity, for every bucket from `since` until `until` is reached."""
+    """Returns the posts and distinct authors that mention the entity, for every bucket from `since` to `until`."""
     low, high = number_range(since, until)
     width = bucket_seconds * 1000 << TIME_SHIFT
-    number = bucket_count(low >> TIME_SHIFT, high >> TIME_SHIFT, bucket_seconds, since, until)
+    buckets = bucket_count(low >> TIME_SHIFT, high >> TIME_SHIFT, bucket_seconds, since, until)
     entities = _hashes(key, type)
     rows = connection.execute(
         "SELECT (number - ?) / ? AS bucket, count(DISTINCT number), count(DISTINCT author) FROM mentions "
@@ -75,7 +75,7 @@ def counts(
     ).fetchall()
     found = {bucket: (posts, authors) for bucket, posts, authors in rows}
     start = from_epoch_milliseconds(low >> TIME_SHIFT)
-    return [Bucket(start + timedelta(seconds=bucket_seconds * at), *found.get(at, (0, 0))) for at in range(number)]
+    return [Bucket(start + timedelta(seconds=bucket_seconds * at), *found.get(at, (0, 0))) for at in range(buckets)]
 
 
 def companions(
@@ -87,7 +87,7 @@ def companions(
     until: datetime | None,
     size: int,
 ) -> list[EntityCount]:
-    """The entities mentioned in the same posts as this one, most authors first."""
+    """Returns the entities mentioned in the same posts as this one, most authors first."""
     check_size(size)
     low, high = number_range(since, until)
     entities = _hashes(key, type)
@@ -107,7 +107,7 @@ def companions(
 def trending(
     connection: sqlite3.Connection, *, until: datetime | None, window_seconds: int, past_windows: int, size: int
 ) -> list[Trend]:
-    """The entities whose authors in the last window exceed what the windows before explain, most significant first."""
+    """Returns the entities whose authors in the last window exceed what the windows before explain, best first."""
     check_size(size)
     check_windows(window_seconds, past_windows)
     width = window_seconds * 1000 << TIME_SHIFT
@@ -135,7 +135,7 @@ def trending(
 
 
 def _candidates(connection: sqlite3.Connection, low: int, high: int) -> Iterable[tuple[int, int, int]]:
-    """(entity, posts, authors) of those that enough authors mention in the window, most authors first."""
+    """Returns (entity, posts, authors) of those that enough authors mention in the window, most authors first."""
     return connection.execute(
         "SELECT entity, count(*), count(DISTINCT author) AS authors FROM mentions WHERE number >= ? AND number < ? "
         "GROUP BY entity HAVING authors >= ? ORDER BY authors DESC, entity LIMIT ?",
@@ -144,7 +144,7 @@ def _candidates(connection: sqlite3.Connection, low: int, high: int) -> Iterable
 
 
 def _feed_clock(connection: sqlite3.Connection, width: int) -> int | None:
-    """The end of the newest minute of the feed, as a number; None without mentions.
+    """Returns the end of the newest minute of the feed, as a number; None without mentions.
 
     A minute counts if several authors wrote in the window that ends with it: a stray date in the future moves
     nothing. Posts that claimed a time later than we saw them never count.
@@ -168,7 +168,7 @@ def _feed_clock(connection: sqlite3.Connection, width: int) -> int | None:
 
 
 def _series(connection: sqlite3.Connection, entity: int, bounds: Sequence[int], width: int) -> list[int]:
-    """The distinct authors who mention the entity, window by window."""
+    """Returns the distinct authors who mention the entity, window by window."""
     rows = connection.execute(
         "SELECT (number - ?2) / ?4 AS window, count(DISTINCT author) FROM mentions "
         "WHERE entity = ?1 AND number >= ?2 AND number < ?3 GROUP BY window",
@@ -194,7 +194,7 @@ def _authors(connection: sqlite3.Connection, entity: int, low: int, high: int) -
 def _entity_counts(
     connection: sqlite3.Connection, rows: Iterable[tuple[int, int, int]], low: int, high: int
 ) -> list[EntityCount]:
-    """What (entity, posts, authors) stand for; the text is the commonest of the newest spellings in the range."""
+    """Returns the counts of entities; the text is the commonest of the newest spellings in the range."""
     found = []
     for entity, posts, authors in rows:
         type_, key = connection.execute("SELECT type, key FROM entities WHERE entity = ?", (entity,)).fetchone()

@@ -1,7 +1,7 @@
-"""What goes wrong with the file of an index, and what that means to us: one table from SQLite's errors to ours.
+"""Errors of SQLite as errors of ours, in one table; and the check whether a file is damaged.
 
-What no table foresees is either a mistake in this program, and then it stays as it is, or what is read from a file that
-something has damaged: so before such an error goes on the file is looked through.
+An error that the table does not list comes from a mistake in this program or from a damaged file. So the file is
+checked first, and an error of a sound file goes on as it is.
 """
 
 import sqlite3
@@ -52,9 +52,10 @@ _sound_until: dict[Path, float] = {}
 
 @contextmanager
 def our_errors(path: Path, look_seconds: float = _LOOK_SECONDS) -> Iterator[None]:
-    """Turns SQLite's errors, and those that a damaged file causes, into ours.
+    """Raises SQLite's errors, and errors that a damaged file causes, as errors of ours.
 
-    A file in which nothing was found is believed by its writer for a while: hostile posts may fail one after the other.
+    After a check that found nothing the writer trusts the file for a while, because hostile posts may fail one after
+    the other.
     """
     try:
         yield
@@ -85,7 +86,7 @@ def _damage_if_it_is_time(path: Path, look_seconds: float) -> str | None:
 
 
 def translate(error: sqlite3.Error, path: Path) -> TagstreamError | None:
-    """The error of ours for one of SQLite's, None where there is none."""
+    """Returns the error of ours for an error of SQLite, None if the table does not list it."""
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return IndexUnavailable(f"{path} is locked by another process for over {BUSY_SECONDS:.0f} s. Trying again.")
@@ -117,7 +118,7 @@ def translate(error: sqlite3.Error, path: Path) -> TagstreamError | None:
 
 
 def damage(path: Path, look_seconds: float = _LOOK_SECONDS) -> str | None:
-    """What is wrong with the file as a database, None if nothing is found within a bounded time."""
+    """Returns what is wrong with the file as a database, None if nothing is found within a bounded time."""
     deadline = time.monotonic() + look_seconds
     try:
         with closing(sqlite3.connect(uri(path, READ_WRITE), uri=True, timeout=1)) as connection:

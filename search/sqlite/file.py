@@ -1,4 +1,4 @@
-"""What the file of an index is, told before SQLite may touch it, and how it can be opened.
+"""Recognition of an index's file before SQLite may touch it, and the modes to open it in.
 
 SQLite changes files that it opens, and their folders: it rolls a journal back, takes up another program's log, leaves
 files of its own. An *immutable* connection does none of that. It knows the file alone, so what a file is whose first
@@ -31,7 +31,7 @@ _FRAME_HEADER_BYTES = 24
 
 
 class Found(Enum):
-    """What stands at the path of an index."""
+    """The kinds of what may stand at the path of an index."""
 
     NOTHING = "nothing"
     EMPTY = "empty"
@@ -39,15 +39,15 @@ class Found(Enum):
 
 
 def uri(path: Path, mode: str) -> str:
-    """The address by which SQLite opens a file, whatever its name holds."""
+    """Returns the address by which SQLite opens a file, whatever characters its name holds."""
     return f"file:{quote(os.fsencode(path.absolute()))}?{mode}"
 
 
 def look(path: Path) -> Found:
-    """What the file is.
+    """Returns what stands at the path.
 
     Raises:
-        CorruptState: it is another program's.
+        CorruptState: the file is another program's.
         UnreadableInput: it is no file, or must not be read.
         sqlite3.Error: it is no database, or a damaged one.
     """
@@ -77,12 +77,12 @@ def look(path: Path) -> Found:
 
 
 def log_of(path: Path) -> Path:
-    """The write-ahead log beside the file itself, whatever links led to it."""
+    """Returns the path of the write-ahead log beside the file itself, whatever links led to the file."""
     return Path(f"{os.path.realpath(path)}-wal")
 
 
 def reading_mode(path: Path) -> str:
-    """How to open an index of ours to read from it.
+    """Returns the mode in which to open an index for reading.
 
     A log beside a file that cannot be written to is read with it, which needs its `-shm` to be there too.
 
@@ -104,7 +104,7 @@ def reading_mode(path: Path) -> str:
 
 
 def _identity_in_log(log: Path) -> int | None:
-    """The application id that the newest first page in the log says, None if there is no such page."""
+    """Returns the application id in the newest first page of the log, None if the log has no first page."""
     found = None
     try:
         with log.open("rb") as file:

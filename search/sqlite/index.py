@@ -1,8 +1,8 @@
 """The entity index in one SQLite file: searches and counts on threads of their own, one writer.
 
-Owns threads, connections and the lock of the writer. What a write does is in `writes.py`, what a read does in
-`reads.py` and `counts.py`. Keeps invariants 1, 3, 4 and 5 in the one-machine shape: a write, with the
-source's cursor, is one transaction that is on the disk when `write` returns.
+Owns threads, connections and the lock of the writer. `writes.py` holds what a write does, `reads.py` and `counts.py`
+what a read does. Keeps invariants 1, 3, 4 and 5 in the one-machine shape: a write, with the source's cursor, is one
+transaction that is on the disk when `write` returns.
 """
 
 import asyncio
@@ -45,14 +45,14 @@ T = TypeVar("T")
 
 
 class _Undone(Exception):
-    """Ends a transaction that is not to be kept."""
+    """A signal that ends a transaction which is not to be kept."""
 
 
 class SqliteIndex:
     """An `EntityIndex` in one file. Make it with `open`; close it once, from the loop that used it.
 
-    One process writes at a time: opening with `create` takes the lock, and so does the first `write` otherwise.
-    Any number of processes may read meanwhile, and remove dead letters.
+    One process writes at a time: opening with `create` takes the lock, and otherwise the first `write` does. Meanwhile
+    any number of processes may read, and remove dead letters.
     """
 
     def __init__(self, path: Path, writing: sqlite3.Connection, lock: WriterLock, reading_mode: str) -> None:
@@ -71,10 +71,10 @@ class SqliteIndex:
         """Opens the index; with `create`, to write, and makes it if nothing is there.
 
         Raises:
-            IndexUnavailable: another process writes to it.
-            UnreadableInput: there is none, or it cannot be opened.
+            IndexUnavailable: another process writes to the index.
+            UnreadableInput: there is no index, or the file cannot be opened.
             CorruptState: the file is something else, or damaged.
-            NewerVersion: a newer tagstream wrote it.
+            NewerVersion: a newer tagstream wrote the index.
         """
         return await asyncio.to_thread(cls._open, Path(path), create)
 
@@ -120,7 +120,7 @@ class SqliteIndex:
         failures: dict[int, Exception] = {}
         self._lock.take()
         with our_errors(self.path, WRITER_LOOK_SECONDS), suppress(_Undone), transaction(self._writing):
-            for place, change in enumerate(changes):
+            for index, change in enumerate(changes):
                 self._writing.execute("SAVEPOINT rehearsal")
                 try:
                     writes.apply(self._writing, [change], None)
@@ -129,14 +129,14 @@ class SqliteIndex:
                 except Exception as error:  # whatever it is, it is this change's, if it is not the file's
                     if isinstance(error, sqlite3.Error) and translate(error, self.path) is not None:
                         raise
-                    failures[place] = error
+                    failures[index] = error
                 self._writing.execute("ROLLBACK TO rehearsal")
                 self._writing.execute("RELEASE rehearsal")
             raise _Undone
         return failures
 
     async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
-        """Keeps thumbnails ahead of their posts; none is ever refused."""
+        """Stores thumbnails ahead of their posts; none is ever refused."""
         if any(one.thumbnails for one in posts):
             await self._write(self._change_thumbnails, thumbnails.keep, posts)
         return 0
@@ -153,22 +153,22 @@ class SqliteIndex:
             change(self._writing, posts)
 
     async def refresh(self) -> None:
-        """Nothing to do: what `write` returned from is visible at once."""
+        """Does nothing: what `write` stored is visible at once."""
 
     async def cursor(self, source: str) -> str | None:
-        """The saved position of a source."""
+        """Returns the saved position of a source."""
         return await self._read(reads.cursor, source)
 
     async def search(self, query: Query) -> Page:
-        """One page of the posts that match."""
+        """Returns one page of the posts that match."""
         return await self._read(reads.search, query)
 
     async def get(self, post_id: str) -> TaggedPost | None:
-        """The visible post of that id."""
+        """Returns the visible post of that id."""
         return await self._read(reads.get, post_id)
 
     async def thumbnail(self, post_id: str, ordinal: int) -> bytes | None:
-        """The JPEG of the visible post's medium of that number, counted from 0."""
+        """Returns the JPEG of the visible post's medium of that index, counted from 0."""
         return await self._read(thumbnails.read, post_id, ordinal)
 
     async def top_entities(
@@ -179,13 +179,13 @@ class SqliteIndex:
         type: EntityType | None = None,
         size: int = 20,
     ) -> list[EntityCount]:
-        """The entities most authors mention, most first."""
+        """Returns the entities that most authors mention, most authors first."""
         return await self._read(counts.top_entities, since=since, until=until, type=type, size=size)
 
     async def counts(
         self, key: str, type: EntityType | None, *, since: datetime, until: datetime, bucket_seconds: int
     ) -> list[Bucket]:
-        """Mentions of one entity over time; the buckets begin at `since`."""
+        """Returns the posts that mention an entity over time; the buckets begin at `since`."""
         return await self._read(counts.counts, key, type, since=since, until=until, bucket_seconds=bucket_seconds)
 
     async def companions(
@@ -197,21 +197,21 @@ class SqliteIndex:
         until: datetime | None = None,
         size: int = 20,
     ) -> list[EntityCount]:
-        """The entities mentioned in the same posts, most authors first."""
+        """Returns the entities that the same posts mention, most authors first."""
         return await self._read(counts.companions, key, type, since=since, until=until, size=size)
 
     async def trending(
         self, *, until: datetime | None = None, window_seconds: int = 3600, past_windows: int = 24, size: int = 20
     ) -> list[Trend]:
-        """The entities whose distinct authors in the last window exceed what the windows before it explain."""
+        """Returns the entities whose authors in the last window exceed what the windows before it explain."""
         return await self._read(
             counts.trending, until=until, window_seconds=window_seconds, past_windows=past_windows, size=size
         )
 
     async def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
-        """Every visible post, in order of id; `with_hidden` also those of hidden authors.
+        """Yields every visible post, in order of id; `with_hidden` also those of hidden authors.
 
-        What is written meanwhile is seen or not, but nothing twice.
+        A post that is written meanwhile may be missing; none comes twice.
         """
         last = ""
         while rows := await self._read(reads.documents_after, last, with_hidden=with_hidden):
@@ -220,7 +220,7 @@ class SqliteIndex:
             last = rows[-1][0]
 
     async def account_statuses(self) -> AsyncIterator[AccountStatus]:
-        """The newest status of every account that ever had one, in order of source and author."""
+        """Yields the newest status of every account that ever had one, in order of source and author."""
         last = ("", "")
         while found := await self._read(reads.account_statuses_after, last):
             for status in found:
@@ -228,9 +228,9 @@ class SqliteIndex:
             last = (found[-1].source, found[-1].author)
 
     async def everything(self) -> AsyncIterator[Kept]:
-        """All that the index keeps, as of one moment, in the order in which another may take it in.
+        """Yields everything the index keeps, as of one point in time, in an order that another index can take in.
 
-        The journal keeps what is written meanwhile until it is done.
+        The journal keeps what is written meanwhile, and grows until the last item was taken.
         """
         connection = await self._read(lambda _: self._reading_connection())
         connection.execute("BEGIN")
@@ -244,7 +244,7 @@ class SqliteIndex:
             connection.close()
 
     async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
-        """The dead letters, in the order in which they first came."""
+        """Yields the dead letters, in the order in which they first came."""
         last = 0
         while rows := await self._read(reads.dead_letters_after, last, cause):
             for _, letter in rows:
@@ -252,7 +252,7 @@ class SqliteIndex:
             last = rows[-1][0]
 
     async def drop_dead_letters(self, origins: Sequence[str]) -> int:
-        """Removes dead letters by origin; says how many were there."""
+        """Removes dead letters by origin; returns how many were there."""
         return await self._write(self._drop, origins)
 
     def _drop(self, origins: Sequence[str]) -> int:
@@ -260,10 +260,10 @@ class SqliteIndex:
             return writes.drop_dead_letters(self._writing, origins)
 
     async def compact(self) -> Compacted:
-        """Leaves no trace of removed posts, and gives free space back to the disk; says what was gained.
+        """Removes every trace of removed posts, and gives free space back to the disk.
 
         Raises:
-            IndexUnavailable: somebody reads what was before, so words of deleted posts are still there.
+            IndexUnavailable: somebody reads an earlier state, so words of deleted posts are still there.
         """
         return await self._write(self._compact)
 
@@ -282,7 +282,7 @@ class SqliteIndex:
         return Compacted(before, self.path.stat().st_size)
 
     async def backup(self, to: Path) -> int:
-        """Writes a copy of the file, as of one moment, while others write; returns its size in bytes."""
+        """Writes a copy of the file, as of one point in time, while others write; returns its size in bytes."""
         return await self._read(backup.copy, to)
 
     async def close(self) -> None:
@@ -322,7 +322,7 @@ class SqliteIndex:
         return await asyncio.get_running_loop().run_in_executor(self._readers, call)
 
     def _reader_connection(self) -> sqlite3.Connection:
-        """The connection of the reader thread that calls."""
+        """Returns the connection of the calling reader thread."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._reading_connection()

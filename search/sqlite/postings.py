@@ -1,8 +1,8 @@
-"""What searches and counts read of the posts in the SQLite index: `terms`, `mentions` and `entities`.
+"""The tables that searches and counts read in the SQLite index: `terms`, `mentions` and `entities`.
 
-They hold exactly the documents whose author is not hidden. So nothing that reads them has to ask who is hidden, however
-many are; hiding or showing an author costs a step for each of the author's posts instead. Nothing is kept aside
-meanwhile: a document says all that its terms and mentions are made of. Whoever calls holds the transaction.
+They hold exactly the documents whose author is not hidden. So no search has to ask who is hidden, however many authors
+are; hiding or showing an author instead costs a step for each of the author's posts. Nothing is kept aside meanwhile:
+terms and entity mentions follow from the document. The caller holds the transaction.
 """
 
 import sqlite3
@@ -22,7 +22,7 @@ Numbered = tuple[int, int | None, TaggedPost]
 
 
 def add(connection: sqlite3.Connection, posts: Iterable[Numbered]) -> None:
-    """Makes posts that are not there searchable and counted; in order of number."""
+    """Adds posts to what is searched and counted, in order of number; none of them may be there."""
     terms, entities, mentions = [], [], []
     for number, author, post in posts:
         counted_as = hash_key("post", post.id) if author is None else author
@@ -37,7 +37,7 @@ def add(connection: sqlite3.Connection, posts: Iterable[Numbered]) -> None:
 
 
 def remove(connection: sqlite3.Connection, posts: Iterable[int]) -> None:
-    """Leaves no trace of the posts of these numbers; of those that are not there neither."""
+    """Removes every trace of the posts of these numbers; numbers that are not there are passed over."""
     numbers = [(number,) for number in posts]
     if numbers:
         note_removal(connection)

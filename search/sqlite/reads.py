@@ -1,7 +1,7 @@
-"""Reading posts and dead letters from the SQLite index: plain functions over a connection of a reader's own.
+"""Reads of posts and dead letters from the SQLite index: functions over a reader's own connection.
 
-Pages follow one another by what was last shown, never by an offset: posts that arrive between two pages neither
-repeat nor hide one.
+A page continues after the last post of the page before, never at an offset: posts that arrive between two pages repeat
+and hide no other.
 """
 
 import sqlite3
@@ -17,24 +17,24 @@ from search.sqlite.schema import DEAD_LETTER_COLUMNS, transaction
 from tagstream.posts import AccountStatus, DeadLetter, TaggedPost, to_epoch_milliseconds
 
 _STREAM_STEP = 200
-# Of documents: those that may be seen.
+# The condition that a document may be seen.
 SHOWN = "(author IS NULL OR author NOT IN (SELECT author FROM hidden_authors))"
 
 
-def first_number(moment: datetime | None, default: int) -> int:
-    """The lowest number that a post of that moment can have."""
-    if moment is None:
+def first_number(timestamp: datetime | None, default: int) -> int:
+    """Returns the lowest number that a post of that time can have; `default` without a time."""
+    if timestamp is None:
         return default
-    return min(max(to_epoch_milliseconds(with_zone(moment)), 0), MAX_MOMENT + 1) << TIME_SHIFT
+    return min(max(to_epoch_milliseconds(with_zone(timestamp)), 0), MAX_MOMENT + 1) << TIME_SHIFT
 
 
 def number_range(since: datetime | None, until: datetime | None) -> tuple[int, int]:
-    """The numbers of the posts in [since, until)."""
+    """Returns the range of the numbers of the posts in [since, until)."""
     return first_number(since, 0), first_number(until, 2**63 - 1)
 
 
 def search(connection: sqlite3.Connection, query: Query) -> Page:
-    """One page of the posts that match.
+    """Returns one page of the posts that match.
 
     Raises:
         MalformedQuery: the text is not a query, or `after` is not the end of a page in this order.
@@ -76,8 +76,11 @@ def _newest(
 def _most_relevant(
     connection: sqlite3.Connection, expression: str, bounds: tuple[int, int], query: Query
 ) -> tuple[list[int], str | None]:
-    """By BM25 over the words. All scores shift a little as posts arrive, so a page continues after the *post* last
-    shown, at its score of now; the score it had then serves only if it has gone meanwhile."""
+    """Returns a page by BM25 over the words.
+
+    All scores shift a little as posts arrive. So a page continues after the *post* last shown, at its present score;
+    its former score serves only if the post is gone.
+    """
     scored = "SELECT rowid, bm25(terms, 1.0, 0.0) AS score FROM terms WHERE terms MATCH ?"
     last, last_score = 2**63 - 1, float("-inf")
     if query.after is not None:
@@ -95,7 +98,7 @@ def _most_relevant(
 
 
 def _after(order: str, text: str) -> tuple[int, float]:
-    """The number, and for relevance the score, that a page ended with."""
+    """Returns the number, and for relevance the score, that a page ended with."""
     named, _, rest = text.partition(".")
     number, _, score = rest.partition(".")
     try:
@@ -111,7 +114,7 @@ def _after(order: str, text: str) -> tuple[int, float]:
 
 
 def get(connection: sqlite3.Connection, post_id: str) -> TaggedPost | None:
-    """The visible post of that id."""
+    """Returns the visible post of that id, None if there is none."""
     row = connection.execute(
         f"SELECT document FROM registry JOIN documents USING (number) WHERE id = ? AND {SHOWN}", (post_id,)
     ).fetchone()
@@ -119,13 +122,13 @@ def get(connection: sqlite3.Connection, post_id: str) -> TaggedPost | None:
 
 
 def cursor(connection: sqlite3.Connection, source: str) -> str | None:
-    """The saved position of a source."""
+    """Returns the saved position of a source, None if there is none."""
     row = connection.execute("SELECT position FROM cursors WHERE source = ?", (source,)).fetchone()
     return None if row is None else row[0]
 
 
 def documents_after(connection: sqlite3.Connection, post_id: str, *, with_hidden: bool) -> list[tuple[str, TaggedPost]]:
-    """The next visible posts in order of id, a few hundred; `with_hidden` also those of hidden authors."""
+    """Returns the next few hundred visible posts in order of id; `with_hidden` also those of hidden authors."""
     rows = connection.execute(
         "SELECT id, document FROM registry JOIN documents USING (number) "
         f"WHERE id > ? AND (? OR {SHOWN}) ORDER BY id LIMIT ?",
@@ -135,7 +138,7 @@ def documents_after(connection: sqlite3.Connection, post_id: str, *, with_hidden
 
 
 def account_statuses_after(connection: sqlite3.Connection, account: tuple[str, str]) -> list[AccountStatus]:
-    """The newest statuses of the next accounts, in order of source and author, a few hundred."""
+    """Returns the newest statuses of the next few hundred accounts, in order of source and author."""
     rows = connection.execute(
         "SELECT source, author, position, hidden FROM account_statuses WHERE (source, author) > (?, ?) "
         "ORDER BY source, author LIMIT ?",
@@ -148,7 +151,7 @@ def account_statuses_after(connection: sqlite3.Connection, account: tuple[str, s
 
 
 def dead_letters_after(connection: sqlite3.Connection, entry: int, cause: str | None) -> list[tuple[int, DeadLetter]]:
-    """The next dead letters in the order they first came in."""
+    """Returns the next few hundred dead letters in the order in which they first came."""
     rows: Sequence[tuple[object, ...]] = connection.execute(
         f"SELECT entry, {', '.join(DEAD_LETTER_COLUMNS)} FROM dead_letters "
         "WHERE entry > ?1 AND (?2 IS NULL OR cause = ?2) ORDER BY entry LIMIT ?3",

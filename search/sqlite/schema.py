@@ -1,16 +1,16 @@
-"""The tables of the SQLite index, and how it is connected to.
+"""The tables of the SQLite index, and connections to it.
 
 ::
 
-    registry      one row an id, for ever: number, stored version, position, tombstone
+    registry      one row for each id, for ever: number, stored version, position, deletion
     documents     the visible posts as JSON, by number
     terms         FTS5: their words and marks, by number; without those of hidden authors
-    mentions      (entity, number): who mentions what; read by entity and by time; without those of hidden authors
-    entities      what an entity's hash stands for
-    erasures      up to which position an author is gone
+    mentions      (entity, number): the mentions of entities, by entity and by time; without those of hidden authors
+    entities      the type and the key that an entity's hash stands for
+    erasures      the position up to which an account is erased
     account_statuses, hidden_authors   the newest status of each account; the keys of those that are hidden
     dead_letters  by origin
-    cursors       how far each source has been read
+    cursors       the position up to which each source has been read
     thumbnails    the small pictures of posts, by id and photo
     settings      the version of the analysis that made the terms
 
@@ -107,10 +107,7 @@ THUMBNAIL_TABLE = """CREATE TABLE thumbnails (
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """A connection in autocommit mode, opened as a mode of `file.py` says.
-
-    Which thread uses it is its owner's affair.
-    """
+    """Returns a connection in autocommit mode, opened in a mode of `file.py`; any thread may use it, one at a time."""
     connection = sqlite3.connect(
         uri(path, mode),
         uri=True,
@@ -135,7 +132,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, *, write: bool = True) -> Iterator[None]:
-    """All or nothing; without `write` one unmoving view of the data for several reads."""
+    """Runs a block as one transaction, all or nothing; without `write`, several reads see one state of the data."""
     connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
     try:
         yield

@@ -1,4 +1,4 @@
-"""The thumbnails in the SQLite index: plain functions over a connection; whoever writes holds the transaction.
+"""The thumbnails in the SQLite index: functions over a connection; the caller holds the transaction of a write.
 
 ::
 
@@ -7,7 +7,7 @@
     discard  when it is not to come after all ──┘
     read     what the visible document shows
 
-They are kept by id and not by number: one may come before its post, which then has no number yet.
+The key is the id of the post and not its number: a thumbnail may come before its post, which then has no number yet.
 """
 
 import sqlite3
@@ -28,7 +28,7 @@ _KEEP = (
 
 
 def keep(connection: sqlite3.Connection, posts: Iterable[Indexable]) -> None:
-    """Keeps thumbnails ahead of their posts."""
+    """Stores thumbnails ahead of their posts."""
     connection.executemany(
         _KEEP,
         [
@@ -50,10 +50,15 @@ def discard(connection: sqlite3.Connection, posts: Iterable[Indexable]) -> None:
 def settle(
     connection: sqlite3.Connection, record: RegistryRecord, post: TaggedPost | None, brought: Mapping[str, bytes]
 ) -> None:
-    """Leaves exactly the thumbnails that the visible document shows, of those there and those brought.
+    """Keeps exactly the thumbnails that the visible document shows, of the stored and the brought ones.
 
-    `post` is that document if this batch writes it; else it is read, if it matters. Those of newer revisions than any
-    that was decided about stay: their posts are still to come.
+    Thumbnails of a revision newer than the record's stay: their post is still to come.
+
+    Args:
+        connection: the writer's connection.
+        record: the record after the write.
+        post: the document that the write stores; None to read the stored one, if it matters.
+        brought: the thumbnails that came with the write, by photo.
     """
     decided = record.decided_revision
     there = {
@@ -76,7 +81,7 @@ def settle(
 
 
 def read(connection: sqlite3.Connection, post_id: str, ordinal: int) -> bytes | None:
-    """The JPEG of the visible post's medium of that number, None if there is none."""
+    """Returns the JPEG of the visible post's medium of that index, None if there is none."""
     with transaction(connection, write=False):
         post = get(connection, post_id)
         photo = None if post is None else photo_at(post, ordinal)

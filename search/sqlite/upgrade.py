@@ -1,4 +1,4 @@
-"""How a file becomes an index of this version: made from nothing, migrated, its terms built anew, or refused."""
+"""Preparation of a file as an index of this version: made from nothing, migrated, its terms renewed, or refused."""
 
 import sqlite3
 from collections.abc import Callable
@@ -33,10 +33,10 @@ def _add_thumbnails(connection: sqlite3.Connection) -> None:
 
 
 def _keep_as_it_is(_: sqlite3.Connection) -> None:
-    """Posts are of contract version 3, which reads those of the earlier ones; who knows only these must not read on."""
+    """Changes no table: posts are of contract version 3, which earlier versions of this program cannot read."""
 
 
-# The step at place n turns a file of version n into one of version n + 1; the first makes it from nothing.
+# Step n turns a file of version n into a file of version n + 1; step 0 makes the tables.
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create,
     _add_account_statuses,
@@ -46,13 +46,13 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
 
 
 def prepare(connection: sqlite3.Connection, path: Path, lock: WriterLock, *, create: bool, fixed: bool) -> None:
-    """Makes an index of an empty file, and brings one of ours to this version. `fixed`: nothing can be written there.
+    """Makes an index of an empty file, and brings an older index to this version; `fixed`: the file cannot be changed.
 
     Raises:
-        CorruptState: its tables are not ours.
-        NewerVersion: a newer tagstream wrote it.
-        UnreadableInput: it is empty and `create` is false, or older and cannot be written to.
-        IndexUnavailable: it is older, and the process that writes to it must end first.
+        CorruptState: the tables are not ours.
+        NewerVersion: a newer tagstream wrote the index.
+        UnreadableInput: the file is empty and `create` is false, or older and cannot be changed.
+        IndexUnavailable: the index is older, and the process that writes to it must end first.
     """
     current = _is_current(connection, path, create=create)
     if create:
@@ -93,7 +93,7 @@ def _is_current(connection: sqlite3.Connection, path: Path, *, create: bool) -> 
 
 
 def _check_tables(connection: sqlite3.Connection, path: Path, version: int) -> None:
-    """What the steps up to its version made must be there as they made it: else a later query would fail anyhow."""
+    """Checks that the tables are those that the steps up to the version make: else a later query would fail."""
     with closing(sqlite3.connect(":memory:")) as sample:
         for step in MIGRATIONS[:version]:
             step(sample)

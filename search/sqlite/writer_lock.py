@@ -1,8 +1,8 @@
-"""At most one process writes to an index: two would save each other's source cursors.
+"""The lock by which at most one process writes to an index: two would save each other's source cursors.
 
-A lock of the operating system on a small file beside the index; the kernel lifts it when the process ends, however
-it ends, and no child inherits it. The file itself stays and means nothing. Whatever else bears its name (a link, a file
-with something in it) is refused and left alone.
+The operating system locks a small file beside the index. The kernel lifts the lock when the process ends, however it
+ends, and no child process inherits it. The file itself stays and means nothing. Anything else of its name (a link, a
+file with other content) is refused and left alone.
 """
 
 import errno
@@ -35,14 +35,14 @@ class WriterLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether this one may write."""
+        """Whether this object holds the lock."""
         return self._descriptor is not None
 
     def take(self) -> None:
-        """Waits a few seconds for another writer to end (a killed one may need a moment to go).
+        """Takes the lock; waits a few seconds for another writer to end (a killed process may need a moment).
 
         Raises:
-            IndexUnavailable: it does not end.
+            IndexUnavailable: the other writer does not end.
             UnreadableInput: the lock file cannot be created, or is something else.
         """
         if self._descriptor is not None:
@@ -56,7 +56,7 @@ class WriterLock:
             time.sleep(_POLL_SECONDS)
 
     def release(self) -> None:
-        """Lets others write."""
+        """Releases the lock, so that others may write."""
         if self._descriptor is None:
             return
         with _guard:
@@ -81,10 +81,10 @@ class WriterLock:
             return True
 
     def _opened(self) -> int:
-        """The lock file, open; made where there is none.
+        """Opens the lock file, and makes it if there is none.
 
         Raises:
-            UnreadableInput: it cannot be made, or is something else.
+            UnreadableInput: the lock file cannot be made, or is something else.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from search.dump_lines import Writer
+from search.dump_lines import DumpWriter
 from search.index import EntityIndex, SourceCursor
 from search.restoring import Restored, restore
 from search.sqlite.index import SqliteIndex
@@ -26,7 +26,7 @@ _COUNTED = (1 << 19) - 1  # what SQLite numbers the posts of one millisecond wit
 
 async def dumped(index: EntityIndex) -> list[str]:
     """The lines of a dump."""
-    writer = Writer()
+    writer = DumpWriter()
     lines = [writer.begin()]
     async for kept in index.everything():
         lines += writer.lines(kept)

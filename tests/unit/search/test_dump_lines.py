@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from search.dump_lines import Writer, read_line
+from search.dump_lines import DumpWriter, read_line
 from search.index import Remembered, SourceCursor, Thumbnail
 from search.registry import RegistryRecord
 from search.restoring import Restored, restore
@@ -92,7 +92,7 @@ def remembered(name: str, place: int) -> Remembered:
 
 
 def lines_of_every_kind() -> list[str]:
-    writer = Writer()
+    writer = DumpWriter()
     letter = dead_letter(
         origin="o", source="jsonl", cause="c", message="m", body=b"b", post_id="jsonl:z", author="bo", position=1
     )
@@ -136,14 +136,14 @@ async def test_whatever_a_field_says_it_is_refused_or_can_be_kept(tmp_path: Path
             continue  # whatever it says, no line after it is read
         text = json.dumps(one)
         tried += ["\n".join(lines[3:6])] * (line.get("kind") == "thumbnail") + [text]
-    good = [text for name in "abcd" for text in Writer().lines(remembered(name, 7))]
+    good = [text for name in "abcd" for text in DumpWriter().lines(remembered(name, 7))]
     index = await SqliteIndex.open(tmp_path / "a.db")
     try:
         report = await restored(index, [lines[0], *good[:3], *tried, *good[3:], lines[-1]])
         assert "".join(report.faults).isascii()
         assert {f"jsonl:{name}" for name in "abcd"} <= {one.id async for one in index.documents(with_hidden=True)}
         kept = [one async for one in index.everything()]
-        writer = Writer()
+        writer = DumpWriter()
         for text in (text for one in kept for text in writer.lines(one)):
             read_line(text.encode())
     finally:
@@ -155,11 +155,11 @@ async def test_whatever_a_field_says_it_is_refused_or_can_be_kept(tmp_path: Path
     [("id", "jsonl:a\ud800"), ("number", 2**63 - 1), ("number", -1), ("observed_at", 10**18), ("version", -2)],
 )
 async def test_a_damaged_record_is_said_and_all_posts_are_there(tmp_path: Path, field: str, value: object) -> None:
-    good = [text for name in "abcd" for text in Writer().lines(remembered(name, 7))]
+    good = [text for name in "abcd" for text in DumpWriter().lines(remembered(name, 7))]
     bad = json.dumps(json.loads(good[0]) | {field: value})
     for before in ([], good[:1]):  # also where the post of a sound record is missing
         index = await SqliteIndex.open(tmp_path / f"{len(before)}.db")
-        report = await restored(index, [Writer().begin(), *before, bad, *good[1:]])
+        report = await restored(index, [DumpWriter().begin(), *before, bad, *good[1:]])
         assert report.fault_count >= 1
         assert report.faults[-1].startswith(f"line {len(before) + 2}: ")
         assert [one.id async for one in index.documents()] == [f"jsonl:{name}" for name in "abcd"]
@@ -167,7 +167,7 @@ async def test_a_damaged_record_is_said_and_all_posts_are_there(tmp_path: Path, 
 
 
 async def test_a_line_of_a_newer_version_stops_all_only_where_all_may_be_newer(tmp_path: Path) -> None:
-    lines = [text for name in "abc" for text in Writer().lines(remembered(name, 7))]
+    lines = [text for name in "abc" for text in DumpWriter().lines(remembered(name, 7))]
     newer = json.dumps(json.loads(lines[1]) | {"version": 99})
     index = await SqliteIndex.open(tmp_path / "a.db")
     with pytest.raises(NewerVersion):
@@ -180,10 +180,10 @@ async def test_a_line_of_a_newer_version_stops_all_only_where_all_may_be_newer(t
 
 
 async def test_a_picture_that_its_post_does_not_show_is_a_fault(tmp_path: Path) -> None:
-    record, shown, picture = Writer().lines(remembered("p", 0))
+    record, shown, picture = DumpWriter().lines(remembered("p", 0))
     other = json.dumps(json.loads(picture) | {"sha256": "cd" * 32})
     index = await SqliteIndex.open(tmp_path / "a.db")
-    report = await restored(index, [Writer().begin(), record, shown, other, picture])
+    report = await restored(index, [DumpWriter().begin(), record, shown, other, picture])
     assert report.faults == ["line 4: its post does not show it"]
     assert await index.thumbnail("jsonl:p", 0) == b"jpeg"
     await index.close()

@@ -8,7 +8,7 @@
 
 Owns the data types that cross the interface, and for each method who calls it, when, and what holds when it returns.
 Knows nothing of sources, models or Kafka. `search.testing.IndexContract` tests every promise made here; a plug-in of
-the group `tagstream.indexes` runs the same tests (docs/plugins.md).
+the group `tagstream.indexes` runs the same tests (docs/reference/index-contract.md).
 """
 
 from collections.abc import AsyncIterator, Sequence

@@ -101,7 +101,7 @@ def posts_table(posts: Iterable[TaggedPost], target: Console) -> Table:
 
 
 def trends_table(trends: Iterable[Trend], target: Console, moments: Iterable[datetime] | None = None) -> Table:
-    """Returns a table of trends with their recent past as a sparkline; `moments` are the times of the trends, if told."""
+    """Returns a table of trends with their recent past as a sparkline; `moments` are the times of the trends."""
     rows = list(zip_longest(trends, moments or ()))
     entities = [trend.entity for trend, _ in rows]
     columns = [

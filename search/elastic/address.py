@@ -1,15 +1,16 @@
-"""Where an Elasticsearch index lies: what `elasticsearch:URL` says, and the names of our indices there.
+"""The address of an Elasticsearch index: the parts of `elasticsearch:URL`, and the names of the indices there.
 
 ::
 
     https://user:password@search.example:9200/newsroom
             └─ credentials                     └─ prefix of every index; `tagstream` where there is none
 
-    newsroom-registry          one record a post and an account, for ever
+    newsroom-registry          one entry for each post and each erased account, for ever
+    newsroom-accounts          the newest status of each account
     newsroom-posts-2026.03.01  the posts of one day; newsroom-posts-old those older than the retention at first sight
     newsroom-media-2026.03.01  the thumbnails of the posts of that day
     newsroom-dead              dead letters
-    newsroom-cursors           how far each source has been read
+    newsroom-cursors           the position up to which each source has been read
 
 Credentials never show: neither in `repr` nor in any message.
 """
@@ -31,7 +32,7 @@ _PREFIX = re.compile(r"^[a-z0-9][a-z0-9_]{0,62}$")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The indices of one prefix."""
+    """The names of the indices of one prefix."""
 
     prefix: str
 
@@ -57,11 +58,11 @@ class Names:
         return f"{self.prefix}-posts-*"
 
     def of_day(self, day: str) -> str:
-        """The index of the posts of a day (`2026.03.01`, or `old`)."""
+        """Returns the index of the posts of a day (`2026.03.01`, or `old`)."""
         return f"{self.prefix}-posts-{day}"
 
     def day_of(self, index: str) -> str:
-        """The day that an index of posts or of thumbnails is for."""
+        """Returns the day of an index of posts or of thumbnails."""
         return index.removeprefix(f"{self.prefix}-posts-").removeprefix(f"{self.prefix}-media-")
 
     @property
@@ -70,7 +71,7 @@ class Names:
         return f"{self.prefix}-media-*"
 
     def media_of_day(self, day: str) -> str:
-        """The index of the thumbnails of the posts of a day."""
+        """Returns the index of the thumbnails of the posts of a day."""
         return f"{self.prefix}-media-{day}"
 
 
@@ -88,10 +89,10 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """The address that the part after `elasticsearch:` names.
+    """Returns the address that the part after `elasticsearch:` names.
 
     Raises:
-        BadSettings: it is no http or https URL, or its path is no prefix.
+        BadSettings: the part is no http or https URL, or its path is no prefix.
     """
     shown = without_secrets(url)
     try:
@@ -115,7 +116,7 @@ def parse_address(url: str) -> Address:
 
 
 def without_secrets(url: str) -> str:
-    """The URL as it may be shown, be it one or not: without user and password, and without what follows the path."""
+    """Returns a text that may be no URL as it may be shown: without user, password, and what follows the path."""
     before, at, after = url.rpartition("@")
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", before)
     shown = f"{scheme[0] if scheme else ''}{HIDDEN}@{after}" if at else url

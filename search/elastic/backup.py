@@ -1,12 +1,12 @@
-"""Everything that an index in Elasticsearch keeps, as of one moment.
+"""Backups of an index in Elasticsearch: everything it keeps, as of one point in time.
 
 ::
 
     point in time ─▶ statuses ─▶ erasures ─▶ posts, each with its record ─▶ other records ─▶ dead letters ─▶ cursors
                                                       ▲ and thumbnails, by id, as they are now
 
-What changes while it is read may be missing, and is never shown where it was deleted: of a post that went meanwhile the
-record of now is given, which says so.
+A post that changes meanwhile may be missing, and a post that is deleted meanwhile is never shown: its present record,
+which says so, is given instead.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from search.elastic.client import ElasticClient
-from search.elastic.documents import Entry, post_id, read_entry, read_letter, read_post, read_status
+from search.elastic.documents import RegistryEntry, post_id, read_entry, read_letter, read_post, read_status
 from search.elastic.reads import Hit, many
 from search.elastic.thumbnails import address, photo_of, read_jpeg, shown_places
 from search.index import Kept, Remembered, SourceCursor, Thumbnail, Unnamed
@@ -24,45 +24,45 @@ from tagstream.errors import CorruptState, TagstreamError
 from tagstream.posts import Erasure
 
 _STEP = 200
-_KEEP_ALIVE = "10m"  # whoever reads may be as slow as that over a page
+_KEEP_ALIVE = "10m"  # the longest that a reader may take over a page
 
 
 async def everything(client: ElasticClient) -> AsyncIterator[Kept]:
-    """All of it, in the order in which another index may take it in.
+    """Yields everything the index keeps, in an order that another index can take in.
 
     Raises:
-        IndexUnavailable: the server forgot the moment, because a page took its reader minutes; begin again.
+        IndexUnavailable: the server dropped the point in time, because the reader took minutes for a page; begin again.
     """
     names = client.names
     indices = [names.registry, names.accounts, names.dead, names.cursors, names.posts]
     await client.call(partial(client.raw.indices.refresh, index=indices))
-    moment = _Moment(client)
-    await moment.open(indices)
+    point = _PointInTime(client)
+    await point.open(indices)
     try:
-        async for hit in moment.hits(names.accounts, [{"source": "asc"}, {"author_id": "asc"}]):
+        async for hit in point.hits(names.accounts, [{"source": "asc"}, {"author_id": "asc"}]):
             yield read_status(hit["_source"])
         unnamed = 0
-        async for hit in moment.hits(names.registry, [{"_shard_doc": "asc"}]):
+        async for hit in point.hits(names.registry, [{"_shard_doc": "asc"}]):
             if (erasure := _erasure(hit)) is not None:
                 yield erasure
             unnamed += "erased_up_to" in hit["_source"] and erasure is None
         if unnamed:
             yield Unnamed(unnamed)
-        async for page in moment.pages(names.posts, [{"id": "asc"}], fields=["document", "version"]):
+        async for page in point.pages(names.posts, [{"id": "asc"}], fields=["document", "version"]):
             for remembered in await _with_records(client, page):
                 yield remembered
-        async for page in moment.pages(names.registry, [{"_shard_doc": "asc"}]):
+        async for page in point.pages(names.registry, [{"_shard_doc": "asc"}]):
             for remembered in await _without_posts(client, page):
                 yield remembered
-        async for hit in moment.hits(names.dead, [{"kept_at": "asc"}, {"origin_key": "asc"}], fields=["letter"]):
+        async for hit in point.hits(names.dead, [{"kept_at": "asc"}, {"origin_key": "asc"}], fields=["letter"]):
             yield read_letter(hit["_source"])
-        async for hit in moment.hits(names.cursors, [{"_shard_doc": "asc"}]):
+        async for hit in point.hits(names.cursors, [{"_shard_doc": "asc"}]):
             yield SourceCursor(str(hit["_source"]["source"]), str(hit["_source"]["position"]))
     finally:
-        await moment.close()
+        await point.close()
 
 
-class _Moment:
+class _PointInTime:
     """A point in time of several indices."""
 
     def __init__(self, client: ElasticClient) -> None:
@@ -80,7 +80,7 @@ class _Moment:
     async def pages(
         self, index: str, sort: Sequence[Mapping[str, str]], *, fields: Sequence[str] | None = None
     ) -> AsyncIterator[Sequence[Hit]]:
-        """The documents of an index, or of those of a pattern, in order."""
+        """Yields the documents of an index, or of the indices of a pattern, in order, page by page."""
         query = {"wildcard": {"_index": index}} if "*" in index else {"term": {"_index": index}}
         after: list[Any] | None = None
         while True:
@@ -115,7 +115,7 @@ class _Moment:
 
 
 def _erasure(hit: Hit) -> Erasure | None:
-    """The erasure that a document of the registry keeps, None if it is of something else, or names no account."""
+    """Returns the erasure that a document of the registry holds; None if it holds none, or names no account."""
     stored = hit["_source"]
     if "erased_up_to" not in stored or "source" not in stored:
         return None
@@ -123,7 +123,7 @@ def _erasure(hit: Hit) -> Erasure | None:
 
 
 async def _with_records(client: ElasticClient, page: Sequence[Hit]) -> list[Remembered]:
-    """The posts of a page with their records and thumbnails."""
+    """Returns the posts of a page with their records and thumbnails."""
     wanted = [(client.names.registry, one["_id"]) for one in page]
     entries = {hit["_id"]: read_entry(hit) async for hit in many(client, wanted)}
     found = []
@@ -143,15 +143,15 @@ async def _with_records(client: ElasticClient, page: Sequence[Hit]) -> list[Reme
     return found
 
 
-async def _thumbnails(client: ElasticClient, entry: Entry) -> tuple[Thumbnail, ...]:
-    """Those that the visible post shows; a photo may lie in two places, as the same picture."""
+async def _thumbnails(client: ElasticClient, entry: RegistryEntry) -> tuple[Thumbnail, ...]:
+    """Returns the thumbnails that the visible post shows; a photo may lie in two places, as the same picture."""
     wanted = {address(client.names, entry.record.id, one): photo_of(one) for one in sorted(shown_places(entry))}
     found = {wanted[hit["_index"], hit["_id"]]: read_jpeg(hit) async for hit in many(client, list(wanted))}
     return tuple(Thumbnail(*one) for one in sorted(found.items()))
 
 
 async def _without_posts(client: ElasticClient, page: Sequence[Hit]) -> list[Remembered]:
-    """The records of a page whose post is not there: deleted, erased, of a day that was dropped."""
+    """Returns the records of a page whose post is not there: deleted, erased, or of a day that was dropped."""
     entries = [read_entry(hit) for hit in page if "erased_up_to" not in hit["_source"]]
     shown = [one for one in entries if one.record.visible and one.day is not None]
     wanted = [(client.names.of_day(one.day or ""), post_id(one.record.id)) for one in shown]
@@ -160,6 +160,6 @@ async def _without_posts(client: ElasticClient, page: Sequence[Hit]) -> list[Rem
 
 
 def _hidden(record: RegistryRecord) -> RegistryRecord:
-    """The record of a post that nobody may see."""
+    """Returns the record, marked as not visible."""
     record.visible = False
     return record

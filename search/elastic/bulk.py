@@ -1,7 +1,7 @@
-"""Bulk requests: actions in, what became of each out.
+"""Bulk requests: actions in, the result of each out.
 
-`outcome` is the one place that decides what an answer to a single action means. What may succeed later is tried
-again, that action alone, at the expense of the client's retry budget.
+`outcome` alone decides what the answer to an action means. An action that may succeed later is tried again by itself,
+at the expense of the client's retry budget.
 """
 
 import json
@@ -21,7 +21,7 @@ _NEVER_HERE = frozenset({401, 403})
 
 
 class ActionOutcome(Enum):
-    """What the answer to one action means."""
+    """The meaning of the answer to one action."""
 
     DONE = "done"
     CONFLICT = "conflict"  # a newer version is there already
@@ -32,9 +32,18 @@ class ActionOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One line pair of a bulk request. `version` is an external one, which an equal one replaces unless
-    `only_newer`; `seen` (sequence number, primary term) makes the action fail if the document has changed since it was
-    read. That the server refuses the document of one that `may_be_refused` is a result like any other."""
+    """One action of a bulk request.
+
+    Attributes:
+        kind: the kind of action.
+        index: the index.
+        id: the id of the document.
+        source: the document as JSON; empty for a deletion.
+        version: an external version: a newer stored document stays, and an equal one too if `only_newer`.
+        only_newer: whether an equal version stays.
+        seen: the sequence number and the primary term that were read; the action fails if the document has changed.
+        may_be_refused: whether a refusal of the document is a result like any other, and no error.
+    """
 
     kind: Literal["index", "create", "delete"]
     index: str
@@ -46,7 +55,7 @@ class Action:
     may_be_refused: bool = False
 
     def lines(self) -> bytes:
-        """What is sent."""
+        """Returns the lines that are sent."""
         head: dict[str, object] = {"_index": self.index, "_id": self.id}
         if self.version is not None:
             # Mostly equal versions pass, so that a repair may write again what was lost.
@@ -59,7 +68,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one action; `version` is the document's afterwards, `found` whether a deleted one was there."""
+    """The result of one action: the document's version after it, and whether a deleted document was there."""
 
     outcome: ActionOutcome
     version: int = 0
@@ -67,7 +76,7 @@ class Result:
 
 
 def outcome(item: Mapping[str, Any]) -> ActionOutcome:
-    """What one item of a bulk answer, such as `{"index": {"status": 409, "error": …}}`, means."""
+    """Returns the meaning of an item of a bulk answer, such as `{"index": {"status": 409, "error": …}}`."""
     ((kind, answer),) = item.items()
     status, error = int(answer["status"]), answer.get("error")
     if 200 <= status < 300:

@@ -1,8 +1,8 @@
-"""How the words of removed documents leave the segments of Elasticsearch.
+"""Removal of the words of removed documents from the segments of Elasticsearch.
 
-Lucene marks a removed document and drops its words when the segment is next merged, which it does by itself only where
-enough of a segment is gone. To compact is to merge every segment that holds one. What was removed within the last
-moments may stay: the server keeps such documents for copies that fall behind, half a minute where there are none.
+Lucene marks a removed document, and drops its words when the segment is next merged; by itself it merges a segment only
+when enough of it is gone. Compacting merges every segment that holds a removed document. Documents removed just now may
+stay: the server keeps them for copies that fall behind, half a minute where there are none.
 """
 
 from functools import partial
@@ -16,7 +16,7 @@ _ANY_REMOVED = {"index.merge.policy.expunge_deletes_allowed": 0}
 
 
 async def compact(client: ElasticClient) -> Compacted:
-    """Merges what holds removed documents; returns when it is done, which may take as long as copying the index."""
+    """Merges the segments with removed documents; takes up to as long as copying the index."""
     # By name: there may be no index of thumbnails, and a pattern that nothing matches is an error.
     names = partial(client.raw.indices.get_settings, index=f"{client.names.prefix}-*", name="index.uuid")
     indices = sorted(await client.call(names))

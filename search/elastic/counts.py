@@ -1,7 +1,8 @@
-"""Counting who mentions what in Elasticsearch: top entities, series, companions, trends.
+"""Counts of entity mentions in Elasticsearch: top entities, series, companions, trends.
 
-Distinct authors decide, posts are told beside them. An entity has no more authors than posts, so candidates come by
-posts, which is cheap, and authors are counted of those alone: counting them of every name would cost kilobytes each.
+The order is by distinct authors; posts are told beside them. An entity has no more authors than posts. So candidates
+are chosen by posts, which is cheap, and only their authors are counted: to count those of every name would cost
+kilobytes for each.
 """
 
 from collections import deque
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from search.elastic import queries as queries
+from search.elastic import queries
 from search.elastic.client import ElasticClient
 from search.elastic.documents import read_mention
 from search.elastic.hidden_authors import shown_filters
@@ -34,7 +35,7 @@ Counted = tuple[str, int, int]  # mention, posts, authors
 async def top_entities(
     client: ElasticClient, *, since: datetime | None, until: datetime | None, type: EntityType | None, size: int
 ) -> list[EntityCount]:
-    """The entities most authors mention in [since, until), most first."""
+    """Returns the entities that most authors mention in [since, until), most authors first."""
     check_size(size)
     filters = [*await shown_filters(client), *_times(since, until)]
     return await _entity_counts(client, await _most_authors(client, filters, size, type=type), filters)
@@ -49,7 +50,7 @@ async def companions(
     until: datetime | None,
     size: int,
 ) -> list[EntityCount]:
-    """The entities mentioned in the same posts as this one, most authors first."""
+    """Returns the entities mentioned in the same posts as this one, most authors first."""
     check_size(size)
     filters = [*await shown_filters(client), *_times(since, until)]
     together = [*filters, {"terms": {"marks": queries.entity_marks(key, type)}}]
@@ -66,10 +67,10 @@ async def counts(
     until: datetime,
     bucket_seconds: int,
 ) -> list[Bucket]:
-    """Posts and distinct authors that mention the entity, for every bucket from `since` until `until` is reached."""
+    """Returns the posts and distinct authors that mention the entity, for every bucket from `since` to `until`."""
     low, high = queries.moments(since, until)
     width = bucket_seconds * 1000
-    number = bucket_count(low, high, bucket_seconds, since, until)
+    buckets = bucket_count(low, high, bucket_seconds, since, until)
     shown = await shown_filters(client)
     answer = await ask(client, queries.counts_body(shown, queries.entity_marks(key, type), low, high, width))
     found = {
@@ -77,13 +78,13 @@ async def counts(
         for bucket in answer["aggregations"]["buckets"]["buckets"]
     }
     start = from_epoch_milliseconds(low)
-    return [Bucket(start + timedelta(seconds=bucket_seconds * at), *found.get(at, (0, 0))) for at in range(number)]
+    return [Bucket(start + timedelta(seconds=bucket_seconds * at), *found.get(at, (0, 0))) for at in range(buckets)]
 
 
 async def trending(
     client: ElasticClient, *, until: datetime | None, window_seconds: int, past_windows: int, size: int
 ) -> list[Trend]:
-    """The entities whose authors in the last window exceed what the windows before explain, most significant first."""
+    """Returns the entities whose authors in the last window exceed what the windows before explain, best first."""
     check_size(size)
     check_windows(window_seconds, past_windows)
     width = window_seconds * 1000
@@ -149,7 +150,7 @@ async def _most_authors(
 
 
 async def _entity_counts(client: ElasticClient, counted: Sequence[Counted], filters: Filters) -> list[EntityCount]:
-    """What the counted mentions stand for; the text is the commonest spelling in the range."""
+    """Returns the counts of entities; the text is the commonest spelling in the range."""
     texts: dict[str, str] = {}
     for piece in _pieces([mention for mention, _, _ in counted], _ENTITIES_A_REQUEST):
         answer = await ask(client, queries.spellings_body(filters, piece))
@@ -173,7 +174,7 @@ async def _heard(client: ElasticClient, shown: Filters, bounds: Sequence[int], w
 async def _series(
     client: ElasticClient, shown: Filters, mentions: Sequence[str], bounds: Sequence[int], width: int
 ) -> AsyncIterator[tuple[str, list[int]]]:
-    """The distinct authors who mention each entity, window by window."""
+    """Yields each entity with the distinct authors who mention it, window by window."""
     windows = len(bounds) - 1
     for piece in _pieces(mentions, max(1, _BUCKETS_A_REQUEST // windows)):
         answer = await ask(client, queries.series_body(shown, piece, bounds[0], bounds[-1], width))
@@ -185,7 +186,7 @@ async def _series(
 
 
 async def _feed_clock(client: ElasticClient, shown: Filters, width: int) -> int | None:
-    """The end of the newest minute of the feed, in milliseconds; None without mentions.
+    """Returns the end of the newest minute of the feed, in milliseconds; None without mentions.
 
     A minute counts if several authors wrote in the window that ends with it: a stray date in the future moves
     nothing. Posts that claimed a time later than we saw them never count.
@@ -207,7 +208,7 @@ async def _feed_clock(client: ElasticClient, shown: Filters, width: int) -> int 
 
 
 async def _newest(client: ElasticClient, shown: Filters) -> AsyncIterator[tuple[int, int]]:
-    """(time, author) of the newest plausible posts that name something."""
+    """Yields (time, author) of the newest plausible posts that mention an entity."""
     after: list[Any] | None = None
     for _ in range(_CLOCK_POSTS_READ // _CLOCK_STEP):
         answer = await ask(client, queries.clock_body(shown, plausible=True, size=_CLOCK_STEP, after=after))

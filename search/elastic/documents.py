@@ -1,7 +1,7 @@
-"""What our indices of Elasticsearch hold of a post, of a dead letter and of a record: pure functions to JSON and back.
+"""The documents in Elasticsearch of posts, dead letters, statuses and records: pure functions to JSON and back.
 
-A document carries the post as it was written (`document`, which no query sees), what queries see (words and marks, the
-same as in the SQLite index), what is counted, and flat fields for people and dashboards.
+The document of a post carries the post as it was written (`document`, which no query sees), its terms
+(`search/terms.py`), what is counted, and flat fields for people and dashboards.
 """
 
 import base64
@@ -37,12 +37,16 @@ _RECORD_FIELDS = tuple(one.name for one in fields(RegistryRecord))
 
 
 @dataclass(slots=True)
-class Entry:
-    """A record as the registry holds it, with what only this kind of index keeps beside it.
+class RegistryEntry:
+    """A document of the registry: a record, and what only this kind of index keeps beside it.
 
-    `day` names the index of the post's document (None: only a deletion was seen), `author` stands for who wrote the
-    document that was last stored there, `seen` and `version` say which state of the entry was read (None, 0: there is
-    none yet). `photos` says where its thumbnails may lie, and which the document shows (search/elastic/thumbnails.py).
+    Attributes:
+        record: the record.
+        day: the day whose index holds the post's document, None while only a deletion was met.
+        author: the key of the author of the document that was last stored.
+        seen: the sequence number and the primary term of the state that was read, None if there is none yet.
+        version: the version of the state that was read, 0 if there is none yet.
+        photos: the places where thumbnails may lie, and whether the document shows them (`thumbnails.py`).
     """
 
     record: RegistryRecord
@@ -53,23 +57,23 @@ class Entry:
     photos: dict[str, bool] = field(default_factory=dict)
 
     def state(self) -> tuple[object, ...]:
-        """What is stored of it."""
+        """Returns everything that is stored of the entry, to compare states."""
         return (*(getattr(self.record, name) for name in _RECORD_FIELDS), self.day, self.author, *self.photos.items())
 
     def source(self) -> bytes:
-        """The entry as it is stored."""
+        """Returns the entry as it is stored."""
         record = {name: getattr(self.record, name) for name in _RECORD_FIELDS}
         photos = {"photos": list(self.photos.items())} if self.photos else {}
         return to_json({**record, "day": self.day, "author": self.author, **photos})
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:
-    """One line."""
+    """Returns the value as one line of JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def document_id(kind: str, name: str) -> str:
-    """A document id of at most 512 bytes for a name of any length."""
+    """Returns a document id of at most 512 bytes for a name of any length."""
     plain = f"{kind}:{name}"
     if len(plain.encode("utf-8", "surrogatepass")) <= MAX_ID_BYTES:
         return plain
@@ -77,27 +81,27 @@ def document_id(kind: str, name: str) -> str:
 
 
 def post_id(name: str) -> str:
-    """The id of a post's record and document."""
+    """Returns the document id of a post's record and of its document."""
     return document_id("p", name)
 
 
 def account_id(source: str, author: str) -> str:
-    """The id of what is kept of an account: up to where it is erased, and its newest status. It names nobody."""
+    """Returns the document id of an account's erasure and of its newest status; it names nobody."""
     account = f"{source}\0{author}".encode()
     return f"a:{blake2b(account, digest_size=16).hexdigest()}"
 
 
 def status_document(source: str, author: str, visibility: AccountVisibility) -> dict[str, Any]:
-    """The document of an account that has a status."""
+    """Returns the document of an account that has a status."""
     key = author_key(source, author)
     return {"source": source, "author_id": author, "author": key, **visibility._asdict()}
 
 
 def read_status(source: Mapping[str, Any]) -> AccountStatus:
-    """The status that a document keeps.
+    """Returns the status that a document holds.
 
     Raises:
-        CorruptState: it is none.
+        CorruptState: the document holds no status.
     """
     try:
         account = {"source": source["source"], "author": source["author_id"]}
@@ -106,16 +110,16 @@ def read_status(source: Mapping[str, Any]) -> AccountStatus:
         raise CorruptState(f"A stored status of an account cannot be read: {error}.") from error
 
 
-def read_entry(hit: Mapping[str, Any]) -> Entry:
-    """The entry that the registry answered with.
+def read_entry(hit: Mapping[str, Any]) -> RegistryEntry:
+    """Returns the entry that a hit of the registry holds.
 
     Raises:
-        CorruptState: it is none.
+        CorruptState: the hit holds no entry.
     """
     stored = dict(hit["_source"])
     try:
         day, author, photos = stored.pop("day"), stored.pop("author"), dict(stored.pop("photos", ()))
-        return Entry(
+        return RegistryEntry(
             RegistryRecord(**stored), day, author, (hit["_seq_no"], hit["_primary_term"]), hit["_version"], photos
         )
     except (TypeError, KeyError, ValueError) as error:
@@ -123,15 +127,18 @@ def read_entry(hit: Mapping[str, Any]) -> Entry:
 
 
 def day_of(number: int, observed_at: datetime, retention_days: int) -> str:
-    """The day whose index holds the post, or `old`; measured from when it was seen, so that a replay agrees."""
-    moment = from_epoch_milliseconds(number >> TIME_SHIFT)
-    if with_zone(observed_at) - moment > timedelta(days=retention_days):
+    """Returns the day whose index holds the post, or `old`.
+
+    The age is measured at `observed_at`, so that a replay agrees.
+    """
+    time = from_epoch_milliseconds(number >> TIME_SHIFT)
+    if with_zone(observed_at) - time > timedelta(days=retention_days):
         return OLD
-    return moment.strftime("%Y.%m.%d")
+    return time.strftime("%Y.%m.%d")
 
 
 def post_document(post: TaggedPost, written: str, record: RegistryRecord) -> dict[str, Any]:
-    """The document of a post; `written` is its `post_json`, the record says its time."""
+    """Returns the document of a post; `written` is its `post_json`, the record tells its time."""
     mentions = distinct(post.entities)
     document: dict[str, Any] = {
         "id": post.id,
@@ -178,7 +185,7 @@ def post_document(post: TaggedPost, written: str, record: RegistryRecord) -> dic
 
 
 def mention_of(type: EntityType, key: str) -> str:
-    """The keyword under which an entity is counted."""
+    """Returns the keyword under which an entity is counted."""
     return f"{type}:{key}"
 
 
@@ -186,13 +193,13 @@ _TYPES: dict[str, EntityType] = {type: type for type in ENTITY_TYPES}
 
 
 def read_mention(mention: str) -> tuple[EntityType, str]:
-    """The type and key that a keyword stands for."""
+    """Returns the type and the key that a keyword stands for."""
     type_, _, key = mention.partition(":")
     return _TYPES[type_], key
 
 
 def distinct(entities: tuple[Entity, ...]) -> dict[str, Entity]:
-    """The first mention of each entity of a post. A hostile post's thousandth name is not counted."""
+    """Returns the first mention of each entity of a post; of a hostile post the thousandth name is not counted."""
     found: dict[str, Entity] = {}
     for entity in entities[:MAX_ENTITY_MARKS]:
         if len(entity.key) + 5 <= MAX_KEYWORD_LENGTH:
@@ -201,16 +208,16 @@ def distinct(entities: tuple[Entity, ...]) -> dict[str, Entity]:
 
 
 def read_post(source: Mapping[str, Any]) -> TaggedPost:
-    """The post that a document keeps.
+    """Returns the post that a document holds.
 
     Raises:
-        CorruptState: it is none.
+        CorruptState: the document holds no post.
     """
     return read_document(source.get("document") or "{}")
 
 
 def letter_document(letter: DeadLetter, kept_at: int) -> dict[str, Any]:
-    """The document of a cleaned dead letter; keys are hashes, because what they stand for may be of any length."""
+    """Returns the document of a cleaned dead letter; keys are hashes, because names may be of any length."""
     whole = letter.model_dump() | {"body": base64.b64encode(letter.body).decode()}
     document = {
         "letter": whole,
@@ -227,10 +234,10 @@ def letter_document(letter: DeadLetter, kept_at: int) -> dict[str, Any]:
 
 
 def read_letter(source: Mapping[str, Any]) -> DeadLetter:
-    """The dead letter that a document keeps.
+    """Returns the dead letter that a document holds.
 
     Raises:
-        CorruptState: it is none.
+        CorruptState: the document holds no dead letter.
     """
     try:
         whole = dict(source["letter"])

@@ -1,6 +1,6 @@
-"""Thumbnails that go to Elasticsearch ahead of their posts, and those whose posts do not come after all.
+"""Thumbnails stored in Elasticsearch ahead of their posts, and removed when the posts do not come after all.
 
-What a written post decides about them is in `writes.py`; where they lie in `thumbnails.py`.
+`writes.py` holds what a written post decides about them, `thumbnails.py` where they lie.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from search.index import Indexable
 
 
 async def keep(client: ElasticClient, posts: Sequence[Indexable], retention_days: int, expired_before: str) -> int:
-    """Writes the thumbnails of posts that are to come; says how many the server refused for good.
+    """Stores the thumbnails of posts to come; returns how many the server refuses for good.
 
     Raises:
-        IndexUnavailable: some are not written; the same call again writes them.
+        IndexUnavailable: some are not stored; the same call again stores them.
     """
     illustrated = [one for one in posts if one.thumbnails]
     days = await _days(client, illustrated)
@@ -51,7 +51,7 @@ async def discard(client: ElasticClient, posts: Sequence[Indexable], retention_d
 
 
 async def _days(client: ElasticClient, posts: Sequence[Indexable]) -> dict[str, str | None]:
-    """The days of those that the registry knows."""
+    """Returns the days of the posts that the registry knows, by id."""
     names = {post_id(one.post.id): one.post.id for one in posts}
     wanted = [(client.names.registry, one) for one in names]
     return {names[hit["_id"]]: hit["_source"].get("day") async for hit in many(client, wanted, fields=["day"])}

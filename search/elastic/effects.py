@@ -13,7 +13,7 @@ from functools import cached_property
 
 from search.batch import Account, PlayedBatch, StoredPost, TouchedPost
 from search.documents import first_of_its_time, post_number
-from search.elastic.documents import Entry, day_of
+from search.elastic.documents import RegistryEntry, day_of
 from search.elastic.thumbnails import Place, note_photos
 from search.index import Writable
 from search.registry import NO_STATUS, AccountVisibility
@@ -31,7 +31,7 @@ class KnownState:
         lost: the ids of posts that are visible in the registry and whose document was never written.
     """
 
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, RegistryEntry] = field(default_factory=dict)
     erased: dict[Account, int] = field(default_factory=dict)
     statuses: dict[Account, AccountVisibility] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
@@ -87,7 +87,7 @@ class EntryEffect:
         strays: the places off the entry's list where a thumbnail may lie that must not.
     """
 
-    entry: Entry
+    entry: RegistryEntry
     before: tuple[object, ...] | None
     post: TaggedPost | None
     brought: dict[str, bytes]
@@ -125,10 +125,10 @@ class Effects:
         return [effect for effect in self.entries.values() if effect.post is not None]
 
 
-def _effect(touched: TouchedPost, known: Entry | None, retention_days: int) -> EntryEffect:
+def _effect(touched: TouchedPost, known: RegistryEntry | None, retention_days: int) -> EntryEffect:
     record, author = touched.record, touched.author
     if known is None:
-        entry = Entry(record, author=author)
+        entry = RegistryEntry(record, author=author)
     else:
         entry = replace(known, record=record, author=author, photos=dict(known.photos))
     if entry.day is None and record.number > 0:

@@ -1,9 +1,8 @@
-"""Who is hidden, for those who read from Elasticsearch.
+"""The filters that leave out the posts of hidden authors in Elasticsearch.
 
-Every search and every count asks first which accounts are hidden, and leaves their posts out. So a status takes effect
-at once for all of an author's posts, whenever and by whomever they are written, and hiding an author costs one document
-however many posts there are. The price: each question sends the list along. The list itself is fetched only after it
-has changed.
+Every search and every count first asks which accounts are hidden, and leaves their posts out. So a status takes effect
+at once for all posts of an author, whichever writer adds them, and hiding an author costs one document, however many
+posts there are. The price: each question carries the list. The list is fetched only after it has changed.
 """
 
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ _lists: WeakKeyDictionary[ElasticClient, tuple[State, Sequence[Json]]] = WeakKey
 
 
 async def shown_filters(client: ElasticClient) -> Sequence[Json]:
-    """The filters that leave out the posts of hidden authors, as of the last refresh; none if nobody is hidden."""
+    """Returns the filters that leave out hidden authors, as of the last refresh; none if nobody is hidden."""
     before = await _state(client)
     known, filters = _lists.get(client, (None, ()))
     if known != before:
@@ -36,11 +35,11 @@ async def shown_filters(client: ElasticClient) -> Sequence[Json]:
 
 
 async def _state(client: ElasticClient) -> State:
-    """A value that no two lists of hidden accounts have: how many there are, and the sum of their sequence numbers.
+    """Returns a value that no two lists share: the number of hidden accounts, and the sum of their sequence numbers.
 
-    Each write gives its document a higher number than all before and none is ever deleted. The highest would not do:
-    writes may become visible in another order than they are numbered. Accounts that are shown do not count, or every
-    new account of a network would make everybody fetch the list again.
+    Each write gives its document a higher sequence number than all before, and none is ever deleted. The highest number
+    would not do: writes may become visible in another order than they are numbered. Accounts that are shown do not
+    count, or every new account of a network would make every process fetch the list again.
     """
     numbers = {"numbers": {"stats": {"field": "_seq_no"}}}
     answer = await _ask(client, query=_HIDDEN, size=0, aggregations=numbers)
@@ -49,7 +48,7 @@ async def _state(client: ElasticClient) -> State:
 
 
 async def _hidden_authors(client: ElasticClient) -> list[int]:
-    """The hashes of all that are hidden."""
+    """Returns the keys of all hidden authors."""
     authors: list[int] = []
     after: list[Any] | None = None
     while True:

@@ -1,9 +1,9 @@
 """The entity index in Elasticsearch: many writers and readers, a day an index.
 
-Owns the client and the order of writes of one process. What a write does is in `writes.py` and, without a
-server, `effects.py`; what a read does in `reads.py` and `counts.py`, with bodies from
-`queries.py`; what is stored in `schema.py` and `documents.py`. Keeps invariants 3, 4 and 5 in
-the distributed shape: a write that is cut off anywhere is made good by writing the same changes again.
+Owns the client and the order of the writes of one process. `writes.py` and, without a server, `effects.py` hold what a
+write does; `reads.py` and `counts.py` what a read does, with bodies from `queries.py`; `schema.py` and `documents.py`
+what is stored. Keeps invariants 3, 4 and 5 in the distributed shape: a write that is cut off anywhere is completed by
+writing the same changes again.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from search.elastic.address import Address, parse_address
 from search.elastic.client import ElasticClient
 from search.elastic.schema import OLD, prepare
 from search.elastic.upgrade import analyse_anew
-from search.elastic.writes import Writer
+from search.elastic.writes import ElasticWriter
 from search.index import (
     Bucket,
     Compacted,
@@ -39,13 +39,13 @@ from tagstream.settings import Settings
 class ElasticIndex:
     """An `EntityIndex` under one prefix of one server. Make it with `open`; close it once, from the loop that used it.
 
-    Searches see a write within the refresh interval (250 ms), or after `refresh`; `get`, `cursor` and what decides
-    about versions see it at once. A search may see a part of a batch that is being written.
+    Searches see a write within the refresh interval (250 ms), or after `refresh`; `get`, `cursor` and other writes see
+    it at once. A search may see a part of a batch that is being written.
     """
 
     def __init__(self, client: ElasticClient, settings: Settings) -> None:
         self.client = client
-        self.writer = Writer(client, settings.elasticsearch_retention_days)
+        self.writer = ElasticWriter(client, settings.elasticsearch_retention_days)
         self._retention = timedelta(days=settings.elasticsearch_retention_days)
         self._newest_seen = datetime.min.replace(tzinfo=UTC)
         self._turn = asyncio.Lock()
@@ -53,15 +53,15 @@ class ElasticIndex:
 
     @property
     def address(self) -> Address:
-        """Where it lies; its text holds no credentials."""
+        """The address of the index; its text holds no credentials."""
         return self.client.address
 
     @classmethod
     async def open(cls, url: str, settings: Settings, *, create: bool = True) -> Self:
-        """Opens the index; with `create`, makes it if nothing is there, and current if it is older.
+        """Opens the index; with `create`, makes it if nothing is there, and upgrades an older one.
 
         Raises:
-            BadSettings: the URL is none, or the server refuses our credentials.
+            BadSettings: the URL names no server, or the server refuses our credentials.
             ServiceUnavailable: the server does not answer.
             UnreadableInput: there is no index, and `create` is false.
             CorruptState: an index there contradicts ours.
@@ -100,7 +100,7 @@ class ElasticIndex:
         return await asyncio.to_thread(self.writer.rehearse, changes)
 
     async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
-        """Keeps thumbnails ahead of their posts; says how many the server refused for good. Durable on return."""
+        """Stores thumbnails ahead of their posts; returns how many the server refuses for good. Durable on return."""
         self._check_open()
         return await self.writer.keep_thumbnails(posts)
 
@@ -110,29 +110,29 @@ class ElasticIndex:
         await self.writer.discard_thumbnails(posts)
 
     async def refresh(self) -> None:
-        """After it returns, every earlier `write` is visible to searches."""
+        """Makes every earlier `write` visible to searches before it returns."""
         self._check_open()
         names = self.client.names
         searched = [names.posts, names.dead, names.accounts]
         await self.client.call(partial(self.client.raw.indices.refresh, index=searched))
 
     async def cursor(self, source: str) -> str | None:
-        """The saved position of a source."""
+        """Returns the saved position of a source."""
         self._check_open()
         return await reads.cursor(self.client, source)
 
     async def search(self, query: Query) -> Page:
-        """One page of the posts that match."""
+        """Returns one page of the posts that match."""
         self._check_open()
         return await reads.search(self.client, query)
 
     async def get(self, post_id: str) -> TaggedPost | None:
-        """The visible post of that id."""
+        """Returns the visible post of that id."""
         self._check_open()
         return await reads.get(self.client, post_id)
 
     async def thumbnail(self, post_id: str, ordinal: int) -> bytes | None:
-        """The JPEG of the visible post's medium of that number, counted from 0."""
+        """Returns the JPEG of the visible post's medium of that index, counted from 0."""
         self._check_open()
         return await reads.thumbnail(self.client, post_id, ordinal)
 
@@ -144,14 +144,14 @@ class ElasticIndex:
         type: EntityType | None = None,
         size: int = 20,
     ) -> list[EntityCount]:
-        """The entities most authors mention, most first."""
+        """Returns the entities that most authors mention, most authors first."""
         self._check_open()
         return await counts.top_entities(self.client, since=since, until=until, type=type, size=size)
 
     async def counts(
         self, key: str, type: EntityType | None, *, since: datetime, until: datetime, bucket_seconds: int
     ) -> list[Bucket]:
-        """Mentions of one entity over time; the buckets begin at `since`."""
+        """Returns the posts that mention an entity over time; the buckets begin at `since`."""
         self._check_open()
         return await counts.counts(self.client, key, type, since=since, until=until, bucket_seconds=bucket_seconds)
 
@@ -164,50 +164,50 @@ class ElasticIndex:
         until: datetime | None = None,
         size: int = 20,
     ) -> list[EntityCount]:
-        """The entities mentioned in the same posts, most authors first."""
+        """Returns the entities that the same posts mention, most authors first."""
         self._check_open()
         return await counts.companions(self.client, key, type, since=since, until=until, size=size)
 
     async def trending(
         self, *, until: datetime | None = None, window_seconds: int = 3600, past_windows: int = 24, size: int = 20
     ) -> list[Trend]:
-        """The entities whose distinct authors in the last window exceed what the windows before it explain."""
+        """Returns the entities whose authors in the last window exceed what the windows before it explain."""
         self._check_open()
         return await counts.trending(
             self.client, until=until, window_seconds=window_seconds, past_windows=past_windows, size=size
         )
 
     async def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
-        """Every visible post, in order of id, as of the moment of the call; `with_hidden` also of hidden authors."""
+        """Yields every visible post, in order of id, as of the call; `with_hidden` also those of hidden authors."""
         self._check_open()
         async for post in reads.documents(self.client, with_hidden=with_hidden):
             yield post
 
     async def account_statuses(self) -> AsyncIterator[AccountStatus]:
-        """The newest status of every account that ever had one, in order of source and author."""
+        """Yields the newest status of every account that ever had one, in order of source and author."""
         self._check_open()
         async for status in reads.account_statuses(self.client):
             yield status
 
     async def everything(self) -> AsyncIterator[Kept]:
-        """All that the index keeps, as of one moment, in the order in which another may take it in."""
+        """Yields everything the index keeps, as of one point in time, in an order that another index can take in."""
         self._check_open()
         async for kept in backup.everything(self.client):
             yield kept
 
     async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
-        """The dead letters, in the order in which they first came."""
+        """Yields the dead letters, in the order in which they first came."""
         self._check_open()
         async for letter in reads.dead_letters(self.client, cause):
             yield letter
 
     async def drop_dead_letters(self, origins: Sequence[str]) -> int:
-        """Removes dead letters by origin; says how many were there."""
+        """Removes dead letters by origin; returns how many were there."""
         self._check_open()
         return await self.writer.drop_letters(origins)
 
     async def drop_days(self, before: datetime) -> list[str]:
-        """Drops the indices of whole days before that day, and says which; the registry keeps its records.
+        """Drops the indices of whole days before that day; returns their names. The registry keeps its records.
 
         The thumbnails of a day go with its posts.
         """
@@ -223,7 +223,7 @@ class ElasticIndex:
         return gone
 
     async def compact(self) -> Compacted:
-        """Merges the segments that hold removed documents; Lucene keeps those of the last moments until their turn."""
+        """Merges the segments that hold removed documents; Lucene keeps those removed just now for a while."""
         self._check_open()
         return await compaction.compact(self.client)
 
@@ -236,7 +236,7 @@ class ElasticIndex:
             await self.client.close()
 
     async def _expire(self, changes: Iterable[Writable]) -> None:
-        """Once a day of the feed, drops the days that are over. Neither a clock nor a post alone can end them early."""
+        """Drops the days that are over, once a day of the feed. Neither a clock nor a post alone ends a day early."""
         seen = [one.observed_at for one in changes if isinstance(one, Indexable)]
         newest = max(seen, default=self._newest_seen)
         newest = min(newest if newest.tzinfo else newest.replace(tzinfo=UTC), datetime.now(UTC))

@@ -1,7 +1,7 @@
-"""The bodies of our searches in Elasticsearch: pure functions from a question to JSON, tested by golden files.
+"""The bodies of searches in Elasticsearch: pure functions from a question to JSON, tested by golden files.
 
-Words are asked as ready terms; every property of a post is one mark, the same hash as in the SQLite index, so that
-nothing in a user's query or a hostile post is ever syntax. What only filters costs no score.
+A body asks for ready terms and for marks (`search/terms.py`), so nothing in a user's query or in a hostile post is ever
+syntax. A clause that only filters costs no score.
 """
 
 import base64
@@ -28,9 +28,11 @@ Json = dict[str, Any]
 
 
 def search_body(query: Query, shown: Sequence[Json] = ()) -> Json:
-    """The search for one page, and one post more that tells whether another page follows.
+    """Returns the search for one page, and one post more that tells whether another page follows.
 
-    `shown` are the filters that leave out hidden authors; `hidden_left_out` makes them.
+    Args:
+        query: the query.
+        shown: the filters that leave out hidden authors, made by `hidden_left_out`.
 
     Raises:
         MalformedQuery: the text is not a query, or `after` is not the end of a page in this order.
@@ -51,14 +53,14 @@ def search_body(query: Query, shown: Sequence[Json] = ()) -> Json:
 
 
 def score_body(query: Query, post_id: str, shown: Sequence[Json] = ()) -> Json:
-    """The search for what one post scores now."""
+    """Returns the search for the present score of one post."""
     parts = _parts(query, shown, scored=True)
     parts["filter"] = [*parts.get("filter", []), {"term": {"id": post_id}}]
     return {"query": {"bool": parts}, "size": 1, "_source": False}
 
 
 def hidden_left_out(authors: Sequence[int]) -> list[Json]:
-    """The filters that leave out the posts of these authors, by their hashes; none if there are none."""
+    """Returns the filters that leave out the posts of the authors of these keys; none without authors."""
     pieces = [authors[start : start + _TERMS_A_CLAUSE] for start in range(0, len(authors), _TERMS_A_CLAUSE)]
     return [{"bool": {"must_not": [{"terms": {"author": list(piece)}} for piece in pieces]}}] if pieces else []
 
@@ -118,39 +120,39 @@ def _mark(kind: str, value: str) -> Json:
 
 
 def entity_marks(key: str, type: EntityType | None) -> list[str]:
-    """The marks of posts that name the entity, of one type or any."""
+    """Returns the marks of posts that mention the entity, of one type or of any."""
     return [mark(one, key) for one in ([type] if type else ENTITY_TYPES)]
 
 
 def moment(when: datetime | None, default: int) -> int:
-    """The time of posts of that moment, in milliseconds."""
+    """Returns the time of posts of that date, in milliseconds; `default` without a date."""
     return default if when is None else min(max(to_epoch_milliseconds(with_zone(when)), 0), MAX_MOMENT + 1)
 
 
 def moments(since: datetime | None, until: datetime | None) -> tuple[int, int]:
-    """The times of posts in [since, until), in milliseconds."""
+    """Returns the range of the times of posts in [since, until), in milliseconds."""
     return moment(since, 0), moment(until, MAX_MOMENT + 2)
 
 
 def time_range(since: datetime | None, until: datetime | None) -> Json:
-    """The posts in [since, until)."""
+    """Returns the filter of the posts in [since, until)."""
     return milliseconds(*moments(since, until))
 
 
 def milliseconds(low: int, high: int) -> Json:
-    """The posts in [low, high)."""
+    """Returns the filter of the posts in [low, high), in milliseconds."""
     return {"range": {"time": {"gte": low, "lt": high}}}
 
 
 def token(order: str, values: Sequence[Any]) -> str:
-    """What continues a search after the post with these sort values."""
+    """Returns the token that continues a search after the post with these sort values."""
     *score, time, post_id = values
     name = base64.urlsafe_b64encode(post_id.encode()).decode().rstrip("=")
     return ".".join([order, *(float(one).hex().replace(".", "_") for one in score), str(time), name])
 
 
 def read_token(order: str, text: str) -> list[Any]:
-    """The sort values after which a search goes on.
+    """Returns the sort values after which a search continues.
 
     Raises:
         MalformedQuery: the text continues no search in this order.
@@ -180,7 +182,7 @@ def _counting(filters: Sequence[Json], aggregations: Json) -> Json:
 def by_posts_body(
     filters: Sequence[Json], size: int, *, type: EntityType | None = None, without: Sequence[str] = (), posts: int = 1
 ) -> Json:
-    """The entities that most posts mention; `without` leaves out some, `posts` is the least that counts."""
+    """Returns the search for the entities that most posts, and at least `posts`, mention; `without` excludes some."""
     terms: Json = {"field": "mentions", "size": size, "shard_size": 2 * size + 1_000, "min_doc_count": posts}
     if type is not None:
         terms["include"] = f"{type}:.*"
@@ -190,7 +192,7 @@ def by_posts_body(
 
 
 def authors_body(filters: Sequence[Json], mentions: Sequence[str]) -> Json:
-    """The distinct authors of each of these entities."""
+    """Returns the search for the number of distinct authors of each of these entities."""
     terms = {"field": "mentions", "size": len(mentions), "include": list(mentions)}
     return _counting(
         [*filters, {"terms": {"mentions": list(mentions)}}], {"mentions": {"terms": terms, "aggs": _AUTHORS}}
@@ -198,7 +200,7 @@ def authors_body(filters: Sequence[Json], mentions: Sequence[str]) -> Json:
 
 
 def spellings_body(filters: Sequence[Json], mentions: Sequence[str]) -> Json:
-    """The commonest spelling of each of these entities."""
+    """Returns the search for the commonest spelling of each of these entities."""
     commonest = {"field": "entities.text", "size": 1, "order": [{"_count": "desc"}, {"_key": "asc"}]}
     terms = {"field": "entities.mention", "size": len(mentions), "include": list(mentions)}
     inner = {"mentions": {"terms": terms, "aggs": {"text": {"terms": commonest}}}}
@@ -209,7 +211,7 @@ def spellings_body(filters: Sequence[Json], mentions: Sequence[str]) -> Json:
 
 
 def histogram(start: int, width: int) -> Json:
-    """Buckets of `width` milliseconds, one of which begins at `start`."""
+    """Returns an aggregation by buckets of `width` milliseconds, one of which begins at `start`."""
     return {
         "date_histogram": {
             "field": "time",
@@ -221,18 +223,18 @@ def histogram(start: int, width: int) -> Json:
 
 
 def counts_body(shown: Sequence[Json], marks: Sequence[str], low: int, high: int, width: int) -> Json:
-    """Posts and authors of an entity over time."""
+    """Returns the search for the posts and authors of an entity over time."""
     filters: list[Json] = [*shown, {"terms": {"marks": list(marks)}}, milliseconds(low, high)]
     return _counting(filters, {"buckets": histogram(low, width) | {"aggs": _AUTHORS}})
 
 
 def heard_body(shown: Sequence[Json], low: int, high: int, width: int) -> Json:
-    """The windows in which anything at all was mentioned."""
+    """Returns the search for the windows in which any entity was mentioned."""
     return _counting([*shown, NAMING, milliseconds(low, high)], {"buckets": histogram(low, width)})
 
 
 def series_body(shown: Sequence[Json], mentions: Sequence[str], low: int, high: int, width: int) -> Json:
-    """The authors of each of these entities, window by window."""
+    """Returns the search for the authors of each of these entities, window by window."""
     terms = {"field": "mentions", "size": len(mentions), "include": list(mentions)}
     windows = {"buckets": histogram(low, width) | {"aggs": _AUTHORS}}
     filters: list[Json] = [*shown, {"terms": {"mentions": list(mentions)}}, milliseconds(low, high)]
@@ -240,7 +242,7 @@ def series_body(shown: Sequence[Json], mentions: Sequence[str], low: int, high: 
 
 
 def clock_body(shown: Sequence[Json], *, plausible: bool, size: int, after: Sequence[Any] | None) -> Json:
-    """The newest posts that name something: when, and by whom."""
+    """Returns the search for the times and authors of the newest posts that mention an entity."""
     filters: list[Json] = [*shown, NAMING, *([{"term": {"implausible": False}}] if plausible else [])]
     body: Json = {
         "query": {"bool": {"filter": filters}},
@@ -257,5 +259,5 @@ NAMING: Json = {"exists": {"field": "mentions"}}
 
 
 def named(key: str, type: EntityType | None) -> list[str]:
-    """The keywords under which the entity is counted."""
+    """Returns the keywords under which the entity is counted."""
     return [mention_of(one, key) for one in ([type] if type else ENTITY_TYPES)]

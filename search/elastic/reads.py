@@ -1,6 +1,6 @@
-"""Reading from Elasticsearch: documents by id, searches a page at a time, everything in order.
+"""Reads from Elasticsearch: documents by id, searches page by page, everything in order.
 
-An answer is whole or it is none: a search that some index did not answer is an outage, never fewer posts.
+An answer is whole: a search that an index did not answer is an outage, and never an answer with fewer posts.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -12,7 +12,7 @@ import elasticsearch
 
 from search.elastic.client import ElasticClient, error_type
 from search.elastic.documents import (
-    Entry,
+    RegistryEntry,
     account_id,
     document_id,
     post_id,
@@ -125,7 +125,7 @@ async def _open(client: ElasticClient, index: str) -> str:
 
 
 async def search(client: ElasticClient, query: Query) -> Page:
-    """One page of the posts that match.
+    """Returns one page of the posts that match.
 
     Raises:
         MalformedQuery: the text is not a query, or `after` is not the end of a page in this order.
@@ -147,8 +147,11 @@ async def search(client: ElasticClient, query: Query) -> Page:
 
 
 async def _score_now(client: ElasticClient, query: Query, shown: Sequence[Json]) -> list[Any]:
-    """All scores shift a little as posts arrive, so a page continues after the *post* last shown, at its score of
-    now; the score it had then serves only if it has gone meanwhile."""
+    """Returns the sort values of the post last shown, with its present score.
+
+    All scores shift a little as posts arrive. So a page continues after the *post* last shown, at its present score;
+    its former score serves only if the post is gone.
+    """
     assert query.after is not None
     score, time, last = read_token(query.order, query.after)
     answer = await ask(client, score_body(query, last, shown), search_type="dfs_query_then_fetch")
@@ -157,13 +160,13 @@ async def _score_now(client: ElasticClient, query: Query, shown: Sequence[Json])
 
 
 async def get(client: ElasticClient, identifier: str) -> TaggedPost | None:
-    """The visible post of that id, as last written."""
+    """Returns the visible post of that id, as last written; None if there is none."""
     found = await _visible(client, identifier)
     return None if found is None else found[1]
 
 
 async def thumbnail(client: ElasticClient, identifier: str, ordinal: int) -> bytes | None:
-    """The JPEG of the visible post's medium of that number, as last written."""
+    """Returns the JPEG of the visible post's medium of that index, as last written; None if there is none."""
     found = await _visible(client, identifier)
     photo = None if found is None else photo_at(found[1], ordinal)
     if found is None or photo is None:
@@ -174,8 +177,8 @@ async def thumbnail(client: ElasticClient, identifier: str, ordinal: int) -> byt
     return None
 
 
-async def _visible(client: ElasticClient, identifier: str) -> tuple[Entry, TaggedPost] | None:
-    """The visible post of that id, and its entry of the registry."""
+async def _visible(client: ElasticClient, identifier: str) -> tuple[RegistryEntry, TaggedPost] | None:
+    """Returns the visible post of that id with its entry of the registry; None if there is none."""
     async for found in many(client, [(client.names.registry, post_id(identifier))]):
         entry = read_entry(found)
         if entry.record.visible and entry.day is not None:
@@ -187,7 +190,7 @@ async def _visible(client: ElasticClient, identifier: str) -> tuple[Entry, Tagge
 
 
 async def _is_hidden(client: ElasticClient, post: TaggedPost) -> bool:
-    """Whether the post's author is, as last written."""
+    """Returns whether the post's author is hidden, as last written."""
     wanted = [] if post.author is None else [(client.names.accounts, account_id(post.source, post.author.id))]
     async for hit in many(client, wanted):
         return read_status(hit["_source"]).hidden
@@ -195,28 +198,28 @@ async def _is_hidden(client: ElasticClient, post: TaggedPost) -> bool:
 
 
 async def cursor(client: ElasticClient, source: str) -> str | None:
-    """The saved position of a source."""
+    """Returns the saved position of a source, None if there is none."""
     async for hit in many(client, [(client.names.cursors, document_id("c", source))]):
         return str(hit["_source"]["position"])
     return None
 
 
 async def documents(client: ElasticClient, *, with_hidden: bool) -> AsyncIterator[TaggedPost]:
-    """Every visible post in order of id, as of one moment; `with_hidden` also those of hidden authors."""
+    """Yields every visible post in order of id, as of one point in time; `with_hidden` also those of hidden authors."""
     query = {"bool": {"filter": [] if with_hidden else await shown_filters(client)}}
     async for hit in scan(client, client.names.posts, query, [{"id": "asc"}], fields=["document"]):
         yield read_post(hit["_source"])
 
 
 async def account_statuses(client: ElasticClient) -> AsyncIterator[AccountStatus]:
-    """The newest status of every account in order of source and author, as of one moment."""
+    """Yields the newest status of every account in order of source and author, as of one point in time."""
     order = [{"source": "asc"}, {"author_id": "asc"}]
     async for hit in scan(client, client.names.accounts, {"match_all": {}}, order):
         yield read_status(hit["_source"])
 
 
 async def dead_letters(client: ElasticClient, cause: str | None) -> AsyncIterator[DeadLetter]:
-    """The dead letters in the order they first came in, as of one moment."""
+    """Yields the dead letters in the order in which they first came, as of one point in time."""
     query: Hit = {"match_all": {}} if cause is None else {"term": {"cause_key": hash_key("cause", cause)}}
     order = [{"kept_at": "asc"}, {"origin_key": "asc"}]
     async for hit in scan(client, client.names.dead, query, order, fields=["letter"]):

@@ -1,4 +1,4 @@
-"""What our indices of Elasticsearch look like, and how a server gets them.
+"""The mappings of the indices in Elasticsearch, and their creation and upgrade on a server.
 
 ::
 
@@ -6,8 +6,8 @@
                          ├─▶ not there: create   (templates for the days, four fixed indices, posts-old)
                          └─▶ older: add fields   (template and open indices)
 
-Every mapping is strict: a field that it lacks is refused, never guessed. Changes only add: what would change the type
-of a field needs a new prefix and a dump. Knows nothing of records and queries.
+Every mapping is strict: the server refuses a field that the mapping lacks. Changes only add fields: another type of a
+field needs a new prefix and a dump. Knows nothing of records and queries.
 """
 
 import asyncio
@@ -135,7 +135,7 @@ CURSOR_FIELDS: dict[str, Any] = {"source": _KEPT, "position": _KEPT}
 
 
 def mapping(fields: Mapping[str, Any], *, left_out: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A strict mapping that says which version of this code made it."""
+    """Returns a strict mapping that notes the version of this code."""
     found: dict[str, Any] = {"dynamic": "strict", "_meta": META, "properties": dict(fields)}
     if left_out:
         found["_source"] = {"excludes": list(left_out)}
@@ -143,7 +143,7 @@ def mapping(fields: Mapping[str, Any], *, left_out: tuple[str, ...] = ()) -> dic
 
 
 def index_settings(replicas: int, *, refresh: str) -> dict[str, Any]:
-    """The settings of one index; each has one shard, which the order of equal scores relies on."""
+    """Returns the settings of one index; each has one shard, which the order of equal scores relies on."""
     return {
         "number_of_shards": 1,
         "number_of_replicas": replicas,
@@ -153,7 +153,7 @@ def index_settings(replicas: int, *, refresh: str) -> dict[str, Any]:
 
 
 def fixed_indices(names: Names, replicas: int) -> dict[str, dict[str, Any]]:
-    """The indices that are always there, with settings and mappings."""
+    """Returns the indices that are always there, with settings and mappings."""
     searched = index_settings(replicas, refresh=REFRESH_INTERVAL)
     # Read by id, which sees every write; an erasure refreshes before it searches.
     read_by_id = index_settings(replicas, refresh="-1")
@@ -167,12 +167,12 @@ def fixed_indices(names: Names, replicas: int) -> dict[str, dict[str, Any]]:
 
 
 def post_mapping() -> dict[str, Any]:
-    """Terms and marks follow from the document: they are indexed, and not stored a second time."""
+    """Returns the settings of an index of posts. Terms and marks follow from the document, and are not stored again."""
     return mapping(POST_FIELDS, left_out=("words", "marks"))
 
 
 def templates(names: Names, replicas: int) -> dict[str, dict[str, Any]]:
-    """The templates, by name, by which the first post or thumbnail of a day makes the index of the day."""
+    """Returns the templates, by name, from which the first post or thumbnail of a day makes the index of the day."""
     searched, read_by_id = (index_settings(replicas, refresh=interval) for interval in (REFRESH_INTERVAL, "-1"))
     made = {names.posts: (searched, post_mapping()), names.media: (read_by_id, mapping(MEDIA_FIELDS))}
     return {
@@ -187,7 +187,7 @@ def templates(names: Names, replicas: int) -> dict[str, dict[str, Any]]:
 
 
 async def prepare(client: ElasticClient, *, replicas: int, create: bool) -> bool:
-    """Checks what the server holds under our prefix; with `create`, makes it complete and current.
+    """Checks the indices of our prefix on the server; with `create`, makes missing ones and upgrades old ones.
 
     Returns:
         Whether the terms of stored posts are of an older analysis, and must be made anew.
@@ -239,14 +239,14 @@ async def _mappings(client: ElasticClient) -> dict[str, Any]:
 
 
 def _mapping_of_day(names: Names, index: str) -> dict[str, Any] | None:
-    """The mapping of an index of a day, None if it is none."""
+    """Returns the mapping of an index of a day, None if the index is of no day."""
     if index.startswith(names.of_day("")):
         return post_mapping()
     return mapping(MEDIA_FIELDS) if index.startswith(names.media_of_day("")) else None
 
 
 def _check_version(client: ElasticClient, index: str, found: Mapping[str, Any]) -> bool:
-    """Whether the index is of an older analysis."""
+    """Returns whether an older analysis made the terms of the index."""
     meta = found.get("_meta", {})
     schema, analysis = meta.get("schema"), meta.get("analysis")
     if not isinstance(schema, int) or not isinstance(analysis, int):
@@ -276,7 +276,7 @@ async def _create(client: ElasticClient, index: str, body: Mapping[str, Any]) ->
 async def put_mapping(
     client: ElasticClient, index: str, wanted: Mapping[str, Any], *, meta: Mapping[str, Any] = META
 ) -> None:
-    """Adds what an open index lacks; `meta` is what it then says of its version.
+    """Adds the fields that an open index lacks; `meta` becomes its note of the version.
 
     Raises:
         CorruptState: the index has a field of ours with another meaning.
@@ -299,12 +299,12 @@ async def put_mapping(
 
 
 def _includes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether a mapping already says all of another."""
+    """Returns whether a mapping already holds all of another."""
     return found.get("_meta") == wanted["_meta"] and not list(missing_fields(found, wanted))
 
 
 def missing_fields(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """The fields, with their path, that a mapping lacks or types otherwise."""
+    """Yields the fields, with their path, that a mapping lacks or types otherwise."""
     there = found.get("properties", {})
     for name, field in wanted["properties"].items():
         if name not in there or there[name].get("type", "object") != field["type"]:

@@ -1,14 +1,14 @@
-"""The thumbnails in Elasticsearch: where they lie, and which of a post's stay. Pure, no server in sight.
+"""The thumbnails in Elasticsearch: where they lie, and which of a post's stay. Pure: needs no server.
 
 ::
 
     newsroom-media-2026.03.01   m:<post id>/<sha256>   {"jpeg": base64}      version: the post's revision
 
-A thumbnail lies in the index of its post's day, so that both are dropped together. Who keeps it ahead of its post may
-not know that day yet and takes the one that the post alone would have. So a post's entry of the registry lists every
-*place* (`<day>/<sha256>`) where one may lie, and whether the visible document shows that photo. The list only grows,
-up to `MAX_PLACES`: deletions do not clear it, so that a deletion repeated removes again what its first time may have
-left. That a removal carries the revision that was decided about spares what was kept ahead for a newer one.
+A thumbnail lies in the index of its post's day, so that both are dropped together. A writer that stores it ahead of its
+post may not know that day yet, and takes the day that the post alone would have. So a post's entry of the registry
+lists every *place* (`<day>/<sha256>`) where a thumbnail may lie, and whether the visible document shows that photo. The
+list only grows, up to `MAX_PLACES`: deletions do not clear it, so that a repeated deletion removes again what the first
+may have left. A removal carries the revision it is about, and spares what was stored ahead of a newer revision.
 """
 
 import base64
@@ -21,7 +21,7 @@ from search.batch import Offer
 from search.documents import post_number
 from search.elastic.address import Names
 from search.elastic.bulk import Action
-from search.elastic.documents import Entry, day_of, document_id, to_json
+from search.elastic.documents import RegistryEntry, day_of, document_id, to_json
 from search.index import Indexable
 from search.registry import OfferOutcome
 from search.thumbnails import photos_of
@@ -34,22 +34,22 @@ Place = str
 
 
 def place(day: str, photo: str) -> Place:
-    """Where the thumbnail of a photo may lie."""
+    """Returns the place of the thumbnail of a photo on a day."""
     return f"{day}/{photo}"
 
 
 def photo_of(where: Place) -> str:
-    """The SHA-256 of the photo whose thumbnail lies there."""
+    """Returns the SHA-256 of the photo whose thumbnail lies there."""
     return where.rpartition("/")[2]
 
 
 def day_alone(post: TaggedPost, observed_at: datetime, retention_days: int) -> str:
-    """The day of a post of which nothing is known yet."""
+    """Returns the day of a post that the registry does not know yet."""
     return day_of(post_number(post.created_at, observed_at), observed_at, retention_days)
 
 
 def places_of(change: Indexable, day: str | None, retention_days: int) -> set[Place]:
-    """Every place where the thumbnails of the post may have been kept ahead of it; `day` as the registry has it."""
+    """Returns every place where thumbnails may have been stored ahead of the post; `day` as in the registry."""
     photos = photos_of(change.post)
     if not photos:
         return set()
@@ -57,7 +57,7 @@ def places_of(change: Indexable, day: str | None, retention_days: int) -> set[Pl
     return {place(one, photo) for one in days if one is not None for photo in photos}
 
 
-def note_photos(entry: Entry, offer: Offer, retention_days: int) -> set[Place]:
+def note_photos(entry: RegistryEntry, offer: Offer, retention_days: int) -> set[Place]:
     """Enters into the entry's list what an offered post shows; returns the places off the list, which must be empty."""
     places = places_of(offer.change, entry.day, retention_days)
     if not places and not entry.photos:
@@ -74,28 +74,31 @@ def note_photos(entry: Entry, offer: Offer, retention_days: int) -> set[Place]:
     return (places | before.keys()) - entry.photos.keys()
 
 
-def _surplus(entry: Entry) -> list[Place]:
-    """What a list that is too long can best do without: photos that are not shown, then days that are not the post's.
+def _surplus(entry: RegistryEntry) -> list[Place]:
+    """Returns the places that a too long list loses: photos that are not shown first, then other days than the post's.
 
-    Else a feed that sends one post again and again, each time with another date, would make its record grow for ever.
+    Without this bound a feed that repeats a post, each time with another date, would make its entry grow for ever.
     """
     ordered = sorted(entry.photos, key=lambda one: (entry.photos[one], one.partition("/")[0] == entry.day))
     return ordered[: max(0, len(ordered) - MAX_PLACES)]
 
 
-def shown_places(entry: Entry) -> set[Place]:
-    """Where the thumbnails that the visible document shows may lie."""
+def shown_places(entry: RegistryEntry) -> set[Place]:
+    """Returns the places of the thumbnails that the visible document shows."""
     return {one for one, is_shown in entry.photos.items() if is_shown} if entry.record.visible else set()
 
 
-def removals(names: Names, entry: Entry, strays: Iterable[Place], expired_before: str) -> list[Action]:
-    """Empties every place of a post whose photo its visible document does not show. Days that are over stay away."""
+def removals(names: Names, entry: RegistryEntry, strays: Iterable[Place], expired_before: str) -> list[Action]:
+    """Returns the actions that empty every place of a photo that the visible document does not show.
+
+    Days before `expired_before` are left alone: their indices are dropped.
+    """
     gone = (entry.photos.keys() | set(strays)) - shown_places(entry)
     return [removal(names, entry.record.id, one, entry.record.decided_revision) for one in _kept(gone, expired_before)]
 
 
-def additions(names: Names, entry: Entry, brought: Mapping[str, bytes], expired_before: str) -> list[Action]:
-    """Writes the thumbnails that came with the changes and are shown."""
+def additions(names: Names, entry: RegistryEntry, brought: Mapping[str, bytes], expired_before: str) -> list[Action]:
+    """Returns the actions that store the thumbnails that came with the changes and are shown."""
     if entry.day is None or entry.day < expired_before:
         return []
     shown = {photo_of(one) for one in shown_places(entry)}
@@ -108,7 +111,7 @@ def additions(names: Names, entry: Entry, brought: Mapping[str, bytes], expired_
 
 
 def ahead(names: Names, change: Indexable, day: str | None, retention_days: int, expired_before: str) -> list[Action]:
-    """Writes the thumbnails of a post that is still to come; `day` as the registry has it, if it knows the post."""
+    """Returns the actions that store the thumbnails of a post to come; `day` as in the registry, None if unknown."""
     where = day or day_alone(change.post, change.observed_at, retention_days)
     if where < expired_before:
         return []
@@ -119,29 +122,29 @@ def ahead(names: Names, change: Indexable, day: str | None, retention_days: int,
 
 
 def addition(names: Names, post_id: str, where: Place, jpeg: bytes, revision: int) -> Action:
-    """Puts a thumbnail there for a revision, or a newer one."""
+    """Returns the action that stores a thumbnail for a revision, unless a newer revision stored one there."""
     source = to_json({"jpeg": base64.b64encode(jpeg).decode()})
     index, identifier = address(names, post_id, where)
     return Action("index", index, identifier, source, version=revision, may_be_refused=True)
 
 
 def removal(names: Names, post_id: str, where: Place, revision: int) -> Action:
-    """Removes what was put there for a revision, or an older one."""
+    """Returns the action that removes what was stored there for a revision or an older one."""
     index, identifier = address(names, post_id, where)
     return Action("delete", index, identifier, version=revision)
 
 
 def address(names: Names, post_id: str, where: Place) -> tuple[str, str]:
-    """The index and the id of the document of a place."""
+    """Returns the index and the document id of a place."""
     day, _, photo = where.rpartition("/")
     return names.media_of_day(day), document_id("m", f"{post_id}/{photo}")
 
 
 def read_jpeg(hit: Mapping[str, Any]) -> bytes:
-    """The thumbnail that a document keeps.
+    """Returns the thumbnail that a document holds.
 
     Raises:
-        CorruptState: it is none.
+        CorruptState: the document holds no thumbnail.
     """
     try:
         return base64.b64decode(hit["_source"]["jpeg"], validate=True)

@@ -1,7 +1,7 @@
-"""How the posts of an older analysis get the terms, and their names the keys, of this one.
+"""Renewal of the terms and entity keys of posts that an older analysis made.
 
-Each is written again, in place, at its own version. A post that changes meanwhile has a higher version and stays as it
-is; cut off, it begins anew at the next start.
+Each post is written again, in place, at its own version. A post that changes meanwhile has a higher version and stays
+as it is. A renewal that is cut off begins again at the next start.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _STEP = 500
 
 
 async def analyse_anew(client: ElasticClient) -> None:
-    """Writes every post again with the terms of this analysis; each index says so when it is done."""
+    """Writes every post again with the terms of this analysis; the mapping of each index notes when it is done."""
     found = await client.call(partial(client.raw.indices.get_mapping, index=client.names.posts))
     for index in found:
         batch: list[Hit] = []
@@ -35,7 +35,7 @@ async def analyse_anew(client: ElasticClient) -> None:
 
 
 def renewed_document(written: str, record: RegistryRecord) -> dict[str, Any]:
-    """The document of a post as this analysis makes it, from the post as it was written."""
+    """Returns the document of a post as this analysis makes it, from the post as it was written."""
     stored = read_post({"document": written})
     post = with_current_keys(stored)
     return post_document(post, written if post is stored else post_json(post), record)

@@ -1,4 +1,4 @@
-"""One write to Elasticsearch, which has no transactions: an order of effects that may be cut off anywhere.
+"""One write to Elasticsearch, which has no transactions: effects in an order that may be cut off anywhere.
 
 ::
 
@@ -6,14 +6,14 @@
                     ▲            (pure)      │  over what was          documents, thumbnails  was something
                     └────────────────────────┘  read, or anew                                 deleted meanwhile?
 
-The registry goes first: a tombstone that stands there wins over every document that comes later, by whomever. Each of
-its entries is written only over the state that was read, so no writer loses what another wrote. A document carries its
-entry's version, so an older one never replaces a newer, and a reader of the registry can tell whether it is there.
+The registry goes first: a deletion in the registry wins over every document that any writer adds later. An entry is
+written only over the state that was read, so no writer loses what another wrote. A document carries the version of its
+entry, so an older one never replaces a newer one, and a reader of the registry can tell whether the document is there.
 What a crash leaves half done, the same changes written again complete. Keeps invariants 3, 4 and 5.
 
-The status of an account is one document, and touches no post: readers leave out the posts of those who are hidden
-(`hidden_authors.py`). Its position is its version, so that the newest stays, whoever writes it and whenever: there is
-nothing to sweep that a crash could leave half swept, nor a post that another writer could put in behind a sweep.
+The status of an account is one document and touches no post: readers leave out the posts of hidden authors
+(`hidden_authors.py`). The position of a status is its version, so the newest stays, whichever writer comes last. No
+sweep over posts can be cut off by a crash, and no writer can add a post behind a sweep.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from search.elastic import early_thumbnails
 from search.elastic.bulk import Action, ActionOutcome, send
 from search.elastic.client import ElasticClient, pause
 from search.elastic.documents import (
-    Entry,
+    RegistryEntry,
     account_id,
     document_id,
     letter_document,
@@ -53,8 +53,8 @@ ROUNDS = 12
 _TERMS_A_QUERY = 10_000
 
 
-class Writer:
-    """Writes batches, one after the other. Any number of writers, in any processes, may do so at a time."""
+class ElasticWriter:
+    """The writer of one process, which writes one batch after the other beside any number of other writers."""
 
     def __init__(self, client: ElasticClient, retention_days: int) -> None:
         self._client = client
@@ -66,8 +66,8 @@ class Writer:
         """Applies the changes in order, then saves the cursor. Durable on return.
 
         Raises:
-            IndexUnavailable: it is cut off; write the same changes again.
-            RejectedDocument: one post is never taken; others of the batch may be written.
+            IndexUnavailable: the write is cut off; write the same changes again.
+            RejectedDocument: the server never takes one of the posts; others of the batch may be written.
         """
         written = await asyncio.to_thread(_written, changes)
         effects = await self._settle_registry(changes) if changes else None
@@ -83,20 +83,20 @@ class Writer:
         return WriteReport() if effects is None else replace(effects.batch.report, refused_thumbnails=refused)
 
     def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
-        """Which of the changes cannot even be sent, by place, whatever the registry holds."""
+        """Returns the errors of the changes that cannot even be sent, by index, whatever the registry holds."""
         failures: dict[int, Exception] = {}
-        for place, change in enumerate(changes):
+        for index, change in enumerate(changes):
             try:
                 effects = Effects(KnownState(), [change], self._retention_days)
                 self._document_actions(effects, _written([change]))
                 for letter in effects.batch.letters.values():
                     to_json(letter_document(letter, 0))
             except Exception as error:  # whatever it is, it is this change's: nothing else was touched
-                failures[place] = error
+                failures[index] = error
         return failures
 
     async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
-        """Keeps thumbnails ahead of their posts; says how many the server refused for good."""
+        """Stores thumbnails ahead of their posts; returns how many the server refuses for good."""
         return await early_thumbnails.keep(self._client, posts, self._retention_days, self.expired_before)
 
     async def discard_thumbnails(self, posts: Sequence[Indexable]) -> None:
@@ -167,7 +167,7 @@ class Writer:
                 known.entries.setdefault(entry.record.id, entry)
 
     async def _find_lost(self, known: KnownState, changes: Iterable[Writable]) -> None:
-        """Which repeated posts are visible in the registry, but were never written: their writer was cut off."""
+        """Notes the repeated posts whose record is visible and whose document was never written."""
         wanted: dict[str, tuple[str, int]] = {}
         for change in posts_among(changes):
             post, entry = change.post, known.entries.get(change.post.id)
@@ -185,7 +185,7 @@ class Writer:
                 known.lost.discard(one)
 
     async def _write_registry(self, effects: Effects) -> bool:
-        """Whether every entry was still as it was read; then each knows its version from now on."""
+        """Writes the changed entries; returns whether each was still as it was read, and notes their new versions."""
         changed = [one.entry for one in effects.entries.values() if one.changed]
         actions = [
             Action(
@@ -203,7 +203,7 @@ class Writer:
         return all(result.outcome is ActionOutcome.DONE for result in results)
 
     async def _write_statuses(self, effects: Effects) -> None:
-        """Of two at one position the one that hides stays: it replaces an equal one, the other only an older."""
+        """Writes the statuses. A hiding status replaces one of the same position, a showing one only an older."""
         actions = [
             Action(
                 "index",
@@ -218,7 +218,7 @@ class Writer:
         await send(self._client, actions)
 
     async def _write_documents(self, effects: Effects, written: Mapping[int, str]) -> None:
-        """An older version that is there already stays: its writer knows more than we do."""
+        """Writes and removes documents and adds dead letters. A newer version there stays: its writer knew more."""
         actions = await asyncio.to_thread(self._document_actions, effects, written)
         actions += [
             self._removal(one.entry) for one in effects.entries.values() if one.removed and self._kept(one.entry)
@@ -228,7 +228,7 @@ class Writer:
         await send(self._client, actions)
 
     async def _write_thumbnails(self, effects: Effects) -> int:
-        """Leaves those that visible documents show; says how many of them the server refused for good."""
+        """Keeps the thumbnails that visible documents show; returns how many the server refuses for good."""
         names, over, actions = self._names, self.expired_before, []
         for one in effects.entries.values():
             actions += removals(names, one.entry, one.strays, over)
@@ -245,16 +245,16 @@ class Writer:
         source = to_json(post_document(post, written[id(post)], entry.record))
         return Action("index", self._names.of_day(entry.day), post_id(post.id), source, version=entry.version)
 
-    def _removal(self, entry: Entry) -> Action:
+    def _removal(self, entry: RegistryEntry) -> Action:
         assert entry.day is not None
         return Action("delete", self._names.of_day(entry.day), post_id(entry.record.id), version=entry.version)
 
-    def _kept(self, entry: Entry) -> bool:
-        """Whether the index of its day is still there. A deletion would make it again."""
+    def _kept(self, entry: RegistryEntry) -> bool:
+        """Returns whether the index of the entry's day is still there: a deletion would make it again."""
         return entry.day is not None and entry.day >= self.expired_before
 
     async def _letter_actions(self, letters: Mapping[str, DeadLetter]) -> list[Action]:
-        """A letter that comes again keeps the place that it had."""
+        """Returns the actions that add dead letters; a letter that comes again keeps its place in the order."""
         now = time.time_ns() // 1_000_000
         ids = {document_id("d", origin): letter for origin, letter in letters.items()}
         kept_at: dict[str, int] = {}
@@ -266,7 +266,7 @@ class Writer:
         ]
 
     async def _sweep_letters(self, effects: Effects) -> None:
-        """Deletions and erasures reach the dead letters that were kept before."""
+        """Removes the stored dead letters that the deletions and erasures cover."""
         posts = sorted({hash_key("letter", clean_text(one)) for one in effects.batch.deletions})
         authors = sorted({author_key(*one) for one in effects.batch.erasures})
         if not posts and not authors:
@@ -281,7 +281,7 @@ class Writer:
         await send(self._client, [Action("delete", self._names.dead, one) for one in gone])
 
     async def _look_again(self, effects: Effects) -> None:
-        """Undoes what was deleted or erased between our two looks: who did it could not see our documents."""
+        """Removes what was deleted or erased since the registry was read: that writer could not see our documents."""
         stored = effects.stored()
         illustrated = [one for one in effects.entries.values() if one.brought]
         if not stored and not illustrated and not effects.batch.letters:
@@ -319,21 +319,21 @@ class Writer:
         await send(self._client, [Action("index", self._names.cursors, document_id("c", cursor.source), source)])
 
     async def drop_letters(self, origins: Sequence[str]) -> int:
-        """Removes dead letters by origin; says how many were there."""
+        """Removes dead letters by origin; returns how many were there."""
         actions = [Action("delete", self._names.dead, document_id("d", one)) for one in dict.fromkeys(origins)]
         return sum(one.found for one in await send(self._client, actions, refresh=True))
 
 
 def _written(changes: Iterable[Writable]) -> dict[int, str]:
-    """The posts of the changes as they are kept, by the identity of the post: a batch may hold two of one version.
+    """Returns the posts of the changes as JSON, by the identity of the object: a batch may hold two of one version.
 
-    Made before anything is written, so that a post that no store could take leaves nothing of its batch.
+    Called before anything is written, so that a batch with a post that no store can take leaves nothing.
     """
     return {id(one.post): post_json(one.post) for one in posts_among(changes)}
 
 
 def _asked(changes: Iterable[Writable]) -> tuple[set[str], set[Account], dict[Account, int]]:
-    """The posts, the accounts and the erasures that the changes name."""
+    """Returns the posts, the accounts and the erasures that the changes name."""
     posts: set[str] = set()
     accounts: set[Account] = set()
     erasures: dict[Account, int] = {}

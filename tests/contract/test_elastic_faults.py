@@ -16,7 +16,7 @@ from search import terms
 from search.elastic import reads, schema, writes
 from search.elastic.client import ATTEMPTS
 from search.elastic.index import ElasticIndex
-from search.elastic.writes import Writer
+from search.elastic.writes import ElasticWriter
 from search.index import Change, Query, SourceCursor
 from search.open import open_index
 from search.testing.posts import START, entity, found, indexable, letters, stored, tagged, write
@@ -133,7 +133,7 @@ async def test_a_write_cut_off_anywhere_is_made_whole_by_itself(
     index: ElasticIndex, opened: Opener, monkeypatch: pytest.MonkeyPatch, step: str, moment: str
 ) -> None:
     await before(index)
-    original = getattr(Writer, step)
+    original = getattr(ElasticWriter, step)
 
     async def cut(*args: Any) -> Any:
         if moment == "after":
@@ -141,7 +141,7 @@ async def test_a_write_cut_off_anywhere_is_made_whole_by_itself(
         raise Cut
 
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, step, cut)
+        patch.setattr(ElasticWriter, step, cut)
         with pytest.raises(Cut):
             await index.write(a_batch(), SourceCursor("feed", "2"))
     assert await index.cursor("feed") == ("2" if (step, moment) == ("_save_cursor", "after") else None)
@@ -165,7 +165,7 @@ async def test_a_document_that_was_never_written_is_repaired(
         raise Cut
 
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "_write_documents", cut)
+        patch.setattr(ElasticWriter, "_write_documents", cut)
         with pytest.raises(Cut):
             await index.write([indexable(tagged("a", "lost"))])
     assert await index.get("jsonl:a") is None

@@ -12,7 +12,7 @@ from test_elastic_faults import STEPS, Cut, Opener, held, index, opened, prefix 
 from search.elastic import schema, thumbnails
 from search.elastic.documents import to_json
 from search.elastic.index import ElasticIndex
-from search.elastic.writes import Writer
+from search.elastic.writes import ElasticWriter
 from search.index import Change, Indexable, Thumbnail
 from search.testing.media import handed_on, illustrated, jpeg, kept, sha, shown
 from search.testing.posts import START, write
@@ -56,7 +56,7 @@ async def test_a_write_cut_off_anywhere_is_made_whole_by_itself(
     index: ElasticIndex, opened: Opener, monkeypatch: pytest.MonkeyPatch, step: str, ahead: bool
 ) -> None:
     await before(index)
-    original = getattr(Writer, step)
+    original = getattr(ElasticWriter, step)
 
     async def cut(*args: Any) -> Any:
         await original(*args)
@@ -68,7 +68,7 @@ async def test_a_write_cut_off_anywhere_is_made_whole_by_itself(
         await writer.write(list(map(handed_on, a_batch())) if ahead else a_batch())
 
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, step, cut)
+        patch.setattr(ElasticWriter, step, cut)
         with pytest.raises(Cut):
             await hop(index)
     again = await opened()

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 from search.documents import post_json, post_number
 from search.elastic.address import Names
-from search.elastic.documents import Entry, day_of, distinct, document_id, post_document
+from search.elastic.documents import RegistryEntry, day_of, distinct, document_id, post_document
 from search.elastic.effects import Effects, KnownState
 from search.elastic.schema import POST_FIELDS
-from search.elastic.writes import Writer
+from search.elastic.writes import ElasticWriter
 from search.index import Change, Indexable, WriteReport
 from search.registry import AccountVisibility, RegistryRecord
 from search.terms import hash_key
@@ -48,16 +48,18 @@ def indexable(one: TaggedPost, position: int = 0) -> Indexable:
     return Indexable(one, NOON, position)
 
 
-def entry(name: str = "a", *, visible: bool = True, version: int = 1, position: int = 0, author: str = "x") -> Entry:
+def entry(
+    name: str = "a", *, visible: bool = True, version: int = 1, position: int = 0, author: str = "x"
+) -> RegistryEntry:
     record = RegistryRecord(f"jsonl:{name}", post_number(NOON, NOON), version, position, visible=visible)
-    return Entry(record, "2026.03.01", hash_key("jsonl", author), (1, 1), 4)
+    return RegistryEntry(record, "2026.03.01", hash_key("jsonl", author), (1, 1), 4)
 
 
 def planned(known: KnownState, *changes: Change) -> Effects:
     return Effects(known, changes, retention_days=90)
 
 
-def known(*entries: Entry, lost: bool = False) -> KnownState:
+def known(*entries: RegistryEntry, lost: bool = False) -> KnownState:
     ids = {one.record.id: one for one in entries}
     return KnownState(ids, lost=set(ids) if lost else set())
 
@@ -207,7 +209,7 @@ def test_any_name_makes_an_id_that_fits() -> None:
 
 
 def test_a_rehearsal_names_what_could_not_even_be_sent() -> None:
-    writer = Writer(SimpleNamespace(names=Names("x")), 30)  # type: ignore[arg-type]  # no server is asked
+    writer = ElasticWriter(SimpleNamespace(names=Names("x")), 30)  # type: ignore[arg-type]  # no server is asked
     guilty = post("b").model_copy(update={"text": "\ud83d"})
     changes: list[Change] = [
         indexable(post("a")),

@@ -8,7 +8,7 @@ import pytest
 from search.batch import Offer
 from search.documents import post_number
 from search.elastic.address import Names
-from search.elastic.documents import Entry, read_entry
+from search.elastic.documents import RegistryEntry, read_entry
 from search.elastic.effects import Effects, KnownState
 from search.elastic.thumbnails import (
     MAX_PLACES,
@@ -139,7 +139,7 @@ def test_a_day_that_is_over_is_not_made_again() -> None:
 
 
 def test_the_list_is_bounded_whatever_is_said_of_a_post() -> None:
-    entry = Entry(RegistryRecord("jsonl:a"))
+    entry = RegistryEntry(RegistryRecord("jsonl:a"))
     entry.record.number, entry.day = post_number(NOON, NOON), "2026.03.01"
     strays: set[str] = set()
     for revision in range(80):

@@ -56,6 +56,7 @@ def retag(index_spec: str | None, models_spec: str | None, as_json: bool) -> Non
     none; the rest of the index is left alone.
     """
     settings = current_settings(index=index_spec, models=models_spec)
+    asyncio.run(refuse_absent_index(settings))
     tagger, image_model = load_tagger(settings), open_image_model(settings)
     if image_model is None:
         note("there is no image model here: photos are fetched, and what they show is not told")
@@ -67,10 +68,19 @@ def retag(index_spec: str | None, models_spec: str | None, as_json: bool) -> Non
     note(f"done: {summary(report)}")
 
 
+async def refuse_absent_index(settings: Settings) -> None:
+    """Looks at the index before anything is loaded, because opening it to write would make one that is not there.
+
+    Raises:
+        UnreadableInput: it is not there, or is no index.
+        ServiceUnavailable: its server does not answer.
+    """
+    async with opened_index(settings):
+        pass
+
+
 def _run(settings: Settings, tagger: Tagger, image_model: ImageModel | None) -> tuple[RunReport, bool]:
     async def work(stop: asyncio.Event) -> tuple[RunReport, bool]:
-        async with opened_index(settings):  # only looks that there is one: to write would make it
-            pass
         async with opened_index(settings, create=True) as index:
             posts = DegradedPosts(index)
             source = photos_again(posts, open_image_fetcher(settings), settings)

@@ -58,7 +58,8 @@ def _lines_of(path: str) -> list[str]:
             body = file.read(MAX_FILE_BYTES + 1)
         lines = body.decode("utf-8-sig").splitlines()
     except OSError as error:
-        raise UnreadableInput(f"cannot read the list of feeds {path!r}: {error.strerror}") from error
+        what = "it is a directory, name a file of addresses" if isinstance(error, IsADirectoryError) else error.strerror
+        raise UnreadableInput(f"cannot read the list of feeds {path!r}: {what}") from error
     except UnicodeDecodeError as error:
         raise UnreadableInput(f"the list of feeds {path!r} is not UTF-8 text") from error
     if len(body) > MAX_FILE_BYTES:

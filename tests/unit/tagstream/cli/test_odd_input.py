@@ -65,6 +65,10 @@ REFUSED: list[tuple[str, int, str]] = [
     # a feed that is none
     ("run --source jsonl:absent", 3, "absent"),
     ("run --source jsonl:folder", 3, "directory"),
+    ("run --source jsonl:folder --record r.jsonl", 3, "directory"),
+    ("run --source rss:@folder", 3, "directory"),
+    ("ingest --source jsonl:folder", 3, "directory"),
+    ("ingest --source rss:@folder", 3, "directory"),
     ("run --source jsonl:", 2, "names no source"),
     ("run --source bogus:x", 2, "names no source"),
     ("run --source simulate:x", 2, "simulate:SEED"),
@@ -85,6 +89,7 @@ REFUSED: list[tuple[str, int, str]] = [
     # other files that are not there, or are something else
     ("tag --input absent", 3, "absent"),
     ("tag --input folder", 3, "directory"),
+    ("tag --input folder --output o.jsonl", 3, "directory"),
     ("tag --input feed.jsonl --output folder", 2, "--output folder"),
     ("tag --input feed.jsonl --output absent/x", 2, "--output absent/x"),
     ("tag --input feed.jsonl --output feed.jsonl", 2, "is the file that --input reads"),
@@ -103,6 +108,7 @@ REFUSED: list[tuple[str, int, str]] = [
     ("restore noise", 3, "noise"),
     ("demo absent", 3, "absent"),
     ("demo folder", 3, "directory"),
+    ("demo jsonl:folder", 3, "directory"),
     ("demo --directory empty", 2, "--directory empty"),
     ("--config absent dump", 3, "absent"),
     ("--config folder dump", 3, "folder"),

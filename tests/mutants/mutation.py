@@ -13,7 +13,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
-PACKAGES = ("tagstream", "ingest", "workers", "search", "training", "tests", "pyproject.toml", "docs")
+PACKAGES = ("tagstream", "ingest", "workers", "search", "training", "ops", "tests", "pyproject.toml", "docs")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ingest.run import IngestProgress, IngestReport
 from ingest.sources.jsonl.line import read_event
 from ops.docs.fields import fields_table, table
 from search.cli.tables import dead_letter_document, trend_document
-from search.dump_lines import Writer
+from search.dump_lines import DumpWriter
 from search.index import EntityCount, Remembered, SourceCursor, Thumbnail, Trend
 from search.registry import RegistryRecord
 from tagstream.dead_letter import dead_letter
@@ -214,7 +214,7 @@ def _nested(*contracts: Any) -> Iterable[str]:
 
 
 def _dump() -> Iterable[str]:
-    writer = Writer()
+    writer = DumpWriter()
     record = RegistryRecord(id=EXAMPLE.id, number=1, version=3, position=7, observed_at=1714564800000, visible=True)
     kept = (
         AccountStatus(source="jsonl", author="bo", hidden=True, position=7),

@@ -1,5 +1,6 @@
 """The examples of the pages for plug-in authors work as they stand there."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -83,6 +84,18 @@ async def test_the_source_of_the_page_says_what_is_wrong(tmp_path: Path) -> None
 
 def test_the_page_names_the_schemes_that_are_taken() -> None:
     assert all(f"`{name}`" in PAGE for name in BUILT_IN[PluginKind.SOURCE])
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_source_of_the_page_keeps_the_contract_as_the_page_runs_it(tmp_path: Path) -> None:
+    (tmp_path / "test_csv.py").write_text(block("# test_csv.py"), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), "-c", os.devnull, "test_csv.py"]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\d\d passed", done.stdout), done.stdout
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")

@@ -17,7 +17,7 @@ from ingest.sources.rss.identity import native_ids, shared_names
 from ingest.sources.rss.reader import UnreadableFeed, read_feed
 from ingest.sources.rss.reading import FeedReaders, NotRead
 from ingest.sources.rss.timestamps.dates import read_date
-from ingest.sources.rss.timestamps.entry_timestamps import moments
+from ingest.sources.rss.timestamps.entry_timestamps import timestamps_of
 
 ADDRESS = "https://news.example/feed"
 NOW = datetime(2024, 5, 2, tzinfo=UTC)
@@ -63,7 +63,9 @@ def read(body: bytes) -> Document | None:
         return None
     assert from_lines(to_lines(document)) == document
     identifiers = native_ids(document, ADDRESS, shared_names(document, ADDRESS, lambda _: False))
-    for entry, identifier, moment in zip(document.entries, identifiers, moments(document, NOW, False), strict=True):
+    for entry, identifier, moment in zip(
+        document.entries, identifiers, timestamps_of(document, NOW, False), strict=True
+    ):
         try:
             entry_post(entry, document, ADDRESS, identifier, moment)
         except MalformedLine:

@@ -1,7 +1,7 @@
-"""What a file is, told by how its content begins: lines of JSON, documents of JSON, or nothing that we read. Pure.
+"""The form of a file, told by how its content begins: lines of JSON, documents of JSON, or nothing that is read. Pure.
 
-A file of another kind is refused once, by name, and not line by line. A feed that is only somewhat damaged is none of
-that: one line that looks like an object is enough to read the others as lines too, and to keep them as dead letters.
+A file of another kind is refused once, by name, and not line by line. A feed that is only damaged somewhere is no such
+file: one line that looks like an object is enough to read the others as lines too, and to keep them as dead letters.
 """
 
 import codecs
@@ -33,10 +33,10 @@ _TAR = slice(257, 262)
 _MARKUP = re.compile(rb"<(?:\?xml|!doctype|html|rss|feed)", re.IGNORECASE)
 _ASSIGNMENT = re.compile(rb"(?:var\s+|const\s+)?([A-Za-z_][\w.]{0,200})\s*=\s*(?=\[)")
 _BEGUN_ASSIGNMENT = re.compile(rb"(?:var\s+|const\s+)?[A-Za-z_][\w.]{0,200}(?:\s*=\s*)?")
-# How an account's own export names its files of posts; the others hold likes, messages, or what was deleted.
+# The variables in an account's own export that hold posts; others hold likes, messages, or deleted posts.
 _EXPORT = re.compile(r"window\.YTD\.(\w+)\.part[0-9]+", re.ASCII)
 _EXPORTED_POSTS = frozenset({"tweet", "tweets", "community_tweet"})
-# An array of documents; of anything else it would be a log, or numbers.
+# An array of documents; an array of anything else is a log, or numbers.
 _ARRAY = re.compile(rb"\[\s*[{\]]")
 _BEGUN_ARRAY = re.compile(rb"\[\s*")
 # The first line of an object that is broken into lines, and the indentation of the next.
@@ -48,31 +48,35 @@ _SPACE = b" \t\r\n"
 
 
 class Form(StrEnum):
+    """The two forms of a file that is read."""
+
     LINES = "lines"
     DOCUMENTS = "documents"
 
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """How the content is to be read, and how many bytes before the first document are not of it."""
+    """The form of the content, and how many bytes before the first document are not part of it."""
 
     form: Form
     skipped: int = 0
 
 
 def is_undecided(content: bytes) -> bool:
-    """Whether so little of a stream tells nothing yet."""
+    """Says whether this beginning of a stream is too short to tell its form."""
     begun = content.removeprefix(_BYTE_ORDER_MARK).lstrip(_SPACE)
-    return len(content) < BEGINNING_BYTES and (not begun or any(one.fullmatch(begun) is not None for one in _UNDECIDED))
+    return len(content) < BEGINNING_BYTES and (
+        not begun or any(pattern.fullmatch(begun) is not None for pattern in _UNDECIDED)
+    )
 
 
 def beginning_of(content: bytes, name: str, *, is_stream: bool = False) -> Beginning:
-    """How the content that begins so is to be read; `content` is at most `BEGINNING_BYTES`, and all where it is less.
+    """Returns the form of the content; `content` is its first `BEGINNING_BYTES`, or all of it.
 
-    Of a stream what is not JSON is left to its reader: it may have been begun in the middle of a line.
+    In a stream, text that is not JSON is left to its reader: the stream may have begun in the middle of a line.
 
     Raises:
-        UnreadableInput: it is nothing that is read here; `name` is how the message calls it.
+        UnreadableInput: it is nothing that is read here; `name` is its name in the message.
     """
     _refuse_other_kinds(content, name)
     begun = content.removeprefix(_BYTE_ORDER_MARK).lstrip(_SPACE)
@@ -84,7 +88,7 @@ def beginning_of(content: bytes, name: str, *, is_stream: bool = False) -> Begin
         return Beginning(Form.DOCUMENTS, skipped + assigned.end())
     if _PRETTY.match(begun):
         return Beginning(Form.DOCUMENTS, skipped)
-    # A first line that is longer than what is looked at may be a damaged one, with good ones behind it.
+    # A first line that is longer than the beginning may be damaged, with good lines after it.
     is_seen = b"\n" in begun or len(content) < BEGINNING_BYTES
     if (
         begun

@@ -1,4 +1,4 @@
-"""Where reading goes on, as text: the cursors of `JsonlSource`. Pure."""
+"""The cursors of `JsonlSource`, as text. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ _OF_A_STREAM = re.compile(r"lines:([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
-    """After `offset` bytes (None: of a stream) and `number` lines or documents.
+class JsonlCursor:
+    """The position after `offset` bytes (None: in a stream) and `number` lines or documents.
 
-    `mark` is the fingerprint of what lies before, `context` that of a place between documents, empty between lines.
-    `half`: how many bytes of a document that was not whole were read after the place.
+    `mark` is the fingerprint of the bytes before it. `context` says what a position between documents lies in; it is
+    empty between lines. `half` is the number of bytes after the position that were read of a document that was not
+    whole.
     """
 
     offset: int | None
@@ -33,19 +34,19 @@ class Cursor:
         return f"{self.offset}:{self.number}:{self.mark}{context}{f'+{self.half}' if self.half else ''}"
 
 
-def parse_cursor(cursor: str) -> Cursor:
-    """The place that the text names.
+def parse_cursor(cursor: str) -> JsonlCursor:
+    """Reads a cursor.
 
     Raises:
         CorruptState: it is none that `JsonlSource` gave.
     """
     if parts := _OF_A_STREAM.fullmatch(cursor):
-        return Cursor(None, int(parts[1]))
+        return JsonlCursor(None, int(parts[1]))
     if parts := _FORM.fullmatch(cursor):
-        return Cursor(int(parts[1]), int(parts[2]), parts[3], parts[4] or "", int(parts[5] or 0))
+        return JsonlCursor(int(parts[1]), int(parts[2]), parts[3], parts[4] or "", int(parts[5] or 0))
     raise CorruptState(f"the saved place {cursor[:80]!r} is not one of a file of JSON lines")
 
 
 def is_of_a_stream(cursor: str) -> bool:
-    """Whether the cursor only counts the lines of a stream, which is another one at every start."""
+    """Says whether the cursor only counts the lines of a stream, which is another stream at every start."""
     return _OF_A_STREAM.fullmatch(cursor) is not None

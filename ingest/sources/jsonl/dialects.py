@@ -35,10 +35,11 @@ Read = Callable[[Fields], Event | PassedOverDocument]
 
 @dataclass(frozen=True, slots=True)
 class FieldCheck:
-    """One that tells a form. `path` may go into objects and lists (`data.0.id`), and name several (`full_text|text`).
+    """A check of one field that tells a dialect.
 
-    `kind` says what it must be, in words; `fits` looks. `about` is the field that a message names where `fits` looks at
-    the whole document.
+    `path` may go into objects and lists (`data.0.id`), and name several fields (`full_text|text`). `kind` says in words
+    what the value must be; `fits` checks it. `about` is the field that a message names where `fits` checks the whole
+    document.
     """
 
     path: str
@@ -48,21 +49,21 @@ class FieldCheck:
     about: str = ""
 
     def of(self, fields: Fields) -> object:
-        """Its value, None where there is none; the whole document for an empty path."""
+        """Returns the field's value, None where there is none; the whole document for an empty path."""
         found = (_inner(fields, path) for path in self.path.split("|"))
-        return next((one for one in found if one is not None), None)
+        return next((value for value in found if value is not None), None)
 
     def blamed(self, fields: Fields) -> tuple[str, object]:
-        """The name and the value of what a message blames where the field does not fit."""
+        """Returns the name and the value of the field that a message blames where the check fails."""
         return self.path.replace("|", " or ") or self.about, self.of(fields) if self.path else fields.get(self.about)
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One form. A document of one thing is `read`; one that holds several gives its `parts`, each with its form.
+    """One dialect. A document of one item is `read`; a document of several gives its `parts`, each with its dialect.
 
-    `without` names fields that no document of the form has, `names` fields of which it may have one alone. `source` is
-    that of a dead letter, `identity` what can be read of a document that is refused.
+    `without` names fields that no document of the dialect has, `names` fields of which it may have one alone. `source`
+    is the source of a dead letter; `identity` returns as much of a refused document's identity as can be read.
     """
 
     name: str
@@ -76,19 +77,21 @@ class Dialect:
     identity: Callable[[Fields], Mapping[str, Any]] = x.identity_of
 
     def score(self, fields: Fields) -> int:
+        """Returns the sum of the weights of the fields that fit."""
         if any(name in fields for name in self.without):
             return 0
         return sum(field.weight for field in self.fields if field.fits(field.of(fields)))
 
     def tells(self, fields: Fields) -> bool:
+        """Says whether enough fields fit."""
         return self.score(fields) >= self.enough
 
 
 def dialect_of(fields: Fields) -> Dialect | None:
-    """The form of the document; None if it is of none here."""
+    """Returns the dialect of the document; None if it belongs to none."""
     names = fields.keys()
     for dialect, all_names, telling in _BY_NAMES:
-        # Most documents are of no form here, and their names alone say so.
+        # Most documents are of no dialect here, and their names alone tell.
         if all_names.isdisjoint(names):
             continue
         if sum(weight for some, weight in telling if not some.isdisjoint(names)) < dialect.enough:
@@ -99,18 +102,18 @@ def dialect_of(fields: Fields) -> Dialect | None:
 
 
 def nearest(fields: Fields) -> str:
-    """Which form a document of none is nearest to, and what stands in the way; empty if it is near to none."""
-    dialect = max(DIALECTS, key=lambda one: one.score(fields) / one.enough)
+    """Says which dialect a document of none is nearest to, and what stands in the way; empty if it is near to none."""
+    dialect = max(DIALECTS, key=lambda candidate: candidate.score(fields) / candidate.enough)
     if 2 * dialect.score(fields) < dialect.enough:
         return ""
     missing = [(field, *field.blamed(fields)) for field in dialect.fields if not field.fits(field.of(fields))]
-    wrong, name, value = next((one for one in missing if one[2] is not None), missing[0])
+    wrong, name, value = next((check for check in missing if check[2] is not None), missing[0])
     what = "is missing" if value is None else f"is {short(value)}"
     return f"; it is nearest to {dialect.name}, but {name} {what}, it should be {wrong.kind}"
 
 
 def unwrapped(fields: Fields) -> Fields:
-    """The document within what an account's own export, or a database, puts around it; else the document itself."""
+    """Returns the document inside the wrapping of an account's own export or a database; else the document itself."""
     for name in ("tweet", "_source", "doc", "message"):
         inner = fields.get(name)
         if isinstance(inner, dict) and "text" not in fields and ("text" in inner or dialect_of(inner) is not None):
@@ -174,7 +177,7 @@ def _page(fields: Fields) -> list[tuple[Any, Dialect]]:
 
 
 def _each(name: str) -> Callable[[Fields], list[tuple[Any, Dialect]]]:
-    """The parts of a page whose entries say themselves of which form they are."""
+    """Returns the parts of a page whose entries tell their own dialects."""
 
     def parts(fields: Fields) -> list[tuple[Any, Dialect]]:
         return [(one, (dialect_of(one) if isinstance(one, dict) else None) or NO_POST) for one in fields[name]]
@@ -472,11 +475,11 @@ DIALECTS: tuple[Dialect, ...] = (
 
 
 def _has_event(data: Mapping[str, Any]) -> bool:
-    return len(data) == 1 and all(isinstance(one, dict) and "event_at" in one for one in data.values())
+    return len(data) == 1 and all(isinstance(event, dict) and "event_at" in event for event in data.values())
 
 
 def _names_of(dialect: Dialect, field: FieldCheck) -> frozenset[str]:
-    """The names of which a document has one, if it has this field."""
+    """Returns the names of which a document has one, if it has this field."""
     return frozenset(path.partition(".")[0] for path in field.path.split("|") if path) or frozenset(dialect.names)
 
 

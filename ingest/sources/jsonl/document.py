@@ -1,12 +1,12 @@
-"""A line of a feed, or a document of a file, into what it says: the one door for every form. Pure.
+"""The reading of a line of a feed, or a document of a file, in any dialect. Pure.
 
 ::
 
     bytes ─▶ object ─▶ a recording or a dump of ours   the events that were recorded
-                  └──▶ a form of `shapes.py`        a post, a deletion, a page of them; or a notice, which is counted
-                  └──▶ a line of ours (`line.py`)   whatever else it is
+                  └──▶ a dialect of `dialects.py`      a post, a deletion, a page of them; or a notice, which is counted
+                  └──▶ a line of ours (`line.py`)      every other object
 
-A document that cannot be read is a dead letter with its origin; of a page each entry has one of its own, `…#7`, unless
+A document that cannot be read is a dead letter with its origin. Each entry of a page has one of its own, `…#7`, unless
 none of them can be read: then the page has one.
 """
 
@@ -27,7 +27,7 @@ from ingest.sources.wrappers.recording import read_recorded_line, recorded_line
 from tagstream.dead_letter import dead_letter
 from tagstream.posts import DeadLetter, Event, Post
 
-# Bounds the letters, and the work, of one document.
+# Bounds the dead letters, and the work, of one document.
 MAX_PARTS = 20_000
 # A page names a post once and may repeat it in each of its entries: few bytes could become any number of characters.
 MAX_PAGE_CHARACTERS = 32_000_000
@@ -49,21 +49,21 @@ _KNOWN_GOOD = (
 
 
 def read_line(body: bytes, *, origin: str, position: int, source: str = DEFAULT_SOURCE) -> DocumentEvents:
-    """What the bytes say; a dead letter with this `origin` if that is nothing that can be understood.
+    """Reads a document; returns a dead letter with this `origin` if nothing in it can be understood.
 
-    `source` is that of a line which names none.
+    `source` is the source of a document that names none.
     """
-    place = DocumentOrigin(origin, position, source)
+    document = DocumentOrigin(origin, position, source)
     try:
-        return _read_line(body, place)
+        return _read_line(body, document)
     except Exception as error:
-        return DocumentEvents((_dead_letter(_unexpected(error), body, place, {}),))
+        return DocumentEvents((_dead_letter(_unexpected(error), body, document, {}),))
 
 
-def _read_line(body: bytes, place: DocumentOrigin) -> DocumentEvents:
+def _read_line(body: bytes, document: DocumentOrigin) -> DocumentEvents:
     if says_nothing(body):
         return DocumentEvents(passed_over=(PassedOverDocument.NOTHING,))
-    recorded = read_recorded_line(body, origin=place.origin, position=place.position)
+    recorded = read_recorded_line(body, origin=document.origin, position=document.position)
     if recorded is not None:
         return DocumentEvents((recorded[0],), supersedes=recorded[1])
     dumped = read_dump_line(body)
@@ -72,38 +72,40 @@ def _read_line(body: bytes, place: DocumentOrigin) -> DocumentEvents:
     try:
         fields = read_object(body)
     except MalformedLine as malformed:
-        return DocumentEvents((_dead_letter(malformed, body, place, {}),))
-    return _read(plain(fields) if MARK in body else fields, body, place)
+        return DocumentEvents((_dead_letter(malformed, body, document, {}),))
+    return _read(plain(fields) if MARK in body else fields, body, document)
 
 
 def says_nothing(body: bytes) -> bool:
-    """Whether it is `null` or an empty list: what tools write for an answer without anything."""
+    """Says whether the document is `null` or an empty list: tools write these for an answer without content."""
     return len(body) < _LONGEST_NOTHING and b"".join(body.split()) in (b"null", b"[]")
 
 
-def _read(fields: Fields, body: bytes, place: DocumentOrigin) -> DocumentEvents:
+def _read(fields: Fields, body: bytes, document: DocumentOrigin) -> DocumentEvents:
     fields = unwrapped(fields)
     dialect = dialect_of(fields)
     if dialect is not None and dialect.parts is not None:
-        return _read_parts(dialect, fields, body, place)
+        return _read_parts(dialect, fields, body, document)
     try:
-        said = _own(fields, place) if dialect is None else _of_dialect(dialect, fields)
+        result = _own(fields, document) if dialect is None else _of_dialect(dialect, fields)
     except MalformedLine as malformed:
-        return DocumentEvents((_dead_letter(malformed, body, place, _identity(dialect, fields, place)),))
+        return DocumentEvents((_dead_letter(malformed, body, document, _identity(dialect, fields, document)),))
     except Exception as error:
-        return DocumentEvents((_named_dead_letter(_unexpected(error), body, place, dialect, fields),))
-    return DocumentEvents(passed_over=(said,)) if isinstance(said, PassedOverDocument) else DocumentEvents((said,))
+        return DocumentEvents((_named_dead_letter(_unexpected(error), body, document, dialect, fields),))
+    return (
+        DocumentEvents(passed_over=(result,)) if isinstance(result, PassedOverDocument) else DocumentEvents((result,))
+    )
 
 
-def _own(fields: Fields, place: DocumentOrigin) -> Event:
+def _own(fields: Fields, document: DocumentOrigin) -> Event:
     try:
-        return event_of(fields, place.position, place.source)
+        return event_of(fields, document.position, document.source)
     except MalformedLine as malformed:
         refuse(malformed.fault, f"{malformed}{nearest(fields)}")
 
 
 def _of_dialect(dialect: Dialect, fields: Fields) -> Event | PassedOverDocument:
-    """What a document of the form says; whatever is wrong with it as a refusal that names the form."""
+    """Reads a document in a dialect; turns every error into a refusal that names the dialect."""
     assert dialect.read is not None
     try:
         return dialect.read(fields)
@@ -114,22 +116,22 @@ def _of_dialect(dialect: Dialect, fields: Fields) -> Event | PassedOverDocument:
 
 
 def read_known_good() -> None:
-    """Reads a document of each of the commonest forms, all known to be good, without a guard."""
+    """Reads a known good document in each of the commonest dialects, without a guard."""
     for body in _KNOWN_GOOD:
         fields = unwrapped(read_object(body))
         dialect = dialect_of(fields)
-        said = event_of(fields, 1, DEFAULT_SOURCE) if dialect is None else _of_dialect(dialect, fields)
-        if not isinstance(said, PassedOverDocument):
-            read_recorded_line(recorded_line(said), origin="", position=1)
+        result = event_of(fields, 1, DEFAULT_SOURCE) if dialect is None else _of_dialect(dialect, fields)
+        if not isinstance(result, PassedOverDocument):
+            read_recorded_line(recorded_line(result), origin="", position=1)
 
 
-def _identity(dialect: Dialect | None, fields: Fields, place: DocumentOrigin) -> dict[str, Any]:
+def _identity(dialect: Dialect | None, fields: Fields, document: DocumentOrigin) -> dict[str, Any]:
     if dialect is None:
-        return identity_of_line(fields, place.position, place.source)
-    return {"source": dialect.source, "position": place.position, **dialect.identity(fields)}
+        return identity_of_line(fields, document.position, document.source)
+    return {"source": dialect.source, "position": document.position, **dialect.identity(fields)}
 
 
-def _read_parts(dialect: Dialect, fields: Fields, body: bytes, place: DocumentOrigin) -> DocumentEvents:
+def _read_parts(dialect: Dialect, fields: Fields, body: bytes, document: DocumentOrigin) -> DocumentEvents:
     assert dialect.parts is not None
     try:
         parts = dialect.parts(fields)
@@ -137,23 +139,27 @@ def _read_parts(dialect: Dialect, fields: Fields, body: bytes, place: DocumentOr
             refuse(LineFault.BAD_FIELD, f"a page of {len(parts):,} entries, the limit is {MAX_PARTS:,}")
     except MalformedLine as malformed:
         refusal = MalformedLine(malformed.fault, f"read as {dialect.name}: {malformed}")
-        return DocumentEvents((_dead_letter(refusal, body, place, {"source": dialect.source}),))
+        return DocumentEvents((_dead_letter(refusal, body, document, {"source": dialect.source}),))
     events: list[Event] = []
     passed_over: list[PassedOverDocument] = []
     characters = 0
-    for number, (part, its_dialect) in enumerate(parts, 1):
-        said = _read_part(part, its_dialect, DocumentOrigin(f"{place.origin}#{number}", place.position, place.source))
-        if isinstance(said, PassedOverDocument):
-            passed_over.append(said)
+    for index, (part, part_dialect) in enumerate(parts, 1):
+        result = _read_part(
+            part,
+            part_dialect,
+            DocumentOrigin(f"{document.origin}#{index}", document.position, document.source),
+        )
+        if isinstance(result, PassedOverDocument):
+            passed_over.append(result)
         else:
-            events.append(said)
-            characters += len(said.text) if isinstance(said, Post) else 0
+            events.append(result)
+            characters += len(result.text) if isinstance(result, Post) else 0
         if characters > MAX_PAGE_CHARACTERS:
             what = f"read as {dialect.name}: its posts have more than {MAX_PAGE_CHARACTERS:,} characters together"
             refusal = MalformedLine(LineFault.TEXT_TOO_LONG, what)
-            return DocumentEvents((_dead_letter(refusal, body, place, {"source": dialect.source}),))
+            return DocumentEvents((_dead_letter(refusal, body, document, {"source": dialect.source}),))
     if events and not passed_over and all(isinstance(event, DeadLetter) for event in events):
-        return DocumentEvents((_dead_letter(_none_of(events), body, place, {"source": dialect.source}),))
+        return DocumentEvents((_dead_letter(_none_of(events), body, document, {"source": dialect.source}),))
     return DocumentEvents(tuple(events), tuple(passed_over) or (() if events else (PassedOverDocument.EMPTY_PAGE,)))
 
 
@@ -163,7 +169,7 @@ def _none_of(events: Sequence[Event]) -> MalformedLine:
     return MalformedLine(LineFault.BAD_FIELD, what)
 
 
-def _read_part(part: Any, dialect: Dialect, place: DocumentOrigin) -> Event | PassedOverDocument:
+def _read_part(part: Any, dialect: Dialect, document: DocumentOrigin) -> Event | PassedOverDocument:
     try:
         if not isinstance(part, dict):
             refuse(LineFault.NOT_AN_OBJECT, "an entry of the page is no object")
@@ -171,11 +177,16 @@ def _read_part(part: Any, dialect: Dialect, place: DocumentOrigin) -> Event | Pa
             refuse(LineFault.BAD_FIELD, f"{dialect.name} within a page")
         return _of_dialect(dialect, part)
     except MalformedLine as malformed:
-        # A letter keeps the entry without what it shares with the page: five hundred copies of that would be large.
+        # A dead letter keeps the entry without what the page shares: five hundred copies of that would be large.
         body = _body_of(part, dialect)
-        return _dead_letter(malformed, body, place, _identity(dialect, part if isinstance(part, dict) else {}, place))
+        return _dead_letter(
+            malformed,
+            body,
+            document,
+            _identity(dialect, part if isinstance(part, dict) else {}, document),
+        )
     except Exception as error:
-        return _named_dead_letter(_unexpected(error), _body_of(part, dialect), place, dialect, part)
+        return _named_dead_letter(_unexpected(error), _body_of(part, dialect), document, dialect, part)
 
 
 def _body_of(part: Any, dialect: Dialect) -> bytes:
@@ -187,13 +198,18 @@ def _unexpected(error: Exception) -> MalformedLine:
 
 
 def _named_dead_letter(
-    malformed: MalformedLine, body: bytes, place: DocumentOrigin, dialect: Dialect | None, fields: Fields
+    malformed: MalformedLine, body: bytes, document: DocumentOrigin, dialect: Dialect | None, fields: Fields
 ) -> DeadLetter:
     return identified_dead_letter(
-        lambda one: _dead_letter(malformed, body, place, _identity(dialect, one, place)), fields
+        lambda known: _dead_letter(malformed, body, document, _identity(dialect, known, document)),
+        fields,
     )
 
 
-def _dead_letter(malformed: MalformedLine, body: bytes, place: DocumentOrigin, identity: dict[str, Any]) -> DeadLetter:
-    identity = {"source": place.source, "position": place.position, **identity}
-    return dead_letter(origin=place.origin, cause=malformed.fault.value, message=str(malformed), body=body, **identity)
+def _dead_letter(
+    malformed: MalformedLine, body: bytes, document: DocumentOrigin, identity: dict[str, Any]
+) -> DeadLetter:
+    identity = {"source": document.source, "position": document.position, **identity}
+    return dead_letter(
+        origin=document.origin, cause=malformed.fault.value, message=str(malformed), body=body, **identity
+    )

@@ -1,8 +1,8 @@
-"""The lines of a dump that are no posts, for a run over it: what they make a feed say. Pure.
+"""The lines of a dump that are no posts, and the events that they mean to a run over it. Pure.
 
-`tagstream restore` puts a dump back as it was. A run over one tags its posts anew instead, and must not bring back what
-was deleted: so a record with a deletion deletes, an erasure erases, and a dead letter is one again. What else a dump
-holds (its beginning and end, thumbnails, cursors, records of what is there) is nothing that a feed says.
+`tagstream restore` puts a dump back as it was. A run over a dump tags its posts anew instead, and must not bring back
+deleted posts: so a record with a deletion deletes, an erasure erases, and a dead letter is one again. The other lines
+(beginning and end, thumbnails, cursors, records of posts that are there) mean nothing to a feed.
 """
 
 import base64
@@ -15,13 +15,13 @@ from pydantic import ValidationError
 from ingest.sources.formats.json_fields import MalformedLine, read_object
 from tagstream.posts import DELETED_FOR_EVER, DeadLetter, Deletion, Erasure, Event
 
-_BEGINNING = b'{"kind":"'  # as they are written: a feed's own field of that name is left alone
+_BEGINNING = b'{"kind":"'  # exactly as a dump writes it: a feed's own field of that name is left alone
 _SAID_BY_NO_FEED = frozenset({"dump", "end", "thumbnail", "cursor"})
 _GENERATION_BITS = 12
 
 
 def read_dump_line(body: bytes) -> list[Event] | None:
-    """The events of such a line, None of any other."""
+    """Returns the events of such a line; None for any other line."""
     if not body.startswith(_BEGINNING):
         return None
     with suppress(MalformedLine, KeyError, TypeError, ValidationError, binascii.Error):

@@ -1,29 +1,31 @@
-"""One line of JSON into one event. Pure: no files, no clock.
+"""The format of our own JSON lines, and the reading of one line into one event. Pure: no files, no clock.
 
 A line is an object of one of five forms::
 
     {"id": 7, "text": "…", "created_at": "2024-05-01T12:00:00Z"}      a post; more fields below
     {"id": 7, "delete": true}                                         a deletion, up to `revision` if there is one
-    {"author": "ann", "erase": true}                                  an erasure of what came before it
+    {"author": "ann", "erase": true}                                  an erasure of the posts before it
     {"author": "ann", "hide": true}                                   a status: hidden, or with `false` shown again
     {"version": 1, "source": …, "model": …, "generation": …,
      "entities": …, "id": "jsonl:7", …}                               a document of `tagstream dump`
 
-A line is a dump document exactly when it has those five fields; then its ids already carry their source, and what a
-model found in it is dropped (`dump.py` reads the other lines of a dump). In the other forms `id` and `reply_to` are
-native (a string or an integer), `source` defaults to `jsonl`, and these may be added: `author` (its id, or an object
-with `id` and `handle`), `revision`, `lang`, `langs` (a list), `url`, `hashtags` (strings; those that the text lacks
-have no span), `media` (objects with `url`, `alt`, `kind`, `width`, `height`, `sha256`, `reason`; the first four count)
-and `reply_to`. Null is absent. Fields of any other name are ignored: a newsroom's feed has its own. A field of these
-names with a value of the wrong type makes the line a dead letter that says which: a post without it could be found by
-nobody who asks for that field. A post may have a `hide` that is false. One that is true is refused: nobody can say
-whether it means the post or its author.
+A line is a dump document exactly when it has those five fields. Its ids then already carry their source, and the
+entities that a model found in it are dropped (`dump.py` reads the other lines of a dump). In the other forms `id` and
+`reply_to` are native (a string or an integer), and `source` defaults to `jsonl`. These fields may be added: `author`
+(its id, or an object with `id` and `handle`), `revision`, `lang`, `langs` (a list), `url`, `hashtags` (strings; those
+that the text lacks have no span), `media` (objects with `url`, `alt`, `kind`, `width`, `height`, `sha256`, `reason`;
+the first four count) and `reply_to`. Null is absent. Fields of any other name are ignored: a newsroom's feed has its
+own.
 
-What comes before an erasure, and which status of an author is the newest, is told by `sequence`, an integer that any
-line may have and that rises with the time of the feed, over all its files. Without it the line's number counts, which
-orders the lines of one file only.
+A field of these names with a value of the wrong type makes the line a dead letter that names the field: nobody who asks
+for that field could find the post without it. A post may have a `hide` that is false. One that is true is refused:
+nobody can say whether it means the post or its author.
 
-`created_at` is what `moments.py` reads: ISO 8601 or RFC 2822 (UTC where it names no zone), or seconds, milliseconds,
+`sequence` tells which posts come before an erasure, and which status of an author is the newest. It is an integer that
+any line may have and that rises with the time of the feed, over all its files. Without it the line's number counts,
+which orders the lines of one file only.
+
+`formats/timestamps.py` reads `created_at`: ISO 8601 or RFC 2822 (UTC where it names no zone), or seconds, milliseconds,
 microseconds or nanoseconds since 1970, told apart by their size.
 """
 
@@ -68,9 +70,9 @@ _DUMP_FIELDS = frozenset({"version", "source", "model", "generation", "entities"
 
 
 def read_event(body: bytes, *, origin: str, position: int, source: str = DEFAULT_SOURCE) -> Event:
-    """What the line says, a `DeadLetter` with this `origin` if it says nothing that can be understood.
+    """Reads a line; returns a `DeadLetter` with this `origin` if nothing in it can be understood.
 
-    `source` is that of a line which names none.
+    `source` is the source of a line that names none.
     """
     fields: Fields = {}
     try:
@@ -87,7 +89,7 @@ def read_event(body: bytes, *, origin: str, position: int, source: str = DEFAULT
 
 
 def event_of(fields: Fields, line: int, default_source: str) -> Event:
-    """What the object of a line says.
+    """Reads the object of a line.
 
     Raises:
         MalformedLine: it is none of the five forms.
@@ -112,7 +114,7 @@ def event_of(fields: Fields, line: int, default_source: str) -> Event:
 
 
 def _says_status(fields: Fields) -> bool:
-    """Whether the line hides or shows an account, and is about nothing else."""
+    """Says whether the line hides or shows an account, and is about nothing else."""
     about_posts = (
         any(flag(fields, name) for name in ("delete", "erase"))
         or fields.get("id") is not None
@@ -137,7 +139,7 @@ def _post(fields: Fields, source: str, position: int) -> Post:
 
 
 def _dumped_post(fields: Fields, position: int) -> Post:
-    """The post of a document that `tagstream dump` wrote."""
+    """Reads the post of a document that `tagstream dump` wrote."""
     version = fields["version"]
     if type(version) is not int or version < 1:
         refuse(LineFault.BAD_FIELD, f"version is {short(version)}, it must be an integer from 1")
@@ -193,7 +195,10 @@ def _assemble(
 
 
 def identity_of_line(fields: Fields, line: int, default_source: str) -> dict[str, Any]:
-    """Source, post, author and position of a refused line as far as they can be read, so that deletions reach it."""
+    """Returns the identity of a refused line, as far as it can be read, so that deletions reach it.
+
+    It consists of source, post, author and position.
+    """
     found: dict[str, Any] = {"source": default_source, "position": line}
     with suppress(MalformedLine):
         found["position"] = position_of(fields, line)

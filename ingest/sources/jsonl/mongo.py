@@ -1,4 +1,4 @@
-"""The documents of a database that writes its types into JSON (MongoDB's Extended JSON) as plain JSON. Pure."""
+"""Documents of a database that writes its types into JSON (MongoDB's Extended JSON), turned into plain JSON. Pure."""
 
 import re
 from typing import Any
@@ -9,11 +9,11 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 def plain(value: Any, depth: int = 0) -> Any:
-    """The value with `$date`, `$numberLong` and the like replaced by what they stand for; deeper down as it is."""
+    """Replaces `$date`, `$numberLong` and the like by their values; leaves values below a depth as they are."""
     if depth > _DEEPEST:
         return value
     if isinstance(value, list):
-        return [plain(one, depth + 1) for one in value]
+        return [plain(item, depth + 1) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
@@ -29,5 +29,5 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """The integer that the text writes; anything else as it is."""
+    """Returns the integer that a text writes; any other value as it is."""
     return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value

@@ -1,4 +1,4 @@
-"""What a document of a feed gives: events, or the name of what it was that gives none. Pure."""
+"""The result of reading a document of a feed: events, or the name of a valid document that gives none. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from tagstream.posts import Event
 
 
 class PassedOverDocument(StrEnum):
-    """What is right and gives no event: all the reasons there are."""
+    """The closed list of valid documents that give no event."""
 
     # What X says of a stream, of an account, or of an answer without posts.
     LIMIT = "limit"
@@ -35,8 +35,7 @@ class PassedOverDocument(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DocumentOrigin:
-    """Where a document stands: the origin of its dead letter, its place in its feed, and whose ids are meant where it
-    does not say."""
+    """The origin of a document: the `origin` of its dead letter, its position, and its source where it names none."""
 
     origin: str
     position: int
@@ -45,7 +44,7 @@ class DocumentOrigin:
 
 @dataclass(frozen=True, slots=True)
 class DocumentEvents:
-    """`supersedes`: the origin of the dead letter that the event replaces."""
+    """The events of a document. `supersedes` is the origin of a dead letter that its event replaces."""
 
     events: tuple[Event, ...] = ()
     passed_over: tuple[PassedOverDocument, ...] = ()

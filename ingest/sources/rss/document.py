@@ -1,4 +1,4 @@
-"""What is read of a feed: plain, bounded data, and its form on the way out of the process that reads. Pure."""
+"""The content of a feed as plain, bounded data, and its form on the way out of the reading process. Pure."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -8,12 +8,12 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 Seconds = Annotated[int, Field(ge=-2_300_000_000, lt=253_370_764_800)]
-"""Since 1970, from 1900 to before the year 9999."""
+"""Seconds since 1970, from the year 1900 to before the year 9999."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A picture or film of an entry, as the feed has it: everything may be empty."""
+    """An image or film of an entry, as the feed has it; every field may be empty."""
 
     url: str = ""
     type: str = ""
@@ -25,10 +25,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """An entry as people read it, and how it is named and dated.
+    """An entry as people read it, with its names and dates.
 
     `id` and `link` stand as in the feed, relative to `base` where that is not empty. `published` and `updated` are
-    seconds since 1970, None where the feed says none that can be read. `words` is a digest of all its texts.
+    seconds since 1970, None where the feed has no date that can be read. `words` is a digest of all its texts.
     """
 
     id: str = ""
@@ -48,8 +48,8 @@ class FeedEntry:
 class Document:
     """A feed: its entries in its own order, and how often it says that it changes (`every_seconds`).
 
-    `address` is where it was fetched from. `published` is when the feed says that it was made. `left_out` counts
-    entries beyond what is read of one feed.
+    It was fetched from `address`. `published` is when the feed says that it was made. `left_out` counts entries beyond
+    those that are read of one feed.
     """
 
     address: str = ""
@@ -71,7 +71,7 @@ _HEAD, _ENTRY = TypeAdapter(_Head), TypeAdapter(FeedEntry)
 
 
 def to_lines(document: Document) -> Iterator[bytes]:
-    """The document as JSON, a line for itself and one for each entry, so that no reader takes long over one."""
+    """Writes the document as JSON: one line for itself and one for each entry, so that no line takes long to read."""
     head = _Head(replace(document, entries=()), len(document.entries))
     parts: list[_Head | FeedEntry] = [head, *document.entries]
     for part in parts:
@@ -79,7 +79,7 @@ def to_lines(document: Document) -> Iterator[bytes]:
 
 
 def from_lines(lines: Iterable[bytes]) -> Document:
-    """The document of such lines, each of which is checked: they come from whoever read hostile bytes.
+    """Reads a document from such lines, and checks each: they come from a process that read hostile bytes.
 
     Raises:
         ValueError: they are none that `to_lines` writes.

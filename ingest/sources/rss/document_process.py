@@ -1,9 +1,11 @@
-"""What reads feeds in a sandbox: the bytes of a document in, its entries out as plain lines (see `ingest/sandbox/`).
+r"""The reader of feeds that runs inside a sandbox: a document's bytes in, its entries out as plain lines.
 
 ::
 
     request  the Content-Type, a newline, the document
     answer   b"feed\\n" and the lines of `to_lines`, or b"none\\n" and why it is no feed
+
+`ingest/sandbox/` is the sandbox.
 """
 
 import codecs
@@ -23,7 +25,7 @@ _SAMPLE = (
 
 
 def handle(request: bytes) -> bytes:
-    """The answer to one request."""
+    """Answers one request."""
     content_type, _, body = request.partition(b"\n")
     try:
         document = read_feed(body, content_type.decode("ascii", "replace"))
@@ -33,9 +35,9 @@ def handle(request: bytes) -> bytes:
 
 
 def warm_up() -> None:
-    """Reads one feed, every encoding and every time zone, because what is not read by now never will be."""
+    """Reads one feed, every encoding and every time zone, because nothing can be read from a file afterwards."""
     places()
     for name in sorted(set(aliases.values())):
-        with suppress(LookupError):  # one that only another system has
+        with suppress(LookupError):  # an encoding that only another system has
             codecs.lookup(name)
     handle(b"application/xml\n" + _SAMPLE.encode())

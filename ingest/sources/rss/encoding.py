@@ -1,8 +1,8 @@
-"""The bytes of a document as text, whatever they are said to be in. Pure.
+"""The decoding of a document, whatever encoding it claims. Pure.
 
-Servers and documents often name an encoding that is not theirs. What is UTF-8 throughout is taken as such, because
-text in another encoding hardly ever is; else the document's own word counts, then the server's, then Windows-1252,
-which is what most of the rest is in and in which every byte means something.
+Servers and documents often name an encoding that is not theirs. Bytes that are UTF-8 throughout are taken as UTF-8,
+because text in another encoding hardly ever is; otherwise the document's own claim counts, then the server's, then
+Windows-1252, which is the encoding of most other documents and gives every byte a meaning.
 """
 
 import codecs
@@ -17,16 +17,16 @@ _MARKS = (
 )
 _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?\bencoding\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
-# As browsers read them; what is said to be Latin-1 is the larger set in truth.
+# As browsers read them: text that claims to be Latin-1 is in truth in the larger set.
 _LARGER = {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932"}
-# These keep ASCII for something else, or are no encodings of text.
+# The first use ASCII bytes for something else; the second are no encodings of text.
 _ONLY_IF_SAID = frozenset({"iso2022_jp", "hz", "iso2022_kr"})
 _REFUSED = frozenset({"utf-7", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "charmap"})
 _FALLBACK = "cp1252"
 
 
 def decoded(body: bytes, content_type: str) -> str:
-    """The text; what its encoding has no character for is U+FFFD. Never raises."""
+    """Returns the text; bytes without a character in its encoding become U+FFFD. Never raises."""
     for mark, encoding in _MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(encoding, "replace")
@@ -34,32 +34,32 @@ def decoded(body: bytes, content_type: str) -> str:
     if wide is not None:
         return body.decode(wide, "replace")
     declared, served = _DECLARED.search(body[:1024]), _CHARSET.search(content_type)
-    said = [
+    named_encodings = [
         known
         for name in (declared[1].decode() if declared else "", served[1] if served else "")
         if name and (known := _known(name)) is not None
     ]
-    if not any(name in _ONLY_IF_SAID for name in said):
-        said.insert(0, "utf-8")
-    for name in said:
+    if not any(name in _ONLY_IF_SAID for name in named_encodings):
+        named_encodings.insert(0, "utf-8")
+    for name in named_encodings:
         try:
             return body.decode(name)
         except (UnicodeDecodeError, ValueError):
             continue
-    return body.decode(_mended(body, said), "replace")
+    return body.decode(_mended(body, named_encodings), "replace")
 
 
-def _mended(body: bytes, said: list[str]) -> str:
-    """The encoding of what is wholly in none that it could be: UTF-8 with a few broken bytes, else the first said."""
+def _mended(body: bytes, named_encodings: list[str]) -> str:
+    """Chooses an encoding for bytes that fit none: UTF-8 with a few broken bytes, else the first one named."""
     broken = body.decode("utf-8", "replace").count("\ufffd")
     multibyte = sum(1 for byte in body if byte >= 0xC0)
     if broken * 10 < multibyte:
         return "utf-8"
-    return next((encoding for encoding in said if encoding != "utf-8"), _FALLBACK)
+    return next((encoding for encoding in named_encodings if encoding != "utf-8"), _FALLBACK)
 
 
 def _wide(body: bytes) -> str | None:
-    """UTF-16 or UTF-32 without a mark, by the zeros in what begins with `<`."""
+    """Recognises UTF-16 or UTF-32 without a mark, by the zeros around the first `<`."""
     for beginning, encoding in (
         (b"<\0\0\0", "utf-32-le"),
         (b"\0\0\0<", "utf-32-be"),

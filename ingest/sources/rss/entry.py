@@ -1,9 +1,9 @@
-"""An entry of a feed into a `Post`. Pure.
+"""Conversion of an entry of a feed into a `Post`. Pure.
 
 The text is the title, a blank line and the summary (the content where there is none) as people read them; a summary
-that begins with the title stands alone. `revision` is when the entry was `updated`, where that is later than when it
-was published: only that can be put in order. An entry that changes without saying so is therefore not read again. What
-the entry is named by stands in `identity.py`, when it was written in `moments.py`.
+that begins with the title stands alone. `revision` is when the entry was `updated`, where that is later than its
+publication: only such dates can be put in order. An entry that changes without saying so is therefore not read again.
+`identity.py` names entries, `timestamps/entry_timestamps.py` dates them.
 """
 
 import hashlib
@@ -34,16 +34,16 @@ MAX_URL_LENGTH = 4096
 MAX_AUTHOR_LENGTH = 200
 
 
-def entry_post(entry: FeedEntry, document: Document, address: str, identifier: str, moment: int) -> Post:
-    """The post of that native id, written at that moment (milliseconds since 1970).
+def entry_post(entry: FeedEntry, document: Document, address: str, identifier: str, timestamp_ms: int) -> Post:
+    """Returns the post with that native id, written at that time (milliseconds since 1970).
 
     Raises:
-        MalformedLine: it holds nothing that could be a post.
+        MalformedLine: the entry holds nothing that could be a post.
     """
     source, link = source_of(address), _web(absolute(entry.link, entry, document, address))
     text = _joined(_clean(entry.title), _clean(entry.text))
     media = _media(entry, absolute(entry.link, entry, document, address) or document.address or address)
-    if not text and not any(one.alt for one in media):
+    if not text and not any(medium.alt for medium in media):
         refuse(LineFault.MISSING_FIELD, "the entry has no title, no text, and no picture that is described")
     if len(text) > MAX_TEXT_LENGTH:
         refuse(LineFault.TEXT_TOO_LONG, f"the text has more than {MAX_TEXT_LENGTH:,} characters")
@@ -52,7 +52,7 @@ def entry_post(entry: FeedEntry, document: Document, address: str, identifier: s
         id=native_id(source, identifier),
         source=source,
         author=_author(entry, document, address),
-        created_at=from_epoch_milliseconds(moment),
+        created_at=from_epoch_milliseconds(timestamp_ms),
         revision=revision_of(entry),
         text=text,
         lang=language_tag(entry.language) or language_tag(document.language),
@@ -74,7 +74,7 @@ def _joined(title: str, summary: str) -> str:
 
 
 def _author(entry: FeedEntry, document: Document, address: str) -> Author:
-    # A feed without authors is one author: else each of its entries would count as a voice of its own in trends.
+    # A feed without authors is one author; otherwise each entry would count as a voice of its own in trends.
     name = " ".join(clean_text(entry.author).split())
     handle = name or " ".join(clean_text(document.title).split())
     identifier = name or address
@@ -84,7 +84,7 @@ def _author(entry: FeedEntry, document: Document, address: str) -> Author:
 
 
 def _media(entry: FeedEntry, page: str) -> tuple[Media, ...]:
-    """What stands twice once, with whatever description there is; addresses are relative to the entry's page."""
+    """Returns each medium once, with whatever description there is; addresses are relative to the entry's page."""
     found: dict[str, Attachment] = {}
     for attachment in entry.attachments:
         url = _joined_address(page, attachment.url) or ""
@@ -94,7 +94,7 @@ def _media(entry: FeedEntry, page: str) -> tuple[Media, ...]:
         known = found.setdefault(key, replace(attachment, url=url))
         found[key] = replace(known, alt=known.alt.strip() or attachment.alt.strip())
     media = [_medium(attachment) for attachment in found.values()]
-    return tuple(one for one in media if one is not None)[:MAX_MEDIA]
+    return tuple(medium for medium in media if medium is not None)[:MAX_MEDIA]
 
 
 def _medium(attachment: Attachment) -> Media | None:
@@ -106,14 +106,14 @@ def _medium(attachment: Attachment) -> Media | None:
     return build(Media, kind=kind, url=attachment.url or None, alt=alt, **sides)
 
 
-def _joined_address(page: str, said: str) -> str | None:
+def _joined_address(page: str, address_text: str) -> str | None:
     try:
-        return _web(urljoin(page, said.strip())) if said.strip() else None
+        return _web(urljoin(page, address_text.strip())) if address_text.strip() else None
     except ValueError:
         return None
 
 
 def _web(address: str) -> str | None:
-    """An address of the web; anything else would be offered to people as a link."""
+    """Returns an address of the web; any other address would be offered to people as a link."""
     address = clean_text(address)
     return address if address.startswith(("https://", "http://")) and len(address) <= MAX_URL_LENGTH else None

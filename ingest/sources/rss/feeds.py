@@ -1,7 +1,7 @@
-"""Which feeds are polled: from `URL[,URL…]` or `@FILE` to their addresses.
+"""The addresses of the feeds of a specification: `URL[,URL…]` or `@FILE`.
 
-A file holds one address a line; blank lines and what follows a `#` at the beginning of a line say nothing. Feeds may be
-on private hosts, as the user names them himself.
+A file holds one address a line; blank lines and lines that begin with `#` are ignored. Feeds may be on private hosts,
+because the user names them.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.posts import path_as_text
 
 FORM = "rss:URL[,URL...] or rss:@FILE"
-# So that the cursor, which remembers of each feed what was in it, stays within what a broker takes.
+# Bounded, because the cursor remembers the entries of each feed and must fit into a broker's message.
 MAX_FEEDS = 100
 MAX_ADDRESS_LENGTH = 2048
 MAX_FILE_BYTES = 1024 * 1024
@@ -22,14 +22,14 @@ MAX_FILE_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RssFeeds:
-    """The feeds of a source, and the name its cursor is kept under."""
+    """The feeds of a source, and the name under which its cursor is kept."""
 
     name: str
     addresses: tuple[str, ...]
 
 
 def parse_feeds(argument: str) -> RssFeeds:
-    """The feeds that a specification names, without its `rss:`.
+    """Reads the feeds of a specification, without its `rss:`.
 
     Raises:
         BadSettings: an address is none, or there are none or too many.
@@ -46,7 +46,7 @@ def parse_feeds(argument: str) -> RssFeeds:
 
 
 def source_of(address: str) -> str:
-    """The source under which the entries of a feed stand: that of its host, as a host answers for its own entries."""
+    """Returns the source of a feed's entries: the source of its host, which answers for its own entries."""
     parts = urlsplit(address)
     host = (parts.hostname or "").strip("[]").replace(":", "-")
     return f"rss:{host}" if parts.port is None else f"rss:{host}-{parts.port}"
@@ -68,7 +68,7 @@ def _lines_of(path: str) -> list[str]:
 
 
 def _checked(addresses: list[str]) -> tuple[str, ...]:
-    unique = tuple(dict.fromkeys(_address(one) for one in addresses))
+    unique = tuple(dict.fromkeys(map(_address, addresses)))
     if not unique:
         raise BadSettings(f"no feed is named, the form is {FORM}")
     if len(unique) > MAX_FEEDS:
@@ -91,6 +91,6 @@ def _address(text: str) -> str:
         raise BadSettings(f"{shown!r} is no address of a feed: it must begin with https:// or http://, as in {FORM}")
     if len(text) > MAX_ADDRESS_LENGTH or len(host) > 100:
         raise BadSettings(f"the address of a feed {shown!r} is too long")
-    if not all(one.isalnum() or one in ".-:" for one in host):
+    if not all(sign.isalnum() or sign in ".-:" for sign in host):
         raise BadSettings(f"{shown!r} is no address of a feed: {host!r} is no host")
     return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower(), fragment="").geturl()

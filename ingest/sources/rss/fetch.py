@@ -1,9 +1,9 @@
-"""Fetches one feed over HTTP: conditionally, within limits, and politely.
+"""The fetching of one feed over HTTP: conditional, within limits, and polite.
 
-Owns what an answer means for polling. A body is counted while it is unpacked, so that a small one that unpacks to
-gigabytes is refused before it is in memory; redirects are followed as `ingest/sources/network/untrusted_client.py`
+Owns the meaning of an answer for polling. A body is counted while it is unpacked, so that a small one that unpacks to
+gigabytes is refused before it is in memory. Redirects are followed as `ingest/sources/network/untrusted_client.py`
 allows, at most `MAX_REDIRECTS` of them, and never to an address with a user or a password. Nothing of one answer
-(cookies) goes with the next request, and what may not be asked for is not fetched. Knows nothing of what a feed says.
+(cookies) goes with the next request. Knows nothing of the content of a feed.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, slots=True)
 class FeedFetchLimits:
-    """`total_seconds` bounds a server that sends a byte now and then."""
+    """The limits on one feed. `total_seconds` bounds a server that sends a byte now and then."""
 
     connect_seconds: float = 15.0
     silence_seconds: float = 30.0
@@ -37,7 +37,7 @@ class FeedFetchLimits:
 
 
 class FetchOutcome(StrEnum):
-    """What an answer means: all there is."""
+    """The closed list of the meanings of an answer."""
 
     MODIFIED = "modified"
     NOT_MODIFIED = "not_modified"
@@ -47,10 +47,10 @@ class FetchOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeedResponse:
-    """An answer. `validators` are what the next request asks with; `age_seconds` how long it holds by its headers.
+    """An answer. The next request sends its `validators`; `age_seconds` is how long it holds by its headers.
 
-    `message` says what went wrong, `refused_address` whether the server sent us where nothing is asked for;
-    `content_type` and `address` (after redirects) are of a body.
+    `message` says what went wrong, `refused_address` whether the server sent us to an address that may not be fetched.
+    `content_type` and `address` (after redirects) are those of the body.
     """
 
     outcome: FetchOutcome
@@ -65,7 +65,7 @@ class FeedResponse:
 
 
 def make_client(limits: FeedFetchLimits, allowed: Collection[Endpoint] = ()) -> UntrustedClient:
-    """A client for `fetch`; the caller closes it."""
+    """Returns a client for `fetch`; the caller closes it."""
     return UntrustedClient(
         {"User-Agent": USER_AGENT, "Accept": _ACCEPTED, "Accept-Encoding": "gzip, deflate"},
         httpx.Timeout(limits.silence_seconds, connect=limits.connect_seconds),
@@ -77,7 +77,7 @@ def make_client(limits: FeedFetchLimits, allowed: Collection[Endpoint] = ()) -> 
 async def fetch(
     client: UntrustedClient, address: str, validators: tuple[str | None, str | None], limits: FeedFetchLimits
 ) -> FeedResponse:
-    """The feed, or why there is none; never raises for what a server does."""
+    """Fetches the feed, or says why there is none; never raises for anything that a server does."""
     try:
         async with asyncio.timeout(limits.total_seconds):
             return await _follow(client, address, validators, limits)
@@ -97,7 +97,7 @@ async def _follow(
     headers = {name: value for name, value in zip(names, validators, strict=True) if value is not None}
     address, at_the_named = named, True
     for _ in range(MAX_REDIRECTS + 1):
-        # Once elsewhere it stays there: nobody else may choose what is asked of a private server that was named.
+        # Once elsewhere it counts as elsewhere: nobody else may choose what is requested of a private server.
         at_the_named = at_the_named and is_same_origin(address, named)
         async with client.stream(address, headers, named=at_the_named) as response:
             if response.status_code not in _REDIRECTS:
@@ -136,8 +136,8 @@ async def _read(response: httpx.Response, limits: FeedFetchLimits) -> FeedRespon
     )
 
 
-async def _body(response: httpx.Response, most_bytes: int) -> bytes | None:
-    """The body, unpacked; None if it is over the limit or packed in a way that we did not ask for."""
+async def _body(response: httpx.Response, max_bytes: int) -> bytes | None:
+    """Returns the unpacked body; None if it is over the limit or packed in a way that was not asked for."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
         return None
@@ -145,10 +145,10 @@ async def _body(response: httpx.Response, most_bytes: int) -> bytes | None:
     body = bytearray()
     async for piece in response.aiter_raw():
         try:
-            body += piece if unpacker is None else unpacker.decompress(piece, most_bytes + 1 - len(body))
+            body += piece if unpacker is None else unpacker.decompress(piece, max_bytes + 1 - len(body))
         except zlib.error:
             return None
-        if len(body) > most_bytes:
+        if len(body) > max_bytes:
             return None
     if unpacker is not None and not unpacker.eof:
         return None

@@ -1,6 +1,6 @@
-"""The fields of a feed and of its entries as they stand in the document, token by token. Pure.
+"""The fields of a feed and its entries as they stand in the document, collected token by token. Pure.
 
-Knows which elements of which dialect say what. What they mean (dates, texts, pictures) is for the reader.
+Knows which elements of which dialect hold which field. Their meaning (dates, texts, images) is for the reader.
 """
 
 from dataclasses import dataclass, field
@@ -71,7 +71,7 @@ class Raw:
 
 
 class FieldReader:
-    """Walks the tokens of a document and keeps what the fields of feeds and entries hold."""
+    """Walks the tokens of a document and keeps the fields of feeds and entries."""
 
     def __init__(self, document: str) -> None:
         self._document = document
@@ -90,6 +90,7 @@ class FieldReader:
         self._shown: list[tuple[int, EntryMedia]] = []
 
     def read(self) -> None:
+        """Reads the whole document."""
         for token in tokens(self._document):
             if isinstance(token, str):
                 if self._parts is not None:
@@ -116,7 +117,7 @@ class FieldReader:
             self._parts, self._captured, self._has_markup = [], len(self._open), False
 
     def _was_left_open(self, element: MarkupElement) -> bool:
-        """Whether what was begun should have ended before this element; what there is of it is kept."""
+        """Says whether the field that was begun should have ended before this element; its text so far is kept."""
         captured = self._open[self._captured - 1]
         ends = self._key(captured) in _WITHOUT_CHILDREN and (
             self._key(captured) not in _TEXTS or (self._key(element) in _FIELDS and element.family != "xhtml")
@@ -129,7 +130,7 @@ class FieldReader:
         return False
 
     def _family(self) -> str:
-        """The namespace of the feed's own elements, whatever address it is written with."""
+        """Returns the namespace of the feed's own elements, whatever address it is written with."""
         return self._open[0].family
 
     def _begin_entry(self, element: MarkupElement) -> None:
@@ -143,7 +144,7 @@ class FieldReader:
         self.entries.append(self._entry)
 
     def _attributes(self, element: MarkupElement) -> None:
-        """What an element says by its attributes."""
+        """Keeps the fields that an element holds in its attributes."""
         raw = self._raw()
         attributes = element.attributes
         if element.family == "media" and self._shown:
@@ -172,7 +173,7 @@ class FieldReader:
             shown.thumbnails.append(element.attributes)
 
     def _is_field(self, element: MarkupElement) -> bool:
-        """Whether the text of the element is a field of the feed, an entry, or what it shows."""
+        """Says whether the text of the element is a field of the feed, of an entry, or of its media."""
         if element.family == "media":
             return bool(self._shown) and element.name in ("title", "description", "text")
         parent = self._open[-2] if len(self._open) > 1 else None
@@ -188,10 +189,13 @@ class FieldReader:
         return inside and self._key(element) in _FIELDS
 
     def _is_in_entry(self) -> bool:
-        """Whether the element is a child of the entry; what holds no elements and was left open does not count."""
+        """Says whether the element is a child of the entry.
+
+        Elements without children that were left open in between do not count.
+        """
         between = self._open[self._entry_depth : -1]
         return len(between) < _MOST_LEFT_OPEN and all(
-            self._key(one) in _WITHOUT_CHILDREN or one.name in _VOID for one in between
+            self._key(element) in _WITHOUT_CHILDREN or element.name in _VOID for element in between
         )
 
     def _key(self, element: MarkupElement) -> tuple[str, str]:
@@ -203,13 +207,13 @@ class FieldReader:
         if self._parts is not None and depth == self._captured:
             text, self._parts = "".join(self._parts), None
             if not end.cut:
-                markup = self._document[element.begin : end.place] if self._has_markup else None
+                markup = self._document[element.begin : end.offset] if self._has_markup else None
                 self._keep(element, text, markup)
         if self._entry is not None and depth == self._entry_depth:
             self._entry = None
             self._shown = []
         elif self._entry is not None and end.cut and self.entries and self.entries[-1] is self._entry:
-            # The document ends within it: it may lack its text or its name, and comes whole with the next answer.
+            # The document ends within the entry, which may lack its text or name, and comes whole with the next answer.
             self.entries.pop()
             self.cut_off += 1
         elif len(self._shown) > 1 and depth == self._shown[-1][0]:
@@ -236,25 +240,26 @@ class FieldReader:
 
     def _keep_media(self, element: MarkupElement, text: str, markup: str | None) -> None:
         shown = self._shown[-1][1]
-        said = line(read_passage(_passage(element, text, markup)).text)
+        passage_text = line(read_passage(_passage(element, text, markup)).text)
         if not getattr(shown, element.name):
-            setattr(shown, element.name, said[:MAX_TEXT_LENGTH])
+            setattr(shown, element.name, passage_text[:MAX_TEXT_LENGTH])
 
     def _raw(self) -> Raw:
         return self.feed if self._entry is None else self._entry
 
 
 def _passage(element: MarkupElement, text: str, markup: str | None) -> Passage:
-    """The passage that an element holds; markup that is not escaped is HTML, as people mean it."""
+    """Returns the passage in an element; markup that is not escaped is HTML, as people mean it."""
     kind = element.attributes.get("type", "").strip().lower()
     if markup is not None:
         return Passage(as_html(markup), is_html=True)
     if kind in ("html", "xhtml", "text/html", "application/xhtml+xml") or element.family in ("content", "xhtml"):
         return Passage(text, is_html=True)
     if "/" in kind and not kind.startswith("text/"):
-        return Passage()  # a picture, or whatever else is not to be read
+        return Passage()  # an image, or anything else that is no text
     return Passage(text, is_html=False if kind == "text" else None)
 
 
 def line(text: str) -> str:
+    """Returns a text on one line, at most 1,000 characters."""
     return " ".join(clean_text(text[:MAX_PASSAGE_LENGTH]).split())[:1000]

@@ -1,11 +1,11 @@
-"""XML as it is really written, token by token, in one pass and in time linear in its length. Pure.
+"""A tokeniser for XML as it is really written, in one pass and in time linear in its length. Pure.
 
 A parser of XML stops at the first mistake, and feeds have many: a bare `&`, an entity that is none of XML's, a prefix
-that nobody declared, an element that is never closed, an end in the middle. So each token is read by itself: what is no
-markup is text, an end tag closes the nearest element of its name, and what is never closed ends with what is around it.
-Of documents without mistakes it reads what a parser of XML does (a test holds it to that).
+that nobody declared, an element that is never closed, an end in the middle. So each token is read by itself: text that
+is no markup is text, an end tag closes the nearest element of its name, and an element that is never closed ends with
+the one around it. Of documents without mistakes it reads exactly what a parser of XML does (a test holds it to that).
 
-A document names nothing outside itself here: only short entities without others in them are declared, up to a number,
+No document can name anything outside itself: only short entities without others in them are declared, up to a number,
 and no address is ever opened.
 """
 
@@ -21,8 +21,7 @@ MAX_ENTITY_LENGTH = 100
 MAX_UNFOLDED = 1_000_000
 MAX_ATTRIBUTES = 100
 
-# Of the namespaces in use the families that feeds are read by. They are also the prefixes of documents that use one
-# without declaring it.
+# The family of each namespace in use. Families are also the prefixes of documents that use one without declaring it.
 FAMILIES = {
     "": "",
     "purl.org/rss/1.0": "",
@@ -56,7 +55,7 @@ _SUBSET_TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|<!--.*?(?:-->|\Z)|[\[\]>]", re.D
 _DOCTYPE = re.compile(r"<!doctype\b", re.IGNORECASE)
 _MARKUP = re.compile(r"[<>]")
 _LINE_ENDS = re.compile(r"[\t\n]")
-# Of the characters that XML has no place for these part words; the others stand anywhere, within a tag as well.
+# Characters that XML does not allow. The second group separates words; the others stand anywhere, also within a tag.
 _CONTROLS: dict[int, str | None] = {
     **dict.fromkeys((*range(9), *range(14, 28), 127, 0xFFFE, 0xFFFF)),
     **dict.fromkeys((11, 12, *range(28, 32)), " "),
@@ -67,7 +66,7 @@ _CONTROLS: dict[int, str | None] = {
 class MarkupElement:
     """A start tag: its family of names, its name in lower case, its attributes by their names in lower case.
 
-    What stands between its tags begins at `begin`.
+    The content between its tags begins at `begin`.
     """
 
     family: str
@@ -79,9 +78,12 @@ class MarkupElement:
 
 @dataclass(frozen=True, slots=True)
 class ElementEnd:
-    """The end of the innermost open element; `place` is where its contents end, `cut` whether the document does."""
+    """The end of the innermost open element.
 
-    place: int
+    Its content ends at `offset`; `cut` says whether the document ends there.
+    """
+
+    offset: int
     cut: bool
 
 
@@ -89,12 +91,12 @@ Token = MarkupElement | ElementEnd | str
 
 
 def cleaned(document: str) -> str:
-    """The document with newlines as its line ends, and without the characters that XML has no place for."""
+    """Returns the document with newlines as line ends, and without the characters that XML does not allow."""
     return document.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
 
 
 def tokens(document: str) -> Iterator[Token]:
-    """Start tags, ends and text, in order; each start tag has its end."""
+    """Yields start tags, ends and text, in order; each start tag has its end."""
     return _MarkupReader(document).tokens()
 
 
@@ -103,37 +105,37 @@ class _MarkupReader:
         self._document = document
         self._open: list[MarkupElement] = []
         self._open_names: Counter[str] = Counter()
-        # Of each open element the families of its prefixes; shared with its parent where it declares none.
+        # The families of each open element's prefixes; shared with its parent where it declares none.
         self._scopes: list[dict[str, str]] = [_PREFIXES]
         self._entities: dict[str, str] = {}
         self._unfolded = 0
         self._has_doctype = False
 
     def tokens(self) -> Iterator[Token]:
-        document, place = self._document, 0
-        while place < len(document):
-            start = document.find("<", place)
+        document, offset = self._document, 0
+        while offset < len(document):
+            start = document.find("<", offset)
             if start < 0:
                 start = len(document)
-            if start > place:
-                yield self._text(document[place:start])
-            place = start
+            if start > offset:
+                yield self._text(document[offset:start])
+            offset = start
             if start == len(document):
                 break
             skipped = self._other_markup(start)
             if skipped is not None:
-                place, text = skipped
+                offset, text = skipped
                 if text:
                     yield text
             elif document.startswith("</", start):
-                place = yield from self._end_tag(start)
+                offset = yield from self._end_tag(start)
             else:
-                place = yield from self._start_tag(start)
+                offset = yield from self._start_tag(start)
         while self._open:
             yield self._close(len(document), cut=True)
 
     def _other_markup(self, start: int) -> tuple[int, str] | None:
-        """Where a comment, section, instruction or declaration ends, and its text; None if it is a tag."""
+        """Returns where a comment, section, instruction or declaration ends, and its text; None if it is a tag."""
         document = self._document
         for opening, closing in (("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")):
             if document.startswith(opening, start):
@@ -171,27 +173,28 @@ class _MarkupReader:
             yield "<"
             return start + 1
         attributes: dict[str, str] = {}
-        place = name.end()
-        while (end := _TAG_END.match(document, place)) is None:
-            one = _ATTRIBUTE.match(document, place)
-            if one is None:
+        offset = name.end()
+        while (end := _TAG_END.match(document, offset)) is None:
+            attribute = _ATTRIBUTE.match(document, offset)
+            if attribute is None:
                 break
-            place = one.end()
+            offset = attribute.end()
             if len(attributes) < MAX_ATTRIBUTES:
-                attributes.setdefault(one[1], self._text(_LINE_ENDS.sub(" ", one[2] or one[3] or one[4] or "")))
+                value = attribute[2] or attribute[3] or attribute[4] or ""
+                attributes.setdefault(attribute[1], self._text(_LINE_ENDS.sub(" ", value)))
         if end is not None:
-            place = end.end()
-        elif (following := _MARKUP.search(document, place)) is None:
-            place = len(document)  # the document ends within it
+            offset = end.end()
+        elif (following := _MARKUP.search(document, offset)) is None:
+            offset = len(document)  # the document ends within the tag
         elif following[0] == ">":
-            place = following.end()  # what is no attribute is passed over
-        elif place == name.end():
+            offset = following.end()  # text that is no attribute is skipped
+        elif offset == name.end():
             yield "<"
             return start + 1
-        yield self._opened(name[0], attributes, place)
+        yield self._opened(name[0], attributes, offset)
         if (end is not None and end[1]) or len(self._open) > MAX_DEPTH:
-            yield self._close(place, cut=False)
-        return place
+            yield self._close(offset, cut=False)
+        return offset
 
     def _opened(self, written: str, attributes: dict[str, str], begin: int) -> MarkupElement:
         scope = self._scopes[-1]
@@ -227,10 +230,10 @@ class _MarkupReader:
             yield self._close(start, cut=False)
         return end + 1 if end >= 0 else name.end()
 
-    def _close(self, place: int, *, cut: bool) -> ElementEnd:
+    def _close(self, offset: int, *, cut: bool) -> ElementEnd:
         self._open_names[self._open.pop().written] -= 1
         self._scopes.pop()
-        return ElementEnd(place, cut)
+        return ElementEnd(offset, cut)
 
     def _text(self, text: str) -> str:
         return _REFERENCE.sub(self._referred, text) if "&" in text else text
@@ -246,17 +249,17 @@ class _MarkupReader:
 
 
 def family_of(address: str) -> str:
-    """The family of a namespace: one of `FAMILIES`, a namespace of its own for any other."""
+    """Returns the family of a namespace: one of `FAMILIES`, or a family of its own for any other."""
     bare = address.strip().lower().removeprefix("https://").removeprefix("http://").rstrip("/")
     return FAMILIES.get(bare, FAMILIES.get(bare + "#", f"{bare}:" if bare else ""))
 
 
 def character(reference: str) -> str:
-    """What a character reference stands for (`65`, `x41`): U+FFFD for what is no character."""
+    """Returns the character of a reference (`65`, `x41`); U+FFFD for a number that is no character."""
     digits, base = (reference[1:], 16) if reference[0] in "xX" else (reference, 10)
-    number = int(digits, base) if len(digits.lstrip("0")) < 8 else 0x110000
-    if 0x80 <= number < 0xA0:  # as browsers do: nobody means the control characters that stand there
-        return bytes((number,)).decode("cp1252", "replace")
-    if number > 0x10FFFF or 0xD800 <= number < 0xE000 or number == 0:
+    code_point = int(digits, base) if len(digits.lstrip("0")) < 8 else 0x110000
+    if 0x80 <= code_point < 0xA0:  # as browsers do: nobody means the control characters of these numbers
+        return bytes((code_point,)).decode("cp1252", "replace")
+    if code_point > 0x10FFFF or 0xD800 <= code_point < 0xE000 or code_point == 0:
         return "\ufffd"
-    return chr(number).translate(_CONTROLS)
+    return chr(code_point).translate(_CONTROLS)

@@ -1,7 +1,7 @@
-"""Which pictures and films an entry shows, and what its feed says of them (Media RSS, enclosures). Pure.
+"""The images and films of an entry, with the feed's descriptions of them (Media RSS, enclosures). Pure.
 
-Of a `media:group`, and of several sizes at one address, the largest picture counts. A `media:thumbnail` is a picture
-where there is no other in the same group or entry. What is said of a group or an entry is said of each of its pictures.
+Of a `media:group`, and of several sizes at one address, the largest image counts. A `media:thumbnail` is an image where
+there is no other in the same group or entry. A description of a group or an entry describes each of its images.
 """
 
 import re
@@ -20,7 +20,7 @@ _FILMS = (".mp4", ".webm", ".mov", ".m4v")
 
 @dataclass(slots=True)
 class EntryMedia:
-    """What an entry, a group of it, or one `media:content` shows, and what is said of that."""
+    """The media of an entry, of a group in it, or of one `media:content`, with their descriptions."""
 
     attributes: dict[str, str] = field(default_factory=dict)
     description: str = ""
@@ -32,24 +32,27 @@ class EntryMedia:
 
 
 def attachments_of(entry: EntryMedia, enclosures: list[dict[str, str]]) -> list[Attachment]:
-    """The entry's pictures and films, those of Media RSS first."""
+    """Returns the entry's images and films, those of Media RSS first."""
     found: list[Attachment] = []
     for group in entry.groups:
         found += _of_group(group, entry)
     for content in entry.contents:
         found += _of_content(content, entry)
-    found += [Attachment(url=one.get("url") or one.get("href", ""), type=one.get("type", "")) for one in enclosures]
-    if not any(kind_of(one) == "photo" for one in found):
+    found += [
+        Attachment(url=enclosure.get("url") or enclosure.get("href", ""), type=enclosure.get("type", ""))
+        for enclosure in enclosures
+    ]
+    if not any(kind_of(attachment) == "photo" for attachment in found):
         found += _thumbnails(entry, entry)
     return _largest_of_each(found[:MAX_CONTENTS])[:MAX_ATTACHMENTS]
 
 
 def kind_of(attachment: Attachment) -> str | None:
-    """`photo`, `video`, or None for what is neither, by what the feed says, else by its address."""
-    said = (attachment.medium or attachment.type.partition("/")[0]).strip().lower()
-    if said in ("image", "video"):
-        return "photo" if said == "image" else "video"
-    if said in ("audio", "text", "document", "executable"):
+    """Returns `photo`, `video`, or None for neither, by the feed's claim, else by the address."""
+    claimed = (attachment.medium or attachment.type.partition("/")[0]).strip().lower()
+    if claimed in ("image", "video"):
+        return "photo" if claimed == "image" else "video"
+    if claimed in ("audio", "text", "document", "executable"):
         return None
     try:
         path = urlsplit(attachment.url).path.lower()
@@ -59,20 +62,20 @@ def kind_of(attachment: Attachment) -> str | None:
         return "photo"
     if path.endswith(_FILMS):
         return "video"
-    # Whoever gives both sides and no more speaks of a picture.
-    return "photo" if not said and side(attachment.width) and side(attachment.height) else None
+    # A feed that gives both sides and nothing else means an image.
+    return "photo" if not claimed and side(attachment.width) and side(attachment.height) else None
 
 
-def side(said: str) -> int | None:
-    """Pixels, as feeds say them; None of what is no number or none that a picture has."""
-    found = _SIDE.fullmatch(said.strip())
+def side(claimed: str) -> int | None:
+    """Reads a length in pixels; returns None for a text that is no number, or a length that no image has."""
+    found = _SIDE.fullmatch(claimed.strip())
     return int(found[1]) if found and 0 < int(found[1]) <= MAX_SIDE else None
 
 
 def _of_group(group: EntryMedia, entry: EntryMedia) -> list[Attachment]:
     shown = [_attachment(content.attributes, _said(content, group, entry)) for content in group.contents]
-    photos = [one for one in shown if kind_of(one) == "photo"]
-    films = [one for one in shown if kind_of(one) == "video"]
+    photos = [attachment for attachment in shown if kind_of(attachment) == "photo"]
+    films = [attachment for attachment in shown if kind_of(attachment) == "video"]
     thumbnails = [] if photos else _thumbnails(group, entry)
     return [*sorted(photos, key=_area)[-1:], *films[:1], *thumbnails]
 
@@ -90,7 +93,7 @@ def _thumbnails(shown: EntryMedia, entry: EntryMedia) -> list[Attachment]:
 
 
 def _said(*shown: EntryMedia) -> str:
-    """What is said of the nearest: a description rather than a title."""
+    """Returns the nearest description; a description rather than a title."""
     return next(filter(None, (*(one.description for one in shown), *(one.title for one in shown))), "")
 
 
@@ -111,7 +114,7 @@ def _area(attachment: Attachment) -> int:
 
 
 def _largest_of_each(found: list[Attachment]) -> list[Attachment]:
-    """Each address once; pictures that differ in their sides and what follows the `?` are one in several sizes."""
+    """Keeps each address once; images that differ in their sides and in the part after `?` are one in several sizes."""
     kept: dict[str, Attachment] = {}
     for attachment in found:
         key = next((url for url, known in kept.items() if _is_same(attachment, known)), None)

@@ -1,4 +1,4 @@
-"""A text of a feed as people read it, whether it is HTML, escaped once too often, or neither. Pure."""
+"""The text of a feed as people read it, whether it is HTML, escaped once too often, or neither. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _ALONE = "br|hr|img|p|li|wbr|div"
 # A tag that is closed, or stands alone; a text about HTML may well name one without closing it.
 _HTML = re.compile(rf"</(?:{_TAGS})\s*>|<(?:{_ALONE})(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
-# What nobody writes and means as it stands.
+# References that nobody means literally.
 _ESCAPED_TWICE = re.compile(r"&(?:amp|quot|apos|nbsp|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _PREFIXED_TAG = re.compile(r"<(/?)[A-Za-z][\w.-]{0,40}:(?=[A-Za-z])")
 _SECTION = "<![CDATA["
@@ -27,14 +27,14 @@ _SECTION = "<![CDATA["
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text of a feed; `is_html` says whether it is to be read as HTML, None that its looks decide."""
+    """A text of a feed; `is_html` says whether it is HTML, None that its looks decide."""
 
     text: str = ""
     is_html: bool | None = None
 
 
 def read_passage(passage: Passage) -> HtmlText:
-    """The text as people read it, and the pictures in it."""
+    """Returns the text as people read it, and the images in it."""
     source = passage.text[:MAX_PASSAGE_LENGTH]
     if passage.is_html or (passage.is_html is None and looks_like_html(source)):
         read = html_to_text(source)
@@ -46,12 +46,12 @@ def read_passage(passage: Passage) -> HtmlText:
 
 
 def looks_like_html(text: str) -> bool:
-    """Whether a text that may be either is HTML: it has tags, or references of characters."""
+    """Says whether a text that may be either is HTML: it has tags or character references."""
     return _HTML.search(text) is not None or any(unescape(found[0]) != found[0] for found in _REFERENCE.finditer(text))
 
 
 def as_html(markup: str) -> str:
-    """Markup that stands in a feed as HTML: without prefixes, and with the text of its sections."""
+    """Returns markup that stands in a feed as HTML: without prefixes, and with the text of its sections."""
     if _SECTION in markup:
         first, *rest = markup.split(_SECTION)
         parts = [first]

@@ -1,11 +1,11 @@
-"""The bytes of a feed, RSS 0.9 to 2.0 or Atom, well-formed or not, into a `Document`. Pure.
+"""The reading of a feed's bytes, RSS 0.9 to 2.0 or Atom, well-formed or not, into a `Document`. Pure.
 
 ::
 
     bytes ─▶ text (encoding) ─▶ tokens (markup) ─▶ fields of each entry ─▶ the newest ─▶ as people read them (passage)
 
-Takes the time and memory of a pass over the document; runs in a process of its own (document_process.py) all the same.
-Of feeds with more than `MAX_ENTRIES` the newest are read.
+Takes the time and memory of a pass over the document; still, it runs in a process of its own (document_process.py). Of
+feeds with more than `MAX_ENTRIES` entries the newest are read.
 """
 
 import hashlib
@@ -30,11 +30,11 @@ _PERIODS = {"hourly": 3600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592
 
 
 class UnreadableFeed(Exception):
-    """It is no feed; the message says what it is."""
+    """The document is no feed; the message says what it is."""
 
 
 def read_feed(body: bytes, content_type: str) -> Document:
-    """The feed.
+    """Reads a feed.
 
     Raises:
         UnreadableFeed: it is none.
@@ -65,19 +65,19 @@ def _what_it_is(root: str, body: bytes) -> str:
 
 
 def _newest(entries: list[Raw], language: str) -> list[Raw]:
-    """The newest of them in the order of the feed; one without a date is as old as the one before it."""
+    """Returns the newest entries in the order of the feed; one without a date is as old as the one before it."""
     if len(entries) <= MAX_ENTRIES:
         return entries
-    placed: list[tuple[int, int]] = []
+    by_age: list[tuple[int, int]] = []
     last = 2**62
-    for place, raw in enumerate(entries):
+    for index, raw in enumerate(entries):
         dates = [
             date for name in ("published", "updated", "created") if (date := _date(raw, name, language)) is not None
         ]
         last = max(dates, default=last)
-        placed.append((last, -place))
-    kept = sorted(placed, reverse=True)[:MAX_ENTRIES]
-    return [entries[place] for place in sorted(-place for _, place in kept)]
+        by_age.append((last, -index))
+    kept = sorted(by_age, reverse=True)[:MAX_ENTRIES]
+    return [entries[index] for index in sorted(-index for _, index in kept)]
 
 
 def _entry(raw: Raw, feed_language: str, feed_base: str) -> FeedEntry:
@@ -85,23 +85,23 @@ def _entry(raw: Raw, feed_language: str, feed_base: str) -> FeedEntry:
     spoken = language or feed_language
     title, summary, content, other = (raw.passages.get(name, Passage()) for name in _TEXTS_OF_ENTRIES)
     published = _date(raw, "published", spoken)
-    body = next((one for one in (summary, content, other) if one.text.strip()), content)
+    body = next((passage for passage in (summary, content, other) if passage.text.strip()), content)
     read = read_passage(body)
     pictured = read.pictures if body is content else (*read.pictures, *read_passage(content).pictures)
     shown = raw.shown
-    pictures = [Attachment(url=one.source, medium="image", alt=one.alt) for one in pictured[:MAX_ENCLOSURES]]
+    pictures = [Attachment(url=image.source, medium="image", alt=image.alt) for image in pictured[:MAX_ENCLOSURES]]
     return FeedEntry(
         id=_name(raw.names.get("id") or ("" if _link(raw) else raw.names.get("about", ""))),
         link=_name(_link(raw)),
         base=_joined(feed_base, raw.base)[:MAX_NAME_LENGTH],
         title=(read_passage(title).text.strip() or _of_media(shown, "title"))[: MAX_TEXT_LENGTH + 1],
         text=(read.text.strip() or _of_media(shown, "description") or _of_media(shown, "text"))[: MAX_TEXT_LENGTH + 1],
-        words=_digest([*(one.text.strip() for one in (title, summary, content)), str(published)]),
+        words=_digest([*(passage.text.strip() for passage in (title, summary, content)), str(published)]),
         author=_author(raw.names),
         language=language,
         published=published if published is not None else _date(raw, "created", spoken),
         updated=_date(raw, "updated", spoken),
-        attachments=tuple(_bounded(one) for one in [*attachments_of(shown, raw.enclosures), *pictures]),
+        attachments=tuple(map(_bounded, [*attachments_of(shown, raw.enclosures), *pictures])),
     )
 
 
@@ -113,7 +113,10 @@ def _joined(base: str, address: str) -> str:
 
 
 def _of_media(shown: EntryMedia, name: str) -> str:
-    """What is said of the whole entry or, where nothing is, of a group in it; a transcript may be of one film."""
+    """Returns a text about the whole entry or, where there is none, about a group in it.
+
+    A transcript (`text`) may belong to one film.
+    """
     parts = (shown, *shown.groups, *(shown.contents if name == "text" else ()))
     return next((said for one in parts if (said := getattr(one, name))), "")
 
@@ -125,7 +128,7 @@ def _bounded(attachment: Attachment) -> Attachment:
 
 
 def _link(raw: Raw) -> str:
-    """Where people read the entry."""
+    """Returns the address where people read the entry."""
     said = raw.names.get("link", "")
     if said:
         return said
@@ -155,7 +158,7 @@ def _date(raw: Raw, name: str, language: str) -> int | None:
 
 
 def _every_seconds(names: dict[str, str]) -> float | None:
-    """What the feed says of its own pace: `ttl` in minutes, or so many times a period."""
+    """Returns the pace that the feed claims: `ttl` in minutes, or so many times a period."""
     said = []
     ttl, period = names.get("ttl", ""), _PERIODS.get(names.get("updateperiod", "").lower())
     frequency = names.get("updatefrequency", "1")

@@ -1,6 +1,7 @@
-"""Feeds read in a sandbox, and what its word says of one. The document never meets a parser in this process.
+"""The reading of feeds in a sandbox, and the meaning of its answers. No document meets a parser in this process.
 
-One that takes more than its limits is refused as `too_slow`; a machine that is too busy to tell is no fault of a feed.
+A document that takes more than its limits is refused as `too_slow`; on a machine that is too busy to tell, no feed is
+blamed.
 """
 
 import asyncio
@@ -31,16 +32,16 @@ class NotRead(Exception):
 
 
 class FeedReaders:
-    """Reads feeds in at most `READERS` processes at a time, which are started when they are first needed."""
+    """Processes that read feeds, at most `READERS` at a time, started when they are first needed."""
 
     def __init__(self, limits: SandboxLimits = READING_LIMITS, *, filter_required: bool = False) -> None:
         self._sandbox = Sandbox(document_process.__name__, limits, processes=READERS, filter_required=filter_required)
 
     async def read(self, body: bytes, content_type: str, address: str) -> Document:
-        """The feed that was fetched from that address.
+        """Reads the feed that was fetched from that address.
 
         Raises:
-            NotRead: it is none, costs too much, or no process can be had.
+            NotRead: it is none, costs too much, or there is no process.
         """
         header = content_type.encode("ascii", "replace").replace(b"\n", b" ")
         try:

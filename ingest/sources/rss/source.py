@@ -2,22 +2,22 @@
 
 ::
 
-    each feed: due ─▶ fetch (conditionally) ─▶ parse ─▶ what is new ─▶ buffer ─▶ posts, oldest first
+    each feed: due ─▶ fetch (conditionally) ─▶ parse ─▶ new entries ─▶ buffer ─▶ posts, oldest first
                 ▲                                                        │
                 └── as often as the feed itself says, within bounds ◀────┘ remembered when it was taken
 
-The cursor holds, of each feed, how to ask again (ETag, Last-Modified) and marks of what was read. It moves when the
-last new entry of an answer was handed on: a restart in between gives the others of that answer again, and loses none.
-Without a cursor a feed gives all that is in it.
+The cursor holds, for each feed, how to ask again (ETag, Last-Modified) and marks of the entries that were read. It
+moves when the last new entry of an answer was handed on: a restart before that repeats the others of that answer, and
+loses none. Without a cursor a feed gives all its entries.
 
-Feeds have no deletions: an entry that falls out of a feed is old, not deleted. They have no resume either: what came
-and went between two polls was never there for us, and no feed tells. An edit is seen where the entry says when it was
-updated. A feed that fails is asked again later and later, and stops none of the others; when all fail, that is an
-outage, and where all refuse from the beginning (401, 403, 410), a mistake.
+Feeds have no deletions: an entry that falls out of a feed is old, not deleted. They have no resume either: nobody tells
+of an entry that came and went between two polls. An edit is seen where the entry says when it was updated. A feed that
+fails is asked again later and later, and stops none of the others. If all feeds fail, that is an outage; if all refuse
+from the beginning (401, 403, 410), it is a mistake.
 
-Counted are answers that are no feed (`no_feed`) or cost too much to read (`too_slow`), those that led to an address
-that is not public (`refused_address`), entries beyond what is read of one feed (`left_out`), and those whose date is
-missing or cannot be read (`undated`, see moments.py).
+Counted are answers that are no feed (`no_feed`) or cost too much to read (`too_slow`), redirects to an address that is
+not public (`refused_address`), entries beyond those that are read of one feed (`left_out`), and entries whose date is
+missing or cannot be read (`undated`, see timestamps/entry_timestamps.py).
 """
 
 import asyncio
@@ -41,7 +41,7 @@ from ingest.sources.rss.identity import native_ids, revision_of, shared_names
 from ingest.sources.rss.reading import NO_FEED, TOO_SLOW, FeedReaders, NotRead
 from ingest.sources.rss.state import FeedMemory, from_cursor, mark, to_cursor
 from ingest.sources.rss.timestamps.dates import read_date
-from ingest.sources.rss.timestamps.entry_timestamps import moments, own_moment
+from ingest.sources.rss.timestamps.entry_timestamps import own_timestamp, timestamps_of
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import BadSettings
 from tagstream.posts import DeadLetter, Event, Post, native_id
@@ -59,9 +59,11 @@ COUNTS = (NO_FEED, TOO_SLOW, REFUSED_ADDRESS, LEFT_OUT, UNDATED)
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """How often a feed is asked: as it says itself, not more often than `every_seconds`, which is also how often one
-    that says nothing is asked; not less often than `longest_seconds`, and failing ones not less than
-    `longest_failing_seconds`. `chance` spreads them: up to a tenth later.
+    """The pace of polling: as often as a feed says itself, within bounds.
+
+    A feed is not asked more often than `every_seconds`, and as often as that if it says nothing; not less often than
+    `longest_seconds`, and a failing one not less often than `longest_failing_seconds`. `chance` spreads the feeds: up
+    to a tenth later.
     """
 
     every_seconds: float = 300.0
@@ -70,19 +72,19 @@ class Polling:
     chance: Callable[[], float] = field(default=random.random, repr=False)
 
     def delay(self, hint_seconds: float | None) -> float:
-        """Seconds until a feed that answered is asked again."""
+        """Returns the seconds until a feed that answered is asked again."""
         within = min(max(hint_seconds or 0.0, self.every_seconds), max(self.longest_seconds, self.every_seconds))
         return within * (1 + self.chance() / 10)
 
     def delay_after_failure(self, failures: int, retry_after_seconds: float | None) -> float:
-        """Seconds until a feed that failed so many times in a row (1 or more) is asked again."""
+        """Returns the seconds until a feed that failed so many times in a row (1 or more) is asked again."""
         own = BackOff(self.every_seconds, self.longest_failing_seconds).full(failures)
         return min(max(own, retry_after_seconds or 0.0), self.longest_failing_seconds) * (1 + self.chance() / 10)
 
 
 @dataclass(slots=True)
 class _Feed:
-    """A feed as it stands: what it remembers, when it is due by the loop's clock, and what went wrong with it."""
+    """The state of a feed: its memory, when it is due by the loop's clock, and its last failure."""
 
     address: str
     memory: FeedMemory
@@ -97,7 +99,7 @@ class _Feed:
 
 @dataclass(frozen=True, slots=True)
 class _Poll:
-    """What one answer of a feed gave, and what is remembered once it was handed on."""
+    """The events of one answer, and the memory to keep once they were handed on."""
 
     address: str
     events: list[Event]
@@ -105,16 +107,16 @@ class _Poll:
 
 
 @dataclass(frozen=True, slots=True)
-class _Story:
+class _NewEntry:
     """An entry that is new, its native id, and when it was written in milliseconds since 1970."""
 
     entry: FeedEntry
     identifier: str
-    moment: int
+    timestamp: int
 
 
 class RssSource(NetworkSource):
-    """The feeds of a specification. `now` is when entries were written that do not say."""
+    """The feeds of a specification. `now` dates entries that do not say when they were written."""
 
     def __init__(
         self,
@@ -148,16 +150,16 @@ class RssSource(NetworkSource):
     async def connect(self, cursor: str | None) -> AsyncGenerator[Received, None]:
         if self._safe is None:
             memories = from_cursor(cursor)
-            self._safe = {one: memories.get(one, FeedMemory()) for one in self._addresses}
-            self._feeds = [_Feed(one, FeedMemory()) for one in self._addresses]
+            self._safe = {address: memories.get(address, FeedMemory()) for address in self._addresses}
+            self._feeds = [_Feed(address, FeedMemory()) for address in self._addresses]
         for feed in self._feeds:
-            # What lay in the buffer when the last connection ended was never handed on.
+            # Answers in the buffer when the last connection ended were never handed on.
             feed.memory = self._safe[feed.address]
         buffer: BoundedBuffer[_Poll] = BoundedBuffer(BUFFERED_POLLS, BUFFERED_BYTES)
-        at_a_time = asyncio.Semaphore(FEEDS_AT_A_TIME)
+        slots = asyncio.Semaphore(FEEDS_AT_A_TIME)
         # In a thread, because reading the certificates of the system takes a while.
         client = await asyncio.to_thread(make_client, self._limits, self._allowed)
-        polling = [asyncio.create_task(self._poll(feed, client, buffer, at_a_time)) for feed in self._feeds]
+        polling = [asyncio.create_task(self._poll(feed, client, buffer, slots)) for feed in self._feeds]
         try:
             while True:
                 poll = await buffer.get()
@@ -181,24 +183,24 @@ class RssSource(NetworkSource):
         raise FeedUnavailable(f"no feed can be read: {shown}", min(asked) if len(asked) == len(feeds) else None)
 
     async def _poll(
-        self, feed: _Feed, client: UntrustedClient, buffer: BoundedBuffer[_Poll], at_a_time: asyncio.Semaphore
+        self, feed: _Feed, client: UntrustedClient, buffer: BoundedBuffer[_Poll], slots: asyncio.Semaphore
     ) -> None:
         """Polls one feed for ever."""
         loop = asyncio.get_running_loop()
         try:
             while True:
                 await asyncio.sleep(feed.due - loop.time())
-                async with at_a_time:
+                async with slots:
                     response = await fetch(client, feed.address, feed.memory.validators, self._limits)
                     poll = await self._read(feed, response, loop.time())
                 await buffer.put(poll, len(response.body))
         except Exception as defect:  # the boundary of a task: `get` raises it
             buffer.fail(defect)
 
-    async def _read(self, feed: _Feed, response: FeedResponse, moment: float) -> _Poll:
-        """What an answer gives; decides when the feed is asked again."""
+    async def _read(self, feed: _Feed, response: FeedResponse, timestamp: float) -> _Poll:
+        """Reads an answer, and decides when the feed is asked again."""
         document = None
-        letters: list[Event] = []
+        dead_letters: list[Event] = []
         problem = response.message
         self._counts[REFUSED_ADDRESS] += response.refused_address
         if response.outcome is FetchOutcome.MODIFIED:
@@ -206,61 +208,61 @@ class RssSource(NetworkSource):
                 document = await self._readers.read(response.body, response.content_type, response.address)
             except NotRead as error:
                 problem = str(error)
-                letters = self._refused_body(feed, response.body, error.cause, problem)
+                dead_letters = self._refused_body(feed, response.body, error.cause, problem)
         if problem:
             feed.problem, feed.failures = problem, feed.failures + 1
-            # One that could be read before refuses for a reason that may pass.
+            # A feed that could be read before refuses for a reason that may pass.
             feed.refused = response.outcome is FetchOutcome.REFUSED and not feed.was_read
             feed.retry_after_seconds = response.retry_after_seconds
-            feed.due = moment + self._polling.delay_after_failure(feed.failures, response.retry_after_seconds)
-            return _Poll(feed.address, letters, feed.memory)
+            feed.due = timestamp + self._polling.delay_after_failure(feed.failures, response.retry_after_seconds)
+            return _Poll(feed.address, dead_letters, feed.memory)
         feed.problem, feed.failures, feed.refused, feed.retry_after_seconds = None, 0, False, None
-        hints = [one for one in (response.age_seconds, document and document.every_seconds) if one]
-        feed.due = moment + self._polling.delay(max(hints, default=None))
+        hints = [hint for hint in (response.age_seconds, document and document.every_seconds) if hint]
+        feed.due = timestamp + self._polling.delay(max(hints, default=None))
         if document is None:
             return _Poll(feed.address, [], feed.memory)
         try:
             poll = await asyncio.to_thread(self._new, feed, document, response.validators)
         except Exception as error:
             message = isolate_error(error, read_known_good)
-            letters = self._refused_body(feed, response.body, UNEXPECTED, message)
-            return _Poll(feed.address, letters, feed.memory)
+            dead_letters = self._refused_body(feed, response.body, UNEXPECTED, message)
+            return _Poll(feed.address, dead_letters, feed.memory)
         feed.memory, feed.was_read = poll.memory, True
         return poll
 
     def _new(self, feed: _Feed, document: Document, validators: tuple[str | None, str | None]) -> _Poll:
-        """What is new in a document, oldest first."""
+        """Finds the new entries of a document, oldest first."""
         memory, address = feed.memory, feed.address
         if document.published is None:
-            # The server knows when a feed changed that does not say so itself.
+            # Where a feed does not say when it changed, the server does.
             document = replace(document, published=read_date(validators[1] or ""))
-        # One that was borne by several once is none for good, or an entry that is alone by now would come again.
+        # A name that several entries once bore stays none, or an entry that bears it alone by now would come again.
         remembered = frozenset(memory.repeated)
         repeated = shared_names(document, address, lambda name: mark(name, 0) in remembered)
         identifiers = native_ids(document, address, repeated)
-        when = moments(document, self._now(), memory.was_read)
-        stories = map(_Story, document.entries, identifiers, when)
-        marks = {mark(one.identifier, revision_of(one.entry)): one for one in stories}
+        written = timestamps_of(document, self._now(), memory.was_read)
+        items = map(_NewEntry, document.entries, identifiers, written)
+        marks = {mark(item.identifier, revision_of(item.entry)): item for item in items}
         known = set(memory.marks)
-        new = [story for one, story in marks.items() if one not in known]
-        # Feeds put the newest first, mostly; where they say when, that decides.
+        new = [item for its_mark, item in marks.items() if its_mark not in known]
+        # Feeds mostly put the newest first; where entries have dates, the dates decide.
         new.reverse()
-        new.sort(key=lambda story: max(story.moment, (story.entry.updated or 0) * 1000))
+        new.sort(key=lambda item: max(item.timestamp, (item.entry.updated or 0) * 1000))
         self._counts[LEFT_OUT] += document.left_out
-        self._counts[UNDATED] += sum(own_moment(story.entry) is None for story in new)
-        events: list[Event] = [self._event(story, document, address) for story in new]
+        self._counts[UNDATED] += sum(own_timestamp(item.entry) is None for item in new)
+        events: list[Event] = [self._event(item, document, address) for item in new]
         return _Poll(address, events, memory.after(validators, marks, [mark(name, 0) for name in sorted(repeated)]))
 
-    def _event(self, story: _Story, document: Document, address: str) -> Post | DeadLetter:
+    def _event(self, item: _NewEntry, document: Document, address: str) -> Post | DeadLetter:
         try:
-            return entry_post(story.entry, document, address, story.identifier, story.moment)
+            return entry_post(item.entry, document, address, item.identifier, item.timestamp)
         except MalformedLine as malformed:
-            return _dead_letter(story, address, malformed.fault.value, str(malformed))
+            return _dead_letter(item, address, malformed.fault.value, str(malformed))
         except Exception as error:
-            return _dead_letter(story, address, UNEXPECTED, isolate_error(error, read_known_good))
+            return _dead_letter(item, address, UNEXPECTED, isolate_error(error, read_known_good))
 
     def _refused_body(self, feed: _Feed, body: bytes, cause: str | None, problem: str) -> list[Event]:
-        """A dead letter of what is no feed or costs too much, once for as long as the same comes."""
+        """Makes a dead letter of a body that is no feed or costs too much, once for as long as the same body comes."""
         if cause is None:
             return []
         if cause in self._counts:
@@ -275,7 +277,7 @@ class RssSource(NetworkSource):
 
 
 def open_rss(argument: str, settings: Settings) -> RssSource:
-    """The source of `rss:<argument>`.
+    """Returns the source of `rss:<argument>`.
 
     Raises:
         BadSettings: the argument names no feeds.
@@ -289,34 +291,34 @@ def open_rss(argument: str, settings: Settings) -> RssSource:
     )
 
 
-def _dead_letter(story: _Story, address: str, cause: str, message: str) -> DeadLetter:
+def _dead_letter(item: _NewEntry, address: str, cause: str, message: str) -> DeadLetter:
     source = source_of(address)
-    name = native_id(source, story.identifier)
+    name = native_id(source, item.identifier)
     return dead_letter(
-        origin=f"{name}@{revision_of(story.entry)}",
+        origin=f"{name}@{revision_of(item.entry)}",
         source=source,
         cause=cause,
         message=message,
-        body=repr(story.entry).encode(errors="replace"),
+        body=repr(item.entry).encode(errors="replace"),
         post_id=name,
     )
 
 
 def read_known_good() -> None:
-    """Reads a feed that is known to be good as far as one in this process is, without a guard."""
+    """Reads a known good feed as far as this process reads one, without a guard."""
     entry = FeedEntry(id="7", link="https://feed.example/7", title="Rain in Porto", published=1_714_560_000)
     document = Document(address="https://feed.example/", title="News", entries=(entry,))
     (identifier,) = native_ids(document, document.address, shared_names(document, document.address, lambda _: False))
-    (moment,) = moments(document, datetime(2024, 5, 2, tzinfo=UTC), read_before=False)
-    entry_post(entry, document, document.address, identifier, moment)
+    (timestamp,) = timestamps_of(document, datetime(2024, 5, 2, tzinfo=UTC), read_before=False)
+    entry_post(entry, document, document.address, identifier, timestamp)
 
 
 def _taken(poll: _Poll, safe: dict[str, FeedMemory]) -> list[Received]:
-    """The events of an answer: with the last of them the cursor says that it was read."""
+    """Returns the events of an answer; the cursor of the last one says that the answer was read."""
     if not poll.events:
         safe[poll.address] = poll.memory
         return []
     before = to_cursor(safe)
     safe[poll.address] = poll.memory
     last = len(poll.events) - 1
-    return [Received(event, to_cursor(safe) if place == last else before) for place, event in enumerate(poll.events)]
+    return [Received(event, to_cursor(safe) if index == last else before) for index, event in enumerate(poll.events)]

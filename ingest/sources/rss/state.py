@@ -1,7 +1,7 @@
-"""What is remembered of feeds between polls and over restarts: how to ask again, and what was already read. Pure.
+"""The memory of feeds between polls and over restarts: how to ask again, and which entries were read. Pure.
 
-Of what was read only digests of 48 bits are kept, those of the feed as it is now first, so that a cursor stays small: a
-feed that shows an entry again after it fell out of memory gives it again, which the index removes by its id.
+Entries are remembered as digests of 48 bits, those in the feed now first, so that a cursor stays small. A feed that
+shows an entry again after it fell out of memory gives it again, and the index removes it by its id.
 """
 
 import base64
@@ -19,13 +19,13 @@ _MARK_LENGTH = 8
 
 
 def mark(identifier: str, revision: int) -> str:
-    """Stands for one revision of one entry."""
+    """Returns the mark of one revision of one entry."""
     return base64.urlsafe_b64encode(hashlib.sha256(f"{revision} {identifier}".encode()).digest()[:6]).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class FeedMemory:
-    """Of one feed: the validators of its last answer (ETag, Last-Modified), and the marks of what was read.
+    """The memory of one feed: the validators of its last answer (ETag, Last-Modified), and the marks of read entries.
 
     `repeated` are marks of the names, and of the stories under them, that several of its entries bore.
     """
@@ -42,13 +42,13 @@ class FeedMemory:
     def after(
         self, validators: tuple[str | None, str | None], marks: Iterable[str], repeated: Iterable[str] = ()
     ) -> "FeedMemory":
-        """The memory once an answer with these validators, entries and repeated names was read whole."""
+        """Returns the memory after an answer with these validators, entries and repeated names was read whole."""
         kept, names = dict.fromkeys([*marks, *self.marks]), dict.fromkeys([*repeated, *self.repeated])
         return FeedMemory(validators, tuple(kept)[:REMEMBERED_ENTRIES], tuple(names)[:REMEMBERED_NAMES])
 
 
 def to_cursor(memories: dict[str, FeedMemory]) -> str:
-    """The memories of feeds, by address, as a cursor."""
+    """Writes the memories of feeds, by address, as a cursor."""
     feeds = {
         address: [*memory.validators, "".join(memory.marks), *(["".join(memory.repeated)] if memory.repeated else [])]
         for address, memory in memories.items()
@@ -57,7 +57,7 @@ def to_cursor(memories: dict[str, FeedMemory]) -> str:
 
 
 def from_cursor(cursor: str | None) -> dict[str, FeedMemory]:
-    """The memories of a cursor; none for None.
+    """Reads the memories of a cursor; none for None.
 
     Raises:
         CorruptState: it is none that `to_cursor` made.

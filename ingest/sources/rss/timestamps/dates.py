@@ -1,13 +1,12 @@
 """Dates as feeds write them, in whatever form, zone and language, as seconds since 1970. Pure.
 
-Read are RFC 822, ISO 8601, `ctime`, JavaScript's form, seconds and milliseconds since 1970, `2024년 5월 2일`,
-and a day, a month (by its name in many languages) and a year in any order, with a time of 12 or 24 hours and a
-zone, or without.
-A time without a zone is UTC; a zone may be named by a place (`Europe/Istanbul`). `3/4/2024` is read only where the
-language says which is the day, or one is over 12.
+The forms are RFC 822, ISO 8601, `ctime`, JavaScript's, seconds and milliseconds since 1970, `2024년 5월 2일`, and a
+day, a month (by its name in many languages) and a year in any order, with or without a time of 12 or 24 hours and a
+zone. A time without a zone is UTC; a zone may be named by a place (`Europe/Istanbul`). `3/4/2024` is read only where
+the language tells which is the day, or one is over 12.
 
-Never guessed: what lacks a year, a month or a day, what is no day of the calendar, and what programs write for "no
-date" (the years 0 to 1899, the first day of 1970) is no date. Whoever asks decides what stands for it.
+Nothing is guessed: a text that lacks a year, a month or a day, a day that no calendar has, and what programs write for
+"no date" (the years 0 to 1899, the first day of 1970) are no date. The caller decides what stands for it.
 """
 
 import re
@@ -59,32 +58,35 @@ class _Time:
     after: str
 
 
-def read_date(said: str, language: str = "") -> int | None:
-    """The moment; None of what is none. `language` is the tag of the feed's, "" where it is not known."""
-    if len(said) > MAX_DATE_LENGTH:
+def read_date(text_of_date: str, language: str = "") -> int | None:
+    """Reads a date; returns None for a text that is none.
+
+    `language` is the tag of the feed's language, "" where it is unknown.
+    """
+    if len(text_of_date) > MAX_DATE_LENGTH:
         return None
-    text = _plain(said)
+    text = _plain(text_of_date)
     try:
-        moment = _epoch(text) or _compact(text) or _written(text, language)
+        timestamp = _epoch(text) or _compact(text) or _written(text, language)
     except (ValueError, OverflowError):  # no such day or hour
         return None
-    if moment is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+    if timestamp is None or not _FIRST_YEAR <= timestamp.year <= _LAST_YEAR:
         return None
-    seconds = int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
+    seconds = int((timestamp - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
     return None if 0 <= seconds < _NO_DATE_BEFORE_SECONDS else seconds
 
 
-def _plain(said: str) -> str:
-    """One line, with digits and signs of ASCII."""
-    text = normalise("NFKC", " ".join(said.split()))
-    return "".join(str(unicodedata.decimal(one)) if one.isdecimal() else one for one in text)
+def _plain(text_of_date: str) -> str:
+    """Returns the text on one line, with digits and signs of ASCII."""
+    text = normalise("NFKC", " ".join(text_of_date.split()))
+    return "".join(str(unicodedata.decimal(character)) if character.isdecimal() else character for character in text)
 
 
 def _epoch(text: str) -> datetime | None:
     if not _EPOCH.fullmatch(text):
         return None
-    number = float(text)
-    return datetime.fromtimestamp(number / {13: 1e3, 16: 1e6}.get(len(text), 1), UTC)
+    epoch = float(text)
+    return datetime.fromtimestamp(epoch / {13: 1e3, 16: 1e6}.get(len(text), 1), UTC)
 
 
 def _compact(text: str) -> datetime | None:
@@ -96,7 +98,7 @@ def _compact(text: str) -> datetime | None:
 
 
 def _written(text: str, language: str) -> datetime | None:
-    text, place = without_place(re.sub(r"(?<=[0-9])[Tt](?=[0-9])", " ", text))
+    text, zone_place = without_place(re.sub(r"(?<=[0-9])[Tt](?=[0-9])", " ", text))
     time = _time(text, language)
     rest = text if time is None else f"{time.before} | {time.after}"
     day = _day(rest, language)
@@ -104,17 +106,17 @@ def _written(text: str, language: str) -> datetime | None:
         return None
     if day is None or time is None:
         return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
-    moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(
+    timestamp = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(
         hours=time.hour, minutes=time.minute, seconds=time.second
     )
     east = _zone(time.after, language, day)
     if east is None:
-        east = minutes_of_place(place, moment) if place else minutes_of_country(time.after, moment)
-    return moment - timedelta(minutes=east or 0)
+        east = minutes_of_place(zone_place, timestamp) if zone_place else minutes_of_country(time.after, timestamp)
+    return timestamp - timedelta(minutes=east or 0)
 
 
 def _time(text: str, language: str) -> _Time | None:
-    """The time of day, and what stands before and after it."""
+    """Finds the time of day, and the text before and after it."""
     whole_day = _YEAR_LAST.search(text)
     without_day = text if whole_day is None else text.replace(whole_day[0], "|" * len(whole_day[0]))
     found = (
@@ -136,7 +138,7 @@ def _time(text: str, language: str) -> _Time | None:
 
 
 def _half(before: str, after: str, language: str) -> int | None:
-    """The half of the day that stands next to the time, one word or two (`p. m.`)."""
+    """Finds the half of the day next to the time, in one word or two (`p. m.`)."""
     following = [word[0] for word in _WORD.finditer(folded(after.lstrip()))][:2]
     preceding = [word[0] for word in _WORD.finditer(folded(before))][-1:]
     for words in (following[:1], following, preceding):
@@ -147,7 +149,7 @@ def _half(before: str, after: str, language: str) -> int | None:
 
 
 def _zone(after: str, language: str, day: date) -> int | None:
-    """Minutes east of Greenwich by what follows the time: a difference, else a name; None where there is neither."""
+    """Returns the minutes east of Greenwich after the time: a difference, else a name; None where there is neither."""
     for found in _OFFSET.finditer(after):
         minutes = int(found[2]) * 60 + int(found[3] or 0)
         if minutes <= 14 * 60 and int(found[3] or 0) < 60:
@@ -164,7 +166,7 @@ def _day(text: str, language: str) -> date | None:
     if found is not None:
         return _date(text, language, int(found[1]), int(found[2]), int(found[3]))
     words = folded(text)
-    # The last, because short names of weekdays come first and some of them are months elsewhere (`mar, 2 may 2024`).
+    # The last one, because short names of weekdays come first and some are months elsewhere (`mar, 2 may 2024`).
     for word in reversed(list(_WORD.finditer(words))):
         month = month_of(word[0], language)
         if month is not None:
@@ -177,10 +179,10 @@ def _day(text: str, language: str) -> date | None:
 
 
 def _around(text: str, rest: str, month: int, language: str) -> date | None:
-    """The day of a month that was found, by the numbers beside it: first the day, then the year."""
+    """Finds the day of a month by the numbers beside it: first the day, then the year."""
     numbers = _NUMBER.findall(rest)
-    days = [int(number) for number in numbers if len(number) <= 2]
-    years = [int(number) for number in numbers if len(number) == 4]
+    days = [int(epoch) for epoch in numbers if len(epoch) <= 2]
+    years = [int(epoch) for epoch in numbers if len(epoch) == 4]
     if not days:
         return None
     if years:
@@ -189,7 +191,7 @@ def _around(text: str, rest: str, month: int, language: str) -> date | None:
 
 
 def _of_numbers(text: str, found: re.Match[str], language: str) -> date | None:
-    """A day and a month by their numbers; None where it cannot be told which is which."""
+    """Reads a day and a month from their numbers; returns None where nobody can tell which is which."""
     first, second, year = int(found[1]), int(found[3]), int(found[4])
     if len(found[4]) == 2 and found[2] == "-":
         return None  # as likely the year first

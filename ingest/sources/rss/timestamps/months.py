@@ -1,8 +1,8 @@
-"""The names of months, and of the halves of a day, in the languages that feeds are written in (CLDR's).
+"""The names of months, and of the halves of a day, in the languages of feeds (CLDR's).
 
-They are folded as `folded` does, so that `Février`, `fevrier` and `FÉVR.` are one. A name that means two months in
-different languages (`listopad`) needs the feed's language, and is none without it. `months.json` holds them, so that
-the process that reads feeds starts fast: `python -m ingest.sources.rss.timestamps.months` writes it.
+Names are folded as `folded` does, so that `Février`, `fevrier` and `FÉVR.` are one. A name that means two months in
+different languages (`listopad`) needs the feed's language, and is none without it. `months.json` holds the names, so
+that the process that reads feeds starts fast: `python -m ingest.sources.rss.timestamps.months` writes it.
 """
 
 import json
@@ -21,7 +21,7 @@ _LANGUAGES = (
     "ga gl gu he hi hr hu hy id is it ka kk km kn ko ky lb lo lt lv mk ml mn mr ms my nb ne nl nn pa pl ps pt ro ru si "
     "sk sl so sq sr sr_Latn sv sw ta te th tr uk ur uz vi zh ja"
 )
-# What people write and CLDR does not: shorter or longer forms, and the name behind a Hebrew preposition.
+# Forms that people write and CLDR lacks: shorter or longer ones, and the name after a Hebrew preposition.
 _MORE = {
     "en": {"sept": 9, "sep": 9, "june": 6, "july": 7},
     "de": {"maerz": 3, "jaen": 1, "jaenner": 1, "feber": 2, "okt": 10, "dez": 12, "mrz": 3},
@@ -42,20 +42,24 @@ _LEFT_OUT = dict.fromkeys(map(ord, ". '’׳"))
 
 
 def folded(text: str) -> str:
-    """The text without case, accents and the marks of letters, and without full-width forms."""
+    """Returns the text without case, accents and the marks of letters, and without full-width forms."""
     parts = normalise("NFKD", text.casefold())
-    return "".join(one for one in parts if not unicodedata.combining(one) and unicodedata.category(one) != "Cf")
+    return "".join(
+        character
+        for character in parts
+        if not unicodedata.combining(character) and unicodedata.category(character) != "Cf"
+    )
 
 
 def month_of(word: str, language: str) -> int | None:
-    """The month that a folded word names; `language` is a tag, "" where it is not known."""
+    """Returns the month that a folded word names; `language` is a tag, "" where it is unknown."""
     return _meant(_table()["months"].get(_bare(word), {}), language)
 
 
 def half_of(word: str, language: str) -> int | None:
-    """The hour at which a half of the day begins (0, 12), by its folded name.
+    """Returns the hour at which a half of the day begins (0 or 12), from its folded name.
 
-    Short words in Latin letters are one only in their own language: `em` is also a preposition.
+    A short word in Latin letters is one only in its own language: `em` is also a preposition.
     """
     word = _bare(word)
     if word in _HOURS:
@@ -85,7 +89,7 @@ def _table() -> dict[str, dict[str, dict[str, int]]]:
 
 
 def table_of_cldr() -> str:
-    """The names, each with what it means in which language."""
+    """Returns the table of names as JSON, each with its meaning in each language."""
     from babel.core import Locale  # only here: it opens many files, and takes seconds
 
     table: dict[str, dict[str, dict[str, int]]] = {"months": {}, "halves": {}}

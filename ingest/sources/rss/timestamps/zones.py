@@ -1,9 +1,9 @@
-"""Names of time zones as minutes east of Greenwich. Pure, but that the database of places is read once.
+"""The names of time zones as minutes east of Greenwich. Pure, except that the database of places is read once.
 
 A name that several places use is read as most feeds mean it: BST is British Summer Time, IST Indian, CST, EST and their
-summer times North American, AST Atlantic; unless the feed's own language says otherwise (`_IN_LANGUAGE`). A name that
-nobody knows counts as UTC, as RFC 5322 has it; but beside a place that nobody knows (`Europe/Nowhere`) no time is one,
-for it would be hours off.
+summer times North American, AST Atlantic; unless the feed's own language says otherwise (`_IN_LANGUAGE`). An unknown
+name counts as UTC, as RFC 5322 has it. But beside an unknown place (`Europe/Nowhere`) no time counts, because it would
+be hours off.
 """
 
 import re
@@ -81,7 +81,7 @@ _MINUTES = {name: _minutes(hours) for hours, names in _HOURS.items() for name in
 
 
 def minutes_of_zone(name: str, language: str, day: date) -> int | None:
-    """Minutes east of Greenwich of a zone on that day; None of what is no name of one."""
+    """Returns the minutes east of Greenwich of a zone on that day; None for a word that names none."""
     name = name.casefold()
     if name in _AMERICAN:
         return _minutes(_AMERICAN[name]) + (60 if _american_summer(day) else 0)
@@ -95,7 +95,9 @@ def minutes_of_zone(name: str, language: str, day: date) -> int | None:
 
 @cache
 def places() -> Mapping[str, ZoneInfo]:
-    """The zones of the world by their names in lower case (`europe/istanbul`), all read at once, and never again."""
+    """Returns the zones of the world by their names in lower case (`europe/istanbul`), all read at once and never
+    again.
+    """
     found = {}
     for name in available_timezones():
         with suppress(ZoneInfoNotFoundError, OSError, ValueError):  # damaged, or gone meanwhile
@@ -104,13 +106,13 @@ def places() -> Mapping[str, ZoneInfo]:
 
 
 def without_place(text: str) -> tuple[str, str]:
-    """The text without the zone that it names by a place, and that name, "" if there is none."""
+    """Returns the text without the zone that it names by a place, and that name; "" if there is none."""
     found = _PLACE.search(text)
     return (text, "") if found is None else (f"{text[: found.start()]} {text[found.end() :]}", found[1])
 
 
-def minutes_of_place(name: str, moment: datetime) -> int:
-    """Minutes east of Greenwich there, at that hour of its own clocks.
+def minutes_of_place(name: str, timestamp: datetime) -> int:
+    """Returns the minutes east of Greenwich at a place, at that hour of its own clocks.
 
     Raises:
         ValueError: there is no such place.
@@ -118,21 +120,21 @@ def minutes_of_place(name: str, moment: datetime) -> int:
     zone = places().get(name.casefold())
     if zone is None:
         raise ValueError(f"no such zone: {name}")
-    return _minutes_east(zone, moment)
+    return _minutes_east(zone, timestamp)
 
 
-def minutes_of_country(text: str, moment: datetime) -> int | None:
-    """The same by a name of that database without an area (`Turkey`, `Hongkong`); None where the text has none."""
+def minutes_of_country(text: str, timestamp: datetime) -> int | None:
+    """Returns the same for a name without an area (`Turkey`, `Hongkong`); None where the text has none."""
     zone = next((places()[word] for word in re.findall(r"[a-z]+", text.lower()) if word in places()), None)
-    return None if zone is None else _minutes_east(zone, moment)
+    return None if zone is None else _minutes_east(zone, timestamp)
 
 
-def _minutes_east(zone: ZoneInfo, moment: datetime) -> int:
-    return int((moment.replace(tzinfo=zone).utcoffset() or timedelta()).total_seconds() // 60)
+def _minutes_east(zone: ZoneInfo, timestamp: datetime) -> int:
+    return int((timestamp.replace(tzinfo=zone).utcoffset() or timedelta()).total_seconds() // 60)
 
 
 def shortened(text: str) -> str:
-    """The text in lower case with the zones that it writes out by their short names (`cest`, `est`)."""
+    """Returns the text in lower case, with the short names (`cest`, `est`) of zones that it writes out."""
     return _WRITTEN_OUT.sub(_short, text.lower())
 
 
@@ -147,7 +149,7 @@ def _short(found: re.Match[str]) -> str:
 
 
 def _american_summer(day: date) -> bool:
-    """From the second Sunday in March to the first in November."""
+    """Says whether the day lies from the second Sunday in March to the first in November."""
     return _sunday(day.year, 3, 2) <= day < _sunday(day.year, 11, 1)
 
 

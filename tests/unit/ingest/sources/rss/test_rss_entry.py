@@ -16,7 +16,7 @@ from ingest.sources.rss.feeds import MAX_FEEDS, parse_feeds, source_of
 from ingest.sources.rss.identity import native_ids, revision_of
 from ingest.sources.rss.source import Polling
 from ingest.sources.rss.state import REMEMBERED_ENTRIES, FeedMemory, from_cursor, mark, to_cursor
-from ingest.sources.rss.timestamps.entry_timestamps import moments
+from ingest.sources.rss.timestamps.entry_timestamps import timestamps_of
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
 from tagstream.posts import Author, Media, Post
 from tagstream.settings import Settings
@@ -157,7 +157,7 @@ _hostile = st.text(max_size=12) | st.sampled_from(["http://[", "//x", "\0", "\ud
 )
 def test_no_entry_breaks_the_reader(entry: FeedEntry) -> None:
     document = Document(entries=(entry,))
-    (identifier,), (moment,) = native_ids(document, FEED, ()), moments(document, NOW, read_before=False)
+    (identifier,), (moment,) = native_ids(document, FEED, ()), timestamps_of(document, NOW, read_before=False)
     try:
         read = entry_post(entry, document, FEED, identifier, moment)
     except MalformedLine:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.sources.rss.document import Document, FeedEntry
-from ingest.sources.rss.timestamps.entry_timestamps import moments
+from ingest.sources.rss.timestamps.entry_timestamps import timestamps_of
 
 NOW = datetime(2024, 5, 2, 12, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp()) * 1000
@@ -15,12 +15,12 @@ NOW_MS = int(NOW.timestamp()) * 1000
 
 def placed(*published: int | None, feed: int | None = None, read_before: bool = False) -> list[int]:
     entries = tuple(FeedEntry(published=one) for one in published)
-    return moments(Document(published=feed, entries=entries), NOW, read_before)
+    return timestamps_of(Document(published=feed, entries=entries), NOW, read_before)
 
 
 def test_what_says_when_stands_there() -> None:
     assert placed(300, 200, 100) == [300_000, 200_000, 100_000]
-    assert moments(Document(entries=(FeedEntry(updated=5),)), NOW, False) == [5000]
+    assert timestamps_of(Document(entries=(FeedEntry(updated=5),)), NOW, False) == [5000]
 
 
 @pytest.mark.parametrize("read_before", [False, True])
@@ -49,9 +49,9 @@ def test_the_day_in_an_address_counts() -> None:
         FeedEntry(link="/2021/99/99/"),
     )
     day = int(datetime(2021, 3, 4, tzinfo=UTC).timestamp()) * 1000
-    assert moments(Document(entries=entries), NOW, False) == [day, day - 86_400_000, day - 86_400_001]
+    assert timestamps_of(Document(entries=entries), NOW, False) == [day, day - 86_400_000, day - 86_400_001]
     tomorrow = FeedEntry(link="/2024/05/03/x")
-    assert moments(Document(entries=(tomorrow,)), NOW, False) == [1]
+    assert timestamps_of(Document(entries=(tomorrow,)), NOW, False) == [1]
 
 
 @given(st.lists(st.none() | st.integers(1, 10**6), max_size=12), st.booleans())

@@ -5,9 +5,10 @@ In memory and never on disk: a deletion or an erasure must reach everything that
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
+
+from cachetools import TLRUCache
 
 Value = TypeVar("Value")
 
@@ -30,10 +31,12 @@ class SharedCache(Generic[Value]):
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._size_of = size_of
-        self._keep_seconds = keep_seconds
-        self._clock = clock
-        self._bytes = 0
-        self._kept: OrderedDict[str, tuple[Value, float]] = OrderedDict()
+        self._kept: TLRUCache[str, tuple[Value, int]] = TLRUCache(
+            max_bytes,
+            ttu=lambda _, kept, now: now + keep_seconds(kept[0]),
+            timer=clock,
+            getsizeof=lambda kept: kept[1],
+        )
         self._computing: dict[str, asyncio.Task[Value]] = {}
 
     def __len__(self) -> int:
@@ -46,11 +49,7 @@ class SharedCache(Generic[Value]):
         """
         kept = self._kept.get(key)
         if kept is not None:
-            value, expires = kept
-            if self._clock() < expires:
-                self._kept.move_to_end(key)
-                return value
-            self._forget(key)
+            return kept[0]
         task = self._computing.get(key)
         if task is None:
             task = self._computing[key] = asyncio.create_task(self._compute(key, compute))
@@ -70,17 +69,12 @@ class SharedCache(Generic[Value]):
             value = await compute()
         finally:
             del self._computing[key]
-        seconds = self._keep_seconds(value)
-        if seconds > 0:
-            self._kept[key] = (value, self._clock() + seconds)
-            self._bytes += self._size_of(value) + len(key)
-            while len(self._kept) > self._max_entries or self._bytes > self._max_bytes:
-                self._forget(next(iter(self._kept)))
+        size_bytes = self._size_of(value) + len(key)
+        if size_bytes <= self._max_bytes:
+            self._kept[key] = (value, size_bytes)
+            while len(self._kept) > self._max_entries:
+                self._kept.popitem()
         return value
-
-    def _forget(self, key: str) -> None:
-        value, _ = self._kept.pop(key)
-        self._bytes -= self._size_of(value) + len(key)
 
 
 def _retrieve_exception(task: "asyncio.Task[Value]") -> None:

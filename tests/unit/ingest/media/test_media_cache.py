@@ -116,3 +116,14 @@ async def test_closing_ends_what_is_being_made() -> None:
     await cache.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_a_value_larger_than_all_the_room_is_not_kept_and_displaces_nothing() -> None:
+    cache = cache_of(Clock(), max_bytes=100)
+    small, large = Maker("small"), Maker("x" * 200)
+    small.gate.set()
+    large.gate.set()
+    assert await cache.get("a", small) == "small"
+    assert await cache.get("b", large) == "x" * 200
+    assert await cache.get("a", small) == "small"
+    assert (small.times, len(cache)) == (1, 1)

@@ -1,9 +1,9 @@
-"""Contracts to bytes and back: MessagePack between our own stages, JSON where anybody may read (`posts.tagged`).
+"""The codec of the contracts: MessagePack between the stages, JSON on topics that anybody may read (`posts.tagged`).
 
 A MessagePack message is the map `{"kind", "version", "body"}`; a JSON message is the document itself, with its
-`version`. Readers accept every version up to that of this code. A newer one is `NewerVersion`, which stops
-the process, because throwing such messages away would lose them: upgrade the consumers first. Whatever else is wrong
-with the bytes is `MalformedPost`, and no bytes raise anything else. What cannot be encoded is `MalformedPost`, too.
+`version`. A reader accepts every version up to that of this code. A newer version is `NewerVersion`, which stops the
+process, because discarding such messages would lose them: upgrade the consumers first. Any other fault of the bytes is
+`MalformedPost`, and no bytes raise anything else. A message that cannot be encoded is `MalformedPost`, too.
 """
 
 import json
@@ -50,10 +50,10 @@ MAX_BYTES: dict[str, int] = {
 }
 _MAX_ANY_BYTES = max(MAX_BYTES.values())
 
-# What MessagePack and JSON cannot say: integers beyond 64 bits, lone surrogates, values nested without end.
+# Errors about values that no message can hold: integers beyond 64 bits, lone surrogates, values nested without end.
 _UNENCODABLE = (OverflowError, ValueError, TypeError, RecursionError)
 
-# What no bytes may get past: a contract's refusal, a date outside the calendar, values nested without end.
+# Errors that hostile bytes may cause: a contract's refusal, a date outside the calendar, values nested without end.
 _UNREADABLE = (ValidationError, OverflowError, RecursionError)
 
 # One entry a version that is still read: it turns the body of a kind into the body of the next version. A new kind is
@@ -65,11 +65,11 @@ UPGRADES: dict[int, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
 
 
 def encode(message: Message) -> bytes:
-    """The message as MessagePack.
+    """Returns the message as MessagePack.
 
     Raises:
-        MalformedPost: it is larger than a message of its kind may be.
-        Unencodable: it holds what no message can.
+        MalformedPost: the message is larger than its kind may be.
+        Unencodable: the message holds a value that MessagePack cannot hold.
     """
     kind = _NAMES[type(message)]
     try:
@@ -82,10 +82,10 @@ def encode(message: Message) -> bytes:
 
 
 def decode(data: bytes) -> Message:
-    """The message that these MessagePack bytes hold.
+    """Returns the message in these MessagePack bytes.
 
     Raises:
-        MalformedPost: they hold none, or one that is too large.
+        MalformedPost: the bytes hold no message, or one that is too large.
         NewerVersion: a newer tagstream wrote them.
     """
     if len(data) > _MAX_ANY_BYTES:
@@ -117,11 +117,11 @@ def _envelope(data: bytes) -> tuple[str, int, dict[str, Any]]:
 
 
 def encode_json(message: Message) -> bytes:
-    """The message as one line of JSON, without the newline.
+    """Returns the message as one line of JSON, without the newline.
 
     Raises:
-        MalformedPost: it is larger than a message of its kind may be.
-        Unencodable: it holds what JSON cannot say.
+        MalformedPost: the message is larger than its kind may be.
+        Unencodable: the message holds a value that JSON cannot hold.
     """
     kind = _NAMES[type(message)]
     try:
@@ -133,7 +133,7 @@ def encode_json(message: Message) -> bytes:
 
 
 def encode_dead_letter(letter: DeadLetter) -> tuple[bytes, bytes]:
-    """Key and message of the dead letter; of one that was changed past its contract, whatever of it can be kept."""
+    """Returns key and message of the dead letter; fields that its contract would not take are cleaned and cut again."""
     try:
         return letter.origin.encode(), encode(letter)
     except (MalformedPost, UnicodeError):
@@ -142,11 +142,11 @@ def encode_dead_letter(letter: DeadLetter) -> tuple[bytes, bytes]:
 
 
 def decode_json(data: bytes, kind: str = "tagged") -> Message:
-    """The message of a kind that this JSON document holds.
+    """Returns the message of a kind in this JSON document.
 
     Raises:
-        MalformedPost: it holds none, one that is too large, or there is no such kind.
-        NewerVersion: a newer tagstream wrote it, be it of a kind that we do not know.
+        MalformedPost: the document holds no message, or one that is too large; or the kind is unknown.
+        NewerVersion: a newer tagstream wrote it, perhaps of a newer kind.
     """
     contract = KINDS.get(kind)
     _check_size(kind if contract else "tagged", len(data))
@@ -170,7 +170,7 @@ def decode_json(data: bytes, kind: str = "tagged") -> Message:
 
 
 def readable(event: Event) -> bytes:
-    """An event as JSON for a dead letter, whatever it holds: what JSON cannot say is spelled as Python would."""
+    """Returns any event as JSON for a dead letter; a value that JSON cannot hold is written as Python prints it."""
     try:
         return event.model_dump_json().encode()
     except _UNENCODABLE:
@@ -219,11 +219,11 @@ def _check_size(kind: str, size: int) -> None:
 
 
 def describe(error: ValidationError | OverflowError | RecursionError) -> str:
-    """The first thing that is wrong, in one line, without the value (it may be hostile, and long)."""
+    """Returns the first fault, in one line, without the value, which may be hostile and long."""
     if isinstance(error, RecursionError):
         return "values nested too deep"
     if isinstance(error, OverflowError):
         return "a date outside the years 1 to 9999"
     first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"])[:80]
-    return f"{place or 'the document'}: {first['msg'][:300]}"
+    path = ".".join(str(part) for part in first["loc"])[:80]
+    return f"{path or 'the document'}: {first['msg'][:300]}"

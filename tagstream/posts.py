@@ -1,7 +1,7 @@
-"""The data contracts: what travels between the stages, and what the index keeps.
+"""The data contracts: the values that travel between the stages and that the index keeps.
 
-Every offset counts code points of `Post.text`. No text here holds a lone surrogate: sources replace each by
-U+FFFD with `clean_text` before they build a post, so that an offset means the same in every process and store.
+Every offset counts code points of `Post.text`. No text here holds a lone surrogate: a source replaces each by U+FFFD
+with `clean_text` before it builds a post, so that an offset means the same in every process and store.
 """
 
 import hashlib
@@ -57,26 +57,26 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def path_as_text(path: str) -> str:
-    """The path as text that every store takes: a byte that is not UTF-8 (to Python a lone surrogate) as %XX."""
+    """Returns the path as text that every store takes: %XX for a byte that is not UTF-8, to Python a lone surrogate."""
     return clean_text(_UNDECODED_BYTE.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path))
 
 
 def native_id(source: str, identifier: str) -> str:
-    """The id under which a post of `source` is indexed: `<source>:<identifier>`, hashed if over 256 bytes."""
+    """Returns the id under which a post of `source` is indexed: `<source>:<identifier>`, hashed if over 256 bytes."""
     full = f"{source}:{identifier}"
     if len(full.encode()) <= MAX_ID_BYTES:
         return full
     return f"{source}:sha256-{hashlib.sha256(identifier.encode()).hexdigest()}"
 
 
-def truncate_to_milliseconds(moment: datetime) -> datetime:
-    """The moment in UTC, its microseconds cut to whole milliseconds (what every store keeps)."""
-    moment = moment.astimezone(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+def truncate_to_milliseconds(timestamp: datetime) -> datetime:
+    """Returns the timestamp in UTC, cut to whole milliseconds, which every store can keep."""
+    timestamp = timestamp.astimezone(UTC)
+    return timestamp.replace(microsecond=timestamp.microsecond // 1000 * 1000)
 
 
 def from_epoch_milliseconds(milliseconds: int) -> datetime:
-    """The moment that many milliseconds after 1970.
+    """Returns the timestamp of that many milliseconds after 1970.
 
     Raises:
         OverflowError: outside the years 1 to 9999.
@@ -84,45 +84,45 @@ def from_epoch_milliseconds(milliseconds: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
-def to_epoch_milliseconds(moment: datetime) -> int:
-    """Whole milliseconds since 1970, exactly (no floating point)."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+def to_epoch_milliseconds(timestamp: datetime) -> int:
+    """Returns the whole milliseconds since 1970, exactly (no floating point)."""
+    return (timestamp - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _of_an_earlier_version(version: object) -> object:
-    """Each version only added to the one before: 2 `AccountStatus`, 3 bounds, `links`, `langs` and unplaced hashtags.
+    """Returns the present version for an earlier one, because a document of an earlier version reads as one of this.
 
-    So what indices and files hold of an earlier one reads as this one.
+    Each version only added to the one before: 2 `AccountStatus`; 3 bounds, `links`, `langs` and unplaced hashtags.
     """
     return CONTRACT_VERSION if type(version) is int and 1 <= version < CONTRACT_VERSION else version
 
 
 class Contract(BaseModel):
-    """What all contracts share: strict types, no unknown field, never changed after it was made."""
+    """The base of all contracts: strict types, no unknown field, never changed after it was made."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 def _set(contract: Contract, **values: object) -> None:
-    """Sets fields of a contract that is being made, for what one field says of another."""
+    """Sets fields of a contract that is being made, where one field decides another."""
     for name, value in values.items():
         object.__setattr__(contract, name, value)
 
 
 Version = Annotated[Literal[3], BeforeValidator(_of_an_earlier_version)]
-Moment = Annotated[datetime, Field(strict=False)]
+Timestamp = Annotated[datetime, Field(strict=False)]
 Revision = Annotated[int, Field(ge=0, lt=MAX_REVISION)]
 
 
 class Author(Contract):
-    """Who wrote a post: `id` never changes on its network, `handle` may."""
+    """The author of a post: `id` never changes on its network, `handle` may."""
 
     id: Identifier
     handle: Name | None = None
 
 
 class Link(Contract):
-    """An address that the network names beside the text, with the title and description of what stands there."""
+    """An address that the network names beside the text, with the title and description of its page."""
 
     url: Annotated[Address, Field(min_length=1)]
     title: Title = ""
@@ -143,18 +143,18 @@ class Hashtag(Contract):
     def _both_offsets_or_none(self) -> Self:
         if (self.start is None) != (self.end is None):
             raise ValueError("a hashtag has both start and end, or neither")
-        if self.start == self.end:  # so earlier versions wrote one that is only listed
+        if self.start == self.end:  # earlier versions wrote a listed hashtag so
             _set(self, start=None, end=None)
         return self
 
     @property
     def span(self) -> tuple[int, int] | None:
-        """Where it stands in the text, None if it does not."""
+        """Its offsets in the text, None if it does not stand there."""
         return None if self.start is None or self.end is None else (self.start, self.end)
 
     @property
     def place(self) -> tuple[int, int]:
-        """Its span, for comparing; one that is only listed comes after every text."""
+        """Its span, for comparing; a hashtag that is only listed comes after every other."""
         return self.span or (MAX_TEXT_LENGTH + 1, MAX_TEXT_LENGTH + 1)
 
 
@@ -167,8 +167,8 @@ class SegmentedHashtag(Hashtag):
 class Media(Contract):
     """One picture or film of a post; `alt` is the author's own description.
 
-    Either `thumbnail` (JPEG, at most 256 pixels a side and 64 KiB) is there, or `reason` says why not, or nothing
-    has tried to fetch it yet. `TaggedPost` never carries the bytes. A side that no picture has is none.
+    It has either a `thumbnail` (JPEG, at most 256 pixels a side and 64 KiB), or a `reason` for having none, or neither
+    before the first attempt to fetch it. `TaggedPost` never carries the bytes. An impossible width or height is None.
     """
 
     kind: Literal["photo", "animation", "video"] = "photo"
@@ -181,15 +181,18 @@ class Media(Contract):
     reason: Label | None = None
 
     def without_bytes(self) -> Self:
-        """The same, for the index: no thumbnail."""
+        """Returns the same picture without its thumbnail, for the index."""
         return self if self.thumbnail is None else self.model_copy(update={"thumbnail": None})
 
 
 class Entity(Contract):
     """One name found in a post.
 
-    `text` is `Post.text[start:end]`; `score` the marginal probability of its tags; `in_hashtag` whether it lies
-    inside a hashtag; `key` the form by which mentions are counted (tagstream/text/entity_keys.py).
+    Attributes:
+        text: `Post.text[start:end]`.
+        score: the marginal probability of its tags.
+        in_hashtag: whether the name lies inside a hashtag.
+        key: the form by which mentions are counted (tagstream/text/entity_keys.py).
     """
 
     text: Text
@@ -202,17 +205,18 @@ class Entity(Contract):
 
 
 class PostFields(Contract):
-    """What a post is before and after tagging.
+    """The fields that a post has before and after tagging.
 
-    `langs` are all languages that it names, `lang` the first of them. `links` are those that its network names, in
-    order; what merely stands in the text need not be among them.
+    Attributes:
+        lang, langs: the first language that the post names, and all of them.
+        links: the links that its network names, in order. A link that only stands in the text may be missing.
     """
 
     version: Version = CONTRACT_VERSION
     id: Identifier
     source: SourceName
     author: Author | None = None
-    created_at: Moment
+    created_at: Timestamp
     revision: Revision = 0
     text: Text
     lang: Language | None = None
@@ -224,19 +228,19 @@ class PostFields(Contract):
 
     @model_validator(mode="after")
     def _lang_is_the_first_of_langs(self) -> Self:
-        """Whoever names one language or several need not say it twice; earlier versions knew one."""
-        named = tuple(dict.fromkeys(one for one in (self.lang, *self.langs) if one is not None))
+        """Fills `lang` and `langs` from each other; earlier versions had `lang` alone."""
+        named = tuple(dict.fromkeys(language for language in (self.lang, *self.langs) if language is not None))
         if named:
             _set(self, lang=named[0], langs=named[:MAX_LANGS])
         return self
 
     @field_validator("created_at")
     @classmethod
-    def _in_utc(cls, moment: datetime) -> datetime:
+    def _in_utc(cls, timestamp: datetime) -> datetime:
         try:
-            return truncate_to_milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+            return truncate_to_milliseconds(timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC))
         except OverflowError as error:
-            raise ValueError(f"{moment.isoformat()} in UTC is outside the years 1 to 9999") from error
+            raise ValueError(f"{timestamp.isoformat()} in UTC is outside the years 1 to 9999") from error
 
     @model_validator(mode="after")
     def _id_begins_with_its_source(self) -> Self:
@@ -246,19 +250,22 @@ class PostFields(Contract):
 
 
 class Post(PostFields):
-    """A post as its network gave it. `position` is its place in its source's own order (0: the source has none)."""
+    """A post as its network gave it. `position` orders the posts of a source (0: the source has no order)."""
 
     position: Position = 0
     hashtags: Annotated[tuple[Hashtag, ...], AfterValidator(first(MAX_HASHTAGS))] = ()
 
 
 class TaggedPost(PostFields):
-    """A post with what was found in it: what the index holds and `posts.tagged` carries.
+    """A post with the entities that were found in it, as the index holds it and `posts.tagged` carries it.
 
     Nothing in it depends on the clock of the run, so two runs over one feed can be compared byte for byte.
-    `model` is `name@version`; `generation` rises with every promotion and rollback of a model and is even for a
-    degraded answer; `untagged` says why a post, or the end of one that is very long, was deliberately left without
-    entities.
+
+    Attributes:
+        model: `name@version`.
+        generation: a counter that rises with every promotion and rollback of a model; even for a degraded answer.
+        degraded: the passing causes for which the answer may lack something; `tagstream retag` repairs it.
+        untagged: the reason for which the post, or the end of a very long one, was left without entities on purpose.
     """
 
     hashtags: Annotated[tuple[SegmentedHashtag, ...], AfterValidator(first(MAX_HASHTAGS))] = ()
@@ -271,7 +278,7 @@ class TaggedPost(PostFields):
 
 
 class Deletion(Contract):
-    """The network says that a post is gone. `revision` None: for ever; else up to that revision."""
+    """A post that its network says is gone: up to `revision`, or for ever where that is None."""
 
     version: Version = CONTRACT_VERSION
     id: Identifier
@@ -281,7 +288,7 @@ class Deletion(Contract):
 
 
 class Erasure(Contract):
-    """The network says that an account is gone: everything of it up to `position` goes, what comes later stays."""
+    """An account that its network says is gone: its posts up to `position` go, later ones stay."""
 
     version: Version = CONTRACT_VERSION
     source: NamedSource
@@ -290,10 +297,9 @@ class Erasure(Contract):
 
 
 class AccountStatus(Contract):
-    """The network says that an account is hidden (deactivated, suspended) or shown again; nothing of it is deleted.
+    """An account that its network hides (deactivated, suspended) or shows again; nothing of it is deleted.
 
-    Of several the one with the highest `position` holds, in whatever order they arrive; of two at one position the
-    one that hides.
+    The status with the highest `position` holds, in whatever order they arrive; of two at one position, the hiding one.
     """
 
     version: Version = CONTRACT_VERSION
@@ -304,11 +310,14 @@ class AccountStatus(Contract):
 
 
 class DeadLetter(Contract):
-    """Something that could not be processed, kept with its cause and its original bytes.
+    """An input that could not be processed, kept with the cause and its original bytes.
 
-    `origin` names where it came from (`file:line`, `topic-partition-offset`) and is its key. Of something too large
-    only the first 64 KiB are kept in `body`; `size` and `sha256` are of the whole. `post_id` and `author` where they
-    could be read, so that deletions and erasures reach it. No text of it is refused: each is cleaned, and cut.
+    No text of a dead letter is refused: each is cleaned and cut.
+
+    Attributes:
+        origin: where the input came from (`file:line`, `topic-partition-offset`); the key of the dead letter.
+        body: the input, its first 64 KiB at most; `size` and `sha256` are those of the whole.
+        post_id, author: known where they could be read, so that deletions and erasures reach the dead letter.
     """
 
     version: Version = CONTRACT_VERSION
@@ -332,12 +341,12 @@ DELETED_FOR_EVER = 2**63 - 1
 
 
 def stored_version(revision: int, generation: int) -> int:
-    """The one number that orders all answers for a post: a newer revision first, then a newer model."""
+    """Returns the number that orders all answers for a post: by revision, then by generation of the model."""
     return revision << 12 | generation
 
 
 def deletion_version(deletion: Deletion) -> int:
-    """The version up to which a deletion wins: nothing stored at or below it ever comes back."""
+    """Returns the version up to which a deletion wins: nothing stored at or below it ever comes back."""
     if deletion.revision is None:
         return DELETED_FOR_EVER
     return stored_version(deletion.revision, DELETED_GENERATION)

@@ -1,10 +1,10 @@
-"""One analysis of text, for every index and every query, so that all stores find the same posts.
+"""The analysis of text, one for every index and every query, so that all stores find the same posts.
 
 Text becomes *terms*: folded words (NFKC, case, accents, Arabic and Hebrew points), overlapping pairs of characters
 for scripts that write no spaces, single emoji. A term holds ASCII letters and digits and characters beyond ASCII,
 never a space or ASCII punctuation, so a store needs no tokenizer of its own: it splits at spaces.
 
-Owns what counts as the same word. Knows nothing of any store. A change here, or to the keys of names
+Owns which words count as the same. Knows nothing of any store. A change here, or to the keys of names
 (tagstream/text/entity_keys.py), needs every index to be built anew: raise `ANALYSIS_VERSION`.
 """
 
@@ -78,7 +78,7 @@ _ELISIONS = frozenset(
 
 
 class _Folding(dict[int, str]):
-    """Code point to its folded form, a space for whatever separates words; filled as characters turn up."""
+    """A table from code point to folded form, a space for a separator of words; filled as characters turn up."""
 
     def __missing__(self, code: int) -> str:
         folded = _fold_character(chr(code))
@@ -116,14 +116,14 @@ _ASCII = {code: (chr(code).lower() if chr(code).isalnum() or code == 0x27 else "
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Terms that stand side by side; with `prefix` the last one is only the beginning of a term."""
+    """Terms that stand side by side; with `prefix`, the last is only the beginning of a term."""
 
     terms: tuple[str, ...]
     prefix: bool = False
 
 
 def fold(text: str) -> list[str]:
-    """The folded words of a text, before scripts without spaces are cut into pairs."""
+    """Returns the folded words of a text, before scripts without spaces are cut into pairs."""
     if "." in text:
         text = _ACRONYM.sub(lambda found: found[0].replace(".", ""), text)
     words = text.translate(_ASCII).split() if text.isascii() else _folded_words(text)
@@ -133,7 +133,7 @@ def fold(text: str) -> list[str]:
 
 
 def _folded_words(text: str) -> list[str]:
-    """The folded words of any text, with their apostrophes."""
+    """Returns the folded words of any text, with their apostrophes."""
     words, rest = [], ""
     # Composed before, so that a letter meets the table with its marks; and after, because half-width kana and single
     # jamo become parts of a character there.
@@ -145,7 +145,7 @@ def _folded_words(text: str) -> list[str]:
 
 
 def terms(text: str) -> list[str]:
-    """The terms under which a text is indexed, in order.
+    """Returns the terms under which a text is indexed, in order.
 
     A run of n characters of a script without spaces gives n - 1 pairs and its last character, so that a query of
     one character is the beginning of some term wherever the character stands. Short codes of pictures give none.
@@ -163,12 +163,12 @@ def terms(text: str) -> list[str]:
 
 
 def is_short_code(word: str) -> bool:
-    """Whether it is the name of a picture (`:blobcat:`), which no index holds."""
+    """Says whether the word is the name of a picture (`:blobcat:`), which no index holds."""
     return _SHORT_CODE.fullmatch(word) is not None
 
 
 def phrase(text: str) -> Phrase:
-    """What to look for when a user types `text`: its terms, side by side; empty if nothing in it is searchable."""
+    """Returns the phrase to search for what a user typed: its terms, side by side; empty if it holds none."""
     found = terms(_without_links(unescape(text)))
     if not found or not _UNSPACED_START.match(found[-1]):
         return Phrase(tuple(found))
@@ -179,13 +179,16 @@ def phrase(text: str) -> Phrase:
 
 
 def tag(text: str) -> str:
-    """A hashtag as one word, with or without its `#`: `#New_York` and `newyork` are the same."""
+    """Returns a hashtag as one folded word, with or without its `#`: `#New_York` and `newyork` are the same."""
     return "".join(fold(text))[:MAX_TERM_LENGTH]
 
 
 def post_terms(post: TaggedPost) -> list[str]:
-    """The terms of a post: its text, with hashtags as their words; the other hashtags so, all of them whole, alt texts,
-    image labels."""
+    """Returns the terms of a post.
+
+    They are its text, with hashtags as their words; the words of listed hashtags; every hashtag as one word; alt texts,
+    image labels and links.
+    """
     found = terms(_readable(post.text, post.hashtags))
     for hashtag in post.hashtags:
         whole, words = terms(tag(hashtag.text)), terms(" ".join(hashtag.words))
@@ -209,11 +212,11 @@ def _descriptions(post: TaggedPost) -> Iterable[str]:
 
 
 def _readable(text: str, hashtags: Sequence[SegmentedHashtag]) -> str:
-    """The text with hashtags as their words, links as their readable part, HTML entities as what they stand for."""
+    """Returns the text with hashtags as their words, links as their readable part, HTML references as characters."""
     if hashtags:
         pieces, done = [], 0
         placed = [(*hashtag.span, hashtag) for hashtag in hashtags if hashtag.span is not None]
-        for start, end, hashtag in sorted(placed, key=lambda one: one[0]):
+        for start, end, hashtag in sorted(placed, key=lambda hashtag: hashtag[0]):
             if done <= start < end <= len(text):
                 pieces += [text[done:start], " ", " ".join(hashtag.words) or hashtag.text, " "]
                 done = end
@@ -222,14 +225,14 @@ def _readable(text: str, hashtags: Sequence[SegmentedHashtag]) -> str:
 
 
 def _without_links(text: str) -> str:
-    """Links without scheme, query and fragment; the code of a short link says nothing and goes."""
+    """Returns the text with links without scheme, query and fragment; short links also lose their random code."""
     if "://" not in text:
         return text
     return _LINK.sub(lambda found: _RANDOM_LINK.sub(r"\1", found[1]), text)
 
 
 def _without_apostrophes(word: str) -> list[str]:
-    """`Merkel's` is searched as `Merkel`, `don't` as one word, `l'Élysée` as two."""
+    """Returns the words of a word with apostrophes: `Merkel's` is `Merkel`, `don't` one word, `l'Élysée` two."""
     parts = [part for part in word.strip("'").removesuffix("'s").split("'") if part]
     elided = 0
     while elided < len(parts) - 1 and parts[elided] in _ELISIONS:
@@ -238,7 +241,7 @@ def _without_apostrophes(word: str) -> list[str]:
 
 
 def _split_word(word: str) -> Iterable[str]:
-    """The terms of a word with emoji or characters of scripts without spaces in it."""
+    """Yields the terms of a word that holds emoji or characters of scripts without spaces."""
     done = 0
     for run in _SPECIAL_RUN.finditer(word):
         if run.start() > done:

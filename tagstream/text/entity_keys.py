@@ -1,10 +1,10 @@
-"""The key of a name: the form by which mentions of one entity are counted together, and by which it is asked for.
+"""The key of a name: the form by which mentions of one entity are counted together and searched.
 
 One name has one key however it is typed: letter case, widths and ligatures, kinds of apostrophes, dashes, quotation
 marks and spaces, marks that nobody sees, HTML references, commas, dots in acronyms and after abbreviations, a
 possessive at the end, and marks around it (`Merkel's`, `“Merkel”`). A name in a hashtag has the key of the words in it,
 so that `#HongKong` and `Hong Kong` are one. Accents count, spelling, and the signs that end or begin a name (`C++`,
-`C#`, `.NET`): what else is the same entity is not decided here.
+`C#`, `.NET`). Aliases of an entity are no matter of this file.
 """
 
 from bisect import bisect_left
@@ -45,7 +45,7 @@ _EDGE_CHARACTER = regex.compile(r"[^\p{L}\p{M}\p{N}]")
 
 
 def fold_key(text: str) -> str:
-    """The key of a name as it is written."""
+    """Returns the key of a name as it is written."""
     if text.isascii() and text.replace(" ", "").isalnum():
         return " ".join(text.lower().split())
     # Signs before the normal form, too: of an acute accent that stands for an apostrophe it would make a space.
@@ -68,7 +68,7 @@ def _without_dots(acronym: regex.Match[str]) -> str:
 
 
 def _within(folded: str) -> str:
-    """The name without a possessive at its end and marks around it; "" if there is nothing else."""
+    """Returns the name without a possessive at its end and marks around it; "" if nothing else is there."""
     start, end = 0, len(folded)
     while start < end and _EDGE_CHARACTER.match(folded, start):
         start += 1
@@ -82,7 +82,7 @@ def _within(folded: str) -> str:
 
 
 class NameKeys:
-    """The keys of the names of one post, whose hashtags are known by their words."""
+    """The keys of the names of one post, with its hashtags read as their words."""
 
     def __init__(self, text: str, hashtags: Iterable[SegmentedHashtag]) -> None:
         self._text = text
@@ -90,10 +90,10 @@ class NameKeys:
         self._starts = [start for start, _, _ in self._hashtags]
 
     def key(self, start: int, end: int) -> str:
-        """The key of the name that is `text[start:end]`; one that is a hashtag begins after its sign."""
+        """Returns the key of the name `text[start:end]`; a name that is a hashtag begins after its sign."""
         parts, done = [], start
-        for place in range(bisect_left(self._starts, start - 1), len(self._starts)):
-            sign, after, words = self._hashtags[place]
+        for index in range(bisect_left(self._starts, start - 1), len(self._starts)):
+            sign, after, words = self._hashtags[index]
             if after > end:
                 break
             if sign >= done - 1:
@@ -108,7 +108,7 @@ def _words(words: Sequence[str]) -> str:
 
 
 def with_current_keys(post: TaggedPost) -> TaggedPost:
-    """The post with its entities' keys as this version makes them; the same post if they are so."""
+    """Returns the post with its entities' keys as this version makes them; the same object if nothing changes."""
     if not post.entities:
         return post
     keys = NameKeys(post.text, post.hashtags)

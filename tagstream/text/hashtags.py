@@ -1,4 +1,4 @@
-"""Where the hashtags of a text are: by our own rule, and by what a network says of them.
+"""The hashtags of a text: those that our rule finds, and those that its network names.
 
 A hashtag is `#` or `＃` and letters, marks, digits or underscores of any script. It begins with a letter, a digit or
 an underscore and is neither a bare number nor underscores alone. It does not begin inside a word, a URL, a path or
@@ -27,11 +27,11 @@ MAX_SEARCHED = 64  # names that our rule does not find are looked for one by one
 LONGEST_SEARCHED = 300
 
 Claim = tuple[str, int | None, int | None]
-"""A hashtag that a network names, without its sign, and where that says it stands, if it says so."""
+"""A hashtag that a network names, without its sign, and its start and end where the network gives them."""
 
 
 def hashtags_of(text: str) -> tuple[Hashtag, ...]:
-    """The hashtags of the text in order; offsets are code points, `start` that of the sign."""
+    """Returns the hashtags of the text in order; offsets are code points, `start` that of the sign."""
     if "#" not in text and "＃" not in text:
         return ()
     found, end = [], 0
@@ -46,12 +46,12 @@ def hashtags_of(text: str) -> tuple[Hashtag, ...]:
     return tuple(found)
 
 
-def _is_inside(text: str, place: int) -> bool:
-    """Whether a word, a path or an HTML entity reaches up to `place`.
+def _is_inside(text: str, offset: int) -> bool:
+    """Says whether a word, a path or an HTML entity reaches up to the offset.
 
-    A variation selector that ends an emoji is a mark but belongs to no word: so it is asked what the marks stand on.
+    Marks are passed over, because a variation selector that ends an emoji is a mark but belongs to no word.
     """
-    before = place - 1
+    before = offset - 1
     if before >= 0 and text[before] in "&/":
         return True
     while before > 0 and _MARK.match(text, before):
@@ -60,15 +60,15 @@ def _is_inside(text: str, place: int) -> bool:
 
 
 def hashtags_named(text: str, claims: Iterable[Claim], taken: Sequence[tuple[int, int]] = ()) -> tuple[Hashtag, ...]:
-    """The hashtags of a post: those that stand in its text, in order, then those that its network only lists.
+    """Returns the hashtags of a post: those that stand in its text, in order, then those that its network only lists.
 
-    A network's offsets may count something else than code points, or be off by the sign or a space: then a hashtag is
-    where its name stands in the text. Our rule finds those that are not named. `taken` are stretches of the text, in
-    order and none over another, that are something else, such as a link.
+    The offsets of a network may not count code points, or be off by the sign or a space: then a hashtag is where its
+    name stands in the text. Our rule finds hashtags that the network does not name. `taken` are the spans of links and
+    the like, in order, without overlap.
     """
     starts = [start for start, _ in taken]
-    found = [one for one in hashtags_of(text) if not _is_taken(one.place, starts, taken)]
-    standing = {_folded(one.text) for one in found}
+    found = [hashtag for hashtag in hashtags_of(text) if not _is_taken(hashtag.place, starts, taken)]
+    standing = {_folded(hashtag.text) for hashtag in found}
     missing: dict[str, str] = {}
     for name, start, end in islice(claims, MAX_HASHTAGS):
         if start is not None and end is not None and _stands(text, name, start, end):
@@ -77,23 +77,23 @@ def hashtags_named(text: str, claims: Iterable[Claim], taken: Sequence[tuple[int
         else:
             missing.setdefault(_folded(name), name)
     listed = []
-    for number, (folded, name) in enumerate(missing.items()):
+    for index, (folded, name) in enumerate(missing.items()):
         if folded in standing:
             continue
-        written = _written(text, name) if number < MAX_SEARCHED and len(name) <= LONGEST_SEARCHED else []
-        found += [one for one in written if not _is_taken(one.place, starts, taken)]
+        written = _written(text, name) if index < MAX_SEARCHED and len(name) <= LONGEST_SEARCHED else []
+        found += [hashtag for hashtag in written if not _is_taken(hashtag.place, starts, taken)]
         if not written:
             listed.append(Hashtag(text=name))
     return (*_apart(found), *listed)
 
 
-def _is_taken(place: tuple[int, int], starts: Sequence[int], taken: Sequence[tuple[int, int]]) -> bool:
-    before = bisect_left(starts, place[1]) - 1  # the last stretch that begins before the hashtag ends
-    return before >= 0 and taken[before][1] > place[0]
+def _is_taken(span: tuple[int, int], starts: Sequence[int], taken: Sequence[tuple[int, int]]) -> bool:
+    before = bisect_left(starts, span[1]) - 1  # the last taken span that begins before the hashtag ends
+    return before >= 0 and taken[before][1] > span[0]
 
 
 def _folded(name: str) -> str:
-    """By what two spellings of a hashtag are one: networks list them in small letters, some without accents."""
+    """Returns the form that all spellings of a hashtag share: networks list them in small letters, without accents."""
     return folded_tag(name) or name.casefold()
 
 
@@ -103,16 +103,16 @@ def _stands(text: str, name: str, start: int, end: int) -> bool:
 
 
 def _written(text: str, name: str) -> list[Hashtag]:
-    """The hashtags of this name by its letters alone: `#2024` and `#C++` are none by our rule."""
+    """Returns the hashtags of exactly this name: `#2024` and `#C++` are none by our rule."""
     pattern = regex.compile(rf"[#＃]{regex.escape(name)}(?![\p{{L}}\p{{M}}\p{{N}}_])", regex.IGNORECASE)
     spans = (found.span() for found in pattern.finditer(text))
     return [Hashtag(text=text[start + 1 : end], start=start, end=end) for start, end in spans]
 
 
 def _apart(found: Iterable[Hashtag]) -> list[Hashtag]:
-    """In order of the text, none over another: of two that begin at one place the longer."""
+    """Returns the hashtags in order of the text, without overlap: of two that begin at one offset, the longer."""
     apart: list[Hashtag] = []
-    for one in sorted(found, key=lambda one: (one.place[0], -one.place[1])):
-        if not apart or one.place[0] >= apart[-1].place[1]:
-            apart.append(one)
+    for hashtag in sorted(found, key=lambda hashtag: (hashtag.place[0], -hashtag.place[1])):
+        if not apart or hashtag.place[0] >= apart[-1].place[1]:
+            apart.append(hashtag)
     return apart

@@ -1,10 +1,10 @@
-"""What is wrong with a text that is not JSON, in our words: a parser's own speak of settings of its language."""
+"""Reasons for which a text is not JSON, in words for users: those of Python's parser name settings of Python."""
 
 import json
 
 
 def why_not_json(error: ValueError | RecursionError) -> str:
-    """The reason, from what `json.loads` raised."""
+    """Returns the reason, from the error that `json.loads` raised."""
     if isinstance(error, RecursionError):
         return "the JSON is nested too deeply"
     if isinstance(error, UnicodeDecodeError):

@@ -1,8 +1,8 @@
-"""Languages as they are said in the field, and what they mean: one BCP 47 tag, such as `en`, `pt-BR`, `zh-Hant`.
+"""Names of languages as feeds write them, read as BCP 47 tags such as `en`, `pt-BR`, `zh-Hant`.
 
-Feeds and posts write `English`, `eng`, `en_US.UTF-8`, `EN`, `iw`, `unknown` or nothing that makes sense. Every source
-reads them here, so that a post is read, stored and searched by one tag whoever wrote it. Names and codes are those of
-CLDR. Knows nothing of which languages the models read.
+Feeds write `English`, `eng`, `en_US.UTF-8`, `EN`, `iw`, `unknown` or nonsense. Every source reads them here, so that a
+language has one tag in every post and query. Names and codes are those of CLDR. Knows nothing of the languages that the
+models read.
 """
 
 import re
@@ -79,7 +79,7 @@ _OWN_NAMES = {
 
 @lru_cache(maxsize=4096)
 def language_tag(said: str) -> str | None:
-    """The tag that it means: `und` where it says nothing that is a language, None where it says nothing at all."""
+    """Returns the tag of a language as somebody wrote it: `und` where it is no language, None where it is empty."""
     words = " ".join(said[:_LONGEST].split()).casefold()
     if not words:
         return None
@@ -87,14 +87,14 @@ def language_tag(said: str) -> str | None:
 
 
 def language_tags(said: Iterable[str]) -> tuple[str, ...]:
-    """The tags of several, each once, in order, at most `MAX_LANGUAGES`; `und` only where there is no other."""
-    tags = dict.fromkeys(tag for one in said if (tag := language_tag(one)) is not None)
+    """Returns the tags of several, each once, in order, at most `MAX_LANGUAGES`; `und` only where there is no other."""
+    tags = dict.fromkeys(tag for name in said if (tag := language_tag(name)) is not None)
     named = [tag for tag in tags if tag != UNDETERMINED]
     return tuple(named[:MAX_LANGUAGES] or tags)
 
 
 def spellings_found(tag: str) -> Iterator[str]:
-    """What finds a post in this language: its tag and each that is wider, in lower case (`en-us`, `en`)."""
+    """Yields the tags that find a post in this language: its own and each wider one, in lower case (`en-us`, `en`)."""
     wider = tag.replace("_", "-").lower()
     while wider:
         yield wider
@@ -102,7 +102,7 @@ def spellings_found(tag: str) -> Iterator[str]:
 
 
 def _of_code(words: str) -> str | None:
-    """Of a code whose primary language CLDR knows; variants and extensions are left out."""
+    """Returns the tag of a code whose primary language CLDR knows; variants and extensions are left out."""
     code = re.split(r"[.@,;]", words, maxsplit=1)[0].strip().replace("_", "-")
     found = _TAG.fullmatch(code)
     if found is None or found["language"] in _NO_LANGUAGE or _PRIVATE_USE.fullmatch(found["language"]):
@@ -123,7 +123,7 @@ def _of_name(words: str) -> str | None:
 
 
 def _preferred(code: str) -> tuple[str, str]:
-    """The language and script that a code stands for today, the script mostly empty (`eng`: `en`, `sh`: `sr-Latn`)."""
+    """Returns the language and the script of a code by CLDR; mostly no script (`eng`: `en`, `sh`: `sr-Latn`)."""
     code = _COUNTRIES.get(code, code)
     parts = str(get_global("language_aliases").get(code, code)).split("_")
     return parts[0], parts[1] if len(parts) > 1 and len(parts[1]) == 4 else ""
@@ -136,6 +136,6 @@ def _known() -> frozenset[str]:
 
 @cache
 def _names() -> dict[str, str]:
-    """The English names of languages, whatever country or script they also name."""
+    """Returns the codes of languages by their English names in lower case."""
     names = {name.casefold(): code for code, name in Locale("en").languages.items() if "_" not in code}
     return {name: code for name, code in names.items() if code not in _NO_LANGUAGE}

@@ -1,7 +1,7 @@
-"""Passwords and tokens inside of texts that are shown: addresses in specifications, settings, messages and reports.
+"""Redaction of passwords and tokens in texts that are shown: specifications, settings, messages and reports.
 
-What is hidden is hidden by its place, for nobody knows what a password looks like: between `//` and `@` of an address,
-and behind a name such as `token=` of a query. Where an address is malformed rather too much is hidden than too little.
+A password is known by its position alone: between `//` and `@` of an address, or behind a name such as `token=` in a
+query. In a malformed address too much is hidden rather than too little.
 """
 
 import re
@@ -42,7 +42,7 @@ _SECRETS = (
 
 
 def redacted(text: str) -> str:
-    """The text without the passwords and tokens of the addresses in it."""
+    """Returns the text without the passwords and tokens of the addresses in it."""
     for found, instead in _SECRETS:
         text = found.sub(instead, text)
     return text

@@ -1,8 +1,8 @@
-"""What is done to text of any author: in time linear in its length, without raising, a short piece at a time.
+"""Unescaping and normalising of text from any author, in linear time, without raising, a short piece at a time.
 
 Normal forms of Unicode take quadratic time where combining marks pile up, and `html.unescape` raises where a character
-reference has thousands of digits. Each call into C keeps the interpreter's lock until it ends. So whoever normalises or
-unescapes goes through here.
+reference has thousands of digits. Each call into C keeps the interpreter's lock until it ends. All code that normalises
+or unescapes uses this file.
 """
 
 import html
@@ -25,7 +25,7 @@ _LONGEST_NUMBER = 8
 
 
 def unescape(text: str) -> str:
-    """The text with HTML character references as their characters; a number that is no character is U+FFFD."""
+    """Returns the text with HTML character references as their characters; a number that is none is U+FFFD."""
     if "&" not in text:
         return text
     if "&#" in text:
@@ -34,7 +34,7 @@ def unescape(text: str) -> str:
 
 
 def with_short_references(text: str) -> str:
-    """The text with each numeric reference in at most eight digits: thousands are more than Python converts."""
+    """Returns the text with each numeric reference in at most eight digits: Python converts no thousands of them."""
     return _LONG_REFERENCE.sub(_short_reference, text)
 
 
@@ -48,7 +48,7 @@ def _short_reference(found: regex.Match[str]) -> str:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """The text in pieces of about `PIECE_LENGTH`, cut where no character belongs to the one before it."""
+    """Yields the text in pieces of about `PIECE_LENGTH`, cut where no character belongs to the one before it."""
     start = 0
     while len(text) - start > PIECE_LENGTH:
         end = start + PIECE_LENGTH
@@ -60,7 +60,7 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def normalise(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
-    """The text in a normal form of Unicode, with at most `MAX_MARKS` marks on a character."""
+    """Returns the text in a normal form of Unicode, with at most `MAX_MARKS` marks on a character."""
     if text.isascii():
         return text
     text = _PILE.sub(r"\1", text)

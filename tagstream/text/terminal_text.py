@@ -1,10 +1,10 @@
-"""Text from outside as a terminal may show it, and JSON that is safe to `cat`: nothing in it steers, hides or reorders.
+"""Text from outside that is safe on a terminal, and JSON that is safe to `cat`: neither steers, hides nor reorders.
 
 A post, a file name or an exception may hold escape sequences, marks that turn the reading order, characters that
 nobody sees, or ten thousand accents on one letter. `visible` shows them in place of letting them act;
 `json_for_terminals` writes them as JSON's own escapes, so that the value stays the same.
 
-What looks invisible and belongs to a writing stays as it is: the joiners of emoji and of Indic, Arabic and Mongolian
+Invisible characters that belong to a script stay: the joiners of emoji and of Indic, Arabic and Mongolian
 words, the variants of emoji and of Han, the tags of a flag.
 """
 
@@ -40,7 +40,7 @@ _FINE = rf"""
 
 
 def visible(text: str, limit: int | None = None) -> str:
-    """The text in one line, with all that could steer a terminal or deceive its reader made visible.
+    """Returns the text in one line, with everything visible that could steer a terminal or deceive its reader.
 
     Control characters become their pictures (`␛`), others the escapes by which JSON writes them (`\\u202e`), newlines
     and tabs a space. Of a text longer than `limit` code points the beginning is shown.
@@ -53,12 +53,12 @@ def visible(text: str, limit: int | None = None) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """The same for a text of several lines, whose newlines and tabs stay."""
+    """Returns a text of several lines likewise; its newlines and tabs stay."""
     return _patterns().paragraph.sub(_shown, text)
 
 
 def json_for_terminals(document: str) -> str:
-    """The same JSON value as the document, without a character that would act on a terminal."""
+    """Returns the same JSON value as the document, without a character that would act on a terminal."""
     if document.isascii() and "\x7f" not in document:
         return document
     patterns = _patterns()
@@ -66,7 +66,7 @@ def json_for_terminals(document: str) -> str:
 
 
 class _Patterns(NamedTuple):
-    """`document`, `line` and `paragraph` find what is replaced; the others tell quickly that there is nothing."""
+    """The compiled patterns: `document`, `line` and `paragraph` find what is replaced, the others rule it out fast."""
 
     document: "regex.Pattern[str]"
     line: "regex.Pattern[str]"
@@ -77,7 +77,7 @@ class _Patterns(NamedTuple):
     many_far_marks: re.Pattern[str]
 
     def suspects(self, text: str) -> bool:
-        """Whether there may be something to replace; thirty times as fast as to look for it."""
+        """Says whether there may be something to replace, thirty times as fast as finding it."""
         if self.unsafe.search(text) or self.many_marks.search(text):
             return True
         return self.far_letter.search(text) is not None and self.many_far_marks.search(text) is not None

@@ -9,7 +9,7 @@ SHELL := bash
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-# A file of tests stays in one process, and so do all that need real servers (tests/conftest.py).
+# A file of tests stays in one process, and so do the tests of a folder that need real servers (tests/conftest.py).
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 help:  ## say what can be made

@@ -8,6 +8,7 @@ import os
 import shutil
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 import pytest
 from servers import private_stack, servers_folder, stop_abandoned_servers
@@ -19,15 +20,14 @@ ABSENT = "real servers cannot be had: "
 
 
 def pytest_collection_modifyitems(items):
-    """Assigns tests to the processes of a parallel run: real servers are started in one of them, a file stays whole.
+    """Assigns tests to the processes of a parallel run: a file stays whole, and a folder's tests on real servers too.
 
-    Called by pytest-xdist's processes too, which read the marks when `--dist loadgroup` is given.
+    So each server of a folder is started once. Only `--dist loadgroup` reads the marks.
     """
     for item in items:
         if "open_stack" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("real servers"))
-        elif item.get_closest_marker("xdist_group"):  # files that share something costly say so
-            continue
+            folder = item.path.relative_to(Path(__file__).parent).parts[0]
+            item.add_marker(pytest.mark.xdist_group(f"real servers of {folder}"))
         elif "mutants" not in item.path.parts:  # each of those is a run of its own
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
 

@@ -44,7 +44,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """How a run went.
+    """The result of a run.
 
     `ended`: the feed has ended, and all of it is in the index. `cursor`: where the next run goes on, None if nothing
     was ever read. `abandoned` events were in flight when the time to stop ran out. Latencies are from the arrival of
@@ -90,7 +90,7 @@ async def run_pipeline(
 
 
 class _Pipeline:
-    """One run: the stages, joined, and how it ends."""
+    """One run: the stages, joined into a chain, and the ways it ends."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class _Pipeline:
         )
 
     async def _open(self) -> bool:
-        """Opens the source where the index says that it was left; always true, for it may be given up."""
+        """Opens the source at the cursor that the index holds; always true, as a stop may come first."""
         cursor = await self._write.gate.run(lambda: self._index.cursor(self._source.name))
         self._tracker.cursor = cursor
         await self._source_gate.run(lambda: self._source.open(cursor))
@@ -188,7 +188,7 @@ class _Pipeline:
         limit.reschedule(asyncio.get_running_loop().time() + self._settings.stop_seconds)
 
     async def _arrivals(self, stop: asyncio.Event) -> AsyncIterator[Sequence[Delivery[Arrival]]]:
-        """What the source gives, until it ends, fails or `stop` is set."""
+        """Yields what the source gives, until it ends, fails or `stop` is set."""
         name = self._source.name
         acknowledge_one = self._tracker.acknowledge
         while not stop.is_set():
@@ -203,7 +203,7 @@ class _Pipeline:
             ]
 
     async def _read(self, stop: asyncio.Event) -> Sequence[Received]:
-        """The next events; none if the feed has ended, has failed, or `stop` comes first."""
+        """Reads the next events; none if the feed has ended, has failed, or `stop` comes first."""
         try:
             received = await unless_stopped(
                 stop, self._source_gate.run(lambda: self._source.next_batch(self._settings.read_posts))
@@ -220,8 +220,8 @@ class _Pipeline:
     async def _apply(self, values: Sequence[Tagged]) -> WriteReport:
         """Writes a batch, with the cursor after its last event.
 
-        Letters that it supersedes go before: after a kill in between the source, whose cursor has not moved, gives the
-        same event again. The other way round such a letter would stay for ever.
+        Dead letters that the batch supersedes go first: after a kill in between, the source, whose cursor has not
+        moved, gives the same event again. The other way round such a dead letter would stay for ever.
         """
         cursors = (value.arrival.cursor for value in values) if self._superseded else ()
         if superseded := [self._superseded[one] for one in cursors if one in self._superseded]:

@@ -1,4 +1,4 @@
-"""One worker process: starts the agents, watches them, and ends them so that nothing is lost and little repeated.
+"""The worker process: starts the agents, watches them, and ends them so that nothing is lost and little repeated.
 
 ::
 
@@ -6,7 +6,7 @@
     stop:   take nothing more ─▶ finish what is in flight (at most `stop_seconds`) ─▶ commit ─▶ leave the group
 
 Owns the life of the process. What was finished is committed before the group is left, so the next owner does not repeat
-it; what was not is read again. Keeps invariants 2, 3 and 7.
+it; the rest is read again. Keeps invariants 2, 3 and 7.
 """
 
 import asyncio
@@ -56,18 +56,18 @@ async def run_worker(
     """
     quiet_libraries()
     topics = open_topics(settings)
-    witness = CommittedOffsets(settings.kafka, group_of(settings), (topics.posts.name, topics.tagged.name))
-    await witness.open()
+    committed_offsets = CommittedOffsets(settings.kafka, group_of(settings), (topics.posts.name, topics.tagged.name))
+    await committed_offsets.open()
     pools = open_pools(settings)
     letters = BrokerDeadLetters(settings, topics)
     try:
-        pipeline = WorkerAgents(pools.records)
+        agents = WorkerAgents(pools.records)
         publish = _LatePublisher()
         steps = open_steps(settings, image_model, tagger, index, publish, topics, pools)
-        app = create_app(settings, steps, pipeline)
+        app = create_app(settings, steps, agents)
         publish.publisher = TopicPublisher(app)
-        pipeline.attach(lambda: consumer_of(app))
-        worker = _Worker(settings, app, pipeline, steps, publish.publisher, witness, say)
+        agents.attach(lambda: consumer_of(app))
+        worker = _Worker(settings, app, agents, steps, publish.publisher, committed_offsets, say)
         sweeping = asyncio.create_task(
             keep_swept(
                 letters,
@@ -85,21 +85,21 @@ async def run_worker(
     finally:
         pools.shutdown()
         await letters.close()
-        await witness.close()
+        await committed_offsets.close()
 
 
 async def _within(seconds: float, work: Awaitable[Any]) -> bool:
-    """Whether the work ended in that time. What did not is left alone: Faust's services swallow a cancellation."""
+    """Says whether the work ended in time. Work that did not is left alone: Faust's services swallow a cancellation."""
     task = asyncio.ensure_future(work)
     done, _ = await asyncio.wait((task,), timeout=seconds)
-    for one in done:
-        if not one.cancelled() and (error := one.exception()) is not None:
+    for ended in done:
+        if not ended.cancelled() and (error := ended.exception()) is not None:
             raise Fatal(f"the worker could not end in order: {error!r}") from error
     return bool(done)
 
 
 class _LatePublisher:
-    """The stages are made before the app whose producer they use."""
+    """A publisher whose producer comes later: the stages are made before the app whose producer they use."""
 
     publisher: TopicPublisher
 
@@ -112,21 +112,21 @@ class _Worker:
         self,
         settings: Settings,
         app: WorkerApp,
-        pipeline: WorkerAgents,
+        agents: WorkerAgents,
         steps: WorkerStages,
         publisher: TopicPublisher,
-        witness: CommittedOffsets,
+        committed_offsets: CommittedOffsets,
         say: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._app = app
-        self._pipeline = pipeline
+        self._agents = agents
         self._steps = steps
         self._publisher = publisher
-        self._witness = witness
+        self._committed_offsets = committed_offsets
         self._say = say
         self._started = False
-        self._watch = LagMonitor(float(settings.worker_stuck_seconds))
+        self._lag_monitor = LagMonitor(float(settings.worker_stuck_seconds))
         self._page = HealthPage(self._not_live, self._not_ready, self._metrics)
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -134,25 +134,25 @@ class _Worker:
         try:
             self._say(f"working on {', '.join(self._settings.kafka)}; health at {address}/health/ready")
             await self._live(stop)
-            return self._pipeline.in_flight
+            return self._agents.in_flight
         finally:
             await self._page.close()
 
     async def _live(self, stop: asyncio.Event) -> None:
-        """From the start of the app to its end, whatever ends it."""
+        """Starts the app, and returns when a stop, a crash, a failure or a stuck partition has ended it."""
         app = self._app
         ends: list[asyncio.Future[Any]] = []
         try:
             starting = asyncio.ensure_future(app.start())
             stopping = asyncio.ensure_future(stop.wait())
             crashing = asyncio.ensure_future(app._crashed.wait())
-            ends += [starting, stopping, crashing, self._pipeline.failure, asyncio.ensure_future(self._watching())]
+            ends += [starting, stopping, crashing, self._agents.failure, asyncio.ensure_future(self._watching())]
             await asyncio.wait((starting, *ends[1:]), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 starting.result()
                 self._started = True
                 await asyncio.wait(ends[1:], return_when=asyncio.FIRST_COMPLETED)
-            for end in (self._pipeline.failure, ends[-1]):
+            for end in (self._agents.failure, ends[-1]):
                 if end.done():
                     end.result()
             if crashing.done():
@@ -165,54 +165,54 @@ class _Worker:
 
     async def _end(self) -> None:
         """Finishes what is in flight, commits, leaves the group; each within its time."""
-        self._pipeline.stop.set()
+        self._agents.stop.set()
         if self._started:
-            if not self._pipeline.failure.done():
-                await _within(self._settings.stop_seconds, self._pipeline.drained())
+            if not self._agents.failure.done():
+                await _within(self._settings.stop_seconds, self._agents.drained())
             await _within(LAST_COMMIT_SECONDS, self._app.consumer.commit())
         if not await _within(LEAVE_SECONDS, self._app.stop()):
             self._say("the group could not be left in time: it will find out by itself")
 
     async def _watching(self) -> None:
-        """Looks after the partitions; ends, by an error, when one of them is stuck."""
+        """Watches the partitions; ends with an error when one of them is stuck."""
         pause = self._settings.worker_stuck_seconds / _LOOKS_A_LIMIT
         while True:
             await asyncio.sleep(pause)
             try:
-                standings = await self._witness.standings(self.held())
+                lags = await self._committed_offsets.lags(self.held())
             except BrokerUnavailable:
-                self._watch.excuse()
+                self._lag_monitor.excuse()
                 continue
-            self._watch.observe(standings, excused=self._pipeline.waiting_for is not None)
+            self._lag_monitor.observe(lags, excused=self._agents.waiting_for is not None)
             if problem := self._not_live():
                 raise Fatal(f"{problem}: a supervisor should start this worker again")
 
     def held(self) -> list[Partition]:
-        """The partitions that are this worker's at the moment."""
+        """Returns the partitions that this worker holds at the moment."""
         if not self._started:
             return []
         return [(partition.topic, partition.partition) for partition in self._app.consumer.assignment()]
 
     def _not_live(self) -> str | None:
-        if not self._watch.stuck:
+        if not self._lag_monitor.stuck:
             return None
-        names = ", ".join(f"{topic}-{number}" for topic, number in sorted(self._watch.stuck))
+        names = ", ".join(f"{topic}-{number}" for topic, number in sorted(self._lag_monitor.stuck))
         return f"stuck: {names} had work, and no commit for {self._settings.worker_stuck_seconds} s"
 
     def _not_ready(self) -> str | None:
-        if self._pipeline.stop.is_set():
+        if self._agents.stop.is_set():
             return "stopping"
         if not self._started or self._app.rebalancing:
             return "joining the group"
-        if waiting_for := self._pipeline.waiting_for:
+        if waiting_for := self._agents.waiting_for:
             return f"waiting for {waiting_for}"
         return None
 
     def _metrics(self) -> Iterator[MetricFamily]:
         return worker_metrics(
             {"tag": self._steps.tag_counters, "index": self._steps.index_counters},
-            self._pipeline.runners,
+            self._agents.runners,
             published=self._publisher.published,
             behind_seconds=self._steps.distance.seconds(),
-            lags={partition: standing.lag for partition, standing in self._watch.standings.items()},
+            lags={partition: offsets.lag for partition, offsets in self._lag_monitor.lags.items()},
         )

@@ -121,7 +121,7 @@ STEPS = [
     "_write_registry",
     "_write_statuses",
     "_write_documents",
-    "_sweep_letters",
+    "_sweep_dead_letters",
     "_look_again",
     "_save_cursor",
 ]

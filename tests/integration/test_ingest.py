@@ -32,7 +32,7 @@ from tagstream.kafka.dead_letters import BrokerDeadLetters
 from tagstream.kafka.topics import observed_at, open_topics
 from tagstream.posts import Author, DeadLetter, Deletion, Media, Post
 from tagstream.settings import Settings
-from workers.faust.dead_letter_sweep import sweep_letters
+from workers.faust.dead_letter_sweep import sweep_dead_letters
 
 
 def ready(kafka, **given) -> Settings:
@@ -314,8 +314,8 @@ async def test_letters_are_listed_shown_requeued_and_swept(kafka, tmp_path):
     index = await open_index(f"sqlite:{tmp_path / 'index.db'}", create=True)
     try:
         await index.write([Deletion(id="jsonl:4", source="jsonl")])
-        assert await sweep_letters(letters, index) == 1
-        assert await sweep_letters(letters, index) == 0
+        assert await sweep_dead_letters(letters, index) == 1
+        assert await sweep_dead_letters(letters, index) == 0
         assert {one.origin async for one in letters.dead_letters()} == {f"{feed}:1", f"{feed}:2"}
         assert {one.origin async for one in index.dead_letters()} == {f"{feed}:1", f"{feed}:2"}
     finally:

@@ -1,7 +1,8 @@
-"""`tagstream dead-letters`: what could not be processed, why, and another try.
+"""`tagstream dead-letters`: lists what could not be processed and why, and processes it again.
 
-Letters are in an index, or with `--kafka` on the broker. To requeue is to process again here, or there to publish again
-for the workers. `sweep` brings the two together: a deletion reaches the letters of a broker through the index.
+Dead letters are in an index, or with `--kafka` on the broker. A requeue processes a letter of an index here, and
+publishes a letter of a broker again for the workers. `sweep` brings the two together: a deletion reaches the letters of
+a broker through the index.
 """
 
 import asyncio
@@ -87,7 +88,7 @@ def list_letters(index_spec: str | None, kafka: str | None, cause: str | None, a
 
 
 def _without_body(letter: DeadLetter) -> DeadLetter:
-    """What a table shows of it: a thousand bodies may weigh a gigabyte."""
+    """Returns the part of a letter that a table shows: a thousand bodies may take a gigabyte."""
     return letter.model_copy(update={"body": b""})
 
 
@@ -146,7 +147,7 @@ def requeue(
     """Process dead letters again.
 
     Those that now succeed leave the list, the others stay and say why. With --kafka they are published for the workers,
-    who bury again what fails again.
+    which dead-letter again what fails again.
     """
     if bool(origins) == everything:
         raise click.UsageError("name dead letters by their ORIGIN, or give --all")
@@ -178,11 +179,11 @@ def sweep(index_spec: str | None, kafka: str | None, as_json: bool) -> None:
     letter to the index, and ends those that it refuses. A worker does the same every hour.
     """
     settings = current_settings(index=index_spec, kafka=kafka)
-    from workers.faust.dead_letter_sweep import sweep_letters
+    from workers.faust.dead_letter_sweep import sweep_dead_letters
 
     async def work() -> int:
         async with opened_index(settings) as index, opened_broker_letters(settings) as letters:
-            return await sweep_letters(letters, index)
+            return await sweep_dead_letters(letters, index)
 
     dropped = asyncio.run(work())
     if as_json:

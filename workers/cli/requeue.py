@@ -32,14 +32,14 @@ _KEPT_BY_A_STAGE = (EventOutcome.UNTAGGABLE, EventOutcome.REJECTED, EventOutcome
 _MESSAGE = b"\x83"
 
 
-class Letters(Protocol):
-    """Where dead letters lie."""
+class ReadDeadLetters(Protocol):
+    """An index or a broker, as the holder of dead letters."""
 
     def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]: ...
 
 
 @asynccontextmanager
-async def opened_letters(settings: Settings, kafka: str | None) -> AsyncIterator[Letters]:
+async def opened_letters(settings: Settings, kafka: str | None) -> AsyncIterator[ReadDeadLetters]:
     if kafka is None:
         async with opened_index(settings) as index:
             yield index
@@ -95,7 +95,7 @@ async def requeue_on_broker(
         return await _requeue_all(process, await chosen(letters, origins, cause), stop)
 
 
-async def chosen(index: Letters, origins: Sequence[str], cause: str | None) -> list[DeadLetter]:
+async def chosen(index: ReadDeadLetters, origins: Sequence[str], cause: str | None) -> list[DeadLetter]:
     """The named dead letters, or all of a cause where none is named.
 
     Raises:

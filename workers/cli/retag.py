@@ -102,7 +102,7 @@ def _run(settings: Settings, tagger: Tagger, image_model: ImageModel | None) -> 
 
 
 def photos_again(posts: "DegradedPosts", image_fetcher: ImageFetcher, settings: Settings) -> WithPhotos:
-    """The posts with their photos, whatever the setting `media_fetch` says of feeds."""
+    """Returns the posts with their photos, whatever the setting `media_fetch` says of feeds."""
     return WithPhotos(
         posts, image_fetcher, wait_seconds=settings.media_wait_seconds, max_ahead=settings.media_look_ahead
     )

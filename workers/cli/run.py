@@ -78,10 +78,10 @@ def run_feed(
 
 
 def conclude(report: RunReport, feed: Survey, settings: Settings) -> None:
-    """Says what a feed without names is, before anything says that all is done.
+    """Tells why a feed gave no names, before the command tells that it is done.
 
     Raises:
-        UnreadableInput: nothing of it could be read.
+        UnreadableInput: nothing of the feed could be read.
     """
     if report.ended:
         feed.refuse_if_nothing_was_understood()
@@ -102,7 +102,7 @@ def run_source(
     *,
     is_service: bool = False,
 ) -> tuple[RunReport, bool]:
-    """Runs the pipeline over the source; also whether it was interrupted before the feed ended."""
+    """Runs the pipeline over the source; returns its report, and whether it was interrupted before the feed ended."""
 
     async def work(stop: asyncio.Event) -> tuple[RunReport, bool]:
         async with opened_index(settings, create=True) as index:
@@ -122,7 +122,7 @@ def run_source(
 
 
 def summary(report: RunReport) -> str:
-    """What the run did, in one line."""
+    """Returns what the run did, in one line."""
     progress = report.progress
     rate = progress.posts / progress.elapsed_seconds if progress.elapsed_seconds else 0.0
     kept = {name: number for name, number in progress.outcomes.items() if name not in progress.dropped}
@@ -141,7 +141,7 @@ def summary(report: RunReport) -> str:
 
 
 def report_document(report: RunReport) -> dict[str, Any]:
-    """The report of a run as JSON."""
+    """Returns the report of a run as JSON."""
     progress = report.progress
     return {
         "posts": progress.posts,

@@ -56,7 +56,7 @@ def worker(index_spec: str | None, models_spec: str | None, kafka: str | None) -
 
 @contextmanager
 def leaving_anyway() -> Iterator[None]:
-    """Sees to it that the process ends soon after this, with the code that it would have had, whatever still clings."""
+    """Ends the process soon after the body, with the code that it would have had, even if a client holds on."""
     code, message = 0, ""
     try:
         yield

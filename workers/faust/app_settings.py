@@ -1,6 +1,6 @@
 """A Faust app for our workers: every setting that differs from Faust's own, with its reason.
 
-Owns how the library is set up. Knows nothing of what the agents do.
+Owns the set-up of the library. Knows nothing of the agents.
 """
 
 import logging
@@ -20,7 +20,7 @@ _LIBRARIES = ("faust", "mode", "aiokafka")
 
 
 class WorkerApp(faust.App):
-    """Faust, with our transport, and without the folder for tables that we have none of."""
+    """A Faust app with our transport, and without the folder for tables, of which there are none."""
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)
@@ -33,12 +33,12 @@ class WorkerApp(faust.App):
 
 
 def group_of(settings: Settings) -> str:
-    """The consumer group of all workers of an installation."""
+    """Returns the name of the consumer group of all workers of an installation."""
     return f"{settings.topic_prefix}tagstream-worker"
 
 
 def open_app(settings: Settings, topics: Topics) -> WorkerApp:
-    """The app, without agents."""
+    """Makes the app, without agents."""
     session_seconds = float(settings.kafka_session_seconds)
     return WorkerApp(
         group_of(settings),
@@ -68,7 +68,7 @@ def open_app(settings: Settings, topics: Topics) -> WorkerApp:
 
 
 def raw_topic(app: faust.App, topic: Topic) -> Any:
-    """The topic as an agent reads it: bytes."""
+    """Returns the topic as an agent reads it: bytes."""
     return app.topic(topic.name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
 

@@ -1,6 +1,6 @@
-"""How the worker's partitions stand at the broker, seen by a client of its own.
+"""The committed offsets of the worker's partitions, read from the broker by a client of its own.
 
-Not by the worker's consumer: what is to be found out is whether that one still does anything.
+The worker's consumer is not asked, because the question is whether that consumer still does anything.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _REQUEST_SECONDS = 5.0
 
 
 class CommittedOffsets:
-    """Reads offsets. It names the group but is no member of it."""
+    """A client that reads offsets. It names the consumer group and is no member of the group."""
 
     def __init__(self, brokers: Iterable[str], group: str, topics: Collection[str]) -> None:
         self._brokers = list(brokers)
@@ -30,7 +30,7 @@ class CommittedOffsets:
         )
 
     async def open(self) -> None:
-        """Connects; the topics must be there.
+        """Connects, and looks up the partitions of the topics, which must be there.
 
         Raises:
             ServiceUnavailable: no broker answers.
@@ -45,26 +45,30 @@ class CommittedOffsets:
                 f"Kafka does not answer at {brokers}: {error!r}. Is TAGSTREAM_KAFKA right?"
             ) from error
         self._partitions = [
-            (topic, number) for topic in self._topics for number in sorted(cluster.partitions_for_topic(topic) or ())
+            (topic, partition)
+            for topic in self._topics
+            for partition in sorted(cluster.partitions_for_topic(topic) or ())
         ]
 
-    async def standings(self, held: Collection[Partition]) -> dict[Partition, PartitionLag]:
-        """How these partitions stand; all partitions of the topics where none are named.
+    async def lags(self, held: Collection[Partition]) -> dict[Partition, PartitionLag]:
+        """Returns the lag of each of these partitions, or of all partitions of the topics where none are named.
 
         Raises:
-            BrokerUnavailable: it does not answer.
+            BrokerUnavailable: the broker does not answer.
         """
         try:
             async with asyncio.timeout(_REQUEST_SECONDS):
-                partitions = [aiokafka.TopicPartition(*one) for one in held or self._partitions]
+                partitions = [aiokafka.TopicPartition(*partition) for partition in held or self._partitions]
                 first = await self._client.beginning_offsets(partitions)
-                ends = await self._client.end_offsets(partitions)
+                end = await self._client.end_offsets(partitions)
+                committed = [await self._client.committed(partition) for partition in partitions]
                 return {
-                    (one.topic, one.partition): PartitionLag(await self._client.committed(one), first[one], ends[one])
-                    for one in partitions
+                    (partition.topic, partition.partition): PartitionLag(offset, first[partition], end[partition])
+                    for partition, offset in zip(partitions, committed, strict=True)
                 }
         except (KafkaError, TimeoutError) as error:
             raise BrokerUnavailable(f"Kafka does not say how the partitions stand: {error!r}") from error
 
     async def close(self) -> None:
+        """Disconnects."""
         await self._client.stop()

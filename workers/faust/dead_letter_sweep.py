@@ -1,4 +1,4 @@
-"""Carries deletions and erasures on to the dead letters of the broker.
+"""The sweep that carries deletions and erasures on to the dead letters of the broker.
 
 ::
 
@@ -20,16 +20,16 @@ from tagstream.posts import DeadLetter
 _OFFERED_AT_ONCE = 64
 
 
-class Letters(Protocol):
-    """What a sweep needs of the letters of a broker."""
+class SweptDeadLetters(Protocol):
+    """The two methods of a broker's dead letters that a sweep needs."""
 
     def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]: ...
 
     async def drop(self, origins: Sequence[str]) -> None: ...
 
 
-async def sweep_letters(letters: Letters, index: EntityIndex) -> int:
-    """Ends the letters that the index refuses; says how many. Waits while the broker is away.
+async def sweep_dead_letters(letters: SweptDeadLetters, index: EntityIndex) -> int:
+    """Ends the letters that the index refuses; returns how many. Waits while the broker is away.
 
     Raises:
         IndexUnavailable: the index does not answer.
@@ -40,30 +40,30 @@ async def sweep_letters(letters: Letters, index: EntityIndex) -> int:
     kept = {letter.origin async for letter in index.dead_letters()}
     refused = [origin for origin in offered if origin not in kept]
     await letters.drop(refused)
-    # What was requeued meanwhile must not come back into the index by our offer.
+    # A letter that was requeued meanwhile must not come back into the index by our offer.
     present = {letter.origin async for letter in letters.dead_letters()}
     await index.drop_dead_letters([origin for origin in offered if origin not in present])
     return len(refused)
 
 
 async def keep_swept(
-    letters: Letters,
+    letters: SweptDeadLetters,
     index: EntityIndex,
     every_seconds: float,
     *,
     is_due: Callable[[], bool],
     say: Callable[[str], None],
 ) -> None:
-    """Sweeps for ever, about every so many seconds, where `is_due` says so at that time.
+    """Sweeps for ever, about every so many seconds, if `is_due` says so at that time.
 
-    What fails is said, and left to the next sweep: a worker does not end for a letter.
+    A failure is told and left to the next sweep: a worker does not end for a letter.
     """
     while True:
         await asyncio.sleep(every_seconds * random.uniform(0.9, 1.1))
         if not is_due():
             continue
         try:
-            dropped = await sweep_letters(letters, index)
+            dropped = await sweep_dead_letters(letters, index)
         except Exception as error:  # whatever it is: the worker's own work does not depend on it
             say(f"dead letters were not swept, the next attempt comes by itself: {error!r}")
         else:
@@ -71,7 +71,7 @@ async def keep_swept(
                 say(f"{dropped:,} dead letters of deleted posts were dropped")
 
 
-async def _offer(letters: Letters, index: EntityIndex) -> list[str]:
+async def _offer(letters: SweptDeadLetters, index: EntityIndex) -> list[str]:
     origins: list[str] = []
     some: list[DeadLetter] = []
     async for letter in letters.dead_letters():

@@ -1,4 +1,4 @@
-"""From a Faust stream to the deliveries of a stage runner.
+"""Deliveries: a Faust stream, as a stage runner takes it.
 
 ::
 
@@ -6,13 +6,12 @@
                                                        │                                        │
                                                     stop: ends here, the rest is never taken    └▶ consumer.finished
 
-Owns the border between the two. `stream.take()` is not used: it acknowledges a batch whose processing failed. One task
-pulls the stream and is never cancelled while the runner lives, so that no event is lost between two waits. What lies in
-the inbox when a stop comes was never taken, and is read by the next owner of its partition.
+Owns the border between the two. `stream.take()` is not used, because it acknowledges a batch whose processing failed.
+One task pulls the stream and is never cancelled while the runner lives, so that no event is lost between two waits.
+Records that lie in the inbox when a stop comes were never taken: the next owner of their partition reads them.
 
-An acknowledgement of an earlier generation does nothing, and a delivery of one may be dropped on its way
-(`current_only`): since a rebalance its partition has another owner, or was read again from the last commit.
-Keeps invariants 2 and 6.
+An acknowledgement of an earlier generation does nothing, and `current_only` drops a delivery of one on its way: since
+a rebalance its partition has another owner, or was read again from the last commit. Keeps invariants 2 and 6.
 """
 
 import asyncio
@@ -29,7 +28,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class ConsumedRecord:
-    """One record of a topic. `timestamp_ms` is when it was published there, in milliseconds since 1970."""
+    """A record that was read from a topic. `timestamp_ms` is its time of publication, in milliseconds since 1970."""
 
     topic: str
     partition: int
@@ -41,12 +40,12 @@ class ConsumedRecord:
 
     @property
     def origin(self) -> str:
-        """Its place, by which a dead letter names it."""
+        """The key of the record's dead letter: topic, partition and offset."""
         return f"{self.topic}-{self.partition}-{self.offset}"
 
 
 class OffsetConsumer(Protocol):
-    """What is needed of the consumer (workers/faust/transport.py)."""
+    """The two methods of the consumer (`workers/faust/transport.py`) that deliveries need."""
 
     def is_current(self, message: Any) -> bool: ...
 
@@ -54,7 +53,7 @@ class OffsetConsumer(Protocol):
 
 
 class Acknowledgement:
-    """What a delivery is acknowledged by; and whether there is still any sense in that."""
+    """The acknowledgement of one delivery; it does nothing once the record's partition has another owner."""
 
     __slots__ = ("_consumer", "_message")
 
@@ -67,7 +66,7 @@ class Acknowledgement:
             self._consumer.finished(self._message)
 
     def is_current(self) -> bool:
-        """Whether the record's partition is still ours, as it was when the record was read."""
+        """Says whether the record's partition is still ours, as it was when the record was read."""
         return self._consumer.is_current(self._message)
 
 
@@ -108,7 +107,7 @@ async def _abandon_at(stop: asyncio.Event, inbox: BoundedBuffer[Any]) -> None:
 
 
 def record_of(message: Any) -> ConsumedRecord:
-    """The record of a Faust message."""
+    """Returns the record of a Faust message."""
     headers = message.headers or ()
     return ConsumedRecord(
         topic=message.topic,
@@ -124,10 +123,10 @@ def record_of(message: Any) -> ConsumedRecord:
 def current_only(
     to: Callable[[Sequence[Delivery[Value]]], Awaitable[None]],
 ) -> Callable[[Sequence[Delivery[Value]]], Awaitable[None]]:
-    """The same hand-over, without the deliveries of earlier generations: their work is another's by now."""
+    """Returns the hand-over without the deliveries of earlier generations: they belong to another worker by now."""
 
     async def hand_over(group: Sequence[Delivery[Value]]) -> None:
-        current = [one for one in group if cast(Acknowledgement, one.acknowledge).is_current()]
+        current = [delivery for delivery in group if cast(Acknowledgement, delivery.acknowledge).is_current()]
         if current:
             await to(current)
 

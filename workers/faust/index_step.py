@@ -1,6 +1,6 @@
 """The index stages of the distributed shape: changes ─▶ index, dead letters ─▶ posts.dead, new revisions ─▶ mentions.
 
-Owns what a batch of `posts.tagged` does. Knows an index by its interface and topics by a function that publishes.
+Owns the effects of a batch of `posts.tagged`. Knows an index by its interface and topics by a function that publishes.
 Mentions go out after the write and before the acknowledgement, and a repeated write names them again: a crash in
 between loses none (invariants 2 and 3).
 """
@@ -32,7 +32,7 @@ _CANARY = ConsumedRecord("canary", 0, 0, None, None, {}, 0)
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What was done, and the mentions that it leads to."""
+    """A change that was written, and the mentions that it leads to."""
 
     mentions: tuple[Outgoing, ...]
     size_bytes: int
@@ -48,7 +48,7 @@ def index(
     distance: FeedLag | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Stage[Indexing, Indexed]:
-    """Writes changes into the index, in order and so one batch at a time.
+    """Makes the stage that writes changes into the index, in order and so one batch at a time.
 
     `distance` notes how old posts are by then.
     """
@@ -89,12 +89,12 @@ def index(
     def size(value: Indexing) -> Size:
         return Size(size_bytes=_bytes_of(value))
 
-    # Nothing `instead`: where the dead letter of a post is kept its thumbnails must go, which only `bury` sees to.
+    # No `replacement`: with the dead letter of a post its thumbnails must go, which only `dead_letter` sees to.
     return Stage("index", work, dead_letter, size, replace(limits, concurrency=1), CanaryCheck(canaries, examine))
 
 
 def mention(publish: Publish, limits: StageLimits) -> Stage[Indexed, None]:
-    """Publishes the mentions of what was indexed.
+    """Makes the stage that publishes the mentions of the posts that were indexed.
 
     Nothing is checked by canaries: published ones would count, and any failure is `Fatal` as it is.
     """

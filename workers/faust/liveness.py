@@ -1,13 +1,13 @@
-"""Liveness of a worker: its progress, as the broker sees it.
+"""Liveness of a worker: the progress of its partitions, as the broker sees it.
 
 ::
 
-    witness: committed and end offsets, asked of the broker ─▶ LagMonitor (pure) ─▶ stuck? ─▶ the worker ends
-                                                                   └─▶ tagstream/runtime/health_page.py
+    CommittedOffsets: committed and end offsets ─▶ LagMonitor (pure) ─▶ stuck? ─▶ the worker ends
+                                                        └─▶ /health/live (tagstream/runtime/health_page.py)
 
-A consumer may die in silence, with its process and its connections up. So a worker lives as long as its partitions'
-committed offsets move, or there is nothing to commit, or something that it depends on is known to be down. Owns that
-judgement; knows nothing of Faust or Kafka.
+A consumer may die in silence, with its process and its connections up. So a worker lives as long as the committed
+offsets of its partitions move, or there is nothing to commit, or a dependency is known to be down. Owns that rule.
+Knows nothing of Faust or Kafka.
 """
 
 import time
@@ -19,7 +19,7 @@ Partition = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class PartitionLag:
-    """How one partition stands: what is committed (None: nothing yet), where its log begins and where it ends."""
+    """The offsets of one partition: the committed one (None: nothing yet), the first of its log, and the end."""
 
     committed: int | None
     first: int
@@ -27,32 +27,32 @@ class PartitionLag:
 
     @property
     def lag(self) -> int:
-        """Records that are there and not acknowledged."""
+        """The number of records that are in the log and not acknowledged."""
         return self.end - max(self.committed or 0, self.first)
 
 
 class LagMonitor:
-    """Judges progress. `stuck` are the partitions that had work for `limit_seconds` and saw no commit."""
+    """A monitor of progress. `stuck` are the partitions that had work for `limit_seconds` and saw no commit."""
 
     def __init__(self, limit_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.stuck: tuple[Partition, ...] = ()
-        self.standings: Mapping[Partition, PartitionLag] = {}
+        self.lags: Mapping[Partition, PartitionLag] = {}
         self._limit_seconds = limit_seconds
         self._clock = clock
         self._since: dict[Partition, tuple[int | None, float]] = {}
 
-    def observe(self, standings: Mapping[Partition, PartitionLag], *, excused: bool) -> None:
-        """Takes in how the worker's partitions stand; `excused` while something that it depends on is down."""
+    def observe(self, lags: Mapping[Partition, PartitionLag], *, excused: bool) -> None:
+        """Takes in the lags of the worker's partitions. `excused`: a dependency is down, so no commit is expected."""
         now = self._clock()
         since: dict[Partition, tuple[int | None, float]] = {}
-        for partition, standing in standings.items():
-            if standing.lag > 0 and not excused:
+        for partition, offsets in lags.items():
+            if offsets.lag > 0 and not excused:
                 committed, began = self._since.get(partition, (None, now))
-                since[partition] = (standing.committed, began if committed == standing.committed else now)
+                since[partition] = (offsets.committed, began if committed == offsets.committed else now)
         self._since = since
-        self.standings = standings
-        self.stuck = tuple(one for one, (_, began) in since.items() if now - began >= self._limit_seconds)
+        self.lags = lags
+        self.stuck = tuple(partition for partition, (_, began) in since.items() if now - began >= self._limit_seconds)
 
     def excuse(self) -> None:
-        """The broker does not answer: nothing can be said, and the time starts again."""
-        self.observe(self.standings, excused=True)
+        """Starts the time again for every partition, because the broker does not answer and nothing is known."""
+        self.observe(self.lags, excused=True)

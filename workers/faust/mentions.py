@@ -1,9 +1,9 @@
-"""Which mentions a post makes: one record for each entity that it names, for whoever counts trends.
+"""Entity mentions of a post: one record for each entity that it names, from which trends are counted.
 
 Pure. A mention is `{"version", "key", "type", "author", "minute", "post_id", "revision", "companions"}` as JSON, under
 the entity's key. `author` is null for a post without one, `minute` the UTC minute of min(what the author's clock said,
 when the post was accepted) in ISO 8601, `companions` the other entities of the post as `[type, key]`. Delivery is at
-least once: whoever counts tells a repeat by (`post_id`, `revision`, `type`, `key`).
+least once: a reader tells a repeat by (`post_id`, `revision`, `type`, `key`).
 """
 
 import json
@@ -20,7 +20,7 @@ MAX_KEY_LENGTH = 256
 
 
 def mentions_of(change: Indexable, names: Topics) -> list[Outgoing]:
-    """The mentions of a post, one for each distinct entity, in the order in which it names them."""
+    """Returns the mentions of a post, one for each distinct entity, in the order in which it names them."""
     post = change.post
     entities = list(dict.fromkeys((entity.type, entity.key[:MAX_KEY_LENGTH]) for entity in post.entities))
     minute = min(post.created_at, change.observed_at).replace(second=0, microsecond=0)

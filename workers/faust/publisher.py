@@ -1,4 +1,4 @@
-"""Publishing to Kafka through the app's producer: durable on return.
+"""The publisher of a worker: records go to Kafka through the app's producer, durable on return.
 
 Owns the table of the client's errors. While the broker is away a call waits as long as that lasts: the producer is
 idempotent, so it retries by itself without doubling or reordering (workers/faust/transport.py).
@@ -16,7 +16,7 @@ from workers.faust.records import Outgoing
 
 
 class TopicPublisher:
-    """Publishes records with the producer of a Faust app."""
+    """A publisher by the producer of a Faust app. `published` counts records."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -45,12 +45,12 @@ class TopicPublisher:
         answers = await asyncio.gather(*waiting, return_exceptions=True)
         failures += [answer for answer in answers if isinstance(answer, BaseException)]
         if failures:
-            raise translated(failures[0]) from failures[0]
+            raise map_error(failures[0]) from failures[0]
         self.published += len(records)
 
 
-def translated(error: BaseException) -> TagstreamError | BaseException:
-    """One of ours for one of the client's; any other as it is."""
+def map_error(error: BaseException) -> TagstreamError | BaseException:
+    """Returns the error of ours for one of the client's; any other error as it is."""
     if isinstance(error, MessageSizeTooLargeError):
         return RejectedDocument(f"Kafka takes no record of that size: {error}")
     if isinstance(error, KafkaError):

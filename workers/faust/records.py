@@ -1,12 +1,12 @@
-"""Records of `posts` and `posts.tagged` into what the stages work on, and what they leave into records.
+"""Records of `posts` and `posts.tagged` as the values of the stages, and the results of the stages as records.
 
 ::
 
     posts         MessagePack  ─▶ Arrival (event)          Tagged      ─▶ JSON, kind, position ─▶ posts.tagged
     posts.tagged  JSON, kind   ─▶ Indexing (change)        DeadLetter  ─▶ MessagePack          ─▶ posts.dead
 
-Pure: no client, no clock. Whatever cannot be read becomes a dead letter with its original bytes, and travels on as one;
-only what a newer tagstream wrote stops the worker (`NewerVersion`). Keeps invariant 2.
+Pure: no client, no clock. A record that cannot be read becomes a dead letter with its original bytes, and travels on as
+one; only a record that a newer tagstream wrote stops the worker (`NewerVersion`). Keeps invariant 2.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ class Outgoing:
 
 
 def read_posts(records: Sequence[ConsumedRecord]) -> list[Arrival]:
-    """The events of records of `posts`, in order.
+    """Reads the events of records of `posts`, in order.
 
     Raises:
         NewerVersion: a newer tagstream wrote one.
@@ -69,7 +69,7 @@ def read_posts(records: Sequence[ConsumedRecord]) -> list[Arrival]:
 
 
 def read_tagged(records: Sequence[ConsumedRecord]) -> list[Indexing]:
-    """The changes of records of `posts.tagged`, in order.
+    """Reads the changes of records of `posts.tagged`, in order.
 
     Raises:
         NewerVersion: a newer tagstream wrote one.
@@ -121,9 +121,9 @@ def _change(record: ConsumedRecord) -> Change:
 def dead_letter_of_record(
     record: ConsumedRecord, cause: EventOutcome, message: str, change: Change | None = None
 ) -> DeadLetter:
-    """The dead letter that keeps a record, with what its `change` (if it could be read) says of post and author.
+    """Returns the dead letter that keeps a record; its `change` names post and author, where it could be read.
 
-    Where nothing could be read the key names the post, so that a deletion of that post reaches the letter.
+    Elsewhere the record's key names the post, so that a deletion of that post reaches the letter.
     """
     post = change.post if isinstance(change, Indexable) else None
     return dead_letter(
@@ -143,10 +143,10 @@ def _post_id(key: bytes | None) -> str | None:
 
 
 def outgoing(value: Tagged, names: topics.Topics) -> Outgoing | None:
-    """What the tag stage publishes for one arrival: nothing of it is lost on the way to `posts.tagged`.
+    """Returns the record that the tag stage publishes for one arrival: nothing is lost on the way to `posts.tagged`.
 
     Raises:
-        MalformedPost: what it holds is larger than a message may be, or cannot be said in JSON.
+        MalformedPost: the record would be larger than a message may be, or JSON cannot say it.
     """
     change = value.change
     if isinstance(change, DeadLetter):
@@ -160,7 +160,7 @@ def outgoing(value: Tagged, names: topics.Topics) -> Outgoing | None:
 
 
 def dead_letter_record(letter: DeadLetter, names: topics.Topics) -> Outgoing | None:
-    """The record that keeps a dead letter, keyed by its origin; None for an empty record, which is only counted."""
+    """Returns the record that keeps a dead letter, keyed by its origin; None for an empty record, which only counts."""
     if letter.cause == EventOutcome.EMPTY:
         return None
     return Outgoing(names.dead.name, *codec.encode_dead_letter(letter), [])

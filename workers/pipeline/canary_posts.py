@@ -1,7 +1,7 @@
-"""Posts that are known to be good: what a stage is asked about when it failed on another (`canaries.py`).
+"""Canary posts: known to be good, tagged by a stage that failed on another post (`canaries.py`).
 
-They never leave the stage that works on them. Each is a little different from all before, because what hashtags and
-rows of posts came before is remembered, and a memory would answer for a network that is broken.
+They never leave the stage that works on them. Each is a little different from all before, because hashtags and
+sequences that came before are cached, and a cache would answer for a network that is broken.
 """
 
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ _numbers = count(1)
 
 
 def canary_posts() -> tuple[Post, ...]:
-    """A plain post, and one with all that a post may have but pictures."""
+    """Makes a plain post, and one with all that a post may have but pictures."""
     number = next(_numbers)
     plain = f"Storm {number} hits London"
     text = f"Angela Merkel meets NASA in Paris &amp; Berlin: https://example.org/{number} #RainInOslo{number}"
@@ -47,7 +47,7 @@ def canary_posts() -> tuple[Post, ...]:
 
 
 def canary_answers() -> tuple[TaggedPost, ...]:
-    """Such posts as a tagger would answer them."""
+    """Makes such posts as a tagger would answer them."""
     return tuple(_answered(post) for post in canary_posts())
 
 

@@ -6,7 +6,7 @@ from search.index import Change, Indexable, WriteReport
 from tagstream.posts import DeadLetter
 from tagstream.runtime.metrics import DROPPED, EventOutcome
 
-# Sources name their causes more finely; whatever a stage did not cause was malformed when it came.
+# Sources name their causes more finely; an event that no stage refused was malformed when it came.
 _CAUSES = {
     outcome.value: outcome
     for outcome in (EventOutcome.UNTAGGABLE, EventOutcome.REJECTED, EventOutcome.UNEXPECTED, EventOutcome.EMPTY)
@@ -14,7 +14,7 @@ _CAUSES = {
 
 
 class Counters:
-    """How many events met each outcome since the start.
+    """The number of events that met each outcome since the start.
 
     `LANGUAGE`, `LENGTH` and `DEGRADED` ones are `STORED` or refused, too; of `THUMBNAIL_REFUSED` each picture counts.
     """
@@ -29,7 +29,7 @@ class Counters:
         self._counts[outcome] += number
 
     def fold(self, report: WriteReport) -> None:
-        """Adds what the index reports. Not its dead letters: it does not know why they died; `count_change` does."""
+        """Adds what the index reports. Not its dead letters: `count_change` knows their cause."""
         self._counts[EventOutcome.STORED] += report.stored
         self._counts[EventOutcome.DUPLICATE] += report.duplicate
         self._counts[EventOutcome.STALE] += report.stale
@@ -39,7 +39,7 @@ class Counters:
         self._counts[EventOutcome.THUMBNAIL_REFUSED] += report.refused_thumbnails
 
     def count_change(self, change: Change) -> None:
-        """Counts what can be read off a change itself: why it is a dead letter, or what its answer lacks."""
+        """Counts what the change itself tells: the cause of a dead letter, or what its answer lacks."""
         if isinstance(change, DeadLetter):
             self._counts[_CAUSES.get(change.cause, EventOutcome.MALFORMED)] += 1
         elif isinstance(change, Indexable):
@@ -48,9 +48,9 @@ class Counters:
             self._counts[EventOutcome.DEGRADED] += bool(change.post.degraded)
 
     def snapshot(self) -> Mapping[EventOutcome, int]:
-        """A copy of all counts, the zeros too."""
+        """Returns a copy of all counts, the zeros too."""
         return dict(self._counts)
 
     def dropped(self) -> Mapping[EventOutcome, int]:
-        """The counts of `DROPPED`, the zeros too."""
+        """Returns the counts of `DROPPED`, the zeros too."""
         return {outcome: self._counts[outcome] for outcome in DROPPED}

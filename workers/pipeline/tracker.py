@@ -1,4 +1,4 @@
-"""How a run stands: what was read, what is safe, what lies between and for how long; in fixed memory."""
+"""The tracker of a run: counts the events that were read, that are safe, and that lie between, in fixed memory."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -14,15 +14,15 @@ from workers.pipeline.steps import Tagged
 
 
 @dataclass(slots=True)
-class _Group:
-    """Events that arrived at one moment and are not all finished."""
+class _Arrivals:
+    """Events that arrived together and are not all finished."""
 
-    moment: float
+    arrived_at: float
     left: int
 
 
 class Tracker:
-    """Follows events from arrival to acknowledgement, which come in the same order.
+    """A tracker of events from arrival to acknowledgement, which come in the same order.
 
     `clock` measures, `wall` says what time it is; `live`: whether the feed is one that is written now.
     """
@@ -36,7 +36,7 @@ class Tracker:
         self._live = live
         self._distance = FeedLag()
         self._began = clock()
-        self._groups: deque[_Group] = deque()
+        self._groups: deque[_Arrivals] = deque()
         self._rate = EventRate()
         self._rate.read(self._began, 0)
         self._read = 0
@@ -45,12 +45,12 @@ class Tracker:
 
     @property
     def in_flight(self) -> int:
-        """Events that were read and are not acknowledged."""
+        """The number of events that were read and are not acknowledged."""
         return self._read - self._finished
 
     def arrived(self, events: Sequence[Event]) -> datetime:
-        """Notes that these events were read just now, and says when that is."""
-        self._groups.append(_Group(self._clock(), len(events)))
+        """Notes that these events were read just now, and returns that time."""
+        self._groups.append(_Arrivals(self._clock(), len(events)))
         self._read += len(events)
         return self._wall.stamp([event.created_at for event in events if isinstance(event, Post)])
 
@@ -59,12 +59,12 @@ class Tracker:
         group = self._groups[0]
         group.left -= 1
         self._finished += 1
-        self.latencies.add(self._clock() - group.moment)
+        self.latencies.add(self._clock() - group.arrived_at)
         if not group.left:
             self._groups.popleft()
 
     def finished(self, value: Tagged) -> None:
-        """Counts what became of an acknowledged event."""
+        """Counts the outcome of an acknowledged event."""
         self.counters.count_change(value.change)
         self.cursor = value.arrival.cursor
         if isinstance(post := value.arrival.event, Post):
@@ -73,10 +73,10 @@ class Tracker:
                 self._distance.add(post.created_at, value.arrival.observed_at, self._wall.now())
 
     def snapshot(self, waiting_for: str | None, source_counts: Mapping[str, int]) -> Progress:
-        """How the run stands now."""
+        """Returns the progress of the run."""
         now = self._clock()
         self._wall.now()
-        lag = now - self._groups[0].moment if self._groups else 0.0
+        lag = now - self._groups[0].arrived_at if self._groups else 0.0
         return Progress(
             elapsed_seconds=now - self._began,
             read=self._read,

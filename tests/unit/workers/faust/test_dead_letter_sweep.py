@@ -8,7 +8,7 @@ from search.open import open_index
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import BrokerUnavailable
 from tagstream.posts import DeadLetter, Deletion, Erasure
-from workers.faust.dead_letter_sweep import keep_swept, sweep_letters
+from workers.faust.dead_letter_sweep import keep_swept, sweep_dead_letters
 
 
 class ListLetters:
@@ -49,11 +49,11 @@ async def test_letters_of_what_is_gone_are_dropped_and_no_others(tmp_path: Path)
         await index.write([letters.present["posts-0-7"]])
         await index.write([Deletion(id="jsonl:7", source="jsonl"), Deletion(id="jsonl:150", source="jsonl")])
         await index.write([Erasure(source="jsonl", author="a", position=250)])
-        assert await sweep_letters(letters, index) == 2 + 50
+        assert await sweep_dead_letters(letters, index) == 2 + 50
         left = {f"posts-0-{number}" for number in range(300) if number not in (7, 150) and not 201 <= number <= 250}
         assert letters.present.keys() == left
         assert {one.origin async for one in index.dead_letters()} == left
-        assert await sweep_letters(letters, index) == 0
+        assert await sweep_dead_letters(letters, index) == 0
     finally:
         await index.close()
 
@@ -63,7 +63,7 @@ async def test_a_letter_requeued_meanwhile_does_not_come_back(tmp_path: Path) ->
     letters = ListLetters([letter(1), letter(2)])
     letters.after_a_reading = lambda: letters.present.pop("posts-0-1", None) and None
     try:
-        assert await sweep_letters(letters, index) == 0
+        assert await sweep_dead_letters(letters, index) == 0
         assert [one.origin async for one in index.dead_letters()] == ["posts-0-2"]
     finally:
         await index.close()

@@ -28,6 +28,7 @@ from tagstream.errors import Fatal, Retryable
 from tagstream.kafka.topics import Topics
 from tagstream.posts import Post
 from tagstream.runtime.backoff import BackOff
+from tagstream.runtime.bounded_buffer import Capacity
 from tagstream.runtime.feed_lag import FeedLag, is_live
 from tagstream.runtime.wall_clock import WallClock, installed_at, utc_now
 from tagstream.settings import Settings
@@ -126,7 +127,7 @@ class Ingest:
         self._groups: deque[_InFlightGroup] = deque()
         self._changed = asyncio.Event()
         self._over = asyncio.Event()
-        self._size_bytes = 0
+        self._window = Capacity(settings.in_flight_posts, settings.in_flight_bytes)
         self._read = self._published = self._posts = self._dead_letters = 0
         self._cursor: str | None = None
         self._ended = False
@@ -211,7 +212,7 @@ class Ingest:
         accepted = self._wall_clock.stamp(created)
         records = await asyncio.to_thread(records_of, received, self._source.name, accepted, self._topics)
         size_bytes = sum(len(record.value or b"") for record in records)
-        while self._is_full(len(received), size_bytes):
+        while not self._window.fits(size_bytes, len(received)):
             self._changed.clear()
             await self._changed.wait()
         started = self._clock()
@@ -231,13 +232,8 @@ class Ingest:
             )
         )
         self._read += len(received)
-        self._size_bytes += size_bytes
+        self._window.hold(size_bytes, len(received))
         self._changed.set()
-
-    def _is_full(self, events: int, size_bytes: int) -> bool:
-        too_many = self._read - self._published + events > self._settings.in_flight_posts
-        # A batch larger than the whole window is let in alone, or it would block the feed for ever.
-        return bool(self._groups) and (too_many or self._size_bytes + size_bytes > self._settings.in_flight_bytes)
 
     async def _save_cursors(self) -> None:
         """Saves from time to time the cursor up to which the broker holds everything, until nothing more can come."""
@@ -271,7 +267,7 @@ class Ingest:
         self._published += group.events
         self._posts += len(group.created)
         self._dead_letters += group.dead_letters
-        self._size_bytes -= group.size_bytes
+        self._window.release(group.size_bytes, group.events)
         if self._live:
             now = self._wall_clock.now()
             for created_at in group.created:

@@ -26,7 +26,9 @@ class BufferClosed(Exception):
 class Capacity:
     """Room for `max_count` items of `max_bytes` together; counts what is held. Waits for nothing.
 
-    An item larger than all the room fits while nothing else is held: it must not block its feed for ever.
+    A buffer holds an item until it is taken. A window holds an item until its effect is durable, and does its own
+    waiting: the windows of a stage, of ingest, and of posts whose photos are being fetched. An item larger than all the
+    room fits while nothing else is held, as it must not block its feed for ever.
     """
 
     __slots__ = ("_max_bytes", "_max_count", "count", "size_bytes")

@@ -21,6 +21,7 @@ from ingest.sources.network.source import NetworkSource
 from tagstream.errors import Retryable
 from tagstream.media_reasons import PhotoCounts, PhotoReason
 from tagstream.posts import MAX_THUMBNAIL_BYTES, Media, Post
+from tagstream.runtime.bounded_buffer import Capacity
 from tagstream.settings import Settings
 from tagstream.source import Received, Source, named
 
@@ -53,7 +54,7 @@ class WithPhotos:
         self._wait_seconds = wait_seconds
         self._max_ahead = max_ahead
         self._waiting: deque[_Waiting] = deque()
-        self._size_bytes = 0
+        self._ahead = Capacity(max_ahead, MAX_AHEAD_BYTES)
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
@@ -117,7 +118,7 @@ class WithPhotos:
             else:
                 break
             self._waiting.popleft()
-            self._size_bytes -= head.size_bytes
+            self._ahead.release(head.size_bytes)
         if ready:
             self._room.set()
         return ready
@@ -128,7 +129,7 @@ class WithPhotos:
         """
         try:
             while True:
-                while len(self._waiting) >= self._max_ahead or self._size_bytes >= MAX_AHEAD_BYTES:
+                while not self._ahead.fits(1):  # how much comes is known only when it has
                     self._room.clear()
                     await self._room.wait()
                 received = await self._source.next_batch(min(READ_EVENTS, self._max_ahead - len(self._waiting)))
@@ -137,7 +138,7 @@ class WithPhotos:
                     return
                 begun = [self._begin(one) for one in received]
                 self._waiting.extend(begun)
-                self._size_bytes += sum(one.size_bytes for one in begun)
+                self._ahead.hold(sum(waiting.size_bytes for waiting in begun), len(begun))
                 self._changed.set()
         except Exception as failure:  # whatever it is belongs to the one who asks for the next batch
             self._failure = failure

@@ -15,15 +15,15 @@ class BrokerSettings(SettingGroup):
         BeforeValidator(split_commas),
         Field(
             min_length=1,
-            description="Where Kafka is found: the addresses of one or more of its brokers, `HOST:PORT`. With several, "
-            "one that is down at the start does not matter.",
+            description="The addresses of one or more brokers of Kafka, `HOST:PORT`. With several, one that is "
+            "down at the start does not matter.",
         ),
     ] = ("127.0.0.1:9092",)
     topic_prefix: Annotated[
         str,
         Field(
             pattern=r"^[A-Za-z0-9._-]{0,64}$",
-            description="What every topic's name begins with, so that two installations can share a broker.",
+            description="The beginning of every topic's name, so that two installations can share a broker.",
         ),
     ] = ""
     partitions: Annotated[
@@ -31,8 +31,8 @@ class BrokerSettings(SettingGroup):
         Field(
             ge=1,
             le=256,
-            description="Into how many partitions the topics of posts are made: as many workers can share the work. "
-            "Adding some to topics that are there would part the revisions of a post, so choose enough at the start.",
+            description="The number of partitions of the topics of posts: as many workers can share the work. "
+            "Adding partitions later would part the revisions of a post, so choose enough at the start.",
         ),
     ] = 4
     kafka_session_seconds: Annotated[
@@ -49,17 +49,18 @@ class BrokerSettings(SettingGroup):
         str | None,
         Field(
             pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$",
-            description="Where `tagstream ingest` answers `/health/live`, `/health/ready` and `/metrics`, `HOST:PORT`; "
-            "nowhere by default, because one machine reads many feeds, each in a process of its own. Port 0 takes a "
-            "free one, which it prints.",
+            description="The address, `HOST:PORT`, at which `tagstream ingest` answers `/health/live`, "
+            "`/health/ready` and `/metrics`. None by default, because one machine reads many feeds, each in a "
+            "process of its own. Port 0 takes a free one, which the process prints.",
         ),
     ] = None
     worker_http: Annotated[
         str,
         Field(
             pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$",
-            description="Where a worker answers `/health/live`, `/health/ready` and `/metrics`, `HOST:PORT`. Port 0 "
-            "takes a free one, which the worker prints: so that several can run on one machine.",
+            description="The address, `HOST:PORT`, at which a worker answers `/health/live`, `/health/ready` and "
+            "`/metrics`. Port 0 takes a free one, which the worker prints, so that several can run on one "
+            "machine.",
         ),
     ] = "127.0.0.1:6066"
     worker_stuck_seconds: Annotated[
@@ -76,7 +77,7 @@ class BrokerSettings(SettingGroup):
         Field(
             ge=1,
             le=86_400,
-            description="How often the workers drop the dead letters on the broker whose posts were deleted, in "
-            "seconds. One of them does it: the owner of the first partition.",
+            description="The pause in seconds between two sweeps, each of which drops the dead letters on the "
+            "broker whose posts were deleted. One worker sweeps: the owner of the first partition.",
         ),
     ] = 3600

@@ -15,7 +15,7 @@ class NetworkSettings(SettingGroup):
         str,
         Field(
             pattern=r"^https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?$",
-            description="The host from which the pictures of Bluesky's posts are had as JPEG; another one for a "
+            description="The host that serves the pictures of Bluesky's posts as JPEG. Name another one for a "
             "network of your own.",
         ),
     ] = "https://cdn.bsky.app"
@@ -23,17 +23,18 @@ class NetworkSettings(SettingGroup):
         str,
         Field(
             pattern=r"^(https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?)?$",
-            description="Who is asked for the handles of Bluesky's accounts, 25 at a time and at most twice a second, "
-            "beside the feed: its posts name their authors by identifiers alone. Empty: nobody, and only what the feed "
-            "says of its accounts is known. With servers of your own nobody is asked unless this is set.",
+            description="The service that is asked for the handles of Bluesky's accounts, 25 at a time and at "
+            "most twice a second: posts of the feed name their authors by identifiers alone. Empty: no service "
+            "is asked, and only handles that the feed itself gives are known. With servers of your own none is "
+            "asked unless this is set.",
         ),
     ] = "https://public.api.bsky.app"
     bluesky_zstd_dictionary: Annotated[
         Path | None,
         Field(
-            description="The file by which Jetstream servers compress with zstd (`pkg/models/zstd_dictionary` of the "
-            "server's first generation), which halves what is received. Where none is named the source `bluesky:` "
-            "takes the WebSocket's own compression.",
+            description="The dictionary with which Jetstream servers compress (`pkg/models/zstd_dictionary` of "
+            "the server's first generation); it halves the bytes received. Without it the source `bluesky:` uses "
+            "the WebSocket's own compression.",
         ),
     ] = None
     mastodon_token: Annotated[
@@ -49,8 +50,9 @@ class NetworkSettings(SettingGroup):
         Field(
             ge=30,
             le=86_400,
-            description="How often a feed of the source `rss:` is asked at most, in seconds, and one that does not say "
-            "how often it changes. One that says so is asked as rarely as it wishes, up to an hour apart.",
+            description="The shortest time in seconds between two requests for a feed of the source `rss:`, and "
+            "the time for a feed that does not state one. A feed that states one is asked as rarely as it "
+            "wishes, up to an hour apart.",
         ),
     ] = 300
     x_bearer_token: Annotated[
@@ -64,8 +66,8 @@ class NetworkSettings(SettingGroup):
         tuple[str, ...],
         BeforeValidator(split_semicolons),
         Field(
-            description="Which posts the source `x:` reads, as rules of X's filtered stream; in a variable a semicolon "
-            "parts them, because rules hold commas. They replace those that tagstream added before, and no others. "
-            "Where none are named, the rules that the app has are left as they are.",
+            description="The posts that the source `x:` reads, as rules of X's filtered stream; in a variable a "
+            "semicolon parts them, because rules hold commas. They replace the rules that tagstream added "
+            "before, and no others. Without any, the rules of the app stay as they are.",
         ),
     ] = ()

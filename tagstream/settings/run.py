@@ -15,17 +15,17 @@ class RunSettings(SettingGroup):
     data: Annotated[
         Path,
         Field(
-            description="Where the data sets lie that training and its evaluation read. Serving never looks there. "
-            "Where tagstream was installed as a package the default is `data` in the current folder."
+            description="The folder of the data sets that training and its evaluation read. Serving never reads "
+            "it. Where tagstream was installed as a package the default is `data` in the current folder."
         ),
     ] = REPOSITORY.parent / "shared" / "data" if clone() else Path("data")
     index: Annotated[
         str,
         Field(
             min_length=1,
-            description="The index that is written and asked where no `--index` is given: `sqlite:PATH`, or "
-            "`elasticsearch:URL` with the prefix of its indices as path. "
-            "Relative, so that each directory can have one of its own.",
+            description="The index to write and to search without `--index`: `sqlite:PATH`, or "
+            "`elasticsearch:URL` with the prefix of its indices as path. The default is relative, so each "
+            "directory can have an index of its own.",
         ),
     ] = "sqlite:tagstream.db"
     max_line_bytes: Annotated[

@@ -114,8 +114,8 @@ class TaggingSettings(SettingGroup):
         Field(
             ge=0,
             le=64 * 1024**3,
-            description="What the answers of the tagger's network to posts seen before may weigh, in bytes: a post of "
-            "the same words is not asked again, and gets the same answer. 0 asks every time.",
+            description="The memory, in bytes, for answers of the tagger's network to posts seen before. A post "
+            "of the same words is answered from there, with the same answer. 0 asks the network every time.",
         ),
     ] = 32 * 1024 * 1024
 

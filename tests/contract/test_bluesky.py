@@ -247,7 +247,7 @@ async def test_one_server_of_several_that_refuses_for_good_is_passed_over(server
         options = read_options(f"bluesky:{refusing.url},{server.url}?quiet=1")
         source = BlueskySource(options, limits=LIMITS, reconnecting=QUICK)
         async with opened(source, cursor_before_all(server)):
-            source._turn = 0
+            source._server_index = 0
             assert await read_ids(source, 2) == expected
 
 

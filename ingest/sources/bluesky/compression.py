@@ -1,8 +1,8 @@
 """Frames of a Jetstream server that are compressed with zstd and a dictionary.
 
-The dictionary of the first generation is a file of the server's own repository (`pkg/models/zstd_dictionary`), so it
-is not shipped here: a setting names it. A server of the second generation hands out its own. Owns the limit on what a
-frame may become: a few bytes can stand for gigabytes, and what they claim of themselves is not believed.
+The dictionary of the first generation is a file of the server's own repository (`pkg/models/zstd_dictionary`), so it is
+not shipped here: a setting names it. A server of the second generation hands out its own. Owns the limit on the size of
+a decompressed frame: a few bytes can stand for gigabytes, and what they claim of themselves is not believed.
 """
 
 from pathlib import Path
@@ -29,11 +29,11 @@ class FrameDecompressor:
         self._decompressor = zstandard.ZstdDecompressor(dict_data=content, max_window_size=_MAX_WINDOW_BYTES)
 
     def decompress(self, body: bytes) -> bytes:
-        """What the frame holds.
+        """Returns the content of the frame.
 
         Raises:
-            MalformedFrame: it is not zstd, is cut short, or is larger than may be.
-            BadSettings: it was made with another dictionary: so will every frame be.
+            MalformedFrame: it is not zstd, is cut short, or is larger than allowed.
+            BadSettings: it was made with another dictionary, and so is every frame.
         """
         try:
             header = zstandard.get_frame_parameters(body)
@@ -59,11 +59,11 @@ class FrameDecompressor:
         return content
 
     def read_known_good(self) -> None:
-        """Decompresses what is known to be good."""
+        """Decompresses a known good frame."""
         self.decompress(zstandard.ZstdCompressor(dict_data=self._dictionary).compress(b"{}"))
 
     def _content(self, body: bytes, claimed: int) -> bytes:
-        """What there is of the frame, at most a byte more than may be; a frame that says its size costs no more."""
+        """Returns the content, at most one byte over the limit; a frame that tells its size costs no more than that."""
         if claimed <= self._largest_bytes:  # no size at all is the largest number that there is
             return self._decompressor.decompress(body)
         with self._decompressor.stream_reader(body, read_across_frames=False) as reader:
@@ -71,7 +71,7 @@ class FrameDecompressor:
 
 
 async def handed_out(session: aiohttp.ClientSession, url: str, largest_bytes: int) -> FrameDecompressor | None:
-    """What decompresses with the dictionary that a server hands out there now; None if it hands out none.
+    """Returns a decompressor with the dictionary that a server hands out there now; None if it hands out none.
 
     Raises:
         aiohttp.ClientError, OSError: the server does not answer.
@@ -91,7 +91,7 @@ async def handed_out(session: aiohttp.ClientSession, url: str, largest_bytes: in
 
 
 def read_dictionary(path: Path) -> bytes:
-    """The dictionary in that file.
+    """Reads the dictionary in that file.
 
     Raises:
         UnreadableInput: it cannot be read.

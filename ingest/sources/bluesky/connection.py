@@ -1,9 +1,14 @@
-"""Connects to a Jetstream server: what is asked for, the one compression, and what a refusal means.
+"""The connection to a Jetstream server: its subscription, its compression, and the meaning of a refusal.
 
-Knows nothing of what is read then, nor of where reading goes on.
+A WebSocket client is told only the status of a refusal. The same request without the wish for a WebSocket is refused
+with the same words, because a server checks the request first: so it is sent once more, to read why.
+
+Knows nothing of the frames, nor of where reading goes on.
 """
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,10 +16,11 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 import aiohttp
+from yarl import URL
 
 from ingest.sources.bluesky.compression import FrameDecompressor, handed_out
 from ingest.sources.bluesky.intake import IntakeLimits
-from ingest.sources.bluesky.opened import LARGEST_READ_BYTES
+from ingest.sources.bluesky.opened import LARGEST_READ_BYTES, one_line
 from ingest.sources.bluesky.options import (
     BlueskyOptions,
     address,
@@ -23,7 +29,6 @@ from ingest.sources.bluesky.options import (
     is_second_generation,
     says_hello,
 )
-from ingest.sources.bluesky.refusal import Refusal, refusal_of
 from ingest.sources.network.source import USER_AGENT, FeedUnavailable, retry_after_seconds
 from ingest.sources.network.untrusted_client import refusing_redirects
 from ingest.sources.network.websocket import close_in_time
@@ -31,16 +36,20 @@ from tagstream.errors import BadSettings
 
 # A record is at most 1 MiB; as JSON, with every character escaped, it stays below this.
 LARGEST_FRAME_BYTES = 8 * 1024 * 1024
-# Statuses of a server that will never have us; a proxy may say them, too.
+# Statuses of a server that will never accept us; a proxy may send them, too.
 _FOR_GOOD = (400, 401, 403, 404, 405, 410)
+_BAD_REQUEST = 400
+_REFUSAL_BYTES = 4096
+_REFUSAL_SECONDS = 5.0
+_FLOOR = re.compile(r"floor ([1-9][0-9]{0,14})\b")
 
 
 @dataclass(frozen=True, slots=True)
 class JetstreamLimits(IntakeLimits):
-    """How long to wait, how far to go back, and how much to take at once.
+    """The limits of patience, of going back, and of size.
 
-    A frame of up to `largest_frame_bytes` is taken from the network, and one of up to `largest_read_bytes` parsed; what
-    lies between is a dead letter.
+    A frame of up to `largest_frame_bytes` is taken from the network, and one of up to `largest_read_bytes` parsed; a
+    frame between the two is a dead letter.
     """
 
     connect_seconds: float = 20.0
@@ -51,23 +60,45 @@ class JetstreamLimits(IntakeLimits):
 
     @property
     def wanted_bytes(self) -> int:
+        """The largest frame that the server is asked to send."""
         return min(self.largest_frame_bytes, self.largest_read_bytes)
 
 
 class TooOld(FeedUnavailable):
-    """The server is well, and has dropped what comes after the number that it was asked for."""
+    """The server is well, and has dropped the events after the number that it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The server's reason: its `name` for it (`CursorTooOld`), empty where it has none, and a `message` of one line."""
+
+    name: str = ""
+    message: str = ""
+
+    @property
+    def floor(self) -> int | None:
+        """The number of the oldest event that the server still has, where it says so."""
+        found = _FLOOR.search(self.message) if self.name == "CursorTooOld" else None
+        return int(found[1]) if found else None
+
+    def __str__(self) -> str:
+        said = ": ".join(filter(None, (self.name, self.message)))
+        return f" ({said})" if said else ""
 
 
 @dataclass(frozen=True, slots=True)
 class JetstreamConnection:
-    """`decompressor` is for its binary frames; None: it was asked for none."""
+    """An open connection. `decompressor` is for its binary frames; None: it was asked for none."""
 
     socket: aiohttp.ClientWebSocketResponse[bool]
     decompressor: FrameDecompressor | None
 
 
 class Connector:
-    """Connects to the servers of a feed. `dictionary`: what those of the first generation compress with."""
+    """Connects to the servers of a feed.
+
+    `dictionary` is the one with which servers of the first generation compress.
+    """
 
     def __init__(self, options: BlueskyOptions, limits: JetstreamLimits, dictionary: bytes | None) -> None:
         self._options = options
@@ -103,7 +134,7 @@ class Connector:
                 await close_in_time(connection.socket)
 
     async def _subscribed(self, session: aiohttp.ClientSession, url: str, cursor: int | None) -> JetstreamConnection:
-        """Connects, with the compression that this server and our settings allow; one at most, as servers demand."""
+        """Connects with the compression that this server and our settings allow: one at most, as servers demand."""
         options, largest = self._options, self._limits.wanted_bytes
         second = is_second_generation(url)
         decompressor = self._named if options.compress and not second else None
@@ -122,24 +153,58 @@ class Connector:
             await socket.send_str(hello(options, largest))
         return JetstreamConnection(socket, decompressor)
 
-    def _refused(self, url: str, refused: aiohttp.WSServerHandshakeError, said: Refusal) -> NoReturn:
-        """What a status means: a server that will never have us is fatal once all of them say so."""
+    def _refused(self, url: str, refused: aiohttp.WSServerHandshakeError, refusal: Refusal) -> NoReturn:
+        """Maps a status to an error: a server that will never accept us is fatal once all of them refuse."""
         server = server_name(url)
-        if said.name == "CursorTooOld":
-            oldest = "the oldest that it has" if said.floor is None else f"its oldest, number {said.floor}"
+        if refusal.name == "CursorTooOld":
+            oldest = "the oldest that it has" if refusal.floor is None else f"its oldest, number {refusal.floor}"
             raise TooOld(f"{server} no longer keeps what came next: it goes on with {oldest}; the rest is missing")
-        # A server that had us before may be behind a proxy that says anything while it is away.
-        if refused.status in _FOR_GOOD and said.name != "UnknownZstdDictionary" and not self._accepted:
+        # A server that accepted us before may be behind a proxy, which answers anything while the server is away.
+        if refused.status in _FOR_GOOD and refusal.name != "UnknownZstdDictionary" and not self._accepted:
             self._refusing.add(url)
             if self._refusing.issuperset(self._options.servers):
                 raise BadSettings(
-                    f"{server} refuses with status {refused.status}{said}: it takes no one from here, or is no "
+                    f"{server} refuses with status {refused.status}{refusal}: it takes no one from here, or is no "
                     "Jetstream server; check the address after bluesky:, and its options"
                 ) from refused
         asked = retry_after_seconds(refused.headers.get("Retry-After") if refused.headers else None)
-        raise FeedUnavailable(f"{server} refuses for now: status {refused.status}{said}", asked) from refused
+        raise FeedUnavailable(f"{server} refuses for now: status {refused.status}{refusal}", asked) from refused
 
 
 def server_name(url: str) -> str:
-    """A server in a message and in a cursor: its host and port."""
+    """Returns the name of a server in messages and cursors: its host and port."""
     return urlsplit(url).netloc
+
+
+async def refusal_of(session: aiohttp.ClientSession, refused: aiohttp.WSServerHandshakeError) -> Refusal:
+    """Asks for the server's words beside the status 400.
+
+    Returns no words if none come in time, or the status is another.
+    """
+    if refused.status != _BAD_REQUEST:
+        return Refusal()
+    try:
+        async with asyncio.timeout(_REFUSAL_SECONDS), session.get(_http(refused.request_info.real_url)) as response:
+            return (
+                read_refusal(await response.content.read(_REFUSAL_BYTES))
+                if response.status == _BAD_REQUEST
+                else Refusal()
+            )
+    except (aiohttp.ClientError, OSError, ValueError):
+        return Refusal()
+
+
+def _http(url: URL) -> URL:
+    return url.with_scheme({"ws": "http", "wss": "https"}.get(url.scheme, url.scheme))
+
+
+def read_refusal(body: bytes) -> Refusal:
+    """Reads the refusal in an answer: an error as JSON, or plain text."""
+    text = body.decode(errors="replace")
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return Refusal(message=one_line(text))
+    if not isinstance(answer, dict):
+        return Refusal(message=one_line(text))
+    return Refusal(one_line(answer.get("error")), one_line(answer.get("message")))

@@ -1,4 +1,4 @@
-"""Asks a public directory for the handles of accounts that are not known, beside the feed and never in its way.
+"""Requests for the handles of unknown accounts, to a public directory, beside the feed and never in its way.
 
 ::
 
@@ -6,9 +6,9 @@
 
 Nothing waits for an answer: a post whose author is not known yet is stored without a handle, and the next one has it.
 The address is a setting; no post and no server leads anywhere else. A directory that fails, wants a pause or cannot be
-reached is left alone for twice as long each time, for up to an hour, and as long as it says. One that refuses a request
-may do so for one account of it: the request is halved, until the account is alone and is no longer asked for. Several
-of those in a row are no accounts, but a directory that refuses everything: that fails.
+reached is left alone for twice as long each time, for up to an hour, and as long as it says. A directory may refuse a
+request because of one account in it: the request is halved until that account is alone, and is no longer asked for.
+Several of those in a row are no accounts, but a directory that refuses everything: that is a failure.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ from ingest.sources.bluesky.identifiers import did_of, handle_of
 from ingest.sources.network.source import USER_AGENT, retry_after_seconds
 from tagstream.runtime.backoff import BackOff
 
-# How many accounts may wait for an answer; those that were met last are asked for first.
+# The number of accounts that may wait for an answer; those met last are asked for first.
 MOST_WANTED = 10_000
 ACCOUNTS_A_REQUEST = 25
 _LARGEST_ANSWER_BYTES = 2 * 1024 * 1024
 _ASK_SECONDS = 20.0
-# A refusal that is of us, or of the moment, and of no account.
+# Statuses that refuse us, or the moment, and no account.
 _OF_NO_ACCOUNT = frozenset({401, 407, 408, 425, 426, 429})
 _REFUSED_IN_A_ROW = 3
 
 
 class Directory:
-    """One directory, asked one request at a time; the public one allows five times as many as this makes."""
+    """One directory, asked one request at a time. The public one allows five times as many requests."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Directory:
         handles.want(MOST_WANTED)
 
     async def ask_for_ever(self) -> None:
-        """Asks for what is wanted, until it is cancelled; called again, it goes on being as patient as it was."""
+        """Asks for wanted handles until it is cancelled; called again, it goes on with the same patience."""
         now = asyncio.get_running_loop().time
         async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}) as session:
             while True:
@@ -66,13 +66,13 @@ class Directory:
                     self._not_before = now() + await self._ask(session, wanted)
 
     async def _ask(self, session: aiohttp.ClientSession, accounts: Sequence[str]) -> float:
-        """Learns the handles of the accounts; the answer is for how many seconds to leave the directory alone."""
+        """Learns the handles of the accounts; returns for how many seconds to leave the directory alone."""
         url = f"{self._address}/xrpc/app.bsky.actor.getProfiles"
         asked = None
         try:
             async with (
                 asyncio.timeout(_ASK_SECONDS),
-                session.get(url, params=[("actors", one) for one in accounts], allow_redirects=False) as response,
+                session.get(url, params=[("actors", did) for did in accounts], allow_redirects=False) as response,
             ):
                 if response.status == 200:
                     self._learn(accounts, await _answer(response))
@@ -83,12 +83,15 @@ class Directory:
                     return 0.0
                 asked = retry_after_seconds(response.headers.get("Retry-After"))
         except (aiohttp.ClientError, OSError, ValueError, RecursionError):
-            pass  # it is left alone for a while, whatever is wrong with it
+            pass  # the directory is left alone for a while, whatever is wrong with it
         self._failures += 1
         return min(max(self._back_off.full(self._failures), asked or 0.0), self._back_off.longest_seconds)
 
     def _narrow(self, accounts: Sequence[str]) -> bool:
-        """Asks for half as many, or no longer for the one that is refused; False where that helped too often."""
+        """Asks for half as many accounts, or no longer for the one that is refused.
+
+        Returns False if that happens too often.
+        """
         if len(accounts) > 1:
             self._at_a_time = len(accounts) // 2
             return True
@@ -104,7 +107,7 @@ class Directory:
             if did in given:
                 given[did] = handle_of(profile.get("handle"))
         for did, handle in given.items():
-            # What the network said meanwhile is newer; one that the directory does not know is not asked for again.
+            # The network's own word meanwhile is newer; an account unknown to the directory is not asked for again.
             if did in self._handles.wanted:
                 self._handles.learn(did, handle)
 

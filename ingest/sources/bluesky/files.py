@@ -1,7 +1,7 @@
-"""Posts of Bluesky as its API and its repositories write them into files: views, timelines, records, events. Pure.
+"""Posts of Bluesky in files, as its API and its repositories write them: views, timelines, records, events. Pure.
 
-A file does not say at which revision a post was, so one that was read live is never replaced by its copy. Its place in
-its account's life is that of its record key, which is made of a clock.
+A file does not say at which revision a post was, so the copy never replaces a post that was read live. Its position in
+the life of its account is that of its record key, which a clock made.
 """
 
 import json
@@ -32,7 +32,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def read_entry(entry: Fields) -> Post | PassedOverDocument:
-    """The post of an entry of a timeline, its own or one that was repeated.
+    """Reads the post of an entry of a timeline, its own or a repeated one.
 
     Raises (as the others here):
         MalformedLine: a field is missing, or has a value that makes no sense.
@@ -41,23 +41,23 @@ def read_entry(entry: Fields) -> Post | PassedOverDocument:
 
 
 def read_view(view: Fields) -> Post | PassedOverDocument:
-    """A post as the API shows it, with its author."""
+    """Reads a post as the API shows it, with its author."""
     author = _object(view, "author")
     return _post(view, _object(view, "record"), author)
 
 
 def read_record(record: Fields) -> Post | PassedOverDocument:
-    """A record of a repository with its address."""
+    """Reads a record of a repository with its address."""
     return _post(record, _object(record, "value"), {})
 
 
 def read_frame(frame: Fields) -> Event | PassedOverDocument:
-    """An event of a Jetstream server."""
+    """Reads an event of a Jetstream server."""
     return FrameReader().read(json.dumps(frame).encode()).event or PassedOverDocument.OTHER_RECORD
 
 
 def identity_of(fields: Fields) -> Mapping[str, Any]:
-    """Post, author and position of a refused document as far as they can be read, so that deletions reach it."""
+    """Returns post, author and position of a refused document, as far as they can be read: so deletions reach it."""
     author = fields.get("author")
     with suppress(MalformedLine):
         did, key = _named(fields.get("uri"), author if isinstance(author, dict) else {})
@@ -66,6 +66,7 @@ def identity_of(fields: Fields) -> Mapping[str, Any]:
 
 
 def identity_of_entry(fields: Fields) -> Mapping[str, Any]:
+    """Returns the same for an entry of a timeline."""
     post = fields.get("post")
     return identity_of(post) if isinstance(post, dict) else {}
 
@@ -78,7 +79,7 @@ def _object(fields: Fields, name: str) -> Fields:
 
 
 def _named(uri: object, author: Fields) -> tuple[str, str]:
-    """Account and record key; an address may name the account by its handle, which is no name that lasts."""
+    """Returns account and record key; an address may name the account by its handle, which does not last."""
     parts = uri.removeprefix("at://").split("/") if isinstance(uri, str) and len(uri) <= 4096 else []
     if len(parts) == 3 and parts[1] == POSTS and record_key_of(parts[2]):
         did = did_of(parts[0]) or did_of(author.get("did"))
@@ -101,20 +102,20 @@ def _post(fields: Fields, record: Fields, author: Fields) -> Post | PassedOverDo
     seen = timestamp_of(fields.get("indexedAt")) or timestamp_of(record.get("createdAt"))
     if seen is None and made_us is None:
         refuse(LineFault.BAD_CREATED_AT, f"createdAt is {short(record.get('createdAt'))}, it must be a date")
-    moment = created_at(record, seen or _EPOCH + timedelta(microseconds=made_us or 0))
+    timestamp = created_at(record, seen or _EPOCH + timedelta(microseconds=made_us or 0))
     languages = languages_of(record)
     return build(
         Post,
         id=post_id(did, key),
         source=SOURCE,
         author=Author(id=author_id(did), handle=handle_of(author.get("handle"))),
-        created_at=moment,
+        created_at=timestamp,
         text=text,
         url=f"https://bsky.app/profile/{did}/post/{key}"[:4096],
         langs=languages,
         links=links_of(record),
         media=media_of(record, did),
         reply_to=replied_to(record),
-        position=made_us or max(0, (moment - _EPOCH) // timedelta(microseconds=1)),
+        position=made_us or max(0, (timestamp - _EPOCH) // timedelta(microseconds=1)),
         hashtags=hashtags(record, text),
     )

@@ -1,20 +1,20 @@
-"""What one frame of a Jetstream server says. Pure, but for the handles that it remembers.
+"""Conversion of one frame of a Jetstream server into an event. Pure, except that handles are remembered.
 
 ::
 
     commit    create, update ─▶ Post        delete ─▶ Deletion up to its revision
     account   active ─▶ shown               deleted, taken down ─▶ Erasure        any other state ─▶ hidden
     identity  ─▶ the handle that later posts of the account carry
-    sync      ─▶ Erasure of what the account wrote before; all that it has now follows as commits
-    info, error ─▶ a notice: what the server says of the stream itself
+    sync      ─▶ Erasure of the account's posts before; all its present records follow as commits
+    info, error ─▶ a notice: the server's word about the stream itself
 
 The protocol: github.com/bluesky-social/jetstream and the lexicons `app.bsky.feed.post` and
 `com.atproto.sync.subscribeRepos`. Whether an account is seen is decided by `active` alone, as atproto.com/specs/account
 asks; the status only says whether its posts are to be deleted. An account that is throttled or out of step but active
 is seen.
 
-Reading has two steps, so that a frame that is not wanted costs little: `open` says when it was and which number it has,
-`event` what it holds. Owns what a frame means. Knows nothing of connections. A frame that is not of the protocol is a
+Reading has two steps, so that an unwanted frame costs little: `open` reads its time and its number, `event` its
+content. Owns the meaning of a frame. Knows nothing of connections. A frame that is not of the protocol is a
 `DeadLetter` whose origin follows from its content, so that it is the same from every server and at every replay.
 """
 
@@ -90,7 +90,7 @@ _KNOWN_GOOD = (
 
 
 class PassedOverFrame(StrEnum):
-    """Frames that are right and say nothing of a post: all the reasons there are."""
+    """The closed list of valid frames that say nothing of a post."""
 
     IDENTITY = "identity"
     OTHER_KIND = "other_kind"
@@ -102,16 +102,17 @@ class PassedOverFrame(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a frame gives: `event` None if there is nothing to store; `time_us` None if it could not be read."""
+    """The content of a frame: `event` None if there is nothing to store; `time_us` None if it could not be read."""
 
     event: Event | None
     time_us: int | None
 
 
 class FrameReader:
-    """Reads the frames of one feed. `languages`: the primary subtags to keep (`und`: none named), all if empty.
+    """A reader of the frames of one feed.
 
-    `passed_over` counts what gave no event. Handles are remembered of the accounts that were last heard of.
+    `languages` are the primary subtags to keep (`und`: none named), all if empty. `passed_over` counts frames without
+    an event. The handles of the accounts that were last heard of are remembered.
     """
 
     def __init__(
@@ -128,19 +129,19 @@ class FrameReader:
         self._largest_bytes = largest_bytes
 
     def read(self, body: bytes) -> Frame:
-        """What the frame says; a dead letter if it is not of the protocol, whatever its bytes are."""
+        """Reads a frame; returns a dead letter if it is not of the protocol, whatever its bytes are."""
         opened = self.open(body)
         return Frame(self.event(opened), opened.time_us)
 
     def open(self, body: bytes) -> Opened:
-        """When the frame was, and which number it has."""
+        """Reads the time and the number of a frame."""
         try:
             return opened(body, self._largest_bytes)
         except Exception as error:
             return unreadable(body, unexpected(error))
 
     def event(self, opened: Opened) -> Event | None:
-        """What the frame holds that is to be stored."""
+        """Returns the event to be stored, if the frame holds one."""
         if opened.notice is not None:
             self.passed_over[PassedOverFrame.NOTICE] += 1
             return None
@@ -157,7 +158,7 @@ class FrameReader:
     def _read(self, fields: Fields, time_us: int | None) -> Event | None:
         kind, did = fields.get("kind"), did_of(fields.get("did"))
         if isinstance(kind, str) and kind not in _KINDS:
-            # An answer to a heartbeat, or what a newer server says besides; it need not even have an account.
+            # An answer to a heartbeat, or another kind of a newer server; it need not even have an account.
             self.passed_over[PassedOverFrame.OTHER_KIND] += 1
             return None
         if time_us is None:
@@ -195,7 +196,7 @@ class FrameReader:
         record = _part(commit, "record", FrameFault.BAD_RECORD)
         if not self._keeps(record):
             self.passed_over[PassedOverFrame.LANGUAGE] += 1
-            # An edit that leaves the languages takes what was stored before with it.
+            # An edit that leaves the languages removes the post that was stored before.
             return _deletion(did, key, revision, time_us) if operation == "update" else None
         return self._post(record, did, key, revision, time_us)
 
@@ -203,7 +204,7 @@ class FrameReader:
         if not self._languages:
             return True
         named = languages_of(record) or ("und",)
-        return any(one.partition("-")[0].lower() in self._languages for one in named)
+        return any(tag.partition("-")[0].lower() in self._languages for tag in named)
 
     def _post(self, record: Fields, did: str, key: str, revision: int, time_us: int) -> Post:
         text = record.get("text")
@@ -260,7 +261,7 @@ def _part(fields: Fields, name: str, fault: FrameFault) -> Fields:
 
 
 def _sync(sync: Fields, did: str, time_us: int) -> Erasure:
-    """The account's records were counted anew: what came before its revision is void, what holds comes after it."""
+    """Erases the account's posts before a revision: its records were counted anew, and the valid ones follow."""
     if sync.get("did", did) != did:
         refuse(FrameFault.BAD_SYNC, f"the account is {short(sync.get('did'))}, the frame speaks of {did}")
     revision = revision_of(sync.get("rev"))
@@ -270,16 +271,16 @@ def _sync(sync: Fields, did: str, time_us: int) -> Erasure:
 
 
 def _committed(revision: int, time_us: int) -> datetime:
-    """When the account's server took a commit, by its revision: that is the same from every Jetstream server.
+    """Returns when the account's server took a commit, by its revision, which every Jetstream server repeats.
 
-    The time of the Jetstream server only where the revision lies in its future, for it is the account's to choose.
+    It is the time of the Jetstream server only where the revision lies in its future, because the account chooses it.
     """
     differ_us = CLOCKS_DIFFER // timedelta(microseconds=1)
     return _EPOCH + timedelta(microseconds=revision if revision <= time_us + differ_us else time_us)
 
 
 def _deletion(did: str, key: str, revision: int | None, time_us: int) -> Deletion:
-    """A deletion counts even if its revision makes no sense: the network's clock says what came before it."""
+    """Makes a deletion; without a sensible revision, the network's clock says which posts came before it."""
     return Deletion(
         id=post_id(did, key),
         source=SOURCE,
@@ -289,10 +290,10 @@ def _deletion(did: str, key: str, revision: int | None, time_us: int) -> Deletio
 
 
 def unexpected(error: Exception) -> MalformedFrame:
-    """What is said of a frame over which our code failed.
+    """Returns the fault of a frame over which our code failed.
 
     Raises:
-        Fatal: it fails on any frame.
+        Fatal: our code fails on any frame.
     """
     return MalformedFrame(FrameFault.UNEXPECTED, isolate_error(error, _read_known_good))
 
@@ -303,7 +304,7 @@ def _read_known_good() -> None:
 
 
 def _dead_letter(opened: Opened, fields: Fields, malformed: MalformedLine | MalformedFrame) -> DeadLetter:
-    """A dead letter for the frame, with post, author and position as far as they can be read."""
+    """Makes the dead letter of a frame, with post, author and position as far as they can be read."""
     body = opened.body
     commit = fields.get("commit")
     did = did_of(fields.get("did"))

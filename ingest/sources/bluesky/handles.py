@@ -1,7 +1,7 @@
-"""The handles of accounts, as far as they are known: a bounded memory.
+"""The handles of accounts, as far as they are known, in bounded memory.
 
-A post of Bluesky names its author by an identifier alone. The handle is learnt from what the network says of the
-account while the feed is read, and from a public directory, which is asked beside it (`directory.py`).
+A post of Bluesky names its author by an identifier alone. A handle is learnt from the network's own events while the
+feed is read, and from a public directory beside it (`directory.py`).
 """
 
 import threading
@@ -11,14 +11,14 @@ from itertools import islice
 from cachetools import LRUCache
 
 REMEMBERED_HANDLES = 100_000
-# No directory is asked for a longer identifier: a few of them would make an address that no server takes.
+# Longer identifiers are not asked for: a few of them would make an address that no server accepts.
 LONGEST_ASKED_FOR = 256
 
 
 class Handles:
-    """By account. One that was asked for and is not known is noted in `wanted`, for whoever can find out.
+    """Handles by account. An account that was asked for and is not known is noted in `wanted`, for the directory.
 
-    May be asked by several threads: large frames are read in one of their own.
+    Several threads may ask: large frames are read in a thread of their own.
     """
 
     def __init__(self, most: int = REMEMBERED_HANDLES, most_wanted: int = 0) -> None:
@@ -31,11 +31,11 @@ class Handles:
         return len(self._known)
 
     def want(self, most: int) -> None:
-        """From now on notes up to so many accounts that are asked for and not known."""
+        """Notes from now on up to so many accounts that are asked for and not known."""
         self._most_wanted = most
 
     def of(self, did: str) -> str | None:
-        """The handle of the account, None as long as it is not known, or where it has none."""
+        """Returns the handle of the account; None as long as it is not known, or where it has none."""
         with self._lock:
             if did in self._known:
                 return self._known[did]
@@ -47,17 +47,18 @@ class Handles:
             return None
 
     def learn(self, did: str, handle: str | None) -> None:
-        """The account has this handle now; None: no valid one."""
+        """Sets the handle of the account; None: it has no valid one."""
         with self._lock:
             self.wanted.pop(did, None)
             self._known[did] = handle
 
     def next_wanted(self, most: int) -> list[str]:
-        """Accounts to find out about, those that were met last first."""
+        """Returns accounts to find out about, those met last first."""
         with self._lock:
             return list(islice(reversed(self.wanted), most))
 
     def forget(self, did: str) -> None:
+        """Forgets the account."""
         with self._lock:
             self.wanted.pop(did, None)
             self._known.pop(did, None)

@@ -37,16 +37,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def did_of(value: object) -> str | None:
-    """An account's decentralised identifier."""
+    """Returns an account's decentralised identifier."""
     return value if isinstance(value, str) and len(value) <= 2048 and _DID.fullmatch(value) else None
 
 
 def record_key_of(value: object) -> str | None:
+    """Returns a record key."""
     return value if isinstance(value, str) and _RECORD_KEY.fullmatch(value) else None
 
 
 def handle_of(value: object) -> str | None:
-    """A handle in lower case; None for `handle.invalid` too, which says that an account has none that is valid."""
+    """Returns a handle in lower case; None also for `handle.invalid`, which means that the account has no valid one."""
     if not isinstance(value, str) or len(value) > 253:
         return None
     handle = value.lower()
@@ -54,9 +55,9 @@ def handle_of(value: object) -> str | None:
 
 
 def revision_of(value: object) -> int | None:
-    """The microseconds since 1970 of a revision (a TID: 53 bits of time, 10 of clock, base 32).
+    """Returns the microseconds since 1970 of a revision (a TID: 53 bits of time, 10 of clock, base 32).
 
-    One beyond what a `Revision` holds, the year 2041, becomes the highest there is: its account's later edits no
+    A time beyond the range of a `Revision`, the year 2041, becomes the highest there is: its account's later edits no
     longer count, and no other account's.
     """
     if not isinstance(value, str) or not _TID.fullmatch(value):
@@ -68,7 +69,7 @@ def revision_of(value: object) -> int | None:
 
 
 def cid_of(blob: object) -> str | None:
-    """The content id of a blob, in today's form (`ref.$link`) or the one of before 2023 (`cid`)."""
+    """Returns the content id of a blob, in today's form (`ref.$link`) or the form before 2023 (`cid`)."""
     if not isinstance(blob, dict):
         return None
     reference = blob.get("ref")
@@ -77,18 +78,19 @@ def cid_of(blob: object) -> str | None:
 
 
 def author_id(did: str) -> str:
-    """The account's id here: itself, or its hash if it is longer than an id may be."""
+    """Returns the account's id here: itself, or its hash if it is longer than an id may be."""
     return did if len(did) <= MAX_ID_BYTES else f"sha256-{hashlib.sha256(did.encode()).hexdigest()}"
 
 
 def post_id(did: str, record_key: str) -> str:
+    """Returns the id of a post here."""
     return native_id(SOURCE, f"{did}/{record_key}")
 
 
 def post_id_of_uri(uri: object) -> str | None:
-    """The id of the post that `at://DID/app.bsky.feed.post/KEY` names; None for a record of another kind.
+    """Returns the id of the post that `at://DID/app.bsky.feed.post/KEY` names; None for a record of another kind.
 
-    None for one named by its author's handle as well: a handle is not an id, and its owner changes.
+    Also None for an address with its author's handle: a handle is no id, because its owner changes.
     """
     if not isinstance(uri, str) or not uri.startswith("at://"):
         return None
@@ -100,41 +102,45 @@ def post_id_of_uri(uri: object) -> str | None:
 
 
 def position_of_commit(revision: int | None, time_us: int) -> int:
-    """`revision`: of the commit, in microseconds; one without stands where it arrived."""
+    """Returns the position of a commit. `revision` is in microseconds; a commit without one stands where it arrived."""
     return _bounded(revision, time_us)
 
 
 def position_of_dead_letter(revision: int | None, time_us: int | None) -> int:
-    """Of a commit that cannot be read: without a revision so early that no deletion after it misses what it holds."""
+    """Returns the position of a commit that cannot be read.
+
+    Without a revision it is so early that no deletion after the commit misses its post.
+    """
     if time_us is None:
         return 0
     return max(0, time_us - ERASURE_REACH_US) if revision is None else _bounded(revision, time_us)
 
 
-def position_of_status(moment: object, time_us: int) -> int:
-    """`moment`: the `time` of an account's event as it was sent."""
-    return _bounded(microseconds_of(moment), time_us)
+def position_of_status(timestamp: object, time_us: int) -> int:
+    """Returns the position of an account's change of state; `timestamp` is the event's `time` as it was sent."""
+    return _bounded(microseconds_of(timestamp), time_us)
 
 
-def position_of_erasure(moment: object, time_us: int) -> int:
-    return position_of_status(moment, time_us) + ERASURE_REACH_US
+def position_of_erasure(timestamp: object, time_us: int) -> int:
+    """Returns the position up to which an erasure reaches."""
+    return position_of_status(timestamp, time_us) + ERASURE_REACH_US
 
 
 def position_of_sync(revision: int, time_us: int) -> int:
-    """Just before the revision from which the account's records are given anew: so theirs lie after it."""
+    """Returns the position just before the revision from which the account's records are given anew."""
     return max(0, _bounded(revision, time_us) - 1)
 
 
-def microseconds_of(moment: object) -> int | None:
-    """The microseconds since 1970 of a date with its zone; None for what is none, or before 1970."""
-    if not isinstance(moment, str) or len(moment) > 64:
+def microseconds_of(timestamp: object) -> int | None:
+    """Returns the microseconds since 1970 of a date with its zone; None for a text that is none, or before 1970."""
+    if not isinstance(timestamp, str) or len(timestamp) > 64:
         return None
     try:
-        microseconds = (datetime.fromisoformat(moment) - _EPOCH) // timedelta(microseconds=1)
-    except (ValueError, OverflowError, TypeError):  # a TypeError: the moment names no zone
+        microseconds = (datetime.fromisoformat(timestamp) - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, OverflowError, TypeError):  # a TypeError: the timestamp has no zone
         return None
     return microseconds if microseconds >= 0 else None
 
 
-def _bounded(moment_us: int | None, time_us: int) -> int:
-    return time_us if moment_us is None else min(moment_us, time_us + CLOCKS_DIFFER_US)
+def _bounded(timestamp_us: int | None, time_us: int) -> int:
+    return time_us if timestamp_us is None else min(timestamp_us, time_us + CLOCKS_DIFFER_US)

@@ -1,14 +1,14 @@
-"""Reads one connection ahead of the pipeline, so that the server is answered in time however slow the pipeline is.
+"""Reading of one connection ahead of the pipeline, so that the server is answered in time however slow the pipeline is.
 
 ::
 
     socket ─▶ fill: data ─▶ buffer (bounded) ─▶ messages
                     pings ─▶ answered at once
 
-A server waits 5 s for the answer to a ping and for room for a frame, and then drops whoever did not read: what stands
-in its buffers is lost with the connection. So the connection is read all the time. When the buffer is full it is ended
-on purpose (`Behind`), and taken up again, where it was, once what was read is used up: so a pipeline that is slower
-than the network costs one connection now and then, and no memory (invariant 6).
+A server waits 5 s for the answer to a ping and for room for a frame, and then drops a client that did not read: the
+frames in its buffers are lost with the connection. So the connection is read all the time. When the buffer is full the
+connection is ended on purpose (`Behind`), and taken up again where it was, once the buffer is used up. So a pipeline
+that is slower than the network costs one connection now and then, and no memory (invariant 6).
 """
 
 import asyncio
@@ -25,23 +25,23 @@ from tagstream.runtime.bounded_buffer import BoundedBuffer
 # Four minutes of all posts of the network, at a hundred a second.
 BUFFERED_FRAMES = 32_768
 BUFFERED_BYTES = 32 * 1024 * 1024
-# What a frame costs in memory beside its bytes.
+# The memory that a frame costs beside its bytes.
 _FRAME_OVERHEAD_BYTES = 256
-# After so many messages that were there already, others have their turn on the event loop.
+# After so many messages that were there already, the event loop runs other tasks.
 _MESSAGES_IN_A_ROW = 32
 
 
 class Behind(Exception):
-    """The buffer was full: the connection was ended, and everything before that was given."""
+    """The buffer was full: the connection was ended, after every event before that was given."""
 
 
 class FrameTooLarge(Exception):
-    """The server began a frame larger than may be."""
+    """The server began a frame larger than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """How much is read ahead, and after how long without a sign of life the server is dead."""
+    """The amount that is read ahead, and the silence after which the server counts as dead."""
 
     silence_seconds: float = 60.0
     buffered_frames: int = BUFFERED_FRAMES
@@ -51,7 +51,7 @@ class IntakeLimits:
 class Intake:
     """The messages of one connection to `server`. `quiet`: an answered ping is a sign of life, too.
 
-    While `waits` a full buffer is waited for: what is taken is looked at and let go, and no pipeline is in the way.
+    While `waits`, a full buffer is waited for: messages are then looked at and dropped, and no pipeline is in the way.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Intake:
         self._buffer: BoundedBuffer[tuple[bool, bytes]] = BoundedBuffer(limits.buffered_frames, limits.buffered_bytes)
 
     async def messages(self) -> AsyncGenerator[tuple[bool, bytes], None]:
-        """The data frames, whether they are text and their bytes, until the connection ends or is dead.
+        """Yields the data frames (whether they are text, and their bytes) until the connection ends or is dead.
 
         Raises:
             FeedUnavailable: it ended, broke or fell silent.
@@ -112,7 +112,7 @@ class Intake:
             match message.type:
                 case aiohttp.WSMsgType.TEXT | aiohttp.WSMsgType.BINARY:
                     await self._keep(message.type is aiohttp.WSMsgType.TEXT, bytes(message.data))
-                    # Counted from here: that there was no room is no fault of the server.
+                    # Counted from here, because a full buffer is no fault of the server.
                     deadline = loop.time() + silence
                 case aiohttp.WSMsgType.PING | aiohttp.WSMsgType.PONG:
                     if message.type is aiohttp.WSMsgType.PING:

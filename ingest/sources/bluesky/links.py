@@ -1,8 +1,8 @@
-"""The links that a post of Bluesky names: its facets, and the card that it shows. Pure.
+"""The links of a Bluesky post: its facets, and the card that it shows. Pure.
 
 Bluesky's own client writes addresses without a scheme and shortened into the text; the whole address stands in a facet
-beside it. A card (`app.bsky.embed.external`, alone or beside a quoted post) has the title and the description of what
-stands at the address.
+beside it. A card (`app.bsky.embed.external`, alone or beside a quoted post) has the title and the description of the
+page at the address.
 """
 
 import re
@@ -24,13 +24,16 @@ _BESIDE = "app.bsky.embed.recordWithMedia"
 
 
 def links_of(record: Mapping[str, Any]) -> tuple[Link, ...]:
-    """The links in the order of the text, each once; the card is always among them, last if only it has its address."""
+    """Returns the links in the order of the text, each once, and always the card.
+
+    The card comes last if no facet names its address.
+    """
     links = {url: Link(url=url) for url in _of_facets(record)}
     card = _card(record)
     if card is None:
         return tuple(links.values())[:MAX_LINKS]
     if card.url not in list(links)[:MAX_LINKS]:
-        return (*(one for one in tuple(links.values())[: MAX_LINKS - 1]), card)
+        return (*tuple(links.values())[: MAX_LINKS - 1], card)
     links[card.url] = card
     return tuple(links.values())[:MAX_LINKS]
 
@@ -59,7 +62,7 @@ def _card(record: Mapping[str, Any]) -> Link | None:
 
 
 def _address(value: object) -> str | None:
-    """An address of the web; anything else that stands there is none."""
+    """Returns an address of the web; None for any other text."""
     if not isinstance(value, str) or len(value) > _MAX_URL_LENGTH:
         return None
     url = clean_text(value.strip())

@@ -1,4 +1,4 @@
-"""What a frame of a Jetstream server is, before what it holds is read: when it was, its number, or a notice. Pure."""
+"""The envelope of a Jetstream frame, before its content is read: its time, its number, or a notice. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from tagstream.posts import clean_text
 
 Fields = Mapping[str, Any]
 
-# A frame that holds more is not parsed: that would hold the interpreter's lock for too long. An honest post is below.
+# A larger frame is not parsed, because that would hold the interpreter's lock for too long. Honest posts are smaller.
 LARGEST_READ_BYTES = 2 * 1024 * 1024
 _SHOWN = 200
 _NOTICES = frozenset({"info", "error"})
 
 
 class FrameFault(StrEnum):
-    """Why a frame is a dead letter, beside what makes it no JSON object."""
+    """The causes for which a frame is a dead letter, beside those that make it no JSON object."""
 
     BAD_ENVELOPE = "bad_envelope"
     BAD_COMMIT = "bad_commit"
@@ -35,7 +35,7 @@ class FrameFault(StrEnum):
 
 
 class MalformedFrame(MalformedPost):
-    """The frame is not of the protocol; `fault` says why."""
+    """The frame is not of the protocol; `fault` is the cause."""
 
     def __init__(self, fault: FrameFault, message: str) -> None:
         super().__init__(clean_text(message))
@@ -44,7 +44,7 @@ class MalformedFrame(MalformedPost):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a server says of the stream itself; `is_error` if it is the last that it says."""
+    """A server's word about the stream itself; `is_error` if it is the server's last."""
 
     name: str
     message: str
@@ -53,10 +53,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A frame of which is known what it is, but not yet what it holds.
+    """A frame whose kind is known, but whose content is not read yet.
 
     `time_us` is the server's date and `number` its number of the event, None where they make no sense; `mark` tells the
-    event from any other. `fault` where it is not of the protocol.
+    event from any other. `fault` is set where the frame is not of the protocol.
     """
 
     fields: Fields
@@ -69,16 +69,17 @@ class Opened:
 
     @property
     def is_event(self) -> bool:
-        """Whether it is one of the log's events, and so has its place there."""
+        """Whether the frame is one of the log's events, and so has a position in the log."""
         return self.fault is None and self.notice is None and self.time_us is not None
 
 
 def refuse(fault: FrameFault, message: str) -> NoReturn:
+    """Raises `MalformedFrame`."""
     raise MalformedFrame(fault, message)
 
 
 def opened(body: bytes, largest_bytes: int) -> Opened:
-    """When the frame was, and which number it has."""
+    """Reads the time and the number of a frame."""
     fields: Fields = {}
     try:
         if len(body) > largest_bytes:
@@ -93,47 +94,49 @@ def opened(body: bytes, largest_bytes: int) -> Opened:
 
 
 def unreadable(body: bytes, malformed: MalformedFrame) -> Opened:
-    """A frame that could not even be decompressed."""
+    """Returns a frame that could not even be decompressed."""
     return Opened({}, body, fault=malformed)
 
 
 def _notice(said: object, *, is_error: bool) -> Notice:
     fields = said if isinstance(said, dict) else {}
-    name, message = (one_line(fields.get(one)) for one in ("name", "message"))
+    name, message = (one_line(fields.get(part)) for part in ("name", "message"))
     return Notice(name or "without a name", message, is_error)
 
 
 def one_line(value: object) -> str:
-    """Text of the server's as it may stand in a message: one line, and not long."""
+    """Returns a server's text as it may stand in a message: one line, and not long."""
     if not isinstance(value, str):
         return ""
-    return "".join(one if one.isprintable() else " " for one in clean_text(value[:_SHOWN])).strip()
+    return "".join(sign if sign.isprintable() else " " for sign in clean_text(value[:_SHOWN])).strip()
 
 
 def _time_of(fields: Fields) -> int | None:
-    """The microseconds at which the server saw it, in years that every part of the pipeline can write."""
+    """Returns the microseconds at which the server saw the event; None outside the years that the pipeline can
+    write.
+    """
     value = fields.get("time_us")
     return value if type(value) is int and 0 < value < 2**53 else None
 
 
 def _number_of(fields: Fields) -> int | None:
-    """The server's number of the event; None where it gives none that could be asked for."""
+    """Returns the server's number of the event; None where it gives none that could be asked for."""
     value = fields.get("cursor")
     return value if type(value) is int and 0 < value < FIRST_TIME else None
 
 
 def _mark_of(fields: Fields) -> str:
-    """What the event is, by what every server and either form gives of it: when it was shown first is not in it."""
+    """Returns the event's mark, from the parts that every server gives in either form; its first sight is not one."""
     kind = fields.get("kind")
     body = fields.get(kind) if isinstance(kind, str) else None
-    told = (
-        [body.get(one) for one in ("rev", "operation", "collection", "rkey", "seq")] if isinstance(body, dict) else []
+    identity = (
+        [body.get(name) for name in ("rev", "operation", "collection", "rkey", "seq")] if isinstance(body, dict) else []
     )
-    return mark_of(*(one for one in (kind, fields.get("did"), *told) if isinstance(one, str | int)))
+    return mark_of(*(part for part in (kind, fields.get("did"), *identity) if isinstance(part, str | int)))
 
 
 def unwrapped(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An event of the second generation in the form of the first; what is none as it is."""
+    """Returns an event of the second generation in the form of the first; anything else as it is."""
     payload = message.get("payload")
     if message.get("$type") == "error":
         return {"kind": "error", "error": {"name": message.get("error"), "message": message.get("message")}}
@@ -143,5 +146,5 @@ def unwrapped(message: Mapping[str, Any]) -> Mapping[str, Any]:
     if kind == "info":
         return {"kind": kind, kind: payload}
     body = payload if kind == "commit" else payload.get(kind)
-    moment = microseconds_of(payload.get("time"))
-    return {"did": payload.get("did"), "kind": kind, kind: body, "time_us": moment, "cursor": payload.get("seq")}
+    timestamp_us = microseconds_of(payload.get("time"))
+    return {"did": payload.get("did"), "kind": kind, kind: body, "time_us": timestamp_us, "cursor": payload.get("seq")}

@@ -1,4 +1,5 @@
-"""What `bluesky:` asks for: which servers, which accounts and languages, and how it is carried. Pure.
+"""The options of `bluesky:` (servers, accounts, languages, transport), and the request that they make of a server.
+Pure.
 
 `bluesky:` reads the public servers; `bluesky:ws://HOST:PORT,wss://HOST` those named, in turn, at `/subscribe` where the
 address has no path; one may also end in `/xrpc/network.bsky.jetstream.subscribeEvents`. Behind a `?`, joined by `&`:
@@ -7,6 +8,15 @@ address has no path; one may also end in `/xrpc/network.bsky.jetstream.subscribe
     dids=did:…,…    only these accounts, at most 10,000
     quiet=1         a network on which nothing may happen for minutes: a ping is a sign of life (with `dids` always)
     compress=0      uncompressed
+
+Servers are asked in one of two forms; newer servers speak both:
+
+    first generation   `…/subscribe`: filters may follow in a message; compressed with a dictionary that is a file
+    second generation  `…/network.bsky.jetstream.subscribeEvents`: everything is in the address; the server hands out a
+                       dictionary, and wraps each event in a message (`opened.py` unwraps it)
+
+Documents: the README of github.com/bluesky-social/jetstream, and its lexicons `network.bsky.jetstream.subscribeEvents`
+and `getZstdDictionary`.
 """
 
 import hashlib
@@ -35,7 +45,7 @@ ACCOUNTS_IN_ADDRESS = 50
 
 @dataclass(frozen=True, slots=True)
 class BlueskyOptions:
-    """`servers`: addresses to take in turn. `accounts` and `languages`: all if empty."""
+    """The options. `servers` are addresses to take in turn; `accounts` and `languages` mean all if empty."""
 
     servers: tuple[str, ...] = PUBLIC_SERVERS
     languages: frozenset[str] = frozenset()
@@ -45,19 +55,19 @@ class BlueskyOptions:
 
     @property
     def name(self) -> str:
-        """Under which the cursor is kept: the same for the same posts, however they are carried."""
+        """The name under which the cursor is kept: the same for the same posts, however they are carried."""
         servers = "" if self.servers == PUBLIC_SERVERS else ",".join(self.servers)
         filters = []
         if self.languages:
             filters.append(f"lang={','.join(sorted(self.languages))}")
         if self.accounts:
-            # Ten thousand accounts would be a name of 400 kB.
+            # Ten thousand accounts would make a name of 400 kB.
             filters.append(f"dids=sha256-{hashlib.sha256(','.join(sorted(self.accounts)).encode()).hexdigest()[:16]}")
         return f"bluesky:{servers}{'?' if filters else ''}{'&'.join(filters)}"
 
 
 def read_options(spec: str) -> BlueskyOptions:
-    """The options of a specification `bluesky:…`.
+    """Reads the options of a specification `bluesky:…`.
 
     Raises:
         BadSettings: it cannot be understood; the message says which part.
@@ -74,7 +84,7 @@ def read_options(spec: str) -> BlueskyOptions:
         values[key] = value
     accounts = _accounts(spec, values["dids"])
     return BlueskyOptions(
-        servers=tuple(_server(spec, one) for one in addresses.split(",")) if addresses else PUBLIC_SERVERS,
+        servers=tuple(_server(spec, address) for address in addresses.split(",")) if addresses else PUBLIC_SERVERS,
         languages=_languages(spec, values["lang"]),
         accounts=accounts,
         quiet=bool(accounts) or _switch(spec, "quiet", values["quiet"], default=False),
@@ -98,18 +108,18 @@ def _server(spec: str, address: str) -> str:
 
 
 def _languages(spec: str, value: str) -> frozenset[str]:
-    languages = [one.strip() for one in value.split(",")] if value else []
-    for one in languages:
-        if not _LANGUAGE.fullmatch(one):
-            _refuse(spec, f"{one!r} is no language as en or und")
+    languages = [name.strip() for name in value.split(",")] if value else []
+    for language in languages:
+        if not _LANGUAGE.fullmatch(language):
+            _refuse(spec, f"{language!r} is no language as en or und")
     return frozenset(languages)
 
 
 def _accounts(spec: str, value: str) -> tuple[str, ...]:
-    accounts = tuple(dict.fromkeys(one.strip() for one in value.split(","))) if value else ()
-    for one in accounts:
-        if did_of(one) is None:
-            _refuse(spec, f"{one!r} is no identifier of an account as did:plc:ewvi7nxzyoun6zhxrhs64oiz")
+    accounts = tuple(dict.fromkeys(name.strip() for name in value.split(","))) if value else ()
+    for account in accounts:
+        if did_of(account) is None:
+            _refuse(spec, f"{account!r} is no identifier of an account as did:plc:ewvi7nxzyoun6zhxrhs64oiz")
     if len(accounts) > MAX_ACCOUNTS:
         _refuse(spec, f"it names {len(accounts):,} accounts, a Jetstream server takes {MAX_ACCOUNTS:,}")
     return accounts
@@ -122,25 +132,26 @@ def _switch(spec: str, key: str, value: str, *, default: bool) -> bool:
 
 
 def _refuse(spec: str, reason: str) -> NoReturn:
-    # A password that was written into an address by mistake is not to be read on a screen or in a log.
+    # A password that was written into an address by mistake must not appear on a screen or in a log.
     shown = re.sub(r"//[^/?]*@", "//…@", spec)
     shown = shown if len(shown) <= 100 else f"{shown[:99]}…"
     raise BadSettings(f"{shown!r} cannot be read from: {reason}")
 
 
 def is_second_generation(url: str) -> bool:
+    """Says whether the address is of the second generation."""
     return urlsplit(url).path.endswith(f"/{SECOND_GENERATION}")
 
 
 def says_hello(url: str, options: BlueskyOptions) -> bool:
-    """Whether what is wanted follows in a message."""
+    """Says whether the filters follow in a message."""
     return len(options.accounts) > ACCOUNTS_IN_ADDRESS and not is_second_generation(url)
 
 
 def address(
     url: str, options: BlueskyOptions, largest_bytes: int, *, cursor: int | None, dictionary: int | None
 ) -> str:
-    """The address to connect to, with all that is asked for; `dictionary` is the id of that to compress with."""
+    """Returns the address to connect to, with the whole request; `dictionary` is the id of the one to compress with."""
     second = is_second_generation(url)
     query = [("collections" if second else "wantedCollections", POSTS), ("maxMessageSizeBytes", str(largest_bytes))]
     if says_hello(url, options):
@@ -155,7 +166,7 @@ def address(
 
 
 def hello(options: BlueskyOptions, largest_bytes: int) -> str:
-    """The message that names what is wanted."""
+    """Returns the message with the filters."""
     payload = {
         "wantedCollections": [POSTS],
         "wantedDids": options.accounts,
@@ -165,7 +176,7 @@ def hello(options: BlueskyOptions, largest_bytes: int) -> str:
 
 
 def dictionary_address(url: str) -> str:
-    """Where a server of the second generation hands out its dictionary."""
+    """Returns the address where a server of the second generation hands out its dictionary."""
     parts = urlsplit(url)
     path = f"{parts.path.rpartition('/')[0]}/{_DICTIONARY}"
     return parts._replace(scheme="https" if parts.scheme == "wss" else "http", path=path, query="").geturl()

@@ -1,10 +1,10 @@
-"""What the record of a Bluesky post (`app.bsky.feed.post`) says, as the fields of a `Post`. Pure.
+"""The record of a Bluesky post (`app.bsky.feed.post`), read into the fields of a `Post`. Pure.
 
-A record is written by its author's own software and checked by nobody: every field is read by itself, and one that
+A record is written by its author's own software and checked by nobody. So every field is read by itself, and one that
 makes no sense is left out, never a reason to lose the post. Only a text that cannot be read is refused.
 
-Facets count UTF-8 bytes. One that begins or ends inside a character, is reversed, empty, beyond the text or overlaps
-an earlier one is dropped singly. Labels that authors put on their own posts are passed over.
+Facets count UTF-8 bytes. A facet that begins or ends inside a character, is reversed, empty, beyond the text or
+overlaps an earlier one is dropped singly. Labels that authors put on their own posts are ignored.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ from tagstream.text.languages import MAX_LANGUAGES, language_tags
 
 Record = Mapping[str, Any]
 
-# More than any honest client writes; without a bound the work would be their number times the length of the text.
+# More than any honest client writes. Without a bound the work would be their number times the length of the text.
 MAX_FACETS = 256
 MAX_LISTED_TAGS = 64
 MAX_TAG_LENGTH = 640
@@ -42,50 +42,52 @@ class _Marked:
 
 
 def created_at(record: Record, committed: datetime) -> datetime:
-    """When the author says that the post was written.
+    """Returns when the author says that the post was written.
 
-    `committed`, when its server took it, where that cannot be read or would be clearly later: nothing is taken before
-    it is written, and clients that say so want to stand on top of every list.
+    It is `committed`, when its server took the post, where that cannot be read or would be clearly later: nothing is
+    taken before it is written, and clients that claim so want to stand on top of every list.
     """
     value = record.get("createdAt")
     if not isinstance(value, str) or len(value) > 64:
         return committed
     try:
-        moment = datetime.fromisoformat(value)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        timestamp = datetime.fromisoformat(value)
+        timestamp = timestamp.replace(tzinfo=UTC) if timestamp.tzinfo is None else timestamp.astimezone(UTC)
     except (ValueError, OverflowError):
         return committed
-    return moment if moment <= committed + CLOCKS_DIFFER else committed
+    return timestamp if timestamp <= committed + CLOCKS_DIFFER else committed
 
 
 def languages_of(record: Record) -> tuple[str, ...]:
-    """The languages that the author names, the first of them first."""
+    """Returns the languages that the author names, in the author's order."""
     langs = record.get("langs")
     if not isinstance(langs, list):
         return ()
-    return language_tags(one for one in langs[:MAX_LANGUAGES] if isinstance(one, str))
+    return language_tags(tag for tag in langs[:MAX_LANGUAGES] if isinstance(tag, str))
 
 
 def replied_to(record: Record) -> str | None:
-    """The id of the post that this one answers."""
+    """Returns the id of the post that this one answers."""
     reply = record.get("reply")
     parent = reply.get("parent") if isinstance(reply, dict) else None
     return post_id_of_uri(parent.get("uri")) if isinstance(parent, dict) else None
 
 
 def hashtags(record: Record, text: str) -> tuple[Hashtag, ...]:
-    """The hashtags of the text, by its facets and by its signs, then those that are only listed.
+    """Returns the hashtags of the text, by its facets and by its signs, then those that are only listed.
 
-    Those that stand nowhere in the text have no span.
+    Hashtags that stand nowhere in the text have no span.
     """
     marked = list(_marked(record, text))
-    claims: list[Claim] = [(one.tag, one.start, one.end) for one in marked if one.tag is not None]
-    claims += [(name, None, None) for name in (*_unplaced(record, text), *_listed(record))]
-    return hashtags_named(text, claims, [(one.start, one.end) for one in marked if one.tag is None])
+    claims: list[Claim] = [(mark.tag, mark.start, mark.end) for mark in marked if mark.tag is not None]
+    claims += [(name, None, None) for name in (*_without_span(record, text), *_listed(record))]
+    return hashtags_named(text, claims, [(mark.start, mark.end) for mark in marked if mark.tag is None])
 
 
-def _unplaced(record: Record, text: str) -> Iterator[str]:
-    """The hashtags of facets that point between characters or past the end: their client counts something else."""
+def _without_span(record: Record, text: str) -> Iterator[str]:
+    """Yields the hashtags of facets that point inside a character or past the end: their client counts something
+    else.
+    """
     facets = record.get("facets")
     encoded = text.encode()
     for facet in facets[:MAX_FACETS] if isinstance(facets, list) else ():
@@ -109,7 +111,7 @@ def _tag_name(value: object) -> str | None:
 
 
 def _marked(record: Record, text: str) -> Iterator[_Marked]:
-    """What the facets mark, in order of the text, each at its first place, none over another."""
+    """Yields the stretches that facets mark, in order of the text, none over another."""
     facets = record.get("facets")
     if not isinstance(facets, list):
         return
@@ -128,7 +130,7 @@ def _marked(record: Record, text: str) -> Iterator[_Marked]:
 
 
 def _span(index: object, encoded: bytes) -> tuple[int, int] | None:
-    """The bytes that a facet covers, if they are whole characters of the text."""
+    """Returns the bytes that a facet covers, if they are whole characters of the text."""
     if not isinstance(index, dict):
         return None
     start, end = index.get("byteStart"), index.get("byteEnd")
@@ -149,7 +151,7 @@ def _tag_of(features: object) -> str | None:
 
 
 def media_of(record: Record, did: str, images: str = IMAGES) -> tuple[Media, ...]:
-    """The pictures and films of a post with their alt texts; `images` is the host that serves them as JPEG.
+    """Returns the images and films of a post with their alt texts; `images` is the host that serves them as JPEG.
 
     Links with a preview are no media of the author.
     """
@@ -169,8 +171,8 @@ def media_of(record: Record, did: str, images: str = IMAGES) -> tuple[Media, ...
 
 
 def _photos(items: object, did: str, images: str) -> tuple[Media, ...]:
-    pictures = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
-    return tuple(_photo(one, did, images) for one in pictures[:MAX_MEDIA])
+    pictures = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return tuple(_photo(picture, did, images) for picture in pictures[:MAX_MEDIA])
 
 
 def _photo(picture: Record, did: str, images: str) -> Media:

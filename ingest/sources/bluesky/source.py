@@ -1,22 +1,22 @@
-"""The Jetstream servers of Bluesky: every event of the network's posts as JSON, to anyone.
+"""The Jetstream servers of Bluesky: every event of the network's posts as JSON, open to anyone.
 
 ::
 
-    server ─▶ subscribe, from the place ─▶ read ahead (`intake.py`) ─▶ decompress ─▶ FrameReader ─▶ posts, deletions, …
+    server ─▶ subscribe, from the position ─▶ read ahead (intake.py) ─▶ decompress ─▶ FrameReader ─▶ posts, deletions, …
 
-Guarantee: at least once, in the server's order. Servers keep some 36 hours; what is older when reading goes on is a
-gap, counted where it shows. A frame that is not of the protocol is a dead letter; one larger than the limit is refused
-before it is in memory, and the server is told not to send such.
+Guarantee: at least once, in the server's order. Servers keep some 36 hours; older events are a gap when reading goes
+on, counted where it shows. A frame that is not of the protocol is a dead letter; one larger than the limit is refused
+before it is in memory, and the server is told not to send any.
 
-Resume: by the server's own numbers, some events before the last, where it is the server that gave them and they are
-still those of the same events (`place.py`, `resumption.py`). Else by time: two seconds before the last event, because
-servers of the first generation may give events in another order than they dated them, and fifteen seconds before it on
-another server, whose clock differs. Servers that number their events answer a time with the start of their newest
-segment; what comes before the time is passed over (`earlier`). Without a place the feed begins at its live end.
+Resume: by the server's own numbers, some events before the last, where the same server gave them and they still belong
+to the same events (`cursor.py`, `resumption.py`). Otherwise by time: two seconds before the last event, because servers
+of the first generation may give events in another order than they dated them, and fifteen seconds before it on another
+server, whose clock differs. Servers that number their events answer a time with the start of their newest segment;
+events before the time are passed over (`earlier`). Without a cursor the feed begins at its live end.
 
-Life: on the whole network posts never stop, and a server has been seen to answer pings and give nothing, so there only
-an event counts. Where quiet is normal (some accounts, a network of one's own) an answered ping does. A server that
-gave events and dropped the connection is asked again; one that did not is passed over for the next.
+Life: on the whole network posts never stop, and a server was once seen to answer pings and give nothing, so there only
+an event counts. Where quiet is normal (some accounts, a private network) an answered ping counts too. A server that
+gave events and dropped the connection is asked again; one that gave none is passed over for the next.
 
 The protocol: github.com/bluesky-social/jetstream.
 """
@@ -50,7 +50,7 @@ _SECOND_US = 1_000_000
 
 
 class _Renumbered(Exception):
-    """The server has given the numbers that we know to other events; `number` is that of the first that it gave."""
+    """The server has given the numbers that we know to other events; `number` is the first one that it gave."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -60,8 +60,8 @@ class _Renumbered(Exception):
 class BlueskySource(NetworkSource):
     """The posts of Bluesky.
 
-    `images` is the host that serves pictures, `dictionary` what servers compress with, `directory` the address of who
-    knows the handles of accounts: none is asked where it is empty.
+    `images` is the host that serves images, `dictionary` the one that servers compress with, `directory` the address of
+    a directory of handles: none is asked where it is empty.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class BlueskySource(NetworkSource):
         self.behind = 0
         self._directory = Directory(directory, self.frames.handles) if directory else None
         self._connector = Connector(options, self._limits, dictionary)
-        self._turn = 0
+        self._server_index = 0
         self._steps_back = 0
         self._too_old = False
         self._floor_us = 0
@@ -102,37 +102,37 @@ class BlueskySource(NetworkSource):
         Raises:
             CorruptState: the cursor is none of ours.
         """
-        place = read_cursor(cursor)
-        servers = [server_name(one) for one in self._options.servers]
-        if place is not None and place.server in servers:
-            self._turn = servers.index(place.server)
+        position = read_cursor(cursor)
+        servers = [server_name(address) for address in self._options.servers]
+        if position is not None and position.server in servers:
+            self._server_index = servers.index(position.server)
         await super().open(cursor)
 
     async def connect(self, cursor: str | None) -> AsyncGenerator[Received, None]:
-        async with self._asking(), aclosing(self._followed(cursor)) as events:
+        async with self._directory_running(), aclosing(self._followed(cursor)) as events:
             async for received in events:
                 yield received
 
     @asynccontextmanager
-    async def _asking(self) -> AsyncIterator[None]:
-        """Asks the directory meanwhile."""
+    async def _directory_running(self) -> AsyncIterator[None]:
+        """Asks the directory for handles while the context lasts."""
         if self._directory is None:
             yield
             return
-        asking = asyncio.create_task(self._directory.ask_for_ever())
+        requests = asyncio.create_task(self._directory.ask_for_ever())
         try:
             yield
         finally:
-            asking.cancel()
-            await asyncio.wait({asking})
+            requests.cancel()
+            await asyncio.wait({requests})
 
     async def _followed(self, cursor: str | None) -> AsyncGenerator[Received, None]:
-        """What comes after the cursor, over as many connections as it takes, until one fails."""
-        # An earlier connection may have come further, without an event that would have said so.
-        place = self._reached[1] if cursor and self._reached[0] == cursor else read_cursor(cursor)
+        """Yields the events after the cursor, over as many connections as it takes, until one fails."""
+        # An earlier connection may have come further without an event that moved the cursor.
+        position = self._reached[1] if cursor and self._reached[0] == cursor else read_cursor(cursor)
         while True:
-            url = self._options.servers[self._turn % len(self._options.servers)]
-            reading = ConnectionProgress(place, self._resumption(place, server_name(url)), server_name(url))
+            url = self._options.servers[self._server_index % len(self._options.servers)]
+            reading = ConnectionProgress(position, self._resumption(position, server_name(url)), server_name(url))
             try:
                 async with (
                     self._connector.connected(url, reading.resumption.cursor) as connection,
@@ -142,7 +142,7 @@ class BlueskySource(NetworkSource):
                         cursor = received.cursor
                         yield received
             except _Renumbered as renumbered:
-                self._step_back(place, renumbered.number)
+                self._step_back(position, renumbered.number)
             except Behind:
                 self.behind += 1
             except TooOld:
@@ -150,17 +150,17 @@ class BlueskySource(NetworkSource):
                 self._steps_back = BY_TIME
                 raise
             except (FeedUnavailable, OSError):
-                self._turn += not reading.events
-                self._reached = (cursor, reading.place)
+                self._server_index += not reading.events
+                self._reached = (cursor, reading.cursor)
                 raise
-            place = reading.place
+            position = reading.cursor
             self.connections += 1
 
-    def _resumption(self, place: JetstreamCursor | None, server: str) -> Resumption:
-        same = place is not None and place.server == server
+    def _resumption(self, position: JetstreamCursor | None, server: str) -> Resumption:
+        same = position is not None and position.server == server
         seconds = self._limits.rewind_seconds if same else self._limits.server_rewind_seconds
         resumption = resumption_of(
-            place,
+            position,
             same_server=same,
             step=self._steps_back,
             rewind_us=int(seconds * _SECOND_US),
@@ -168,25 +168,25 @@ class BlueskySource(NetworkSource):
             now_us=time.time_ns() // 1000,
         )
         self._floor_us = resumption.asked_us
-        self.frames.clock.start(0 if place is None else place.time_us if same else resumption.asked_us)
+        self.frames.clock.start(0 if position is None else position.time_us if same else resumption.asked_us)
         return resumption
 
-    def _step_back(self, place: JetstreamCursor | None, number: int) -> None:
-        """How to ask next: further back, unless the server has not come that far yet; then, or at last, by time."""
+    def _step_back(self, position: JetstreamCursor | None, number: int) -> None:
+        """Decides how to ask next: further back, if the server has come that far, else by time."""
         self._steps_back += 1
-        further = place.step_back(self._steps_back) if place else None
+        further = position.step_back(self._steps_back) if position else None
         if further is None or further > number:
             self._steps_back = BY_TIME
 
     def _count_gap_once(self) -> None:
-        """A gap of which the server tells us twice, when it refuses and when it goes on, is one."""
+        """Counts a gap once that the server tells twice: when it refuses, and when it goes on."""
         self.gaps += not self._too_old
         self._too_old = True
 
     async def _received(
         self, connection: JetstreamConnection, reading: ConnectionProgress
     ) -> AsyncGenerator[Received, None]:
-        """The events of one connection, each with the place after it."""
+        """Yields the events of one connection, each with the cursor after it."""
         intake = Intake(connection.socket, reading.server, self._limits, quiet=self._options.quiet)
         intake.waits = bool(reading.resumption.asked_us)
         try:
@@ -194,7 +194,7 @@ class BlueskySource(NetworkSource):
                 async for message in messages:
                     opened = await self._opened(connection, *message)
                     if opened.notice is not None:
-                        self._heed(opened.notice, reading.server)
+                        self._obey(opened.notice, reading.server)
                     elif opened.is_event and self._is_earlier(opened, reading):
                         continue
                     intake.waits = False
@@ -202,23 +202,25 @@ class BlueskySource(NetworkSource):
                     if opened.is_event:
                         reading.take(opened, self.frames.clock.latest_us)
                     if event is not None:
-                        yield Received(event, str(reading.place or ""))
+                        yield Received(event, str(reading.cursor or ""))
         except FrameTooLarge as error:
             self._stuck = 1 if reading.has_moved else self._stuck + 1
-            reading.place = self._skipped(reading.place)
-            letter = _too_large(reading.place, reading.server, self._limits.largest_frame_bytes)
-            yield Received(letter, str(reading.place or ""))
+            reading.cursor = self._skipped(reading.cursor)
+            oversized = _too_large(reading.cursor, reading.server, self._limits.largest_frame_bytes)
+            yield Received(oversized, str(reading.cursor or ""))
             raise FeedUnavailable(f"{reading.server} began a frame larger than may be") from error
 
-    def _heed(self, notice: Notice, server: str) -> None:
-        """What the server says of the stream: that it begins later than was asked for, or why it ends."""
+    def _obey(self, notice: Notice, server: str) -> None:
+        """Handles the server's word about the stream: that it begins later than was asked for, or why it ends."""
         if notice.is_error:
             raise FeedUnavailable(f"{server} ends the stream: {notice.name}: {notice.message}")
         if notice.name == "OutdatedCursor":
             self._count_gap_once()
 
     def _is_earlier(self, opened: Opened, reading: ConnectionProgress) -> bool:
-        """Whether an event is from before what was asked for. The first that is not says whether there is a gap.
+        """Says whether an event is from before the position that was asked for.
+
+        The first event that is not tells whether there is a gap.
 
         Raises:
             _Renumbered: the server has other events under the numbers that we know.
@@ -226,7 +228,7 @@ class BlueskySource(NetworkSource):
         resumption = reading.resumption
         if not resumption.waiting:
             return False
-        if resumption.judge(opened.number, opened.mark) is FirstEvent.RENUMBERED:
+        if resumption.verdict_on(opened.number, opened.mark) is FirstEvent.RENUMBERED:
             raise _Renumbered(opened.number or 0)
         time_us = opened.time_us or 0
         if resumption.is_earlier(time_us):
@@ -234,7 +236,7 @@ class BlueskySource(NetworkSource):
             reading.pass_over(opened)
             return True
         if resumption.asked_us:
-            return False  # a single date has reached it so far
+            return False  # only a single date has reached the time so far
         resumption.waiting = False
         self._steps_back = self._floor_us = 0
         if resumption.verdict is FirstEvent.LATER:
@@ -243,26 +245,26 @@ class BlueskySource(NetworkSource):
         return False
 
     def _count_gap(self, reading: ConnectionProgress, first_us: int) -> None:
-        """Where posts never stop, a first event long after what was asked for says that the rest is gone."""
-        asked = reading.place
+        """Counts a gap where posts never stop, and the first event comes long after the time that was asked for."""
+        asked = reading.cursor
         if asked is None or self._options.quiet or self._too_old:
             return
         if first_us - asked.time_us > self._limits.silence_seconds * _SECOND_US:
             self.gaps += 1
 
-    def _skipped(self, place: JetstreamCursor | None) -> JetstreamCursor | None:
-        """Where to go on after a frame that is too large: behind it, once it has come for the third time.
+    def _skipped(self, position: JetstreamCursor | None) -> JetstreamCursor | None:
+        """Returns where to go on after a frame that is too large: behind it, once it has come for the third time.
 
-        Its own number and time are not known, so the step doubles until one is large enough.
+        Its own number and time are unknown, so the step doubles until one is large enough.
         """
-        if place is None or self._stuck < 3:
-            return place
+        if position is None or self._stuck < 3:
+            return position
         self.gaps += 1
         step = 2 ** min(self._stuck - 3, 16)
-        if place.marks:
-            return JetstreamCursor(place.time_us, place.server, (Mark(place.newest + step, ANY_EVENT),))
+        if position.marks:
+            return JetstreamCursor(position.time_us, position.server, (Mark(position.newest + step, ANY_EVENT),))
         rewind = int(self._limits.rewind_seconds * _SECOND_US)
-        return JetstreamCursor(place.time_us + rewind + step * _SECOND_US, place.server)
+        return JetstreamCursor(position.time_us + rewind + step * _SECOND_US, position.server)
 
     async def _opened(self, connection: JetstreamConnection, is_text: bool, body: bytes) -> Opened:
         decompressor = None if is_text else connection.decompressor
@@ -292,15 +294,15 @@ class BlueskySource(NetworkSource):
 
 
 def open_bluesky(argument: str, settings: Settings) -> BlueskySource:
-    """The source of a specification `bluesky:…`.
+    """Returns the source of `bluesky:<argument>`.
 
     Raises:
-        BadSettings: it cannot be understood, or the dictionary is none.
+        BadSettings: the argument cannot be understood, or the dictionary is none.
         UnreadableInput: the dictionary cannot be read.
     """
     named = settings.bluesky_zstd_dictionary
     options = read_options(f"bluesky:{argument}")
-    # The accounts of a network of one's own are nobody else's business, unless one says so.
+    # The accounts of a private network are not sent to the public directory unless a setting asks for it.
     public = options.servers == PUBLIC_SERVERS or "bluesky_directory" in settings.model_fields_set
     return BlueskySource(
         options,
@@ -310,12 +312,12 @@ def open_bluesky(argument: str, settings: Settings) -> BlueskySource:
     )
 
 
-def _too_large(place: JetstreamCursor | None, server: str, largest_bytes: int) -> DeadLetter:
+def _too_large(position: JetstreamCursor | None, server: str, largest_bytes: int) -> DeadLetter:
     return dead_letter(
-        origin=f"{SOURCE}:{place or server}",
+        origin=f"{SOURCE}:{position or server}",
         source=SOURCE,
         cause=FrameFault.FRAME_TOO_LARGE.value,
         message=f"{server} began a frame of more than {largest_bytes:,} bytes, which was not read",
         body=b"",
-        position=place.time_us if place else 0,
+        position=position.time_us if position else 0,
     )

@@ -150,7 +150,7 @@ def _are_objects(value: object) -> bool:
 
 
 def _are_users(value: object) -> bool:
-    """Whether they are accounts, each with its name, and none a post."""
+    """Says whether the items are accounts, each with its name, and none a post."""
     return isinstance(value, list) and bool(value) and all(isinstance(one, dict) and _is_user(one) for one in value)
 
 

@@ -69,9 +69,9 @@ def retry_after_seconds(header: str | None, now: datetime | None = None) -> floa
 
 @dataclass(frozen=True, slots=True)
 class Reconnecting:
-    """How long to stay away after a failure: the back-off, or longer where the server asked for that.
+    """The delays between attempts: the back-off, or longer where the server asked for that.
 
-    A connection that gave events for `settled_seconds` starts the count anew. A server's Retry-After is kept to up to
+    A connection that gave events for `settled_seconds` starts the count anew. A server's Retry-After is obeyed up to
     `longest_asked_seconds`.
     """
 
@@ -82,7 +82,7 @@ class Reconnecting:
     chance: Callable[[], float] = field(default=random.random, repr=False)
 
     def delay(self, failures: int, retry_after_seconds: float | None) -> float:
-        """Seconds to wait after that many failures in a row (1 or more)."""
+        """Returns the seconds to wait after that many failures in a row (1 or more)."""
         own = BackOff(self.first_seconds, self.longest_seconds).delay(failures, self.chance())
         asked = min(retry_after_seconds or 0.0, self.longest_asked_seconds)
         return max(own, asked + self.chance() * min(asked, 1.0))

@@ -67,7 +67,7 @@ _KNOWN_GOOD_EVENT = (
 
 
 class _Stream(NamedTuple):
-    """One connection; posts come in one, compliance events in several."""
+    """A connection: posts come in one, compliance events in several."""
 
     path: str
     partition: int | None = None
@@ -156,7 +156,7 @@ class XSource(NetworkSource):
         return [_Stream(STREAM), *(compliance if self._compliance else ())]
 
     def _missed(self, stream: _Stream, cursor: str | None) -> timedelta | None:
-        """How long nothing was heard of the stream; None before the first connection, which misses nothing."""
+        """Returns how long nothing was heard of the stream; None before the first connection, which misses nothing."""
         if stream in self._heard:
             return timedelta(seconds=self._clock() - self._heard[stream])
         return None if cursor is None else max(timedelta(), self._now() - self._newest)

@@ -3,6 +3,7 @@
 import pytest
 
 from ingest.sources.bluesky.clock import FeedClock
+from ingest.sources.bluesky.connection import Refusal, read_refusal
 from ingest.sources.bluesky.cursor import (
     ANY_EVENT,
     DEEP_NUMBERS,
@@ -13,7 +14,6 @@ from ingest.sources.bluesky.cursor import (
     Trail,
     read_cursor,
 )
-from ingest.sources.bluesky.refusal import Refusal, read_refusal
 from ingest.sources.bluesky.resumption import BY_TIME, FirstEvent, Resumption, resumption_of
 
 SECOND_US = 1_000_000
@@ -117,8 +117,8 @@ def test_it_goes_on_by_number_then_further_back_then_by_time() -> None:
 def test_what_the_first_event_says(number: int | None, event: str, verdict: FirstEvent) -> None:
     known = {10: "a" * 10, 11: "b" * 10, 13: "c" * 10}
     resumption = Resumption(10, by_number=True, newest=13, known=known)
-    assert resumption.judge(number, event) is verdict
-    assert resumption.judge(1, "later ones are not judged") is verdict
+    assert resumption.verdict_on(number, event) is verdict
+    assert resumption.verdict_on(1, "later ones are not judged") is verdict
 
 
 def test_what_is_older_than_asked_for_is_passed_over_until_two_have_reached_it() -> None:

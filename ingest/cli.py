@@ -7,10 +7,9 @@ import click
 
 from ingest.feed import feed_options, open_feed
 from ingest.metrics_page import serve_metrics
-from tagstream.cli.broker_option import kafka_option
 from tagstream.cli.console import note, write_lines
 from tagstream.cli.errors import Interrupted
-from tagstream.cli.options import TagstreamCommand, current_settings, json_option, run_until_stopped
+from tagstream.cli.options import TagstreamCommand, current_settings, json_option, kafka_option, run_until_stopped
 from tagstream.cli.progress import RunProgress, in_distance, in_reasons
 from tagstream.runtime.metrics import EventOutcome, EventRate, Progress
 from tagstream.text.redaction import redacted

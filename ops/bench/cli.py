@@ -56,7 +56,7 @@ def bench_local(source_spec: str, posts: int, rounds: int, models_spec: str | No
         write_lines([figures.document()])
         return
     if figures.pipeline is None:
-        note("the transformers pipeline was not measured: it needs the train extra (make test installs it)")
+        note("the transformers pipeline was not measured: it needs the train extra: install tagstream[train]")
     answer(*local_report(figures, rounds))
 
 
@@ -106,7 +106,7 @@ def bench_stack(
         from ops.bench.stack import measure_stack
     except ModuleNotFoundError as error:
         raise BadSettings(
-            f"bench stack needs the train extra, of which {error.name} is not installed: `make setup-all` installs it"
+            f"bench stack needs the train extra, of which {error.name} is not installed: install tagstream[train]"
         ) from None
 
     settings = current_settings(index=index_spec, models=models_spec)

@@ -36,7 +36,7 @@ COMMANDS = {
         "Make models for use elsewhere: of a run of `tagstream train`, or by a command of the list.",
     ),
     "plugins": CommandEntry(
-        "tagstream.cli.plugins:plugins", "List the sources, indexes and captioners that other installed packages add."
+        "tagstream.cli.plugins:plugins", "List the sources, indexes and captioners that installed packages add."
     ),
 }
 

@@ -115,6 +115,7 @@ TagstreamGroup.group_class = TagstreamGroup
 
 
 def index_option(command: Decorated) -> Decorated:
+    """Adds `--index`, as `index_spec`."""
     return click.option(
         "--index",
         "index_spec",
@@ -124,6 +125,7 @@ def index_option(command: Decorated) -> Decorated:
 
 
 def models_option(command: Decorated) -> Decorated:
+    """Adds `--models`, as `models_spec`."""
     return click.option(
         "--models",
         "models_spec",
@@ -134,7 +136,17 @@ def models_option(command: Decorated) -> Decorated:
 
 
 def json_option(command: Decorated) -> Decorated:
+    """Adds `--json`, as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON document a line, for machines.")(command)
+
+
+def kafka_option(meaning: str) -> Callable[[Decorated], Decorated]:
+    """Adds `--kafka`, with the help that the command gives."""
+
+    def decorate(command: Decorated) -> Decorated:
+        return click.option("--kafka", "kafka", metavar="HOST:PORT[,...]", help=meaning)(command)
+
+    return decorate
 
 
 def current_settings(**given: str | None) -> "Settings":

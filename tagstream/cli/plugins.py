@@ -12,7 +12,7 @@ from tagstream.text.terminal_text import visible
 @click.command(cls=TagstreamCommand)
 @json_option
 def plugins(as_json: bool) -> None:
-    """List the sources, indexes and captioners that other installed packages add.
+    """List the sources, indexes and captioners that installed packages add.
 
     Loads each of them, and says why one cannot be used. docs/how-to/add-a-source.md tells how to write one.
     """

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from search.cli.tables import dead_letter_document, letters_table
 from search.open import opened_index
-from tagstream.cli.broker_option import kafka_option
 from tagstream.cli.console import console, note, write_lines
 from tagstream.cli.errors import Interrupted
 from tagstream.cli.options import (
@@ -22,6 +21,7 @@ from tagstream.cli.options import (
     current_settings,
     index_option,
     json_option,
+    kafka_option,
     models_option,
     run_until_stopped,
 )

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 import click
 
 from search.open import opened_index
-from tagstream.cli.broker_option import kafka_option
 from tagstream.cli.console import note
 from tagstream.cli.errors import say
 from tagstream.cli.options import (
     TagstreamCommand,
     current_settings,
     index_option,
+    kafka_option,
     models_option,
     run_until_stopped,
 )

@@ -133,7 +133,7 @@ def test_pictures_of_several_clients_at_once_are_not_mixed_up(local, connect):
     assert_equal_to_the_bit([seen for answer in answers for seen in answer], expected)
 
 
-def test_both_models_of_one_specification_answer_under_the_stamp_of_the_pair(server, repository, local):
+def test_both_models_of_one_specification_answer_under_one_model_generation(server, repository, local):
     settings = Settings(models=server.specification, model_repository=repository, model_deadline_seconds=60)
     image_model, tagger = open_image_model(settings), open_tagger(settings)
     try:

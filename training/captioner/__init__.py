@@ -1,4 +1,4 @@
-"""The training of TriMod's own captioner, whose captions are the work of `training/captioner/recurrent.py`.
+"""The captioners of this project: TriMod's recurrent captioner with its training, and models of `transformers`.
 
-Knows nothing of tweets.
+Both are plug-ins of `workers/images/captioner.py`, and know nothing of tweets.
 """

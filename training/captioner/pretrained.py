@@ -1,4 +1,4 @@
-"""Any image-to-text model of `transformers` as a captioner: BLIP, GIT, an encoder and a decoder joined."""
+"""Captioners of `transformers`: any image-to-text model, such as BLIP, GIT, or an encoder and a decoder joined."""
 
 import io
 import threading
@@ -23,7 +23,7 @@ _PICTURES_AT_A_TIME = 8
 
 @dataclass(frozen=True, slots=True)
 class PretrainedCaptioner:
-    """Captions by greedy search, so that the same picture always has the same one. Threads take turns."""
+    """A captioner that uses greedy search, so that the same picture always has the same caption. Threads take turns."""
 
     model: Any
     processor: Any
@@ -32,12 +32,12 @@ class PretrainedCaptioner:
 
     @classmethod
     def load(cls, name: str) -> Self:
-        """A model by folder or, with a network, by its name on the hub. Code that comes with a model is not run.
+        """Loads a model by its folder or, with a network, by its name on the hub. Code of the model is not run.
 
         Raises:
-            BadSettings: there is none of that name, or it does not turn the pixels of an image into text.
+            BadSettings: there is no such model, or it does not turn the pixels of an image into text.
         """
-        # A folder is all there is of a model: what it lacks is not looked for on the network.
+        # A folder holds all of its model: missing files are not looked for on the network.
         where: dict[str, Any] = {"trust_remote_code": False, "local_files_only": Path(name).is_dir()}
         disable_progress_bar()
         try:
@@ -46,25 +46,25 @@ class PretrainedCaptioner:
                 _processor(name, **where),
                 AutoTokenizer.from_pretrained(name, **where),
             )
-            # A model that wants a question with the picture would fail on every photo.
+            # Tried once: a model that needs a question with the picture would fail on every photo.
             captioner._say([Image.new("RGB", (MAX_SIDE, MAX_SIDE))])
         except MemoryError:
             raise
-        except Exception as error:  # files that are no model raise whatever their readers trip over
+        except Exception as error:  # files that are no model raise errors of many classes from within their readers
             message = " ".join(str(error).split())[:300]
             raise BadSettings(f"{name}: no image-to-text model that can be loaded: {message}") from error
         return captioner
 
     def captions(self, pictures: Sequence[bytes]) -> list[str]:
-        """A sentence in lower case for each thumbnail; an empty one for what is no picture."""
-        read = {place: image for place, data in enumerate(pictures) if (image := _read(data)) is not None}
-        said = [""] * len(pictures)
-        places = list(read)
-        for start in range(0, len(places), _PICTURES_AT_A_TIME):
-            some = places[start : start + _PICTURES_AT_A_TIME]
-            for place, caption in zip(some, self._say([read[place] for place in some]), strict=True):
-                said[place] = " ".join(caption.lower().split())
-        return said
+        """Returns a sentence in lower case for each thumbnail; an empty one for something that is no picture."""
+        images = {index: image for index, data in enumerate(pictures) if (image := _read(data)) is not None}
+        captions = [""] * len(pictures)
+        indices = list(images)
+        for start in range(0, len(indices), _PICTURES_AT_A_TIME):
+            batch = indices[start : start + _PICTURES_AT_A_TIME]
+            for index, caption in zip(batch, self._say([images[index] for index in batch]), strict=True):
+                captions[index] = " ".join(caption.lower().split())
+        return captions
 
     def _say(self, images: list[Image.Image]) -> list[str]:
         pixels = self.processor(images=images, return_tensors="pt")["pixel_values"]
@@ -75,9 +75,9 @@ class PretrainedCaptioner:
 
 
 def _processor(name: str, **where: Any) -> Any:
-    """What makes a model's input of pictures, by Pillow: the default wants torchvision, for nothing else here."""
+    """Returns the image processor of a model, by Pillow: the default needs torchvision, and nothing else here does."""
     config, _ = ImageProcessingMixin.get_image_processor_dict(name, **where)
-    # Models of before 2023 call it a feature extractor.
+    # Models from before 2023 call the image processor a feature extractor.
     kind = config.get("image_processor_type") or config["feature_extractor_type"]
     kind = str(kind).removesuffix("Fast").replace("FeatureExtractor", "ImageProcessor")
     by_pillow = getattr(transformers, f"{kind}Pil", None) or getattr(transformers, kind)
@@ -92,5 +92,5 @@ def _read(data: bytes) -> Image.Image | None:
             return image.convert("RGB") if max(image.size) <= MAX_SIDE else None
     except MemoryError:
         raise
-    except Exception:  # broken bytes raise whatever the decoder trips over, of no common class
+    except Exception:  # broken bytes raise errors of many classes from within the decoder
         return None

@@ -1,4 +1,4 @@
-"""`tagstream segment`: how hashtags are split."""
+"""The command `tagstream segment`: hashtags split into words."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -45,10 +45,10 @@ def _shown(line: bytes, words: Sequence[str]) -> str:
 
 
 def _lines_of(path: str) -> Iterator[bytes]:
-    """The lines of the file, without their newlines.
+    """Yields the lines of a file, without their newlines; `-` is standard input.
 
     Raises:
-        UnreadableInput: it cannot be read.
+        UnreadableInput: the file cannot be read.
     """
     try:
         if path == "-":

@@ -1,4 +1,4 @@
-"""`tagstream tag`: the names in one text, in a file of posts, or in a scored BIO file."""
+"""The command `tagstream tag`: the names in one text, in a file of posts, or in a BIO file, which is scored."""
 
 import asyncio
 import os
@@ -114,8 +114,8 @@ def _show(post: TaggedPost, *, as_json: bool) -> None:
     target = console()
     target.print(marked(post.text, post.entities, coloured=target.color_system is not None))
     for entity in post.entities:
-        place = ", in a hashtag" if entity.in_hashtag else ""
-        target.print(f"  {entity.type:<4} {visible(entity.text)}  ({entity.score:.2f}{place})")
+        where = ", in a hashtag" if entity.in_hashtag else ""
+        target.print(f"  {entity.type:<4} {visible(entity.text)}  ({entity.score:.2f}{where})")
     if post.image_labels:
         target.print(f"  photo: {visible(', '.join(post.image_labels))}")
     for hashtag in post.hashtags:
@@ -150,7 +150,7 @@ def _add_scores(table: Table, counting: str, kind: str, scores: dict[str, Any]) 
 
 @dataclass(slots=True)
 class _FileRun:
-    """What became of the lines of a file."""
+    """The counts of one run over a file: posts tagged, lines refused, and events that are no posts."""
 
     tagged: int = 0
     refused: int = 0
@@ -189,7 +189,7 @@ def _tag_file(source_path: str, output: str | None, tagger: Tagger, max_line_byt
                     if not received:
                         source.refuse_if_nothing_was_understood()
                         return True
-                    events = [one.event for one in received]
+                    events = [read.event for read in received]
                     lines = await asyncio.to_thread(_tagged_lines, events, tagger, run)
                     write(b"".join(lines))
         finally:
@@ -202,10 +202,10 @@ def _tag_file(source_path: str, output: str | None, tagger: Tagger, max_line_byt
 
 
 def _refuse_the_same_file(source_path: str, output: str | None) -> None:
-    """Opening the output empties it, and what is appended to it would be read again: it must not be what is read.
+    """Refuses an output that is the input: opening it would empty the input, and its lines would be read again.
 
     Raises:
-        BadSettings: it is.
+        BadSettings: the output is the file that --input reads.
     """
     name = "standard output" if output in (None, "-") else f"--output {output}"
     try:
@@ -219,11 +219,11 @@ def _refuse_the_same_file(source_path: str, output: str | None) -> None:
 
 @contextmanager
 def _opened(output: str | None) -> Iterator[Callable[[bytes], None]]:
-    """What writes there, at once.
+    """Opens the output; yields a function that writes to it at once.
 
     Raises:
-        BadSettings: it cannot be written.
-        Fatal: nor can it any more.
+        BadSettings: the output cannot be opened.
+        Fatal: a later write failed.
     """
     if output is None or output == "-":
         yield write_bytes
@@ -241,10 +241,10 @@ def _opened(output: str | None) -> Iterator[Callable[[bytes], None]]:
 
 
 def open_or_refuse(output: str) -> BinaryIO:
-    """The file, emptied, to write to.
+    """Opens a file for writing and empties it.
 
     Raises:
-        BadSettings: it cannot be written.
+        BadSettings: the file cannot be written.
     """
     try:
         return Path(output).open("wb")
@@ -267,7 +267,7 @@ def _tagged_lines(events: Iterable[Event], tagger: Tagger, run: _FileRun) -> lis
 
 
 def _tag_posts(posts: Sequence[Post], tagger: Tagger, run: _FileRun) -> list[TaggedPost]:
-    """The answers in order, without the posts that cannot be tagged: halving finds those."""
+    """Tags the posts; returns the answers in order, without the posts that cannot be tagged, which halving finds."""
     from workers.tagger.evaluation import tag_by_length
 
     if not posts:

@@ -1,7 +1,7 @@
-"""`tagstream tag --photo`: a file becomes the photo of a post as one of a feed would, and the image model looks at it.
+"""The option `tagstream tag --photo`: a file becomes the photo of a post, and the image model looks at it.
 
-The file is decoded by the same processes without rights, into the same thumbnail, so that labels are those that a feed
-would get. Owns nothing of what is seen: the stamp and the marks of an answer are the pipeline's.
+The file is decoded as a photo of a feed is, by processes without rights and into the same thumbnail. So its labels are
+those that a feed would give.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 
 
 def with_photo(post: Post, path: Path, settings: Settings) -> tuple[Post, ImageContext]:
-    """The post with that photo, its `alt` kept, and what the image model sees in it.
+    """Returns the post with the photo, its `alt` kept, and the image context of the photo.
 
     Raises:
         UnreadableInput: the file cannot be read.
-        BadSettings: it is no photo that a feed's would be taken for.
+        BadSettings: the file is no photo that the pipeline would accept.
     """
     content = _content(path, settings.media_max_bytes)
     decoded = asyncio.run(_decoded(path, content, settings))
@@ -41,14 +41,14 @@ def with_photo(post: Post, path: Path, settings: Settings) -> tuple[Post, ImageC
     post = post.model_copy(update={"media": (photo,)})
     image_model = open_image_model(settings)
     if image_model is None:
-        note("there is no image model here: what the photo shows is not told")
+        note("there is no image model here, so the photo has no labels")
         return post, NO_IMAGE_CONTEXT
-    return post, _looked_at(post, decoded.thumbnail, image_model)
+    return post, _context_of(post, decoded.thumbnail, image_model)
 
 
 def _content(path: Path, most: int) -> bytes:
     try:
-        # Opening a pipe waits for whoever writes into it, and a device may have no end.
+        # Opening a pipe waits for its writer, and a device may have no end.
         if not stat.S_ISREG(path.stat().st_mode):
             raise UnreadableInput(f"--photo {path}: no regular file. Write the photo into one first")
         with path.open("rb") as file:
@@ -74,7 +74,7 @@ async def _decoded(path: Path, content: bytes, settings: Settings) -> DecodedIma
         await decoders.close()
 
 
-def _looked_at(post: Post, thumbnail: bytes, image_model: ImageModel) -> ImageContext:
+def _context_of(post: Post, thumbnail: bytes, image_model: ImageModel) -> ImageContext:
     try:
         labels = image_model([thumbnail])
     except (Retryable, Poison) as error:

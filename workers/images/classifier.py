@@ -51,7 +51,7 @@ class ImageFeatures:
 NOT_A_PICTURE = ImageFeatures((), None)
 
 
-class ImageNetwork(Protocol):
+class ImageEncoderNetwork(Protocol):
     """The network of the image encoder. Several threads may call it at once."""
 
     def __call__(self, pictures: Sequence[Pixels], *, regions: bool) -> tuple[FloatArray, FloatArray | None]:
@@ -68,7 +68,7 @@ class ImageNetwork(Protocol):
 class ImageEncoder:
     """An image model over any network of the described shape. Several threads may call it at once."""
 
-    def __init__(self, description: ImageDescription, network: ImageNetwork) -> None:
+    def __init__(self, description: ImageDescription, network: ImageEncoderNetwork) -> None:
         self.description = description
         self.network = network
 
@@ -215,7 +215,7 @@ class OpenVinoImageNetwork:
 
 
 class OneByOne:
-    """An `ImageNetwork` that infers each picture alone, so that no answer depends on the others."""
+    """An `ImageEncoderNetwork` that infers each picture alone, so that no answer depends on the others."""
 
     def __init__(self, network: OpenVinoImageNetwork) -> None:
         self._network = network

@@ -35,7 +35,7 @@ PROBING = BackOff(0.5, 2.0)
 
 
 class TritonImageNetwork:
-    """An `ImageNetwork` that asks for the version which Triton serves under the name, number and hashes of `version`.
+    """An `ImageEncoderNetwork` that asks Triton for the version of the name, number and hashes of `version`.
 
     `address` is host:port. `deadline_seconds` bounds each request with its retries; at most `concurrency` requests run
     at a time. A server that does not answer raises nothing here, because it may come yet.

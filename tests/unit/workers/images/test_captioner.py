@@ -104,7 +104,7 @@ def arrival(number, *pictures):
     return Arrival(post(number, media=media), f"test@{number}", str(number), CREATED)
 
 
-async def sights_of(image_model, *arrivals, **options):
+async def contexts_of(image_model, *arrivals, **options):
     with ThreadPoolExecutor(2) as pool:
         stage = see(image_model, pool, StageLimits(concurrency=2), **options)
         return [(await stage.work([one]))[0].image_context for one in arrivals]
@@ -112,7 +112,7 @@ async def sights_of(image_model, *arrivals, **options):
 
 async def test_each_post_gets_what_is_said_of_its_own_photos_beside_their_labels():
     caption = Scripted()
-    contexts = await sights_of(
+    contexts = await contexts_of(
         CaptionedImageModel(labelled, caption),
         arrival(1, b"a dog on a beach", b"a red bus"),
         arrival(2),
@@ -134,7 +134,7 @@ async def test_posts_of_one_batch_keep_their_own_captions():
 
 
 async def test_a_captioner_needs_no_image_model_beside_it():
-    assert await sights_of(CaptionedImageModel(None, Scripted()), arrival(1, b"a dog")) == [
+    assert await contexts_of(CaptionedImageModel(None, Scripted()), arrival(1, b"a dog")) == [
         ImageContext((), (), ("a dog",))
     ]
 
@@ -142,7 +142,7 @@ async def test_a_captioner_needs_no_image_model_beside_it():
 @pytest.mark.parametrize("failure", [ModelUnavailable("away"), ZeroDivisionError(), MemoryError()])
 async def test_a_photo_that_it_fails_on_degrades_its_own_post_which_keeps_its_labels(failure):
     image_model = CaptionedImageModel(labelled, Scripted(failure))
-    contexts = await sights_of(image_model, arrival(1, b"fail"), arrival(2, b"a dog", b"fail"), arrival(3, b"a cat"))
+    contexts = await contexts_of(image_model, arrival(1, b"fail"), arrival(2, b"a dog", b"fail"), arrival(3, b"a cat"))
     assert contexts == [
         ImageContext(("thing",), (IMAGE_MODEL,)),
         ImageContext(("thing",), (IMAGE_MODEL,), ("a dog",)),
@@ -152,7 +152,7 @@ async def test_a_photo_that_it_fails_on_degrades_its_own_post_which_keeps_its_la
 
 async def test_bad_settings_that_show_late_still_end_the_run():
     with pytest.raises(Fatal, match="other model"):
-        await sights_of(CaptionedImageModel(labelled, Scripted(BadSettings("other model"))), arrival(1, b"fail"))
+        await contexts_of(CaptionedImageModel(labelled, Scripted(BadSettings("other model"))), arrival(1, b"fail"))
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -350,7 +350,7 @@ def test_the_generations_of_all_three_are_bounded_together(run):
         (str(MODELS), "neither last.pt of our own captioner"),
     ],
 )
-def test_what_names_no_captioner_is_refused_by_tagger_and_eyes_alike(specification, message):
+def test_what_names_no_captioner_is_refused_by_tagger_and_image_model_alike(specification, message):
     for opened in (open_tagger, open_image_model):
         with pytest.raises(BadSettings, match=message):
             opened(settings(specification))

@@ -23,7 +23,7 @@ from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 from workers.tagger.stub import StubTagger
 
 
-class ScriptedEyes:
+class ScriptedImageModel:
     """Reads the labels off the picture: `boat,sea` shows a boat and the sea."""
 
     def __init__(self, failure: Exception | None = None) -> None:
@@ -41,7 +41,7 @@ def arrival(number: int, *media: Media) -> Arrival:
     return Arrival(post(number, media=media), f"test@{number}", str(number), CREATED)
 
 
-async def seen(image_model: ScriptedEyes, *arrivals: Arrival, batch_count: int = 64) -> list[ImageContext]:
+async def seen(image_model: ScriptedImageModel, *arrivals: Arrival, batch_count: int = 64) -> list[ImageContext]:
     results: list[Arrival] = []
 
     async def deliveries():
@@ -58,7 +58,7 @@ async def seen(image_model: ScriptedEyes, *arrivals: Arrival, batch_count: int =
 
 
 async def test_each_post_gets_the_labels_of_its_own_photos_the_surest_of_each_first() -> None:
-    image_model = ScriptedEyes()
+    image_model = ScriptedImageModel()
     contexts = await seen(
         image_model,
         arrival(1, Media(thumbnail=b"boat,sea"), Media(thumbnail=b"gull,boat,sky")),
@@ -72,7 +72,7 @@ async def test_each_post_gets_the_labels_of_its_own_photos_the_surest_of_each_fi
 
 async def test_four_photos_give_no_more_labels_than_the_tagger_reads() -> None:
     media = [Media(thumbnail=",".join(f"{photo}{rank}" for rank in range(5)).encode()) for photo in "abcd"]
-    (image_context,) = await seen(ScriptedEyes(), arrival(1, *media))
+    (image_context,) = await seen(ScriptedImageModel(), arrival(1, *media))
     assert image_context.labels == ("a0", "b0", "c0", "d0", "a1")
     assert len(image_context.labels) == MAX_LABELS
 
@@ -81,13 +81,13 @@ async def test_four_photos_give_no_more_labels_than_the_tagger_reads() -> None:
 async def test_while_the_image_model_fails_posts_with_photos_go_on_degraded(failure: Exception) -> None:
     """However many there are: an unexpected failure is no reason to stop a feed whose text is there."""
     photos = [arrival(number, Media(thumbnail=b"boat")) for number in range(100)]
-    *contexts, last = await seen(ScriptedEyes(failure), *photos, arrival(200, Media(alt="a dog")))
+    *contexts, last = await seen(ScriptedImageModel(failure), *photos, arrival(200, Media(alt="a dog")))
     assert contexts == [ImageContext((), (IMAGE_MODEL,))] * 100
     assert last == NO_IMAGE_CONTEXT
 
 
 async def test_one_guilty_picture_costs_no_other_post_its_labels() -> None:
-    class Refusing(ScriptedEyes):
+    class Refusing(ScriptedImageModel):
         def __call__(self, thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
             if b"guilty" in thumbnails:
                 raise UntaggablePost("no")
@@ -101,7 +101,7 @@ async def test_one_guilty_picture_costs_no_other_post_its_labels() -> None:
 
 
 async def test_an_answer_for_fewer_pictures_is_a_defect_and_mixes_up_nobody() -> None:
-    class Short(ScriptedEyes):
+    class Short(ScriptedImageModel):
         def __call__(self, thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
             return super().__call__(thumbnails)[1:]
 
@@ -112,13 +112,13 @@ async def test_an_answer_for_fewer_pictures_is_a_defect_and_mixes_up_nobody() ->
 async def test_a_photo_without_its_bytes_can_be_had_again() -> None:
     kept = Media(url="https://p.example/1.jpg", sha256="0" * 64)
     assert context_of_unseen_photos(post(1, media=(kept,))) == ImageContext((), (PHOTO,))
-    assert await seen(ScriptedEyes(), arrival(1, kept)) == [ImageContext((), (PHOTO,))]
+    assert await seen(ScriptedImageModel(), arrival(1, kept)) == [ImageContext((), (PHOTO,))]
     assert context_of_unseen_photos(post(1)) == NO_IMAGE_CONTEXT
 
 
 async def test_a_photo_that_may_come_later_degrades_and_one_that_is_refused_for_good_does_not() -> None:
     contexts = await seen(
-        ScriptedEyes(),
+        ScriptedImageModel(),
         arrival(1, Media(reason="timeout"), Media(thumbnail=b"boat")),
         arrival(2, Media(reason="too_large"), Media(reason="said by a newer version"), Media()),
     )
@@ -127,12 +127,12 @@ async def test_a_photo_that_may_come_later_degrades_and_one_that_is_refused_for_
 
 async def test_what_is_no_post_goes_through() -> None:
     gone = Arrival(Deletion(id="jsonl:1", source="jsonl"), "test@1", "1", CREATED)
-    image_model = ScriptedEyes()
+    image_model = ScriptedImageModel()
     assert await seen(image_model, gone, arrival(2)) == [NO_IMAGE_CONTEXT, NO_IMAGE_CONTEXT]
     assert image_model.calls == []
 
 
-class StandingEyes(ScriptedEyes):
+class HangingImageModel(ScriptedImageModel):
     """Stands still, in native code as it were, in its first looks at a picture that says so."""
 
     def __init__(self, looks: int) -> None:
@@ -160,7 +160,7 @@ async def one_by_one(
 
 
 async def test_a_model_that_stands_still_holds_up_its_own_batch_for_a_while_and_no_other() -> None:
-    image_model = StandingEyes(looks=1)
+    image_model = HangingImageModel(looks=1)
     pool = DaemonThreadPool(1, "see")
     try:
         async with asyncio.timeout(20):  # a hundred posts that each waited would take 30 s
@@ -177,8 +177,8 @@ async def test_a_model_that_stands_still_holds_up_its_own_batch_for_a_while_and_
         pool.shutdown()
 
 
-async def test_one_look_that_never_ends_leaves_the_other_threads_their_eyes() -> None:
-    image_model = StandingEyes(looks=2)
+async def test_one_look_that_never_ends_leaves_the_other_threads_free() -> None:
+    image_model = HangingImageModel(looks=2)
     pool = DaemonThreadPool(2, "see")
     try:
         pictures = [b"standstill", b"boat", b"standstill", b"sea", b"sky"]
@@ -190,8 +190,8 @@ async def test_one_look_that_never_ends_leaves_the_other_threads_their_eyes() ->
         pool.shutdown()
 
 
-async def test_eyes_that_can_see_again_are_asked_again() -> None:
-    image_model = StandingEyes(looks=1)
+async def test_an_image_model_that_answers_again_is_asked_again() -> None:
+    image_model = HangingImageModel(looks=1)
     pool = DaemonThreadPool(1, "see")
     stage = see(image_model, pool, StageLimits(), longest_seconds=0.2)
     try:
@@ -209,7 +209,7 @@ async def test_eyes_that_can_see_again_are_asked_again() -> None:
 
 
 async def test_a_look_that_is_cancelled_is_not_held_against_the_model() -> None:
-    image_model = StandingEyes(looks=1)
+    image_model = HangingImageModel(looks=1)
     pool = DaemonThreadPool(1, "see")
     stage = see(image_model, pool, StageLimits())
     try:
@@ -229,11 +229,11 @@ async def test_a_look_that_is_cancelled_is_not_held_against_the_model() -> None:
 
 @pytest.mark.parametrize(
     "image_model",
-    [StandingEyes(looks=1000), ScriptedEyes(ModelUnavailable("away")), ScriptedEyes(MemoryError())],
+    [HangingImageModel(looks=1000), ScriptedImageModel(ModelUnavailable("away")), ScriptedImageModel(MemoryError())],
     ids=["hangs", "away", "crashes"],
 )
 async def test_whatever_the_image_model_does_every_text_is_tagged_and_indexed(
-    image_model: ScriptedEyes, monkeypatch: pytest.MonkeyPatch
+    image_model: ScriptedImageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers.local, "see", partial(see, longest_seconds=0.2))
     posts = [post(number, media=(Media(thumbnail=b"standstill"),)) for number in range(300)]
@@ -245,7 +245,7 @@ async def test_whatever_the_image_model_does_every_text_is_tagged_and_indexed(
                 ListSource(posts), StubTagger(), index, image_model=image_model, settings=settings
             )
     finally:
-        if isinstance(image_model, StandingEyes):
+        if isinstance(image_model, HangingImageModel):
             image_model.go_on.set()
     assert report.ended
     assert len(index.posts) == 300

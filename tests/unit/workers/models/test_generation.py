@@ -74,7 +74,7 @@ def repository(tmp_path):
     return tmp_path
 
 
-def test_answers_bear_the_stamp_of_the_pair_and_replace_those_of_the_tagger_alone(repository):
+def test_answers_bear_the_generation_of_both_models_and_replace_those_of_the_tagger_alone(repository):
     settings = Settings(models=str(repository), inference_threads=1)
     post = Post(id="jsonl:1", source="jsonl", created_at=0, text="Angela Merkel in Berlin")
     alone = open_tagger(settings)
@@ -88,7 +88,7 @@ def test_answers_bear_the_stamp_of_the_pair_and_replace_those_of_the_tagger_alon
     assert [stored_version(0, one.generation) for one in (before, degraded, after)] == [1, 2, 3]
 
 
-def test_a_stub_has_neither_eyes_nor_a_pair(repository):
+def test_a_stub_has_no_image_model_and_its_own_generation(repository):
     write_version(repository)
     settings = Settings(models="stub:", model_repository=repository)
     assert open_image_model(settings) is None

@@ -17,7 +17,7 @@ from workers.tagger.model_tagger import ModelTagger
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "#", "@", "user", "http", "ada", "paris"]
 
 
-class PickyEmitter:
+class PickyNetwork:
     """Emissions that depend on everything a row says; counts the rows it is asked about, and fails if told to."""
 
     def __init__(self):
@@ -57,7 +57,7 @@ def tag(tagger, *posts):
 
 @pytest.fixture
 def network():
-    return PickyEmitter()
+    return PickyNetwork()
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def emission_cache():
 
 def test_a_row_is_asked_about_once_and_answered_the_same_for_ever(emission_cache, network):
     posts = [post("Ada in Paris"), post("Ada"), post("Ada in Paris"), post("paris " * 200)]
-    expected = tag(tagger_with(None, PickyEmitter()), *posts)
+    expected = tag(tagger_with(None, PickyNetwork()), *posts)
     tagger = tagger_with(emission_cache, network)
     assert tag(tagger, *posts) == expected
     asked_once = network.rows
@@ -79,7 +79,7 @@ def test_a_row_is_asked_about_once_and_answered_the_same_for_ever(emission_cache
 def test_the_same_pieces_in_another_case_or_segment_are_another_row(emission_cache, network):
     posts = [post("ada paris here"), post("Ada Paris here"), post("ADA PARIS HERE"), post("ada", "paris here")]
     posts += [post("ada", "paris"), post("#ada paris"), post("ada @one1won paris"), post("ada @one2won paris")]
-    expected = [tag(tagger_with(None, PickyEmitter()), one)[0] for one in posts]
+    expected = [tag(tagger_with(None, PickyNetwork()), one)[0] for one in posts]
     tagger = tagger_with(emission_cache, network)
     assert [tag(tagger, one)[0] for one in posts] == expected
     assert network.rows == len(posts) - 1  # of a name behind @ only its outline is read
@@ -91,7 +91,7 @@ def test_what_was_not_answered_is_not_remembered(emission_cache, network):
     with pytest.raises(ModelUnavailable):
         tag(tagger, post("Ada"))
     network.fails = False
-    assert tag(tagger, post("Ada")) == tag(tagger_with(None, PickyEmitter()), post("Ada"))
+    assert tag(tagger, post("Ada")) == tag(tagger_with(None, PickyNetwork()), post("Ada"))
     assert network.rows == 1
 
 
@@ -127,7 +127,7 @@ def test_an_answer_does_not_keep_its_batch_alive(emission_cache, network):
 def test_many_threads_at_once(network):
     emission_cache = EmissionCache(20_000)
     texts = [f"ada {'paris ' * (number % 7)}{number % 90}" for number in range(600)]
-    expected = [tag(tagger_with(None, PickyEmitter()), post(text))[0] for text in texts]
+    expected = [tag(tagger_with(None, PickyNetwork()), post(text))[0] for text in texts]
     tagger = tagger_with(emission_cache, network)
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(lambda text: tag(tagger, post(text))[0], texts)) == expected

@@ -31,7 +31,7 @@ VOCABULARY = [
 NAMES = {"ada": "B-PER", "love": "I-PER", "paris": "B-LOC", "#": "B-ORG", "user": "B-PER", "http": "B-MISC"}
 
 
-class LexiconEmitter:
+class LexiconNetwork:
     """Emissions that name the words of NAMES, and remember what was asked."""
 
     def __init__(self):
@@ -48,7 +48,7 @@ class LexiconEmitter:
 
 @pytest.fixture
 def network():
-    return LexiconEmitter()
+    return LexiconNetwork()
 
 
 @pytest.fixture

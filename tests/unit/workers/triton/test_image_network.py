@@ -298,7 +298,7 @@ def test_closing_in_an_outage_leaves_nothing_behind(connect):
         image_model([shade(1)])
 
 
-def test_the_eyes_of_a_triton_specification_ask_that_server(server, version):
+def test_the_image_model_of_a_triton_specification_asks_that_server(server, version):
     settings = Settings(models=f"grpc://{server.address}", model_repository=version.folder.parents[1])
     image_model = open_image_model(settings)
     try:
@@ -307,7 +307,7 @@ def test_the_eyes_of_a_triton_specification_ask_that_server(server, version):
         image_model.network.close()
 
 
-def test_a_repository_without_an_image_encoder_has_no_eyes(tmp_path):
+def test_a_repository_without_an_image_encoder_has_no_image_model(tmp_path):
     assert open_image_model(Settings(models="grpc://127.0.0.1:1", model_repository=tmp_path)) is None
     with pytest.raises(BadSettings, match="expected grpc://HOST:PORT"):
         open_image_model(Settings(models="grpc://nowhere", model_repository=tmp_path))

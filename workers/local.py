@@ -195,11 +195,11 @@ class _Pipeline:
             received = await self._read(stop)
             if not received:
                 return
-            observed_at = self._tracker.arrived([one.event for one in received])
-            self._superseded.update((one.cursor, one.supersedes) for one in received if one.supersedes is not None)
+            observed_at = self._tracker.arrived([item.event for item in received])
+            self._superseded.update((item.cursor, item.supersedes) for item in received if item.supersedes is not None)
             yield [
-                Delivery(Arrival(one.event, f"{name}@{one.cursor}", one.cursor, observed_at), acknowledge_one)
-                for one in received
+                Delivery(Arrival(item.event, f"{name}@{item.cursor}", item.cursor, observed_at), acknowledge_one)
+                for item in received
             ]
 
     async def _read(self, stop: asyncio.Event) -> Sequence[Received]:
@@ -224,7 +224,7 @@ class _Pipeline:
         moved, gives the same event again. The other way round such a dead letter would stay for ever.
         """
         cursors = (value.arrival.cursor for value in values) if self._superseded else ()
-        if superseded := [self._superseded[one] for one in cursors if one in self._superseded]:
+        if superseded := [self._superseded[item] for item in cursors if item in self._superseded]:
             await self._index.drop_dead_letters(superseded)
         cursor = SourceCursor(self._source.name, values[-1].arrival.cursor)
         report = await self._index.write([value.change for value in values], cursor)

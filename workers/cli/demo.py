@@ -79,7 +79,7 @@ def _source_of(feed: str | None) -> str:
 
 
 def _found(spec: str, directory: Path, settings: Settings) -> Survey:
-    """The source of that name.
+    """Opens the source of that name.
 
     Raises:
         BadSettings: the spec names no source, or a file that the demo is about to delete.
@@ -100,7 +100,7 @@ def _found(spec: str, directory: Path, settings: Settings) -> Survey:
 
 
 def _make_room(directory: Path) -> None:
-    """The directory, without the index of an earlier demo."""
+    """Makes the directory, and removes the index of an earlier demo from it."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -132,7 +132,7 @@ async def _show(index: EntityIndex, spec: str, target: Console) -> None:
 
 
 async def _peaks(index: EntityIndex, newest: datetime) -> list[tuple[Trend, datetime]]:
-    """What trended in the last day of the feed: each entity once, at the hour in which it did most."""
+    """Returns what trended in the last day of the feed: each entity once, at its best hour."""
     best: dict[tuple[str, str], tuple[Trend, datetime]] = {}
     # The calendar begins with the year 1, and a hostile feed may be dated there.
     hours_before = (newest - datetime.min.replace(tzinfo=UTC)) // timedelta(hours=1)
@@ -146,7 +146,7 @@ async def _peaks(index: EntityIndex, newest: datetime) -> list[tuple[Trend, date
 
 
 async def _worth_showing(index: EntityIndex) -> list[TaggedPost]:
-    """Recent posts with names, newest first: short ones, no two about the same name."""
+    """Returns recent posts with names, newest first: short ones, no two about the same name."""
     page = await index.search(Query("has:entity", size=_POSTS_LOOKED_AT))
     # The authors' clocks are not to be trusted: a few posts always come from the year 9999.
     dates = sorted(post.created_at for post in page.posts)
@@ -182,7 +182,7 @@ def _commands(posts: list[TaggedPost], peaks: list[tuple[Trend, datetime]], spec
 
 
 def _program() -> str:
-    """How this program is called from here."""
+    """Returns the command that calls this program from here."""
     found = shutil.which("tagstream")
     if found and Path(found).resolve() == Path(sys.argv[0]).resolve():
         return "tagstream"

@@ -1,4 +1,4 @@
-"""Where dead letters lie, and what becomes of them when they are requeued.
+"""The requeue of dead letters: where they are kept, and how each is processed or published again.
 
 In an index a letter is processed here; on a broker its original is published for the workers. The effect comes first,
 then the letter goes: a kill between the two costs a repetition, not the post.
@@ -96,7 +96,7 @@ async def requeue_on_broker(
 
 
 async def chosen(index: ReadDeadLetters, origins: Sequence[str], cause: str | None) -> list[DeadLetter]:
-    """The named dead letters, or all of a cause where none is named.
+    """Returns the named dead letters, or all of a cause where none is named.
 
     Raises:
         BadSettings: there is none of that name.
@@ -111,7 +111,7 @@ async def chosen(index: ReadDeadLetters, origins: Sequence[str], cause: str | No
 
 @dataclass(slots=True)
 class Requeued:
-    """How many letters succeeded, failed again (some of them unexpectedly), and were not tried because of a stop."""
+    """The numbers of letters that succeeded, failed again (some unexpectedly), and were not tried because of a stop."""
 
     succeeded: int = 0
     failed: int = 0
@@ -144,7 +144,7 @@ async def _requeue_all(
 
 
 def _change_of(letter: DeadLetter, tagger: Tagger) -> Change:
-    """What the letter's bytes do to the index now."""
+    """Returns the change of the index that the letter's bytes lead to now."""
     event = read_again(letter)
     if isinstance(event, Post):
         tagged = tagger.tag(tagger.prepare([event], [context_of_unseen_photos(event)]))[0]
@@ -153,7 +153,7 @@ def _change_of(letter: DeadLetter, tagger: Tagger) -> Change:
 
 
 def read_again(letter: DeadLetter) -> Event:
-    """The event of a dead letter's bytes: a line of a feed, or what a stage kept of an event that it had read.
+    """Reads the event of a dead letter's bytes: a line of a feed, or the event that a stage kept as JSON.
 
     Raises:
         MalformedPost: it still cannot be read, or too little of it was kept.

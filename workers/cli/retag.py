@@ -124,10 +124,10 @@ class DegradedPosts:
         self._ended = False
 
     async def open(self, cursor: str | None) -> None:
-        """Nothing to open."""
+        """Does nothing: the index is open."""
 
     async def next_batch(self, limit: int) -> Sequence[Received]:
-        """The next ones; empty at the end."""
+        """Reads the next degraded posts; empty at the end."""
         while not self._ended:
             page = await self._index.search(Query(_DEGRADED, size=min(limit, PAGE), after=self._after))
             posts = [untagged(post, await self._thumbnails(post)) for post in page.posts]
@@ -139,7 +139,7 @@ class DegradedPosts:
         return ()
 
     def counts(self) -> Mapping[str, int]:
-        """None: what cannot be had again is said by itself."""
+        """Returns no counts: `without_url` is told by itself."""
         return {}
 
     async def _thumbnails(self, post: TaggedPost) -> list[bytes | None]:
@@ -149,11 +149,11 @@ class DegradedPosts:
         ]
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Does nothing: the index stays open."""
 
 
 def untagged(post: TaggedPost, thumbnails: Sequence[bytes | None]) -> Post | None:
-    """The post as its source gave it, with the thumbnails of its media where there are any, its other photos unfetched.
+    """Returns the post as its source gave it: with the thumbnails that are kept, its other photos unfetched.
 
     None where one of these cannot be fetched again.
     """

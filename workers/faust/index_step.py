@@ -58,14 +58,14 @@ def index(
         letters = [value.change for value in values if isinstance(value.change, DeadLetter)]
         changes = [value.change for value in values if not isinstance(value.change, DeadLetter)]
         report = await entities.write(changes) if changes else WriteReport()
-        if kept := [one for letter in letters if (one := dead_letter_record(letter, names))]:
+        if kept := [record for letter in letters if (record := dead_letter_record(letter, names))]:
             await publish(kept)
         counters.fold(report)
-        moment = now()
+        written_at = now()
         for value in values:
             counters.count_change(value.change)
             if isinstance(value.change, Indexable):
-                distance.add(value.change.post.created_at, value.change.observed_at, moment)
+                distance.add(value.change.post.created_at, value.change.observed_at, written_at)
         new_revisions = set(report.new_revisions)
         return [Indexed(_mentions(value, new_revisions, names), _bytes_of(value)) for value in values]
 
@@ -100,7 +100,7 @@ def mention(publish: Publish, limits: StageLimits) -> Stage[Indexed, None]:
     """
 
     async def work(values: Sequence[Indexed]) -> list[None]:
-        if mentions := [one for value in values for one in value.mentions]:
+        if mentions := [mention for value in values for mention in value.mentions]:
             await publish(mentions)
         return [None] * len(values)
 
@@ -114,7 +114,7 @@ def mention(publish: Publish, limits: StageLimits) -> Stage[Indexed, None]:
 
 
 def _mentions(value: Indexing, new_revisions: set[tuple[str, int]], names: Topics) -> tuple[Outgoing, ...]:
-    """The mentions of a new revision; once, should the batch hold it twice."""
+    """Returns the mentions of a new revision; once, should the batch hold it twice."""
     change = value.change
     if not isinstance(change, Indexable) or (change.post.id, change.post.revision) not in new_revisions:
         return ()

@@ -1,15 +1,15 @@
-"""Faust's Kafka client, with what it gets wrong put right.
+"""Faust's Kafka client, corrected: its offsets are committed, and its records fetched, by our rules.
 
 ::
 
     record ─▶ Message (generation) ─▶ stream ─▶ effect ─▶ finished(message) ─▶ commit, at most up to there
 
-Owns what is committed and how records are fetched. Faust's own bookkeeping is not used, for it loses data: it
-acknowledges what a stream merely skips during a rebalance, it commits past a gap of one, and it counts an offset as
-committed when the commit has failed. Here a partition's offset is the one after the last message that was finished,
-because messages are finished in order; one of an earlier generation is never finished. Keeps invariant 2.
+Owns the commits and the fetches. Faust's own bookkeeping is not used, because it loses data: it acknowledges messages
+that a stream merely skips during a rebalance, it commits past a gap of one message, and it counts an offset as
+committed when the commit has failed. Here the offset of a partition is that after the last message that was finished,
+because messages are finished in order; a message of an earlier generation is never finished. Keeps invariant 2.
 
-Knows nothing of stages or posts. Each method that stands here for one of Faust's says what that one would do.
+Knows nothing of stages or posts. Each method that replaces one of Faust's says what Faust's method does.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ MAX_POLL_INTERVAL_SECONDS = 7 * 24 * 3600.0
 
 
 class Wanted(NamedTuple):
-    """Partitions of one topic, and how many records its stage has room for."""
+    """The partitions of one topic, and the number of records that its stage has room for."""
 
     partitions: set[TP]
     room: int
@@ -45,7 +45,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread of the consumer."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
-        """As Faust does it, but for the time a fetch waits, which it gives no setting."""
+        """Makes the consumer as Faust does, but with a shorter wait of each fetch, for which Faust has no setting."""
         settings = self.app.conf
         return aiokafka.AIOKafkaConsumer(
             client_id=settings.broker_client_id,
@@ -64,7 +64,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         )
 
     async def fetch(self, wanted: Sequence[Wanted], wait_seconds: float) -> Any:
-        """Records of each topic, as many as it has room for; waits that long where there are none."""
+        """Fetches records of each topic, as many as its stage has room for; waits that long where there are none."""
         return await self.call_thread(self._fetch, wanted, wait_seconds)
 
     async def _fetch(self, wanted: Sequence[Wanted], wait_seconds: float) -> Any:
@@ -76,16 +76,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         fetch = consumer._fetcher.fetched_records
         records: dict[TP, Any] = {}
         with consumer._subscription.fetch_context():
-            for one in wanted:
-                records |= await fetch(one.partitions, timeout=0, max_records=one.room)
+            for topic in wanted:
+                records |= await fetch(topic.partitions, timeout=0, max_records=topic.room)
             if not records:
-                partitions = {partition for one in wanted for partition in one.partitions}
-                room = min(one.room for one in wanted)
+                partitions = {partition for topic in wanted for partition in topic.partitions}
+                room = min(topic.room for topic in wanted)
                 records = await fetch(partitions, timeout=wait_seconds, max_records=room)
         return records
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Whether the offsets are committed; Faust crashes where they cannot be."""
+        """Commits the offsets; says whether they are committed. Faust crashes where they cannot be."""
         try:
             await self._ensure_consumer().commit(
                 {aiokafka.TopicPartition(*partition): offset for partition, offset in offsets.items()}
@@ -99,7 +99,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class Consumer(driver.Consumer):
-    """The consumer: fetches, and commits what was finished."""
+    """The consumer: fetches records, and commits the offsets of finished ones."""
 
     _thread: ConsumerThread
 
@@ -112,23 +112,23 @@ class Consumer(driver.Consumer):
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def is_current(self, message: ConsumerMessage) -> bool:
-        """Whether this process still has the partition as it had it when it read the message."""
+        """Says whether this process has held the partition without a break since it read the message."""
         return bool(message.generation_id == self.app.consumer_generation_id)
 
     def finished(self, message: ConsumerMessage) -> None:
-        """The effect of this message, and of all before it on its partition, is durable: it may be committed."""
+        """Notes that the effects of this message, and of all before it on its partition, are durable."""
         if self.is_current(message):
             self._finished[message.tp] = message.offset + 1
 
     def ack(self, message: Any) -> bool:  # noqa: ARG002
-        """Nothing: Faust calls this for messages that it skips, unprocessed."""
+        """Does nothing: Faust calls this for messages that it skips, unprocessed."""
         return False
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Nothing: offsets that are missing from a topic need no bookkeeping here."""
+        """Does nothing: offsets that are missing from a topic need no bookkeeping here."""
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002
-        """Commits what was finished since the last commit; whether anything was, and it succeeded."""
+        """Commits what was finished since the last commit; says whether there was anything and it succeeded."""
         offsets = {
             partition: offset
             for partition, offset in self._finished.items()
@@ -177,15 +177,15 @@ class Consumer(driver.Consumer):
         return await self._thread.fetch(wanted, _FULL_POLL_SECONDS if some_wait else timeout), active
 
     def _room(self, partitions: set[TP]) -> int:
-        """How many more records the stage of these partitions takes."""
-        channels = [channel for one in partitions for channel in self.app.topics._tp_index.get(one, ())]  # type: ignore[attr-defined]
+        """Returns how many more records the stage of these partitions takes."""
+        channels = [channel for partition in partitions for channel in self.app.topics._tp_index.get(partition, ())]  # type: ignore[attr-defined]
         return min((channel.queue.maxsize - channel.queue.qsize() for channel in channels), default=0)
 
     def on_buffer_full(self, tp: TP) -> None:
-        """Nothing: see `_wait_next_records`."""
+        """Does nothing: see `_wait_next_records`."""
 
     def on_buffer_drop(self, tp: TP) -> None:
-        """Nothing: see `_wait_next_records`."""
+        """Does nothing: see `_wait_next_records`."""
 
 
 class Producer(driver.Producer):
@@ -196,12 +196,12 @@ class Producer(driver.Producer):
 
 
 class Transport(driver.Transport):
-    """What a Faust app is given to use the two."""
+    """The transport by which a Faust app uses the two."""
 
     Consumer = Consumer
     Producer = Producer
 
 
 def consumer_of(app: Any) -> Consumer:
-    """The app's consumer."""
+    """Returns the app's consumer."""
     return cast(Consumer, app.consumer)

@@ -25,8 +25,9 @@ class Counters:
     def __getitem__(self, outcome: EventOutcome) -> int:
         return self._counts[outcome]
 
-    def add(self, outcome: EventOutcome, number: int = 1) -> None:
-        self._counts[outcome] += number
+    def add(self, outcome: EventOutcome, count: int = 1) -> None:
+        """Adds to the count of an outcome."""
+        self._counts[outcome] += count
 
     def fold(self, report: WriteReport) -> None:
         """Adds what the index reports. Not its dead letters: `count_change` knows their cause."""

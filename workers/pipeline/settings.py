@@ -28,7 +28,7 @@ _WINDOW_BATCHES = 4
 
 
 def _users(name: str) -> Any:
-    """The default of a setting of the user: no number stands in two places."""
+    """Takes the default of a setting of the user, so that no number stands in two places."""
     return field(default=Settings.model_fields[name].default)
 
 

@@ -117,7 +117,7 @@ def tag(tagger: Tagger, executor: Executor, limits: StageLimits) -> Stage[Prepar
 
     async def canaries() -> list[PreparedArrival]:
         arrivals = canary_arrivals()
-        posts = {number: arrival.event for number, arrival in enumerate(arrivals) if isinstance(arrival.event, Post)}
+        posts = {index: arrival.event for index, arrival in enumerate(arrivals) if isinstance(arrival.event, Post)}
         prepared = await _compute(executor, tagger.prepare, posts)
         return [PreparedArrival(arrival, prepared[index]) for index, arrival in enumerate(arrivals)]
 

@@ -11,7 +11,7 @@ from tagstream.cli.console import note, write_lines
 from tagstream.cli.errors import Interrupted
 from tagstream.cli.options import TagstreamCommand, current_settings, json_option, kafka_option, run_until_stopped
 from tagstream.cli.progress import RunProgress, in_distance, in_reasons
-from tagstream.runtime.metrics import EventOutcome, EventRate, Progress
+from tagstream.runtime.metrics import EventOutcome, EventRate, PipelineProgress
 from tagstream.text.redaction import redacted
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class _ProgressDisplay:
     def __call__(self, progress: "IngestProgress") -> None:
         dropped = {EventOutcome.MALFORMED: progress.dead_letters}
         self._show(
-            Progress(
+            PipelineProgress(
                 elapsed_seconds=progress.elapsed_seconds,
                 read=progress.read,
                 finished=progress.published,

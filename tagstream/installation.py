@@ -1,4 +1,4 @@
-"""Where this copy of tagstream is installed: a clone of the repository or a package; its models, version and commit.
+"""The installation of this copy of tagstream: a clone of the repository or a package; its models, version, commit.
 
 ::
 

@@ -30,7 +30,7 @@ _UNKNOWN = "unknown"
 
 
 class PluginKind(StrEnum):
-    """What a plug-in adds."""
+    """The kinds of plug-ins, by what they add."""
 
     SOURCE = "source"
     INDEX = "index"

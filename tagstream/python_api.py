@@ -183,7 +183,7 @@ def passages_of(text: str) -> list[tuple[int, str]]:
 
 
 def _cut(window: str) -> int:
-    """Where to cut: behind the last paragraph, line, sentence or word that ends in the second half of the window."""
+    """Returns the offset after the last paragraph, line, sentence or word that ends in the window's second half."""
     for kind in _CUTS:
         ends = [found.end() for found in kind.finditer(window, len(window) // 2) if found.end() > len(window) // 2]
         if ends:

@@ -23,7 +23,7 @@ from search.index import EntityIndex, SourceCursor, WriteReport
 from tagstream.errors import Fatal
 from tagstream.runtime.daemon_thread_pool import DaemonThreadPool, unless_stopped
 from tagstream.runtime.feed_lag import is_live
-from tagstream.runtime.metrics import Progress
+from tagstream.runtime.metrics import PipelineProgress
 from tagstream.runtime.wall_clock import WallClock, installed_at, utc_now
 from tagstream.source import Received, Source
 from workers.images.interface import ImageModel
@@ -51,7 +51,7 @@ class RunReport:
     an event to its acknowledgement; `batches` are the figures of the tag stage's micro-batches.
     """
 
-    progress: Progress
+    progress: PipelineProgress
     ended: bool
     cursor: str | None
     abandoned: int
@@ -68,7 +68,7 @@ async def run_pipeline(
     image_model: ImageModel | None = None,
     settings: StageSettings | None = None,
     stop: asyncio.Event | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[PipelineProgress], None] | None = None,
     now: Callable[[], datetime] = utc_now,
     clock: Callable[[], float] = time.monotonic,
 ) -> RunReport:
@@ -129,7 +129,7 @@ class _Pipeline:
     def _runner(self, stage: Stage[Value, Result]) -> StageRunner[Value, Result]:
         return StageRunner(stage, gate=RetryGate(self._settings.back_off), clock=self._clock)
 
-    async def run(self, stop: asyncio.Event, progress: Callable[[Progress], None]) -> RunReport:
+    async def run(self, stop: asyncio.Event, progress: Callable[[PipelineProgress], None]) -> RunReport:
         """Opens the source where the index says, runs the stages to the end, closes the source."""
         try:
             async with asyncio.TaskGroup() as background:
@@ -239,12 +239,12 @@ class _Pipeline:
             self._tracker.finished(delivery.value)
         await acknowledge(deliveries)
 
-    async def _report(self, progress: Callable[[Progress], None]) -> None:
+    async def _report(self, progress: Callable[[PipelineProgress], None]) -> None:
         while True:
             await asyncio.sleep(self._settings.progress_seconds)
             progress(self._snapshot())
 
-    def _snapshot(self) -> Progress:
+    def _snapshot(self) -> PipelineProgress:
         gates = (self._source_gate, self._prepare.gate, self._tag.gate, self._write.gate)
         waiting_for = next((wait for wait in (one.waiting_for for one in gates) if wait), None)
         return self._tracker.snapshot(waiting_for, self._source.counts())

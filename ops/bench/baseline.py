@@ -1,4 +1,4 @@
-"""What a user would write without tagstream: a `transformers` token-classification pipeline, one post at a time."""
+"""The baseline that a user would write: a `transformers` token-classification pipeline, one post at a time."""
 
 import time
 from collections.abc import Sequence

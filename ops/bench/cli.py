@@ -127,7 +127,7 @@ def bench_stack(
 @models_option
 @json_option
 def bench_sight(source_spec: str, posts: int, models_spec: str | None, as_json: bool) -> None:
-    """How many answers change by what authors say of their photos, and by what the image model sees in them.
+    """Counts the answers that change by what authors say of their photos, and by what the image model sees in them.
 
     Of a feed that has no gold: a change may be for the better or the worse.
     """

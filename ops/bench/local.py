@@ -1,4 +1,4 @@
-"""How fast the one-machine pipeline is, beside the two things that say whether that is good.
+"""The benchmark of the one-machine pipeline, beside its limit and its alternative.
 
 The limit: the same network, same session and threads, in a tight loop over the same posts already tokenised. The
 alternative: a `transformers` pipeline, one post at a time. All in one run, in turn, so that a machine whose speed
@@ -60,7 +60,7 @@ class LocalFigures:
         return asdict(self)
 
 
-class PacedSource:
+class SteadySource:
     """Posts at a steady rate, as a live feed sends them; what is late is sent at once."""
 
     def __init__(self, posts: Sequence[Post], posts_per_second: float) -> None:
@@ -74,7 +74,7 @@ class PacedSource:
         self._started = time.perf_counter()
 
     async def next_batch(self, limit: int) -> Sequence[Received]:
-        """What is due by now, at least one post."""
+        """Returns the posts that are due by now, at least one."""
         if self._sent == len(self._posts):
             return []
         due = self._started + self._sent / self._rate
@@ -142,7 +142,7 @@ def measure(
                 else 1 - tagger.emission_cache.computed / tagger.emission_cache.asked
             )
         end_to_end, model_only = statistics.median(whole), statistics.median(alone)
-        paced = PacedSource(posts[: int(end_to_end * 10)], end_to_end / 2)
+        paced = SteadySource(posts[: int(end_to_end * 10)], end_to_end / 2)
         forget(tagger)
         latency = asyncio.run(run_paced(tagger, paced, Path(scratch) / "paced.db", settings))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
@@ -180,7 +180,7 @@ async def run_feed(tagger: ModelTagger, feed: Path, index_path: Path, settings: 
         await index.close()
 
 
-async def run_paced(tagger: ModelTagger, source: PacedSource, index_path: Path, settings: StageSettings) -> RunReport:
+async def run_paced(tagger: ModelTagger, source: SteadySource, index_path: Path, settings: StageSettings) -> RunReport:
     """The whole pipeline over a steady feed."""
     index = await open_index(f"sqlite:{index_path}")
     try:

@@ -1,4 +1,4 @@
-"""How many photos a decoder manages on one core: `python -m ops.bench.photo_decoder [PHOTOS] [SIDE]`.
+"""The benchmark of a photo decoder on one core: `python -m ops.bench.photo_decoder [PHOTOS] [SIDE]`.
 
 Draws a photo-like JPEG and decodes it again and again, all the way that every photo goes: over the pipe, into the
 process without rights, and back.

@@ -1,4 +1,4 @@
-"""What the photos of a feed are worth: how many answers their descriptions change, and how many their pixels.
+"""The worth of the photos of a feed: the answers that their descriptions change, and those that their pixels change.
 
 Each post with a photo is tagged three times: from its text alone, with what its author says of the photo, and with what
 the image model sees in it besides. Says nothing of whether a change is for the better: a feed has no gold.

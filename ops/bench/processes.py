@@ -1,4 +1,4 @@
-"""How much processor time the processes of a benchmark took: ours by their id, servers by the port they answer at."""
+"""Processor time of the processes of a benchmark: ours by their id, servers by the port that they answer at."""
 
 from collections.abc import Iterable, Mapping
 

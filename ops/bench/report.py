@@ -43,7 +43,7 @@ def stack_report(figures: "StackFigures") -> list[str]:
 
 
 def sight_report(figures: "SightFigures") -> list[str]:
-    """What photos change."""
+    """Returns the lines about the answers that photos change."""
     return [
         f"{figures.posts:,} posts, {figures.with_photo:,} with a photo, {figures.with_alt:,} of them described",
         f"{figures.photos:,} photos seen, {figures.photos_labelled:,} given a label",

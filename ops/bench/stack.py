@@ -1,4 +1,4 @@
-"""How fast the distributed shape is on running servers, beside the one-machine shape and the model alone.
+"""The benchmark of the distributed shape on running servers, beside the one-machine shape and the model alone.
 
 ::
 
@@ -155,7 +155,7 @@ async def measure_rate(settings: Settings, models: str, workers: int, posts: Seq
 
 
 async def measure_latency(settings: Settings, posts: Sequence[Post], posts_per_second: float) -> StackLatency:
-    """How long after it was written into ingest a search finds a post, with one worker and the real model."""
+    """Measures the time from a post's writing into ingest to its first find, with one worker and the real model."""
     async with installation(settings, settings.models, 1) as bench:
         ingest = await bench.start("ingest", "--source", "-", feed=True)
         await bench.start_workers(1)
@@ -197,7 +197,7 @@ async def _write_steadily(
 
 
 async def _watch(client: ElasticClient, count: int, created: Mapping[int, datetime]) -> dict[int, float]:
-    """When a search first found each of the posts.
+    """Returns the time at which a search first found each of the posts.
 
     The index's own search, but for ids alone, and since the oldest post that is not found: whoever looks twenty times a
     second and reads all posts takes the processor from what is measured.

@@ -30,7 +30,7 @@ from tagstream.posts import (
     SegmentedHashtag,
     TaggedPost,
 )
-from tagstream.runtime.metrics import Progress
+from tagstream.runtime.metrics import PipelineProgress
 from workers.cli.run import report_document as run_report
 from workers.local import RunReport
 from workers.pipeline.microbatch import BatchFigures
@@ -279,7 +279,7 @@ def _trend() -> Trend:
 
 
 def _run() -> RunReport:
-    progress = Progress(1.0, 1, 1, 1, 1.0, 0, 0.0, {}, {}, None)
+    progress = PipelineProgress(1.0, 1, 1, 1, 1.0, 0, 0.0, {}, {}, None)
     return RunReport(progress, True, None, 0, 0.1, 0.2, BatchFigures())
 
 

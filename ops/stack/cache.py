@@ -1,4 +1,4 @@
-"""Where the servers' files lie: outside the clone, one folder for each set of pins, built once whoever asks first.
+"""The cache of the servers' files: outside the clone, one folder for each set of pins, built once by the first user.
 
 `${XDG_CACHE_HOME:-~/.cache}/tagstream/stack-<hash>/<component>/`, finished when `.complete` lies in it. A folder
 without it was interrupted and is built again. Delete the cache at any time when no stack runs.

@@ -1,4 +1,4 @@
-"""What can go wrong with the stack. Not of the product's tree: this package stands alone.
+"""The errors of the stack, apart from the product's tree: this package stands alone.
 
 ::
 

@@ -31,7 +31,7 @@ class JavaPart(Part):
 
     @abstractmethod
     def arguments(self) -> Sequence[str]:
-        """What follows `java` and the options that all share."""
+        """The arguments behind `java` and the options that all share."""
 
     @classmethod
     def install(cls) -> None:

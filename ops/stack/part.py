@@ -69,7 +69,7 @@ class Part(ABC):
 
     @property
     def log(self) -> Path:
-        """What it has printed since its last start; what it printed before lies in `log.previous`."""
+        """The file of all that it printed since its last start; earlier output lies in `log.previous`."""
         return self.folder / "log"
 
     @property

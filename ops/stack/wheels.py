@@ -34,7 +34,7 @@ def base_python() -> str:
 
 
 def site_packages(folder: Path) -> Path:
-    """Where the environment's packages lie."""
+    """Returns the folder of the environment's packages."""
     return folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 
 

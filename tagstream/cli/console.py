@@ -1,4 +1,4 @@
-"""How answers leave: JSON lines for machines, lines and tables for people; notes on standard error.
+"""Output of answers: JSON lines for machines, lines and tables for people; notes on standard error.
 
 Text of posts is hostile: it never reaches a terminal with what could steer it, and never as console markup. All that is
 written to standard output goes through here, so that a reader who has gone and a full disk are told from other errors.

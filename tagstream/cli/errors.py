@@ -1,4 +1,4 @@
-"""What an error becomes: one line on standard error and an exit code. The only place that catches everything.
+"""The end of a command by an error: one line on standard error and an exit code. Only this file catches everything.
 
 0 done      1 fatal      2 usage      3 an input that cannot be read      4 a service unavailable      130 interrupted
 
@@ -32,7 +32,7 @@ _LOOKED_THROUGH = 4 * LONGEST_MESSAGE
 
 @dataclass(slots=True)
 class Invocation:
-    """What every command may be told: to show tracebacks, and where its settings are."""
+    """The options of every command: whether tracebacks are shown, and the settings file."""
 
     debug: bool = False
     config: Path | None = None

@@ -1,4 +1,4 @@
-"""What libraries say by themselves (their logs, warnings, threads that die): as lines of ours, and not without end.
+"""Messages of libraries (logs, warnings, threads that die), printed as lines of ours and limited in number.
 
 A library may quote whatever a server or a post gave it, once for every post. Installed for a process, not for a call.
 """

@@ -1,4 +1,4 @@
-"""What the commands share: their options, and their settings."""
+"""The options that commands share, and the settings of an invocation."""
 
 import asyncio
 import os

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from tagstream.cli.errors import LONGEST_MESSAGE, say
 from tagstream.runtime.feed_lag import spoken
-from tagstream.runtime.metrics import EventOutcome, Progress
+from tagstream.runtime.metrics import EventOutcome, PipelineProgress
 from tagstream.text.redaction import redacted
 from tagstream.text.terminal_text import visible
 
@@ -33,7 +33,7 @@ _DAY_SECONDS = 86_400
 
 
 class RunProgress:
-    """Shows each `Progress` it is called with; a context manager, so that the terminal is left as it was."""
+    """Shows each `PipelineProgress` it is called with; a context manager, so that the terminal is left as it was."""
 
     def __init__(self, share_read: "Callable[[], Share | None]" = lambda: None) -> None:
         self._share_read = share_read
@@ -56,7 +56,7 @@ class RunProgress:
         if self._live:
             self._live.stop()
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: PipelineProgress) -> None:
         share = self._share_read()
         if self._live:
             lines = in_lines(progress_parts(progress, share), self._live.console.width)
@@ -68,19 +68,19 @@ class RunProgress:
         self._was_waiting = progress.waiting_for is not None
         self._warned = progress.clock_warning is not None
 
-    def _is_news(self, progress: Progress) -> bool:
+    def _is_news(self, progress: PipelineProgress) -> bool:
         if progress.elapsed_seconds - self._last_line < _SHORTEST_INTERVAL_SECONDS:
             return False
         return bool((progress.waiting_for and not self._was_waiting) or (progress.clock_warning and not self._warned))
 
 
-def progress_line(progress: Progress, share: "Share | None" = None) -> str:
-    """How the run stands, in one line."""
+def progress_line(progress: PipelineProgress, share: "Share | None" = None) -> str:
+    """Returns the progress of a run in one line."""
     return _BETWEEN.join(progress_parts(progress, share))
 
 
-def progress_parts(progress: Progress, share: "Share | None" = None) -> list[str]:
-    """How the run stands, figure by figure."""
+def progress_parts(progress: PipelineProgress, share: "Share | None" = None) -> list[str]:
+    """Returns the progress of a run, figure by figure."""
     parts = [f"{progress.elapsed_seconds:.0f} s"]
     if share is not None:
         parts.append(remaining(progress, share))
@@ -103,8 +103,8 @@ def progress_parts(progress: Progress, share: "Share | None" = None) -> list[str
     return parts
 
 
-def remaining(progress: Progress, share: "Share") -> str:
-    """How much of a feed is safe, and how long the rest will take: `12 %, 3:20 left`."""
+def remaining(progress: PipelineProgress, share: "Share") -> str:
+    """Returns the share of a feed that is safe, and the time that the rest will take: `12 %, 3:20 left`."""
     unsafe = progress.in_flight / progress.read if progress.read else 1.0
     gained = (share.read - share.begun) * (1 - unsafe)
     safe = share.begun + gained

@@ -1,4 +1,4 @@
-"""What has to work before anything heavy is imported: the standard streams, Ctrl-C, and SIGTERM."""
+"""The first steps of a process, before any heavy import: the standard streams, Ctrl-C and SIGTERM."""
 
 import os
 import signal

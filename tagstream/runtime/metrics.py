@@ -53,7 +53,7 @@ DROPPED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class PipelineProgress:
     """The state of a run at one time.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What every source keeps (`tagstream/source.py`), scenario by scenario.
+"""The contract of sources (`tagstream/source.py`) as tests, scenario by scenario.
 
 1 its name        2 what it gives        3 its end        4 cursors
 5 cancelling      6 closing              7 counts         8 malformed items

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tagstream.posts import Event, Post
 from tagstream.runtime.feed_lag import FeedLag
-from tagstream.runtime.metrics import EventRate, Latencies, Progress
+from tagstream.runtime.metrics import EventRate, Latencies, PipelineProgress
 from tagstream.runtime.wall_clock import WallClock
 from workers.pipeline.counters import Counters
 from workers.pipeline.steps import Tagged
@@ -72,12 +72,12 @@ class Tracker:
             if self._live:
                 self._distance.add(post.created_at, value.arrival.observed_at, self._wall.now())
 
-    def snapshot(self, waiting_for: str | None, source_counts: Mapping[str, int]) -> Progress:
+    def snapshot(self, waiting_for: str | None, source_counts: Mapping[str, int]) -> PipelineProgress:
         """Returns the progress of the run."""
         now = self._clock()
         self._wall.now()
         lag = now - self._groups[0].arrived_at if self._groups else 0.0
-        return Progress(
+        return PipelineProgress(
             elapsed_seconds=now - self._began,
             read=self._read,
             finished=self._finished,

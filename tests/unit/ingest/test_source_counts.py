@@ -27,7 +27,7 @@ from tagstream.cli.progress import RunProgress, progress_line
 from tagstream.errors import BadSettings
 from tagstream.media_reasons import PhotoReason
 from tagstream.runtime.exposition import Exposition
-from tagstream.runtime.metrics import Progress
+from tagstream.runtime.metrics import PipelineProgress
 from tagstream.settings import Settings
 from tagstream.source import Source
 from workers.cli import run
@@ -136,7 +136,7 @@ async def test_photos_are_counted_beside_what_their_source_counts() -> None:
 async def test_a_run_shows_what_its_source_counted() -> None:
     source = ListSource([post(1), post(2)])
     source.counted = COUNTED
-    shown: list[Progress] = []
+    shown: list[PipelineProgress] = []
     settings = StageSettings(batch_deadline_seconds=0.001, index_deadline_seconds=0.001)
     async with asyncio.timeout(20):
         report = await run_pipeline(

@@ -14,7 +14,7 @@ from tagstream.dead_letter import dead_letter
 from tagstream.errors import Fatal, ModelUnavailable, UnreadableInput, UntaggablePost
 from tagstream.posts import AccountStatus, Author, Deletion, Erasure, Post, TaggedPost
 from tagstream.runtime.backoff import BackOff
-from tagstream.runtime.metrics import EventOutcome, Progress
+from tagstream.runtime.metrics import EventOutcome, PipelineProgress
 from tagstream.source import Received
 from workers.local import RunReport, run_pipeline
 from workers.pipeline.settings import StageSettings
@@ -140,9 +140,9 @@ async def test_an_outage_of_model_and_index_waits_and_dead_letters_nobody() -> N
     source, index, tagger = ListSource(mixed_feed()), MemoryIndex(), Tagger()
     tagger.outages = 40
     index.down = True
-    seen: list[Progress] = []
+    seen: list[PipelineProgress] = []
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: PipelineProgress) -> None:
         seen.append(progress)
         if progress.waiting_for and "IndexUnavailable" in progress.waiting_for and len(seen) > 5:
             index.down = False
@@ -215,7 +215,7 @@ async def test_stop_finishes_what_is_in_flight_and_reads_no_more() -> None:
     source, index, stop = ListSource([post(number) for number in range(20_000)]), MemoryIndex(), asyncio.Event()
     index.write_seconds = 0.005
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: PipelineProgress) -> None:
         if progress.finished > 500:
             stop.set()
 
@@ -248,7 +248,7 @@ async def test_stop_during_an_outage_gives_up_after_its_time_and_loses_nothing()
     source, index, stop = ListSource(events, live=True), MemoryIndex(), asyncio.Event()
     index.cursors["jsonl:list"] = "10"
 
-    def fail_once_reading(progress: Progress) -> None:
+    def fail_once_reading(progress: PipelineProgress) -> None:
         index.down = True
         if progress.read == 40:
             stop.set()
@@ -295,7 +295,7 @@ async def test_memory_is_bounded_while_the_index_is_slow() -> None:
     index.write_seconds = 0.02
     most = 0
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: PipelineProgress) -> None:
         nonlocal most
         most = max(most, progress.in_flight)
         if progress.elapsed_seconds > 0.5:

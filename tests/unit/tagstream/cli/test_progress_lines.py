@@ -16,10 +16,10 @@ from rich.cells import cell_len
 from ingest.sources.jsonl.source import JsonlSource
 from ingest.sources.open import open_source
 from tagstream.cli.progress import RunProgress, in_lines, in_time, progress_line, progress_parts, remaining
-from tagstream.runtime.metrics import EventOutcome, Progress
+from tagstream.runtime.metrics import EventOutcome, PipelineProgress
 from tagstream.source import Share
 
-PROGRESS = Progress(
+PROGRESS = PipelineProgress(
     elapsed_seconds=100.0,
     read=2_000,
     finished=1_000,

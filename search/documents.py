@@ -1,4 +1,4 @@
-"""What every kind of index stores of a post and of a dead letter, and the number that orders posts by time.
+"""Stored posts and dead letters, the same for every kind of index, and the number that orders posts by time.
 
 A post's *number* is its time: milliseconds since 1970 shifted by `TIME_SHIFT` bits, then the bit `IMPLAUSIBLE_TIME` if
 the post claims a time later than we saw it. The bits below are free for an index that counts the posts of one

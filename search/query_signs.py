@@ -61,7 +61,7 @@ def unknown_sign(word: str, *, negated: bool, field: str) -> str | None:
 
 
 def _glued(word: str, field: str) -> str:
-    """What to say of parts that are joined without a space: `merkel|macron`."""
+    """Returns the hint for parts that are joined without a space: `merkel|macron`."""
     parts = [f"{field}:{part}" if field else part for part in _JOINED.split(word[:60]) if part]
     operator = "OR" if "|" in word else "AND"
     advice = f"write {f' {operator} '.join(parts)}" if len(parts) > 1 else f"write {operator} between two words"
@@ -69,7 +69,7 @@ def _glued(word: str, field: str) -> str:
 
 
 def unknown_star(quoted: str, *, field: str) -> str | None:
-    """What to say of a star in quotation marks that would be dropped, None if there is none."""
+    """Returns the hint for a star in quotation marks that would be dropped, None if there is none."""
     words = quoted.split()
     starred = [place for place, word in enumerate(words) if ends_with_star(word)]
     if not starred:
@@ -82,7 +82,7 @@ def unknown_star(quoted: str, *, field: str) -> str | None:
 
 
 def ends_with_star(word: str) -> bool:
-    """Whether it is the beginning of a word and a star; not so `5*` and `f***`."""
+    """Returns whether the text ends with the beginning of a word and a star; `5*` and `f***` do not."""
     return word.endswith("*") and word[-2:-1].isalnum() and not word[:-1].isdecimal()
 
 

@@ -35,11 +35,11 @@ class RetryBudget:
         self._tokens = capacity
 
     def succeed(self) -> None:
-        """A request went well."""
+        """Notes a request that succeeded."""
         self._tokens = min(self._capacity, self._tokens + self._refill)
 
     def take(self) -> bool:
-        """Whether one more retry may be made; if so it is paid for."""
+        """Takes one retry from the budget; returns whether there was one."""
         if self._tokens < 1:
             return False
         self._tokens -= 1
@@ -47,7 +47,7 @@ class RetryBudget:
 
 
 def error_type(error: object) -> str:
-    """The server's name for an error: the `type` in the body of an answer or of a bulk item."""
+    """Returns the server's name for an error: the `type` in the body of an answer or of a bulk item."""
     if isinstance(error, Mapping):
         error = error.get("error", error)
     return str(error.get("type", "")) if isinstance(error, Mapping) else ""
@@ -104,7 +104,7 @@ ERRORS: dict[type[Exception], Callable[[Exception, str], TagstreamError]] = {
 
 
 def translate(error: Exception, where: str) -> TagstreamError | None:
-    """The error of ours for one of the client's, None where there is none: a mistake in this program stays as it is."""
+    """Returns the error of ours for an error of the client; None for a mistake in this program, which stays as it is."""
     meaning = ERRORS.get(type(error))
     return None if meaning is None else meaning(error, where)
 
@@ -131,10 +131,10 @@ class ElasticClient:
         self.patient = self.raw.options(request_timeout=max(self.timeout_seconds, PATIENCE_SECONDS))
 
     async def call(self, request: Callable[[], Awaitable[T]]) -> T:
-        """The answer to a request that may be sent again.
+        """Sends a request, which may be sent again, and returns the answer.
 
         Raises:
-            IndexUnavailable: no answer, or none but "later", however often it was tried.
+            IndexUnavailable: every attempt got no answer, or the answer "later".
             Fatal: the server cannot be used as it is.
         """
         for attempt in range(ATTEMPTS):

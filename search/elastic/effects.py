@@ -1,4 +1,4 @@
-"""What a batch of changes does to the entries of the registry, the documents and the thumbnails: pure, no server.
+"""The effects of a batch of changes on registry, documents and thumbnails in Elasticsearch. Pure: needs no server.
 
 `search/batch.py` plays the changes on what was read of the registry (`KnownState`). `Effects` adds what only this kind
 of index keeps of a post: the day of its document, the places of its thumbnails, and what a writer that was cut off may

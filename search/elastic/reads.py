@@ -40,7 +40,7 @@ Hit = Mapping[str, Any]
 async def many(
     client: ElasticClient, wanted: Sequence[tuple[str, str]], *, fields: Sequence[str] | None = None
 ) -> AsyncIterator[Hit]:
-    """The documents of these (index, id) that are there, as last written; `fields` of them, or all."""
+    """Yields the documents of these (index, id) that are there, as last written; `fields` of them, or all."""
     for start in range(0, len(wanted), _IDS_A_REQUEST):
         docs = [{"_index": index, "_id": one} for index, one in wanted[start : start + _IDS_A_REQUEST]]
         answer = await client.call(partial(client.raw.mget, docs=docs, source_includes=fields))
@@ -52,7 +52,7 @@ async def many(
 
 
 def _check_missing(client: ElasticClient, hit: Hit) -> None:
-    """A day without an index has no posts, or no thumbnails; anything else that is not answered is not known."""
+    """Passes over a day without an index, which has no posts; anything else that is not answered is not known."""
     problem = error_type(hit)
     if problem != "index_not_found_exception":
         raise IndexUnavailable(
@@ -63,7 +63,7 @@ def _check_missing(client: ElasticClient, hit: Hit) -> None:
 
 
 async def ask(client: ElasticClient, body: Mapping[str, Any], *, index: str | None = None, **options: Any) -> Hit:
-    """The answer to a search of all posts, or of `index`."""
+    """Returns the answer to a search of all posts, or of `index`."""
     where = client.names.posts if index is None else index
     answer = await client.call(
         partial(client.raw.search, index=where, allow_partial_search_results=False, **body, **options)
@@ -80,7 +80,7 @@ async def scan(
     *,
     fields: Sequence[str] | None = None,
 ) -> AsyncIterator[Hit]:
-    """Every document that matches, in order, as of one moment: what is written meanwhile is not seen.
+    """Yields every document that matches, in order, as of one point in time: what is written meanwhile is not seen.
 
     A server that restarts, or a reader that takes minutes over a page, loses it: this then goes on as of another one,
     which needs an order of its own (not `_shard_doc`).

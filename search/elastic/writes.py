@@ -143,7 +143,7 @@ class ElasticWriter:
                 known.erased[asked] = hit["_source"]["erased_up_to"]
 
     async def _enter_erasures(self, erasures: Mapping[Account, int]) -> None:
-        """From here on every writer that looks (again) refuses these accounts' posts."""
+        """Enters erasures into the registry; from then on every writer that reads it refuses these accounts' posts."""
         actions = [
             # The position is the version: the furthest erasure stays, whatever order they come in.
             Action(

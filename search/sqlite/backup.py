@@ -78,7 +78,7 @@ def _erasures_after(connection: sqlite3.Connection, account: tuple[str, str]) ->
 
 
 def _remembered_after(connection: sqlite3.Connection, last: str) -> list[Remembered]:
-    """The next ids in order, those without a visible post too."""
+    """Returns the next ids in order, with their visible posts if there are any."""
     rows = connection.execute(
         f"SELECT {_RECORD}, document FROM registry LEFT JOIN documents USING (number) WHERE id > ? ORDER BY id LIMIT ?",
         (last, _STEP),
@@ -94,7 +94,7 @@ def _remembered_after(connection: sqlite3.Connection, last: str) -> list[Remembe
 
 
 def _thumbnails(connection: sqlite3.Connection, record: RegistryRecord, post: TaggedPost) -> tuple[Thumbnail, ...]:
-    """Those that the post shows; what is kept ahead of a newer revision is that one's."""
+    """Returns the thumbnails that the post shows; those kept ahead of a newer revision belong to that revision."""
     photos = photos_of(post)
     if not photos:
         return ()

@@ -57,7 +57,7 @@ def remove(connection: sqlite3.Connection, posts: Iterable[int]) -> None:
 
 
 def is_hidden(connection: sqlite3.Connection, author: int) -> bool:
-    """Whether what this author writes may not be added."""
+    """Returns whether the author is hidden, so that no post of theirs may be added."""
     return connection.execute("SELECT 1 FROM hidden_authors WHERE author = ?", (author,)).fetchone() is not None
 
 
@@ -113,7 +113,7 @@ def _numbered(connection: sqlite3.Connection, number: int) -> Numbered:
 
 
 def _distinct(entities: Iterable[Entity]) -> Iterable[tuple[int, Entity]]:
-    """The first mention of each entity of a post, with the entity's hash."""
+    """Returns the first mention of each entity of a post, with the entity's hash."""
     found: dict[int, Entity] = {}
     for entity in entities:
         found.setdefault(hash_key(entity.type, entity.key), entity)

@@ -25,7 +25,7 @@ _COUNTED = (1 << 19) - 1  # what SQLite numbers the posts of one millisecond wit
 
 
 async def dumped(index: EntityIndex) -> list[str]:
-    """The lines of a dump."""
+    """Returns the lines of a dump."""
     writer = DumpWriter()
     lines = [writer.begin()]
     async for kept in index.everything():
@@ -38,8 +38,10 @@ async def restored(index: EntityIndex, lines: Sequence[str]) -> Restored:
 
 
 def compared(lines: Sequence[str]) -> set[str]:
-    """The lines of a dump without what two kinds of index may say differently: their order, and the order within a
-    millisecond."""
+    """Returns the lines of a dump without what two kinds of index may tell differently.
+
+    These are the order of the lines, and the order of posts within a millisecond.
+    """
     found = set()
     for document in map(json.loads, lines):
         if document.get("kind") == "record":
@@ -50,7 +52,7 @@ def compared(lines: Sequence[str]) -> set[str]:
 
 
 async def filled(path: Path) -> SqliteIndex:
-    """A SQLite index that has been through everything."""
+    """Opens a SQLite index that holds some of everything."""
     index = await SqliteIndex.open(path)
     chance = random.Random(7)
     for _ in range(40):
@@ -70,7 +72,7 @@ async def filled(path: Path) -> SqliteIndex:
 
 
 class BackupContract:
-    """What every index promises of backups."""
+    """The promises of every index about backups."""
 
     async def test_16a_what_is_restored_is_what_was_dumped(self, index: EntityIndex, tmp_path: Path) -> None:
         first = await filled(tmp_path / "first.db")

@@ -18,7 +18,7 @@ def brief(counts: Iterable[EntityCount]) -> list[tuple[str, EntityType, int, int
 
 
 def steady(names: Sequence[str], windows: int, authors: int = 4) -> list[Change | TaggedPost]:
-    """`authors` mentions of each name in each window of ten minutes."""
+    """Returns posts with `authors` mentions of each name in each window of ten minutes."""
     return [
         tagged(f"{name} {window} {one}", minute=window * 10 + one, author=f"{name} {one}", names=[name])
         for name in names
@@ -32,7 +32,7 @@ async def trending(index: EntityIndex, until: datetime | None = None, past: int 
 
 
 class CountingContract:
-    """What every index promises of counts and trends."""
+    """The promises of every index about counts and trends."""
 
     async def test_10a_authors_decide_and_posts_are_told(self, index: EntityIndex) -> None:
         busy = [tagged(f"busy {number}", author="one", names=["Paris"]) for number in range(9)]

@@ -13,7 +13,7 @@ HOUR = timedelta(hours=1)
 
 
 async def everything(index: EntityIndex) -> list[str]:
-    """The names of all posts that are kept, seen or not."""
+    """Returns the names of all posts that are kept, visible or not."""
     return [post.id.rpartition(":")[2] async for post in index.documents(with_hidden=True)]
 
 
@@ -22,7 +22,7 @@ async def statuses(index: EntityIndex) -> list[AccountStatus]:
 
 
 async def seen_of_paris(index: EntityIndex) -> tuple[object, ...]:
-    """All that an index says of the posts that name Paris."""
+    """Returns everything that an index tells of the posts that name Paris."""
     page = await index.search(Query("place:paris", size=100))
     return (
         [post.id.rpartition(":")[2] for post in page.posts],
@@ -43,7 +43,7 @@ def burst(author: str, names: Sequence[str], posts: int = 1, minute: float = 0) 
 
 
 class HidingContract:
-    """What every index promises of accounts that are hidden."""
+    """The promises of every index about accounts that are hidden."""
 
     async def test_14a_a_hidden_author_is_seen_by_nobody(self, index: EntityIndex) -> None:
         await write(index, *burst("x", ["PARIS", "Merkel"], posts=3), *burst("y", ["Paris", "Berlin"]))

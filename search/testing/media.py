@@ -33,19 +33,19 @@ def illustrated(
     observed_at: datetime = OBSERVED,
     **parts: Any,
 ) -> Indexable:
-    """A post that shows photos, a letter each, and brings the thumbnails of all of them, or of those `brought`."""
+    """Returns a post that shows photos, a letter each, with the thumbnails of all, or of those `brought`."""
     post = tagged(name, media=[Media(url=f"https://p.example/{one}", sha256=sha(one)) for one in photos], **parts)
     bringing = photos if brought is None else brought
     return Indexable(post, observed_at, position, tuple(Thumbnail(sha(one), jpeg(one)) for one in bringing))
 
 
 def handed_on(change: Change) -> Change:
-    """The change as it travels on without bytes."""
+    """Returns the change as it travels on, without bytes."""
     return Indexable(change.post, change.observed_at, change.position) if isinstance(change, Indexable) else change
 
 
 async def shown(index: EntityIndex, name: str) -> str:
-    """The photos whose thumbnails a reader gets, in order; a dot where there is none."""
+    """Returns the photos whose thumbnails a reader gets, in order; a dot where there is none."""
     post = await index.get(f"jsonl:{name}")
     assert post is not None
     letters = {jpeg(one): one for one in "ABCDEFGH"} | {None: "."}
@@ -53,7 +53,7 @@ async def shown(index: EntityIndex, name: str) -> str:
 
 
 async def kept(index: Any) -> set[tuple[str, str]]:
-    """Everything that the store holds: the post's name and the photo's letter."""
+    """Returns everything that the store holds: the post's name and the photo's letter."""
     letters = {sha(one): one for one in "ABCDEFGH"}
     if isinstance(index, SqliteIndex):
         rows = index._writing.execute("SELECT id, sha256 FROM thumbnails").fetchall()
@@ -66,7 +66,7 @@ async def kept(index: Any) -> set[tuple[str, str]]:
 
 
 class MediaContract:
-    """What every index promises of thumbnails."""
+    """The promises of every index about thumbnails."""
 
     async def test_15a_a_thumbnail_is_found_by_its_post_and_number(self, index: EntityIndex) -> None:
         await write(
@@ -227,7 +227,7 @@ PHOTOS = ("AB", "BC")  # by revision
 
 
 def _history(name: str, chance: random.Random) -> list[Change]:
-    """Some of what can happen to a post, each with the photos of its revision."""
+    """Returns some of the events of a post, each with the photos of its revision."""
     happened = [HAPPENINGS[one](name) for one in chance.sample(sorted(HAPPENINGS), chance.randrange(1, 7))]
     return [_with_photos(change) for change in happened if not hasattr(change, "hidden")]
 
@@ -253,7 +253,7 @@ def _name(change: Change) -> str:
 
 
 def _hops(log: Sequence[Change], chance: random.Random) -> Iterator[Indexable | list[Change]]:
-    """What two hops do to a store, the first ahead of the second, each now and then killed and begun again earlier.
+    """Yields the steps of two hops, the first ahead of the second, each now and then killed and begun again earlier.
 
     A step is a post whose thumbnails are kept, or a batch that is written.
     """

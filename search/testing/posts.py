@@ -14,7 +14,7 @@ PEOPLE = {"Merkel", "Macron", "Obama"}
 
 
 def entity(text: str, type: EntityType | None = None) -> Entity:
-    """A mention of a name; of those in `PEOPLE` the type is PER, else LOC."""
+    """Returns a mention of a name; of those in `PEOPLE` the type is PER, else LOC."""
     kind: EntityType = type or ("PER" if text in PEOPLE else "LOC")
     return Entity(text=text, type=kind, start=0, end=len(text), score=0.9, key=fold_key(text))
 
@@ -36,7 +36,7 @@ def tagged(
     lang: str | None = None,
     handle: str | None = None,
 ) -> TaggedPost:
-    """A tagged post, `minute` minutes after `START`, that mentions `names` and `entities`."""
+    """Returns a tagged post, `minute` minutes after `START`, that mentions `names` and `entities`."""
     return TaggedPost(
         id=f"{source}:{name}",
         source=source,
@@ -65,17 +65,17 @@ async def write(index: EntityIndex, *changes: Change | TaggedPost, cursor: Sourc
 
 
 async def found(index: EntityIndex, text: str, **parts: object) -> list[str]:
-    """The names of the posts that a query finds, newest first."""
+    """Returns the names of the posts that a query finds, newest first."""
     page = await index.search(Query(text, size=100, **parts))  # type: ignore[arg-type]
     assert page.total == len(page.posts)
     return [post.id.rpartition(":")[2] for post in page.posts]
 
 
 async def stored(index: EntityIndex) -> list[TaggedPost]:
-    """Every visible post, in order of id."""
+    """Returns every visible post, in order of id."""
     return [post async for post in index.documents()]
 
 
 async def letters(index: EntityIndex, cause: str | None = None) -> Sequence[str]:
-    """The origins of the dead letters."""
+    """Returns the origins of the dead letters."""
     return sorted([letter.origin async for letter in index.dead_letters(cause)])

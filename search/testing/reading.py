@@ -30,7 +30,7 @@ def names_of(page_posts: object) -> list[str]:
 
 
 class ReadingContract:
-    """What every index promises of searching and streaming."""
+    """The promises of every index about searching and streaming."""
 
     whole_batches: bool = True
 

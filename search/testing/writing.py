@@ -55,7 +55,7 @@ HAPPENINGS: dict[str, Callable[[str], Change]] = {
 
 
 def visible_version(changes: Iterable[Change]) -> tuple[int, int] | None:
-    """The (revision, generation) that must be visible after these changes, in whatever order they came.
+    """Returns the (revision, generation) that must be visible after these changes, in whatever order they came.
 
     Says it without any order: the newest revision decides; it must lie above every deletion and erasure, and the newest
     status of its author must not hide it.
@@ -108,7 +108,7 @@ async def total(index: EntityIndex, text: str) -> int:
 
 
 class WritingContract:
-    """What every index promises of writing."""
+    """The promises of every index about writing."""
 
     async def test_1a_the_first_of_a_repeated_version_wins(self, index: EntityIndex) -> None:
         first = await write(index, tagged("a", "first", names=["Merkel"]))

@@ -104,7 +104,7 @@ ERRORS: dict[type[Exception], Callable[[Exception, str], TagstreamError]] = {
 
 
 def translate(error: Exception, where: str) -> TagstreamError | None:
-    """Returns the error of ours for an error of the client; None for a mistake in this program, which stays as it is."""
+    """Returns our error for an error of the client; None for a mistake in this program, which goes on as it is."""
     meaning = ERRORS.get(type(error))
     return None if meaning is None else meaning(error, where)
 

@@ -1,24 +1,46 @@
-"""Opening of an index by its specification, such as `sqlite:posts.db` or `elasticsearch:http://127.0.0.1:9200`."""
+"""Opening of an index by its specification: `sqlite:posts.db` is the kind `sqlite` with the address `posts.db`.
+
+::
+
+    KIND:ADDRESS ─┬▶ a kind of ours         its opener, imported only now
+                  └▶ a kind of a plug-in    the entry point of an installed package (tagstream/plugins.py)
+
+    await opener(address, settings, create=True or False) ─▶ EntityIndex
+
+Openers of ours and of plug-ins are called alike. Ours stand in a table and not among the entry points, so that they are
+found in a checkout that was never installed, and no package can take their names.
+"""
 
 import os
-import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from importlib.metadata import EntryPoint
+from typing import Protocol
 
 from search.index import EntityIndex
 from tagstream.errors import BadSettings
-from tagstream.plugins import Plugin, PluginKind, find_plugin
+from tagstream.plugins import PluginKind, find_plugin
 from tagstream.settings import Settings, load_settings
 
+OPENERS = {
+    "elasticsearch": "search.elastic.index:open_elasticsearch",
+    "sqlite": "search.sqlite.index:open_sqlite",
+}
+_ADDRESSED = {"elasticsearch": "server", "sqlite": "file"}
 _EXAMPLES = "Write sqlite:PATH, for example sqlite:posts.db, or elasticsearch:URL, for example elasticsearch:http://127.0.0.1:9200/tagstream."
-
 _MEMBERS = tuple(name for name, member in vars(EntityIndex).items() if callable(member) and not name.startswith("_"))
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+class IndexOpener(Protocol):
+    """The function that opens a kind of index, of ours or of a plug-in."""
+
+    def __call__(self, address: str, settings: Settings, *, create: bool) -> Awaitable[EntityIndex]:
+        """Opens the index at the address; with `create` to write, and makes it if it is not there."""
+        ...
 
 
 async def open_index(spec: str, *, create: bool = True, settings: Settings | None = None) -> EntityIndex:
-    """Opens the index that `spec` names, a built-in kind or one of a plug-in.
+    """Opens the index that a specification names.
 
     Args:
         spec: the kind of index and its address, with a colon between.
@@ -26,39 +48,27 @@ async def open_index(spec: str, *, create: bool = True, settings: Settings | Non
         settings: the use of a server (deadlines, credentials, copies); by default those of the environment.
 
     Raises:
-        BadSettings: the specification names no kind of index that there is.
-        IndexUnavailable: another process writes to it.
-        ServiceUnavailable: its server does not answer.
-        Fatal: it cannot be opened, is something else, or is newer than this program.
+        BadSettings: no index is of this kind, the address makes no sense, or the plug-in of this kind is broken.
+        IndexUnavailable: another process writes to the index.
+        ServiceUnavailable: the server of the index does not answer.
+        Fatal: the index cannot be opened, is something else, or is newer than this program.
     """
-    kind, colon, rest = spec.partition(":")
-    if kind == "sqlite" and rest == ":memory:":
-        raise BadSettings(
-            "sqlite::memory: is no index: it is kept in a file, for other commands to read and to outlive this one. "
-            "Name a file, for example sqlite:/tmp/posts.db."
+    kind, colon, address = spec.partition(":")
+    settings = settings or load_settings(os.environ)
+    if kind in OPENERS:
+        if not address:
+            raise BadSettings(f"The index {spec!r} names no {_ADDRESSED[kind]}. {_EXAMPLES}")
+        opener: IndexOpener = EntryPoint(kind, OPENERS[kind], PluginKind.INDEX.group).load()
+        return await opener(address, settings, create=create)
+    plugin = find_plugin(PluginKind.INDEX, kind) if colon else None
+    if plugin is None:
+        # Only the text before the colon, or after an @, is shown: the rest may hold a password.
+        problem = (
+            f"There is no index of kind {kind[:80]!r}"
+            if colon
+            else f"The index {spec.rpartition('@')[2][:80]!r} has no kind"
         )
-    if kind == "sqlite" and _ADDRESS.match(rest):
-        raise BadSettings(f"sqlite: takes the path of a file, and not the address of a server. {_EXAMPLES}")
-    # Each kind is imported here: a command that asks one index does not pay for loading the others.
-    if kind == "sqlite" and rest:
-        from search.sqlite.index import SqliteIndex
-
-        return await SqliteIndex.open(rest, create=create)
-    if kind == "elasticsearch" and rest:
-        from search.elastic.index import ElasticIndex
-
-        return await ElasticIndex.open(rest, settings or load_settings(os.environ), create=create)
-    if kind in ("sqlite", "elasticsearch"):
-        raise BadSettings(f"The index {spec!r} names no {'file' if kind == 'sqlite' else 'server'}. {_EXAMPLES}")
-    if colon and (plugin := find_plugin(PluginKind.INDEX, kind)) is not None:
-        return await _of_plugin(plugin, rest, settings or load_settings(os.environ), create=create)
-    # What stands before the colon only: the rest may hold a password.
-    said = spec.rpartition("@")[2][:80]
-    problem = f"There is no index of kind {kind[:80]!r}" if colon else f"The index {said!r} has no kind"
-    raise BadSettings(f"{problem}. {_EXAMPLES}")
-
-
-async def _of_plugin(plugin: Plugin, address: str, settings: Settings, *, create: bool) -> EntityIndex:
+        raise BadSettings(f"{problem}. {_EXAMPLES}")
     opener = plugin.load()
     with plugin.blamed():
         index: EntityIndex = await opener(address, settings, create=create)

@@ -247,3 +247,12 @@ class ElasticIndex:
     def _check_open(self) -> None:
         if self._closed:
             raise IndexUnavailable(f"The index {self.address} is closed in this process. Open it again.")
+
+
+async def open_elasticsearch(address: str, settings: Settings, *, create: bool) -> ElasticIndex:
+    """Opens the index that `elasticsearch:ADDRESS` names.
+
+    Raises:
+        TagstreamError: as `ElasticIndex.open`.
+    """
+    return await ElasticIndex.open(address, settings, create=create)

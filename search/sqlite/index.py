@@ -6,6 +6,7 @@ transaction that is on the disk when `write` returns.
 """
 
 import asyncio
+import re
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -35,10 +36,12 @@ from search.sqlite.file import CREATE, READ_WRITE, UNTOUCHED, Found, look, readi
 from search.sqlite.schema import connect, transaction
 from search.sqlite.upgrade import prepare
 from search.sqlite.writer_lock import WriterLock
-from tagstream.errors import Fatal, IndexUnavailable, Retryable, UnreadableInput
+from tagstream.errors import BadSettings, Fatal, IndexUnavailable, Retryable, UnreadableInput
 from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
+from tagstream.settings import Settings
 
 READERS = 4
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -336,3 +339,23 @@ class SqliteIndex:
     def _check_open(self) -> None:
         if self._closed:
             raise IndexUnavailable(f"The index {self.path} is closed in this process. Open it again.")
+
+
+async def open_sqlite(address: str, settings: Settings, *, create: bool) -> SqliteIndex:  # noqa: ARG001
+    """Opens the index that `sqlite:ADDRESS` names; no setting concerns a file.
+
+    Raises:
+        BadSettings: the address is no path.
+        TagstreamError: as `SqliteIndex.open`.
+    """
+    if address == ":memory:":
+        raise BadSettings(
+            "sqlite::memory: is no index: it is kept in a file, for other commands to read and to outlive this one. "
+            "Name a file, for example sqlite:/tmp/posts.db."
+        )
+    if _URL.match(address):
+        raise BadSettings(
+            "sqlite: takes the path of a file, and not the address of a server. "
+            "Write sqlite:PATH, for example sqlite:posts.db."
+        )
+    return await SqliteIndex.open(address, create=create)

@@ -44,15 +44,15 @@ def train(
     with train_extra():
         import torch
 
-        from training.experiments.recipe import CONFIGS, Recipe
-        from training.experiments.run import Row
+        from training.experiments.recipe import CONFIGS, SystemRecipe
+        from training.experiments.run import Experiment
         from training.experiments.run import train as train_row
-    read = Recipe.read(Path(recipe) if recipe.endswith(".toml") else CONFIGS / f"{recipe}.toml")
+    read = SystemRecipe.read(Path(recipe) if recipe.endswith(".toml") else CONFIGS / f"{recipe}.toml")
     if epochs is not None:
         read = read.model_copy(update={"training": read.training.model_copy(update={"epochs": epochs})})
     torch.set_num_threads(threads)
     weights = str(visual_weights or "")
-    done = train_row(Row(recipe=read, corpus=corpus, seed=seed, encoder=encoder, visual_weights=weights), run)
+    done = train_row(Experiment(recipe=read, corpus=corpus, seed=seed, encoder=encoder, visual_weights=weights), run)
     answer(f"{read.title}: {done.epochs} epochs, the best was {done.best_epoch}; tagstream evaluate --run {run}")
 
 

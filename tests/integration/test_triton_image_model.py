@@ -15,7 +15,7 @@ from tagstream.errors import BadSettings, CorruptState, ModelUnavailable
 from tagstream.runtime.backoff import BackOff
 from tagstream.settings import REPOSITORY, Settings
 from training.image import files
-from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, ServedNetwork
+from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ResidualNetwork, ServedNetwork
 from workers.images.classifier import ImageEncoder, open_local_encoder, read_thumbnail
 from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
 from workers.open_models import open_image_model, open_tagger
@@ -32,7 +32,7 @@ def repository(tmp_path_factory):
     repository = tmp_path_factory.mktemp("models")
     shutil.copytree(REPOSITORY / "triton_models" / "mner", repository / "mner")
     torch.manual_seed(1)
-    network = ImageNetwork(classes=CLASSES)
+    network = ResidualNetwork(classes=CLASSES)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_var.uniform_(0.5, 2)

@@ -2,6 +2,8 @@
 
 import io
 import json
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,16 +13,19 @@ from PIL import Image
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
 from training.captioner.decoder import END, PADDING, START, UNKNOWN, CaptionDecoder, CaptionWords
 from training.captioner.measure import captions_per_second, made_pictures, untrained
+from training.captioner.photos import CaptionedPhoto, read_photos
 from training.captioner.recurrent import RecurrentCaptioner
-from training.captioner.train import CaptionedPhoto, CaptionTrainer, CaptionTraining, read_photos
+from training.captioner.train import CaptionerRecipe, CaptionerTraining, train
 from training.datasets import data_folder
-from training.image.network import FEATURE_WIDTH, ImageNetwork, ServedNetwork
+from training.image.network import FEATURE_WIDTH, ResidualNetwork, ServedNetwork
 from training.inputs.captions import load_captions
+from training.loop import fit
+from training.run_folder import open_run
 from workers.images.classifier import ImageEncoder
 from workers.models.image_repository import ImageDescription
 
 CAPTIONS = ["a dog on a beach", "two men play tennis", "a red bus", "a dog and a red ball on a green field"]
-BY_HEART = CaptionTraining(epochs=60, batch=16, learning_rate=3e-3, least_count=1, word_width=32, size=64, dropout=0.0)
+BY_HEART = CaptionerRecipe(epochs=60, batch=16, learning_rate=3e-3, least_count=1, word_width=32, size=64, dropout=0.0)
 
 
 class LocalNetwork:
@@ -28,7 +33,7 @@ class LocalNetwork:
 
     def __init__(self) -> None:
         torch.manual_seed(5)
-        self.served = ServedNetwork(ImageNetwork(classes=4)).eval()
+        self.served = ServedNetwork(ResidualNetwork(classes=4)).eval()
 
     @torch.inference_mode()
     def __call__(self, pictures, *, regions):
@@ -68,20 +73,31 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
+@dataclass(frozen=True)
+class Trained:
+    captioner: RecurrentCaptioner
+    regions: list[np.ndarray]
+    loss: float
+    folder: Path
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    trainer = CaptionTrainer(encoder_of(), PHOTOS, BY_HEART, tmp_path_factory.mktemp("captioner"))
-    return trainer.fit(), trainer
+    folder = tmp_path_factory.mktemp("captioner")
+    with open_run(folder) as run:
+        task = CaptionerTraining(encoder_of(), PHOTOS, BY_HEART)
+        progress = fit(task, run)
+    return Trained(task.captioner, task.regions, progress.last_loss, folder)
 
 
 def test_captions_that_were_learnt_are_given_back_word_for_word(trained):
-    captioner, trainer = trained
-    assert trainer.loss < 0.05
+    captioner = trained.captioner
+    assert trained.loss < 0.05
     assert captioner.captions([photo.thumbnail for photo in PHOTOS]) == CAPTIONS
 
 
 def test_a_caption_depends_on_its_own_picture_alone(trained):
-    captioner, _ = trained
+    captioner = trained.captioner
     one, other = PHOTOS[3].thumbnail, PHOTOS[2].thumbnail
     assert captioner.captions([one]) == captioner.captions([other, one])[1:]
     assert captioner.captions([]) == []
@@ -89,16 +105,16 @@ def test_a_caption_depends_on_its_own_picture_alone(trained):
 
 @pytest.mark.parametrize("data", [b"", b"not a picture", PHOTOS[0].thumbnail[:200], b"\xff\xd8" + bytes(70_000)])
 def test_what_is_no_picture_has_no_caption_and_the_others_keep_theirs(trained, data):
-    captioner, _ = trained
+    captioner = trained.captioner
     assert captioner.captions([data, PHOTOS[2].thumbnail, data]) == ["", CAPTIONS[2], ""]
 
 
 def test_pictures_of_other_captions_are_learnt_worse(trained):
-    captioner, trainer = trained
+    captioner = trained.captioner
     numbers = captioner.words.numbers(CAPTIONS, 24)
     longest = max(map(len, numbers))
     rows = torch.tensor([row + [PADDING] * (longest - len(row)) for row in numbers])
-    seen = torch.from_numpy(np.stack(trainer.regions))
+    seen = torch.from_numpy(np.stack(trained.regions))
     with torch.inference_mode():
         own, shuffled = (captioner.decoder.loss(regions, rows).item() for regions in (seen, seen.flip(0)))
     assert shuffled > own + 1.0
@@ -133,36 +149,30 @@ def test_words_are_numbers_and_back():
 
 
 def test_an_interrupted_training_ends_as_an_unbroken_one(tmp_path):
-    few = CaptionTraining(epochs=4, batch=2, least_count=1, word_width=8, size=8)
-    unbroken = CaptionTrainer(encoder_of(), PHOTOS, few, tmp_path / "unbroken").fit()
-    half = CaptionTraining(**{**vars_of(few), "epochs": 2})
-    CaptionTrainer(encoder_of(), PHOTOS, half, tmp_path / "broken").fit()
-    resumed = CaptionTrainer(encoder_of(), PHOTOS, few, tmp_path / "broken").fit()
+    few = CaptionerRecipe(epochs=4, batch=2, least_count=1, word_width=8, size=8)
+    unbroken, _ = train(encoder_of(), PHOTOS, few, tmp_path / "unbroken")
+    train(encoder_of(), PHOTOS, replace(few, epochs=2), tmp_path / "broken")
+    resumed, _ = train(encoder_of(), PHOTOS, few, tmp_path / "broken")
     states = [one.decoder.state_dict() for one in (unbroken, resumed)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     with pytest.raises(BadSettings, match="other photos"):
-        CaptionTrainer(encoder_of(), PHOTOS[:3], few, tmp_path / "broken").fit()
+        train(encoder_of(), PHOTOS[:3], few, tmp_path / "broken")
     with pytest.raises(BadSettings, match="another image encoder"):
-        CaptionTrainer(encoder_of(generation=5), PHOTOS, few, tmp_path / "broken").fit()
-
-
-def vars_of(training: CaptionTraining) -> dict:
-    return {name: getattr(training, name) for name in CaptionTraining.__slots__}
+        train(encoder_of(generation=5), PHOTOS, few, tmp_path / "broken")
 
 
 def test_a_captioner_is_loaded_with_the_image_encoder_that_it_was_trained_with(trained):
-    _, trainer = trained
-    loaded = RecurrentCaptioner.load(trainer.run / "last.pt", encoder_of())
+    loaded = RecurrentCaptioner.load(trained.folder / "last.pt", encoder_of())
     assert loaded.captions([photo.thumbnail for photo in PHOTOS]) == CAPTIONS
     with pytest.raises(BadSettings, match="another image encoder"):
-        RecurrentCaptioner.load(trainer.run / "last.pt", encoder_of(generation=5))
+        RecurrentCaptioner.load(trained.folder / "last.pt", encoder_of(generation=5))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"garbage", "cut"])
 def test_a_captioner_that_cannot_be_read_is_named(tmp_path, trained, content):
     path = tmp_path / "captioner.pt"
     if content is not None:
-        path.write_bytes((trained[1].run / "last.pt").read_bytes()[:500] if content == "cut" else content)
+        path.write_bytes((trained.folder / "last.pt").read_bytes()[:500] if content == "cut" else content)
     with pytest.raises(CorruptState, match=r"captioner\.pt"):
         RecurrentCaptioner.load(path, encoder_of())
 
@@ -196,7 +206,7 @@ def test_no_photo_at_all_is_refused(tmp_path):
     with pytest.raises(UnreadableInput, match="none of the photos"):
         read_photos(tmp_path, tmp_path / "captions.json")
     with pytest.raises(BadSettings, match="no photo"):
-        CaptionTrainer(encoder_of(), [CaptionedPhoto(b"none", "a")], BY_HEART, tmp_path / "run")
+        train(encoder_of(), [CaptionedPhoto(b"none", "a")], BY_HEART, tmp_path / "run")
 
 
 def test_the_captions_of_the_real_photos_are_learnt_by_heart(tmp_path):
@@ -215,10 +225,8 @@ def test_the_captions_of_the_real_photos_are_learnt_by_heart(tmp_path):
     )
     photos += read_photos(folder / "riveg_one", lone)[0]
     assert len(photos) == 31
-    training = CaptionTraining(**{**vars_of(BY_HEART), "epochs": 50, "batch": 6})
-    trainer = CaptionTrainer(encoder_of(), photos, training, tmp_path)
-    captioner = trainer.fit()
-    assert trainer.loss < 0.05
+    captioner, progress = train(encoder_of(), photos, replace(BY_HEART, epochs=50, batch=6), tmp_path)
+    assert progress.last_loss < 0.05
     assert captioner.captions([photo.thumbnail for photo in photos]) == [photo.caption for photo in photos]
 
 

@@ -12,7 +12,7 @@ from tagstream.errors import BadSettings
 from training.image import files
 from training.image.dataset import Pictures
 from training.image.export import calibration_inputs
-from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, ServedNetwork
+from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ResidualNetwork, ServedNetwork
 from workers.images.classifier import OpenVinoImageNetwork
 from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
 from workers.models.version_folder import GPU_MODEL, MODEL
@@ -22,7 +22,7 @@ from workers.models.version_folder import GPU_MODEL, MODEL
 def network():
     """A network whose every weight and statistic matters."""
     torch.manual_seed(1)
-    network = ImageNetwork(classes=11)
+    network = ResidualNetwork(classes=11)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-0.2, 0.2)

@@ -18,7 +18,7 @@ from training.image.evaluate import (
     served_pixels,
 )
 from training.image.model_card import write_card
-from training.image.train import RECIPE, Recipe
+from training.image.recipe import RECIPE, ImageRecipe
 from workers.images.classifier import probabilities
 from workers.models.image_repository import ImageDescription
 
@@ -78,7 +78,7 @@ def test_no_two_classes_are_shown_under_one_name():
 def test_the_card_says_what_was_measured(tmp_path):
     description = ImageDescription(
         labels=["a", "b"], side=56, region_width=256, temperature=1.25, threshold=0.63, precision=0.9, generation=3,
-        record={"recipe": asdict(Recipe.read(RECIPE))},
+        record={"recipe": asdict(ImageRecipe.read(RECIPE))},
     )  # fmt: skip
     figure = {
         "top1": 0.5717, "top5": 0.8123, "precision": 0.9012, "coverage": 0.3456, "calibration_error": 0.0191,

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
+from tagstream.errors import BadSettings
 from training.image import teacher
 from training.image.augment import Augmentation, views
 from training.image.dataset import Pictures, data_folder, halves, load_names, load_pictures
-from training.image.network import FEATURE_WIDTH, ImageNetwork, ServedNetwork, normalise
-from training.image.train import RECIPE, Phase, Rate, Recipe, Trainer
+from training.image.network import FEATURE_WIDTH, ResidualNetwork, ServedNetwork, normalise
+from training.image.recipe import RECIPE, ImageRecipe, LearningRate, Phase
+from training.image.train import ImageTraining, train
+from training.loop import Progress, fit
+from training.run_folder import open_run
 
 CLASSES = 5
 STILL = Augmentation(smallest_area=1.0, colour=0.0, erase=0.0)
@@ -27,38 +33,40 @@ def pictures(count: int, seed: int = 1) -> Pictures:
 
 
 @pytest.fixture
-def recipe() -> Recipe:
+def recipe() -> ImageRecipe:
     strong = Augmentation(smallest_area=0.4, colour=0.2, erase=0.5)
-    rate = Rate(peak=0.3, warmup=0.2, begins=0, horizon=3)
+    rate = LearningRate(peak=0.3, warmup=0.2, begins=0, horizon=3)
     phases = (Phase(1, 16, rate, strong), Phase(2, 24, rate, replace(strong, erase=0.0)))
-    return replace(Recipe.read(RECIPE), batch=8, phases=phases)
+    return replace(ImageRecipe.read(RECIPE), batch=8, phases=phases)
 
 
-def trainer(recipe: Recipe, run) -> Trainer:
-    run.mkdir(exist_ok=True)
+def data(recipe: ImageRecipe):
     targets = torch.randn(20, CLASSES, generator=torch.Generator().manual_seed(2)).half()
-    return Trainer(recipe, run, pictures(20), targets, pictures(6, seed=3), threads=2)
+    return recipe, pictures(20), targets, pictures(6, seed=3), 2
+
+
+def train_in(recipe: ImageRecipe, folder) -> Progress:
+    read, *rest = data(recipe)
+    return train(read, folder, *rest)
 
 
 def test_an_interrupted_run_ends_as_an_unbroken_one(recipe, tmp_path):
-    unbroken = trainer(recipe, tmp_path / "unbroken")
-    unbroken.fit()
-    broken = trainer(recipe, tmp_path / "broken")
-    real, epochs = broken._train_epoch, []
+    """The interruption comes in the middle of an epoch, where the generators of both threads are under way."""
+    unbroken = train_in(recipe, tmp_path / "unbroken")
+    broken = ImageTraining(*data(recipe))
+    real, batches = broken.after_step, []
 
-    def one_epoch_only():
-        if epochs:
-            raise KeyboardInterrupt
-        epochs.append(1)
-        return real()
+    def stop_at_the_third(progress):
+        batches.append(1)
+        if len(batches) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        real(progress)
 
-    broken._train_epoch = one_epoch_only
-    with pytest.raises(KeyboardInterrupt):
-        broken.fit()
-    resumed = trainer(recipe, tmp_path / "broken")
-    resumed.fit()
-    assert resumed.epoch == unbroken.epoch == 3
-    states = [torch.load(tmp_path / run / "last.pt", weights_only=True)["network"] for run in ("unbroken", "broken")]
+    broken.after_step = stop_at_the_third
+    with pytest.raises(KeyboardInterrupt, match="after epoch 1 and 1 batches"), open_run(tmp_path / "broken") as run:
+        fit(broken, run)
+    assert train_in(recipe, tmp_path / "broken").epoch == unbroken.epoch == 3
+    states = [torch.load(tmp_path / run / "last.pt", weights_only=True)["weights"] for run in ("unbroken", "broken")]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     logs = [(tmp_path / run / "log.jsonl").read_text().splitlines() for run in ("unbroken", "broken")]
     losses = [[json.loads(line)["loss"] for line in lines] for lines in logs]
@@ -67,7 +75,7 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(recipe, tmp_path):
 
 
 def test_the_learning_rate_rises_falls_to_zero_and_falls_sooner_where_the_horizon_comes_nearer():
-    rate = Rate(peak=0.4, warmup=0.2, begins=5, horizon=10)
+    rate = LearningRate(peak=0.4, warmup=0.2, begins=5, horizon=10)
     assert rate.at(5) == 0
     assert rate.at(6) == pytest.approx(0.2)
     assert rate.at(7) == pytest.approx(0.4)
@@ -77,41 +85,42 @@ def test_the_learning_rate_rises_falls_to_zero_and_falls_sooner_where_the_horizo
     assert all(sooner.at(epoch) < rate.at(epoch) for epoch in range(8, 13))
 
 
-def test_each_phase_has_the_rate_that_its_part_of_the_plan_gives(recipe, tmp_path):
+def test_each_phase_has_the_rate_that_its_part_of_the_plan_gives(recipe):
     first, second = recipe.phases
-    restart = Rate(peak=0.1, warmup=0.5, begins=1, horizon=2)
-    run = trainer(replace(recipe, phases=(first, replace(second, rate=restart))), tmp_path)
-    rates = []
-    for epoch in range(3):
-        run.epoch = epoch
-        rates.append(run._learning_rate(epoch * run.steps_an_epoch))
-    half = 0.5 / run.steps_an_epoch
+    restart = LearningRate(peak=0.1, warmup=0.5, begins=1, horizon=2)
+    task = ImageTraining(*data(replace(recipe, phases=(first, replace(second, rate=restart)))))
+    rates = [task.learning_rate_share(Progress(epoch=epoch, batch=1)) for epoch in range(3)]
+    half = 0.5 / (20 // recipe.batch)
     assert rates == pytest.approx([first.rate.at(half), restart.at(1 + half), restart.at(2 + half)])
 
 
 def test_a_run_is_not_gone_on_with_by_another_recipe(recipe, tmp_path):
-    trainer(replace(recipe, phases=recipe.phases[:1]), tmp_path).fit()
-    with pytest.raises(SystemExit, match="another recipe"):
-        trainer(recipe, tmp_path).fit()
+    train_in(replace(recipe, phases=recipe.phases[:1]), tmp_path)
+    with pytest.raises(BadSettings, match="another recipe"):
+        train_in(recipe, tmp_path)
 
 
-def test_the_replicas_share_their_weights_and_the_step_takes_both_halves(recipe, tmp_path):
-    run = trainer(recipe, tmp_path)
-    first, second = run.replicas
-    chances = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
-    for replica, rows, chance in zip(run.replicas, torch.arange(8).chunk(2), chances, strict=True):
-        run._gradient(replica, rows, chance)
-    mean = (first.score.weight.grad + second.score.weight.grad) / 2
-    before = first.score.weight.detach().clone()
-    run._step(0)
-    assert torch.equal(first.score.weight.grad, mean)
-    assert not torch.equal(first.score.weight, before)
+def test_the_replicas_share_their_weights_and_a_batch_takes_the_gradient_of_both_halves(recipe):
+    task = ImageTraining(*data(recipe))
+    first, second = task.replicas
+    rows = next(task.batches(0))
+    halves = []
+
+    def gradient(replica, rows, chance, real=task._gradient):
+        loss = real(replica, rows, chance)
+        halves.append(replica.score.weight.grad.clone())
+        return loss
+
+    task._gradient = gradient
+    task.backpropagate(rows)
+    assert torch.allclose(first.score.weight.grad, (halves[0] + halves[1]) / 2)
+    assert not torch.equal(halves[0], halves[1])
     assert all(a.data_ptr() == b.data_ptr() for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
 def test_every_parameter_gets_a_gradient_once_the_blocks_have_opened():
     torch.manual_seed(1)
-    network = ImageNetwork(CLASSES)
+    network = ResidualNetwork(CLASSES)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     for _ in range(2):
         optimizer.zero_grad()
@@ -125,7 +134,7 @@ def test_every_parameter_gets_a_gradient_once_the_blocks_have_opened():
 
 def test_a_picture_alone_is_seen_as_in_company():
     torch.manual_seed(1)
-    network = ServedNetwork(ImageNetwork()).eval()
+    network = ServedNetwork(ResidualNetwork()).eval()
     pixels = torch.randint(0, 256, (3, 3, 56, 56), dtype=torch.uint8)
     with torch.no_grad():
         logits, regions = network(pixels)

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from training.datasets import load_examples
-from training.tagger.train import Recipe, Trainer
+from training.loop import fit
+from training.run_folder import open_run
+from training.tagger.train import TaggerRecipe, TaggerTraining, train
 
 RECIPE = """
 system = "three_segment_tagger"
@@ -61,16 +63,14 @@ def test_what_the_annotators_left_unsaid_is_unknown():
 
 
 def test_an_interrupted_run_ends_as_an_unbroken_one(data):
-    recipe = Recipe.read(data / "recipe.toml")
+    recipe = TaggerRecipe.read(data / "recipe.toml")
     unbroken, broken = data / "unbroken", data / "broken"
-    unbroken.mkdir()
-    broken.mkdir()
-    Trainer(recipe, unbroken).fit()
-    first = Trainer(recipe, broken)
-    first._train_epoch = _once(first._train_epoch)
-    with pytest.raises(KeyboardInterrupt):
-        first.fit()
-    Trainer(recipe, broken).fit()
+    train(recipe, unbroken)
+    first = TaggerTraining(recipe)
+    first.evaluate = _once(first.evaluate)
+    with pytest.raises(KeyboardInterrupt), open_run(broken) as run:
+        fit(first, run)
+    train(recipe, broken)
     for name in ("last.pt", "best.pt"):
         states = [torch.load(run / name, weights_only=True) for run in (unbroken, broken)]
         key = "average" if name == "last.pt" else "weights"

@@ -19,7 +19,7 @@ from tagstream.errors import TagstreamError
 from tagstream.settings import REPOSITORY, Settings
 from training.captioner.decoder import END, CaptionWords
 from training.captioner.recurrent import RecurrentCaptioner, regions_of
-from training.captioner.train import CaptionTraining
+from training.captioner.train import CaptionerRecipe
 from workers.images.captioner import open_captioner
 from workers.images.classifier import MAX_SIDE, ImageEncoder, open_local_encoder
 from workers.models.captioner_version import find_captioner
@@ -49,7 +49,7 @@ def made_pictures(count: int) -> list[bytes]:
 
 def untrained(encoder: ImageEncoder, words: int, length: int) -> Callable[[bytes], object]:
     """Our own captioner with random weights, which says `length` words of each picture, and one more for the end."""
-    defaults = CaptionTraining()
+    defaults = CaptionerRecipe()
     torch.manual_seed(1)
     sizes = {"word_width": defaults.word_width, "size": defaults.size, "dropout": defaults.dropout}
     decoder = RecurrentCaptioner(encoder, CaptionWords(tuple(map(str, range(words)))), sizes).decoder.eval()

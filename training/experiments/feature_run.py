@@ -11,7 +11,7 @@ from typing import Any
 
 from tagstream.errors import BadSettings
 from training.experiments.recipe import FEATURE_CRF
-from training.experiments.trainer import Part
+from training.experiments.trainer import CorpusPart
 from training.inputs.sentences import load_sentences
 from training.systems.feature_crf import FeatureCrf
 
@@ -31,15 +31,15 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class PreparedFeatures:
-    """A feature CRF ready to answer, in the place of `training.experiments.run.Prepared`."""
+    """A feature CRF ready to answer, in the place of `training.experiments.run.PreparedSystem`."""
 
     system: FeatureCrf
 
-    def part(self, corpus: str, name: str) -> Part:
+    def part(self, corpus: str, name: str) -> CorpusPart:
         """One part of any corpus. It is read as it stands, so there are no tensors of it."""
-        return Part(load_sentences(corpus, name), ())
+        return CorpusPart(load_sentences(corpus, name), ())
 
-    def answers(self, part: Part) -> list[list[int]]:
+    def answers(self, part: CorpusPart) -> list[list[int]]:
         """The tags of each tweet."""
         return self.system.predict(part.sentences)
 

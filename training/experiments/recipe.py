@@ -31,7 +31,7 @@ class Inputs(BaseModel):
     word_vectors: str = ""
 
 
-class Training(BaseModel):
+class TrainingSettings(BaseModel):
     """How it is trained. The rates are those of `encoder.model` (pretrained), of `decoder` (the CRF), and of the rest.
 
     `warmup` is the share of all steps in which the rate rises; `decay`: whether it falls to zero, linearly, after that,
@@ -60,7 +60,7 @@ class Training(BaseModel):
     patience: Annotated[int, Field(ge=1)] = 8
 
 
-class Pretraining(BaseModel):
+class PretrainingSettings(BaseModel):
     """What `training/experiments/pretrain.py` does first, where the folder of the option `weights` is not there yet."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,7 +70,7 @@ class Pretraining(BaseModel):
     ner_epochs: Annotated[int, Field(ge=0)]
 
 
-class Recipe(BaseModel):
+class SystemRecipe(BaseModel):
     """One file. `system` names a module of `training/systems/`, `options` are the arguments of its class.
 
     `title` is what the table calls it, `paper` which printed row it is set against, `reads` what it is given: words,
@@ -85,8 +85,8 @@ class Recipe(BaseModel):
     reads: str
     options: dict[str, Any] = {}
     inputs: Inputs = Inputs()
-    pretraining: Pretraining | None = None
-    training: Training
+    pretraining: PretrainingSettings | None = None
+    training: TrainingSettings
 
     @model_validator(mode="after")
     def _pretraining_makes_the_weights(self) -> Self:
@@ -100,7 +100,7 @@ class Recipe(BaseModel):
         return self.system != FEATURE_CRF
 
     @classmethod
-    def read(cls, path: Path) -> "Recipe":
+    def read(cls, path: Path) -> "SystemRecipe":
         """A file. One that names a `base`, another file of its folder, says only what it changes there.
 
         Raises:

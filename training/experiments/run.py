@@ -2,7 +2,7 @@
 
 ::
 
-    recipe, corpus, seed ─▶ tweets ─▶ views ─▶ system ─▶ trainer ─▶ best.pt ─▶ the test part, once ─▶ record
+    recipe, corpus, seed ─▶ tweets ─▶ views ─▶ system ─▶ training ─▶ best.pt ─▶ the test part, once ─▶ record
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,15 +17,16 @@ from transformers.utils import logging as transformers_log
 
 from tagstream.errors import BadSettings, CorruptState
 from training.experiments import feature_run
-from training.experiments.pretrain import Plan, pretrain
-from training.experiments.recipe import Recipe
-from training.experiments.run_lock import only_here
-from training.experiments.trainer import Part, Trainer, predict
+from training.experiments.pretrain import PretrainingPlan, pretrain
+from training.experiments.recipe import SystemRecipe
+from training.experiments.trainer import CorpusPart, SystemTraining, predict
 from training.inputs.photos import load_photos
 from training.inputs.sentences import CORPORA, load_sentences, parts_of
-from training.inputs.views import Photo, PieceTokenizer, Views, build_vocabulary, hashtags
+from training.inputs.views import PhotoInputs, PieceTokenizer, Views, build_vocabulary, hashtags
 from training.inputs.vocabulary import Vocabulary, normal_form
 from training.inputs.word_vectors import load_word_vectors, table_of
+from training.loop import fit
+from training.run_folder import RunFolder, open_run
 from training.systems import build
 from training.systems.base import Sizes, System
 from workers.hashtags.segmenter import HashtagSegmenter
@@ -36,7 +37,7 @@ VOCABULARY = "vocabulary.json"
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 
 
-class Row(BaseModel):
+class Experiment(BaseModel):
     """A recipe on the training part of a corpus with a seed.
 
     `encoder` reads pieces: a folder, or with a network a name that `transformers` knows; nothing for all-MiniLM-L6-v2.
@@ -45,7 +46,7 @@ class Row(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    recipe: Recipe
+    recipe: SystemRecipe
     corpus: str
     seed: int
     encoder: str = ""
@@ -66,7 +67,7 @@ class Row(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedSystem:
     """A row ready to be trained or scored. `views` are those of the corpus that it is trained on."""
 
     system: System
@@ -76,21 +77,21 @@ class Prepared:
     visual_weights: str
     cache: Path
 
-    def part(self, corpus: str, name: str) -> Part:
+    def part(self, corpus: str, name: str) -> CorpusPart:
         """One part of any corpus as the system reads it."""
         views = self.views
         if corpus != self.corpus:
             photo, _ = load_photos(corpus, self.visual, self.cache, self.visual_weights)
             views = replace(views, photo=photo)
         sentences = load_sentences(corpus, name)
-        return Part(sentences, [views.encode(sentence) for sentence in sentences])
+        return CorpusPart(sentences, [views.encode(sentence) for sentence in sentences])
 
-    def answers(self, part: Part) -> list[list[int]]:
+    def answers(self, part: CorpusPart) -> list[list[int]]:
         """The tags of each tweet."""
         return predict(self.system, part.encoded)
 
 
-def prepare(row: Row, cache: Path = CACHE, kept: Vocabulary | None = None) -> Prepared:
+def prepare(row: Experiment, cache: Path = CACHE, kept: Vocabulary | None = None) -> PreparedSystem:
     """The system of a row with its weights as training begins, and how it reads tweets. The seed decides both.
 
     `kept` is the vocabulary that the row was trained with. One that is made anew may differ, when data or the words of
@@ -122,10 +123,12 @@ def prepare(row: Row, cache: Path = CACHE, kept: Vocabulary | None = None) -> Pr
     )
     torch.manual_seed(row.seed)
     system = build(row.recipe.system, sizes, dict(row.recipe.options))
-    return Prepared(system, views, row.corpus, inputs.visual, row.visual_weights, cache)
+    return PreparedSystem(system, views, row.corpus, inputs.visual, row.visual_weights, cache)
 
 
-def _words(corpus: str, photo: Callable[[str | None], Photo], segment: Callable[[str], Sequence[str]]) -> Iterator[str]:
+def _words(
+    corpus: str, photo: Callable[[str | None], PhotoInputs], segment: Callable[[str], Sequence[str]]
+) -> Iterator[str]:
     """The words that a vector may be wanted for: of tweets, of their hashtags, and of the captions of this corpus.
 
     Of what is not trained on only the spelling is read.
@@ -147,68 +150,73 @@ class Trained:
     seconds: float
 
 
-def train(row: Row, run: Path, cache: Path = CACHE) -> Trained:
-    """Trains a row into a folder, or goes on where it was left.
+def train(row: Experiment, folder: Path, cache: Path = CACHE) -> Trained:
+    """Trains a row into a folder, or goes on where it was left. A start that fails leaves nothing behind.
 
     Raises:
         BadSettings: the folder is of another row, or another process trains there.
+        UnreadableInput: the data is not there.
+        CorruptState: the checkpoint or the vocabulary of the folder is damaged.
     """
-    with only_here(run):
-        return _train(row, run, cache)
+    with open_run(folder) as run:
+        _refuse_another(row, run)
+        if row.recipe.system == feature_run.SYSTEM:
+            _write_row(row, run)
+            cost = feature_run.train_features(row.recipe.options, row.corpus, run.path, row.identity)
+            return Trained(cost.parameters, cost.iterations, cost.iterations, cost.seconds)
+        return _train_network(row, run, cache)
 
 
-def _train(row: Row, run: Path, cache: Path) -> Trained:
-    _refuse_another(row, run)
-    partial = run / f"{ROW_FILE}.partial"
-    partial.write_text(row.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    partial.replace(run / ROW_FILE)
-    if row.recipe.system == feature_run.SYSTEM:
-        cost = feature_run.train_features(row.recipe.options, row.corpus, run, row.identity)
-        return Trained(cost.parameters, cost.iterations, cost.iterations, cost.seconds)
+def _train_network(row: Experiment, run: RunFolder, cache: Path) -> Trained:
     _pretrain(row)
-    known = run / VOCABULARY
-    begun = known.exists() or (run / "last.pt").exists()
-    prepared = prepare(row, cache, Vocabulary.read(known) if begun else None)
-    prepared.views.vocabulary.write(known)
+    vocabulary = run.path / VOCABULARY
+    prepared = prepare(row, cache, Vocabulary.read(vocabulary) if run.begun else None)
     training, development = (prepared.part(row.corpus, name) for name in ("train", "dev"))
-    trainer = Trainer(prepared.system, row.recipe.training, training, development, run, row.identity)
-    trainer.fit()
+    _write_row(row, run)
+    prepared.views.vocabulary.write(vocabulary)
+    progress = fit(SystemTraining(prepared.system, row.recipe.training, training, development, row.identity), run)
     parameters = sum(value.numel() for value in prepared.system.parameters() if value.requires_grad)
-    return Trained(parameters, trainer.epoch, trainer.best_epoch, trainer.seconds)
+    return Trained(parameters, progress.epoch, progress.best_epoch, progress.seconds)
 
 
-def _pretrain(row: Row) -> None:
+def _write_row(row: Experiment, run: RunFolder) -> None:
+    partial = run.path / f"{ROW_FILE}.partial"
+    partial.write_text(row.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    partial.replace(run.path / ROW_FILE)
+
+
+def _pretrain(row: Experiment) -> None:
     """Makes the encoder that a recipe begins with, or goes on making it; hours for a small one."""
     first, weights = row.recipe.pretraining, Path(row.recipe.options.get("weights", ""))
     if first is not None and not weights.is_dir():
-        pretrain(Plan(**first.model_dump(), tokenizer=row.encoder_place), weights.parent)
+        pretrain(PretrainingPlan(**first.model_dump(), tokenizer=row.encoder_place), weights.parent)
 
 
-def _refuse_another(row: Row, run: Path) -> None:
-    """Before anything of the run is written over: what is in the folder must be this row, or a start of it."""
-    try:
-        there = Row.model_validate_json((run / ROW_FILE).read_bytes())
-    except FileNotFoundError:
+def _refuse_another(row: Experiment, run: RunFolder) -> None:
+    """Refuses a folder of another row, before anything of it is written over; a start that never trained is no run."""
+    if not run.begun:
         return
+    try:
+        there = Experiment.model_validate_json((run.path / ROW_FILE).read_bytes())
     except (OSError, ValidationError) as error:
         raise BadSettings(
-            f"{run}: what is there is no run of this version: choose another --run, or delete it"
+            f"{run.path}: what is there is no run of this version: choose another --run, or delete it"
         ) from error
     if there.identity != row.identity:
         raise BadSettings(
-            f"{run} is of another system, recipe, corpus or seed ({there.recipe.title}, {there.corpus}, "
+            f"{run.path} is of another system, recipe, corpus or seed ({there.recipe.title}, {there.corpus}, "
             f"seed {there.seed}): choose another --run, or delete it"
         )
 
 
-def read_row(run: Path) -> Row:
+def read_row(run: Path) -> Experiment:
     """What is trained in a folder.
 
     Raises:
         BadSettings: nothing is, or nothing that has finished an epoch.
     """
     try:
-        row = Row.model_validate_json((run / ROW_FILE).read_bytes())
+        row = Experiment.model_validate_json((run / ROW_FILE).read_bytes())
     except (OSError, ValidationError) as error:
         raise BadSettings(f"{run}: not a folder of `tagstream train`: {error}") from error
     if not any(run.glob("best.*")):
@@ -216,7 +224,7 @@ def read_row(run: Path) -> Row:
     return row
 
 
-def restore(row: Row, run: Path, cache: Path = CACHE) -> Prepared | feature_run.PreparedFeatures:
+def restore(row: Experiment, run: Path, cache: Path = CACHE) -> PreparedSystem | feature_run.PreparedFeatures:
     """A row as the best epoch of its run left it.
 
     Raises:

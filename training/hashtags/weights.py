@@ -31,14 +31,14 @@ START_WEIGHTS = {
 
 
 @dataclass
-class Example:
+class HashtagExample:
     """The candidates of one hashtag: features (C, F), and which of them are accepted (C,)."""
 
     features: NDArray[np.float64]
     accepted: NDArray[np.bool_]
 
 
-def example_of(run: str, accepted: Sequence[str], model: LanguageModel, evidence: Evidence) -> Example | None:
+def example_of(run: str, accepted: Sequence[str], model: LanguageModel, evidence: Evidence) -> HashtagExample | None:
     """The candidates of a hashtag; None if it is not one run, or no accepted answer has its letters."""
     lower = run.lower()
     good = {tuple(answer.lower().split()) for answer in accepted}
@@ -49,17 +49,17 @@ def example_of(run: str, accepted: Sequence[str], model: LanguageModel, evidence
     for _, ends in model.best(run, lower, CANDIDATES):
         candidates[tuple(lower[start:end] for start, end in zip([0, *ends], ends, strict=False))] = None
     features = np.array([evidence.segmentation(run, words) for words in candidates])
-    return Example(features, np.array([words in good for words in candidates]))
+    return HashtagExample(features, np.array([words in good for words in candidates]))
 
 
-def examples_of(rows: Sequence[Gold], weights: NDArray[np.float64], evidence: Evidence) -> list[Example]:
+def examples_of(rows: Sequence[Gold], weights: NDArray[np.float64], evidence: Evidence) -> list[HashtagExample]:
     """The usable examples of some rows, searched with `weights`."""
     model = evidence.model(weights)
     found = (example_of(run, accepted, model, evidence) for run, accepted in rows)
     return [example for example in found if example is not None]
 
 
-def fit(examples: Sequence[Example], start: NDArray[np.float64]) -> NDArray[np.float64]:
+def fit(examples: Sequence[HashtagExample], start: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights (F,) that make accepted candidates likely: full-batch Adam, from `start` and drawn to zero."""
     width = max(len(example.accepted) for example in examples)
     features = np.zeros((len(examples), width, len(FEATURES)))
@@ -113,7 +113,7 @@ def train(
     folds = [others(rows, fold) for fold in range(FOLDS)]
     weights = np.array([START_WEIGHTS.get(name, 0.0) for name in FEATURES])
     for number in range(1, ROUNDS + 1):
-        examples: list[Example] = []
+        examples: list[HashtagExample] = []
         for fold, learnt in enumerate(folds):
             evidence = Evidence(with_rows(counts, learnt), characters, boundaries)
             examples += examples_of([*rows[fold::FOLDS], *marked[fold::FOLDS]], weights, evidence)

@@ -22,8 +22,10 @@ from training.image.evaluate import served_pixels
 from training.image.files import fused, install, write_networks
 from training.image.measure import calibrate, measure
 from training.image.model_card import Figures, write_card
-from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ImageNetwork, ServedNetwork
+from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ResidualNetwork, ServedNetwork
 from training.image.triton_config import generation_for
+from training.old_checkpoints import upgraded
+from training.run_folder import load
 from workers.images.classifier import Pixels
 from workers.models.image_repository import LABELS, NAME, ImageDescription
 from workers.models.version_folder import MODEL
@@ -33,11 +35,11 @@ LARGEST_LOSS = 0.01
 PRECISION = 0.9
 
 
-def load_run(run: Path) -> tuple[ImageNetwork, dict[str, Any]]:
+def load_run(run: Path) -> tuple[ResidualNetwork, dict[str, Any]]:
     """The network of a run's last epoch, and what was recorded with it."""
-    state = torch.load(run / "last.pt", weights_only=True)
-    network = ImageNetwork()
-    network.load_state_dict(state["network"])
+    state = upgraded(load(run / "last.pt"))
+    network = ResidualNetwork()
+    network.load_state_dict(state["weights"])
     return network.eval(), state
 
 
@@ -59,7 +61,7 @@ def export(run: Path, repository: Path, version: int, cache: Path, generation: i
     network, state = load_run(run)
     train, held_out = (load_pictures(data_folder(), part, cache) for part in ("train", "val"))
     inputs = calibration_inputs(train, CALIBRATION_PICTURES, state["recipe"]["seed"])
-    record = {"recipe": state["recipe"], "epochs": state["epoch"], "calibration_pictures": len(inputs)}
+    record = {"recipe": state["recipe"], "epochs": state["progress"]["epoch"], "calibration_pictures": len(inputs)}
     with tempfile.TemporaryDirectory() as scratch:
         # Made whole elsewhere: a server that starts meanwhile would refuse half a version.
         folder = Path(scratch)

@@ -55,7 +55,7 @@ class Block(nn.Module):
         return functional.relu(self.second_scale(self.second(hidden)) + self.shortcut(inputs))
 
 
-class ImageNetwork(nn.Module):
+class ResidualNetwork(nn.Module):
     """Logits and regions of pictures; `forward` takes what `normalise` gives."""
 
     def __init__(self, classes: int = CLASSES) -> None:

@@ -21,7 +21,7 @@ Vectors = npt.NDArray[np.float16]
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One tweet, unpadded; the fields are those of `Batch`."""
+    """One tweet, unpadded; the fields are those of `TweetBatch`."""
 
     tags: Numbers
     words: Numbers
@@ -37,7 +37,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TweetBatch:
     """B tweets.
 
     Attributes:
@@ -83,13 +83,13 @@ class Batch:
         return self.mask.sum(1)
 
 
-def collate(tweets: Sequence[Encoded]) -> Batch:
+def collate(tweets: Sequence[Encoded]) -> TweetBatch:
     """The tweets padded to the longest of them in each respect, and at least to one place."""
     words = _padded([tweet.words for tweet in tweets])
     lengths = [len(tweet.words) for tweet in tweets]
     piece_lengths = [len(tweet.pieces) for tweet in tweets]
     regions = [len(tweet.visual) for tweet in tweets]
-    return Batch(
+    return TweetBatch(
         mask=_mask(lengths, words.shape[1]),
         tags=_padded([tweet.tags for tweet in tweets]),
         words=words,

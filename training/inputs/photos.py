@@ -17,9 +17,9 @@ from training.datasets import data_folder
 from training.inputs.batch import Vectors
 from training.inputs.captions import load_captions, load_labels
 from training.inputs.sentences import load_sentences, parts_of
-from training.inputs.views import Photo
+from training.inputs.views import PhotoInputs
 from training.inputs.visual_networks import NAMES as SIGHTS
-from training.inputs.visual_networks import SUFFIXES, Sight, sight_of
+from training.inputs.visual_networks import SUFFIXES, RegionNetwork, region_network
 
 PHOTO_CORPORA = ("twitter2015", "twitter2017")
 CAPTION_WIDTH = 384
@@ -28,7 +28,9 @@ _CAPTIONS_AT_A_TIME = 64
 _LOG = logging.getLogger(__name__)
 
 
-def load_photos(corpus: str, visual: str, cache: Path, weights: str = "") -> tuple[Callable[[str | None], Photo], int]:
+def load_photos(
+    corpus: str, visual: str, cache: Path, weights: str = ""
+) -> tuple[Callable[[str | None], PhotoInputs], int]:
     """The photos of a corpus by name, and the width of a region. A photo that is missing has no regions and no words.
 
     `weights` are those of the network that sees, where it takes any.
@@ -40,10 +42,10 @@ def load_photos(corpus: str, visual: str, cache: Path, weights: str = "") -> tup
     """
     if weights and visual not in SIGHTS:
         raise BadSettings(f"visual = {visual} takes no weights: leave --visual-weights out")
-    sight = sight_of(visual, weights) if visual in SIGHTS else None
+    sight = region_network(visual, weights) if visual in SIGHTS else None
     width = sight.width if sight else CAPTION_WIDTH if visual == "captions" else 1
     nothing = np.zeros((0, width), np.float16)
-    missing = Photo(nothing)
+    missing = PhotoInputs(nothing)
     if corpus not in PHOTO_CORPORA:
         return lambda _: missing, width
     captions, labels = load_captions(corpus), load_labels(corpus)
@@ -55,7 +57,7 @@ def load_photos(corpus: str, visual: str, cache: Path, weights: str = "") -> tup
         texts = [captions[name] for name in names]
         regions = _cached(cache / f"{corpus}_captions.npz", names, lambda: encode_captions(texts))
     photos = {
-        name: Photo(regions.get(name, nothing), labels.get(name, ()), captions.get(name, ""))
+        name: PhotoInputs(regions.get(name, nothing), labels.get(name, ()), captions.get(name, ""))
         for name in captions.keys() | regions.keys()
     }
     return lambda name: photos.get(name or "", missing), width
@@ -66,7 +68,7 @@ def photo_folder(corpus: str) -> Path:
     return data_folder() / "mner" / corpus / "images"
 
 
-def _seen(corpus: str, sight: Sight, cache: Path) -> Mapping[str, Vectors]:
+def _seen(corpus: str, sight: RegionNetwork, cache: Path) -> Mapping[str, Vectors]:
     """The regions of each photo that can be read."""
     folder = photo_folder(corpus)
     files = {path.stem: path for path in sorted(folder.glob("*")) if path.suffix.lower() in SUFFIXES}

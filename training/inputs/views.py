@@ -21,7 +21,7 @@ SECOND_SEGMENTS = ("none", "labels", "caption")
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
+class PhotoInputs:
     """What is known of one photo; empty where it is missing. `regions` (R, V) is what a system sees of it."""
 
     regions: Vectors
@@ -76,7 +76,7 @@ class Views:
 
     vocabulary: Vocabulary
     pieces: PieceTokenizer
-    photo: Callable[[str | None], Photo]
+    photo: Callable[[str | None], PhotoInputs]
     segment: Callable[[str], Sequence[str]]
     second_segment: str = "none"
     urls: str = "kept"
@@ -102,7 +102,7 @@ class Views:
     def _words(self, words: Sequence[str]) -> Numbers:
         return np.array([self.vocabulary.word(word) for word in words], np.int64)
 
-    def _encode_pieces(self, sentence: Sentence, photo: Photo) -> tuple[Numbers, Numbers, Numbers]:
+    def _encode_pieces(self, sentence: Sentence, photo: PhotoInputs) -> tuple[Numbers, Numbers, Numbers]:
         """Pieces, their segments, and the place of each token's first piece; the tokens' own places come first."""
         second = {"none": (), "labels": photo.labels, "caption": photo.caption.split()}[self.second_segment]
         said = [piece for word in second for piece in self.pieces.pieces(word)]
@@ -143,7 +143,7 @@ def hashtags(tokens: Sequence[str]) -> list[str]:
 def build_vocabulary(
     trained_on: Sequence[Sentence],
     others: Sequence[str],
-    photos: Sequence[Photo],
+    photos: Sequence[PhotoInputs],
     segment: Callable[[str], Sequence[str]],
 ) -> Vocabulary:
     """Of the training tweets with their photos and hashtags, and of `others`: words that have a vector of their own."""

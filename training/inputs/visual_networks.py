@@ -71,7 +71,7 @@ Look = Callable[[list[Pixels]], Vectors]
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class RegionNetwork:
     """Regions of photos.
 
     Attributes:
@@ -107,7 +107,7 @@ class Sight:
         return seen
 
 
-def sight_of(visual: str, weights: str = "") -> Sight:
+def region_network(visual: str, weights: str = "") -> RegionNetwork:
     """What `visual` of a recipe names, with its weights: a file, or nothing for those that torchvision publishes.
 
     Raises:
@@ -119,12 +119,12 @@ def sight_of(visual: str, weights: str = "") -> Sight:
             raise BadSettings(f"visual = {OWN} is our image model, whose weights ship: leave --visual-weights out")
         version = open_image_version(REPOSITORY / "triton_models")
         description = version.description
-        return Sight(
+        return RegionNetwork(
             description.region_width, f"{OWN}_{description.generation}", description.side, partial(_own, version)
         )
     known = _KNOWN[visual]
     identity = _digest(Path(weights)) if weights else Path(known.published.IMAGENET1K_V1.url).stem
-    return Sight(known.width, f"{visual}_{identity}", known.side, partial(_open, visual, weights))
+    return RegionNetwork(known.width, f"{visual}_{identity}", known.side, partial(_open, visual, weights))
 
 
 def read_photo(path: Path, side: int) -> Pixels | None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedConfig
 
 from tagstream.errors import BadSettings
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.inputs.vocabulary import LETTER_CASES
 
 
@@ -43,7 +43,7 @@ class PieceEncoder(nn.Module):
         if "token_type_ids" in inspect.signature(self.model.forward).parameters:
             self.segments = getattr(self.model.config, "type_vocab_size", 1)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def forward(self, batch: TweetBatch) -> tuple[Tensor, Tensor]:
         """Vectors of the words (B, T, H) and of all pieces (B, L, H)."""
         embedded = self.model.get_input_embeddings()(batch.pieces)
         if self.cases is not None:
@@ -75,7 +75,7 @@ def load_encoder(encoder: Path | str | PreTrainedConfig) -> Any:
     return model
 
 
-def first_pieces(pieces: Tensor, batch: Batch) -> Tensor:
+def first_pieces(pieces: Tensor, batch: TweetBatch) -> Tensor:
     """(B, T, H): of vectors (B, L, H), those of each word's first piece."""
     return torch.gather(pieces, 1, _places(batch.first_pieces, pieces.shape[2]))
 

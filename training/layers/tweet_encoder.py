@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.layers.character_encoders import CharacterEncoding, character_encoder
 from training.layers.recurrent import Bidirectional
 from training.layers.word_table import WordTable
@@ -36,7 +36,7 @@ class TweetEncoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.width = self.lstm.width
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TweetBatch) -> Tensor:
         read: Tensor = self.words(batch.words)
         if self.characters is not None:
             read = torch.cat([read, self.characters(batch.characters)], dim=2)

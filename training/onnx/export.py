@@ -26,7 +26,7 @@ import torch
 
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
 from training.experiments import feature_run
-from training.experiments.run import CACHE, Prepared, Row, read_row, restore
+from training.experiments.run import CACHE, Experiment, PreparedSystem, read_row, restore
 from training.inputs.batch import Encoded, collate
 from training.inputs.views import Views
 from training.inputs.vocabulary import LONGEST_WORD, PADDING, UNKNOWN
@@ -70,7 +70,7 @@ def export_run(run: Path, folder: Path, cache: Path = CACHE) -> Compared:
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
             made = Path(scratch) / "made"
             made.mkdir()
-            if isinstance(prepared, Prepared):
+            if isinstance(prepared, PreparedSystem):
                 compared = _export_system(row, prepared, made)
             else:
                 compared = _export_features(row, run, prepared, made)
@@ -80,7 +80,7 @@ def export_run(run: Path, folder: Path, cache: Path = CACHE) -> Compared:
     return compared
 
 
-def _export_system(row: Row, prepared: Prepared, folder: Path) -> Compared:
+def _export_system(row: Experiment, prepared: PreparedSystem, folder: Path) -> Compared:
     part = prepared.part(row.corpus, PART)
     if not part.encoded:
         raise BadSettings(f"{row.corpus} has no {PART} tweets to compare the graph over")
@@ -99,7 +99,7 @@ def _export_system(row: Row, prepared: Prepared, folder: Path) -> Compared:
     return compared
 
 
-def _export_features(row: Row, run: Path, prepared: feature_run.PreparedFeatures, folder: Path) -> Compared:
+def _export_features(row: Experiment, run: Path, prepared: feature_run.PreparedFeatures, folder: Path) -> Compared:
     shutil.copyfile(run / feature_run.WEIGHTS, folder / WEIGHTS)
     copy = feature_run.build_features(row.recipe.options)
     copy.load(folder / WEIGHTS)
@@ -169,7 +169,7 @@ def _batches(encoded: Sequence[Encoded]) -> list[Sequence[Encoded]]:
     return [encoded[start:end] for start, end in pairwise(cuts) if end > start]
 
 
-def _describe(row: Row, compared: Compared) -> dict[str, Any]:
+def _describe(row: Experiment, compared: Compared) -> dict[str, Any]:
     return {
         "title": row.recipe.title,
         "recipe": row.recipe.model_dump(mode="json"),
@@ -212,7 +212,7 @@ def _read_back(path: Path) -> dict[str, Any]:
     }
 
 
-def _write_views(row: Row, views: Views, inputs: set[str], folder: Path) -> dict[str, Any]:
+def _write_views(row: Experiment, views: Views, inputs: set[str], folder: Path) -> dict[str, Any]:
     """Writes what numbers stand for, and says how the inputs are made of a tweet."""
     said: dict[str, Any] = {**row.recipe.inputs.model_dump(mode="json")}
     if inputs & _NUMBERED:

@@ -13,7 +13,7 @@ from onnx_ir import SymbolicDim
 from torch import Tensor, nn
 
 from tagstream.errors import BadSettings
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.inputs.vocabulary import LONGEST_WORD
 from training.onnx.origin import forget_origin
 from training.onnx.recurrent import with_recurrent_nodes
@@ -21,7 +21,7 @@ from training.systems.base import System
 
 WIDTH = "visual_width"
 LABELS = 5
-# The axes of each field of `Batch` in order; a number is its length.
+# The axes of each field of `TweetBatch` in order; a number is its length.
 AXES: dict[str, tuple[str | int, ...]] = {
     "mask": ("batch", "tokens"),
     "tags": ("batch", "tokens"),
@@ -52,20 +52,20 @@ class Graph(nn.Module):
         given = dict(zip(self.names, values, strict=True))
         unread = torch.empty(0)
         assert isinstance(self.system, System)
-        return self.system.encode(Batch(**{name: given.get(name, unread) for name in AXES})).float()
+        return self.system.encode(TweetBatch(**{name: given.get(name, unread) for name in AXES})).float()
 
 
 @torch.inference_mode()
-def fields_read(system: System, batch: Batch) -> tuple[str, ...]:
+def fields_read(system: System, batch: TweetBatch) -> tuple[str, ...]:
     """The fields of a batch that the system's answer comes from, in their order."""
     read: set[str] = set()
 
-    class Watched(Batch):
+    class Watched(TweetBatch):
         def __getattribute__(self, name: str) -> object:
             read.add(name)
             return super().__getattribute__(name)
 
-    system.eval().encode(Watched(**{field.name: getattr(batch, field.name) for field in fields(Batch)}))
+    system.eval().encode(Watched(**{field.name: getattr(batch, field.name) for field in fields(TweetBatch)}))
     return tuple(name for name in AXES if name in read)
 
 
@@ -100,13 +100,13 @@ def write_graph(system: System, visual_width: int, most_pieces: int, path: Path)
     return tuple(str(value.name) for value in inputs)
 
 
-def _example(visual_width: int) -> Batch:
+def _example(visual_width: int) -> TweetBatch:
     """A batch without meaning. Every axis has a length of its own and is longer than one, which is a length apart."""
     names = dict.fromkeys(axis for axes in AXES.values() for axis in axes if isinstance(axis, str))
     lengths: dict[str | int, int] = {axis: length for length, axis in enumerate(names, 3)}
     lengths |= {LABELS: LABELS, WIDTH: visual_width}
     kinds = {"mask": torch.bool, "piece_mask": torch.bool, "visual_mask": torch.bool, "visual": torch.float32}
-    return Batch(
+    return TweetBatch(
         **{
             name: torch.ones([lengths[axis] for axis in axes], dtype=kinds.get(name, torch.long))
             for name, axes in AXES.items()

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from tagstream.errors import BadSettings, Fatal, TagstreamError
-from training.experiments.run import Row, train
+from training.experiments.run import Experiment, train
 from training.report.record import RESULTS, make_record, write_record
-from training.report.rows import Run, all_runs, read_recipe
+from training.report.rows import TableRow, all_runs, read_recipe
 from training.report.table import RESULTS_PAGE, write_page
 
 RUNS = Path("runs/zoo")
@@ -44,10 +44,10 @@ def main() -> None:
     print(f"all rows have their records: {RESULTS_PAGE}")
 
 
-def train_one(run: Run, runs: Path) -> None:
+def train_one(run: TableRow, runs: Path) -> None:
     """Trains a row to its end and keeps its record."""
     print(f"--- {run.name}", flush=True)
-    row = Row(recipe=read_recipe(run.recipe), corpus=run.corpus, seed=run.seed)
+    row = Experiment(recipe=read_recipe(run.recipe), corpus=run.corpus, seed=run.seed)
     # What is only tested elsewhere is the same training.
     folder = runs / f"{run.recipe}-{run.corpus}-{run.seed}"
     trained = train(row, folder)

@@ -31,7 +31,7 @@ from transformers import AutoTokenizer
 from tagstream.errors import BadSettings, TagstreamError
 from training.experiments.feature_run import PreparedFeatures
 from training.experiments.run import read_row, restore
-from training.inputs.batch import Batch, collate
+from training.inputs.batch import TweetBatch, collate
 from training.inputs.captions import load_captions
 from training.inputs.photos import MAX_CAPTION_PIECES, photo_folder
 from training.inputs.sentences import PARTS, Sentence, load_sentences
@@ -56,7 +56,7 @@ class Look:
 
 
 @contextmanager
-def watched(system: System, batch: Batch) -> Iterator[dict[str, Tensor]]:
+def watched(system: System, batch: TweetBatch) -> Iterator[dict[str, Tensor]]:
     """While open, whatever attends to `batch.visual` leaves its weights here by the layer's name: (B, T or L, R)."""
     kept: dict[str, Tensor] = {}
     hooks = []
@@ -82,7 +82,7 @@ def watched(system: System, batch: Batch) -> Iterator[dict[str, Tensor]]:
 
 
 @torch.inference_mode()
-def looks_of(system: System, batch: Batch) -> list[Look]:
+def looks_of(system: System, batch: TweetBatch) -> list[Look]:
     """Where the words of a batch of one tweet look, layer by layer.
 
     Raises:

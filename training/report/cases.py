@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from training.report.record import Record
+from training.report.record import ResultRecord
 
 _FILE = Path(__file__).with_name("cases.toml")
 
@@ -45,18 +45,18 @@ def read_cases() -> list[Case]:
     return [Case.model_validate(case) for case in read["case"]]
 
 
-def found_by(records: Iterable[Record], tweet: int, name: int) -> list[str]:
+def found_by(records: Iterable[ResultRecord], tweet: int, name: int) -> list[str]:
     """The recipes that find a name of the gold; tweet and name count from 1."""
     return [record.recipe for record in records if found_in(record, tweet, name)]
 
 
-def found_in(record: Record, tweet: int, name: int) -> bool:
+def found_in(record: ResultRecord, tweet: int, name: int) -> bool:
     """Whether a record's system finds it."""
     before = sum(record.outcome.gold[: tweet - 1])
     return record.outcome.found[before + name - 1] == "1"
 
 
-def how_often_found(records: Sequence[Record]) -> list[int]:
+def how_often_found(records: Sequence[ResultRecord]) -> list[int]:
     """For 0, 1, 2 ... systems, how many names of the gold exactly so many of them find."""
     counts = [0] * (len(records) + 1)
     for found in zip(*(record.outcome.found for record in records), strict=True):
@@ -64,7 +64,7 @@ def how_often_found(records: Sequence[Record]) -> list[int]:
     return counts
 
 
-def cases_section(corpus: str, records: Sequence[Record]) -> str:
+def cases_section(corpus: str, records: Sequence[ResultRecord]) -> str:
     """The part of the results page about one corpus, of one record a system; nothing of fewer than two systems."""
     if len(records) < 2:
         return ""

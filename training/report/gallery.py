@@ -14,7 +14,7 @@ from pathlib import Path
 from tagstream.errors import BadSettings, TagstreamError
 from training.inputs.sentences import Sentence, load_sentences
 from training.report.cases import VERDICTS, Case, found_in, read_cases
-from training.report.record import Record, read_records
+from training.report.record import ResultRecord, read_records
 from training.report.rows import read_groups, read_recipe
 from workers.tagger.conll import Span, gold_spans
 
@@ -26,7 +26,7 @@ mark { background: #cfe3ff; padding: 0 .15em; } mark.case { background: #ffd79a;
 """
 
 
-def gallery(sentences: Sequence[Sentence], records: Sequence[Record], cases: Sequence[Case], hardest: int) -> str:
+def gallery(sentences: Sequence[Sentence], records: Sequence[ResultRecord], cases: Sequence[Case], hardest: int) -> str:
     """A whole page: the judged names first, then so many of those that the fewest systems find."""
     judged = {(case.tweet, case.name): case for case in cases}
     places = [(tweet, name) for tweet, one in enumerate(sentences, 1) for name in range(1, len(_names(one)) + 1)]
@@ -45,7 +45,7 @@ def _names(sentence: Sentence) -> list[Span]:
     return sorted(gold_spans(sentence.gold, lenient=False))
 
 
-def _article(sentence: Sentence, tweet: int, name: int, records: Sequence[Record], case: Case | None) -> str:
+def _article(sentence: Sentence, tweet: int, name: int, records: Sequence[ResultRecord], case: Case | None) -> str:
     parts, place = [], 0
     for number, (start, end, kind) in enumerate(_names(sentence), 1):
         shown = ' class="case"' if number == name else ""

@@ -16,7 +16,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from tagstream.posts import ENTITY_TYPES
-from training.report.record import Record
+from training.report.record import ResultRecord
 from training.report.rows import Group, read_published, read_recipe
 from training.report.speed import Speed
 
@@ -56,9 +56,9 @@ class Plot:
         return path.exists() and self.digest in path.read_text(encoding="utf-8")
 
 
-def plots_of(group: Group, corpus: str, records: Mapping[str, Record], speed: Speed) -> list[Plot]:
+def plots_of(group: Group, corpus: str, records: Mapping[str, ResultRecord], speed: Speed) -> list[Plot]:
     """The pictures of a part of the table; none while fewer than two of its systems have run."""
-    runs: dict[str, list[Record]] = {}
+    runs: dict[str, list[ResultRecord]] = {}
     for recipe in group.recipes:
         found = [records[run.name] for run in group.runs(recipe, corpus) if run.name in records]
         if found:
@@ -82,14 +82,14 @@ def plots_of(group: Group, corpus: str, records: Mapping[str, Record], speed: Sp
     return plots
 
 
-def _f1(runs: Mapping[str, Sequence[Record]], printed: Mapping[str, float | None]) -> dict[str, Any]:
+def _f1(runs: Mapping[str, Sequence[ResultRecord]], printed: Mapping[str, float | None]) -> dict[str, Any]:
     return {
         title: {"measured": [_percent(one) for one in found], "published": printed.get(title)}
         for title, found in runs.items()
     }
 
 
-def _types(runs: Mapping[str, Sequence[Record]]) -> dict[str, list[float]]:
+def _types(runs: Mapping[str, Sequence[ResultRecord]]) -> dict[str, list[float]]:
     return {
         title: [
             round(100 * statistics.mean(one.test["strict"]["types"][kind]["f1"] for one in found), 2)
@@ -99,7 +99,7 @@ def _types(runs: Mapping[str, Sequence[Record]]) -> dict[str, list[float]]:
     }
 
 
-def _speed(runs: Mapping[str, Sequence[Record]], speed: Speed) -> dict[str, list[float]]:
+def _speed(runs: Mapping[str, Sequence[ResultRecord]], speed: Speed) -> dict[str, list[float]]:
     rates = {title: speed.of(found[0].recipe) for title, found in runs.items()}
     return {
         title: [rate, round(statistics.mean(map(_percent, runs[title])), 2)]
@@ -108,7 +108,7 @@ def _speed(runs: Mapping[str, Sequence[Record]], speed: Speed) -> dict[str, list
     }
 
 
-def _percent(record: Record) -> float:
+def _percent(record: ResultRecord) -> float:
     return round(100 * float(record.test["strict"]["f1"]), 2)
 
 

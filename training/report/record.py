@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tagstream.errors import CorruptState
 from training.datasets import data_folder
 from training.experiments.curve import Epoch, read_curve
-from training.experiments.run import CACHE, Row, Trained, restore
+from training.experiments.run import CACHE, Experiment, Trained, restore
 from training.inputs.sentences import Sentence, part_file
 from training.scoring import score, spans_of
 from workers.tagger.conll import gold_spans
@@ -24,7 +24,7 @@ from workers.tagger.conll import gold_spans
 RESULTS = Path(__file__).parents[1] / "results"
 
 
-class Outcome(BaseModel):
+class FoundNames(BaseModel):
     """The names of a test part, tweet by tweet, in file order, by strict counting.
 
     `gold` and `given` count names; `found` has a character for each name of the gold, in order: 1 where span and type
@@ -47,7 +47,7 @@ class Outcome(BaseModel):
         return counts
 
 
-class Record(BaseModel):
+class ResultRecord(BaseModel):
     """One row, run. Figures are fractions of 1; `seconds` are those of the training, without what is cached."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,7 +63,7 @@ class Record(BaseModel):
     seconds: float
     dev: dict[str, Any]
     test: dict[str, Any]
-    outcome: Outcome
+    outcome: FoundNames
     curve: tuple[Epoch, ...] = ()
 
     @property
@@ -78,14 +78,16 @@ def record_name(recipe: str, corpus: str, tested_on: str, seed: int) -> str:
     return f"{recipe}-{place}-{seed}"
 
 
-def make_record(recipe: str, row: Row, run: Path, trained: Trained, tested_on: str, cache: Path = CACHE) -> Record:
+def make_record(
+    recipe: str, row: Experiment, run: Path, trained: Trained, tested_on: str, cache: Path = CACHE
+) -> ResultRecord:
     """Scores a finished run on the test part of a corpus, which is looked at here and nowhere else."""
     prepared = restore(row, run, cache)
     development, part = prepared.part(row.corpus, "dev"), prepared.part(tested_on, "test")
     dev = score(development.sentences, prepared.answers(development))
     tags = prepared.answers(part)
     files = [part_file(row.corpus, "train"), part_file(row.corpus, "dev"), part_file(tested_on, "test")]
-    return Record(
+    return ResultRecord(
         recipe=recipe,
         identity=row.identity,
         tested_on=tested_on,
@@ -97,12 +99,12 @@ def make_record(recipe: str, row: Row, run: Path, trained: Trained, tested_on: s
         seconds=round(trained.seconds, 1),
         dev=rounded(dev),
         test=rounded(score(part.sentences, tags)),
-        outcome=outcome_of(part.sentences, tags),
+        outcome=found_names(part.sentences, tags),
         curve=read_curve(run),
     )
 
 
-def outcome_of(sentences: Sequence[Sentence], tags: Sequence[Sequence[int]]) -> Outcome:
+def found_names(sentences: Sequence[Sentence], tags: Sequence[Sequence[int]]) -> FoundNames:
     """Which names were found."""
     gold, given, found = [], [], []
     for sentence, answered in zip(sentences, tags, strict=True):
@@ -111,7 +113,7 @@ def outcome_of(sentences: Sequence[Sentence], tags: Sequence[Sequence[int]]) -> 
         gold.append(len(names))
         given.append(len(spans))
         found += ["1" if name in spans else "0" for name in names]
-    return Outcome(gold=tuple(gold), given=tuple(given), found="".join(found))
+    return FoundNames(gold=tuple(gold), given=tuple(given), found="".join(found))
 
 
 def rounded(figures: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def rounded(figures: dict[str, Any]) -> dict[str, Any]:
     return {name: rounded(value) if isinstance(value, dict) else round(value, 5) for name, value in figures.items()}
 
 
-def write_record(record: Record, folder: Path = RESULTS) -> Path:
+def write_record(record: ResultRecord, folder: Path = RESULTS) -> Path:
     """Writes the record into its file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{record.name}.json"
@@ -127,7 +129,7 @@ def write_record(record: Record, folder: Path = RESULTS) -> Path:
     return path
 
 
-def read_records(folder: Path = RESULTS) -> dict[str, Record]:
+def read_records(folder: Path = RESULTS) -> dict[str, ResultRecord]:
     """Every record by name.
 
     Raises:
@@ -137,9 +139,9 @@ def read_records(folder: Path = RESULTS) -> dict[str, Record]:
     return {record.name: record for record in records}
 
 
-def _read_record(path: Path) -> Record:
+def _read_record(path: Path) -> ResultRecord:
     try:
-        return Record.model_validate_json(path.read_bytes())
+        return ResultRecord.model_validate_json(path.read_bytes())
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
         raise CorruptState(f"{path}: no record of a row ({said}): delete it, and run the row again") from error

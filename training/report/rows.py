@@ -8,15 +8,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from training.experiments.recipe import CONFIGS, Recipe
-from training.report.record import Record, record_name
+from training.experiments.recipe import CONFIGS, SystemRecipe
+from training.report.record import ResultRecord, record_name
 
 _FOLDER = Path(__file__).parent
 COUNTS = ("precision", "recall", "f1", "PER", "LOC", "ORG", "MISC")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TableRow:
     """One training: a recipe on a corpus with a seed. `tested_on` is another corpus where that is the question."""
 
     recipe: str
@@ -42,18 +42,18 @@ class Group(BaseModel):
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
     tested_on: str = ""
 
-    def runs(self, recipe: str, corpus: str) -> list[Run]:
+    def runs(self, recipe: str, corpus: str) -> list[TableRow]:
         """Those of one row, a seed each; one where nothing depends on a seed."""
         seeds = self.seeds if read_recipe(recipe).seeded else self.seeds[:1]
-        return [Run(recipe, corpus, seed, self.tested_on or corpus) for seed in seeds]
+        return [TableRow(recipe, corpus, seed, self.tested_on or corpus) for seed in seeds]
 
-    def first_runs(self, corpus: str, records: Mapping[str, Record]) -> list[Record]:
+    def first_runs(self, corpus: str, records: Mapping[str, ResultRecord]) -> list[ResultRecord]:
         """The record of the first seed of each recipe that has one, in order."""
         names = [self.runs(recipe, corpus)[0].name for recipe in self.recipes]
         return [records[name] for name in names if name in records]
 
 
-class Published(BaseModel):
+class PublishedRow(BaseModel):
     """A row as its paper prints it, in percent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,18 +75,18 @@ def read_groups() -> list[Group]:
     return [Group.model_validate(group) for group in read["group"]]
 
 
-def read_published() -> dict[str, Published]:
+def read_published() -> dict[str, PublishedRow]:
     """The papers' rows by name."""
     read = tomllib.loads((_FOLDER / "published.toml").read_text(encoding="utf-8"))
-    return {row["name"]: Published.model_validate(row) for row in read["row"]}
+    return {row["name"]: PublishedRow.model_validate(row) for row in read["row"]}
 
 
-def read_recipe(name: str) -> Recipe:
+def read_recipe(name: str) -> SystemRecipe:
     """The recipe of that name."""
-    return Recipe.read(CONFIGS / f"{name}.toml")
+    return SystemRecipe.read(CONFIGS / f"{name}.toml")
 
 
-def all_runs() -> Iterator[Run]:
+def all_runs() -> Iterator[TableRow]:
     """Every run of the table, first seeds first, then corpora: what is not finished is whole as far as it goes."""
     groups = read_groups()
     for place in range(max(len(group.seeds) for group in groups)):

@@ -9,7 +9,7 @@ over tweets, which some of the papers report, would ask another question.
 import numpy as np
 import numpy.typing as npt
 
-from training.report.record import Outcome
+from training.report.record import FoundNames
 
 ROUNDS = 5000
 _SEED = 7
@@ -23,7 +23,7 @@ def f1(right: Counts, given: Counts, gold: int) -> npt.NDArray[np.float64]:
     return values
 
 
-def p_value(one: Outcome, other: Outcome, rounds: int = ROUNDS) -> float:
+def p_value(one: FoundNames, other: FoundNames, rounds: int = ROUNDS) -> float:
     """The probability of a difference in F1 at least as large as theirs, if they were alike.
 
     Raises:
@@ -46,7 +46,7 @@ def p_value(one: Outcome, other: Outcome, rounds: int = ROUNDS) -> float:
     return (extreme + 1) / (rounds + 1)
 
 
-def fixed_and_broken(one: Outcome, baseline: Outcome) -> tuple[int, int]:
+def fixed_and_broken(one: FoundNames, baseline: FoundNames) -> tuple[int, int]:
     """How many names of the gold `one` finds that the baseline does not, and the other way round."""
     pairs = list(zip(one.found, baseline.found, strict=True))
     return pairs.count(("1", "0")), pairs.count(("0", "1"))

@@ -18,9 +18,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.experiments import feature_run
-from training.experiments.recipe import Recipe
-from training.experiments.run import CACHE, Prepared, Row, prepare
-from training.experiments.trainer import Part
+from training.experiments.recipe import SystemRecipe
+from training.experiments.run import CACHE, Experiment, PreparedSystem, prepare
+from training.experiments.trainer import CorpusPart
 from training.report.rows import read_groups, read_recipe
 
 SPEED_FILE = Path(__file__).parent / "speed.json"
@@ -52,12 +52,12 @@ def read_speed(path: Path = SPEED_FILE) -> Speed:
 def measure(recipes: Sequence[str], tweets: int, rounds: int, encoder: str = "", cache: Path = CACHE) -> Speed:
     """Builds the systems, lets each answer once unmeasured, then measures them by turns.
 
-    `encoder` reads pieces, as in `training.experiments.run.Row`; nothing for the one that the table is of.
+    `encoder` reads pieces, as in `training.experiments.run.Experiment`; nothing for the one that the table is of.
     """
     taggers: dict[str, Callable[[], object]] = {}
     with tempfile.TemporaryDirectory(prefix="speed-") as scratch:
         for recipe in recipes:
-            row = Row(recipe=_without_pretraining(read_recipe(recipe)), corpus=CORPUS, seed=1, encoder=encoder)
+            row = Experiment(recipe=_without_pretraining(read_recipe(recipe)), corpus=CORPUS, seed=1, encoder=encoder)
             taggers[recipe], tokens = _tagger(row, tweets, Path(scratch) / recipe, cache)
             taggers[recipe]()
     taken: dict[str, list[float]] = {recipe: [] for recipe in recipes}
@@ -75,14 +75,14 @@ def _turns(recipes: Sequence[str], rounds: int) -> Iterator[str]:
         yield from [*recipes[start:], *recipes[:start]]
 
 
-def _without_pretraining(recipe: Recipe) -> Recipe:
+def _without_pretraining(recipe: SystemRecipe) -> SystemRecipe:
     options = {name: value for name, value in recipe.options.items() if name != "weights"}
     return recipe.model_copy(update={"options": options, "pretraining": None})
 
 
-def _tagger(row: Row, tweets: int, scratch: Path, cache: Path) -> tuple[Callable[[], object], int]:
+def _tagger(row: Experiment, tweets: int, scratch: Path, cache: Path) -> tuple[Callable[[], object], int]:
     """What tags the tweets, and how many tokens they have."""
-    prepared: feature_run.PreparedFeatures | Prepared
+    prepared: feature_run.PreparedFeatures | PreparedSystem
     if row.recipe.system == feature_run.SYSTEM:
         scratch.mkdir()
         feature_run.train_features(row.recipe.options, row.corpus, scratch, row.identity)
@@ -90,7 +90,7 @@ def _tagger(row: Row, tweets: int, scratch: Path, cache: Path) -> tuple[Callable
     else:
         prepared = prepare(row, cache)
     whole = prepared.part(row.corpus, "dev")
-    part = Part(whole.sentences[:tweets], whole.encoded[:tweets])
+    part = CorpusPart(whole.sentences[:tweets], whole.encoded[:tweets])
     return lambda: prepared.answers(part), sum(len(one.tokens) for one in part.sentences)
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from tagstream.errors import TagstreamError
 from training.report.cases import cases_section
 from training.report.plots import plots_of
-from training.report.record import Record, read_records
-from training.report.rows import Group, Published, read_groups, read_published, read_recipe
+from training.report.record import ResultRecord, read_records
+from training.report.rows import Group, PublishedRow, read_groups, read_published, read_recipe
 from training.report.significance import fixed_and_broken, p_value
 from training.report.speed import Speed, read_speed
 
@@ -102,7 +102,7 @@ def write_page(path: Path = RESULTS_PAGE, *, check: bool = False) -> int:
     return 1 if old else 0
 
 
-def page(records: dict[str, Record], speed: Speed) -> str:
+def page(records: dict[str, ResultRecord], speed: Speed) -> str:
     """The whole page."""
     published = read_published()
     parts = [_HEAD]
@@ -118,7 +118,9 @@ def page(records: dict[str, Record], speed: Speed) -> str:
     return "\n".join(parts)
 
 
-def _table(group: Group, corpus: str, records: dict[str, Record], published: dict[str, Published], speed: Speed) -> str:
+def _table(
+    group: Group, corpus: str, records: dict[str, ResultRecord], published: dict[str, PublishedRow], speed: Speed
+) -> str:
     tested_on = group.tested_on or corpus
     baseline = records.get(group.runs(BASELINE, corpus)[0].name)
     title = tested_on if tested_on == corpus else f"trained on {corpus}, tested on {tested_on}"
@@ -135,10 +137,10 @@ def _line(
     name: str,
     corpus: str,
     tested_on: str,
-    records: Sequence[Record],
+    records: Sequence[ResultRecord],
     wanted: int,
-    baseline: Record | None,
-    published: dict[str, Published],
+    baseline: ResultRecord | None,
+    published: dict[str, PublishedRow],
     speed: float | None,
 ) -> list[str]:
     recipe = read_recipe(name)
@@ -150,7 +152,7 @@ def _line(
     if not records:
         return [*head, "not run", *[_NONE] * (len(_COLUMNS) - len(head) - 1)]
 
-    def mean(figure: Callable[[Record], float]) -> str:
+    def mean(figure: Callable[[ResultRecord], float]) -> str:
         return f"{100 * statistics.mean(map(figure, records)):.2f}"
 
     def spread(counting: str) -> str:
@@ -172,7 +174,7 @@ def _line(
     ]
 
 
-def _against(record: Record, baseline: Record | None) -> list[str]:
+def _against(record: ResultRecord, baseline: ResultRecord | None) -> list[str]:
     if baseline is None or record.name == baseline.name or record.outcome.gold != baseline.outcome.gold:
         return [_NONE] * 3
     fixed, broken = fixed_and_broken(record.outcome, baseline.outcome)

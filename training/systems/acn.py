@@ -25,7 +25,7 @@ Departures and choices; those of the co-attention stand in `training/layers/atte
 
 from torch import Tensor, nn
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.layers.attention.adaptive_coattention import AdaptiveCoattention
 from training.layers.crf import LinearChainCrf
 from training.layers.tweet_encoder import TweetEncoder
@@ -62,7 +62,7 @@ class Acn(System):
         self.score = nn.Linear(self.coattention.width, TAG_COUNT)
         self.decoder = LinearChainCrf() if crf else None
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         joined = self.coattention(self.text(batch), batch.mask, batch.visual, batch.visual_mask)
         emissions: Tensor = self.score(joined)
         return emissions

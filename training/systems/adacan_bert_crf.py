@@ -14,7 +14,7 @@ and `bert_crf.py` says what the encoder is.
 
 from torch import Tensor, nn
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.layers.attention.adaptive_coattention import AdaptiveCoattention
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
@@ -45,7 +45,7 @@ class AdacanBertCrf(System):
         self.score = nn.Linear(self.attend.width, TAG_COUNT)
         self.decoder = LinearChainCrf()
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         words, _ = self.encoder(batch)
         emissions: Tensor = self.score(self.attend(words, batch.mask, batch.visual, batch.visual_mask))
         return emissions

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.layers.crf import LinearChainCrf
 from workers.tagger.crf_decoder import TAGS, Decoder
 
@@ -48,21 +48,21 @@ class System(nn.Module):
 
     decoder: LinearChainCrf | None
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         """Emissions (B, T, 9): the score of each tag at each token; anything at padding."""
         raise NotImplementedError
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: TweetBatch) -> Tensor:
         """What training makes small: a scalar, averaged over tweets."""
         return tag_loss(self.decoder, self.encode(batch), batch)
 
     @torch.inference_mode()
-    def decode(self, batch: Batch) -> list[list[int]]:
+    def decode(self, batch: TweetBatch) -> list[list[int]]:
         """The tags of each tweet, as numbers in `TAGS`."""
         return decode_tags(self.decoder, self.encode(batch), batch)
 
 
-def tag_loss(decoder: LinearChainCrf | None, emissions: Tensor, batch: Batch) -> Tensor:
+def tag_loss(decoder: LinearChainCrf | None, emissions: Tensor, batch: TweetBatch) -> Tensor:
     """The negative log-likelihood of the gold tags, averaged over tweets; without a CRF, each token's by softmax."""
     if decoder is not None:
         return decoder.loss(emissions, batch.allowed, batch.mask)
@@ -70,7 +70,7 @@ def tag_loss(decoder: LinearChainCrf | None, emissions: Tensor, batch: Batch) ->
     return (surprise * batch.mask.flatten()).sum() / len(emissions)
 
 
-def decode_tags(decoder: LinearChainCrf | None, emissions: Tensor, batch: Batch) -> list[list[int]]:
+def decode_tags(decoder: LinearChainCrf | None, emissions: Tensor, batch: TweetBatch) -> list[list[int]]:
     """The best sequence of each tweet; without a CRF, the best tag of each token, legal after the last or not."""
     lengths = batch.lengths.tolist()
     if decoder is None:

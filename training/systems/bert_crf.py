@@ -14,7 +14,7 @@ paper cuts at 128. The CRF makes impossible what BIO forbids (`training/layers/c
 
 from torch import Tensor, nn
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
 from training.systems.base import TAG_COUNT, Sizes, System
@@ -29,7 +29,7 @@ class BertCrf(System):
         self.score = nn.Linear(self.encoder.width, TAG_COUNT)
         self.decoder = LinearChainCrf() if crf else None
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         words, _ = self.encoder(batch)
         emissions: Tensor = self.score(words)
         return emissions

@@ -13,7 +13,7 @@ No features made by hand, as in Zhang et al.; vectors of words and the CRF are a
 
 from torch import Tensor, nn
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.layers.character_encoders import CharacterEncoding
 from training.layers.crf import LinearChainCrf
 from training.layers.tweet_encoder import TweetEncoder
@@ -31,6 +31,6 @@ class BiLstmCrf(System):
         self.score = nn.Linear(self.text.width, TAG_COUNT)
         self.decoder = LinearChainCrf()
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         emissions: Tensor = self.score(self.text(batch))
         return emissions

@@ -35,7 +35,7 @@ import torch
 from torch import Tensor, nn
 
 from tagstream.errors import BadSettings
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.inputs.vocabulary import PADDING
 from training.layers.attention.self_attention import SelfAttentivePooling
 from training.layers.character_pyramid import CharacterPyramid
@@ -80,7 +80,7 @@ class Cwi(System):
         self.score = nn.Linear(self.fuse.width * (1 if self.pool is None else 2), TAG_COUNT)
         self.decoder = LinearChainCrf()
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         words = self.text(self.words(batch.words), batch.mask)
         labels = self.labels(batch.labels)[:, None].expand(-1, words.shape[1], -1)
         read = [self.characters(batch.characters), words, labels]

@@ -15,7 +15,7 @@ is.
 
 from torch import Tensor, nn
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.layers.attention.visual import GatedVisualAttention
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
@@ -32,7 +32,7 @@ class GvattBertCrf(System):
         self.score = nn.Linear(self.see.width, TAG_COUNT)
         self.decoder = LinearChainCrf()
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         words, _ = self.encoder(batch)
         emissions: Tensor = self.score(self.see(words, batch.visual, batch.visual_mask))
         return emissions

@@ -16,7 +16,7 @@ photo has zeros in their place.
 
 from torch import Tensor, nn
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.layers.attention.visual import GatedVisualAttention
 from training.layers.crf import LinearChainCrf
 from training.layers.tweet_encoder import TweetEncoder
@@ -33,7 +33,7 @@ class GvattHBiLstmCrf(System):
         self.score = nn.Linear(self.look.width, TAG_COUNT)
         self.decoder = LinearChainCrf()
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         seen = self.look(self.text(batch), batch.visual, batch.visual_mask)
         emissions: Tensor = self.score(seen)
         return emissions

@@ -16,7 +16,7 @@ without photo weighs the other two alone. Sizes and dropout are those of ACN.
 import torch
 from torch import Tensor, nn
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.layers.attention.modality import ModalityAttention
 from training.layers.character_encoders import CharacterLstm
 from training.layers.crf import LinearChainCrf
@@ -41,7 +41,7 @@ class MnerMa(System):
         self.score = nn.Linear(self.lstm.width, TAG_COUNT)
         self.decoder = LinearChainCrf()
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         words = self.project_words(self.dropout(self.words(batch.words)))
         characters = self.project_characters(self.dropout(self.characters(batch.characters)))
         modalities = [words, characters]

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, BertConfig
 
 from tagstream.errors import BadSettings
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
 from training.systems.base import TAG_COUNT, Sizes, System
@@ -58,7 +58,7 @@ class Msb(System):
         self.score = nn.Linear(self.encoder.width, TAG_COUNT)
         self.decoder = LinearChainCrf() if crf else None
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         words, _ = self.encoder(batch)
         emissions: Tensor = self.score(words)
         return emissions

@@ -22,7 +22,7 @@ Where the paper is wrong or silent, and what we did:
 
 from torch import Tensor, nn
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.layers.attention.multimodal_interaction import MultimodalInteraction
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder, first_pieces
@@ -57,11 +57,11 @@ class MtBertCrf(System):
         self.score = nn.Linear(2 * width, TAG_COUNT)
         self.decoder = LinearChainCrf()
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         _, pieces = self.encoder(batch)
         return self.multimodal_emissions(pieces, batch)
 
-    def multimodal_emissions(self, pieces: Tensor, batch: Batch) -> Tensor:
+    def multimodal_emissions(self, pieces: Tensor, batch: TweetBatch) -> Tensor:
         """E (B, T, 9) of encoded pieces C (B, L, H) and the photo."""
         words = self.text(pieces, pieces, batch.piece_mask)  # R
         fused = self.interact(words, batch.piece_mask, batch.visual, batch.visual_mask)

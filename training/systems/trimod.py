@@ -35,7 +35,7 @@ Where the text is wrong or silent:
 import torch
 from torch import Tensor, nn
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.inputs.vocabulary import PADDING
 from training.layers.character_encoders import CharacterTable
 from training.layers.crf import LinearChainCrf
@@ -73,7 +73,7 @@ class TriMod(System):
         self.score = nn.Linear(size, TAG_COUNT)
         self.decoder = LinearChainCrf()
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         fused = self.project(self._read(batch))  # f1 (B, T, 150)
         if self.pool is not None:
             features, present = [fused], [batch.mask.any(1)]
@@ -88,7 +88,7 @@ class TriMod(System):
         emissions: Tensor = self.score(fused)
         return emissions
 
-    def _read(self, batch: Batch) -> Tensor:
+    def _read(self, batch: TweetBatch) -> Tensor:
         """h (B, T, 150)."""
         spellings = batch.characters.flatten(0, 1)  # (B T, C)
         spelled = self.spell.last(self.dropout(self.characters(spellings)), spellings != PADDING)

@@ -21,7 +21,7 @@ Where the paper is wrong or silent, and what we did, beside what `mt_bert_crf.py
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import first_pieces
 from training.layers.span_tags import SPAN_TAGS, span_starts, span_tags, span_to_typed, span_transitions
@@ -61,18 +61,18 @@ class UmtBertCrf(MtBertCrf):
         self.register_buffer("conversion", span_to_typed() if conversion_matrix else None, persistent=False)
         self.conversion: Tensor | None
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: TweetBatch) -> Tensor:
         emissions, _ = self._emissions(batch)
         return emissions
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: TweetBatch) -> Tensor:
         """-log P(y | S, V) - λ log P(z | S), averaged over tweets (section 2.5)."""
         emissions, spans = self._emissions(batch)
         gold = functional.one_hot(span_tags(batch.tags), len(SPAN_TAGS)).bool()
         span_loss = self.span_decoder.loss(spans, gold, batch.mask)
         return tag_loss(self.decoder, emissions, batch) + self.span_weight * span_loss
 
-    def _emissions(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _emissions(self, batch: TweetBatch) -> tuple[Tensor, Tensor]:
         """Those of the tags (B, T, 9) and of the spans (B, T, 3)."""
         _, pieces = self.encoder(batch)
         emissions = self.multimodal_emissions(pieces, batch)

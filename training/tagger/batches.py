@@ -29,9 +29,17 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """B rows of L pieces and T words: pieces, segments (B, L), features (B, L, 6), first_pieces, mask (B, T), allowed
-    (B, T, 9)."""
+class TaggerBatch:
+    """B posts as tensors, padded to L pieces and T words.
+
+    Attributes:
+        pieces: (B, L), numbers of word pieces.
+        segments: (B, L), 0 at the post, 1 at its hashtags, 2 at its image words.
+        features: (B, L, 6), letter case, word shape and affixes.
+        first_pieces: (B, T), the position of each word's first piece.
+        mask: (B, T), true at words.
+        allowed: (B, T, 9), true at each tag that the word may carry.
+    """
 
     pieces: Tensor
     segments: Tensor
@@ -48,7 +56,7 @@ def make_batches(
     size: int,
     chance: random.Random,
     noise: Noise,
-) -> Iterator[Batch]:
+) -> Iterator[TaggerBatch]:
     """The examples in random order, batched with others of about their length."""
     encoded = [pair for example in examples if (pair := _encode(example, encoder, segment, chance, noise))]
     encoded.sort(key=lambda pair: len(pair[0].columns) + 8 * chance.random())
@@ -76,7 +84,9 @@ def _encode(
     return rows[0], allowed[: len(rows[0].first_pieces)]
 
 
-def _collate(batch: Sequence[tuple[EncodedSequence, tuple[int, ...]]], chance: random.Random, noise: Noise) -> Batch:
+def _collate(
+    batch: Sequence[tuple[EncodedSequence, tuple[int, ...]]], chance: random.Random, noise: Noise
+) -> TaggerBatch:
     model_input = stack_sequences([row for row, _ in batch], max(row.bucket for row, _ in batch))
     longest = max(len(allowed) for _, allowed in batch)
     first_pieces = np.zeros((len(batch), longest), np.int64)
@@ -92,7 +102,7 @@ def _collate(batch: Sequence[tuple[EncodedSequence, tuple[int, ...]]], chance: r
     pieces[hidden] = _UNKNOWN_PIECE
     features[random_numbers.random(len(batch)) < noise.features, :, 3:] = 0
     bits = 1 << np.arange(len(TAGS))
-    return Batch(
+    return TaggerBatch(
         torch.from_numpy(pieces).long(),
         torch.from_numpy(model_input.segments).long(),
         torch.from_numpy(features).long(),

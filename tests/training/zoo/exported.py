@@ -9,7 +9,7 @@ from learning import made
 from tweets import VISUAL, batch_of
 from variants import Variant
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.onnx.graph import AXES, write_graph
 from training.systems.base import Sizes
 
@@ -39,6 +39,6 @@ def answers_as_itself(variant: Variant, sizes: Sizes, folder: Path) -> None:
     assert all((one != other).any() for one, other in pairwise(seen))
 
 
-def tokens(emissions: torch.Tensor, batch: Batch) -> torch.Tensor:
+def tokens(emissions: torch.Tensor, batch: TweetBatch) -> torch.Tensor:
     """(tokens, 9)."""
     return emissions[batch.mask]

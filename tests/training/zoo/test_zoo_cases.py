@@ -8,13 +8,13 @@ from training.inputs.sentences import Sentence, sentence_of
 from training.report import cases
 from training.report.cases import Case, cases_section, found_by, found_in, how_often_found, read_cases
 from training.report.gallery import gallery
-from training.report.record import Outcome, Record
+from training.report.record import FoundNames, ResultRecord
 from training.report.rows import read_groups
 from workers.tagger.conll import ConllPost
 
 
-def record(recipe: str, gold: Sequence[int], found: str) -> Record:
-    return Record(
+def record(recipe: str, gold: Sequence[int], found: str) -> ResultRecord:
+    return ResultRecord(
         recipe=recipe,
         identity={"corpus": "twitter2015", "seed": 1},
         tested_on="twitter2015",
@@ -26,7 +26,7 @@ def record(recipe: str, gold: Sequence[int], found: str) -> Record:
         seconds=1.0,
         dev={},
         test={},
-        outcome=Outcome(gold=tuple(gold), given=tuple(gold), found=found),
+        outcome=FoundNames(gold=tuple(gold), given=tuple(gold), found=found),
     )
 
 

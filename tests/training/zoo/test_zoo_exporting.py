@@ -16,7 +16,7 @@ from variants import FAMILIES
 
 from tagstream.cli.commands import application
 from tagstream.errors import BadSettings, CorruptState
-from training.experiments.run import Row, read_row, restore, train
+from training.experiments.run import Experiment, read_row, restore, train
 from training.inputs.sentences import load_sentences
 from training.onnx import export
 from training.onnx.export import compare, export_run
@@ -34,7 +34,7 @@ def runs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TAGSTREAM_DATA", str(write_corpora(folder / "data")))
         for name in ("bilstm_crf", "bert", "gvatt_bert_crf", "feature_crf_stanford"):
-            row = Row(recipe=short(read_recipe(name)), corpus="twitter2017", seed=1, encoder=str(encoder))
+            row = Experiment(recipe=short(read_recipe(name)), corpus="twitter2017", seed=1, encoder=str(encoder))
             train(row, folder / name, folder / "cache")
         yield folder
 

@@ -8,8 +8,8 @@ import pytest
 
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
 from training.experiments import feature_run
-from training.experiments.recipe import CONFIGS, Recipe
-from training.experiments.run import Row, read_row, restore, train
+from training.experiments.recipe import CONFIGS, SystemRecipe
+from training.experiments.run import Experiment, read_row, restore, train
 from training.inputs.gazetteers import NameLists, WordClusters
 from training.inputs.sentences import Sentence
 from training.inputs.token_features import stanford_features, tner_features, word_shape
@@ -204,8 +204,10 @@ def test_tner_sees_lists_and_clusters_of_a_token_and_its_neighbours(lists, clust
 @pytest.fixture
 def row(monkeypatch):
     monkeypatch.setattr(feature_run, "load_sentences", lambda *_: SENTENCES)
-    recipe = Recipe.read(CONFIGS / "feature_crf_stanford.toml")
-    return Row(recipe=recipe.model_copy(update={"options": {"features": "stanford", "c2": 0.01}}), corpus="a", seed=1)
+    recipe = SystemRecipe.read(CONFIGS / "feature_crf_stanford.toml")
+    return Experiment(
+        recipe=recipe.model_copy(update={"options": {"features": "stanford", "c2": 0.01}}), corpus="a", seed=1
+    )
 
 
 def test_a_run_is_a_row_like_any_other(row, tmp_path):
@@ -238,6 +240,6 @@ def test_unknown_options_are_refused(row, tmp_path):
 def test_the_recipes_name_what_there_is(name, lists, clusters, monkeypatch):
     monkeypatch.setattr(feature_crf, "load_name_lists", lambda: lists)
     monkeypatch.setattr(feature_crf, "load_word_clusters", lambda: clusters)
-    recipe = Recipe.read(CONFIGS / f"feature_crf_{name}.toml")
+    recipe = SystemRecipe.read(CONFIGS / f"feature_crf_{name}.toml")
     assert recipe.system == feature_run.SYSTEM
     feature_run.build_features(recipe.options).fit(SENTENCES)

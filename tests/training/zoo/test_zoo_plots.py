@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from training.report.plots import Plot, draw_f1, draw_learning, draw_speed, draw_types, plots_of
-from training.report.record import Outcome, Record
+from training.report.record import FoundNames, ResultRecord
 from training.report.rows import Group
 from training.report.speed import Speed
 
@@ -14,10 +14,10 @@ GROUP = Group(title="t", about="a", recipes=("bert_crf", "acn"), corpora=("twitt
 SPEED = Speed(corpus="twitter2015", tweets=1, tokens_per_second={"bert_crf": (900.0, 1500.0, 1600.0), "acn": (1000.0,)})
 
 
-def record(recipe: str, seed: int, f1: float) -> Record:
+def record(recipe: str, seed: int, f1: float) -> ResultRecord:
     figures = {"precision": f1, "recall": f1, "f1": f1}
     counted = {**figures, "types": dict.fromkeys(("PER", "LOC", "ORG", "MISC"), figures)}
-    return Record(
+    return ResultRecord(
         recipe=recipe,
         identity={"corpus": "twitter2015", "seed": seed},
         tested_on="twitter2015",
@@ -29,7 +29,7 @@ def record(recipe: str, seed: int, f1: float) -> Record:
         seconds=1.0,
         dev={},
         test={"strict": counted, "lenient": counted, "untyped": figures},
-        outcome=Outcome(gold=(), given=(), found=""),
+        outcome=FoundNames(gold=(), given=(), found=""),
         curve=[  # type: ignore[arg-type]
             {"epoch": epoch, "loss": 1.0, "seconds": 1.0, "dev_strict_f1": f1 / epoch, "dev_lenient_f1": f1}
             for epoch in (1, 2)
@@ -37,7 +37,7 @@ def record(recipe: str, seed: int, f1: float) -> Record:
     )
 
 
-def records(*f1: float) -> dict[str, Record]:
+def records(*f1: float) -> dict[str, ResultRecord]:
     runs = [record("bert_crf", 1, f1[0]), record("bert_crf", 2, f1[1]), record("acn", 1, f1[2])]
     return {run.name: run for run in runs}
 

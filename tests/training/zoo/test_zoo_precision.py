@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.training.zoo.tweets import make_tweets, save_tiny_encoder, sizes_for
-from training.experiments.recipe import Training
-from training.experiments.trainer import Part, Trainer, predict
+from training.experiments.recipe import TrainingSettings
+from training.experiments.trainer import CorpusPart, SystemTraining, predict
 from training.systems import build
 
 
@@ -18,9 +18,11 @@ def test_products_are_short_in_training_alone(precision: Any, expected: torch.dt
     products: list[torch.dtype] = []
     system.score.register_forward_hook(lambda *call: products.append(call[2].dtype))  # type: ignore[union-attr]
     tweets = make_tweets([5, 9, 3, 7])
-    recipe = Training(learning_rate=1e-2, batch=4, epochs=1, precision=precision)
-    trainer = Trainer(system, recipe, Part([], tweets), Part([], []), tmp_path / "run", {"seed": 1})
-    trainer._train_epoch()
+    recipe = TrainingSettings(learning_rate=1e-2, batch=4, epochs=1, precision=precision)
+    task = SystemTraining(system, recipe, CorpusPart([], tweets), CorpusPart([], []), {"seed": 1})
+    system.train()
+    for batch in task.batches(0):
+        task.backpropagate(batch)
     assert products == [expected]
     predict(system, tweets)
     assert products[1:] == [torch.float32]

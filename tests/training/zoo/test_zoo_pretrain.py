@@ -9,21 +9,21 @@ from transformers import BertConfig, BertTokenizerFast
 from tweets import batch_of
 
 from tagstream.errors import BadSettings, UnreadableInput
+from training import loop
 from training.experiments import pretrain as module
 from training.experiments.pretrain import (
-    Place,
-    Plan,
-    Pretraining,
-    Stage,
-    order,
-    pad,
+    EncoderPretraining,
+    PretrainingPlan,
+    PretrainingStage,
     pretrain,
-    read_pieces,
-    without_urls,
+    train_encoder,
 )
-from training.experiments.run_lock import only_here
+from training.experiments.pretraining_text import order, pad, read_pieces, without_urls
 from training.layers.masked_words import HIDDEN, MaskedWords, hide
 from training.layers.piece_encoder import load_encoder
+from training.loop import fit
+from training.run_folder import open_run
+from training.script import run_script
 from training.systems import build
 from training.systems.base import Sizes
 
@@ -42,13 +42,15 @@ def tokenizer_folder(tmp_path):
 
 @pytest.fixture
 def plan(tokenizer_folder):
-    return Plan(size="tiny", tokenizer=str(tokenizer_folder), epochs=2, ner_epochs=1, batch=4, learning_rate=1e-3)
+    return PretrainingPlan(
+        size="tiny", tokenizer=str(tokenizer_folder), epochs=2, ner_epochs=1, batch=4, learning_rate=1e-3
+    )
 
 
 def stages():
     chance = torch.Generator().manual_seed(1)
     tweets = [[2, *torch.randint(5, 39, (4 + row % 5,), generator=chance).tolist(), 3] for row in range(18)]
-    return [Stage("tweets", tweets, 2), Stage("ner text", tweets[:6], 1)]
+    return [PretrainingStage("tweets", tweets, 2), PretrainingStage("ner text", tweets[:6], 1)]
 
 
 def test_what_is_hidden_is_shown_in_three_ways():
@@ -98,25 +100,25 @@ def test_hidden_pieces_are_learnt_by_heart_and_every_parameter_with_them():
 
 
 def test_a_killed_run_ends_as_an_unbroken_one(plan, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_STEPS_BETWEEN_SAVES", 2)
+    monkeypatch.setattr(loop, "STEPS_BETWEEN_CHECKPOINTS", 2)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     held_out = [[2, 7, 8, 9, 10, 3]] * 3
-    Pretraining(plan, stages(), held_out, whole).fit()
+    train_encoder(plan, stages(), held_out, whole)
     torch.rand(7)  # whatever else happens in between must not matter
     for killed_after in (3, 4, 1):
-        attempt = Pretraining(plan, stages(), held_out, broken)
-        step, steps = attempt._step, []
+        attempt = EncoderPretraining(plan, stages(), held_out)
+        backpropagate, batches = attempt.backpropagate, []
 
-        def dies(tweets, share, step=step, steps=steps, killed_after=killed_after):
-            if len(steps) == killed_after:
+        def dies(batch, backpropagate=backpropagate, batches=batches, killed_after=killed_after):
+            if len(batches) == killed_after:
                 raise KeyboardInterrupt
-            steps.append(share)
-            return step(tweets, share)
+            batches.append(batch)
+            return backpropagate(batch)
 
-        monkeypatch.setattr(attempt, "_step", dies)
-        with pytest.raises(KeyboardInterrupt):
-            attempt.fit()
-    Pretraining(plan, stages(), held_out, broken).fit()
+        monkeypatch.setattr(attempt, "backpropagate", dies)
+        with pytest.raises(KeyboardInterrupt), open_run(broken) as run:
+            fit(attempt, run)
+    train_encoder(plan, stages(), held_out, broken)
     assert (whole / "log.jsonl").read_bytes() == (broken / "log.jsonl").read_bytes()
     weights = [(folder / "encoder/model.safetensors").read_bytes() for folder in (whole, broken)]
     assert weights[0] == weights[1]
@@ -125,31 +127,29 @@ def test_a_killed_run_ends_as_an_unbroken_one(plan, tmp_path, monkeypatch):
 
 
 def test_two_processes_do_not_train_one_encoder(plan, tmp_path):
-    with only_here(tmp_path / "run"), pytest.raises(BadSettings, match="run: another process is training there"):
-        Pretraining(plan, stages(), [], tmp_path / "run").fit()
+    with open_run(tmp_path / "run"), pytest.raises(BadSettings, match="run: another process is training there"):
+        train_encoder(plan, stages(), [], tmp_path / "run")
     assert not (tmp_path / "run" / "encoder").exists()
 
 
 def test_a_finished_run_is_not_trained_again(plan, tmp_path):
     run = tmp_path / "run"
-    Pretraining(plan, stages(), [], run).fit()
-    log = (run / "log.jsonl").read_bytes()
-    again = Pretraining(plan, stages(), [], run)
-    again.fit()
+    train_encoder(plan, stages(), [], run)
+    log, checkpoint = (run / "log.jsonl").read_bytes(), (run / "last.pt").stat().st_mtime_ns
+    train_encoder(plan, stages(), [], run)
     assert (run / "log.jsonl").read_bytes() == log
-    assert again.place == Place(2)
+    assert (run / "last.pt").stat().st_mtime_ns == checkpoint
 
 
 def test_a_run_of_other_arguments_is_not_gone_on_with(plan, tmp_path):
     run = tmp_path / "run"
-    Pretraining(plan, [], [], run).fit()
-    Pretraining(plan, stages()[:1], [], run)._save()
+    train_encoder(plan, stages()[1:], [], run)
     with pytest.raises(BadSettings, match="other arguments"):
-        Pretraining(replace(plan, seed=2), stages(), [], run).fit()
+        train_encoder(replace(plan, seed=2), stages(), [], run)
 
 
 def test_msb_begins_with_what_was_learnt(plan, tmp_path):
-    folder = Pretraining(plan, stages(), [], tmp_path / "run").fit()
+    folder = train_encoder(plan, stages(), [], tmp_path / "run")
     sizes = Sizes(9, 9, 9, 10, folder)
     learnt, scratch = (build("msb", sizes, {"weights": weights}) for weights in (str(folder), ""))
     table = load_encoder(folder).get_input_embeddings().weight
@@ -159,7 +159,7 @@ def test_msb_begins_with_what_was_learnt(plan, tmp_path):
     batch.pieces.clamp_(max=len(table) - 1)
     assert learnt.encode(batch).isfinite().all()
     # And training goes on from it.
-    again = Pretraining(replace(plan, size="", weights=str(folder)), stages(), [], tmp_path / "second")
+    again = EncoderPretraining(replace(plan, size="", weights=str(folder)), stages(), [])
     assert torch.equal(again.model.encoder.get_input_embeddings().weight, table)
 
 
@@ -202,9 +202,14 @@ def test_the_command_reads_tweets_and_training_text_alone(plan, tmp_path, monkey
         for part in ("train", "valid"):
             (data / "mner" / corpus / f"{part}.txt").write_text(f"IMGID:1\n{part[0]}\tO\nhad\tB-PER\n\n")
     monkeypatch.setenv("TAGSTREAM_DATA", str(data))
-    monkeypatch.setattr(module, "Plan", lambda: replace(plan, batch=2))
+    monkeypatch.setattr(module, "PretrainingPlan", lambda: replace(plan, batch=2))
     read = []
-    monkeypatch.setattr(module, "Pretraining", lambda _, stages, held_out, run: Recorder(read, stages, held_out, run))
+
+    def recording(_, stages, held_out, folder):
+        read.extend([stages, held_out])
+        return folder
+
+    monkeypatch.setattr(module, "train_encoder", recording)
     module.main(["--size", "tiny", "--run", str(tmp_path / "run"), "--ner-epochs", "3"])
     (stages_read, held_out) = read
     assert [(stage.name, len(stage.tweets), stage.epochs) for stage in stages_read] == [
@@ -216,14 +221,6 @@ def test_the_command_reads_tweets_and_training_text_alone(plan, tmp_path, monkey
 
 
 def test_the_command_says_what_is_wrong_and_fails(tmp_path):
-    with pytest.raises(SystemExit, match="one of the two"):
-        module.main(["--run", str(tmp_path / "run")])
-
-
-class Recorder:
-    def __init__(self, read, stages, held_out, run):
-        read += [stages, held_out]
-        self.run = run
-
-    def fit(self):
-        return self.run
+    with pytest.raises(SystemExit, match=r"error: --size .* one of the two"):
+        run_script(lambda: module.main(["--run", str(tmp_path / "run")]))
+    assert not (tmp_path / "run").exists()

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from tagstream.errors import BadSettings
 from training.experiments import run
-from training.experiments.recipe import Pretraining, Recipe
-from training.experiments.run import Row, train
+from training.experiments.recipe import PretrainingSettings, SystemRecipe
+from training.experiments.run import Experiment, train
 from training.layers.piece_encoder import load_encoder
 from training.report.rows import read_recipe
 
@@ -25,11 +25,11 @@ def test_an_encoder_that_is_not_there_yet_is_made_and_one_that_is_there_is_used(
     folder = tmp_path / "pretrained" / "encoder"
     changes = {
         "options": {**recipe.options, "weights": str(folder)},
-        "pretraining": Pretraining(size="tiny", epochs=1, ner_epochs=1),
+        "pretraining": PretrainingSettings(size="tiny", epochs=1, ner_epochs=1),
         "training": recipe.training.model_copy(update={"epochs": 1}),
     }
     encoder = save_small_encoder(tmp_path / "small")
-    row = Row(recipe=recipe.model_copy(update=changes), corpus="twitter2017", seed=1, encoder=str(encoder))
+    row = Experiment(recipe=recipe.model_copy(update=changes), corpus="twitter2017", seed=1, encoder=str(encoder))
     train(row, tmp_path / "run", tmp_path / "cache")
     weights = (folder / "model.safetensors").read_bytes()
     assert len((folder.parent / "log.jsonl").read_text().splitlines()) == 2
@@ -55,7 +55,7 @@ def test_pretraining_that_makes_other_weights_than_are_read_is_refused(weights: 
     recipe = read_recipe("msb_tiny").model_dump()
     recipe["options"]["weights"] = weights
     with pytest.raises(ValidationError, match="weights"):
-        Recipe.model_validate(recipe)
+        SystemRecipe.model_validate(recipe)
 
 
 def test_an_encoder_that_is_cut_off_is_refused_by_name(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tagstream.errors import BadSettings
 from training.inputs.sentences import CORPORA, load_sentences, part_file, parts_of, sentence_of
-from training.report.record import Outcome, outcome_of
+from training.report.record import FoundNames, found_names
 from training.report.significance import fixed_and_broken, p_value
 from training.scoring import score
 from workers.tagger.conll import ConllPost
@@ -54,14 +54,14 @@ def test_a_name_counts_only_with_its_whole_span_and_its_type_but_untyped_without
 def test_an_outcome_says_of_each_gold_name_in_order_whether_it_was_found():
     sentences = [tweet("B-PER", "O", "B-LOC"), tweet("O", "O", "O"), tweet("B-ORG", "I-ORG", "O")]
     answers = [numbers("B-PER", "O", "B-MISC"), numbers("B-PER", "O", "O"), numbers("B-ORG", "I-ORG", "O")]
-    outcome = outcome_of(sentences, answers)
-    assert outcome == Outcome(gold=(2, 0, 1), given=(2, 1, 1), found="101")
+    outcome = found_names(sentences, answers)
+    assert outcome == FoundNames(gold=(2, 0, 1), given=(2, 1, 1), found="101")
     assert outcome.right == [1, 0, 1]
 
 
 def test_systems_that_answer_alike_do_not_differ_and_a_much_better_one_does():
-    weak = Outcome(gold=(1,) * 60, given=(1,) * 60, found="01" * 30)
-    strong = Outcome(gold=(1,) * 60, given=(1,) * 60, found="1" * 60)
+    weak = FoundNames(gold=(1,) * 60, given=(1,) * 60, found="01" * 30)
+    strong = FoundNames(gold=(1,) * 60, given=(1,) * 60, found="1" * 60)
     assert p_value(weak, weak, rounds=200) == 1
     assert p_value(strong, weak, rounds=2000) < 0.001
     assert p_value(weak, strong, rounds=2000) == p_value(strong, weak, rounds=2000)
@@ -69,14 +69,14 @@ def test_systems_that_answer_alike_do_not_differ_and_a_much_better_one_does():
 
 
 def test_a_difference_of_one_tweet_is_chance():
-    one = Outcome(gold=(1,) * 60, given=(1,) * 60, found="1" + "01" * 29 + "0")
-    other = Outcome(gold=(1,) * 60, given=(1,) * 60, found="0" + "01" * 29 + "0")
+    one = FoundNames(gold=(1,) * 60, given=(1,) * 60, found="1" + "01" * 29 + "0")
+    other = FoundNames(gold=(1,) * 60, given=(1,) * 60, found="0" + "01" * 29 + "0")
     assert p_value(one, other, rounds=500) > 0.9
 
 
 def test_outcomes_of_different_tweets_are_not_compared():
     with pytest.raises(ValueError, match="different tweets"):
-        p_value(Outcome(gold=(1,), given=(1,), found="1"), Outcome(gold=(0,), given=(1,), found=""))
+        p_value(FoundNames(gold=(1,), given=(1,), found="1"), FoundNames(gold=(0,), given=(1,), found=""))
 
 
 def test_a_part_that_is_not_there_is_refused_by_name():

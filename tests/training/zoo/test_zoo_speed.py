@@ -3,7 +3,7 @@
 import pytest
 from made_up_corpora import save_small_encoder, write_corpora
 
-from training.experiments.run import Prepared
+from training.experiments.run import PreparedSystem
 from training.report import table
 from training.report.rows import read_groups
 from training.report.speed import Speed, measure, read_speed
@@ -19,8 +19,8 @@ def encoder(tmp_path, monkeypatch):
 
 def test_systems_take_turns_and_the_first_answer_is_not_measured(encoder, tmp_path, monkeypatch):
     answered = []
-    real = Prepared.answers
-    monkeypatch.setattr(Prepared, "answers", lambda self, part: answered.append(self.system) or real(self, part))
+    real = PreparedSystem.answers
+    monkeypatch.setattr(PreparedSystem, "answers", lambda self, part: answered.append(self.system) or real(self, part))
     measured = measure(RECIPES, tweets=4, rounds=3, encoder=str(encoder), cache=tmp_path / "cache")
     assert list(measured.tokens_per_second) == list(RECIPES)
     assert all(len(rates) == 3 and min(rates) > 0 for rates in measured.tokens_per_second.values())

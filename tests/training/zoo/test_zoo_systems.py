@@ -14,8 +14,8 @@ from tweets import batch_of, make_tweet, make_tweets, widen, with_photo_of, with
 from variants import VARIANTS, Variant
 
 from tagstream.errors import BadSettings
-from training.experiments.recipe import CONFIGS, Recipe
-from training.inputs.batch import Batch, Encoded, collate
+from training.experiments.recipe import CONFIGS, SystemRecipe
+from training.inputs.batch import Encoded, TweetBatch, collate
 from training.systems import NAMES, build
 from training.systems.base import TAG_COUNT, Sizes, System
 from workers.tagger.crf_decoder import allowed_starts, allowed_transitions
@@ -32,7 +32,7 @@ def named(variants: list[Variant]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("variant", variants, ids=[variant.name for variant in variants])
 
 
-def tokens_of(emissions: Tensor, batch: Batch) -> Tensor:
+def tokens_of(emissions: Tensor, batch: TweetBatch) -> Tensor:
     """(tokens, 9): the emissions that mean something."""
     return emissions[batch.mask[:, : emissions.shape[1]]]
 
@@ -73,7 +73,7 @@ RECIPES = sorted(path.stem for path in CONFIGS.glob("*.toml") if path.stem != "t
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_builds_its_system_and_says_what_it_reads(name: str, sizes: Sizes) -> None:
-    recipe = Recipe.read(CONFIGS / f"{name}.toml")
+    recipe = SystemRecipe.read(CONFIGS / f"{name}.toml")
     if recipe.system in NAMES:
         # Pretrained weights are made by a command of their own, and are not there.
         given = {**recipe.options, **({"weights": ""} if "weights" in recipe.options else {})}

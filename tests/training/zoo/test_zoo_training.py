@@ -1,7 +1,8 @@
 """The road from a recipe to a row of the table, on a corpus of made-up tweets and an encoder made on the spot."""
 
 import json
-import shutil
+import os
+import signal
 from collections import Counter
 
 import pytest
@@ -11,9 +12,9 @@ from made_up_corpora import CAPTION, save_small_encoder, write_corpora
 
 from tagstream.cli.commands import application
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
-from training.experiments.recipe import CONFIGS, Recipe
-from training.experiments.run import Row, prepare, read_row, restore, train
-from training.experiments.run_lock import only_here
+from training.experiments.recipe import CONFIGS, SystemRecipe
+from training.experiments.run import Experiment, prepare, read_row, restore, train
+from training.experiments.trainer import SystemTraining
 from training.inputs.captions import things
 from training.inputs.vocabulary import Vocabulary, letter_case
 from training.inputs.word_vectors import read_vectors, table_of
@@ -21,6 +22,7 @@ from training.report import table
 from training.report.record import make_record, read_records, write_record
 from training.report.rows import Group, all_runs, read_groups, read_published, read_recipe
 from training.report.speed import read_speed
+from training.run_folder import open_run
 
 
 @pytest.fixture(autouse=True)
@@ -35,11 +37,11 @@ def encoder(tmp_path):
     return save_small_encoder(tmp_path / "encoder")
 
 
-def row(encoder, **training) -> Row:
+def row(encoder, **training) -> Experiment:
     recipe = read_recipe("bert_crf")
     changes = {"learning_rate": 0.02, "encoder_learning_rate": 0.005, "batch": 6, "epochs": 3, **training}
     recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=changes)})
-    return Row(recipe=recipe, corpus="twitter2017", seed=1, encoder=str(encoder))
+    return Experiment(recipe=recipe, corpus="twitter2017", seed=1, encoder=str(encoder))
 
 
 def test_a_row_learns_and_its_record_says_what_it_found(encoder, tmp_path):
@@ -71,7 +73,7 @@ def test_words_of_captions_and_of_hashtags_have_their_vectors(encoder, tmp_path,
     recipe = read_recipe("trimod")
     inputs = recipe.inputs.model_copy(update={"word_vectors": str(tmp_path / "vectors.txt")})
     recipe = recipe.model_copy(update={"inputs": inputs})
-    wanted = Row(recipe=recipe, corpus="twitter2017", seed=1, encoder=str(encoder))
+    wanted = Experiment(recipe=recipe, corpus="twitter2017", seed=1, encoder=str(encoder))
     prepared = prepare(wanted, tmp_path / "cache")
     table = prepared.system.eval().words
     for word, value in vectors.items():
@@ -80,37 +82,38 @@ def test_words_of_captions_and_of_hashtags_have_their_vectors(encoder, tmp_path,
 
 
 def test_two_processes_do_not_train_into_one_folder(encoder, tmp_path):
-    with only_here(tmp_path / "run"), pytest.raises(BadSettings, match="run: another process is training there"):
+    with open_run(tmp_path / "run"), pytest.raises(BadSettings, match="run: another process is training there"):
         train(row(encoder), tmp_path / "run", tmp_path / "cache")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
     assert train(row(encoder, epochs=1), tmp_path / "run", tmp_path / "cache").epochs == 1
 
 
-def test_a_run_that_was_stopped_ends_as_an_unbroken_one(encoder, tmp_path):
-    train(row(encoder), tmp_path / "whole", tmp_path / "cache")
-    train(row(encoder), tmp_path / "broken", tmp_path / "cache")
-    # As a kill after the first epoch leaves it.
-    state = torch.load(tmp_path / "broken" / "last.pt", weights_only=True)
-    shutil.rmtree(tmp_path / "broken")
-    from training.experiments import trainer
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_was_stopped_ends_as_an_unbroken_one(encoder, tmp_path, monkeypatch, number):
+    """The signal comes in the second of three epochs, between two batches of one step."""
+    wanted = row(encoder, batch=4, accumulate=2)
+    train(wanted, tmp_path / "whole", tmp_path / "cache")
+    real, batches = SystemTraining.backpropagate, []
 
-    real = trainer.Trainer._train_epoch
-    epochs = []
+    def signalled(self, batch):
+        batches.append(batch)
+        if len(batches) == 9:
+            os.kill(os.getpid(), number)
+        return real(self, batch)
 
-    def one_epoch_only(self):
-        if epochs:
-            raise KeyboardInterrupt
-        epochs.append(1)
-        return real(self)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer.Trainer, "_train_epoch", one_epoch_only)
-        with pytest.raises(KeyboardInterrupt):
-            train(row(encoder), tmp_path / "broken", tmp_path / "cache")
-    train(row(encoder), tmp_path / "broken", tmp_path / "cache")
-    again = torch.load(tmp_path / "broken" / "last.pt", weights_only=True)
-    assert all(torch.equal(state["system"][name], again["system"][name]) for name in state["system"])
-    assert len((tmp_path / "broken" / "log.jsonl").read_text().splitlines()) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(SystemTraining, "backpropagate", signalled)
+        with pytest.raises((KeyboardInterrupt, SystemExit)) as stopped:
+            train(wanted, tmp_path / "broken", tmp_path / "cache")
+    assert (stopped.type is SystemExit) == (number == signal.SIGTERM)
+    assert len(batches) == 10
+    train(wanted, tmp_path / "broken", tmp_path / "cache")
+    whole, again = (torch.load(tmp_path / run / "last.pt", weights_only=True) for run in ("whole", "broken"))
+    assert all(torch.equal(whole["weights"][name], again["weights"][name]) for name in whole["weights"])
+    logs = [(tmp_path / run / "log.jsonl").read_text().splitlines() for run in ("whole", "broken")]
+    without_seconds = [[{**json.loads(line), "seconds": 0} for line in lines] for lines in logs]
+    assert without_seconds[0] == without_seconds[1]
+    assert len(logs[0]) == 3
 
 
 def test_a_folder_is_not_gone_on_with_by_another_row(encoder, tmp_path):
@@ -132,7 +135,9 @@ def test_a_trained_row_is_restored_and_reads_another_corpus(encoder, tmp_path):
 def test_a_photo_that_is_missing_has_no_regions_and_one_that_is_there_has_those_of_its_caption(encoder, tmp_path):
     recipe = row(encoder).recipe
     recipe = recipe.model_copy(update={"inputs": recipe.inputs.model_copy(update={"visual": "captions"})})
-    prepared = prepare(Row(recipe=recipe, corpus="twitter2017", seed=1, encoder=str(encoder)), tmp_path / "cache")
+    prepared = prepare(
+        Experiment(recipe=recipe, corpus="twitter2017", seed=1, encoder=str(encoder)), tmp_path / "cache"
+    )
     first, second = prepared.part("twitter2017", "train").encoded[:2]
     assert first.visual.shape == (len(CAPTION.split()), 384)
     assert second.visual.shape == (0, 384)
@@ -158,7 +163,7 @@ def test_the_commands_train_and_evaluate(encoder, tmp_path, monkeypatch):
 def test_every_recipe_is_understood_and_set_beside_a_row_that_is_printed(path):
     if path.stem == "tagger":
         return
-    recipe = Recipe.read(path)
+    recipe = SystemRecipe.read(path)
     assert not recipe.paper or recipe.paper in read_published()
 
 

@@ -20,7 +20,7 @@ from tweets import batch_of, widen
 from tagstream.errors import BadSettings
 from training.inputs.batch import collate
 from training.inputs.sentences import sentence_of
-from training.inputs.views import Photo, PieceTokenizer, Views, build_vocabulary, is_url
+from training.inputs.views import PhotoInputs, PieceTokenizer, Views, build_vocabulary, is_url
 from training.layers.attention.multimodal_interaction import MultimodalInteraction
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder, first_pieces
@@ -208,7 +208,7 @@ def roberta(tmp_path_factory) -> Path:
 def read(roberta, posts, **options):
     """Posts through the views, as a batch; every one has a photo of which two words are said."""
     sentences = [sentence_of(post(tokens)) for tokens in posts]
-    photo = Photo(np.ones((2, 10), np.float16), ("dog", "park"))
+    photo = PhotoInputs(np.ones((2, 10), np.float16), ("dog", "park"))
     views = Views(
         build_vocabulary(sentences, (), [photo], lambda tag: (tag,)),
         PieceTokenizer.load(roberta), lambda _: photo, lambda tag: (tag,), **options,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tweets import batch_of
 
-from training.experiments.recipe import CONFIGS, Recipe
+from training.experiments.recipe import CONFIGS, SystemRecipe
 from training.layers.masked_batch_norm import MaskedBatchNorm
 from training.layers.modality_pooling import ModalityPooling
 from training.systems import build
@@ -81,12 +81,12 @@ def test_one_token_can_be_normalised_in_training():
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_a_system(sizes, name):
-    recipe = Recipe.read(CONFIGS / f"{name}.toml")
+    recipe = SystemRecipe.read(CONFIGS / f"{name}.toml")
     assert build(recipe.system, sizes, recipe.options).loss(batch_of([3, 2])).isfinite()
 
 
 def test_each_regularisation_stands_alone():
-    recipes = {name: Recipe.read(CONFIGS / f"{name}.toml") for name in RECIPES}
+    recipes = {name: SystemRecipe.read(CONFIGS / f"{name}.toml") for name in RECIPES}
     ways = {
         name: (
             recipes[name].options.get("dropout", 0.55) > 0,

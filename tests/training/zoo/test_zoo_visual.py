@@ -15,9 +15,9 @@ from torchvision import models
 
 from tagstream.cli.commands import application
 from tagstream.errors import BadSettings, ServiceUnavailable, UnreadableInput
-from training.experiments.run import Row, prepare
+from training.experiments.run import Experiment, prepare
 from training.inputs.photos import load_photos, photo_folder
-from training.inputs.visual_networks import NAMES, read_photo, sight_of
+from training.inputs.visual_networks import NAMES, read_photo, region_network
 from training.report.rows import read_recipe
 
 BUILDERS = {
@@ -82,7 +82,7 @@ def draw(path, seed=1, size=(90, 60)):
 @torch.inference_mode()
 def test_the_regions_are_those_of_torchvision(name, weights, tmp_path):
     photo = draw(tmp_path / "1.jpg")
-    sight = sight_of(name, str(weights / f"{name}.pth"))
+    sight = region_network(name, str(weights / f"{name}.pth"))
     seen, nothing = sight([photo, tmp_path / "absent.jpg"])
     assert seen.shape == SHAPES[name]
     assert nothing.shape == (0, sight.width)
@@ -105,26 +105,26 @@ def test_the_regions_are_those_of_torchvision(name, weights, tmp_path):
 def test_weights_of_another_network_are_refused(weights, tmp_path):
     photo = draw(tmp_path / "1.jpg")
     with pytest.raises(BadSettings, match=r"not the weights of resnet152 .*conv1\.weight"):
-        sight_of("resnet152", str(weights / "vgg16.pth"))([photo])
+        region_network("resnet152", str(weights / "vgg16.pth"))([photo])
     state = torch.load(weights / "vgg16.pth", weights_only=True)
     torch.save(state | {"fc.weight": torch.zeros(2)}, tmp_path / "more.pth")
     with pytest.raises(BadSettings, match=r"fc\.weight, and 0 more, are not of this network"):
-        sight_of("vgg16", str(tmp_path / "more.pth"))([photo])
+        region_network("vgg16", str(tmp_path / "more.pth"))([photo])
     state["features.0.bias"][3] = float("nan")
     torch.save(state, tmp_path / "damaged.pth")
     with pytest.raises(BadSettings, match="the file is damaged"):
-        sight_of("vgg16", str(tmp_path / "damaged.pth"))([photo])
+        region_network("vgg16", str(tmp_path / "damaged.pth"))([photo])
     state["features.0.bias"][3] = 1e9
     torch.save(state, tmp_path / "wild.pth")
     with pytest.raises(BadSettings, match=r"wild\.pth: a photo gives numbers beyond 65504"):
-        sight_of("vgg16", str(tmp_path / "wild.pth"))([photo])
+        region_network("vgg16", str(tmp_path / "wild.pth"))([photo])
     (tmp_path / "text.pth").write_text("weights")
     with pytest.raises(BadSettings, match="not a state dictionary"):
-        sight_of("vgg16", str(tmp_path / "text.pth"))([photo])
+        region_network("vgg16", str(tmp_path / "text.pth"))([photo])
     with pytest.raises(UnreadableInput, match="cannot read"):
-        sight_of("vgg16", str(tmp_path / "absent.pth"))
+        region_network("vgg16", str(tmp_path / "absent.pth"))
     with pytest.raises(BadSettings, match="whose weights ship"):
-        sight_of("regions", str(weights / "vgg16.pth"))
+        region_network("regions", str(weights / "vgg16.pth"))
 
 
 def test_weights_that_are_neither_given_nor_to_be_had_are_asked_for(tmp_path, monkeypatch):
@@ -132,7 +132,7 @@ def test_weights_that_are_neither_given_nor_to_be_had_are_asked_for(tmp_path, mo
         raise OSError("no route")
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", no_network)
-    sight = sight_of("vgg16")
+    sight = region_network("vgg16")
     assert sight.identity.startswith("vgg16_vgg16-")
     with pytest.raises(ServiceUnavailable, match=r"no route.*--visual-weights"):
         sight([draw(tmp_path / "1.jpg")])
@@ -190,7 +190,7 @@ def test_real_photos_are_what_a_system_trained_by_the_command_sees(tmp_path, mon
     recipe = read_recipe("gvatt_bert_crf")
     recipe = recipe.model_copy(update={"inputs": recipe.inputs.model_copy(update={"visual": "regions"})})
     encoder = save_small_encoder(tmp_path / "encoder")
-    encoded = prepare(Row(recipe=recipe, corpus="twitter2017", seed=1, encoder=str(encoder))).part(
+    encoded = prepare(Experiment(recipe=recipe, corpus="twitter2017", seed=1, encoder=str(encoder))).part(
         "twitter2017", "train"
     )
     regions = [one.visual for one in encoded.encoded]

@@ -8,7 +8,7 @@ from made_up_corpora import save_small_encoder, write_corpora
 
 from tagstream.errors import BadSettings, CorruptState
 from training.experiments import run
-from training.experiments.run import Prepared, Row, read_row, restore, train
+from training.experiments.run import Experiment, PreparedSystem, read_row, restore, train
 from training.inputs.vocabulary import Vocabulary
 from training.report.rows import read_recipe
 
@@ -40,35 +40,35 @@ class OtherWords:
         return [tag[:1], tag[1:]]
 
 
-def row_of(encoder: Path, seed: int = 1) -> Row:
+def row_of(encoder: Path, seed: int = 1) -> Experiment:
     recipe = read_recipe("bilstm_crf")
     training = recipe.training.model_copy(update={"epochs": 1, "batch": 6})
     inputs = recipe.inputs.model_copy(update={"word_vectors": ""})
     recipe = recipe.model_copy(update={"training": training, "inputs": inputs})
-    return Row(recipe=recipe, corpus="twitter2017", seed=seed, encoder=str(encoder))
+    return Experiment(recipe=recipe, corpus="twitter2017", seed=seed, encoder=str(encoder))
 
 
 @pytest.fixture
-def row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Row:
+def row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
     monkeypatch.setenv("TAGSTREAM_DATA", str(write_corpora(tmp_path / "data")))
     return row_of(save_small_encoder(tmp_path / "encoder"))
 
 
 def test_a_run_reads_tweets_with_the_vocabulary_that_it_was_trained_with(
-    row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    row: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(row, tmp_path / "run", tmp_path / "cache")
     before = restore(row, tmp_path / "run", tmp_path / "cache")
     # As many words as before, and others.
     monkeypatch.setattr(run, "HashtagSegmenter", SimpleNamespace(load=OtherWords))
     after = restore(row, tmp_path / "run", tmp_path / "cache")
-    assert isinstance(before, Prepared)
-    assert isinstance(after, Prepared)
+    assert isinstance(before, PreparedSystem)
+    assert isinstance(after, PreparedSystem)
     assert after.views.vocabulary == before.views.vocabulary
     assert after.answers(after.part("twitter2017", "dev")) == before.answers(before.part("twitter2017", "dev"))
 
 
-def test_another_row_leaves_a_run_as_it_is(row: Row, tmp_path: Path) -> None:
+def test_another_row_leaves_a_run_as_it_is(row: Experiment, tmp_path: Path) -> None:
     train(row, tmp_path / "run", tmp_path / "cache")
     files = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     with pytest.raises(BadSettings, match="BiLSTM-CRF, twitter2017, seed 1"):
@@ -78,7 +78,7 @@ def test_another_row_leaves_a_run_as_it_is(row: Row, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["best.pt", "vocabulary.json"])
-def test_a_damaged_file_of_a_run_is_refused(name: str, row: Row, tmp_path: Path) -> None:
+def test_a_damaged_file_of_a_run_is_refused(name: str, row: Experiment, tmp_path: Path) -> None:
     train(row, tmp_path / "run", tmp_path / "cache")
     whole = (tmp_path / "run" / name).read_bytes()
     (tmp_path / "run" / name).write_bytes(whole[: len(whole) // 2])
@@ -86,14 +86,14 @@ def test_a_damaged_file_of_a_run_is_refused(name: str, row: Row, tmp_path: Path)
         restore(row, tmp_path / "run", tmp_path / "cache")
 
 
-def test_a_damaged_checkpoint_is_not_gone_on_with(row: Row, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_not_gone_on_with(row: Experiment, tmp_path: Path) -> None:
     train(row, tmp_path / "run", tmp_path / "cache")
     (tmp_path / "run" / "last.pt").write_bytes(b"half")
     with pytest.raises(CorruptState, match=r"last\.pt"):
         train(row, tmp_path / "run", tmp_path / "cache")
 
 
-def test_a_run_that_lost_its_vocabulary_gets_no_other_one(row: Row, tmp_path: Path) -> None:
+def test_a_run_that_lost_its_vocabulary_gets_no_other_one(row: Experiment, tmp_path: Path) -> None:
     train(row, tmp_path / "run", tmp_path / "cache")
     (tmp_path / "run" / "vocabulary.json").unlink()
     with pytest.raises(CorruptState, match=r"vocabulary\.json"):
@@ -101,7 +101,7 @@ def test_a_run_that_lost_its_vocabulary_gets_no_other_one(row: Row, tmp_path: Pa
     assert not (tmp_path / "run" / "vocabulary.json").exists()
 
 
-def test_what_cannot_be_read_as_a_row_is_not_written_over(row: Row, tmp_path: Path) -> None:
+def test_what_cannot_be_read_as_a_row_is_not_written_over(row: Experiment, tmp_path: Path) -> None:
     train(row, tmp_path / "run", tmp_path / "cache")
     half = (tmp_path / "run" / "row.json").read_bytes()[:-2]
     (tmp_path / "run" / "row.json").write_bytes(half)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel
 
-from training.inputs.batch import Batch, Encoded, collate
+from training.inputs.batch import Encoded, TweetBatch, collate
 from training.systems.base import Sizes
 from workers.tagger.crf_decoder import allowed_starts, allowed_transitions
 
@@ -79,7 +79,7 @@ def with_photo_of(tweet: Encoded, other: Encoded) -> Encoded:
     )
 
 
-def widen(batch: Batch) -> Batch:
+def widen(batch: TweetBatch) -> TweetBatch:
     """The same tweets with three more places of padding wherever there is any room for it."""
     wider = {}
     for field in fields(batch):
@@ -88,10 +88,10 @@ def widen(batch: Batch) -> Batch:
         fixed = {"visual": {2}, "labels": {1}}.get(field.name, set())
         amounts = [amount for dimension in dimensions for amount in (0, 0 if dimension in fixed else 3)]
         wider[field.name] = torch.nn.functional.pad(value, amounts)
-    return Batch(**wider)
+    return TweetBatch(**wider)
 
 
-def batch_of(lengths: list[int], seed: int = 0, *, photo: bool = True) -> Batch:
+def batch_of(lengths: list[int], seed: int = 0, *, photo: bool = True) -> TweetBatch:
     """Made-up tweets as a batch."""
     return collate(make_tweets(lengths, seed, photo=photo))
 

@@ -14,8 +14,8 @@ class Variant:
         options: beyond those that make it small.
         small: options that make it small.
         parent: the name of the variant that it departs from, for an ablation.
-        sees: what it knows of the photo: a field of `Batch`, or nothing. `segments` are words about it that are read
-            as pieces after the tweet.
+        sees: what it knows of the photo: a field of `TweetBatch`, or nothing. `segments` are words about it that are
+            read as pieces after the tweet.
         rate: the learning rate at which it learns by heart.
     """
 

@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo test test-deep bench chaos stack-up stack-down compose-env zoo zoo-check lint docs lock
+.PHONY: help setup setup-all demo test test-deep bench chaos stack-up stack-down compose-env experiments zoo systems-check zoo-check lint docs lock
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock"
@@ -43,11 +43,15 @@ stack-up: setup  ## start real Kafka, Elasticsearch and Triton on 127.0.0.1, wit
 stack-down: setup  ## stop them; STACK=name
 	@.venv/bin/python -m ops.stack down --name "$${STACK:-default}"
 
-zoo: setup-all  ## train every system of the papers (days), write docs/reference/results.md; ROWS=prefix for some of them
-	@.venv/bin/python -m training.report --only "$${ROWS:-}"
+experiments: setup-all  ## train every system of the papers (days), write docs/reference/results.md; ROWS=prefix for some
+	@.venv/bin/python -m training.experiments --only "$${ROWS:-}"
 
-zoo-check: setup-all  ## every system on tweets with real photos (TAGSTREAM_DATA), every ablation as ONNX: minutes
-	@.venv/bin/python -m pytest tests/training/zoo/every_variant.py
+zoo: experiments
+
+systems-check: setup-all  ## every system on tweets with real photos (TAGSTREAM_DATA), every ablation as ONNX: minutes
+	@.venv/bin/python -m pytest tests/deep/training
+
+zoo-check: systems-check
 
 compose-env: setup  ## write .env for docker-compose.yml: versions, and passwords where it has none
 	@.venv/bin/python -m ops.stack compose-env

@@ -32,7 +32,7 @@ COMMANDS = {
     "train": CommandEntry("training.cli:train", "Train a system: RECIPE is a name or file of training/configs."),
     "evaluate": CommandEntry("training.cli:evaluate", "Score the best epoch of a run, strictly and leniently."),
     "export": CommandEntry(
-        "training.export_commands:export",
+        "training.cli:export",
         "Make models for use elsewhere: of a run of `tagstream train`, or by a command of the list.",
     ),
     "plugins": CommandEntry(

@@ -11,6 +11,8 @@ from tagstream.errors import BadSettings
 CONFIGS = Path(__file__).parents[1] / "configs"
 # The one system without tensors, epochs or a seed: `training/experiments/feature_run.py`.
 FEATURE_CRF = "feature_crf"
+# The recipe of `training/tagger/train.py`, which has a form of its own.
+SERVED_TAGGER = "tagger"
 
 
 class Inputs(BaseModel):
@@ -121,3 +123,17 @@ def _with_base(path: Path) -> dict[str, Any]:
     for name, value in values.items():
         whole[name] = {**whole.get(name, {}), **value} if isinstance(value, dict) else value
     return whole
+
+
+def find_recipe(name: str) -> SystemRecipe:
+    """Reads a recipe by the name of its file in `training/configs/`, or by the path of a file that ends in `.toml`.
+
+    Raises:
+        BadSettings: there is no such recipe, or it says what is not understood.
+    """
+    if name.endswith(".toml"):
+        return SystemRecipe.read(Path(name))
+    known = sorted(path.stem for path in CONFIGS.glob("*.toml") if path.stem != SERVED_TAGGER)
+    if name not in known:
+        raise BadSettings(f"{name}: no such recipe; name a .toml file or one of {', '.join(known)}")
+    return SystemRecipe.read(CONFIGS / f"{name}.toml")

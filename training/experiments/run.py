@@ -20,6 +20,7 @@ from training.experiments import feature_run
 from training.experiments.pretrain import PretrainingPlan, pretrain
 from training.experiments.recipe import SystemRecipe
 from training.experiments.trainer import CorpusPart, SystemTraining, predict
+from training.inputs.batch import Sizes
 from training.inputs.photos import load_photos
 from training.inputs.sentences import CORPORA, load_sentences, parts_of
 from training.inputs.views import PhotoInputs, PieceTokenizer, Views, build_vocabulary, hashtags
@@ -28,7 +29,7 @@ from training.inputs.word_vectors import load_word_vectors, table_of
 from training.loop import fit
 from training.run_folder import RunFolder, open_run
 from training.systems import build
-from training.systems.base import Sizes, System
+from training.systems.base import System
 from workers.hashtags.segmenter import HashtagSegmenter
 
 CACHE = Path("runs/zoo/cache")

@@ -6,6 +6,7 @@ everywhere, and a mask says where it is not. What a tweet does not have (a photo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,26 @@ from workers.tagger.crf_decoder import TAGS
 
 Numbers = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The sizes of the inputs, which a system needs before it is built.
+
+    Attributes:
+        words, characters, labels: rows of the tables of each that are trained, padding included.
+        visual: width of a region of what is seen.
+        encoder: folder or name of the pretrained encoder of pieces.
+        word_vectors: (`words` or more, width), where words have pretrained vectors; rows without one are zero. Those
+            after the first `words` are of words that do not occur in training.
+    """
+
+    words: int
+    characters: int
+    labels: int
+    visual: int
+    encoder: Path | str
+    word_vectors: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

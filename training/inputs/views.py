@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from transformers import AutoTokenizer
 
+from tagstream.errors import BadSettings
 from training.inputs.batch import Encoded, Numbers, Vectors
 from training.inputs.sentences import Sentence
 from training.inputs.vocabulary import Vocabulary, letter_case, normal_form
@@ -38,9 +39,17 @@ class PieceTokenizer:
 
     @classmethod
     def load(cls, encoder: Path | str) -> "PieceTokenizer":
-        """That of an encoder, by folder or, with a network, by name."""
-        # A byte-level vocabulary has other pieces for a word at the beginning of a text.
-        return cls(AutoTokenizer.from_pretrained(str(encoder), use_fast=True, add_prefix_space=True))
+        """Loads the tokenizer of an encoder, by folder or, with a network, by name.
+
+        Raises:
+            BadSettings: there is none.
+        """
+        try:
+            # A byte-level vocabulary has other pieces for a word at the beginning of a text.
+            return cls(AutoTokenizer.from_pretrained(str(encoder), use_fast=True, add_prefix_space=True))
+        except (OSError, ValueError) as error:
+            message = " ".join(str(error).split())[:300]
+            raise BadSettings(f"{encoder}: no folder or name of an encoder with its tokenizer ({message})") from error
 
     def pieces(self, token: str) -> list[int]:
         """At least one piece of each token: what the vocabulary drops is unknown to it."""

@@ -3,11 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.layers.character_encoders import CharacterEncoding, character_encoder
 from training.layers.recurrent import Bidirectional
 from training.layers.word_table import WordTable
-from training.systems.base import Sizes
 
 
 class TweetEncoder(nn.Module):

@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         records = read_groups()[0].first_runs(given.corpus, read_records())
         if not records:
-            raise BadSettings(f"{given.corpus}: no main system has its record yet (make zoo)")
+            raise BadSettings(f"{given.corpus}: no main system has its record yet (make experiments)")
         cases = [case for case in read_cases() if case.corpus == given.corpus]
         page = gallery(load_sentences(given.corpus, "test"), records, cases, given.hardest)
         given.to.write_text(page, encoding="utf-8")

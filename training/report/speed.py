@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tagstream.errors import CorruptState
 from training.experiments import feature_run
 from training.experiments.recipe import SystemRecipe
 from training.experiments.run import CACHE, Experiment, PreparedSystem, prepare
@@ -45,8 +46,19 @@ class Speed(BaseModel):
 
 
 def read_speed(path: Path = SPEED_FILE) -> Speed:
-    """What was measured last."""
-    return Speed.model_validate_json(path.read_bytes())
+    """Reads what was measured last.
+
+    Raises:
+        CorruptState: the file is not there or damaged.
+    """
+    try:
+        return Speed.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        message = " ".join(str(error).split())[:300]
+        raise CorruptState(
+            f"{path}: not a measurement of speed: restore it, or measure again by python -m training.report.speed "
+            f"({message})"
+        ) from error
 
 
 def measure(recipes: Sequence[str], tweets: int, rounds: int, encoder: str = "", cache: Path = CACHE) -> Speed:

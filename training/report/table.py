@@ -5,11 +5,9 @@ what the records say, so a figure whose record is gone does not stay.
 """
 
 import statistics
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tagstream.errors import TagstreamError
 from training.report.cases import cases_section
 from training.report.plots import plots_of
 from training.report.record import ResultRecord, read_records
@@ -26,10 +24,10 @@ _SMALLEST_P = 0.001
 
 _HEAD = """# Every system, measured
 
-Written by `make zoo` from the records in `training/results/`; `make lint` fails where this page says anything else. F1
-in percent on the test parts, the mean over seeds with the standard deviation behind ±. **Strict**: a name opens only at
-`B-`. **Lenient**: a stray `I-` opens one too, as most papers count. The epoch was chosen on the development part; the
-test part was read once a run.
+Written by `make experiments` from the records in `training/results/`; `make lint` fails where this page says anything
+else. F1 in percent on the test parts, the mean over seeds with the standard deviation behind ±. **Strict**: a name
+opens only at `B-`. **Lenient**: a stray `I-` opens one too, as most papers count. The epoch was chosen on the
+development part; the test part was read once a run.
 
 Yu et al. used BERT-base-cased (110 M parameters), and all but TriMod the photos themselves. Neither is at hand: every
 encoder of word pieces here but MSB's is all-MiniLM-L6-v2 (22 M, uncased, letter case added), and what a system sees of
@@ -96,9 +94,7 @@ def write_page(path: Path = RESULTS_PAGE, *, check: bool = False) -> int:
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         old.append(path)
     for stale in old:
-        print(
-            f"{stale} does not show what the records say: run `python -m training.report.table`, or restore the record"
-        )
+        print(f"{stale} does not show what the records say: run `python -m training.report`, or restore the record")
     return 1 if old else 0
 
 
@@ -180,10 +176,3 @@ def _against(record: ResultRecord, baseline: ResultRecord | None) -> list[str]:
     fixed, broken = fixed_and_broken(record.outcome, baseline.outcome)
     probability = p_value(record.outcome, baseline.outcome)
     return [f"{probability:.3f}" if probability >= _SMALLEST_P else f"< {_SMALLEST_P}", str(fixed), str(broken)]
-
-
-if __name__ == "__main__":
-    try:
-        write_page()
-    except TagstreamError as error:
-        sys.exit(f"error: {error}")

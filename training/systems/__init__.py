@@ -3,7 +3,8 @@
 from importlib import import_module
 
 from tagstream.errors import BadSettings
-from training.systems.base import Sizes, System
+from training.inputs.batch import Sizes
+from training.systems.base import System
 
 _CLASSES = {
     "bilstm_crf": "BiLstmCrf",

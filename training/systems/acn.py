@@ -25,11 +25,11 @@ Departures and choices; those of the co-attention stand in `training/layers/atte
 
 from torch import Tensor, nn
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.layers.attention.adaptive_coattention import AdaptiveCoattention
 from training.layers.crf import LinearChainCrf
 from training.layers.tweet_encoder import TweetEncoder
-from training.systems.base import TAG_COUNT, Sizes, System
+from training.systems.base import TAG_COUNT, System
 
 
 class Acn(System):

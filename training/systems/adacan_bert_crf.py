@@ -14,11 +14,11 @@ and `bert_crf.py` says what the encoder is.
 
 from torch import Tensor, nn
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.layers.attention.adaptive_coattention import AdaptiveCoattention
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
-from training.systems.base import TAG_COUNT, Sizes, System
+from training.systems.base import TAG_COUNT, System
 
 
 class AdacanBertCrf(System):

@@ -1,4 +1,4 @@
-"""What a system is: emissions for every token of a batch, and a decoder over them.
+"""The interface of a system: emissions for every token of a batch, and a decoder over them.
 
 ::
 
@@ -8,9 +8,6 @@ A system is one file beside this one. It declares in its docstring the paper and
 shape of every step, and lists where the text is wrong or silent and what was done.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,27 +15,6 @@ from torch.nn import functional
 from training.inputs.batch import TweetBatch
 from training.layers.crf import LinearChainCrf
 from workers.tagger.crf_decoder import TAGS, Decoder
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """What a system must know of its inputs before it sees any.
-
-    Attributes:
-        words, characters, labels: rows of the tables of each that are trained, padding included.
-        visual: width of a region of what is seen.
-        encoder: folder or name of the pretrained encoder of pieces.
-        word_vectors: (`words` or more, width), where words have pretrained vectors; rows without one are zero. Those
-            after the first `words` are of words that do not occur in training.
-    """
-
-    words: int
-    characters: int
-    labels: int
-    visual: int
-    encoder: Path | str
-    word_vectors: Tensor | None = None
-
 
 TAG_COUNT = len(TAGS)
 

@@ -14,10 +14,10 @@ paper cuts at 128. The CRF makes impossible what BIO forbids (`training/layers/c
 
 from torch import Tensor, nn
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
-from training.systems.base import TAG_COUNT, Sizes, System
+from training.systems.base import TAG_COUNT, System
 
 
 class BertCrf(System):

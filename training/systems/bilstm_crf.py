@@ -13,11 +13,11 @@ No features made by hand, as in Zhang et al.; vectors of words and the CRF are a
 
 from torch import Tensor, nn
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.layers.character_encoders import CharacterEncoding
 from training.layers.crf import LinearChainCrf
 from training.layers.tweet_encoder import TweetEncoder
-from training.systems.base import TAG_COUNT, Sizes, System
+from training.systems.base import TAG_COUNT, System
 
 
 class BiLstmCrf(System):

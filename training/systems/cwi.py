@@ -35,14 +35,14 @@ import torch
 from torch import Tensor, nn
 
 from tagstream.errors import BadSettings
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.inputs.vocabulary import PADDING
 from training.layers.attention.self_attention import SelfAttentivePooling
 from training.layers.character_pyramid import CharacterPyramid
 from training.layers.crf import LinearChainCrf
 from training.layers.recurrent import Bidirectional, last_state
 from training.layers.word_table import WordTable
-from training.systems.base import TAG_COUNT, Sizes, System
+from training.systems.base import TAG_COUNT, System
 
 Attention = Literal["none", "words", "modalities"]
 ATTENTIONS = get_args(Attention)

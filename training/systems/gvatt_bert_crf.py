@@ -15,11 +15,11 @@ is.
 
 from torch import Tensor, nn
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.layers.attention.visual import GatedVisualAttention
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
-from training.systems.base import TAG_COUNT, Sizes, System
+from training.systems.base import TAG_COUNT, System
 
 
 class GvattBertCrf(System):

@@ -16,11 +16,11 @@ photo has zeros in their place.
 
 from torch import Tensor, nn
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.layers.attention.visual import GatedVisualAttention
 from training.layers.crf import LinearChainCrf
 from training.layers.tweet_encoder import TweetEncoder
-from training.systems.base import TAG_COUNT, Sizes, System
+from training.systems.base import TAG_COUNT, System
 
 
 class GvattHBiLstmCrf(System):

@@ -16,13 +16,13 @@ without photo weighs the other two alone. Sizes and dropout are those of ACN.
 import torch
 from torch import Tensor, nn
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.layers.attention.modality import ModalityAttention
 from training.layers.character_encoders import CharacterLstm
 from training.layers.crf import LinearChainCrf
 from training.layers.recurrent import Bidirectional
 from training.layers.word_table import WordTable
-from training.systems.base import TAG_COUNT, Sizes, System
+from training.systems.base import TAG_COUNT, System
 
 
 class MnerMa(System):

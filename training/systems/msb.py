@@ -32,10 +32,10 @@ from torch import Tensor, nn
 from transformers import AutoConfig, BertConfig
 
 from tagstream.errors import BadSettings
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder
-from training.systems.base import TAG_COUNT, Sizes, System
+from training.systems.base import TAG_COUNT, System
 
 # Layers, width, heads.
 SIZES = {"tiny": (2, 128, 2), "small": (4, 512, 8)}

@@ -22,12 +22,12 @@ Where the paper is wrong or silent, and what we did:
 
 from torch import Tensor, nn
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.layers.attention.multimodal_interaction import MultimodalInteraction
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import PieceEncoder, first_pieces
 from training.layers.transformer_layer import TransformerLayer
-from training.systems.base import TAG_COUNT, Sizes, System
+from training.systems.base import TAG_COUNT, System
 
 
 class MtBertCrf(System):

@@ -35,7 +35,7 @@ Where the text is wrong or silent:
 import torch
 from torch import Tensor, nn
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.inputs.vocabulary import PADDING
 from training.layers.character_encoders import CharacterTable
 from training.layers.crf import LinearChainCrf
@@ -43,7 +43,7 @@ from training.layers.masked_batch_norm import MaskedBatchNorm
 from training.layers.modality_pooling import ModalityPooling
 from training.layers.recurrent import Bidirectional
 from training.layers.word_table import WordTable
-from training.systems.base import TAG_COUNT, Sizes, System
+from training.systems.base import TAG_COUNT, System
 
 
 class TriMod(System):

@@ -21,12 +21,12 @@ Where the paper is wrong or silent, and what we did, beside what `mt_bert_crf.py
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.layers.crf import LinearChainCrf
 from training.layers.piece_encoder import first_pieces
 from training.layers.span_tags import SPAN_TAGS, span_starts, span_tags, span_to_typed, span_transitions
 from training.layers.transformer_layer import TransformerLayer
-from training.systems.base import Sizes, tag_loss
+from training.systems.base import tag_loss
 from training.systems.mt_bert_crf import MtBertCrf
 
 _SHARE = 0.5  # of the multimodal emissions; the rest is the spans'

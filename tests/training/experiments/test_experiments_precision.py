@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
+from tweets import make_tweets, save_tiny_encoder, sizes_for
 
-from tests.training.zoo.tweets import make_tweets, save_tiny_encoder, sizes_for
 from training.experiments.recipe import TrainingSettings
 from training.experiments.trainer import CorpusPart, SystemTraining, predict
 from training.systems import build

@@ -19,13 +19,13 @@ from training.experiments.pretrain import (
     train_encoder,
 )
 from training.experiments.pretraining_text import order, pad, read_pieces, without_urls
+from training.inputs.batch import Sizes
 from training.layers.masked_words import HIDDEN, MaskedWords, hide
 from training.layers.piece_encoder import load_encoder
 from training.loop import fit
 from training.run_folder import open_run
 from training.script import run_script
 from training.systems import build
-from training.systems.base import Sizes
 
 MASK, PIECES = 4, 40
 

@@ -1,4 +1,4 @@
-"""What takes minutes: the graphs of all ablations, and all systems on the tweets of real photos. `make zoo-check`."""
+"""The graphs of all ablations, and all systems on the tweets of real photos: minutes."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from exported import answers_as_itself
 from photo_samples import Samples
 from variants import FAMILIES, VARIANTS, Variant
 
-from training.systems.base import Sizes
+from training.inputs.batch import Sizes
 
 
 def named(variants: list[Variant]) -> pytest.MarkDecorator:

@@ -1,4 +1,4 @@
-"""What every system of the zoo must do, whatever its paper says. The systems stand in `variants.py`."""
+"""The rules that every system keeps, whatever its paper says. The systems stand in `variants.py`."""
 
 import inspect
 from dataclasses import replace
@@ -15,9 +15,9 @@ from variants import VARIANTS, Variant
 
 from tagstream.errors import BadSettings
 from training.experiments.recipe import CONFIGS, SystemRecipe
-from training.inputs.batch import Encoded, TweetBatch, collate
+from training.inputs.batch import Encoded, Sizes, TweetBatch, collate
 from training.systems import NAMES, build
-from training.systems.base import TAG_COUNT, Sizes, System
+from training.systems.base import TAG_COUNT, System
 from workers.tagger.crf_decoder import allowed_starts, allowed_transitions
 
 LENGTHS = [3, 7, 1, 5]

@@ -9,9 +9,8 @@ from learning import made
 from tweets import VISUAL, batch_of
 from variants import Variant
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.onnx.graph import AXES, write_graph
-from training.systems.base import Sizes
 
 # Lengths of the tweets of each batch, and whether they have photos.
 BATCHES = [([3, 7, 1, 5], True), ([1], True), ([1], False), ([40, 40], True), ([2, 9], False), ([200, 1], True)]

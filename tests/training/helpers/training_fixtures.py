@@ -1,3 +1,5 @@
+"""Fixtures of the tests of training, which their `conftest.py` files import."""
+
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,7 +8,7 @@ import torch
 from photo_samples import SAMPLES, Samples, load_samples
 from tweets import save_tiny_encoder, sizes_for
 
-from training.systems.base import Sizes
+from training.inputs.batch import Sizes
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 from variants import Variant
 
-from training.inputs.batch import TweetBatch
+from training.inputs.batch import Sizes, TweetBatch
 from training.systems import build
-from training.systems.base import Sizes, System
+from training.systems.base import System
 
 
 def made(variant: Variant, sizes: Sizes, seed: int = 1) -> System:

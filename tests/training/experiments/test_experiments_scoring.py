@@ -1,4 +1,4 @@
-"""Tags, spans and figures of the zoo, and whether two systems differ."""
+"""Tags, spans and figures of the systems, and whether two systems differ."""
 
 import pytest
 

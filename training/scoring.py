@@ -1,4 +1,4 @@
-"""How good the tags of a system are: precision, recall and F1 by span, in both ways of counting.
+"""The scores of a system's tags: precision, recall and F1 by span, in both ways of counting.
 
 Strict: a span opens only at B-, and an I- that continues nothing is O, in gold and in answers. Lenient: such an I-
 opens one, which is how most published figures are counted.
@@ -17,7 +17,7 @@ Spans = set[Span]
 
 
 def spans_of(sentence: Sentence, tags: Sequence[int], *, lenient: bool) -> Spans:
-    """The spans that the answered tags of a tweet spell."""
+    """Returns the spans that the answered tags of a tweet spell."""
     answered = tuple((start, end, TAGS[tag]) for (start, end, _), tag in zip(sentence.gold.tokens, tags, strict=True))
     return gold_spans(ConllPost(sentence.gold.text, answered), lenient=lenient)
 

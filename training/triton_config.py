@@ -54,14 +54,14 @@ dynamic_batching {{
 
 
 def configuration(model: Path) -> str:
-    """The text of `config.pbtxt` for the versions in the folder `model`."""
+    """Returns the text of `config.pbtxt` for the versions in the folder `model`."""
     versions = sorted(int(path.name) for path in model.iterdir() if path.name.isdigit())
     digests = {HASH_PARAMETER: model_hash, MODEL_HASH_PARAMETER: network_hash}
     return _HEAD + "\n".join([*_gpu_files(), *_warm_ups(), *hash_parameters(model, versions, digests), ""])
 
 
 def hash_parameters(model: Path, versions: Sequence[int], digests: Mapping[str, Callable[[Path], str]]) -> list[str]:
-    """The parameters that declare the hashes of each version, that of its network for GPUs where it has one."""
+    """Returns the parameters that declare the hashes of each version, that of its network for GPUs where it has one."""
     every = {**digests, GPU_MODEL_HASH_PARAMETER: gpu_network_hash}
     return [
         f'parameters {{ key: "{parameter}_{version}" value {{ string_value: "{found}" }} }}'

@@ -48,7 +48,9 @@ def made_pictures(count: int) -> list[bytes]:
 
 
 def untrained(encoder: ImageEncoder, words: int, length: int) -> Callable[[bytes], object]:
-    """Our own captioner with random weights, which says `length` words of each picture, and one more for the end."""
+    """Returns our own captioner with random weights, which says `length` words of each picture, and one more for the
+    end.
+    """
     defaults = CaptionerRecipe()
     torch.manual_seed(1)
     sizes = {"word_width": defaults.word_width, "size": defaults.size, "dropout": defaults.dropout}
@@ -63,7 +65,7 @@ def untrained(encoder: ImageEncoder, words: int, length: int) -> Callable[[bytes
 
 
 def main() -> None:
-    """The command line of this module."""
+    """Runs the command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m training.captioner.measure", description=__doc__)
     parser.add_argument("--captioner", default=None, metavar="SPEC", help="as the setting of that name")
     parser.add_argument("--models", type=Path, default=REPOSITORY / "triton_models", help="where the image model lies")

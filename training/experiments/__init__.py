@@ -1,0 +1,1 @@
+"""The experiments: systems of the papers, trained on the corpora of the papers."""

@@ -21,7 +21,7 @@ class Epoch(BaseModel):
 
 
 def read_curve(run: Path) -> tuple[Epoch, ...]:
-    """The epochs of a run in order; none of one that has no epochs.
+    """Reads the epochs of a run in order; none of one that has no epochs.
 
     A run that was killed between its log and its checkpoint has an epoch twice: the later one counts.
     """

@@ -22,7 +22,7 @@ _DONE = "done.json"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of a training: weights that are not zero, iterations, seconds."""
+    """The cost of a training: weights that are not zero, iterations, seconds."""
 
     parameters: int
     iterations: int
@@ -36,11 +36,11 @@ class PreparedFeatures:
     system: FeatureCrf
 
     def part(self, corpus: str, name: str) -> CorpusPart:
-        """One part of any corpus. It is read as it stands, so there are no tensors of it."""
+        """Reads one part of any corpus. The system reads tokens as they stand, so there are no tensors."""
         return CorpusPart(load_sentences(corpus, name), ())
 
     def answers(self, part: CorpusPart) -> list[list[int]]:
-        """The tags of each tweet."""
+        """Returns the tags of each tweet."""
         return self.system.predict(part.sentences)
 
 
@@ -71,14 +71,14 @@ def train_features(options: dict[str, Any], corpus: str, run: Path, identity: di
 
 
 def restore_features(options: dict[str, Any], run: Path) -> PreparedFeatures:
-    """As a finished run left it."""
+    """Loads the system as a finished run left it."""
     system = build_features(options)
     system.load(run / WEIGHTS)
     return PreparedFeatures(system)
 
 
 def build_features(options: dict[str, Any]) -> FeatureCrf:
-    """A new system.
+    """Builds a new system.
 
     Raises:
         BadSettings: an option is not the system's.

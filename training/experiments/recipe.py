@@ -1,4 +1,4 @@
-"""How a row of the table is trained: a file of `training/configs/`, typed, unknown keys refused."""
+"""The recipe of a row of the table: a file of `training/configs/`, typed; unknown keys are refused."""
 
 import tomllib
 from pathlib import Path
@@ -16,7 +16,7 @@ SERVED_TAGGER = "tagger"
 
 
 class Inputs(BaseModel):
-    """What a system is given besides the tweet.
+    """The inputs of a system besides the tweet.
 
     `visual`: `captions` are the encoded tokens of the BLIP-2 caption, `regions` the 7 x 7 features of the image model,
     the others those of a network of torchvision (`visual_networks.py`); all but the first two need photos.
@@ -34,7 +34,8 @@ class Inputs(BaseModel):
 
 
 class TrainingSettings(BaseModel):
-    """How it is trained. The rates are those of `encoder.model` (pretrained), of `decoder` (the CRF), and of the rest.
+    """The settings of the training. The rates are those of `encoder.model` (pretrained), of `decoder` (the CRF), and of
+    the rest.
 
     `warmup` is the share of all steps in which the rate rises; `decay`: whether it falls to zero, linearly, after that,
     or by `1 / (1 + inverse_decay * epoch)`. `accumulate` batches make one step. `patience` epochs without a better
@@ -63,7 +64,9 @@ class TrainingSettings(BaseModel):
 
 
 class PretrainingSettings(BaseModel):
-    """What `training/experiments/pretrain.py` does first, where the folder of the option `weights` is not there yet."""
+    """The pretraining that comes first, by `training/experiments/pretrain.py`, while the folder of `weights` is
+    missing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -103,7 +106,7 @@ class SystemRecipe(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> "SystemRecipe":
-        """A file. One that names a `base`, another file of its folder, says only what it changes there.
+        """Reads a file. One that names a `base`, another file of its folder, holds only what it changes there.
 
         Raises:
             BadSettings: there is none, or it says what is not understood.

@@ -55,7 +55,7 @@ class Experiment(BaseModel):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What makes a run this run."""
+        """The values that make a run this run."""
         said = self.model_dump(mode="json", exclude={"visual_weights"})
         if self.visual_weights:
             said["visual_weights"] = Path(self.visual_weights).name
@@ -63,7 +63,7 @@ class Experiment(BaseModel):
 
     @property
     def encoder_place(self) -> str:
-        """Where the encoder is read from."""
+        """The folder or name that the encoder is read from."""
         return self.encoder or str(get_model_path())
 
 
@@ -79,7 +79,7 @@ class PreparedSystem:
     cache: Path
 
     def part(self, corpus: str, name: str) -> CorpusPart:
-        """One part of any corpus as the system reads it."""
+        """Reads one part of any corpus as the system reads it."""
         views = self.views
         if corpus != self.corpus:
             photo, _ = load_photos(corpus, self.visual, self.cache, self.visual_weights)
@@ -88,12 +88,12 @@ class PreparedSystem:
         return CorpusPart(sentences, [views.encode(sentence) for sentence in sentences])
 
     def answers(self, part: CorpusPart) -> list[list[int]]:
-        """The tags of each tweet."""
+        """Returns the tags of each tweet."""
         return predict(self.system, part.encoded)
 
 
 def prepare(row: Experiment, cache: Path = CACHE, kept: Vocabulary | None = None) -> PreparedSystem:
-    """The system of a row with its weights as training begins, and how it reads tweets. The seed decides both.
+    """Builds the system of a row with its first weights, and its views of tweets. The seed decides both.
 
     `kept` is the vocabulary that the row was trained with. One that is made anew may differ, when data or the words of
     hashtags do, and then every number would stand for another word.
@@ -143,7 +143,7 @@ def _words(
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What is to be told of a finished run."""
+    """The summary of a finished run."""
 
     parameters: int
     epochs: int
@@ -211,7 +211,7 @@ def _refuse_another(row: Experiment, run: RunFolder) -> None:
 
 
 def read_row(run: Path) -> Experiment:
-    """What is trained in a folder.
+    """Reads which row is trained in a folder.
 
     Raises:
         BadSettings: nothing is, or nothing that has finished an epoch.
@@ -226,7 +226,7 @@ def read_row(run: Path) -> Experiment:
 
 
 def restore(row: Experiment, run: Path, cache: Path = CACHE) -> PreparedSystem | feature_run.PreparedFeatures:
-    """A row as the best epoch of its run left it.
+    """Restores a row as the best epoch of its run left it.
 
     Raises:
         CorruptState: its weights or its vocabulary are not those of a run, or do not fit this code.

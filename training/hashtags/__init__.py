@@ -1,4 +1,4 @@
-"""How hashtags are learnt to be split: a language model, TriMod's network, and how both serve together.
+"""The training of hashtag segmentation: a language model, TriMod's network, and the combination of both.
 
 ::
 

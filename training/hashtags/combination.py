@@ -32,7 +32,7 @@ MOST_ASKED = 1 / 8
 
 @dataclass(frozen=True)
 class Question:
-    """What both say of a hashtag's candidates, best first.
+    """The scores of both models for a hashtag's candidates, best first.
 
     The language model's scores (C,); for each the sum of the network's log-odds of its breaks (C,); which are accepted
     (C,); and whether the network alone is right.
@@ -44,20 +44,20 @@ class Question:
     alone: bool
 
     def right(self, weight: float, close: float) -> bool:
-        """Whether the combination gives an accepted answer."""
+        """Tells whether the combination gives an accepted answer."""
         if len(self.scores) == 1 or self.scores[0] - self.scores[1] >= close:
             return bool(self.accepted[0])
         return bool(self.accepted[np.argmax(self.scores + weight * self.log_odds)])
 
 
 def load_parameters(path: Path) -> dict[str, Matrix]:
-    """The parameters of a trained network."""
+    """Reads the parameters of a trained network."""
     with np.load(path) as file:
         return dict(file)
 
 
 def question(row: Gold, model: LanguageModel, network: BreakNetwork) -> Question | None:
-    """What both say of a hashtag; None if it is not one run of letters and digits, or no answer has its letters."""
+    """Asks both models; None if the hashtag is not one run of letters and digits, or no answer has its letters."""
     run, answers = row
     lower = run.lower()
     accepted = {tuple(answer.lower().split()) for answer in answers}
@@ -80,7 +80,7 @@ def _words(lower: str, ends: Sequence[int]) -> tuple[str, ...]:
 
 
 def questions(rows: Sequence[Gold], run: Path) -> list[Question]:
-    """What the models of its own fold say of each hashtag that can be asked about."""
+    """Asks the models of its own fold about each hashtag that can be asked about."""
     found: list[Question | None] = []
     for fold in range(FOLDS):
         model = read(run / fold_file(fold))
@@ -90,19 +90,19 @@ def questions(rows: Sequence[Gold], run: Path) -> list[Question]:
 
 
 def share_right(asked: Sequence[Question], weight: float, close: float) -> float:
-    """The share of hashtags that the combination gets right."""
+    """Returns the share of hashtags that the combination gets right."""
     return sum(one.right(weight, close) for one in asked) / len(asked)
 
 
 def closest(asked: Sequence[Question]) -> float:
-    """The lead below which `MOST_ASKED` of the hashtags have their best candidate."""
+    """Returns the lead below which `MOST_ASKED` of the hashtags have their best candidate."""
     leads = [one.scores[0] - one.scores[1] if len(one.scores) > 1 else np.inf for one in asked]
     return float(np.quantile(leads, MOST_ASKED, method="lower"))
 
 
 def likelihood(asked: Sequence[Question], weight: float, sharpness: float) -> float:
-    """The mean log-probability of the accepted candidates, where there are some and others, if `sharpness` times the
-    combined score is a candidate's log-probability up to a constant."""
+    """Returns the mean log-probability of the accepted candidates, where there are some and others, if `sharpness`
+    times the combined score is a candidate's log-probability up to a constant."""
     total, told = 0.0, 0
     for one in asked:
         if one.accepted.any() and not one.accepted.all():
@@ -113,7 +113,8 @@ def likelihood(asked: Sequence[Question], weight: float, sharpness: float) -> fl
 
 
 def fit(asked: Sequence[Question]) -> float:
-    """The weight that makes the accepted candidates likeliest: it varies less than the weight with most right answers.
+    """Returns the weight that makes the accepted candidates likeliest: it varies less than the weight with most right
+    answers.
 
     What a break costs as such stays with the language model: kinds of hashtags differ in how many words they have, and
     a number fitted to one kind would move the others.

@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def fold_file(fold: int) -> str:
-    """The name of the model that has not counted the segmented hashtags of this fold."""
+    """Returns the name of the model that has not counted the segmented hashtags of this fold."""
     return f"counts_{fold}.bin"
 
 

@@ -19,7 +19,7 @@ from workers.hashtags.segmenter import COUNTS_FILE, NETWORK_FILE, HashtagSegment
 
 
 def evaluation_sets() -> Iterator[tuple[str, list[Gold]]]:
-    """Name and rows of each set, none of which is learnt from."""
+    """Returns name and rows of each set, none of which is learnt from."""
     hashtags = data_folder() / "hashtags"
     learnt = {run.lower() for run, _ in read_segmentations(hashtags / "stan_large" / "train_corrected.tsv")}
     yield "STAN-large dev", read_segmentations(hashtags / "stan_large" / "dev_corrected.tsv")
@@ -38,7 +38,7 @@ def _without_marks(answer: str) -> list[str]:
 
 
 def exact_match(segmenter: HashtagSegmenter, rows: Sequence[Gold]) -> tuple[float, float]:
-    """The share of hashtags segmented right, and the share if apostrophes and separators do not count."""
+    """Returns the share of hashtags segmented right, and the share if apostrophes and separators do not count."""
     strict = lenient = 0
     for run, accepted in rows:
         words = [word.lower() for word in segmenter.segment(run)]

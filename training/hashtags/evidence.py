@@ -1,4 +1,4 @@
-"""Turns a segmentation into features: what its words, neighbours and cuts have for and against them.
+"""The features of a segmentation: the evidence for and against its words, neighbours and cuts.
 
 Every feature belongs to one word, one pair of neighbours or one cut, so that fitted weights fold into the tables of
 `workers.hashtags.language_model.LanguageModel` and cost nothing at run time.
@@ -97,7 +97,7 @@ class Evidence:
         self._total = sum(counts.words["text"].values())
 
     def word(self, word: str, capitals: int = 0) -> Vector:
-        """The features of one word, known or not, with so many capitals in it that could begin a word."""
+        """Returns the features of one word, known or not, with so many capitals in it that could begin a word."""
         vector: Vector = {PLACE["word"]: 1.0}
         shape = shape_of(word)
         if shape:
@@ -121,7 +121,7 @@ class Evidence:
         return vector
 
     def pair(self, left: str, right: str) -> Vector:
-        """The features of two neighbours; none if both are known, but not to go together."""
+        """Returns the features of two neighbours; none if both are known, but not to go together."""
         unknown = (left not in self.known) + (right not in self.known)
         if unknown:
             return {PLACE["half_known" if unknown == 1 else "both_unknown"]: 1.0}
@@ -142,7 +142,7 @@ class Evidence:
         return vector
 
     def segmentation(self, run: str, words: Sequence[str]) -> NDArray[np.float64]:
-        """The features (F,) of one segmentation of `run` into words in lower case."""
+        """Returns the features (F,) of one segmentation of `run` into words in lower case."""
         total = np.zeros(len(FEATURES))
         kinds = cut_kinds(run)
         classes = [0, *_classes("".join(words)), 0]

@@ -56,7 +56,7 @@ class HashtagNetwork(nn.Module):
 
 
 def break_loss(logits: Tensor, breaks: Tensor, characters: Tensor) -> Tensor:
-    """Mean cross-entropy of the places (B, T) between two characters; `breaks` is 1.0 where a word ends."""
+    """Returns the mean cross-entropy of the places (B, T) between two characters; `breaks` is 1.0 where a word ends."""
     inner = (characters != PADDING)[:, 1:]
     losses = functional.binary_cross_entropy_with_logits(logits[:, :-1].float(), breaks[:, :-1], reduction="none")
     return (losses * inner).sum() / inner.sum().clamp(min=1)
@@ -78,7 +78,7 @@ def encode(examples: list[str]) -> tuple[Tensor, Tensor]:
 
 
 def parameters_of(network: HashtagNetwork) -> dict[str, Matrix]:
-    """The trained parameters by the names that `workers.hashtags.network.BreakNetwork` reads.
+    """Returns the trained parameters by the names that `workers.hashtags.network.BreakNetwork` reads.
 
     `vectors` (V, E), `kernel_W` (W, E, F) and `kernel_bias_W` (F) for each width W, `inputs` (2, 3 F, 4 S),
     `recurrent` (2, S, 4 S), `gate_bias` (2, 4 S) with the gates in the order in, forget, out, cell, `from_states`
@@ -110,7 +110,7 @@ def _gates(weights: Tensor) -> Tensor:
 
 
 def skip_gram_vectors(examples: list[str], window: int = 3, steps: int = 400, seed: int = 0) -> Tensor:
-    """Skip-gram vectors of the characters (V, 64), zero for padding, scaled to a spread of 0.1.
+    """Returns skip-gram vectors of the characters (V, 64), zero for padding, scaled to a spread of 0.1.
 
     With so small an alphabet the softmax over it is exact and the corpus is one table of who stands near whom (V, V).
     """

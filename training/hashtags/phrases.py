@@ -38,7 +38,7 @@ _SMALL_WORDS = frozenset(("a", "an", "and", "at", "for", "in", "of", "on", "the"
 
 @dataclass(frozen=True)
 class Phrases:
-    """What examples are drawn from.
+    """The phrases that examples are drawn from.
 
     `runs` are the unbroken runs of words in tweets, lower case; `words` are drawn by `word_shares`; `names` are phrases
     of name lists; `tags` are hashtags whose capitals show their words, as written.
@@ -51,7 +51,7 @@ class Phrases:
     tags: list[list[str]]
 
     def draw(self, count: int, seed: int) -> list[str]:
-        """`count` examples; the same for the same seed."""
+        """Returns `count` examples; the same for the same seed."""
         random = np.random.default_rng(seed)
         sources = random.choice(len(SHARES), count, p=SHARES)
         words = random.choice(len(self.words), count, p=self.word_shares)
@@ -93,7 +93,7 @@ def _styled(words: Sequence[str], random: Generator) -> list[str]:
 
 
 def gather(data: Path, marked: Iterable[Gold]) -> Phrases:
-    """What the data sets hold: no test or development part, and no hashtag that people segmented."""
+    """Gathers phrases from the data sets: no test or development part, and no hashtag that people segmented."""
     runs: list[list[str]] = []
     tags = {tuple(accepted[0].split()) for _, accepted in marked}
     for running, tags_there in split_texts(tweets(data)):

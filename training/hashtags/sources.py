@@ -31,7 +31,7 @@ _WORD = re.compile(r"[a-zà-öø-ž0-9]{1,24}")
 
 @dataclass
 class Counts:
-    """How often each word and each pair of neighbours was seen, for each kind of source; and words of running text
+    """The counts of each word and each pair of neighbours, for each kind of source; and words of running text
     with a capital inside, as written."""
 
     words: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in SOURCES})
@@ -49,7 +49,7 @@ class Counts:
                 self.pairs[source][left, right] += times
 
     def known(self) -> list[str]:
-        """The words worth keeping, sorted: seen several times other than as an undivided hashtag."""
+        """Returns the words worth keeping, sorted: seen several times other than as an undivided hashtag."""
         total: Counter[str] = Counter()
         for source, counter in self.words.items():
             if source != "whole":
@@ -57,7 +57,7 @@ class Counts:
         return sorted(word for word, count in total.items() if count >= MINIMUM_COUNT)
 
     def styled_words(self) -> list[str]:
-        """The words that are one in spite of their capitals (YouTube): often written so, more often than apart."""
+        """Returns the words that are one in spite of their capitals (YouTube), written so more often than apart."""
 
         def apart(word: str) -> int:
             return max((self.pairs["text"][pair] for pair in pairwise(camel_words(word))), default=0)
@@ -66,7 +66,7 @@ class Counts:
 
 
 def camel_words(tag: str) -> list[str]:
-    """The words that the capitals of a hashtag show beyond doubt, lower case; none if they do not."""
+    """Returns the words that the capitals of a hashtag show beyond doubt, lower case; none if they do not."""
     words = _CAMEL_WORD.findall(tag)
     if len(words) < 2 or "".join(words) != tag or not any(word[-1].islower() for word in words):
         return []
@@ -74,7 +74,7 @@ def camel_words(tag: str) -> list[str]:
 
 
 def phrase_words(text: str) -> list[str]:
-    """The words of a text in lower case, apostrophes dropped as hashtags drop them; "" where a phrase breaks."""
+    """Returns the words of a text in lower case, without apostrophes, as hashtags have them; "" where a phrase breaks."""
     words = []
     for token in _TOKEN.findall(text):
         plain = token.replace("'", "").replace("’", "").lower()
@@ -83,7 +83,7 @@ def phrase_words(text: str) -> list[str]:
 
 
 def split_texts(texts: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
-    """Running text and hashtags of each distinct text, without handles, links and truncated words."""
+    """Returns running text and hashtags of each distinct text, without handles, links and truncated words."""
     seen: set[int] = set()
     for text in texts:
         clean = _NOISE.sub(" \n ", unescape(text).replace("\\n", " "))
@@ -106,7 +106,7 @@ def add_texts(counts: Counts, texts: Iterable[str]) -> None:
 
 
 def tweets(data: Path) -> Iterator[str]:
-    """Every tweet that may be learnt from: no test split, no development split of NER or of hashtags."""
+    """Returns every tweet that may be learnt from: no test split, no development split of NER or of hashtags."""
     for path in sorted((data / "text" / "tweeteval").glob("*_text.txt")):
         yield from path.read_text(encoding="utf-8").splitlines()
     for path in sorted((data / "events").glob("*/*.csv")) + sorted((data / "events").glob("*/*/*.csv")):
@@ -122,13 +122,13 @@ def tweets(data: Path) -> Iterator[str]:
 
 
 def read_segmentations(path: Path) -> list[Gold]:
-    """The rows of a STAN-large file: a hashtag and its accepted segmentations."""
+    """Reads the rows of a STAN-large file: a hashtag and its accepted segmentations."""
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
     return [(row[1], row[2:]) for row in rows]
 
 
 def read_marked(path: Path) -> list[Gold]:
-    """The rows of HashSet: hashtags whose capitals were taken to show their words."""
+    """Reads the rows of HashSet: hashtags whose capitals were taken to show their words."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
         return [(row["Unsegmented_hashtag"].lstrip("#"), [row["Segmented_hashtag"].lstrip("#")]) for row in rows]
@@ -145,20 +145,20 @@ def _lines(path: Path) -> list[str]:
 
 
 def name_lines(data: Path) -> Iterator[str]:
-    """The names of all name lists."""
+    """Returns the names of all name lists."""
     for path in sorted((data / "gazetteers" / "dictionaries").iterdir()):
         if not path.name.startswith("dictionaries.conf"):
             yield from _lines(path)
 
 
 def cluster_words(data: Path) -> Iterator[str]:
-    """The words of the Brown clusters of tweets, as written."""
+    """Returns the words of the Brown clusters of tweets, as written."""
     for line in _lines(data / "gazetteers" / "brown_clusters" / "60K_clusters.txt"):
         yield line.rsplit(" ", 1)[0]
 
 
 def collect(data: Path, marked: Iterable[Gold]) -> Counts:
-    """All counts but those of the segmented training set, which the fit needs fold by fold."""
+    """Returns all counts but those of the segmented training set, which the fit needs fold by fold."""
     counts = Counts()
     add_texts(counts, tweets(data))
     add_segmentations(counts, marked, 1)

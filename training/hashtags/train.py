@@ -42,14 +42,14 @@ def by_length(examples: Sequence[str], size: int, random: np.random.Generator) -
 
 
 def rate_at(step: int, steps: int) -> float:
-    """A linear rise, then a linear fall to the least."""
+    """Returns a linear rise, then a linear fall to the least."""
     if step < WARM_UP_STEPS:
         return RATE * (step + 1) / WARM_UP_STEPS
     return LEAST_RATE + (RATE - LEAST_RATE) * (1 - step / steps)
 
 
 def learn(network: HashtagNetwork, optimizer: AdamW, examples: list[str], rate: float) -> float:
-    """One step; gives its loss."""
+    """Takes one step; returns its loss."""
     for group in optimizer.param_groups:
         group["lr"] = rate
     characters, breaks = encode(examples)
@@ -64,7 +64,7 @@ def learn(network: HashtagNetwork, optimizer: AdamW, examples: list[str], rate: 
 
 
 def learn_phrases(phrases: Phrases, run: Path, report: Report) -> HashtagNetwork:
-    """The network after all chunks of joined phrases, from the last checkpoint in `run` on."""
+    """Returns the network after all chunks of joined phrases, from the last checkpoint in `run` on."""
     torch.manual_seed(SEED)
     network = HashtagNetwork(skip_gram_vectors(phrases.draw(CHUNK_PHRASES, SEED)))
     optimizer = AdamW(network.parameters(), lr=RATE, weight_decay=1e-4)
@@ -96,7 +96,9 @@ def _save(path: Path, state: dict[str, object]) -> None:
 
 
 def usable(rows: Sequence[Gold]) -> list[list[str]]:
-    """The accepted answers of each hashtag, its own letters between single spaces; only such as have its letters."""
+    """Returns the accepted answers of each hashtag, its own letters between single spaces; only such as have its
+    letters.
+    """
     kept = []
     for run, accepted in rows:
         answers = {" ".join(_cut_like(run, answer.split())) for answer in accepted if _letters(answer) == run.lower()}
@@ -115,7 +117,7 @@ def _cut_like(run: str, words: Sequence[str]) -> list[str]:
 
 
 def adapt(network: HashtagNetwork, rows: Sequence[Gold], phrases: Phrases) -> HashtagNetwork:
-    """A copy of the network that has learnt segmented hashtags too, as many joined phrases beside them."""
+    """Returns a copy of the network that has learnt segmented hashtags too, as many joined phrases beside them."""
     adapted = deepcopy(network)
     torch.manual_seed(SEED)
     random = np.random.default_rng(SEED)
@@ -133,7 +135,7 @@ def adapt(network: HashtagNetwork, rows: Sequence[Gold], phrases: Phrases) -> Ha
 
 
 def parameters_file(run: Path, fold: int | None = None) -> Path:
-    """Where the parameters of the network are that did not learn this fold, or of the one that learnt all."""
+    """Returns the file of the network that did not learn this fold, or of the network that learnt all."""
     return run / ("network.npz" if fold is None else f"network_{fold}.npz")
 
 

@@ -39,7 +39,7 @@ class HashtagExample:
 
 
 def example_of(run: str, accepted: Sequence[str], model: LanguageModel, evidence: Evidence) -> HashtagExample | None:
-    """The candidates of a hashtag; None if it is not one run, or no accepted answer has its letters."""
+    """Returns the candidates of a hashtag; None if it is not one run, or no accepted answer has its letters."""
     lower = run.lower()
     good = {tuple(answer.lower().split()) for answer in accepted}
     good = {answer for answer in good if "".join(answer) == lower}
@@ -53,7 +53,7 @@ def example_of(run: str, accepted: Sequence[str], model: LanguageModel, evidence
 
 
 def examples_of(rows: Sequence[Gold], weights: NDArray[np.float64], evidence: Evidence) -> list[HashtagExample]:
-    """The usable examples of some rows, searched with `weights`."""
+    """Returns the usable examples of some rows, searched with `weights`."""
     model = evidence.model(weights)
     found = (example_of(run, accepted, model, evidence) for run, accepted in rows)
     return [example for example in found if example is not None]
@@ -89,7 +89,7 @@ def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def with_rows(counts: Counts, rows: Sequence[Gold]) -> Counts:
-    """The counts with those of segmented hashtags added; `counts` itself stays."""
+    """Returns the counts with those of segmented hashtags added; `counts` itself stays."""
     words = {**counts.words, "tags": counts.words["tags"].copy()}
     pairs = {**counts.pairs, "tags": counts.pairs["tags"].copy()}
     joined = Counts(words=words, pairs=pairs, styled=counts.styled)
@@ -98,14 +98,15 @@ def with_rows(counts: Counts, rows: Sequence[Gold]) -> Counts:
 
 
 def others(rows: Sequence[Gold], fold: int) -> list[Gold]:
-    """The rows of all folds but one."""
+    """Returns the rows of all folds but one."""
     return [row for number, row in enumerate(rows) if number % FOLDS != fold]
 
 
 def train(
     counts: Counts, rows: Sequence[Gold], marked: Sequence[Gold], report: Callable[[str], None]
 ) -> tuple[LanguageModel, NDArray[np.float64]]:
-    """The language model fitted to segmented hashtags (`rows`, and `marked` by their capitals), and its weights (F,).
+    """Returns the language model fitted to segmented hashtags (`rows`, and `marked` by their capitals), and its weights
+    (F,).
 
     `marked` must not be among the counts; `report` is told of each round.
     """
@@ -124,6 +125,6 @@ def train(
 
 
 def model_of(counts: Counts, rows: Sequence[Gold], weights: NDArray[np.float64]) -> LanguageModel:
-    """The language model of fitted weights that counts these segmented hashtags too."""
+    """Returns the language model of fitted weights that counts these segmented hashtags too."""
     characters, boundaries = learn_characters(counts.words["text"]), learn_boundaries(counts)
     return Evidence(with_rows(counts, rows), characters, boundaries).model(weights)

@@ -25,7 +25,7 @@ class Augmentation:
 
 
 def views(pixels: Tensor, side: int, augmentation: Augmentation, chance: torch.Generator) -> Tensor:
-    """(B, 3, side, side) on the scale 0 to 255, a random view of each of `pixels` (B, H, W, 3) uint8."""
+    """Returns (B, 3, side, side) on the scale 0 to 255, a random view of each of `pixels` (B, H, W, 3) uint8."""
     pictures = pixels.permute(0, 3, 1, 2).float()
     pictures = _crop(pictures, side, augmentation.smallest_area, chance)
     pictures = _recolour(pictures, augmentation.colour, chance)

@@ -59,7 +59,7 @@ _PLAINER = {
 
 
 def display_names(names: ClassNames) -> list[str]:
-    """A name for each class, in their order.
+    """Returns a name for each class, in their order.
 
     Raises:
         ValueError: two classes would be shown under one name.

@@ -42,12 +42,12 @@ class ClassNames:
 
 
 def data_folder() -> Path:
-    """Where the pictures lie: `tiny_imagenet` in `TAGSTREAM_DATA`, or in `../shared/data` beside the repository."""
+    """Returns the folder of the pictures: `tiny_imagenet` in `TAGSTREAM_DATA`, or in `../shared/data`."""
     return Path(os.environ.get("TAGSTREAM_DATA", Path(__file__).parents[2] / "../shared/data")) / "tiny_imagenet"
 
 
 def load_names(folder: Path) -> ClassNames:
-    """The 200 classes of the validation part, which holds every one of them."""
+    """Reads the 200 classes of the validation part, which holds every one of them."""
     table = parquet.read_table(folder / "val.parquet", columns=["wnid", "words"])
     names = dict(zip(table["wnid"].to_pylist(), table["words"].to_pylist(), strict=True))
     ordered = tuple(sorted(names))
@@ -55,7 +55,7 @@ def load_names(folder: Path) -> ClassNames:
 
 
 def load_pictures(folder: Path, part: str, cache: Path) -> Pictures:
-    """One part of the set, decoded into `cache` the first time (12 KB a picture).
+    """Loads one part of the set, decoded into `cache` the first time (12 KB a picture).
 
     Raises:
         ValueError: a picture is not 64 x 64, or of a class that `load_names` does not have.
@@ -98,6 +98,6 @@ def _read_picture(data: bytes, where: str) -> Pixels:
 
 
 def halves(count: int, seed: int) -> tuple[list[int], list[int]]:
-    """Two disjoint random halves of `count` numbers: what is chosen on one is measured on the other."""
+    """Returns two disjoint random halves of `count` numbers: what is chosen on one is measured on the other."""
     order = np.random.default_rng(seed).permutation(count)
     return order[: count // 2].tolist(), order[count // 2 :].tolist()

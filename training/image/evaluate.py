@@ -1,4 +1,4 @@
-"""How good the encoder is on labelled pictures: accuracy, calibration, and where it had better say nothing.
+"""The quality of the encoder on labelled pictures: accuracy, calibration, and the value of staying silent.
 
 Everything is measured at the side at which it serves. Knows nothing of training.
 """
@@ -21,14 +21,14 @@ _CALIBRATION_BINS = 15
 
 
 def served_pixels(pixels: Tensor) -> Tensor:
-    """(B, 3, 56, 56) uint8 of whole pictures (B, H, W, 3) uint8, shrunk as serving does it, many at once."""
+    """Returns (B, 3, 56, 56) uint8 of whole pictures (B, H, W, 3) uint8, shrunk as serving does it, many at once."""
     channels_first = pixels.permute(0, 3, 1, 2)
     return functional.interpolate(channels_first, size=(INPUT_SIDE, INPUT_SIDE), mode="bicubic", antialias=True)
 
 
 @torch.no_grad()
 def network_logits(network: nn.Module, pictures: Pictures, batch: int = 500) -> FloatArray:
-    """(count, classes) logits of the network in evaluation mode, in bfloat16, which is faster where it matters."""
+    """Returns (count, classes) logits of the network in evaluation mode, in bfloat16 for speed."""
     network.eval()
     parts = []
     for start in range(0, len(pictures), batch):
@@ -40,7 +40,7 @@ def network_logits(network: nn.Module, pictures: Pictures, batch: int = 500) -> 
 
 
 def served_logits(network: Callable[[Pixels], tuple[FloatArray, FloatArray]], pictures: Pictures) -> FloatArray:
-    """(count, classes) logits of a file that ships, through the very code that serves it."""
+    """Returns (count, classes) logits of a file that ships, through the very code that serves it."""
     return np.stack([network(model_input(Image.fromarray(picture), INPUT_SIDE))[0] for picture in pictures.pixels])
 
 
@@ -52,7 +52,7 @@ def accuracy(logits: npt.NDArray[np.floating], classes: Classes) -> tuple[float,
 
 
 def fit_temperature(logits: FloatArray, classes: Classes) -> float:
-    """The temperature under which the classes are most likely, to a thousandth."""
+    """Returns the temperature under which the classes are most likely, to a thousandth."""
     rows = np.arange(len(classes))
 
     def surprise(temperature: float) -> float:
@@ -70,7 +70,7 @@ def fit_temperature(logits: FloatArray, classes: Classes) -> float:
 
 
 def choose_threshold(chances: npt.NDArray[np.float64], classes: Classes, precision: float) -> float:
-    """The lowest probability, in hundredths, from which on first answers are right as often as `precision`.
+    """Returns the lowest probability, in hundredths, from which on first answers are right as often as `precision`.
 
     Raises:
         ValueError: no threshold below 1 reaches it.
@@ -83,21 +83,21 @@ def choose_threshold(chances: npt.NDArray[np.float64], classes: Classes, precisi
 
 @dataclass(frozen=True, slots=True)
 class Abstention:
-    """What is left when only certain answers are given: how many are right, and how many pictures get one."""
+    """The result of giving certain answers alone: the share that is right, and the share of pictures that get one."""
 
     precision: float
     coverage: float
 
 
 def abstention(chances: npt.NDArray[np.float64], classes: Classes, threshold: float) -> Abstention:
-    """Of the first answers with a probability of at least `threshold`; precision 0 where there are none."""
+    """Measures the first answers with a probability of at least `threshold`; precision 0 where there are none."""
     given = chances.max(1) >= threshold
     right = chances.argmax(1)[given] == classes[given]
     return Abstention(float(right.mean()) if given.any() else 0.0, float(given.mean()))
 
 
 def calibration_error(chances: npt.NDArray[np.float64], classes: Classes) -> float:
-    """The expected calibration error: how far certainty and accuracy are apart, over 15 bins of equal width."""
+    """Returns the expected calibration error: how far certainty and accuracy are apart, over 15 bins of equal width."""
     certainty, right = chances.max(1), chances.argmax(1) == classes
     bins = np.minimum((certainty * _CALIBRATION_BINS).astype(int), _CALIBRATION_BINS - 1)
     gaps = [

@@ -36,7 +36,7 @@ PRECISION = 0.9
 
 
 def load_run(run: Path) -> tuple[ResidualNetwork, dict[str, Any]]:
-    """The network of a run's last epoch, and what was recorded with it."""
+    """Reads the network of a run's last epoch, and what was recorded with it."""
     state = upgraded(load(run / "last.pt"))
     network = ResidualNetwork()
     network.load_state_dict(state["weights"])
@@ -44,7 +44,7 @@ def load_run(run: Path) -> tuple[ResidualNetwork, dict[str, Any]]:
 
 
 def calibration_inputs(pictures: Pictures, count: int, seed: int) -> Pixels:
-    """(count, 3, 56, 56) random pictures as they are served."""
+    """Returns (count, 3, 56, 56) random pictures as they are served."""
     rows = np.sort(np.random.default_rng(seed).permutation(len(pictures))[:count])
     inputs: Pixels = served_pixels(torch.from_numpy(np.array(pictures.pixels[rows]))).numpy()
     return inputs
@@ -88,7 +88,7 @@ def export(run: Path, repository: Path, version: int, cache: Path, generation: i
 
 
 def main() -> None:
-    """The command line of this module."""
+    """Runs the command line of this module."""
     parser = argparse.ArgumentParser(description="Export a trained image encoder into the model repository.")
     parser.add_argument("--run", type=Path, required=True, help="the folder that training wrote")
     parser.add_argument("--repository", type=Path, default=Path("triton_models"))

@@ -27,7 +27,7 @@ from workers.models.version_folder import GPU_MODEL, MODEL
 
 
 def fused(network: nn.Module) -> nn.Module:
-    """The same function with every batch normalisation folded into the convolution that stands right before it."""
+    """Returns the same function with every batch normalisation folded into the convolution right before it."""
     network = copy.deepcopy(network).eval()
     for module in network.modules():
         for (name, convolution), (scale_name, scale) in pairwise(list(module.named_children())):
@@ -59,7 +59,7 @@ def export_onnx(served: ServedNetwork, side: int, path: Path) -> None:
 
 
 def quantize(source: Path, target: Path, inputs: Sequence[Pixels]) -> None:
-    """Static int8 by NNCF, its ranges taken from `inputs`, each (3, side, side).
+    """Quantises to static int8 by NNCF, its ranges taken from `inputs`, each (3, side, side).
 
     Static, because a scale taken from the batch at hand would make a picture's answer depend on its batch mates.
     """

@@ -30,7 +30,7 @@ _TIMED_PICTURES = 1000
 
 
 def calibrate(file: Path, held_out: Pictures, precision: float) -> tuple[float, float]:
-    """Temperature and threshold of a file, chosen on the first half of `held_out`."""
+    """Returns temperature and threshold of a file, chosen on the first half of `held_out`."""
     chosen = _part(held_out, halves(len(held_out), _HALVES_SEED)[0])
     logits = served_logits(OpenVinoImageNetwork(file, INPUT_SIDE, 1), chosen)
     temperature = fit_temperature(logits, chosen.classes)
@@ -80,7 +80,7 @@ def _speed(network: OpenVinoImageNetwork) -> float:
 
 
 def main() -> None:
-    """The command line of this module."""
+    """Runs the command line of this module."""
     parser = argparse.ArgumentParser(description="Measure the files of an image encoder and write its card.")
     parser.add_argument("--repository", type=Path, default=Path("triton_models"))
     parser.add_argument("--version", type=int, default=1)

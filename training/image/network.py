@@ -50,7 +50,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.second_scale.weight)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The block's output, not negative."""
+        """Returns the block's output, not negative."""
         hidden = functional.relu(self.first_scale(self.first(inputs)))
         return functional.relu(self.second_scale(self.second(hidden)) + self.shortcut(inputs))
 
@@ -81,7 +81,8 @@ class ResidualNetwork(nn.Module):
 
 
 class ServedNetwork(nn.Module):
-    """What is exported: `pixels` (B, 3, side, side) uint8 RGB to `logits` (B, classes) and `regions` (B, 49, width).
+    """The network that is exported: `pixels` (B, 3, side, side) uint8 RGB to `logits` (B, classes) and `regions` (B,
+    49, width).
 
     `network` gives logits and a feature map of pictures that are normalised by `mean` and `deviation`.
     """
@@ -101,5 +102,5 @@ class ServedNetwork(nn.Module):
 
 
 def normalise(pixels: Tensor, mean: Sequence[float] = MEAN, deviation: Sequence[float] = DEVIATION) -> Tensor:
-    """(B, 3, H, W) of 0 to 255, whole numbers or not, to zero mean and unit deviation."""
+    """Scales (B, 3, H, W) of 0 to 255, whole numbers or not, to zero mean and unit deviation."""
     return (pixels.float() - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(deviation).view(1, 3, 1, 1)

@@ -1,4 +1,4 @@
-"""What a larger network makes of each training picture: the soft targets that the encoder is taught with.
+"""The teacher: a larger network gives soft targets for each training picture.
 
 ::
 
@@ -38,7 +38,7 @@ HalfArray = npt.NDArray[np.float16]
 
 
 def load_features(pictures: Pictures, weights: Path, cache: Path, part: str, threads: int) -> HalfArray:
-    """(count, width) features of every picture: worked out the first time (minutes), then mapped from `cache`."""
+    """Reads (count, width) features of every picture: worked out the first time (minutes), then mapped from `cache`."""
     path = cache / f"{part}_teacher.npy"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _network(weights: Path, threads: int) -> openvino.CompiledModel:
 
 
 def cross_fitted(features: HalfArray, classes: Tensor, seed: int) -> Tensor:
-    """(count, 200) logits, float16: each picture's from the layer that was fitted on the other folds."""
+    """Returns (count, 200) logits, float16: each picture's from the layer that was fitted on the other folds."""
     fold = torch.from_numpy(np.random.default_rng(seed).permutation(len(classes)) % FOLDS)
     targets = torch.empty(len(classes), int(classes.max()) + 1, dtype=torch.float16)
     for number in range(FOLDS):

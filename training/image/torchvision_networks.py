@@ -44,7 +44,7 @@ class WeightedNetwork(nn.Module):
 
 
 def network_of(weights: Mapping[str, Any], where: str) -> tuple[str, WeightedNetwork]:
-    """The name of the network that these weights are of, and that network with them, in evaluation mode.
+    """Returns the name of the network that these weights are of, and that network with them, in evaluation mode.
 
     Raises:
         BadSettings: they are of no network that is known here; `where` is for the message.

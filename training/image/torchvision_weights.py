@@ -110,7 +110,7 @@ def _read_names(path: Path) -> list[str]:
 
 
 def read_photos(folder: Path, side: int) -> tuple[list[Pixels], int]:
-    """The first 300 photos of a folder, by name, as inputs of the network; and how many files could not be read.
+    """Reads the first 300 photos of a folder, by name, as inputs of the network; and how many files could not be read.
 
     Raises:
         UnreadableInput: the folder cannot be read.

@@ -23,7 +23,7 @@ MAX_ROWS = 64
 
 
 def configuration(model: Path) -> str:
-    """The text of `config.pbtxt` for the versions in the folder `model`, of which there is one at least."""
+    """Returns the text of `config.pbtxt` for the versions in the folder `model`, of which there is one at least."""
     versions = sorted(int(path.name) for path in model.iterdir() if path.name.isdigit())
     gpu = [f'cc_model_filenames {{ key: "{capability}" value: "{GPU_MODEL}" }}' for capability in COMPUTE_CAPABILITIES]
     digests = {LABELS_HASH_PARAMETER: labels_hash, MODEL_HASH_PARAMETER: network_hash}
@@ -33,7 +33,8 @@ def configuration(model: Path) -> str:
 
 
 def generation_for(model: Path, version: int, given: int | None = None) -> int:
-    """The generation of a version that is put into the folder `model`: the one above all that are there, or `given`.
+    """Returns the generation of a version that is put into the folder `model`: the one above all that are there, or
+    `given`.
 
     Raises:
         BadSettings: `given` would not replace what the versions there have said, or there is none above them.

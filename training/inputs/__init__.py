@@ -1,4 +1,4 @@
-"""What systems read: tweets with their tags, and words, characters, pieces, photos, captions and labels as numbers.
+"""The inputs of systems: tweets with tags, and words, characters, pieces, photos, captions, labels as numbers.
 
 ::
 

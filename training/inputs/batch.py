@@ -105,7 +105,7 @@ class TweetBatch:
 
 
 def collate(tweets: Sequence[Encoded]) -> TweetBatch:
-    """The tweets padded to the longest of them in each respect, and at least to one place."""
+    """Returns the tweets padded to the longest of them in each respect, and at least to one place."""
     words = _padded([tweet.words for tweet in tweets])
     lengths = [len(tweet.words) for tweet in tweets]
     piece_lengths = [len(tweet.pieces) for tweet in tweets]

@@ -1,4 +1,4 @@
-"""What the captions that come with the photo tweets say: sentences, and the things named in them.
+"""The captions that come with the photo tweets: sentences, and the things named in them.
 
 BLIP-2 captions are what a system reads or sees where there are no pixels; the plainer ones of CATR give labels. A photo
 that was missing when its tweet was captioned is missing here too.
@@ -18,7 +18,7 @@ _NOT_A_THING = frozenset(Path(__file__).with_name("not_a_thing.txt").read_text(e
 
 
 def load_captions(corpus: str) -> dict[str, str]:
-    """The BLIP-2 caption of each photo, by its name; none for a photo that is missing."""
+    """Reads the BLIP-2 caption of each photo, by its name; none for a photo that is missing."""
     path = data_folder() / "captions" / f"blip2_{corpus}.txt"
     captions = {}
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -29,13 +29,13 @@ def load_captions(corpus: str) -> dict[str, str]:
 
 
 def load_labels(corpus: str) -> dict[str, tuple[str, ...]]:
-    """At most five things in each photo, by its name: the first ones that its CATR caption names."""
+    """Reads at most five things in each photo, by its name: the first ones that its CATR caption names."""
     path = data_folder() / "captions" / f"catr_{corpus}.json"
     read: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     return {Path(name).stem: things(caption) for name, caption in read.items()}
 
 
 def things(caption: str) -> tuple[str, ...]:
-    """The first five distinct words of a caption that name a thing, as far as a list of other words tells."""
+    """Returns the first five distinct words of a caption that name a thing, as far as a list of other words tells."""
     named = (word for word in _WORD.findall(caption.lower()) if word not in _NOT_A_THING)
     return tuple(dict.fromkeys(named))[:MAX_LABELS]

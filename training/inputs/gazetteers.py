@@ -21,7 +21,7 @@ _PATH_BITS = 20
 
 
 def phrase_form(words: Sequence[str]) -> str:
-    """The form under which words in a row are looked up: lower case, without punctuation at the ends."""
+    """Returns the form under which words in a row are looked up: lower case, without punctuation at the ends."""
     return " ".join(words).lower().strip(string.punctuation)
 
 
@@ -34,7 +34,7 @@ class NameLists:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Every list of a folder: a phrase a line.
+        """Reads every list of a folder: a phrase a line.
 
         Raises:
             UnreadableInput: there is no list.
@@ -54,7 +54,7 @@ class NameLists:
         return cls(tuple(path.name for path in paths), found)
 
     def matches(self, tokens: Sequence[str]) -> list[set[tuple[str, int]]]:
-        """For each token, the lists that hold a phrase of up to five tokens around it, with the phrase's length."""
+        """Returns for each token the lists with a phrase of up to five tokens around it, and the phrase's length."""
         answers: list[set[tuple[str, int]]] = [set() for _ in tokens]
         for start in range(len(tokens)):
             for end in range(start + 1, min(start + LONGEST_PHRASE, len(tokens)) + 1):
@@ -79,7 +79,7 @@ class WordClusters:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """A file of words and numbers; the lowest bit of a number is the first step of the path.
+        """Reads a file of words and numbers; the lowest bit of a number is the first step of the path.
 
         Raises:
             UnreadableInput: there is no such file, or a line is not a word and a number.
@@ -99,17 +99,17 @@ class WordClusters:
         return cls(paths)
 
     def path(self, word: str) -> str:
-        """20 steps of 0 and 1; empty for a word that is in no cluster."""
+        """Returns 20 steps of 0 and 1; empty for a word that is in no cluster."""
         return self.paths.get(word.lower(), "")
 
 
 @lru_cache(maxsize=1)
 def load_name_lists() -> NameLists:
-    """Those that come with the data."""
+    """Reads the files that come with the data."""
     return NameLists.read(data_folder() / _DICTIONARIES)
 
 
 @lru_cache(maxsize=1)
 def load_word_clusters() -> WordClusters:
-    """Those that come with the data."""
+    """Reads the files that come with the data."""
     return WordClusters.read(data_folder() / _CLUSTERS)

@@ -1,4 +1,4 @@
-"""What is known of the photo of each tweet, worked out once: its caption, its labels, and what a system sees of it."""
+"""The photo of each tweet as inputs, computed once: its caption, its labels, and its regions."""
 
 import hashlib
 import itertools
@@ -31,7 +31,8 @@ _LOG = logging.getLogger(__name__)
 def load_photos(
     corpus: str, visual: str, cache: Path, weights: str = ""
 ) -> tuple[Callable[[str | None], PhotoInputs], int]:
-    """The photos of a corpus by name, and the width of a region. A photo that is missing has no regions and no words.
+    """Reads the photos of a corpus by name, and the width of a region. A photo that is missing has no regions and no
+    words.
 
     `weights` are those of the network that sees, where it takes any.
 
@@ -64,7 +65,7 @@ def load_photos(
 
 
 def photo_folder(corpus: str) -> Path:
-    """Where the photos of a corpus are looked for, each called as its tweet calls it."""
+    """Returns the folder of the photos of a corpus, each called as its tweet calls it."""
     return data_folder() / "mner" / corpus / "images"
 
 
@@ -112,7 +113,7 @@ def _cached(path: Path, names: Sequence[str], make: Callable[[], Sequence[Vector
 
 @torch.inference_mode()
 def encode_captions(captions: Sequence[str]) -> list[Vectors]:
-    """Each caption's pieces, at most 24, as the last layer of all-MiniLM-L6-v2 has them: (pieces, 384)."""
+    """Encodes each caption's pieces, at most 24, as the last layer of all-MiniLM-L6-v2 has them: (pieces, 384)."""
     folder = str(get_model_path())
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     encoder: Any = AutoModel.from_pretrained(folder).eval()

@@ -37,7 +37,7 @@ class Sentence:
 
 
 def load_sentences(corpus: str, part: str) -> list[Sentence]:
-    """All tweets of one part, in file order.
+    """Reads all tweets of one part, in file order.
 
     Raises:
         BadSettings: no such corpus, or one without that part.
@@ -47,12 +47,12 @@ def load_sentences(corpus: str, part: str) -> list[Sentence]:
 
 
 def parts_of(corpus: str) -> list[str]:
-    """The parts that a corpus has."""
+    """Returns the parts that a corpus has."""
     return [part for part, file in zip(PARTS, _FILES[corpus], strict=True) if file is not None]
 
 
 def part_file(corpus: str, part: str) -> str:
-    """Where a part lies in the folder of the data.
+    """Returns the path of a part within the folder of the data.
 
     Raises:
         BadSettings: no such corpus, or one without that part.
@@ -66,7 +66,7 @@ def part_file(corpus: str, part: str) -> str:
 
 
 def sentence_of(post: ConllPost) -> Sentence:
-    """A tweet of a BIO file."""
+    """Converts a tweet of a BIO file."""
     tokens = tuple(post.text[start:end] for start, end, _ in post.tokens)
     image = None if post.image is None else Path(post.image).stem
     return Sentence(tokens, tuple(_legal([tag for _, _, tag in post.tokens])), image, post)

@@ -1,4 +1,4 @@
-"""What the two classic taggers look at: for each token of a tweet the names of its features.
+"""The features of the two classic taggers: for each token of a tweet the names of its features.
 
 Owns which features there are; what they are worth is learnt by `training/systems/feature_crf.py`.
 """
@@ -40,7 +40,9 @@ def word_shape(word: str) -> str:
 
 
 def stanford_features(tokens: Sequence[str]) -> list[list[str]]:
-    """Of each token: itself and its neighbours, its beginnings and ends, shapes, and the words within four tokens."""
+    """Returns the features of each token: itself and its neighbours, its beginnings and ends, shapes, and the words
+    within four tokens.
+    """
     shapes = [word_shape(token) for token in tokens]
     answers = []
     for place, token in enumerate(tokens):
@@ -71,7 +73,9 @@ def stanford_features(tokens: Sequence[str]) -> list[list[str]]:
 
 
 def tner_features(tokens: Sequence[str], lists: NameLists, clusters: WordClusters) -> list[list[str]]:
-    """Of each token and its two neighbours: spelling, name lists and clusters; and the words within three tokens."""
+    """Returns the features of each token and its two neighbours: spelling, name lists and clusters; and the words
+    within three tokens.
+    """
     matches = lists.matches(tokens)
     cased = any(token.islower() for token in tokens) and not all(token.islower() for token in tokens if token.isalpha())
     own = [

@@ -1,4 +1,4 @@
-"""Turns tweets into what systems read: numbers of words, characters, pieces, labels and captions, and what is seen.
+"""The views of a tweet: its words, characters, pieces, labels and captions as numbers, and the regions of its photo.
 
 Owns which view comes from what. All of it is worked out once a run, before the first epoch.
 """
@@ -23,7 +23,7 @@ SECOND_SEGMENTS = ("none", "labels", "caption")
 
 @dataclass(frozen=True, slots=True)
 class PhotoInputs:
-    """What is known of one photo; empty where it is missing. `regions` (R, V) is what a system sees of it."""
+    """The inputs from one photo; empty where the photo is missing. A system sees `regions` (R, V)."""
 
     regions: Vectors
     labels: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class PieceTokenizer:
             raise BadSettings(f"{encoder}: no folder or name of an encoder with its tokenizer ({message})") from error
 
     def pieces(self, token: str) -> list[int]:
-        """At least one piece of each token: what the vocabulary drops is unknown to it."""
+        """Returns the pieces of a token, at least one: a token that the vocabulary drops is the unknown piece."""
         known = self._known.get(token)
         if known is None:
             ids = self.tokenizer([token], is_split_into_words=True, add_special_tokens=False)["input_ids"]
@@ -61,7 +61,7 @@ class PieceTokenizer:
 
     @property
     def longest(self) -> int:
-        """How many pieces, marks included, the encoder can read."""
+        """The most pieces, marks included, that the encoder can read."""
         return min(LONGEST_INPUT, int(self.tokenizer.model_max_length))
 
     @property
@@ -77,7 +77,7 @@ class PieceTokenizer:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """How tweets are read. `photo` knows every photo by name; `segment` splits a hashtag into words.
+    """The way in which tweets are read. `photo` knows every photo by name; `segment` splits a hashtag into words.
 
     `second_segment` says which words about the photo an encoder of pieces reads after the tweet, and `urls` whether it
     reads those.
@@ -91,7 +91,7 @@ class Views:
     urls: str = "kept"
 
     def encode(self, sentence: Sentence) -> Encoded:
-        """All views of one tweet."""
+        """Encodes one tweet in all views."""
         photo = self.photo(sentence.image)
         pieces, segments, first_pieces = self._encode_pieces(sentence, photo)
         return Encoded(
@@ -134,12 +134,12 @@ class Views:
 
 
 def is_url(token: str) -> bool:
-    """Whether a token is a link and nothing else."""
+    """Tells whether a token is a URL and nothing else."""
     return [word.kind for word in split_words(token)] == [Kind.URL]
 
 
 def hashtags(tokens: Sequence[str]) -> list[str]:
-    """The hashtags among tokens, without their marks: one token, or a mark and the token after it."""
+    """Returns the hashtags among tokens, without their marks: one token, or a mark and the token after it."""
     found = []
     for place, token in enumerate(tokens):
         if token == "#" and place + 1 < len(tokens):
@@ -155,7 +155,7 @@ def build_vocabulary(
     photos: Sequence[PhotoInputs],
     segment: Callable[[str], Sequence[str]],
 ) -> Vocabulary:
-    """Of the training tweets with their photos and hashtags, and of `others`: words that have a vector of their own."""
+    """Builds it of the training tweets, their photos and hashtags, and of `others`: words with a pretrained vector."""
     words: set[str] = set()
     letters: set[str] = set()
     for sentence in trained_on:

@@ -1,4 +1,4 @@
-"""What a photo gives a system to see: the regions of an image network, by a file of weights, or of our image model.
+"""The regions of a photo, by an image network with a file of weights, or by our image model.
 
 ::
 
@@ -108,7 +108,7 @@ class RegionNetwork:
 
 
 def region_network(visual: str, weights: str = "") -> RegionNetwork:
-    """What `visual` of a recipe names, with its weights: a file, or nothing for those that torchvision publishes.
+    """Opens the network that `visual` of a recipe names, with a file of weights or those that torchvision publishes.
 
     Raises:
         BadSettings: `visual` takes no weights.
@@ -128,7 +128,7 @@ def region_network(visual: str, weights: str = "") -> RegionNetwork:
 
 
 def read_photo(path: Path, side: int) -> Pixels | None:
-    """(3, side, side) of a JPEG, PNG or WebP file of at most 50 million pixels; None for anything else."""
+    """Reads (3, side, side) of a JPEG, PNG or WebP file of at most 50 million pixels; None for anything else."""
     try:
         with Image.open(path, formats=("JPEG", "PNG", "WEBP")) as image:
             if image.size[0] * image.size[1] > MAX_PIXELS:

@@ -20,12 +20,12 @@ _DIGIT = re.compile(r"\d")
 
 
 def normal_form(word: str) -> str:
-    """The form under which a word is looked up."""
+    """Returns the form under which a word is looked up."""
     return _DIGIT.sub("0", word.lower())
 
 
 def letter_case(word: str) -> int:
-    """1 lower, 2 capitalised, 3 upper, 4 mixed, 5 without letters; 0 is padding."""
+    """Returns 1 for lower, 2 capitalised, 3 upper, 4 mixed, 5 without letters; 0 is padding."""
     if not any(character.isalpha() for character in word):
         return 5
     if word.islower():
@@ -54,7 +54,7 @@ class Vocabulary:
     def of(
         cls, words: Iterable[str], characters: Iterable[str], labels: Iterable[str], unseen: Iterable[str] = ()
     ) -> Self:
-        """Of normal forms, characters and labels, each of which may occur more than once.
+        """Builds a vocabulary of normal forms, characters and labels, each of which may occur more than once.
 
         `unseen` are words that training may or may not have: they have a vector from elsewhere.
         """
@@ -72,7 +72,7 @@ class Vocabulary:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """One that `write` wrote.
+        """Reads a vocabulary that `write` wrote.
 
         Raises:
             CorruptState: it is not there, or says something else.
@@ -85,7 +85,7 @@ class Vocabulary:
             raise CorruptState(f"{path}: not the vocabulary of a run: {error}; train it again") from error
 
     def write(self, path: Path) -> None:
-        """Into a file of JSON: numbers follow from the order."""
+        """Writes a file of JSON: numbers follow from the order."""
         lists = {"seen": self.seen, "words": self.words, "characters": self.characters, "labels": self.labels}
         # Written beside and renamed, so that a kill leaves a whole file or none.
         partial = path.with_suffix(".partial")
@@ -93,15 +93,15 @@ class Vocabulary:
         partial.replace(path)
 
     def word(self, word: str) -> int:
-        """The number of a word as it stands in a text."""
+        """Returns the number of a word as it stands in a text."""
         return self._word_numbers.get(normal_form(word), UNKNOWN)
 
     def spelling(self, word: str) -> list[int]:
-        """The numbers of its first `LONGEST_WORD` characters."""
+        """Returns the numbers of its first `LONGEST_WORD` characters."""
         return [self._character_numbers.get(character, UNKNOWN) for character in word[:LONGEST_WORD]]
 
     def photo_labels(self, labels: Sequence[str]) -> list[int]:
-        """The numbers of those labels that are known, in order."""
+        """Returns the numbers of those labels that are known, in order."""
         return [self._label_numbers[label] for label in labels if label in self._label_numbers]
 
     @property

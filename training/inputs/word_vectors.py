@@ -38,14 +38,14 @@ class WordVectors:
     rows: FloatArray
 
     def of(self, words: Iterable[str]) -> "WordVectors":
-        """Only those of some normal forms."""
+        """Returns the vectors of some normal forms alone."""
         wanted = set(words)
         kept = [place for place, word in enumerate(self.words) if word in wanted]
         return WordVectors(tuple(self.words[place] for place in kept), self.rows[kept])
 
 
 def load_word_vectors(name: str, cache: Path) -> WordVectors:
-    """`tweets`, trained the first time (minutes), or the vectors of a file.
+    """Loads `tweets`, trained the first time (minutes), or the vectors of a file.
 
     Raises:
         UnreadableInput: there is no such file, or it is of another form.
@@ -64,7 +64,7 @@ def load_word_vectors(name: str, cache: Path) -> WordVectors:
 
 
 def read_vectors(path: Path) -> WordVectors:
-    """The vectors of a text file; of words that have one normal form the first counts, which is the commonest.
+    """Reads the vectors of a text file; of words that have one normal form the first counts, which is the commonest.
 
     Raises:
         UnreadableInput: there is no such file, or a line is not a word and as many numbers as the others have.
@@ -90,7 +90,7 @@ def read_vectors(path: Path) -> WordVectors:
 
 
 def train_vectors() -> WordVectors:
-    """fastText vectors of the unlabelled tweets and the training parts, for every word of any part.
+    """Trains fastText vectors of the unlabelled tweets and the training parts, for every word of any part.
 
     A word that those tweets do not have gets the vector of its n-grams: of development and test parts only the
     spelling of the words is looked at.
@@ -126,7 +126,7 @@ def _labelled(part: str) -> Iterator[list[str]]:
 
 
 def table_of(vectors: WordVectors, vocabulary: Vocabulary) -> Tensor:
-    """(words of the vocabulary, width): zeros where a word has no vector."""
+    """Returns (words of the vocabulary, width): zeros where a word has no vector."""
     table = torch.zeros(vocabulary.word_count, vectors.rows.shape[1])
     for word, row in zip(vectors.words, vectors.rows, strict=True):
         table[vocabulary.word(word)] = torch.from_numpy(row)

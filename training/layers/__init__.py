@@ -1,0 +1,1 @@
+"""The layers that systems are built from, one idea a file."""

@@ -1,4 +1,4 @@
-"""What a word's spelling says: convolutions or an LSTM over its characters."""
+"""The encoders of a word's spelling: convolutions or an LSTM over its characters."""
 
 from typing import Literal
 
@@ -78,7 +78,7 @@ class CharacterLstm(nn.Module):
 
 
 def character_encoder(kind: CharacterEncoding, characters: int) -> CharacterCnn | CharacterLstm | None:
-    """The encoder that a recipe names.
+    """Builds the encoder that a recipe names.
 
     Raises:
         BadSettings: there is no such one.

@@ -34,7 +34,7 @@ class LinearChainCrf(nn.Module):
         self.begins: Tensor
 
     def loss(self, emissions: Tensor, allowed: Tensor, mask: Tensor) -> Tensor:
-        """Negative log-likelihood of the allowed sequences, averaged over posts.
+        """Returns the negative log-likelihood of the allowed sequences, averaged over posts.
 
         Args:
             emissions: (B, T, Y).
@@ -48,7 +48,7 @@ class LinearChainCrf(nn.Module):
         return (self.log_partition(emissions, mask) - self.log_partition(possible, mask)).mean()
 
     def log_partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """Log of the summed exponentiated scores of all sequences: (B,)."""
+        """Returns the logarithm of the summed exponentiated scores of all sequences: (B,)."""
         transitions = self.transitions.masked_fill(~self.follows, IMPOSSIBLE)
         alpha = self.starts.masked_fill(~self.begins, IMPOSSIBLE) + emissions[:, 0]  # (B, Y)
         for step in range(1, emissions.shape[1]):

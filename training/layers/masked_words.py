@@ -25,7 +25,7 @@ class MaskedWords(nn.Module):
         self.bias = nn.Parameter(torch.zeros(pieces))
 
     def loss(self, shown: Tensor, mask: Tensor, hidden: Tensor, pieces: Tensor) -> Tensor:
-        """Cross-entropy of a hidden piece, averaged over them; 0 where none is hidden.
+        """Returns the cross-entropy of a hidden piece, averaged over them; 0 where none is hidden.
 
         Args:
             shown: (B, L), what the encoder reads.
@@ -41,7 +41,7 @@ class MaskedWords(nn.Module):
 def hide(
     pieces: Tensor, may_hide: Tensor, mask_piece: int, count: int, chance: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """What is shown of pieces (B, L), and which of them must be guessed (B, L).
+    """Hides pieces: returns those that are shown (B, L) and a mask of those to be guessed (B, L).
 
     Args:
         may_hide: (B, L), true at pieces that are neither marks nor padding.

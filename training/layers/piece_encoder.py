@@ -58,7 +58,7 @@ class PieceEncoder(nn.Module):
 
 
 def load_encoder(encoder: Path | str | PreTrainedConfig) -> Any:
-    """The network that gives each piece its vector, and nothing else: a layer for whole texts would never be trained.
+    """Loads the network that gives each piece its vector, without a layer for whole texts, which no loss would train.
 
     Raises:
         BadSettings: `transformers` cannot load it.
@@ -76,7 +76,7 @@ def load_encoder(encoder: Path | str | PreTrainedConfig) -> Any:
 
 
 def first_pieces(pieces: Tensor, batch: TweetBatch) -> Tensor:
-    """(B, T, H): of vectors (B, L, H), those of each word's first piece."""
+    """Returns (B, T, H): of vectors (B, L, H), those of each word's first piece."""
     return torch.gather(pieces, 1, _places(batch.first_pieces, pieces.shape[2]))
 
 

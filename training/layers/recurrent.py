@@ -34,7 +34,7 @@ class Bidirectional(nn.Module):
         return torch.cat([there, reverse(back, mask)], dim=2)
 
     def last(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """(B, 2S): each direction's state when it has read everything."""
+        """Returns (B, 2S): each direction's state when it has read everything."""
         there, back = self._both(vectors, mask)
         return torch.cat([last_state(there, mask), last_state(back, mask)], dim=1)
 
@@ -43,7 +43,7 @@ class Bidirectional(nn.Module):
 
 
 def reverse(vectors: Tensor, mask: Tensor) -> Tensor:
-    """Each sequence (B, T, W) back to front within its length; padding stays where it is."""
+    """Returns each sequence (B, T, W) back to front within its length; padding stays where it is."""
     places = torch.arange(mask.shape[1], device=mask.device)
     lengths = mask.sum(1, keepdim=True)
     sources = torch.where(places < lengths, lengths - 1 - places, places)  # (B, T)
@@ -51,7 +51,7 @@ def reverse(vectors: Tensor, mask: Tensor) -> Tensor:
 
 
 def last_state(states: Tensor, mask: Tensor) -> Tensor:
-    """(B, S): of states (B, T, S), that of the last place which is no padding; zero where all is padding."""
+    """Returns (B, S): of states (B, T, S), that of the last place which is no padding; zero where all is padding."""
     lengths = mask.sum(1)
     places = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, states.shape[2])
     return torch.gather(states, 1, places).squeeze(1) * (lengths > 0)[:, None]

@@ -11,21 +11,21 @@ _SPAN_OF = torch.tensor([SPAN_TAGS.index(tag[0]) for tag in TAGS])
 
 
 def span_tags(tags: Tensor) -> Tensor:
-    """The span tag of each typed tag, both as numbers; any shape."""
+    """Returns the span tag of each typed tag, both as numbers; any shape."""
     return _SPAN_OF.to(tags.device)[tags]
 
 
 def span_to_typed() -> Tensor:
-    """W_c (3, 9): how likely a span tag becomes each typed one, the four types alike (section 2.4)."""
+    """Returns W_c (3, 9): the probability of each typed tag for a span tag, the four types alike (section 2.4)."""
     corresponds = torch.nn.functional.one_hot(_SPAN_OF, len(SPAN_TAGS)).T.float()
     return corresponds / corresponds.sum(1, keepdim=True)
 
 
 def span_transitions() -> Tensor:
-    """(3, 3), true where the span tag of the column may follow that of the row: an I continues a name."""
+    """Returns (3, 3), true where the span tag of the column may follow that of the row: an I continues a name."""
     return torch.tensor([[name != "I" or before != "O" for name in SPAN_TAGS] for before in SPAN_TAGS])
 
 
 def span_starts() -> Tensor:
-    """(3,), true where a tweet may begin with the span tag."""
+    """Returns (3,), true where a tweet may begin with the span tag."""
     return torch.tensor([name != "I" for name in SPAN_TAGS])

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class TargetedDropout(nn.Module):
-    """Of each row's values, those of the lowest magnitude may be dropped: (N, …) -> (N, …), in training only.
+    """Dropout of each row's values of the lowest magnitude: (N, …) -> (N, …), in training only.
 
     The lowest `share` of a row are candidates; each becomes zero with probability `rate`. The rest is not scaled up,
     as what is dropped carries little. Asgari-Chenaghlu et al. write that neurons *over* a threshold are dropped; the

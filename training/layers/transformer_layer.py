@@ -33,14 +33,14 @@ class TransformerLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, queries: Tensor, context: Tensor, context_mask: Tensor) -> Tensor:
-        """(B, Q, D) of queries (B, Q, D) and context (B, K, D), of which (B, K) says what is there."""
+        """Returns (B, Q, D) of queries (B, Q, D) and context (B, K, D), of which (B, K) says what is there."""
         attended = self.merge(self._attend(queries, context, context_mask))
         hidden = self.attention_norm(queries + self.dropout(attended))  # (1)
         output: Tensor = self.output_norm(hidden + self.dropout(self.feed_forward(hidden)))  # (2)
         return output
 
     def weights(self, queries: Tensor, context: Tensor, context_mask: Tensor) -> Tensor:
-        """(B, heads, Q, K): each row sums to 1, or to 0 where there is no context."""
+        """Returns (B, heads, Q, K): each row sums to 1, or to 0 where there is no context."""
         query, key = self._split(self.query(queries)), self._split(self.key(context))  # (B, heads, Q or K, D / heads)
         scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
         there = context_mask[:, None, None, :]

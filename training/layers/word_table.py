@@ -50,7 +50,7 @@ class WordTable(nn.Module):
 
 
 def uniform_rows(rows: int, width: int) -> Tensor:
-    """(rows, width) drawn from U(-0.25, 0.25), zeros for padding."""
+    """Returns (rows, width) drawn from U(-0.25, 0.25), zeros for padding."""
     table = torch.empty(rows, width).uniform_(-UNIFORM, UNIFORM)
     table[PADDING] = 0
     return table

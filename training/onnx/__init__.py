@@ -1,0 +1,1 @@
+"""The export of systems as ONNX graphs."""

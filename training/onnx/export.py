@@ -118,7 +118,8 @@ def _export_features(row: Experiment, run: Path, prepared: feature_run.PreparedF
 
 
 def compare(system: System, encoded: Sequence[Encoded], path: Path) -> float:
-    """The largest difference between the emissions of a graph and of the system that it is of, over these tweets.
+    """Returns the largest difference between the emissions of a graph and of the system that it is of, over these
+    tweets.
 
     They are read in batches of several sizes.
 

@@ -42,7 +42,7 @@ EMISSIONS = "emissions"
 
 
 class Graph(nn.Module):
-    """What is recorded: the fields of `names`, in order, to emissions (B, T, 9)."""
+    """The graph that is recorded: the fields of `names`, in order, to emissions (B, T, 9)."""
 
     def __init__(self, system: nn.Module, names: tuple[str, ...]) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Graph(nn.Module):
 
 @torch.inference_mode()
 def fields_read(system: System, batch: TweetBatch) -> tuple[str, ...]:
-    """The fields of a batch that the system's answer comes from, in their order."""
+    """Returns the fields of a batch that the system's answer comes from, in their order."""
     read: set[str] = set()
 
     class Watched(TweetBatch):

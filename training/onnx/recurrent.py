@@ -15,7 +15,7 @@ _GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}
 
 
 class RecurrentNode(nn.Module):
-    """In the place of an `nn.LSTM` or `nn.GRU` of one layer and direction: (B, T, W) -> (B, T, S), and nothing else.
+    """The stand-in for an `nn.LSTM` or `nn.GRU` of one layer and direction: (B, T, W) -> (B, T, S), and nothing else.
 
     It answers while a graph is recorded, and at no other time.
     """
@@ -39,7 +39,7 @@ class RecurrentNode(nn.Module):
         return torch.cat([gates[place] for place in _GATES[self.kind]])
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, None]:
-        """What the layer that it stands for would give, without its last state."""
+        """Returns the output of the layer that it stands for, without the last state."""
         attributes: dict[str, Any] = {"hidden_size": self.size}
         if self.kind == "GRU":
             attributes["linear_before_reset"] = 1  # as torch has it: the reset gate acts after the bias
@@ -55,7 +55,7 @@ class RecurrentNode(nn.Module):
 
 
 def with_recurrent_nodes(network: nn.Module) -> nn.Module:
-    """A copy whose recurrent layers are nodes."""
+    """Copies a system; the recurrent layers of the copy are nodes."""
     network = copy.deepcopy(network)
     for module in list(network.modules()):
         for name, child in list(module.named_children()):

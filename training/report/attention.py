@@ -1,4 +1,4 @@
-"""Where each word of a tweet looks: the weights that a trained system gives to what is seen.
+"""The attention of each word of a tweet: the weights that a trained system gives to the regions of the photo.
 
 ::
 
@@ -49,7 +49,9 @@ _PANELS = 6
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one layer did: `weights` (tokens, regions), each row summing to 1, the mean over heads where it has some."""
+    """The attention of one layer: `weights` (tokens, regions), each row summing to 1, the mean over heads where it has
+    some.
+    """
 
     layer: str
     weights: Weights
@@ -57,7 +59,9 @@ class Look:
 
 @contextmanager
 def watched(system: System, batch: TweetBatch) -> Iterator[dict[str, Tensor]]:
-    """While open, whatever attends to `batch.visual` leaves its weights here by the layer's name: (B, T or L, R)."""
+    """Collects the weights of every layer that attends to `batch.visual`, while open, by the layer's name: (B, T or L,
+    R).
+    """
     kept: dict[str, Tensor] = {}
     hooks = []
 
@@ -83,7 +87,7 @@ def watched(system: System, batch: TweetBatch) -> Iterator[dict[str, Tensor]]:
 
 @torch.inference_mode()
 def looks_of(system: System, batch: TweetBatch) -> list[Look]:
-    """Where the words of a batch of one tweet look, layer by layer.
+    """Returns the attention of the words of a batch of one tweet, layer by layer.
 
     Raises:
         BadSettings: its words attend to nothing that is seen.
@@ -103,7 +107,7 @@ def looks_of(system: System, batch: TweetBatch) -> list[Look]:
 
 
 def draw_over_photo(tokens: Sequence[str], look: Look, photo: Image.Image) -> Figure:
-    """A panel a token: what is seen of the photo, lighter where the token looks.
+    """Draws a panel a token: the photo as the system sees it, lighter where the weight is larger.
 
     The regions are a square grid over its middle, row by row; what lies beyond that no system sees.
     """
@@ -128,7 +132,7 @@ def draw_over_photo(tokens: Sequence[str], look: Look, photo: Image.Image) -> Fi
 
 
 def draw_over_words(tokens: Sequence[str], look: Look, seen: Sequence[str]) -> Figure:
-    """A row a token, a column for each piece of the caption."""
+    """Draws a row a token, a column for each piece of the caption."""
     figure = Figure(figsize=(1.5 + 0.45 * len(seen), 1.2 + 0.26 * len(tokens)), layout="constrained")
     axes = figure.subplots()
     axes.imshow(look.weights, cmap="inferno", aspect="auto", vmin=0)
@@ -139,21 +143,21 @@ def draw_over_words(tokens: Sequence[str], look: Look, seen: Sequence[str]) -> F
 
 
 def draw(sentence: Sentence, look: Look, caption: str, photo: Image.Image | None) -> Figure:
-    """Over the photo where there is one, else over the pieces of its caption."""
+    """Draws over the photo where there is one, else over the pieces of its caption."""
     if photo is not None:
         return draw_over_photo(sentence.tokens, look, photo)
     return draw_over_words(sentence.tokens, look, caption_pieces(caption)[: look.weights.shape[1]])
 
 
 def caption_pieces(caption: str) -> list[str]:
-    """The pieces of a caption as a system that reads captions sees them."""
+    """Returns the pieces of a caption as a system that reads captions sees them."""
     tokenizer: Any = AutoTokenizer.from_pretrained(str(get_model_path()))
     pieces: list[str] = tokenizer.tokenize(caption)[:MAX_CAPTION_PIECES]
     return pieces
 
 
 def show(run: Path, part: str, tweet: int) -> list[Figure]:
-    """A picture of each layer of a trained run that looks at what is seen. Tweets of a part are counted from 1.
+    """Draws a picture of each layer of a trained run that attends to the photo. Tweets of a part are counted from 1.
 
     Raises:
         BadSettings: the run has no such layer, the part no such tweet, or the tweet nothing that is seen.
@@ -187,7 +191,7 @@ def _photo(corpus: str, sentence: Sentence) -> Image.Image:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line of this module."""
+    """Runs the command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m training.report.attention", description="Draw where words look.")
     parser.add_argument("--run", type=Path, required=True, help="a folder of `tagstream train`")
     parser.add_argument("--part", choices=PARTS, default="dev")

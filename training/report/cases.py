@@ -1,4 +1,4 @@
-"""Which names are hard, and whose fault it is: counted from the records, and judged by reading some of them.
+"""The hard names: counted from the records, and some of them read and judged, with the cause of the error.
 
 `cases.toml` holds what was judged. A name is pointed at by the number of its tweet in the test part (from 1) and its
 tokens in the tweet (from 1, both ends included); neither text nor annotation stands in it. `gallery.py` shows them with
@@ -40,24 +40,24 @@ class Case(BaseModel):
 
 
 def read_cases() -> list[Case]:
-    """What was judged, in the order of the file."""
+    """Reads the judged names, in the order of the file."""
     read = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     return [Case.model_validate(case) for case in read["case"]]
 
 
 def found_by(records: Iterable[ResultRecord], tweet: int, name: int) -> list[str]:
-    """The recipes that find a name of the gold; tweet and name count from 1."""
+    """Returns the recipes that find a name of the gold; tweet and name count from 1."""
     return [record.recipe for record in records if found_in(record, tweet, name)]
 
 
 def found_in(record: ResultRecord, tweet: int, name: int) -> bool:
-    """Whether a record's system finds it."""
+    """Tells whether a record's system finds the name."""
     before = sum(record.outcome.gold[: tweet - 1])
     return record.outcome.found[before + name - 1] == "1"
 
 
 def how_often_found(records: Sequence[ResultRecord]) -> list[int]:
-    """For 0, 1, 2 ... systems, how many names of the gold exactly so many of them find."""
+    """Counts for 0, 1, 2 ... systems the names of the gold that exactly so many of them find."""
     counts = [0] * (len(records) + 1)
     for found in zip(*(record.outcome.found for record in records), strict=True):
         counts[found.count("1")] += 1
@@ -65,7 +65,7 @@ def how_often_found(records: Sequence[ResultRecord]) -> list[int]:
 
 
 def cases_section(corpus: str, records: Sequence[ResultRecord]) -> str:
-    """The part of the results page about one corpus, of one record a system; nothing of fewer than two systems."""
+    """Returns the part of the results page about one corpus, of one record a system; "" for fewer than two systems."""
     if len(records) < 2:
         return ""
     counts = how_often_found(records)

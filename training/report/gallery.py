@@ -27,7 +27,7 @@ mark { background: #cfe3ff; padding: 0 .15em; } mark.case { background: #ffd79a;
 
 
 def gallery(sentences: Sequence[Sentence], records: Sequence[ResultRecord], cases: Sequence[Case], hardest: int) -> str:
-    """A whole page: the judged names first, then so many of those that the fewest systems find."""
+    """Returns a whole page: the judged names first, then the hardest others."""
     judged = {(case.tweet, case.name): case for case in cases}
     places = [(tweet, name) for tweet, one in enumerate(sentences, 1) for name in range(1, len(_names(one)) + 1)]
     places.sort(key=lambda place: sum(found_in(record, *place) for record in records))
@@ -71,7 +71,7 @@ def _words(sentence: Sentence, start: int, end: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line of this module."""
+    """Runs the command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m training.report.gallery", description="Show hard names in a page.")
     parser.add_argument("--corpus", required=True, choices=["twitter2015", "twitter2017"])
     parser.add_argument("--hardest", type=int, default=100, help="how many beside those that were judged")

@@ -40,7 +40,7 @@ class Plot:
 
     @property
     def digest(self) -> str:
-        """Of what is shown."""
+        """The digest of the shown figures."""
         return hashlib.sha256(json.dumps(self.shown, sort_keys=True).encode()).hexdigest()
 
     def write(self, folder: Path) -> None:
@@ -51,13 +51,13 @@ class Plot:
             figure.savefig(folder / self.name, metadata={"Date": None, "Creator": None, "Description": self.digest})
 
     def is_current(self, folder: Path) -> bool:
-        """Whether its file shows this."""
+        """Tells whether the file of the plot is up to date."""
         path = folder / self.name
         return path.exists() and self.digest in path.read_text(encoding="utf-8")
 
 
 def plots_of(group: Group, corpus: str, records: Mapping[str, ResultRecord], speed: Speed) -> list[Plot]:
-    """The pictures of a part of the table; none while fewer than two of its systems have run."""
+    """Returns the pictures of a part of the table; none while fewer than two of its systems have run."""
     runs: dict[str, list[ResultRecord]] = {}
     for recipe in group.recipes:
         found = [records[run.name] for run in group.runs(recipe, corpus) if run.name in records]
@@ -113,7 +113,7 @@ def _percent(record: ResultRecord) -> float:
 
 
 def draw_f1(shown: Mapping[str, Any]) -> Figure:
-    """A line a system: filled dots measured, a hollow one published."""
+    """Draws a line a system: filled dots are measured, a hollow dot is published."""
     figure, places = _rows(shown)
     axes = figure.subplots()
     for place, figures in zip(places, shown.values(), strict=True):
@@ -130,7 +130,7 @@ def draw_f1(shown: Mapping[str, Any]) -> Figure:
 
 
 def draw_types(shown: Mapping[str, Any]) -> Figure:
-    """A grid of systems and types, the figure in each cell."""
+    """Draws a grid of systems and types, the figure in each cell."""
     figure, places = _rows(shown)
     axes = figure.subplots()
     values = list(shown.values())
@@ -144,7 +144,7 @@ def draw_types(shown: Mapping[str, Any]) -> Figure:
 
 
 def draw_speed(shown: Mapping[str, Any]) -> Figure:
-    """A dot a system: to the right is faster, up is better. Their names stand beside, for many dots are neighbours."""
+    """Draws a dot a system: to the right is faster, up is better. Names stand beside, for many dots are neighbours."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     axes.set(xscale="log", xlabel="tokens a second", ylabel="F1, %")
@@ -164,7 +164,7 @@ def draw_speed(shown: Mapping[str, Any]) -> Figure:
 
 
 def draw_learning(shown: Mapping[str, Any]) -> Figure:
-    """A curve a system."""
+    """Draws a curve a system."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     colours = mpl.colormaps["tab20"]

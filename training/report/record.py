@@ -1,4 +1,4 @@
-"""What is kept of a finished row: its figures on the test part, and enough to compare it with another, name by name.
+"""The record of a finished row: its figures on the test part, and enough to compare rows name by name.
 
 Records stand in `training/results/` and are the only source of `docs/reference/results.md`. They hold no text and no
 annotation: of each tweet only how many names it has, how many were given, and which of its names were found.
@@ -39,7 +39,7 @@ class FoundNames(BaseModel):
 
     @property
     def right(self) -> list[int]:
-        """How many names of each tweet were found."""
+        """The count of found names of each tweet."""
         counts, place = [], 0
         for names in self.gold:
             counts.append(self.found[place : place + names].count("1"))
@@ -68,12 +68,12 @@ class ResultRecord(BaseModel):
 
     @property
     def name(self) -> str:
-        """Of its file, without the ending."""
+        """The name of the record's file, without the ending."""
         return record_name(self.recipe, self.identity["corpus"], self.tested_on, self.identity["seed"])
 
 
 def record_name(recipe: str, corpus: str, tested_on: str, seed: int) -> str:
-    """The name of the record of a row."""
+    """Returns the name of the record of a row."""
     place = corpus if corpus == tested_on else f"{corpus}-to-{tested_on}"
     return f"{recipe}-{place}-{seed}"
 
@@ -105,7 +105,7 @@ def make_record(
 
 
 def found_names(sentences: Sequence[Sentence], tags: Sequence[Sequence[int]]) -> FoundNames:
-    """Which names were found."""
+    """Compares the answers with the gold, name by name."""
     gold, given, found = [], [], []
     for sentence, answered in zip(sentences, tags, strict=True):
         names = sorted(gold_spans(sentence.gold, lenient=False))
@@ -117,7 +117,7 @@ def found_names(sentences: Sequence[Sentence], tags: Sequence[Sequence[int]]) ->
 
 
 def rounded(figures: dict[str, Any]) -> dict[str, Any]:
-    """The same, to five digits."""
+    """Rounds all figures to five digits."""
     return {name: rounded(value) if isinstance(value, dict) else round(value, 5) for name, value in figures.items()}
 
 
@@ -130,7 +130,7 @@ def write_record(record: ResultRecord, folder: Path = RESULTS) -> Path:
 
 
 def read_records(folder: Path = RESULTS) -> dict[str, ResultRecord]:
-    """Every record by name.
+    """Reads every record by name.
 
     Raises:
         CorruptState: a file is no record, or one of another version.

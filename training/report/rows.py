@@ -1,4 +1,4 @@
-"""Which rows the table has, and what the papers print beside them: `rows.toml` and `published.toml`."""
+"""The rows of the table, and the figures that the papers print beside them: `rows.toml` and `published.toml`."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ class TableRow:
 
     @property
     def name(self) -> str:
-        """Of its record, and of its folder while it is trained."""
+        """The name of its record, and of its folder while it is trained."""
         return record_name(self.recipe, self.corpus, self.tested_on, self.seed)
 
 
@@ -43,12 +43,12 @@ class Group(BaseModel):
     tested_on: str = ""
 
     def runs(self, recipe: str, corpus: str) -> list[TableRow]:
-        """Those of one row, a seed each; one where nothing depends on a seed."""
+        """Returns the trainings of one row, a seed each; a single one where nothing depends on a seed."""
         seeds = self.seeds if read_recipe(recipe).seeded else self.seeds[:1]
         return [TableRow(recipe, corpus, seed, self.tested_on or corpus) for seed in seeds]
 
     def first_runs(self, corpus: str, records: Mapping[str, ResultRecord]) -> list[ResultRecord]:
-        """The record of the first seed of each recipe that has one, in order."""
+        """Returns the record of the first seed of each recipe that has one, in order."""
         names = [self.runs(recipe, corpus)[0].name for recipe in self.recipes]
         return [records[name] for name in names if name in records]
 
@@ -64,30 +64,32 @@ class PublishedRow(BaseModel):
     note: str = ""
 
     def figure(self, corpus: str, count: str) -> float | None:
-        """One figure; None where the paper has none."""
+        """Returns one figure; None where the paper has none."""
         figures = {"twitter2015": self.twitter2015, "twitter2017": self.twitter2017}.get(corpus, {})
         return figures.get(count)
 
 
 def read_groups() -> list[Group]:
-    """The parts of the table, in order."""
+    """Reads the parts of the table, in order."""
     read = tomllib.loads((_FOLDER / "rows.toml").read_text(encoding="utf-8"))
     return [Group.model_validate(group) for group in read["group"]]
 
 
 def read_published() -> dict[str, PublishedRow]:
-    """The papers' rows by name."""
+    """Reads the papers' rows by name."""
     read = tomllib.loads((_FOLDER / "published.toml").read_text(encoding="utf-8"))
     return {row["name"]: PublishedRow.model_validate(row) for row in read["row"]}
 
 
 def read_recipe(name: str) -> SystemRecipe:
-    """The recipe of that name."""
+    """Reads the recipe of that name."""
     return SystemRecipe.read(CONFIGS / f"{name}.toml")
 
 
 def all_runs() -> Iterator[TableRow]:
-    """Every run of the table, first seeds first, then corpora: what is not finished is whole as far as it goes."""
+    """Yields every training of the table, first seeds first, then corpora: an unfinished table is whole as far as it
+    goes.
+    """
     groups = read_groups()
     for place in range(max(len(group.seeds) for group in groups)):
         for group in groups:

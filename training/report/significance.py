@@ -1,4 +1,4 @@
-"""Whether one system is better than another on the same tweets, or was lucky: a paired randomisation test.
+"""A paired randomisation test: is one system better than another on the same tweets, or was it lucky?
 
 Under the hypothesis that two systems are alike, which of them gave which answers to a tweet is chance. So their answers
 are swapped tweet by tweet at random, and it is counted how often F1 then differs by at least as much as it does (Yeh
@@ -18,13 +18,13 @@ Counts = npt.NDArray[np.int64]
 
 
 def f1(right: Counts, given: Counts, gold: int) -> npt.NDArray[np.float64]:
-    """Of counts of a whole part; 0 where there is nothing to find and nothing was given."""
+    """Returns F1 of counts of a whole part; 0 where there is nothing to find and nothing was given."""
     values: npt.NDArray[np.float64] = 2 * right / np.maximum(given + gold, 1)
     return values
 
 
 def p_value(one: FoundNames, other: FoundNames, rounds: int = ROUNDS) -> float:
-    """The probability of a difference in F1 at least as large as theirs, if they were alike.
+    """Returns the probability of a difference in F1 at least as large as theirs, if they were alike.
 
     Raises:
         ValueError: they are not of the same tweets.
@@ -47,6 +47,6 @@ def p_value(one: FoundNames, other: FoundNames, rounds: int = ROUNDS) -> float:
 
 
 def fixed_and_broken(one: FoundNames, baseline: FoundNames) -> tuple[int, int]:
-    """How many names of the gold `one` finds that the baseline does not, and the other way round."""
+    """Counts the names of the gold that `one` finds and the baseline does not, and the other way round."""
     pairs = list(zip(one.found, baseline.found, strict=True))
     return pairs.count(("1", "0")), pairs.count(("0", "1"))

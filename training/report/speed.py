@@ -1,4 +1,4 @@
-"""How many tokens a second each system tags: `python -m training.report.speed`, which writes `speed.json`.
+"""The speed of each system in tokens a second: `python -m training.report.speed`, which writes `speed.json`.
 
 From what a system reads of tweets to their tags, on one core, in batches of 32 tweets of about one length: the
 development part of Twitter-2015. The systems take turns, round by round, so that whatever else the machine does is
@@ -40,7 +40,7 @@ class Speed(BaseModel):
     tokens_per_second: dict[str, Annotated[tuple[float, ...], Field(min_length=1)]]
 
     def of(self, recipe: str) -> float | None:
-        """The median of a recipe's rounds; None if it was not measured."""
+        """Returns the median of a recipe's rounds; None if it was not measured."""
         rounds = self.tokens_per_second.get(recipe)
         return statistics.median(rounds) if rounds else None
 
@@ -107,7 +107,7 @@ def _tagger(row: Experiment, tweets: int, scratch: Path, cache: Path) -> tuple[C
 
 
 def main() -> None:
-    """The command line of this module."""
+    """Runs the command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m training.report.speed", description=__doc__)
     parser.add_argument("--tweets", type=int, default=TWEETS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)

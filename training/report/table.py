@@ -99,7 +99,7 @@ def write_page(path: Path = RESULTS_PAGE, *, check: bool = False) -> int:
 
 
 def page(records: dict[str, ResultRecord], speed: Speed) -> str:
-    """The whole page."""
+    """Returns the whole page."""
     published = read_published()
     parts = [_HEAD]
     for group in read_groups():

@@ -24,7 +24,7 @@ NAMES = tuple(_CLASSES)
 
 
 def build(name: str, sizes: Sizes, options: dict[str, object]) -> System:
-    """A new system with random weights, but for what is pretrained.
+    """Builds a new system with random weights, but for its pretrained parts.
 
     Raises:
         BadSettings: no such system, or an option that it does not have.

@@ -29,17 +29,19 @@ class System(nn.Module):
         raise NotImplementedError
 
     def loss(self, batch: TweetBatch) -> Tensor:
-        """What training makes small: a scalar, averaged over tweets."""
+        """Returns the loss: a scalar, averaged over tweets."""
         return tag_loss(self.decoder, self.encode(batch), batch)
 
     @torch.inference_mode()
     def decode(self, batch: TweetBatch) -> list[list[int]]:
-        """The tags of each tweet, as numbers in `TAGS`."""
+        """Returns the tags of each tweet, as numbers in `TAGS`."""
         return decode_tags(self.decoder, self.encode(batch), batch)
 
 
 def tag_loss(decoder: LinearChainCrf | None, emissions: Tensor, batch: TweetBatch) -> Tensor:
-    """The negative log-likelihood of the gold tags, averaged over tweets; without a CRF, each token's by softmax."""
+    """Returns the negative log-likelihood of the gold tags, averaged over tweets; without a CRF, each token's by
+    softmax.
+    """
     if decoder is not None:
         return decoder.loss(emissions, batch.allowed, batch.mask)
     surprise = functional.cross_entropy(emissions.flatten(0, 1), batch.tags.flatten(), reduction="none")
@@ -47,7 +49,7 @@ def tag_loss(decoder: LinearChainCrf | None, emissions: Tensor, batch: TweetBatc
 
 
 def decode_tags(decoder: LinearChainCrf | None, emissions: Tensor, batch: TweetBatch) -> list[list[int]]:
-    """The best sequence of each tweet; without a CRF, the best tag of each token, legal after the last or not."""
+    """Returns the best sequence of each tweet; without a CRF, the best tag of each token, legal or not."""
     lengths = batch.lengths.tolist()
     if decoder is None:
         best = emissions.argmax(2).tolist()

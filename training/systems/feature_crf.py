@@ -94,7 +94,8 @@ class FeatureCrf:
         self.parameters, self.iterations_done = int(last["active_features"]), int(last["num"])
 
     def predict(self, sentences: Sequence[Sentence]) -> list[list[int]]:
-        """The tags of each tweet, as numbers in `TAGS`; legal as BIO, an I- that continues nothing read as a B-.
+        """Returns the tags of each tweet, as numbers in `TAGS`; legal as BIO, an I- that continues nothing read as a
+        B-.
 
         Raises:
             BadSettings: it has neither been trained nor loaded.
@@ -132,7 +133,7 @@ class FeatureCrf:
 
 
 def features_by_name(name: str) -> Features:
-    """What turns tokens into features."""
+    """Returns the function that turns tokens into features."""
     if name == "stanford":
         return stanford_features
     if name == "tner":
@@ -141,7 +142,7 @@ def features_by_name(name: str) -> Features:
 
 
 def legal(tags: Sequence[int]) -> list[int]:
-    """The same tags, with an I- that continues nothing of its type as the B- of it."""
+    """Returns the same tags, with an I- that continues nothing of its type as the B- of it."""
     answers: list[int] = []
     before = 0
     for tag in tags:

@@ -58,6 +58,6 @@ class MnerMa(System):
 
 
 def mean_region(regions: Tensor, mask: Tensor) -> Tensor:
-    """(B, V): the mean of regions (B, R, V) where the mask (B, R) is true; zeros where there are none."""
+    """Returns (B, V): the mean of regions (B, R, V) where the mask (B, R) is true; zeros where there are none."""
     weights = mask[..., None].to(regions.dtype)
     return (regions * weights).sum(1) / weights.sum(1).clamp(min=1.0)

@@ -65,7 +65,7 @@ class Msb(System):
 
 
 def small_bert(size: str, pieces: int) -> BertConfig:
-    """One of table 2.
+    """Returns the configuration of a size in table 2.
 
     Raises:
         BadSettings: there is no such size.

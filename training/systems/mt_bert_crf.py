@@ -62,7 +62,7 @@ class MtBertCrf(System):
         return self.multimodal_emissions(pieces, batch)
 
     def multimodal_emissions(self, pieces: Tensor, batch: TweetBatch) -> Tensor:
-        """E (B, T, 9) of encoded pieces C (B, L, H) and the photo."""
+        """Returns E (B, T, 9) of encoded pieces C (B, L, H) and the photo."""
         words = self.text(pieces, pieces, batch.piece_mask)  # R
         fused = self.interact(words, batch.piece_mask, batch.visual, batch.visual_mask)
         emissions: Tensor = self.score(first_pieces(fused, batch))  # (6)

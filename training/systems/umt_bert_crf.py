@@ -66,7 +66,7 @@ class UmtBertCrf(MtBertCrf):
         return emissions
 
     def loss(self, batch: TweetBatch) -> Tensor:
-        """-log P(y | S, V) - λ log P(z | S), averaged over tweets (section 2.5)."""
+        """Returns -log P(y | S, V) - λ log P(z | S), averaged over tweets (section 2.5)."""
         emissions, spans = self._emissions(batch)
         gold = functional.one_hot(span_tags(batch.tags), len(SPAN_TAGS)).bool()
         span_loss = self.span_decoder.loss(spans, gold, batch.mask)

@@ -1,0 +1,1 @@
+"""The training and the export of the tagger that serves."""

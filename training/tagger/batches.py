@@ -19,7 +19,7 @@ _FIRST_ORDINARY_PIECE = 999
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """How often each kind of input is hidden from the tagger in training, as a chance from 0 to 1."""
+    """The chances, from 0 to 1, with which each kind of input is hidden from the tagger in training."""
 
     piece: float = 0.0
     features: float = 0.0
@@ -57,7 +57,7 @@ def make_batches(
     chance: random.Random,
     noise: Noise,
 ) -> Iterator[TaggerBatch]:
-    """The examples in random order, batched with others of about their length."""
+    """Returns the examples in random order, batched with others of about their length."""
     encoded = [pair for example in examples if (pair := _encode(example, encoder, segment, chance, noise))]
     encoded.sort(key=lambda pair: len(pair[0].columns) + 8 * chance.random())
     batches = [encoded[start : start + size] for start in range(0, len(encoded), size)]

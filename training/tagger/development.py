@@ -32,7 +32,7 @@ class TorchNetwork:
 
 
 def decoder_of(network: ThreeSegmentTagger) -> Decoder:
-    """The serving decoder with the network's transitions."""
+    """Returns the serving decoder with the network's transitions."""
     crf = network.crf
     transitions, starts, ends = (
         np.asarray(parameter.detach().numpy()) for parameter in (crf.transitions, crf.starts, crf.ends)
@@ -41,7 +41,7 @@ def decoder_of(network: ThreeSegmentTagger) -> Decoder:
 
 
 def torch_tagger(network: ThreeSegmentTagger, encoder: Encoder, segment: Callable[[str], Sequence[str]]) -> ModelTagger:
-    """The serving tagger around a network that is still in torch."""
+    """Returns the serving tagger around a network that is still in torch."""
     return ModelTagger(
         model="training",
         generation=1,
@@ -56,7 +56,7 @@ def torch_tagger(network: ThreeSegmentTagger, encoder: Encoder, segment: Callabl
 def score_development(
     network: ThreeSegmentTagger, encoder: Encoder, segment: Callable[[str], Sequence[str]], corpora: Iterable[str]
 ) -> dict[str, Any]:
-    """Strict and lenient figures on the development part of each corpus, text and hashtags only."""
+    """Returns strict and lenient figures on the development part of each corpus, text and hashtags only."""
     tagger = torch_tagger(network, encoder, segment)
     return {name: score_corpus(name, tagger) for name in corpora}
 

@@ -56,7 +56,7 @@ class Exported(nn.Module):
 
 
 def load_run(run: Path) -> tuple[ThreeSegmentTagger, dict[str, Any]]:
-    """The averaged weights of a run's best epoch, and what was recorded with them."""
+    """Reads the averaged weights of a run's best epoch, and what was recorded with them."""
     state = torch.load(run / "best.pt", weights_only=True)
     config = BertConfig.from_pretrained(get_model_path())
     config.type_vocab_size = SEGMENTS
@@ -91,7 +91,7 @@ def export_onnx(network: ThreeSegmentTagger, path: Path) -> None:
 
 
 def quantize(source: Path, target: Path, encoder: Encoder, segment: Segment, seed: int) -> None:
-    """Static int8 by NNCF with smooth quantisation, calibrated on training tweets one by one.
+    """Quantises to static int8 by NNCF with smooth quantisation, calibrated on training tweets one by one.
 
     Static, because a scale that is taken from the batch at hand would make a post's answer depend on its batch mates.
     """
@@ -114,7 +114,7 @@ def quantize(source: Path, target: Path, encoder: Encoder, segment: Segment, see
 
 
 def describe(network: ThreeSegmentTagger, generation: int, record: dict[str, Any]) -> TaggerDescription:
-    """What the version's folder says of it: labels, CRF, and where it came from."""
+    """Describes a version for its folder: labels, CRF, origin."""
     crf = network.crf
     transitions, starts, ends = (
         [[round(value, 6) for value in row] for row in parameter.detach().reshape(-1, len(TAGS)).tolist()]
@@ -162,7 +162,7 @@ def export(run: Path, repository: Path, version: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """The command line of this module."""
+    """Runs the command line of this module."""
     parser = argparse.ArgumentParser(description="Export a trained tagger into the model repository.")
     parser.add_argument("--run", type=Path, required=True, help="the folder that training wrote")
     parser.add_argument("--repository", type=Path, default=Path("triton_models"))

@@ -109,7 +109,7 @@ def _rows(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def main() -> None:
-    """The command line of this module."""
+    """Runs the command line of this module."""
     parser = argparse.ArgumentParser(description="Measure the files of a model version and write its card.")
     parser.add_argument("--repository", type=Path, default=Path("triton_models"))
     parser.add_argument("--version", type=int, default=1)

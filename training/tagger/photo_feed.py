@@ -25,7 +25,7 @@ _UNDATED = datetime(2017, 1, 1, tzinfo=UTC)
 
 
 def photo_posts() -> Iterator[Post]:
-    """The tweets of both sets, in order of the files."""
+    """Returns the tweets of both sets, in order of the files."""
     for corpus in ("twitter_2015", "twitter_2017"):
         source = corpus.replace("_", "")
         folder = data_folder() / "mner/photo_samples" / corpus

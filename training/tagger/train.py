@@ -75,7 +75,7 @@ class TaggerRecipe:
 
     @property
     def noise(self) -> Noise:
-        """How often each kind of input is hidden."""
+        """The chances with which each kind of input is hidden."""
         return Noise(
             self.piece_dropout, self.feature_dropout, self.caption_dropout, self.hashtag_dropout, self.lowercase
         )

@@ -89,7 +89,7 @@ class GatedFusion(nn.Module):
 
 
 class FiltrationGate(nn.Module):
-    """How much of the fused vector a word is to have: words (B, T, H), fused (B, T, M) -> (B, T, width).
+    """The gate that sets the share of the fused vector in a word: words (B, T, H), fused (B, T, M) -> (B, T, width).
 
     ::
 

@@ -27,7 +27,7 @@ class AdditiveAttention(nn.Module):
         return attended.expand(-1, queries.shape[1], -1)
 
     def weights(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, N), or (B, 1, N) without guidance: each row sums to 1, or to 0 where there are no keys."""
+        """Returns (B, T, N), or (B, 1, N) without guidance: each row sums to 1, or to 0 where there are no keys."""
         inner = self.key(keys)[:, None]  # (B, 1, N, W)
         if self.query is not None:
             inner = inner + self.query(queries)[:, :, None]  # (B, T, N, W)

@@ -42,7 +42,7 @@ class MultimodalInteraction(nn.Module):
         self.gate = nn.Linear(2 * width, width) if visual_gate else None
 
     def forward(self, words: Tensor, word_mask: Tensor, regions: Tensor, region_mask: Tensor) -> Tensor:
-        """[A; B], (B, L, 2D), of words (B, L, D) and regions (B, R, V) with their masks."""
+        """Returns [A; B], (B, L, 2D), of words (B, L, D) and regions (B, R, V) with their masks."""
         aware = words
         if self.image_aware is not None:
             aware = self.image_aware(words, word_mask, regions, region_mask)

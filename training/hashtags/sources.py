@@ -74,7 +74,7 @@ def camel_words(tag: str) -> list[str]:
 
 
 def phrase_words(text: str) -> list[str]:
-    """Returns the words of a text in lower case, without apostrophes, as hashtags have them; "" where a phrase breaks."""
+    """Returns the words of a text in lower case, without apostrophes, as in hashtags; "" where a phrase breaks."""
     words = []
     for token in _TOKEN.findall(text):
         plain = token.replace("'", "").replace("’", "").lower()

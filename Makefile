@@ -46,12 +46,12 @@ stack-down: setup  ## stop them; STACK=name
 experiments: setup-all  ## train every system of the papers (days), write docs/reference/results.md; ROWS=prefix for some
 	@.venv/bin/python -m training.experiments --only "$${ROWS:-}"
 
-zoo: experiments
+zoo: experiments  ## the former name of make experiments, for one version
 
 systems-check: setup-all  ## every system on tweets with real photos (TAGSTREAM_DATA), every ablation as ONNX: minutes
 	@.venv/bin/python -m pytest tests/deep/training
 
-zoo-check: systems-check
+zoo-check: systems-check  ## the former name of make systems-check, for one version
 
 compose-env: setup  ## write .env for docker-compose.yml: versions, and passwords where it has none
 	@.venv/bin/python -m ops.stack compose-env

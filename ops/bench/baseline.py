@@ -11,7 +11,7 @@ from workers.tagger.crf_decoder import TAGS
 
 
 def pipeline_posts_per_second(texts: Sequence[str], threads: int) -> float:
-    """Posts a second of a BERT-base pipeline with random weights: its speed does not depend on what it has learnt."""
+    """Returns posts a second of a BERT-base pipeline. Its weights are random, which does not change the speed."""
     torch.set_num_threads(threads)
     config = BertConfig()
     config.num_labels = len(TAGS)

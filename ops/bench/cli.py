@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.bench.report import local_report, sight_report, stack_report
+from ops.bench.report import local_report, photo_report, stack_report
 from tagstream.cli.console import answer, note, write_lines
 from tagstream.cli.options import (
     TagstreamCommand,
@@ -131,17 +131,17 @@ def bench_sight(source_spec: str, posts: int, models_spec: str | None, as_json: 
 
     Of a feed that has no gold: a change may be for the better or the worse.
     """
-    from ops.bench.photos import measure_sight
+    from ops.bench.photos import measure_photos
 
     settings = current_settings(models=models_spec)
     image_model = open_image_model(settings)
     if image_model is None:
         raise BadSettings(f"--models {settings.models}: has no image model, so there is nothing that pixels change")
-    figures = measure_sight(load_tagger(settings), image_model, _read_feed(source_spec, posts, settings))
+    figures = measure_photos(load_tagger(settings), image_model, _read_feed(source_spec, posts, settings))
     if as_json:
         write_lines([figures.document()])
     else:
-        answer(*sight_report(figures))
+        answer(*photo_report(figures))
 
 
 def _read_feed(source_spec: str, posts: int, settings: Settings) -> "list[Post]":

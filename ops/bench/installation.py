@@ -1,4 +1,4 @@
-"""One benchmark's own topics, indices and processes on servers that others may use too; gone when it ends."""
+"""Topics, indices and processes of one benchmark, on servers that others may use too; removed at its end."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ _STARTED = re.compile(r"health at (\S+)/health/ready")
 
 
 class Installation:
-    """Starts our commands as an operator would, with names that nobody else has."""
+    """The commands of tagstream as an operator starts them, with topics and indices that nobody else has."""
 
     def __init__(self, settings: Settings, models: str, partitions: int) -> None:
         name = f"bench{uuid.uuid4().hex[:8]}"
@@ -48,11 +48,11 @@ class Installation:
         }
 
     async def index(self) -> EntityIndex:
-        """Its index; close it."""
+        """Opens the index of this installation; the caller closes it."""
         return await open_index(self._settings.index, settings=self._settings)
 
     async def start(self, *command: str, feed: bool = False, output: bool = False, says: bool = False) -> Process:
-        """Starts a command; with pipes for what it reads, prints and says where that is asked for."""
+        """Starts a command, with pipes for its standard streams where asked."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -100,7 +100,7 @@ class Installation:
         return {name: port for name, port in ports.items() if port is not None}
 
     async def fill(self) -> float | None:
-        """Posts in a tag batch, on average over the workers; None where they made none."""
+        """Returns the average number of posts in a tag batch; None where the workers made no batch."""
         sums = {"tagstream_worker_batch_posts_total": 0.0, "tagstream_worker_batches_total": 0.0}
         async with httpx.AsyncClient() as client:
             for page in self._pages:
@@ -141,7 +141,7 @@ class Installation:
 
 @asynccontextmanager
 async def installation(settings: Settings, models: str, partitions: int) -> AsyncIterator[Installation]:
-    """An installation for one round.
+    """Opens an installation for one round.
 
     Raises:
         BadSettings: the index is not on a server.
@@ -155,7 +155,7 @@ async def installation(settings: Settings, models: str, partitions: int) -> Asyn
 
 
 def refuse_other_than_elasticsearch(settings: Settings) -> None:
-    """Looks where the index is.
+    """Checks that the settings name Elasticsearch.
 
     Raises:
         BadSettings: it is not on a server.

@@ -56,7 +56,7 @@ class LocalFigures:
     peak_memory_mib: float
 
     def document(self) -> dict[str, float | None]:
-        """As JSON."""
+        """Returns the figures as JSON."""
         return asdict(self)
 
 
@@ -85,15 +85,15 @@ class SteadySource:
         return events
 
     def counts(self) -> Mapping[str, int]:
-        """None: it gives all that it has."""
+        """Returns no counts: every post becomes an event."""
         return {}
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Does nothing: no resource is open."""
 
 
 async def read_posts(spec: str, count: int, settings: Settings) -> list[Post]:
-    """The first posts of a feed, pictures left out."""
+    """Reads the first posts of a feed, without their pictures."""
     source = open_source(spec, settings)
     await source.open(None)
     posts: dict[str, Post] = {}
@@ -106,7 +106,7 @@ async def read_posts(spec: str, count: int, settings: Settings) -> list[Post]:
 
 
 def write_lines(posts: Sequence[Post], path: Path) -> None:
-    """The posts as a `jsonl:` feed."""
+    """Writes the posts as a `jsonl:` feed."""
     with path.open("w", encoding="utf-8") as lines:
         for place, post in enumerate(posts):
             document = {
@@ -123,7 +123,7 @@ def write_lines(posts: Sequence[Post], path: Path) -> None:
 def measure(
     tagger: ModelTagger, posts: Sequence[Post], settings: StageSettings, threads: int, rounds: int
 ) -> LocalFigures:
-    """All figures; the medians of `rounds` rounds."""
+    """Measures all figures: medians of `rounds` rounds."""
     with tempfile.TemporaryDirectory() as scratch:
         feed = Path(scratch) / "feed.jsonl"
         write_lines(posts, feed)
@@ -166,13 +166,13 @@ def measure(
 
 
 def forget(tagger: ModelTagger) -> None:
-    """As if the tagger had not seen the posts in the round before."""
+    """Empties the caches, because the tagger has seen the posts in the round before."""
     if tagger.emission_cache is not None:
         tagger.emission_cache.forget()
 
 
 async def run_feed(tagger: ModelTagger, feed: Path, index_path: Path, settings: StageSettings) -> RunReport:
-    """The whole pipeline over a file, into a new index."""
+    """Runs the whole pipeline over a file, into a new index."""
     index = await open_index(f"sqlite:{index_path}")
     try:
         return await run_pipeline(JsonlSource(str(feed)), tagger, index, settings=settings)
@@ -190,7 +190,7 @@ async def run_paced(tagger: ModelTagger, source: SteadySource, index_path: Path,
 
 
 def model_batches(tagger: ModelTagger, posts: Sequence[Post], size: int) -> list[ModelInput]:
-    """The posts as the network's input, in batches of one length each."""
+    """Returns the posts as input of the network, in batches of one length each."""
     buckets: dict[int, list[EncodedSequence]] = defaultdict(list)
     for prepared in tagger.prepare(posts):
         for row in prepared.payload.sequences:
@@ -203,7 +203,7 @@ def model_batches(tagger: ModelTagger, posts: Sequence[Post], size: int) -> list
 
 
 def model_loop(tagger: ModelTagger, batches: Sequence[ModelInput], posts: int, threads: int) -> float:
-    """Posts a second of the network alone."""
+    """Returns posts a second of the network alone."""
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(tagger.network, batches[: 2 * threads]))
         started = time.perf_counter()
@@ -212,7 +212,7 @@ def model_loop(tagger: ModelTagger, batches: Sequence[ModelInput], posts: int, t
 
 
 def baseline(texts: Sequence[str], threads: int) -> float | None:
-    """Posts a second of the alternative; None where the `train` extra is not installed."""
+    """Returns posts a second of the alternative; None where the `train` extra is not installed."""
     try:
         from ops.bench.baseline import pipeline_posts_per_second
     except ModuleNotFoundError:

@@ -20,7 +20,7 @@ _PIXELS = 40_000_000
 
 
 def drawn_photo(side: int) -> bytes:
-    """A JPEG with smooth areas and fine grain, as cameras and phones make them."""
+    """Returns a JPEG with smooth areas and fine grain, as cameras and phones make them."""
     smooth = Image.radial_gradient("L").resize((side, side))
     grain = Image.effect_noise((side, side), 40)
     photo = Image.merge("RGB", (smooth, Image.blend(smooth, grain, 0.3), grain))

@@ -1,7 +1,7 @@
 """The worth of the photos of a feed: the answers that their descriptions change, and those that their pixels change.
 
 Each post with a photo is tagged three times: from its text alone, with what its author says of the photo, and with what
-the image model sees in it besides. Says nothing of whether a change is for the better: a feed has no gold.
+the image model sees in it besides. The figures do not say whether a change is for the better: a feed has no gold.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _POSTS_AT_A_TIME = 64
 
 
 @dataclass(frozen=True, slots=True)
-class SightFigures:
+class PhotoFigures:
     """Counts of posts, but for `photos` and `photos_labelled`.
 
     Attributes:
@@ -40,11 +40,11 @@ class SightFigures:
     changed_score_by_pixels: int
 
     def document(self) -> dict[str, int]:
-        """As JSON."""
+        """Returns the figures as JSON."""
         return asdict(self)
 
 
-def measure_sight(tagger: Tagger, image_model: ImageModel, posts: Sequence[Post]) -> SightFigures:
+def measure_photos(tagger: Tagger, image_model: ImageModel, posts: Sequence[Post]) -> PhotoFigures:
     """Tags every post with a photo in the three ways."""
     pictured = [post for post in posts if any(media.alt or media.thumbnail for media in post.media)]
     silent = [post.model_copy(update={"media": ()}) for post in pictured]
@@ -60,7 +60,7 @@ def measure_sight(tagger: Tagger, image_model: ImageModel, posts: Sequence[Post]
     by_pixels = tag_all(tagger, pictured, contexts)
     changed = [_names(before) != _names(after) for before, after in zip(by_alt, by_pixels, strict=True)]
     scores = [before.entities != after.entities for before, after in zip(by_alt, by_pixels, strict=True)]
-    return SightFigures(
+    return PhotoFigures(
         posts=len(posts),
         with_photo=len(pictured),
         with_alt=sum(any(media.alt for media in post.media) for post in pictured),
@@ -73,7 +73,7 @@ def measure_sight(tagger: Tagger, image_model: ImageModel, posts: Sequence[Post]
 
 
 def tag_all(tagger: Tagger, posts: Sequence[Post], contexts: Sequence[ImageContext]) -> list[TaggedPost]:
-    """The answers, in order."""
+    """Returns the tagged posts, in order."""
     answers: list[TaggedPost] = []
     for start in range(0, len(posts), _POSTS_AT_A_TIME):
         part = slice(start, start + _POSTS_AT_A_TIME)

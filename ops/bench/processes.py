@@ -6,7 +6,7 @@ import psutil
 
 
 def listener(port: int) -> int | None:
-    """The process on this machine that listens on a port; None where there is none, or it is another user's."""
+    """Returns the process on this machine that listens on a port; None where none does, or one of another user."""
     for connection in psutil.net_connections(kind="tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
             return int(connection.pid) if connection.pid else None
@@ -14,7 +14,7 @@ def listener(port: int) -> int | None:
 
 
 def processor_seconds(processes: Mapping[str, Iterable[int]]) -> dict[str, float]:
-    """User and system time so far of each named group of processes, their children included."""
+    """Returns the user and system time so far of each group of processes, children included."""
     return {name: sum(_seconds(process) for process in members) for name, members in processes.items()}
 
 

@@ -1,15 +1,15 @@
-"""The figures of a benchmark as lines to read."""
+"""Reports of the benchmarks, as lines to read."""
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ops.bench.local import LocalFigures
-    from ops.bench.photos import SightFigures
+    from ops.bench.photos import PhotoFigures
     from ops.bench.stack import StackFigures, StackRound
 
 
 def local_report(figures: "LocalFigures", rounds: int) -> list[str]:
-    """The one-machine pipeline beside its limit and the alternative."""
+    """Returns the figures of the one-machine pipeline beside its limit and the alternative."""
     lines = [
         f"{figures.posts:,} posts of {figures.mean_pieces:.0f} pieces on {figures.threads} threads, median of {rounds}",
         f"whole pipeline          {figures.end_to_end:8.0f} posts/s   {100 * figures.of_limit:.0f} % of the limit",
@@ -27,7 +27,7 @@ def local_report(figures: "LocalFigures", rounds: int) -> list[str]:
 
 
 def stack_report(figures: "StackFigures") -> list[str]:
-    """The distributed pipeline beside the one-machine pipeline and the model alone."""
+    """Returns the figures of the distributed pipeline beside the one-machine pipeline and the model alone."""
     latency = figures.latency
     of_limit = 100 * figures.local / figures.model_only
     return [
@@ -42,7 +42,7 @@ def stack_report(figures: "StackFigures") -> list[str]:
     ]
 
 
-def sight_report(figures: "SightFigures") -> list[str]:
+def photo_report(figures: "PhotoFigures") -> list[str]:
     """Returns the lines about the answers that photos change."""
     return [
         f"{figures.posts:,} posts, {figures.with_photo:,} with a photo, {figures.with_alt:,} of them described",

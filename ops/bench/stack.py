@@ -62,7 +62,7 @@ class StackRound:
 
 @dataclass(frozen=True, slots=True)
 class StackLatency:
-    """From the moment a post is handed to ingest until a search finds it, in milliseconds, at a steady rate."""
+    """Milliseconds from the moment when ingest gets a post until a search finds it, at a steady rate."""
 
     posts_per_second: float
     posts: int
@@ -73,7 +73,7 @@ class StackLatency:
 
 @dataclass(frozen=True, slots=True)
 class StackFigures:
-    """All rounds, and beside them, on the same posts, the one-machine pipeline and the model alone, in posts/s."""
+    """Figures of all rounds; on the same posts the one-machine pipeline and the model alone, in posts/s."""
 
     posts: int
     cores: int
@@ -83,7 +83,7 @@ class StackFigures:
     latency: StackLatency
 
     def document(self) -> dict[str, object]:
-        """As JSON."""
+        """Returns the figures as JSON."""
         return asdict(self)
 
 
@@ -95,7 +95,7 @@ async def measure_stack(
     posts_per_second: float,
     say: Callable[[str], None],
 ) -> StackFigures:
-    """Everything in one run: the model alone, one process, then the stack with the model and with the stub."""
+    """Measures everything in one run: the model alone, one process, then the stack with the model and with the stub."""
     say("the model alone, and the one-machine pipeline")
     local, model_only = await _measure_local(settings, posts)
     rounds = []
@@ -109,7 +109,7 @@ async def measure_stack(
 
 
 async def _measure_local(settings: Settings, posts: Sequence[Post]) -> tuple[float, float]:
-    """Posts a second of the one-machine pipeline and of the model alone, both in this process."""
+    """Returns posts a second of the one-machine pipeline and of the model alone, both in this process."""
     here = settings.model_copy(update={"models": str(settings.model_repository)})
     tagger = cast(ModelTagger, open_tagger(here))
     batches = model_batches(tagger, posts, _MODEL_BATCH)
@@ -123,7 +123,7 @@ async def _measure_local(settings: Settings, posts: Sequence[Post]) -> tuple[flo
 
 
 async def measure_rate(settings: Settings, models: str, workers: int, posts: Sequence[Post]) -> StackRound:
-    """Posts a second from a full topic to the index, with that many workers and partitions."""
+    """Measures posts a second from a full topic to the index, with that many workers and partitions."""
     async with installation(settings, models, workers) as bench:
         with tempfile.TemporaryDirectory() as scratch:
             feed = Path(scratch) / "feed.jsonl"
@@ -182,7 +182,7 @@ def _quantile(values: Sequence[float], share: float) -> float:
 async def _write_steadily(
     ingest: Process, mark: str, posts: Sequence[Post], rate: float, created: dict[int, datetime]
 ) -> dict[int, float]:
-    """Writes the posts as lines, one at its time, and notes their dates; returns when each was written."""
+    """Writes each post as a line at its time; returns when each was written."""
     assert ingest.stdin is not None
     started = time.perf_counter()
     written: dict[int, float] = {}
@@ -223,7 +223,7 @@ async def _watch(client: ElasticClient, count: int, created: Mapping[int, dateti
 
 
 async def _count_until(index: EntityIndex, count: int) -> tuple[int, float]:
-    """Waits until so many posts can be found; returns how many there were, and when."""
+    """Waits until so many posts can be found; returns how many were found, and when."""
     best, changed = -1, time.perf_counter()
     while True:
         total = (await _patiently(lambda: index.search(Query(size=1)))).total
@@ -238,7 +238,7 @@ async def _count_until(index: EntityIndex, count: int) -> tuple[int, float]:
 
 
 async def _patiently(question: Callable[[], Awaitable[Answer]]) -> Answer:
-    """The answer, asked for again where the index has none yet: a new one is not ready at once."""
+    """Returns the answer of the index; asks again while a new index is not ready."""
     end = time.perf_counter() + _STALL_SECONDS
     while True:
         try:

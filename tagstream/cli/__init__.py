@@ -1,8 +1,15 @@
-"""The command line: one file a group of commands; `errors.py` says what an error becomes, `console.py` how it looks.
+"""The command line: its table of commands, and the kit that commands share.
 
-Standard output carries answers and nothing else; progress, notes and errors go to standard error. The heavy imports
-(models, indices) stand inside the commands, so that `--help` answers at once; the lighter ones stand inside `main`,
-where a Ctrl-C or a SIGTERM finds somebody who answers it.
+::
+
+    main ─▶ startup.py (streams, signals) ─▶ commands.py (table) ─▶ lazy_group.py ─▶ a command of some package
+                                                                                        │ options.py, console.py,
+                                                                                        ▼ progress.py
+              exit code ◀─ errors.py (one line on standard error) ◀──────────────── answer or error
+
+Standard output carries answers and nothing else; progress, notes and errors go to standard error. Each package answers
+its own commands, which are imported when they are called, so that `--help` answers at once. The imports of `main` stand
+inside it, where Ctrl-C and SIGTERM are handled already.
 """
 
 import sys
@@ -22,7 +29,7 @@ _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The program: runs the command and exits with its code."""
+    """Runs the command line of the program and exits with its code."""
     refuse_windows()
     code = _run(sys.argv[1:] if arguments is None else arguments)
     if threading.active_count() > 1:
@@ -39,9 +46,9 @@ def _run(arguments: Sequence[str]) -> int:
         open_missing_streams()
         from tagstream.cli.commands import application
         from tagstream.cli.errors import run_guarded
-        from tagstream.cli.library_messages import speak_for_libraries
+        from tagstream.cli.library_messages import show_library_messages
 
-        speak_for_libraries()
+        show_library_messages()
         return run_guarded(application, arguments)
     except BaseException as error:
         if not was_interrupted(error):

@@ -1,7 +1,7 @@
 """Output of answers: JSON lines for machines, lines and tables for people; notes on standard error.
 
-Text of posts is hostile: it never reaches a terminal with what could steer it, and never as console markup. All that is
-written to standard output goes through here, so that a reader who has gone and a full disk are told from other errors.
+Text of posts is hostile: nothing in it steers a terminal or acts as console markup. All of standard output is written
+here, so that a closed pipe and a full disk are told from other errors.
 """
 
 import errno
@@ -21,10 +21,10 @@ _PLAIN_WIDTH = 120
 
 
 class AnswerConsole(Console):
-    """Standard output for people: coloured on a terminal, plain and wide enough elsewhere; text is never markup."""
+    """Standard output for people: coloured on a terminal, else plain and 120 columns wide; never markup."""
 
     def __init__(self) -> None:
-        # COLUMNS says how wide it is; rich listens to it by itself where it is not told a width.
+        # rich reads COLUMNS by itself where no width is given.
         is_known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
         super().__init__(
             file=sys.stdout, highlight=False, markup=False, emoji=False, width=None if is_known else _PLAIN_WIDTH
@@ -35,22 +35,22 @@ class AnswerConsole(Console):
             super().print(*objects, **keywords)
 
     def on_broken_pipe(self) -> None:
-        """The error as it is: ours to judge."""
+        """Raises the error, which `writing_answers` handles; rich itself would end the program."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def console() -> AnswerConsole:
-    """Standard output, as wide as it is now."""
+    """Returns standard output, as wide as the terminal is now."""
     return AnswerConsole()
 
 
 def note(message: str) -> None:
-    """A line for the person at the terminal, on standard error."""
+    """Shows a line to the person at the terminal, on standard error."""
     say(message)
 
 
 class Notes:
-    """Notes of one kind, of which an input may cause millions: the first ones, and a word that there are more."""
+    """Notes of one kind, of which an input may cause millions: ten are shown, and then that there are more."""
 
     MOST = 10
 
@@ -66,18 +66,18 @@ class Notes:
 
 
 def answer(*lines: str) -> None:
-    """Lines of text on standard output."""
+    """Writes lines of text to standard output."""
     with writing_answers():
         click.echo("\n".join(map(visible, lines)))
 
 
 def write_lines(documents: Iterable[str | dict[str, Any]]) -> None:
-    """Each document as one line of JSON, in UTF-8 whatever the locale says."""
+    """Writes each document as one line of JSON, in UTF-8 whatever the locale."""
     _write_all(map(json_line, documents))
 
 
 def write_text(lines: Iterable[str]) -> None:
-    """Each line, which is safe to show, in UTF-8 whatever the locale says."""
+    """Writes lines that are safe to show, in UTF-8 whatever the locale."""
     _write_all(f"{line}\n".encode() for line in lines)
 
 
@@ -91,13 +91,13 @@ def _write_all(lines: Iterable[bytes]) -> None:
 
 
 def write_bytes(content: bytes) -> None:
-    """The bytes on standard output."""
+    """Writes the bytes to standard output."""
     with writing_answers():
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
 
 
 def json_line(document: str | dict[str, Any]) -> bytes:
-    """The document as a line of JSON that is safe to look at."""
+    """Returns the document as a line of JSON without a character that acts on a terminal."""
     text = document if isinstance(document, str) else json.dumps(document, ensure_ascii=False)
     return json_for_terminals(text).encode() + b"\n"

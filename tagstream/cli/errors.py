@@ -25,7 +25,7 @@ from tagstream.text.redaction import redacted
 from tagstream.text.terminal_text import visible, visible_lines
 
 FATAL, USAGE, UNAVAILABLE, INTERRUPTED = 1, 2, 4, 130
-# Whatever an error quotes, a log keeps its size.
+# An error may quote megabytes of a post; a log keeps its size.
 LONGEST_MESSAGE = 4_000
 _LOOKED_THROUGH = 4 * LONGEST_MESSAGE
 
@@ -39,19 +39,19 @@ class Invocation:
 
 
 class Interrupted(Exception):
-    """The user or a supervisor stopped the work; the message says where."""
+    """The work was stopped by the user or a supervisor; the message says where."""
 
 
 class ReaderGone(Exception):
-    """Whoever read standard output has had enough (`| head -1`): not worth a word, and no failure of ours."""
+    """Standard output is a pipe that its reader has closed (`| head -1`): no failure, and nothing is said."""
 
 
 class OutputFailed(Fatal):
-    """Standard output takes no more, for another reason than that."""
+    """Standard output cannot be written for another reason, such as a full disk."""
 
 
 def run_guarded(application: click.Command, arguments: Sequence[str]) -> int:
-    """Runs the command line; returns its exit code. Nothing but that comes out, whatever happens inside."""
+    """Runs the command line and returns its exit code. No exception leaves this function."""
     invocation = Invocation()
     _tolerate_narrow_encodings()
     try:
@@ -73,11 +73,11 @@ def run_guarded(application: click.Command, arguments: Sequence[str]) -> int:
 
 @contextmanager
 def writing_answers() -> Iterator[None]:
-    """Around whatever writes to standard output, so that its failures are told from all others.
+    """Tells failures of standard output from all other errors of the code inside.
 
     Raises:
-        ReaderGone: nobody reads it any more.
-        OutputFailed: it takes no more.
+        ReaderGone: the reader has closed the pipe.
+        OutputFailed: standard output cannot be written.
     """
     try:
         yield
@@ -88,7 +88,7 @@ def writing_answers() -> Iterator[None]:
 
 
 def _report(error: BaseException) -> int:
-    """Says in one line what went wrong; returns the exit code."""
+    """Shows in one line what went wrong; returns the exit code."""
     match error:
         case click.exceptions.NoArgsIsHelpError():
             _say_lines(error.format_message())
@@ -126,7 +126,7 @@ def _report(error: BaseException) -> int:
 
 
 def _say_stopped(message: str) -> int:
-    """SIGTERM is how a service ends: a supervisor that sent it must not take its end for a failure."""
+    """Exits with 0 after SIGTERM to a service: its supervisor must not take an orderly end for a failure."""
     line = _in_one_line(message)
     if was_terminated():
         say(line)
@@ -141,14 +141,14 @@ def _say(message: str, code: int) -> int:
 
 
 def _in_one_line(message: str) -> str:
-    # Only the beginning is looked at: an argument may have megabytes.
+    # An argument may have megabytes; only its beginning is shown.
     return re.sub(r"[ \t\r\n]+", " ", message[:_LOOKED_THROUGH]).strip()
 
 
 def say(message: str) -> None:
-    """The message as one line on standard error; where that is full or gone, the work goes on without a word.
+    """Shows the message as one line on standard error; where that cannot be written, the work goes on without it.
 
-    Whatever it quotes, it holds no password of an address, steers no terminal and has a bounded length.
+    Passwords in addresses are hidden, characters that act on a terminal are made visible, and the length is bounded.
     """
     _echo(visible(redacted(message[:_LOOKED_THROUGH]), LONGEST_MESSAGE))
 
@@ -166,7 +166,7 @@ def _echo(text: str) -> None:
 
 
 def _tolerate_narrow_encodings() -> None:
-    """A terminal that cannot show an emoji gets a `?` for it, not an exception."""
+    """Gives a terminal that cannot show an emoji a `?` for it, and not an exception."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -174,7 +174,7 @@ def _tolerate_narrow_encodings() -> None:
 
 
 def _reader_has_gone() -> bool:
-    """Whether standard output is a pipe that nobody reads: another connection may have broken just as well."""
+    """Returns whether the broken pipe is standard output: a network connection may have broken as well."""
     try:
         asked = select.poll()
         asked.register(sys.stdout.fileno(), 0)  # a pipe without a reader is reported unasked
@@ -184,7 +184,7 @@ def _reader_has_gone() -> bool:
 
 
 def _discard_output() -> None:
-    """Points standard output nowhere, so that the interpreter's own flush at exit cannot fail as well."""
+    """Points standard output at the null device, so that the flush of the interpreter at exit cannot fail as well."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,6 +1,6 @@
 """Messages of libraries (logs, warnings, threads that die), printed as lines of ours and limited in number.
 
-A library may quote whatever a server or a post gave it, once for every post. Installed for a process, not for a call.
+A library may quote whatever a server or a post gave it, and once for every post.
 """
 
 import logging
@@ -12,8 +12,8 @@ from tagstream.cli.errors import say
 MOST_LINES = 50
 
 
-class _Said(logging.Handler):
-    """Says the first ones, and then that there are more."""
+class _LimitedMessages(logging.Handler):
+    """A log handler that shows the first messages, and then that there are more."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class _Said(logging.Handler):
         self.say(f"{record.name}: {message}")
 
     def say(self, line: str) -> None:
-        """The line, if there have not been too many."""
+        """Shows the line, unless there have been too many."""
         self._left -= 1
         if self._left >= 0:
             say(line)
@@ -37,12 +37,12 @@ class _Said(logging.Handler):
             say("libraries say more than this; the rest is left out")
 
 
-def speak_for_libraries() -> None:
-    """From now on."""
-    handler = _Said()
+def show_library_messages() -> None:
+    """Shows the messages of libraries from now on, for the whole process."""
+    handler = _LimitedMessages()
     logging.getLogger().addHandler(handler)
     logging.captureWarnings(True)
-    # Each attempt of an outage is a warning to it; we say ourselves what does not answer.
+    # This library warns of each attempt during an outage; tagstream itself says which server does not answer.
     logging.getLogger("elastic_transport").setLevel(logging.ERROR)
 
     def on_dead_thread(dead: threading.ExceptHookArgs) -> None:

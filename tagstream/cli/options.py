@@ -32,7 +32,7 @@ def _set_config(context: click.Context, _: click.Parameter, value: Path | None) 
 
 
 def common_options() -> list[click.Option]:
-    """The options that every command takes, before or after its name."""
+    """Returns the options that every command takes, before or after its name."""
     return [
         click.Option(
             ["--config"],
@@ -54,7 +54,7 @@ def common_options() -> list[click.Option]:
 
 
 class TagstreamCommand(click.Command):
-    """A command with the common options, that takes none of its options for something else."""
+    """A command with the common options, which never takes one of its options for a value or an argument."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -90,7 +90,7 @@ def _option_names(command: click.Command) -> frozenset[str]:
 
 
 class TagstreamGroup(click.Group):
-    """A group of such commands, with the common options itself."""
+    """A group of commands that has the common options itself."""
 
     command_class = TagstreamCommand
 
@@ -150,7 +150,7 @@ def kafka_option(meaning: str) -> Callable[[Decorated], Decorated]:
 
 
 def current_settings(**given: str | None) -> "Settings":
-    """The settings of this invocation; what was given on the command line wins.
+    """Returns the settings of this invocation; values of the command line win.
 
     Raises:
         BadSettings: a value outside its limits, wherever it was given.

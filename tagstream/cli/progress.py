@@ -61,14 +61,14 @@ class RunProgress:
         if self._live:
             lines = in_lines(progress_parts(progress, share), self._live.console.width)
             self._live.update(Text("\n".join(lines)), refresh=True)
-        elif progress.elapsed_seconds >= self._next_line or self._is_news(progress):
+        elif progress.elapsed_seconds >= self._next_line or self._is_new_state(progress):
             self._last_line = progress.elapsed_seconds
             self._next_line = progress.elapsed_seconds + _PLAIN_INTERVAL_SECONDS
             say(progress_line(progress, share))
         self._was_waiting = progress.waiting_for is not None
         self._warned = progress.clock_warning is not None
 
-    def _is_news(self, progress: PipelineProgress) -> bool:
+    def _is_new_state(self, progress: PipelineProgress) -> bool:
         if progress.elapsed_seconds - self._last_line < _SHORTEST_INTERVAL_SECONDS:
             return False
         return bool((progress.waiting_for and not self._was_waiting) or (progress.clock_warning and not self._warned))
@@ -115,7 +115,7 @@ def remaining(progress: PipelineProgress, share: "Share") -> str:
 
 
 def in_time(seconds: float) -> str:
-    """`3:20`, `1:03:20`, `12 days`."""
+    """Returns a duration for people: `3:20`, `1:03:20`, `12 days`."""
     if seconds >= 2 * _DAY_SECONDS:
         return f"{seconds / _DAY_SECONDS:,.0f} days"
     minutes, rest = divmod(round(seconds), 60)
@@ -124,7 +124,7 @@ def in_time(seconds: float) -> str:
 
 
 def in_lines(parts: Sequence[str], width: int) -> list[str]:
-    """The figures in as few lines of that width as hold them all; one that is wider is broken where it lists things."""
+    """Returns the figures in as few lines of that width as hold them; a wider figure is broken between words."""
     lines: list[str] = []
     for part in parts:
         shown = visible(redacted(part[:LONGEST_MESSAGE]))
@@ -136,10 +136,10 @@ def in_lines(parts: Sequence[str], width: int) -> list[str]:
 
 
 def in_distance(behind_seconds: float | None) -> str:
-    """`2.4 s behind the feed`; empty where nothing is live."""
+    """Returns `2.4 s behind the feed`; an empty text where no feed is live."""
     return "" if behind_seconds is None else f"{spoken(behind_seconds)} behind the feed"
 
 
 def in_reasons(counts: Mapping[EventOutcome, int] | Mapping[str, int]) -> str:
-    """`duplicate 3, malformed 1`: the counts that are not zero, empty if all are."""
+    """Returns the counts that are not zero: `duplicate 3, malformed 1`."""
     return ", ".join(f"{reason} {number:,}" for reason, number in counts.items() if number)

@@ -19,10 +19,10 @@ def refuse_windows() -> None:
 
 
 def open_missing_streams() -> None:
-    """Opens nowhere in place of each standard stream that was closed when the program was started.
+    """Opens the null device in place of each standard stream that was closed when the program started.
 
-    In the order of their numbers: a file that is opened gets the lowest number that is free, so each of them gets its
-    own, and no index is ever opened as descriptor 1 or 2 and then written to by a message.
+    The order is that of their descriptors: a file that is opened gets the lowest free descriptor, so each stream gets
+    its own. Otherwise an index could be opened as descriptor 1 or 2, and a message would be written into it.
     """
     if sys.stdin is None:
         sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY), "r", encoding="utf-8")
@@ -33,16 +33,16 @@ def open_missing_streams() -> None:
 
 
 def stop_in_order_on_sigterm(arguments: Sequence[str]) -> None:
-    """Makes SIGTERM an orderly end of a service, from its first moment: while it still loads, too.
+    """Makes SIGTERM the orderly end of a service from its first moment, while it still loads, too.
 
-    Until the work begins the signal ends the loading as Ctrl-C would; `was_terminated` tells the two apart.
+    Until the work begins the signal ends the loading as Ctrl-C does; `was_terminated` tells the two apart.
     """
     if _command_of(arguments) in _SERVICES:
         signal.signal(signal.SIGTERM, _on_early_sigterm)
 
 
 def _command_of(arguments: Sequence[str]) -> str | None:
-    """The name of the command, which options may precede; nothing is imported to read them yet."""
+    """Returns the name of the command, which options may precede; no parser is imported yet."""
     remaining = iter(arguments)
     for argument in remaining:
         if argument == "--config":
@@ -54,22 +54,22 @@ def _command_of(arguments: Sequence[str]) -> str | None:
 
 def _on_early_sigterm(_number: int, _frame: FrameType | None) -> None:
     note_sigterm()
-    # Where nothing can be raised (in a destructor) Python drops this: the work asks `was_terminated` as it begins.
+    # In a destructor Python drops the exception; so the work asks `was_terminated` when it begins.
     raise KeyboardInterrupt
 
 
 def note_sigterm() -> None:
-    """Notes that SIGTERM has come; another one changes nothing."""
+    """Records that SIGTERM has come; a second one changes nothing."""
     _terminated.set()
 
 
 def was_terminated() -> bool:
-    """Whether SIGTERM has come to a service."""
+    """Returns whether a service received SIGTERM."""
     return _terminated.is_set()
 
 
 def was_interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind the error: a library interrupted while it loads says that it cannot be loaded."""
+    """Returns whether Ctrl-C caused the error: a library interrupted while it loads raises an error of its own."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, KeyboardInterrupt):

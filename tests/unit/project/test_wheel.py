@@ -53,6 +53,8 @@ def test_the_metadata_is_complete(wheel: BuiltWheel) -> None:
     information = wheel.installed / f"tagstream-{__version__}.dist-info"
     metadata = Parser().parsestr((information / "METADATA").read_text(encoding="utf-8"))
     assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata.get_all("License-File") == ["LICENSE", "NOTICE"]
+    assert (information / "licenses/LICENSE").read_bytes() == (REPOSITORY / "LICENSE").read_bytes()
     assert metadata["Requires-Python"] == ">=3.11"
     assert "Typing :: Typed" in (metadata.get_all("Classifier") or [])
     assert "named entity recognition" in metadata["Keywords"]

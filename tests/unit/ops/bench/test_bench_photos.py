@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline_fakes import post
 
-from ops.bench.photos import measure_sight
+from ops.bench.photos import measure_photos
 from tagstream.posts import Entity, Media, Post, TaggedPost
 from workers.tagger.interface import ImageContext, PreparedPost
 from workers.tagger.stub import StubTagger
@@ -37,7 +37,7 @@ def pictured(number: int, *photos: tuple[str | None, bytes | None]) -> Post:
 
 
 def test_names_that_a_description_or_a_label_brings_are_counted_apart():
-    figures = measure_sight(
+    figures = measure_photos(
         Suggestible(),
         image_model,
         [
@@ -69,5 +69,5 @@ def test_the_sight_of_a_post_is_what_the_pipeline_would_give():
             seen.extend(contexts)
             return super().prepare(posts, contexts)
 
-    measure_sight(Watching(), image_model, [pictured(1, (None, b"dog"), (None, b"bridge"))])
+    measure_photos(Watching(), image_model, [pictured(1, (None, b"dog"), (None, b"bridge"))])
     assert seen == [ImageContext(), ImageContext(), ImageContext(("dog", "bridge"))]

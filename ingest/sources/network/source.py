@@ -1,4 +1,4 @@
-"""A source behind a network connection: what all of them share, so that a new network is one small file.
+"""The base of every source behind a network connection, so that a new network is one small file.
 
 ::
 
@@ -7,10 +7,10 @@
          └── back-off ◀───┘ (jittered; a server's Retry-After counts)
 
 Owns the connection's life: one at a time, opened again where the last event left off, never in a hurry. A full buffer
-stops the reading, so that a slow pipeline slows the network and memory does not grow (invariant 6); it is bounded in
-events and in characters, as a thousand events may weigh 300 kB or 100 MB. The only state is the cursor. While the
-network is away `next_batch` raises `FeedUnavailable` after each attempt, so that whoever runs the source can say so;
-the next call goes on waiting.
+stops the reading, so that a slow pipeline slows the network and memory does not grow (invariant 6). The buffer is
+bounded in events and in characters, because a thousand events may weigh 300 kB or 100 MB. The only state is the cursor.
+While the network is away `next_batch` raises `FeedUnavailable` after each attempt, so that the run can say so; the next
+call goes on waiting.
 
 A network's own file says how to connect and what its frames mean (`connect`), and nothing about any of this.
 """

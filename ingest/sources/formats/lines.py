@@ -60,11 +60,11 @@ class Held:
             self._beginning, self._pieces = whole[:DEAD_LETTER_BODY_BYTES], []
             self._digest = hashlib.sha256(whole)
 
-    def line(self, number: int, end: int, place: str, context: str = "") -> Line:
+    def line(self, number: int, end: int, mark: str, context: str = "") -> Line:
         if self._digest is not None:
-            return Line(number, end, self._beginning, self.size, self._digest.hexdigest(), place, context)
+            return Line(number, end, self._beginning, self.size, self._digest.hexdigest(), mark, context)
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        return Line(number, end, body, self.size, None, place, context)
+        return Line(number, end, body, self.size, None, mark, context)
 
 
 class LineSplitter:
@@ -73,7 +73,7 @@ class LineSplitter:
     def __init__(
         self, *, offset: int = 0, number: int = 0, before: bytes = b"", max_bytes: int = MAX_LINE_BYTES
     ) -> None:
-        """Starts after `offset` bytes and `number` lines; `before` are the last bytes before that place."""
+        """Starts after `offset` bytes and `number` lines; `before` are the last bytes before that position."""
         self._offset = offset
         self._number = number
         self._before = before[-FINGERPRINT_BYTES:]
@@ -89,8 +89,8 @@ class LineSplitter:
         for piece in ended:
             end += len(piece) + 1
             self._hold(piece)
-            place = fingerprint(seen[max(0, end - FINGERPRINT_BYTES) : end])
-            lines.append(self._complete(self._offset + end - len(self._before), place))
+            mark = fingerprint(seen[max(0, end - FINGERPRINT_BYTES) : end])
+            lines.append(self._complete(self._offset + end - len(self._before), mark))
         if rest:
             self._hold(rest)
         self._offset += len(data)
@@ -105,7 +105,7 @@ class LineSplitter:
         self._held = self._held or Held(self._max_bytes)
         self._held.add(piece)
 
-    def _complete(self, end: int, place: str) -> Line:
+    def _complete(self, end: int, mark: str) -> Line:
         self._number += 1
         held, self._held = self._held or Held(self._max_bytes), None
-        return held.line(self._number, end, place)
+        return held.line(self._number, end, mark)

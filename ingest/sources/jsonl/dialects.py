@@ -146,12 +146,12 @@ def _equals(wanted: object) -> Test:
 
 
 def _are_objects(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value[:8])
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value[:8])
 
 
 def _are_users(value: object) -> bool:
     """Says whether the items are accounts, each with its name, and none a post."""
-    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) and _is_user(one) for one in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) and _is_user(item) for item in value)
 
 
 def _is_user(one: Fields) -> bool:
@@ -163,7 +163,7 @@ def _is_text_id(value: object) -> bool:
 
 
 def _are_ids(value: object) -> bool:
-    return isinstance(value, list) and 0 < len(value) <= 100 and all(is_id(one) for one in value)
+    return isinstance(value, list) and 0 < len(value) <= 100 and all(map(is_id, value))
 
 
 def _is_classic_moment(value: object) -> bool:
@@ -173,14 +173,14 @@ def _is_classic_moment(value: object) -> bool:
 def _page(fields: Fields) -> list[tuple[Any, Dialect]]:
     includes = Includes(member(fields, "includes"))
     post = Dialect("a post of X's API v2", (), 0, read=lambda data: read_post(data, includes))
-    return [(one, post) for one in fields["data"]]
+    return [(item, post) for item in fields["data"]]
 
 
 def _each(name: str) -> Callable[[Fields], list[tuple[Any, Dialect]]]:
     """Returns the parts of a page whose entries tell their own dialects."""
 
     def parts(fields: Fields) -> list[tuple[Any, Dialect]]:
-        return [(one, (dialect_of(one) if isinstance(one, dict) else None) or NO_POST) for one in fields[name]]
+        return [(item, (dialect_of(item) if isinstance(item, dict) else None) or NO_POST) for item in fields[name]]
 
     return parts
 

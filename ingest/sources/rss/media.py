@@ -87,14 +87,16 @@ def _of_content(content: EntryMedia, entry: EntryMedia) -> list[Attachment]:
 
 def _thumbnails(shown: EntryMedia, entry: EntryMedia) -> list[Attachment]:
     found = [
-        replace(_attachment(one, _said(shown, entry)), medium="image") for one in shown.thumbnails if one.get("url")
+        replace(_attachment(thumbnail, _said(shown, entry)), medium="image")
+        for thumbnail in shown.thumbnails
+        if thumbnail.get("url")
     ]
     return sorted(found, key=_area)[-1:]
 
 
 def _said(*shown: EntryMedia) -> str:
     """Returns the nearest description; a description rather than a title."""
-    return next(filter(None, (*(one.description for one in shown), *(one.title for one in shown))), "")
+    return next(filter(None, (*(media.description for media in shown), *(media.title for media in shown))), "")
 
 
 def _attachment(attributes: dict[str, str], alt: str) -> Attachment:

@@ -118,7 +118,7 @@ def _of_media(shown: EntryMedia, name: str) -> str:
     A transcript (`text`) may belong to one film.
     """
     parts = (shown, *shown.groups, *(shown.contents if name == "text" else ()))
-    return next((said for one in parts if (said := getattr(one, name))), "")
+    return next((text for part in parts if (text := getattr(part, name))), "")
 
 
 def _bounded(attachment: Attachment) -> Attachment:

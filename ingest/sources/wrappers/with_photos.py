@@ -88,7 +88,7 @@ class WithPhotos:
     async def close(self) -> None:
         """Ends the reading and the fetching. Events that were not returned are read again from the cursor."""
         self._ended = True
-        tasks: list[asyncio.Task[Any]] = [one.photos for one in self._waiting if one.photos is not None]
+        tasks: list[asyncio.Task[Any]] = [waiting.photos for waiting in self._waiting if waiting.photos is not None]
         if self._reading is not None:
             tasks.append(self._reading)
         self._waiting.clear()
@@ -136,7 +136,7 @@ class WithPhotos:
                 if not received:
                     self._ended = True
                     return
-                begun = [self._begin(one) for one in received]
+                begun = [self._begin(item) for item in received]
                 self._waiting.extend(begun)
                 self._ahead.hold(sum(waiting.size_bytes for waiting in begun), len(begun))
                 self._changed.set()
@@ -159,7 +159,7 @@ class WithPhotos:
         return _Waiting(received, photos, size_bytes)
 
     async def _illustrate(self, post: Post) -> Post:
-        media = await asyncio.gather(*(self._fetched(one) for one in post.media))
+        media = await asyncio.gather(*map(self._fetched, post.media))
         return post.model_copy(update={"media": tuple(media)})
 
     async def _fetched(self, media: Media) -> Media:

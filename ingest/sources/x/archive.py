@@ -164,10 +164,10 @@ def _words(fields: Fields) -> tuple[str, tuple[Hashtag, ...]]:
     words = _whole(fields)
     text = text_of("the text", _first(words, "full_text", "text"))
     claims = []
-    for one in members(member(words, "entities"), "hashtags"):
-        span = one.get("indices")
+    for tag in members(member(words, "entities"), "hashtags"):
+        span = tag.get("indices")
         start, end = map(count_of, span) if isinstance(span, list) and len(span) == 2 else (None, None)
-        claims.append((one.get("text"), start, end))
+        claims.append((tag.get("text"), start, end))
     return text, hashtags_in(text, claims)
 
 
@@ -180,8 +180,8 @@ def _media(fields: Fields) -> tuple[Media, ...]:
     ]
     return media_named(
         [
-            (one.get("type"), one.get("media_url_https"), one.get("ext_alt_text"), *_sides(one))
-            for one in next((one for one in lists if one), ())
+            (item.get("type"), item.get("media_url_https"), item.get("ext_alt_text"), *_sides(item))
+            for item in next(filter(None, lists), ())
         ]
     )
 

@@ -188,7 +188,7 @@ def media_named(described: Sequence[tuple[object, object, object, object, object
 
     Each is described by kind, address, description, width and height.
     """
-    known = (one for one in described if isinstance(one[0], str) and one[0] in _KINDS)
+    known = (item for item in described if isinstance(item[0], str) and item[0] in _KINDS)
     return tuple(
         build(
             Media,
@@ -225,7 +225,7 @@ def repost(
     beginning = _REPOST.match(sent[0])
     if beginning is None or len(beginning[0]) + len(original[0]) > MAX_TEXT_LENGTH:
         return sent
-    return beginning[0] + original[0], tuple(_shifted(one, beginning.end()) for one in original[1])
+    return beginning[0] + original[0], tuple(_shifted(hashtag, beginning.end()) for hashtag in original[1])
 
 
 def _shifted(hashtag: Hashtag, by: int) -> Hashtag:

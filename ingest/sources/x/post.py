@@ -71,7 +71,7 @@ def read_post(data: Fields, includes: Includes) -> Post:
         words, media = repost(words, includes.words_of(original)), _media(original, includes) or media
         links = _links(original) or links
     author = _author(data, includes)
-    answered = next((one for one in members(data, "referenced_tweets") if one.get("type") == "replied_to"), None)
+    answered = next((post for post in members(data, "referenced_tweets") if post.get("type") == "replied_to"), None)
     return build(
         Post,
         id=post_name(first),
@@ -105,7 +105,7 @@ def _words(data: Fields) -> tuple[str, tuple[Hashtag, ...]]:
     words = note if isinstance(note.get("text"), str) else data
     text = text_of("text", words.get("text"))
     entities = member(words, "entities")
-    claims = [(one.get("tag"), one.get("start"), one.get("end")) for one in members(entities, "hashtags")]
+    claims = [(tag.get("tag"), tag.get("start"), tag.get("end")) for tag in members(entities, "hashtags")]
     return text, hashtags_in(text, claims)
 
 
@@ -127,19 +127,19 @@ def _media(data: Fields, includes: Includes) -> tuple[Media, ...]:
     if not isinstance(keys, list):
         refuse(LineFault.BAD_FIELD, f"media_keys is {short(keys)}, it must be a list")
     described = []
-    for one in (includes.media[key] for key in keys if isinstance(key, str) and key in includes.media):
-        address = one.get("url") or one.get("preview_image_url")
-        described.append((one.get("type"), address, one.get("alt_text"), one.get("width"), one.get("height")))
+    for item in (includes.media[key] for key in keys if isinstance(key, str) and key in includes.media):
+        address = item.get("url") or item.get("preview_image_url")
+        described.append((item.get("type"), address, item.get("alt_text"), item.get("width"), item.get("height")))
     return media_named(described)
 
 
 def _referenced(data: Fields, includes: Includes, relation: str) -> Fields:
     """Returns the included post to which this one stands in that relation; an empty object where there is none."""
-    for one in members(data, "referenced_tweets"):
-        if one.get("type") == relation and isinstance(one.get("id"), str | int):
-            return includes.posts.get(str(one["id"]), {})
+    for post in members(data, "referenced_tweets"):
+        if post.get("type") == relation and isinstance(post.get("id"), str | int):
+            return includes.posts.get(str(post["id"]), {})
     return {}
 
 
 def _by_key(includes: Fields, kind: str, key: str) -> Mapping[str, Fields]:
-    return {str(one[key]): one for one in members(includes, kind) if isinstance(one.get(key), str | int)}
+    return {str(item[key]): item for item in members(includes, kind) if isinstance(item.get(key), str | int)}

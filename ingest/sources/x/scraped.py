@@ -14,7 +14,7 @@ from tagstream.posts import Post
 
 
 def read_page_post(fields: Fields) -> Post:
-    """The post of an object as snscrape writes it.
+    """Reads the post in an object of snscrape.
 
     Raises (as the other):
         MalformedLine: a field has a value that makes no sense.
@@ -23,16 +23,16 @@ def read_page_post(fields: Fields) -> Post:
 
 
 def read_row(fields: Fields) -> Post:
-    """The post of an object as twint writes it, with all of it side by side."""
+    """Reads the post in an object of twint, which has all its fields side by side."""
     return read_classic(
         {
             "id": fields.get("id"),
-            "created_at": _moment(fields.get("created_at"), fields.get("id")),
+            "created_at": _date(fields.get("created_at"), fields.get("id")),
             "full_text": fields.get("tweet"),
             "user": _user(fields.get("user_id"), fields.get("username")),
             "lang": fields.get("language"),
             "entities": {"hashtags": _hashtags(fields.get("hashtags"))},
-            "extended_entities": {"media": [_photo(one, None) for one in _list(fields.get("photos"))]},
+            "extended_entities": {"media": [_photo(address, None) for address in _list(fields.get("photos"))]},
         }
     )
 
@@ -40,24 +40,26 @@ def read_row(fields: Fields) -> Post:
 def _of_page(fields: Fields) -> dict[str, Any]:
     user = member(fields, "user")
     original = member(fields, "retweetedTweet")
-    pictures = [(one.get("fullUrl") or one.get("previewUrl"), one.get("altText")) for one in members(fields, "media")]
+    pictures = [
+        (item.get("fullUrl") or item.get("previewUrl"), item.get("altText")) for item in members(fields, "media")
+    ]
     return {
         "id": fields.get("id"),
-        "created_at": _moment(fields.get("date"), fields.get("id")),
+        "created_at": _date(fields.get("date"), fields.get("id")),
         "full_text": fields.get("rawContent") or fields.get("content"),
         "user": _user(user.get("id") or user.get("id_"), user.get("username")),
         "lang": fields.get("lang"),
         "entities": {"hashtags": _hashtags(fields.get("hashtags"))},
-        "extended_entities": {"media": [_photo(*one) for one in pictures if one[0] is not None]},
+        "extended_entities": {"media": [_photo(*picture) for picture in pictures if picture[0] is not None]},
         "in_reply_to_status_id": fields.get("inReplyToTweetId"),
         "retweeted_status": _of_page(original) if original and not original.get("retweetedTweet") else None,
     }
 
 
-def _moment(said: object, identifier: object) -> object:
-    """The date that is written, or, where that cannot be told, the one of the id."""
-    made = timestamp_of_id(int(str(identifier))) if is_id(identifier) and timestamp_of(said) is None else None
-    return said if made is None else made.isoformat()
+def _date(written: object, identifier: object) -> object:
+    """Returns the date as written or, where that has no clear meaning, the date of the id."""
+    made_at = timestamp_of_id(int(str(identifier))) if is_id(identifier) and timestamp_of(written) is None else None
+    return written if made_at is None else made_at.isoformat()
 
 
 def _user(identifier: object, name: object) -> dict[str, Any] | None:

@@ -1,14 +1,8 @@
 """A training run that was interrupted ends as one that was not, and its best weights can be exported."""
 
-import json
-
 import pytest
-import torch
 
 from training.datasets import load_examples
-from training.loop import fit
-from training.run_folder import open_run
-from training.tagger.train import TaggerRecipe, TaggerTraining, train
 
 RECIPE = """
 system = "three_segment_tagger"
@@ -60,33 +54,3 @@ def test_what_the_annotators_left_unsaid_is_unknown():
     assert example.allowed == (2, 4, 1, 8, 511)
     assert example.caption == "a woman in paris"
     assert load_examples("twitter2017", "train")[7].caption == ""
-
-
-def test_an_interrupted_run_ends_as_an_unbroken_one(data):
-    recipe = TaggerRecipe.read(data / "recipe.toml")
-    unbroken, broken = data / "unbroken", data / "broken"
-    train(recipe, unbroken)
-    first = TaggerTraining(recipe)
-    first.evaluate = _once(first.evaluate)
-    with pytest.raises(KeyboardInterrupt), open_run(broken) as run:
-        fit(first, run)
-    train(recipe, broken)
-    for name in ("last.pt", "best.pt"):
-        states = [torch.load(run / name, weights_only=True) for run in (unbroken, broken)]
-        key = "average" if name == "last.pt" else "weights"
-        assert all(torch.equal(states[0][key][tensor], states[1][key][tensor]) for tensor in states[0][key])
-    logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in (unbroken, broken)]
-    assert [line["loss"] for line in logs[0]] == [line["loss"] for line in logs[1]]
-    assert len(logs[0]) == 2
-
-
-def _once(function):
-    calls = []
-
-    def call():
-        if calls:
-            raise KeyboardInterrupt
-        calls.append(1)
-        return function()
-
-    return call

@@ -12,7 +12,7 @@ from exported import answers_as_itself
 from made_up_corpora import save_small_encoder, write_corpora
 from torch import nn
 from transformers import AutoTokenizer
-from variants import FAMILIES
+from variants import VARIANTS
 
 from tagstream.cli.commands import application
 from tagstream.errors import BadSettings, CorruptState
@@ -24,6 +24,8 @@ from training.onnx.graph import write_graph
 from training.report.rows import read_recipe
 from training.systems.base import TAG_COUNT, System
 from workers.tagger.crf_decoder import TAGS, Decoder
+
+QUICK = [VARIANTS[name] for name in ("acn", "msb")]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,8 @@ def short(recipe):
     return recipe.model_copy(update={"training": training, "inputs": inputs})
 
 
-@pytest.mark.parametrize("variant", FAMILIES, ids=[variant.name for variant in FAMILIES])
+# tests/deep/training has the other systems.
+@pytest.mark.parametrize("variant", QUICK, ids=[variant.name for variant in QUICK])
 def test_the_graph_answers_as_the_system_at_any_length(variant, sizes, tmp_path):
     answers_as_itself(variant, sizes, tmp_path)
 

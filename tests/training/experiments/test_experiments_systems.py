@@ -15,14 +15,13 @@ from variants import VARIANTS, Variant
 
 from tagstream.errors import BadSettings
 from training.experiments.recipe import CONFIGS, SystemRecipe
-from training.inputs.batch import Encoded, Sizes, TweetBatch, collate
+from training.inputs.batch import Sizes, TweetBatch, collate
 from training.systems import NAMES, build
 from training.systems.base import TAG_COUNT, System
 from workers.tagger.crf_decoder import allowed_starts, allowed_transitions
 
 LENGTHS = [3, 7, 1, 5]
 ALL = list(VARIANTS.values())
-SEEING = [variant for variant in ALL if variant.sees]
 DEPARTING = [variant for variant in ALL if variant.parent]
 # They set how large or how regularised a system is, not what it is made of.
 SCALES = {"size", "dropout", "word_width"}
@@ -213,17 +212,3 @@ def test_a_handful_is_learnt_by_heart(variant: Variant, sizes: Sizes) -> None:
     assert learn(system, batch, good=0.05, rate=variant.rate) < 0.05
     gold = [tags[:length] for tags, length in zip(batch.tags.tolist(), batch.lengths.tolist(), strict=True)]
     assert system.decode(batch) == gold
-
-
-@named(SEEING)
-def test_where_words_say_nothing_the_photo_is_learnt(variant: Variant, sizes: Sizes) -> None:
-    """Four tweets alike but for tags and photo: who cannot see has nothing to tell them apart by."""
-    words = without_photo(make_tweet(21, 3))
-    tweets: list[Encoded] = []
-    for seed in range(4):
-        other = make_tweet(300 + seed, 3)
-        tweets.append(replace(with_photo_of(words, other), tags=other.tags))
-    shuffled = [with_photo_of(tweet, other) for tweet, other in zip(tweets, tweets[1:] + tweets[:1], strict=True)]
-    system = made(variant, sizes)
-    assert learn(system, collate(tweets), good=0.05, rate=variant.rate) < 0.05
-    assert loss_of(system, collate(shuffled)) > 1.0

@@ -18,7 +18,6 @@ from transformers import (
 from tweets import batch_of, widen
 
 from tagstream.errors import BadSettings
-from training.inputs.batch import Sizes, collate
 from training.inputs.sentences import sentence_of
 from training.inputs.views import PhotoInputs, PieceTokenizer, Views, build_vocabulary, is_url
 from training.layers.attention.multimodal_interaction import MultimodalInteraction
@@ -232,47 +231,6 @@ def test_a_byte_level_vocabulary_has_pieces_for_everything(roberta):
     assert (names[0], names[-1]) == ("<s>", "</s>")
     assert [names[place] for place in tweet.first_pieces[:2]] == ["Ġ", "Ġin"]
     assert "<unk>" not in names
-
-
-@pytest.mark.parametrize("system", ["bert_crf", "umt_bert_crf"])
-def test_a_roberta_learns_and_meets_its_longest_input(roberta, system):
-    long = [("word", "O")] * 199 + [("Ada", "B-PER")]
-    batch = collate(read(roberta, [ADA, long, [("in", "O")]]))
-    assert batch.pieces.shape[1] == 64
-    assert batch.first_pieces.max() == 63
-    torch.manual_seed(7)
-    network = build(system, Sizes(9, 9, 9, 10, roberta), {})
-    loss = network.loss(batch)
-    loss.backward()
-    assert loss.isfinite()
-    assert [name for name, value in network.named_parameters() if value.grad is None] == []
-    assert [len(tags) for tags in network.eval().decode(batch)] == [5, 200, 1]
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_roberta_exports(roberta, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    torch.manual_seed(7)
-    encoder = PieceEncoder(roberta).eval()
-    batch = collate(read(roberta, [ADA, ADA[:2]]))
-
-    class Exported(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.encoder = encoder
-
-        def forward(self, *values):
-            return self.encoder(type(batch)(*values))[0]
-
-    names = list(batch.__slots__)
-    values = tuple(getattr(batch, name) for name in names)
-    torch.onnx.export(Exported(), values, input_names=names, dynamo=True, verbose=False).save(tmp_path / "x.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "x.onnx")
-    kept = {value.name for value in session.get_inputs()}
-    given = {name: value.numpy() for name, value in zip(names, values, strict=True) if name in kept}
-    with torch.inference_mode():
-        expected = encoder(batch)[0]
-    assert torch.allclose(torch.from_numpy(session.run(None, given)[0]), expected, atol=1e-5)
 
 
 def test_removed_urls_are_answered_for_at_the_mark_after_the_tweet(roberta):

@@ -1,0 +1,82 @@
+"""A training of the served tagger that was interrupted ends as one that was not: 22 million parameters, a minute."""
+
+import json
+
+import pytest
+import torch
+
+from training.loop import fit
+from training.run_folder import open_run
+from training.tagger.train import TaggerRecipe, TaggerTraining, train
+
+RECIPE = """
+system = "three_segment_tagger"
+seed = 5
+epochs = 2
+batch = 4
+encoder_learning_rate = 1e-4
+head_learning_rate = 1e-3
+crf_learning_rate = 1e-2
+weight_decay = 0.01
+warmup = 0.1
+dropout = 0.1
+piece_dropout = 0.1
+feature_dropout = 0.1
+caption_dropout = 0.5
+hashtag_dropout = 0.1
+lowercase = 0.1
+average_decay = 0.9
+patience = 3
+[posts]
+twitter2015 = 6
+twitter2017 = 6
+"""
+POST = "IMGID:{n}\nAda\tB-PER\nLovelace\tI-PER\nvisits\tO\n#Paris\tB-{loc}\nagain\t{stray}\n\n"
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    for name, stray in (("twitter2015", "I-OTHER"), ("twitter2017", "O")):
+        folder = tmp_path / "data/mner" / name
+        folder.mkdir(parents=True)
+        posts = "".join(POST.format(n=n, loc="LOC", stray=stray) for n in range(8))
+        for part in ("train", "valid"):
+            (folder / f"{part}.txt").write_text(posts)
+        captions = tmp_path / "data/captions"
+        captions.mkdir(exist_ok=True)
+        lines = "".join(f"{n}.jpg :a woman in paris\n" for n in range(7))
+        placeholder = "7.jpg :a man is standing on a skateboard in the snow\n"
+        (captions / f"blip2_{name}.txt").write_text(lines + placeholder)
+    monkeypatch.setenv("TAGSTREAM_DATA", str(tmp_path / "data"))
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    return tmp_path
+
+
+def test_an_interrupted_run_ends_as_an_unbroken_one(data):
+    recipe = TaggerRecipe.read(data / "recipe.toml")
+    unbroken, broken = data / "unbroken", data / "broken"
+    train(recipe, unbroken)
+    first = TaggerTraining(recipe)
+    first.evaluate = _once(first.evaluate)
+    with pytest.raises(KeyboardInterrupt), open_run(broken) as run:
+        fit(first, run)
+    train(recipe, broken)
+    for name in ("last.pt", "best.pt"):
+        states = [torch.load(run / name, weights_only=True) for run in (unbroken, broken)]
+        key = "average" if name == "last.pt" else "weights"
+        assert all(torch.equal(states[0][key][tensor], states[1][key][tensor]) for tensor in states[0][key])
+    logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in (unbroken, broken)]
+    assert [line["loss"] for line in logs[0]] == [line["loss"] for line in logs[1]]
+    assert len(logs[0]) == 2
+
+
+def _once(function):
+    calls = []
+
+    def call():
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return function()
+
+    return call

@@ -57,6 +57,19 @@ def test_a_page_has_one_title(page: Path) -> None:
     assert len(re.findall(r"^# ", prose(page), re.MULTILINE)) == 1
 
 
+WITH_READERS = sorted(
+    page
+    for folder in ("how-to", "reference", "explanation")
+    for page in (REPOSITORY / "docs" / folder).glob("*.md")
+    if page.name != "results.md"  # written by the training alone
+)
+
+
+@pytest.mark.parametrize("page", WITH_READERS, ids=lambda page: page.stem)
+def test_a_page_begins_by_saying_whom_it_is_for(page: Path) -> None:
+    assert page.read_text(encoding="utf-8").split("\n\n")[1].startswith("This page is for ")
+
+
 def test_an_anchor_that_is_not_there_is_noticed(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# The `search` command\n\n## Twice\n\n## Twice\n\n```\n# no heading\n```\n", encoding="utf-8")

@@ -76,7 +76,7 @@ class ElasticWriter:
             await self._write_statuses(effects)
             await self._write_documents(effects, written)
             refused = await self._write_thumbnails(effects)
-            await self._sweep_letters(effects)
+            await self._sweep_dead_letters(effects)
             await self._look_again(effects)
         if cursor is not None:
             await self._save_cursor(cursor)
@@ -265,7 +265,7 @@ class ElasticWriter:
             for place, (one, letter) in enumerate(ids.items())
         ]
 
-    async def _sweep_letters(self, effects: Effects) -> None:
+    async def _sweep_dead_letters(self, effects: Effects) -> None:
         """Removes the stored dead letters that the deletions and erasures cover."""
         posts = sorted({hash_key("letter", clean_text(one)) for one in effects.batch.deletions})
         authors = sorted({author_key(*one) for one in effects.batch.erasures})

@@ -210,8 +210,8 @@ def of_tag(defect: Defect, *_: Any) -> Made:
 
 
 def of_local_index(defect: Defect, index: SqliteIndex, patch: pytest.MonkeyPatch) -> Made:
-    writing = search.sqlite.writes._document
-    patch.setattr(search.sqlite.writes, "_document", lambda post: (defect.check(post.text), writing(post))[1])
+    writing = search.sqlite.writes.post_json
+    patch.setattr(search.sqlite.writes, "post_json", lambda post: (defect.check(post.text), writing(post))[1])
     return (
         stages.index(
             lambda values: index.write([value.change for value in values]),
@@ -237,8 +237,8 @@ def of_publish(defect: Defect, index: SqliteIndex, patch: pytest.MonkeyPatch) ->
 
 
 def of_faust_index(defect: Defect, index: SqliteIndex, patch: pytest.MonkeyPatch) -> Made:
-    writing = search.sqlite.writes._document
-    patch.setattr(search.sqlite.writes, "_document", lambda post: (defect.check(post.text), writing(post))[1])
+    writing = search.sqlite.writes.post_json
+    patch.setattr(search.sqlite.writes, "post_json", lambda post: (defect.check(post.text), writing(post))[1])
     values = [
         Indexing(ConsumedRecord("t", 0, place, b"k", b"v", {}, 0), one.change) for place, one in enumerate(tagged(200))
     ]

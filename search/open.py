@@ -76,6 +76,12 @@ async def open_index(spec: str, *, create: bool = True, settings: Settings | Non
     return index
 
 
+def is_absent_file(spec: str) -> bool:
+    """Whether the specification names an index in a file, and the file is not there yet."""
+    kind, _, path = spec.partition(":")
+    return kind == "sqlite" and bool(path) and not os.path.lexists(path)
+
+
 @asynccontextmanager
 async def opened_index(settings: Settings, *, create: bool = False) -> AsyncIterator[EntityIndex]:
     """Opens the index that the settings name, and closes it afterwards. Only `create` makes one that is not there.

@@ -144,7 +144,7 @@ def find_plugin(kind: PluginKind, name: str) -> Plugin | None:
 def plugin_fault(plugin: Plugin) -> str | None:
     """Why the plug-in cannot be used; None where it can. Imports it."""
     if plugin.name in BUILT_IN[plugin.kind]:
-        return f"never used: tagstream has a {plugin.kind} of that name itself"
+        return f"never used: tagstream has its own {plugin.kind} of that name"
     try:
         find_plugin(plugin.kind, plugin.name)
         plugin.load()

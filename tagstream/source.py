@@ -1,4 +1,4 @@
-"""The contract of a source of posts, for whoever writes one.
+"""The contract of a source of posts, for the author of a source.
 
 A source turns a feed (a network, a file, a database) into events: posts, deletions, erasures, changes of an account's
 status, and dead letters. A run owns one source and calls it as follows, one call at a time::

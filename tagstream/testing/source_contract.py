@@ -41,6 +41,11 @@ class SourceContract:
         """Returns a new source over the same feed each time; `folder` is empty at first, and the scenario's own."""
         raise NotImplementedError("say how a source is made: def make_source(self, folder)")
 
+    def make_another_source(self, folder: Path) -> Source:
+        """Returns a source over another feed of this kind, with no item of the first; scenario 1b reads it."""
+        del folder
+        pytest.skip("say how another feed is read: def make_another_source(self, folder)")
+
     def make_malformed_source(self, folder: Path) -> Source:
         """Returns a source whose feed has malformed items with good ones after them; scenario 8 reads it."""
         del folder
@@ -55,6 +60,13 @@ class SourceContract:
         assert first.name.encode().decode() == first.name
         self._read_all(first)
         assert first.name == second.name, "reading changes it, and the cursor would be kept under another name"
+
+    def test_1b_another_feed_has_another_name_and_other_ids(self, tmp_path: Path) -> None:
+        another = self.make_another_source(tmp_path)
+        first = self.make_source(tmp_path)
+        assert first.name != another.name, "they would share a cursor, and posts would be skipped"
+        shared = self._identities(first) & self._identities(another)
+        assert not shared, "they would be taken for the same posts, and dropped as duplicates"
 
     # --- 2 What it gives
 
@@ -219,6 +231,12 @@ class SourceContract:
         assert _events(first) == _events(second)
 
     # --- How the scenarios read
+
+    def _identities(self, source: Source) -> set[str]:
+        """The ids of the posts of a feed, and the origins of its dead letters."""
+        events = _events(self._read_all(source))
+        posts = {event.id for event in events if isinstance(event, Post)}
+        return posts | {event.origin for event in events if isinstance(event, DeadLetter)}
 
     def _read_all(
         self, source: Source, *, cursor: str | None = None, limit: int = 100, most: int | None = None

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from ingest.feed import feed_options, open_feed
+from ingest.sources.wrappers.opened_early import OpenedEarly
 from ingest.sources.wrappers.survey import Survey
-from search.open import opened_index
+from search.open import is_absent_file, opened_index
 from tagstream.cli.console import note, write_lines
 from tagstream.cli.errors import Interrupted
 from tagstream.cli.options import (
@@ -20,6 +21,7 @@ from tagstream.cli.options import (
     run_until_stopped,
 )
 from tagstream.cli.progress import RunProgress, in_distance, in_reasons
+from tagstream.runtime.daemon_thread_pool import unless_stopped
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from tagstream.text.redaction import redacted
@@ -102,20 +104,29 @@ def run_source(
     *,
     is_service: bool = False,
 ) -> tuple[RunReport, bool]:
-    """Runs the pipeline over the source; returns its report, and whether it was interrupted before the feed ended."""
+    """Runs the pipeline over the source; returns its report, and whether it was interrupted before the feed ended.
+
+    Opens the source before it makes a file for the index, so that a feed that cannot be opened leaves no file behind.
+    """
 
     async def work(stop: asyncio.Event) -> tuple[RunReport, bool]:
-        async with opened_index(settings, create=True) as index:
-            with RunProgress(source.share_read) as progress:
-                report = await run_pipeline(
-                    source,
-                    tagger,
-                    index,
-                    image_model=image_model,
-                    settings=stage_settings(settings),
-                    stop=stop,
-                    progress=progress,
-                )
+        opened = OpenedEarly(source)
+        try:
+            if is_absent_file(settings.index):
+                await unless_stopped(stop, opened.open_early())
+            async with opened_index(settings, create=True) as index:
+                with RunProgress(source.share_read) as progress:
+                    report = await run_pipeline(
+                        opened,
+                        tagger,
+                        index,
+                        image_model=image_model,
+                        settings=stage_settings(settings),
+                        stop=stop,
+                        progress=progress,
+                    )
+        finally:
+            await opened.close()  # again, after a run: an index that cannot be opened leaves it open
         return report, stop.is_set() and not report.ended
 
     return run_until_stopped(work, is_service=is_service)

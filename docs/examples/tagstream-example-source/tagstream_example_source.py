@@ -6,9 +6,12 @@
     └─ when ──────────┘ └┬┘ └─ text ─────────────────────────┘
                        author
 
-The cursor is the number of lines that were read. A line that is not of this form becomes a dead letter.
+The cursor is the number of lines that were read. A line that is not of this form becomes a dead letter. Ids hold a
+digest of the file's path, because the same line of another file is another message.
 """
 
+import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +43,7 @@ class ChatLog:
 
     def __init__(self, path: Path) -> None:
         self.name = f"{SOURCE}:{path.resolve()}"
+        self._feed = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
         self._path = path
         self._lines: list[bytes] = []
         self._read = 0
@@ -62,7 +66,7 @@ class ChatLog:
             line = self._lines[self._read]
             self._read += 1
             if line.strip():
-                batch.append(Received(event_of(line, self._read), str(self._read)))
+                batch.append(Received(event_of(line, self._feed, self._read), str(self._read)))
             else:
                 self._empty += 1
         return batch
@@ -76,13 +80,14 @@ class ChatLog:
         return {"passed_over_empty_line": self._empty}
 
 
-def event_of(line: bytes, number: int) -> Event:
+def event_of(line: bytes, feed: str, number: int) -> Event:
     """Returns the post of a line, or its dead letter; raises nothing, whatever the line holds."""
+    native = f"{SOURCE}:{feed}:{number}"
     try:
         when, author, text = line.decode().split(" ", 2)
         text = clean_text(text)
         return Post(
-            id=f"{SOURCE}:{number}",
+            id=native,
             source=SOURCE,
             author=Author(id=author, handle=author),
             created_at=datetime.fromisoformat(when),
@@ -91,4 +96,4 @@ def event_of(line: bytes, number: int) -> Event:
             position=number,
         )
     except ValueError as error:  # bytes that are not UTF-8, too few words, no date, a field beyond its bounds
-        return dead_letter(origin=f"{SOURCE}:{number}", source=SOURCE, cause="malformed", message=str(error), body=line)
+        return dead_letter(origin=native, source=SOURCE, cause="malformed", message=str(error), body=line)

@@ -75,6 +75,29 @@ async def test_the_source_of_the_page_reads_and_resumes_exactly(tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("installed")
+async def test_one_field_that_is_too_long_is_a_dead_letter_and_the_rest_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    row = "{},2024-05-01T12:00:00+00:00,{}\n"
+    path.write_text("id,time,text\n" + row.format(1, "first") + row.format(2, "a" * 200_000) + row.format(3, "last"))
+    first, long, last = (one.event for one in await read(open_source(f"csv:{path}", Settings()), None, 2))
+    assert isinstance(first, Post)
+    assert isinstance(long, DeadLetter)
+    assert "field larger than field limit" in long.message
+    assert isinstance(last, Post)
+    assert last.id == "csv:3"
+
+
+@pytest.mark.usefixtures("installed")
+def test_files_of_one_name_in_two_folders_are_two_feeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = set()
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        names.add(open_source("csv:posts.csv", Settings()).name)
+    assert len(names) == 2
+
+
+@pytest.mark.usefixtures("installed")
 async def test_the_source_of_the_page_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="csv:PATH"):
         open_source("csv:", Settings())

@@ -1,6 +1,7 @@
 """The example of a plug-in, installed beside our wheel as its author would: listed, run, and tested by the contract."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -59,9 +60,29 @@ def test_its_feed_is_tagged_indexed_and_resumed(installed: BuiltWheel, tmp_path:
     assert (report["posts"], report["dropped"]["malformed"]) == (2, 1)
     assert report["source"] == {"passed_over_empty_line": 1}
     found = installed.tagstream("search", "place:Paris", "--json", cwd=tmp_path)
-    assert json.loads(found.stdout)["id"] == "example:1"
+    assert re.fullmatch(r"example:[0-9a-f]{12}:1", json.loads(found.stdout)["id"])
     again = json.loads(installed.tagstream(*command, cwd=tmp_path).stdout)
     assert again["read"] == 0
+
+
+def test_the_same_lines_of_a_second_file_are_other_posts(installed: BuiltWheel, tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "chat.log").write_text(CHAT, encoding="utf-8")
+        command = ["run", "--source", "example:chat.log", "--index", "sqlite:../both.db", "--models", "stub:", "--json"]
+        ran = installed.tagstream(*command, cwd=tmp_path / folder)
+        assert ran.returncode == 0, ran.stderr
+        report = json.loads(ran.stdout)
+        assert (report["outcomes"]["stored"], report["dropped"].get("duplicate", 0)) == (2, 0)
+
+
+@pytest.mark.parametrize("argument", [".", "absent.log"])
+def test_a_source_that_cannot_be_opened_leaves_no_index(installed: BuiltWheel, tmp_path: Path, argument: str) -> None:
+    command = ["run", "--source", f"example:{argument}", "--index", "sqlite:q.db", "--models", "stub:"]
+    refused = installed.tagstream(*command, cwd=tmp_path)
+    assert refused.returncode != 0
+    assert "cannot be read" in refused.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_bad_argument_is_refused_in_its_own_words(installed: BuiltWheel, tmp_path: Path) -> None:
@@ -73,4 +94,4 @@ def test_its_own_tests_pass_with_pytest_alone(installed: BuiltWheel, project: Pa
     alone = ["-p", "no:asyncio", "-p", "no:hypothesispytest", "-p", "no:cacheprovider"]
     done = installed.python("-m", "pytest", "-q", *alone, "tests", cwd=project)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "14 passed" in done.stdout
+    assert "15 passed" in done.stdout

@@ -11,8 +11,8 @@ from tagstream.testing import SourceContract
 GOOD = "2026-03-01T10:00:0{}Z ann Angela Merkel lands in #NewYorkCity, {}\n"
 
 
-def source_of(folder: Path, lines: bytes) -> Source:
-    path = folder / "chat.log"
+def source_of(folder: Path, lines: bytes, name: str = "chat.log") -> Source:
+    path = folder / name
     path.write_bytes(lines)
     return open_example(str(path), Settings())
 
@@ -20,6 +20,10 @@ def source_of(folder: Path, lines: bytes) -> Source:
 class TestChatLog(SourceContract):
     def make_source(self, folder: Path) -> Source:
         return source_of(folder, "\n".join(GOOD.format(number, number) for number in range(8)).encode())
+
+    def make_another_source(self, folder: Path) -> Source:
+        lines = "never ann hello\n" + "\n".join(GOOD.format(number, number) for number in range(8))
+        return source_of(folder, lines.encode(), "another.log")
 
     def make_malformed_source(self, folder: Path) -> Source:
         good = GOOD.format(1, 1).encode()

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import signal
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ import pyarrow.parquet as parquet
 import pytest
 import torch
 from PIL import Image
+from signals import deliver
 
 from tagstream.errors import BadSettings
 from training.image import teacher
@@ -59,7 +59,7 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(recipe, tmp_path):
     def stop_at_the_third(progress):
         batches.append(1)
         if len(batches) == 3:
-            os.kill(os.getpid(), signal.SIGINT)
+            deliver(signal.SIGINT)
         real(progress)
 
     broken.after_step = stop_at_the_third

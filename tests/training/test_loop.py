@@ -1,12 +1,12 @@
 """The loop that every trainer shares: where it saves, how it goes on, what it refuses, what a failed start leaves."""
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from signals import deliver
 from torch import nn
 
 from tagstream.errors import BadSettings, CorruptState
@@ -61,7 +61,7 @@ def fall() -> None:
 
 
 def interrupt() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+    deliver(signal.SIGINT)
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
@@ -84,7 +84,7 @@ def test_a_run_ends_as_an_unbroken_one_wherever_it_is_interrupted(tmp_path, batc
 
 def test_sigterm_saves_too_and_ends_with_its_own_code(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
-        train(tmp_path, Toy(stops={7: lambda: os.kill(os.getpid(), signal.SIGTERM)}))
+        train(tmp_path, Toy(stops={7: lambda: deliver(signal.SIGTERM)}))
     assert stopped.value.code == 143
     assert "after epoch 1 and 2 batches" in capsys.readouterr().err
     assert load(tmp_path / "last.pt")["progress"]["batch"] == 2

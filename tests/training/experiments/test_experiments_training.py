@@ -1,7 +1,6 @@
 """The road from a recipe to a row of the table, on a corpus of made-up tweets and an encoder made on the spot."""
 
 import json
-import os
 import signal
 from collections import Counter
 
@@ -9,6 +8,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from made_up_corpora import CAPTION, save_small_encoder, write_corpora
+from signals import deliver
 
 from tagstream.cli.commands import application
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
@@ -98,7 +98,7 @@ def test_a_run_that_was_stopped_ends_as_an_unbroken_one(encoder, tmp_path, monke
     def signalled(self, batch):
         batches.append(batch)
         if len(batches) == 9:
-            os.kill(os.getpid(), number)
+            deliver(number)
         return real(self, batch)
 
     with monkeypatch.context() as patch:

@@ -16,17 +16,21 @@ the command that asks for it. `tagstream plugins` loads them all, and says which
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, TypeVar
 
 from tagstream.errors import BadSettings, Fatal, TagstreamError
 
 _LONGEST_REASON = 500
 _UNKNOWN = "unknown"
+_NEEDS = "__tagstream_needs__"
+
+Opener = TypeVar("Opener", bound=Callable[..., Any])
 
 
 class PluginKind(StrEnum):
@@ -141,16 +145,39 @@ def find_plugin(kind: PluginKind, name: str) -> Plugin | None:
     return found[0] if found else None
 
 
+def needs(modules: Mapping[str, str]) -> Callable[[Opener], Opener]:
+    """Declares the modules that an opener imports only when it is called, each with what to install for it.
+
+    `tagstream plugins` says which of them are not installed, without importing any.
+    """
+
+    def declare(opener: Opener) -> Opener:
+        opener.__dict__[_NEEDS] = dict(modules)
+        return opener
+
+    return declare
+
+
 def plugin_fault(plugin: Plugin) -> str | None:
-    """Why the plug-in cannot be used; None where it can. Imports it."""
+    """Says why the plug-in cannot be used; None where it can. Imports it, but none of the modules that it `needs`."""
     if plugin.name in BUILT_IN[plugin.kind]:
         return f"never used: tagstream has its own {plugin.kind} of that name"
     try:
         find_plugin(plugin.kind, plugin.name)
-        plugin.load()
+        opener = plugin.load()
     except BadSettings as error:
         return str(error)
+    for module, requirement in getattr(opener, _NEEDS, {}).items():
+        if not _is_installed(module):
+            return f"{plugin} needs {requirement}; there is no {module}"
     return None
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # its package is missing; or it is imported, and has no specification
+        return sys.modules.get(module) is not None
 
 
 def _reason(error: BaseException) -> str:

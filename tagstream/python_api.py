@@ -17,6 +17,7 @@ from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
+from tagstream.shadowing import refuse_shadowed_packages
 from tagstream.text.terminal_text import visible_lines
 
 if TYPE_CHECKING:
@@ -159,7 +160,9 @@ def load(models: str | os.PathLike[str] | None = None) -> EntityTagger:
         BadSettings: no such models, or a setting makes no sense.
         CorruptState: the files of the models do not belong together.
         ServiceUnavailable: the Triton server does not answer.
+        ShadowedPackage: since tagstream was imported, another package has taken the name of one of its own.
     """
+    refuse_shadowed_packages(os.path.dirname(os.path.dirname(__file__)))
     from tagstream.settings import load_settings
 
     settings = load_settings(os.environ)

@@ -29,6 +29,8 @@ def refuse_shadowed_packages(installed_in: str) -> None:
         ShadowedPackage: one of them would come from somewhere else; the message names the file.
     """
     for name in PACKAGES:
+        if name in sys.modules and not _is_loaded_from(name, installed_in):
+            raise ShadowedPackage(_message_of_loaded(name), name=name)
         spec = _found(name)
         if spec is not None and not _is_ours(name, spec, installed_in):
             raise ShadowedPackage(_message(name, spec.origin or "a folder without a name"), name=name, path=spec.origin)
@@ -37,8 +39,17 @@ def refuse_shadowed_packages(installed_in: str) -> None:
 def _found(name: str) -> ModuleSpec | None:
     try:
         return find_spec(name)
-    except ValueError:  # the module is there and was made by hand, without a specification: a test's
+    except ValueError:  # imported, without a specification, and found to look in our folder
         return None
+
+
+def _is_loaded_from(name: str, installed_in: str) -> bool:
+    """Tells whether the imported module looks for its own modules in our folder; a module with a file is told later."""
+    module = sys.modules[name]
+    if getattr(getattr(module, "__spec__", None), "origin", None):
+        return True
+    folder = os.path.realpath(os.path.join(installed_in, name))
+    return any(os.path.realpath(path) == folder for path in getattr(module, "__path__", ()))
 
 
 def _is_ours(name: str, spec: ModuleSpec, installed_in: str) -> bool:
@@ -55,6 +66,13 @@ def _is_same(origin: str, expected: str) -> bool:
     # A compiled file has another ending; a link may lead to the folder under another name.
     origin, expected = os.path.splitext(origin)[0], os.path.splitext(expected)[0]
     return origin == expected or os.path.realpath(origin) == os.path.realpath(expected)
+
+
+def _message_of_loaded(name: str) -> str:
+    return (
+        f"tagstream cannot be imported: another module {name!r}, imported before, hides tagstream's own package: "
+        "rename it, or give tagstream a process of its own"
+    )
 
 
 def _message(name: str, origin: str) -> str:

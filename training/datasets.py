@@ -5,10 +5,12 @@ becomes a stretch of characters. A label that a set does not have is unknown the
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tagstream.errors import UnreadableInput
+from tagstream.settings import Settings
 from workers.tagger.conll import SPELLINGS, ConllPost, read_conll
 from workers.tagger.words import Kind, split_words
 
@@ -56,8 +58,23 @@ CORPORA = {
 
 
 def data_folder() -> Path:
-    """Returns the folder of the tweet sets: `TAGSTREAM_DATA`, or `../shared/data` beside the repository."""
-    return Path(os.environ.get("TAGSTREAM_DATA", Path(__file__).parents[1] / "../shared/data"))
+    """Returns the folder of the data sets: `TAGSTREAM_DATA`, or the default of the setting `data`."""
+    return Path(os.environ.get("TAGSTREAM_DATA", Settings.model_fields["data"].default))
+
+
+def require_data(files: Iterable[str]) -> None:
+    """Checks that files are in the folder of the data sets, before a training makes anything.
+
+    Raises:
+        UnreadableInput: one of them is not there.
+    """
+    folder = data_folder()
+    for file in files:
+        if not (folder / file).is_file():
+            raise UnreadableInput(
+                f"{folder / file}: no such file: the data sets are looked for in {folder}; set TAGSTREAM_DATA (the "
+                "setting `data`) to the folder that holds them"
+            )
 
 
 def load_examples(name: str, part: str) -> list[Example]:

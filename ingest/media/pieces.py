@@ -21,7 +21,7 @@ _GIF_COMMENT = 0xFE
 
 
 class TooManyPieces(Exception):
-    """The file has more pieces, or more fill between them, than any photo."""
+    """The file has more pieces than any photo, or more fill bytes between its pieces."""
 
 
 def check_pieces(content: bytes, kind: str) -> None:

@@ -1,0 +1,1 @@
+"""The benchmarks behind `tagstream bench`: speed, and the answers that photos change."""

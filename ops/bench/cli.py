@@ -1,6 +1,7 @@
 """`tagstream bench`: measures, side by side with a limit and with the alternative."""
 
 import asyncio
+from copy import copy
 from typing import TYPE_CHECKING
 
 import click
@@ -121,12 +122,12 @@ def bench_stack(
         answer(*stack_report(figures))
 
 
-@bench.command("sight", cls=TagstreamCommand)
+@bench.command("photos", cls=TagstreamCommand)
 @click.option("--source", "source_spec", default="simulate:7", show_default=True, metavar="SPEC", help="The posts.")
 @click.option("--posts", default=3000, show_default=True, type=click.IntRange(1, 100_000), help="How many of them.")
 @models_option
 @json_option
-def bench_sight(source_spec: str, posts: int, models_spec: str | None, as_json: bool) -> None:
+def bench_photos(source_spec: str, posts: int, models_spec: str | None, as_json: bool) -> None:
     """Counts the answers that change by what authors say of their photos, and by what the image model sees in them.
 
     Of a feed that has no gold: a change may be for the better or the worse.
@@ -142,6 +143,18 @@ def bench_sight(source_spec: str, posts: int, models_spec: str | None, as_json: 
         write_lines([figures.document()])
     else:
         answer(*photo_report(figures))
+
+
+def _under_former_name(command: click.Command, name: str) -> click.Command:
+    """Returns the command under a name that it had, hidden; it says its present name when it is called."""
+    former = copy(command)
+    former.name, former.hidden = name, True
+    former.deprecated = f"It is called `tagstream bench {command.name}` now; the next version has only that name."
+    return former
+
+
+# For one version.
+bench.add_command(_under_former_name(bench_photos, "sight"))
 
 
 def _read_feed(source_spec: str, posts: int, settings: Settings) -> "list[Post]":

@@ -1,0 +1,1 @@
+"""The generator of the pages in docs/reference that follow from the code."""

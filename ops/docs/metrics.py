@@ -14,7 +14,7 @@ _PROCESSES = (("tagstream ingest", "ingest_http", ingest_metrics), ("tagstream w
 _LABELS = {
     "agent": "`tag` or `index`",
     "outcome": "[an outcome](#outcomes)",
-    "stage": "a stage of the pipeline",
+    "stage": "`see`, `prepare`, `tag`, `index` or `mention`",
     "closed": "[why a batch was closed](#batches)",
     "what": "[what a source counts](sources.md#what-is-counted)",
     "topic": "a topic",

@@ -1,0 +1,1 @@
+"""The commands that ask or maintain an index: search, trends, photo, backup."""

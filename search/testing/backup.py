@@ -17,7 +17,7 @@ from search.restoring import Restored, restore
 from search.sqlite.index import SqliteIndex
 from search.testing.media import illustrated, shown
 from search.testing.posts import OBSERVED, START, found, indexable, letters, stored, tagged, write
-from search.testing.writing import HAPPENINGS, deletion, erasure, letter, status
+from search.testing.writing import EVENTS, deletion, erasure, letter, status
 from tagstream.posts import TaggedPost
 
 NOW = OBSERVED + timedelta(days=30)
@@ -57,7 +57,7 @@ async def filled(path: Path) -> SqliteIndex:
     chance = random.Random(7)
     for _ in range(40):
         names = [f"{chance.randrange(60)}" for _ in range(12)]
-        await write(index, *(chance.choice(list(HAPPENINGS.values()))(name) for name in names))
+        await write(index, *(chance.choice(list(EVENTS.values()))(name) for name in names))
     await write(index, illustrated("p", "AB"), illustrated("q", "CA", author="ann"), illustrated("r", "D"))
     await write(index, illustrated("p", "BE", revision=1), deletion("r"), status("ann", 3, hidden=True))
     await index.keep_thumbnails([illustrated("ahead", "F")])

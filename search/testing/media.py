@@ -12,7 +12,7 @@ from typing import Any
 from search.index import Change, EntityIndex, Indexable, Thumbnail, WriteReport
 from search.sqlite.index import SqliteIndex
 from search.testing.posts import OBSERVED, tagged, write
-from search.testing.writing import HAPPENINGS, deletion, erasure, status, visible_version
+from search.testing.writing import EVENTS, deletion, erasure, status, visible_version
 from tagstream.posts import Erasure, Media
 
 
@@ -228,7 +228,7 @@ PHOTOS = ("AB", "BC")  # by revision
 
 def _history(name: str, chance: random.Random) -> list[Change]:
     """Returns some of the events of a post, each with the photos of its revision."""
-    happened = [HAPPENINGS[one](name) for one in chance.sample(sorted(HAPPENINGS), chance.randrange(1, 7))]
+    happened = [EVENTS[one](name) for one in chance.sample(sorted(EVENTS), chance.randrange(1, 7))]
     return [_with_photos(change) for change in happened if not hasattr(change, "hidden")]
 
 

@@ -36,7 +36,7 @@ def letter(origin: str, cause: str = "malformed", body: bytes = b"x", **parts: o
 
 
 # What can happen to one post, each at its own place of its source. `{}` becomes the post's own name.
-HAPPENINGS: dict[str, Callable[[str], Change]] = {
+EVENTS: dict[str, Callable[[str], Change]] = {
     "create": lambda one: indexable(tagged(one, "first", author=one, names=["Merkel"]), 10),
     "again": lambda one: indexable(tagged(one, "other words", author=one, names=["Obama"]), 10),
     "re-tag": lambda one: indexable(tagged(one, "first", author=one, names=["Paris"], generation=3), 10),
@@ -80,11 +80,11 @@ class History:
     """One post and what happens to it, in order."""
 
     name: str
-    happenings: tuple[str, ...]
+    events: tuple[str, ...]
 
     @property
     def changes(self) -> list[Change]:
-        return [HAPPENINGS[one](self.name) for one in self.happenings]
+        return [EVENTS[one](self.name) for one in self.events]
 
 
 async def assert_as_the_model_says(index: EntityIndex, histories: Sequence[History]) -> None:
@@ -92,7 +92,7 @@ async def assert_as_the_model_says(index: EntityIndex, histories: Sequence[Histo
     visible = {post_id: (post.revision, post.generation) for post_id, post in seen.items()}
     expected = {f"jsonl:{one.name}": visible_version(one.changes) for one in histories}
     wrong = {
-        one.happenings: (visible.get(f"jsonl:{one.name}"), expected[f"jsonl:{one.name}"])
+        one.events: (visible.get(f"jsonl:{one.name}"), expected[f"jsonl:{one.name}"])
         for one in histories
         if visible.get(f"jsonl:{one.name}") != expected[f"jsonl:{one.name}"]
     }
@@ -249,23 +249,23 @@ class WritingContract:
         assert await write(index, *elsewhere) == WriteReport(stored=1, deleted=1)
         assert await stored(index) == []
 
-    async def test_5a_every_order_of_happenings_ends_the_same(self, index: EntityIndex) -> None:
-        orders = itertools.chain.from_iterable(itertools.permutations(HAPPENINGS, count) for count in (1, 2, 3, 4))
-        histories = [History(str(number), happenings) for number, happenings in enumerate(orders)]
+    async def test_5a_every_order_of_events_ends_the_same(self, index: EntityIndex) -> None:
+        orders = itertools.chain.from_iterable(itertools.permutations(EVENTS, count) for count in (1, 2, 3, 4))
+        histories = [History(str(number), events) for number, events in enumerate(orders)]
         for place in range(4):  # a write each, so that every state goes through the store
-            await write(index, *(one.changes[place] for one in histories if place < len(one.happenings)))
+            await write(index, *(one.changes[place] for one in histories if place < len(one.events)))
         await assert_as_the_model_says(index, histories)
 
     async def test_5b_every_order_in_one_batch_ends_the_same(self, index: EntityIndex) -> None:
-        orders = itertools.permutations(HAPPENINGS, 4)
-        histories = [History(str(number), happenings) for number, happenings in enumerate(orders)]
+        orders = itertools.permutations(EVENTS, 4)
+        histories = [History(str(number), events) for number, events in enumerate(orders)]
         for start in range(0, len(histories), 500):
             await write(index, *(change for one in histories[start : start + 500] for change in one.changes))
         await assert_as_the_model_says(index, histories)
 
     async def test_5c_long_histories_in_batches_of_any_size_end_the_same(self, index: EntityIndex) -> None:
         chance = random.Random(5)
-        histories = [History(str(number), tuple(chance.choices(list(HAPPENINGS), k=9))) for number in range(400)]
+        histories = [History(str(number), tuple(chance.choices(list(EVENTS), k=9))) for number in range(400)]
         waiting = [one.changes for one in histories]
         while any(waiting):
             batch = [
@@ -278,7 +278,7 @@ class WritingContract:
 
     async def test_5d_a_replay_changes_nothing(self, index: EntityIndex) -> None:
         chance = random.Random(6)
-        changes = [HAPPENINGS[chance.choice(list(HAPPENINGS))](str(chance.randrange(40))) for _ in range(400)]
+        changes = [EVENTS[chance.choice(list(EVENTS))](str(chance.randrange(40))) for _ in range(400)]
         changes.append(letter("1", body=b"\xff\x00"))
         await write(index, *changes)
         before = (await stored(index), await index.top_entities(), await letters(index))

@@ -1,0 +1,1 @@
+"""The parts of Kafka that ingest and the workers share: clients, topics, dead letters."""

@@ -1,0 +1,1 @@
+"""Tools for long-running processes: bounded buffers, threads, back-off, metrics, health pages."""

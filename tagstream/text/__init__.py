@@ -1,0 +1,1 @@
+"""Operations on text that every package shares: folding, languages, hashtags, safe output."""

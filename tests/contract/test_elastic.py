@@ -13,7 +13,7 @@ from search.elastic.index import ElasticIndex
 from search.sqlite.index import SqliteIndex
 from search.testing.index_contract import IndexContract
 from search.testing.posts import found, letters, stored, tagged, write
-from search.testing.writing import HAPPENINGS, deletion, letter
+from search.testing.writing import EVENTS, deletion, letter
 from tagstream.settings import Settings
 
 _numbers = itertools.count()
@@ -45,9 +45,9 @@ class TestElastic(IndexContract):
 async def test_both_kinds_of_index_report_and_find_the_same(index: ElasticIndex, tmp_path: Path) -> None:
     chance = random.Random(11)
     sqlite = await SqliteIndex.open(tmp_path / "index.db")
-    happenings = [*HAPPENINGS.values(), lambda one: letter(f"{one} {chance.random()}", post_id=f"jsonl:{one}")]
+    events = [*EVENTS.values(), lambda one: letter(f"{one} {chance.random()}", post_id=f"jsonl:{one}")]
     for _ in range(25):
-        batch = [chance.choice(happenings)(str(chance.randrange(150))) for _ in range(chance.randrange(1, 40))]
+        batch = [chance.choice(events)(str(chance.randrange(150))) for _ in range(chance.randrange(1, 40))]
         reports = [await write(one, *batch) for one in (index, sqlite)]
         assert reports[0] == reports[1]
         assert reports[0].new_revisions == reports[1].new_revisions

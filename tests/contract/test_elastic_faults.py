@@ -20,7 +20,7 @@ from search.elastic.writes import ElasticWriter
 from search.index import Change, Query, SourceCursor
 from search.open import open_index
 from search.testing.posts import START, entity, found, indexable, letters, stored, tagged, write
-from search.testing.writing import HAPPENINGS, History, assert_as_the_model_says, deletion, erasure, letter, status
+from search.testing.writing import EVENTS, History, assert_as_the_model_says, deletion, erasure, letter, status
 from tagstream.errors import (
     CorruptState,
     Fatal,
@@ -225,7 +225,7 @@ async def test_an_answer_that_is_lost_costs_and_doubles_nothing(elasticsearch: A
 async def test_two_writers_of_the_same_posts_lose_nothing(index: ElasticIndex, opened: Opener) -> None:
     other = await opened()
     chance = random.Random(7)
-    histories = [History(str(number), tuple(chance.choices(list(HAPPENINGS), k=8))) for number in range(60)]
+    histories = [History(str(number), tuple(chance.choices(list(EVENTS), k=8))) for number in range(60)]
     halves: list[list[list[Change]]] = [[], []]
     for place in range(8):
         for half in (0, 1):

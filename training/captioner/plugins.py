@@ -13,9 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tagstream.errors import BadSettings
+from tagstream.plugins import needs
 from tagstream.settings import Settings
 from workers.images.captioner import Captioner
 from workers.open_models import open_image_encoder
+
+_TRAIN_EXTRA = "the train extra (install tagstream[train])"
 
 
 @contextmanager
@@ -29,6 +32,7 @@ def _train_extra(argument: str) -> Iterator[None]:
         ) from error
 
 
+@needs({"torch": _TRAIN_EXTRA})
 def open_recurrent(argument: str, settings: Settings) -> Captioner:
     """Opens TriMod's captioner from the file of a training run, with the image model that the settings name.
 
@@ -52,6 +56,7 @@ def open_recurrent(argument: str, settings: Settings) -> Captioner:
     return RecurrentCaptioner.load(Path(argument), encoder)
 
 
+@needs({"torch": _TRAIN_EXTRA, "transformers": _TRAIN_EXTRA})
 def open_transformers(argument: str, settings: Settings) -> Captioner:
     """Opens an image-to-text model of `transformers` by its folder or, with a network, by its name on the hub.
 

@@ -16,13 +16,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from transformers.utils import logging as transformers_log
 
 from tagstream.errors import BadSettings, CorruptState
+from training.datasets import require_data
 from training.experiments import feature_run
 from training.experiments.pretrain import PretrainingPlan, pretrain
 from training.experiments.recipe import SystemRecipe
 from training.experiments.trainer import CorpusPart, SystemTraining, predict
 from training.inputs.batch import Sizes
 from training.inputs.photos import load_photos
-from training.inputs.sentences import CORPORA, load_sentences, parts_of
+from training.inputs.sentences import CORPORA, load_sentences, part_file, parts_of
 from training.inputs.views import PhotoInputs, PieceTokenizer, Views, build_vocabulary, hashtags
 from training.inputs.vocabulary import Vocabulary, normal_form
 from training.inputs.word_vectors import load_word_vectors, table_of
@@ -161,6 +162,7 @@ def train(row: Experiment, folder: Path, cache: Path = CACHE) -> Trained:
     """
     with open_run(folder) as run:
         _refuse_another(row, run)
+        require_data(part_file(row.corpus, part) for part in ("train", "dev"))
         if row.recipe.system == feature_run.SYSTEM:
             _write_row(row, run)
             cost = feature_run.train_features(row.recipe.options, row.corpus, run.path, row.identity)

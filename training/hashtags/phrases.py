@@ -115,7 +115,7 @@ def gather(data: Path, marked: Iterable[Gold]) -> Phrases:
 
 
 def _runs(words: Sequence[str]) -> list[list[str]]:
-    """The words between the places where a phrase breaks."""
+    """Splits words where a phrase breaks, at each empty word; returns the words of each unbroken run."""
     return [list(run) for unbroken, run in groupby(words, key=bool) if unbroken]
 
 

@@ -5,7 +5,6 @@ in a folder outside the repository and is made again when it is missing.
 """
 
 import io
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as parquet
 from PIL import Image
+
+from training import datasets
 
 SIDE = 64
 PARTS = ("train", "val")
@@ -42,8 +43,8 @@ class ClassNames:
 
 
 def data_folder() -> Path:
-    """Returns the folder of the pictures: `tiny_imagenet` in `TAGSTREAM_DATA`, or in `../shared/data`."""
-    return Path(os.environ.get("TAGSTREAM_DATA", Path(__file__).parents[2] / "../shared/data")) / "tiny_imagenet"
+    """Returns the folder of the pictures: `tiny_imagenet` in the folder of the data sets."""
+    return datasets.data_folder() / "tiny_imagenet"
 
 
 def load_names(folder: Path) -> ClassNames:

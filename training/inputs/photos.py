@@ -18,7 +18,7 @@ from training.inputs.batch import Vectors
 from training.inputs.captions import load_captions, load_labels
 from training.inputs.sentences import load_sentences, parts_of
 from training.inputs.views import PhotoInputs
-from training.inputs.visual_networks import NAMES as SIGHTS
+from training.inputs.visual_networks import NAMES as REGION_NETWORKS
 from training.inputs.visual_networks import SUFFIXES, RegionNetwork, region_network
 
 PHOTO_CORPORA = ("twitter2015", "twitter2017")
@@ -41,18 +41,18 @@ def load_photos(
         UnreadableInput: they cannot be read.
         ServiceUnavailable: none are given, and those that are published cannot be fetched.
     """
-    if weights and visual not in SIGHTS:
+    if weights and visual not in REGION_NETWORKS:
         raise BadSettings(f"visual = {visual} takes no weights: leave --visual-weights out")
-    sight = region_network(visual, weights) if visual in SIGHTS else None
-    width = sight.width if sight else CAPTION_WIDTH if visual == "captions" else 1
+    network = region_network(visual, weights) if visual in REGION_NETWORKS else None
+    width = network.width if network else CAPTION_WIDTH if visual == "captions" else 1
     nothing = np.zeros((0, width), np.float16)
     missing = PhotoInputs(nothing)
     if corpus not in PHOTO_CORPORA:
         return lambda _: missing, width
     captions, labels = load_captions(corpus), load_labels(corpus)
     regions: Mapping[str, Vectors] = {}
-    if sight:
-        regions = _seen(corpus, sight, cache)
+    if network:
+        regions = _seen(corpus, network, cache)
     elif visual == "captions":
         names = sorted(captions)
         texts = [captions[name] for name in names]
@@ -69,7 +69,7 @@ def photo_folder(corpus: str) -> Path:
     return data_folder() / "mner" / corpus / "images"
 
 
-def _seen(corpus: str, sight: RegionNetwork, cache: Path) -> Mapping[str, Vectors]:
+def _seen(corpus: str, network: RegionNetwork, cache: Path) -> Mapping[str, Vectors]:
     """The regions of each photo that can be read."""
     folder = photo_folder(corpus)
     files = {path.stem: path for path in sorted(folder.glob("*")) if path.suffix.lower() in SUFFIXES}
@@ -83,8 +83,8 @@ def _seen(corpus: str, sight: RegionNetwork, cache: Path) -> Mapping[str, Vector
         )
     # What there is to be seen is part of the name, so that photos which are added later are looked at.
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
-    path = cache / f"{corpus}_{sight.identity}_{digest}.npz"
-    seen = _cached(path, names, lambda: sight([files[name] for name in names]))
+    path = cache / f"{corpus}_{network.identity}_{digest}.npz"
+    seen = _cached(path, names, lambda: network([files[name] for name in names]))
     readable = {name: regions for name, regions in seen.items() if len(regions)}
     if len(readable) < len(wanted):
         missing, unreadable = len(wanted) - len(names), len(names) - len(readable)

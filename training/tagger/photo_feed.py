@@ -1,6 +1,6 @@
 """The labelled tweets that come with their photos, as a recorded feed: `python -m training.tagger.photo_feed FILE`.
 
-For `tagstream bench sight --source jsonl:FILE`. Authors described none of these photos; a machine's caption stands in
+For `tagstream bench photos --source jsonl:FILE`. Authors described none of these photos; a machine's caption stands in
 for the description.
 """
 

@@ -1,0 +1,1 @@
+"""The commands that tag posts or run the pipeline: run, worker, tag, segment, retag, demo and others."""

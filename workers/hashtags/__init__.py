@@ -1,0 +1,1 @@
+"""The segmenter of hashtags: `#NewYorkCity` becomes `New York City`."""

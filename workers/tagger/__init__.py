@@ -1,0 +1,1 @@
+"""The tagger: words in, entities with types and offsets out."""

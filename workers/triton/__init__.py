@@ -1,0 +1,1 @@
+"""Clients of a Triton server that runs the tagger and the image model."""

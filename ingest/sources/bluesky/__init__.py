@@ -1,0 +1,1 @@
+"""The Bluesky source: posts, edits and deletions of a live Jetstream feed."""

@@ -109,12 +109,12 @@ class Connector:
 
     @asynccontextmanager
     async def connected(self, url: str, cursor: int | None) -> AsyncIterator[JetstreamConnection]:
-        """A connection that begins at the cursor; it is closed afterwards.
+        """Opens a connection that begins at the cursor, and closes it afterwards.
 
         Raises:
             FeedUnavailable: the server does not answer, or refuses for now.
-            TooOld: see there.
-            BadSettings: no server of the feed will ever have us.
+            TooOld: the server no longer keeps the events after the cursor.
+            BadSettings: every server of the feed refuses for good.
         """
         tracing = [refusing_redirects(server_name(url))]
         async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}, trace_configs=tracing) as session:

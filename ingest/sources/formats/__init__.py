@@ -1,0 +1,1 @@
+"""Readers of the formats that several sources share: lines, JSON fields, HTML, compressed files, times."""

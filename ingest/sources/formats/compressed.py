@@ -145,7 +145,7 @@ def compression_named(path: str) -> Compression | None:
 
 
 class PlainBytes:
-    """A file or a stream as it is. Does not close the descriptor."""
+    """A reader of a file or a stream that is not compressed. It leaves the descriptor open."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

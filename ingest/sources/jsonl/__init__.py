@@ -1,0 +1,1 @@
+"""The JSON lines source: files, standard input and MongoDB collections, in tagstream's form or Twitter's."""

@@ -1,0 +1,1 @@
+"""The Mastodon source: the public timeline of a server, live or from a file."""

@@ -1,0 +1,1 @@
+"""Wrappers around a source: a slower pace, a recording, a survey, photos."""

@@ -19,9 +19,9 @@ _OTHER = "other"
 
 
 class Survey:
-    """A source, and a count of what it gave since it was opened.
+    """A wrapper of a source that counts the events of the source since it was opened.
 
-    `innermost`, the source inside the wrappers, knows how far it is.
+    `innermost` is the source inside all wrappers; it knows how much of its input it has read.
     """
 
     def __init__(self, source: Source, innermost: Source | None = None) -> None:

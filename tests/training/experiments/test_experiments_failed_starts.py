@@ -140,3 +140,14 @@ def test_a_damaged_measurement_of_speed_is_named(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(CorruptState, match=r"speed\.json: not a measurement of speed: restore it, or measure again"):
         speed.read_speed(path)
+
+
+@pytest.mark.parametrize("recipe", ["bert_crf", "feature_crf_tner"])
+def test_absent_data_are_named_with_the_setting_and_leave_nothing(tmp_path, monkeypatch, capsys, recipe):
+    monkeypatch.setenv("TAGSTREAM_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.chdir(tmp_path)
+    assert train(recipe) == 3
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "nowhere/mner/twitter2017/train.txt: no such file" in said
+    assert "set TAGSTREAM_DATA (the setting `data`)" in said
+    assert list(tmp_path.iterdir()) == []

@@ -160,3 +160,24 @@ def test_without_plug_ins_the_command_says_so(monkeypatch: pytest.MonkeyPatch, t
     assert terminal("plugins") == 0
     assert terminal.output == b""
     assert "no plug-ins are installed" in terminal.notes
+
+
+def test_a_module_that_a_plug_in_needs_is_named_where_it_is_missing(site: Site, terminal: Terminal) -> None:
+    program = (
+        "from tagstream.plugins import needs\n"
+        "@needs({'json': 'Python', 'absent_library': 'the extra (install it)'})\n"
+        "def open_captioner(argument, settings): import absent_library\n"
+    )
+    site.install("test-needy", program, CAPTIONER="needy = test_needy:open_captioner")
+    assert terminal("plugins") == 0
+    assert b"absent_library" in terminal.output
+    (plugin,) = plugins_of(PluginKind.CAPTIONER)
+    assert plugin_fault(plugin) == f"{plugin} needs the extra (install it); there is no absent_library"
+
+
+def test_our_captioners_are_not_ready_without_the_train_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = [plugin for plugin in installed_plugins(PluginKind.CAPTIONER) if plugin.package == "tagstream"]
+    assert {plugin.name for plugin in ours} == {"recurrent", "transformers"}
+    monkeypatch.setattr("tagstream.plugins.find_spec", lambda _: None)
+    for plugin in ours:
+        assert plugin_fault(plugin) == (f"{plugin} needs the train extra (install tagstream[train]); there is no torch")

@@ -99,3 +99,43 @@ def test_it_is_an_import_error_with_the_name_and_the_file(tmp_path: Path) -> Non
         refuse_shadowed_packages(str(tmp_path))
     assert refused.value.name == "ingest"
     assert refused.value.path == str(REPOSITORY / "ingest/__init__.py")
+
+
+def test_a_package_that_comes_onto_the_path_after_the_import_is_named_by_load(tmp_path: Path) -> None:
+    hiding = tmp_path / "late/workers/__init__.py"
+    hiding.parent.mkdir(parents=True)
+    hiding.touch()
+    program = "import sys, tagstream; sys.path.insert(0, 'late'); tagstream.load('stub:')"
+    done = run("-c", program, cwd=tmp_path)
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("tagstream.shadowing.ShadowedPackage: tagstream cannot be imported: ")
+    assert "workers/__init__.py hides tagstream's own package 'workers'" in said
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("module", ["types.ModuleType('workers')", "None"])
+def test_another_module_that_is_already_imported_is_named(tmp_path: Path, module: str, before: bool) -> None:
+    steps = [f"sys.modules['workers'] = {module}", "import tagstream"]
+    program = "; ".join(["import sys, types", *(steps if before else reversed(steps)), "tagstream.load('stub:')"])
+    done = run("-c", program, cwd=tmp_path)
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert "another module 'workers', imported before, hides tagstream's own package: rename it" in said
+
+
+def test_a_folder_that_was_imported_before_ours_was_on_the_path_is_named(tmp_path: Path) -> None:
+    (tmp_path / "workers").mkdir()
+    program = (
+        "import sys; sys.meta_path = [f for f in sys.meta_path if 'ditable' not in str(f)]; "
+        f"sys.path[:] = [p for p in sys.path if p != {str(REPOSITORY)!r}]; "
+        f"import workers; sys.path.append({str(REPOSITORY)!r}); import tagstream"
+    )
+    done = run("-c", program, cwd=tmp_path, path=str(REPOSITORY))
+    assert "another module 'workers', imported before, hides" in done.stderr
+
+
+def test_load_accepts_its_own_packages_once_they_are_imported(tmp_path: Path) -> None:
+    program = "import tagstream, ingest, search, workers; [tagstream.load('stub:') for _ in range(2)]"
+    done = run("-c", program, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

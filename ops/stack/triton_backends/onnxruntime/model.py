@@ -91,7 +91,8 @@ class TritonPythonModel:
         return {name: triton.get_input_tensor_by_name(request, name).as_numpy() for name in self._inputs}
 
     def _answer_all(self, group: list[Batch]) -> list[Batch | Exception]:
-        """Everybody's outputs; where the batch fails, each alone, so that only the guilty one fails."""
+        """Returns the outputs of every request; a batch that fails is repeated request by request, so that only the
+        request at fault gets an error."""
         if len(group) > 1:
             try:
                 sizes = [len(batch[self._inputs[0]]) for batch in group]

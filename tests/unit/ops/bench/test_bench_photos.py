@@ -1,10 +1,13 @@
-"""`tagstream bench sight`: what counts as an answer that a photo has changed."""
+"""`tagstream bench photos`: what counts as an answer that a photo has changed."""
 
 from collections.abc import Sequence
 
+import pytest
 from pipeline_fakes import post
 
 from ops.bench.photos import measure_photos
+from tagstream.cli.commands import application
+from tagstream.cli.errors import run_guarded
 from tagstream.posts import Entity, Media, Post, TaggedPost
 from workers.tagger.interface import ImageContext, PreparedPost
 from workers.tagger.stub import StubTagger
@@ -71,3 +74,12 @@ def test_the_sight_of_a_post_is_what_the_pipeline_would_give():
 
     measure_photos(Watching(), image_model, [pictured(1, (None, b"dog"), (None, b"bridge"))])
     assert seen == [ImageContext(), ImageContext(), ImageContext(("dog", "bridge"))]
+
+
+def test_the_former_name_says_the_present_one_and_is_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_guarded(application, ("bench", "sight", "--models", "stub:")) == 2
+    assert "It is called `tagstream bench photos` now" in capsys.readouterr().err
+    assert run_guarded(application, ("bench", "--help")) == 0
+    listed = capsys.readouterr().out
+    assert "  photos" in listed
+    assert "  sight" not in listed

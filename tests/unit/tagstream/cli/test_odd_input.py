@@ -114,6 +114,7 @@ REFUSED: list[tuple[str, int, str]] = [
     ("--config folder dump", 3, "folder"),
     ("--config noise dump", 2, "not TOML"),
     ("bench local --models stub:", 2, "real model"),
+    ("bench photos --models stub:", 2, "image model"),
     ("bench sight --models stub:", 2, "image model"),
     ("bench local --posts 1", 2, "--posts"),
     # options that exclude one another

@@ -1,1 +1,1 @@
-"""Clients for servers that nobody vouches for, and the base of the sources that use them."""
+"""The base of the sources behind a network connection, and an HTTP client for addresses that come from outside."""

@@ -21,8 +21,10 @@ CONTEXT = click.Context(application)
 
 def commands(group: click.Group = application, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for name in group.list_commands(CONTEXT):
-        yield (*path, name)
         command = group.get_command(CONTEXT, name)
+        if command is None or command.hidden:  # a former name
+            continue
+        yield (*path, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
 

@@ -52,7 +52,7 @@ def train(
 ) -> None:
     """Train a system: RECIPE is a name or file of training/configs.
 
-    The same command goes on after the last finished epoch. Needs the train extra and the data (TAGSTREAM_DATA).
+    The same command goes on where the last checkpoint was saved. Needs the train extra and the data (TAGSTREAM_DATA).
     """
     with train_extra():
         import torch

@@ -136,7 +136,7 @@ def letters_table(letters: Iterable[DeadLetter], target: Console) -> Table:
     """Returns a table of dead letters: origin, cause, size and message."""
     side_by_side = target.width >= _LETTERS_SIDE_BY_SIDE
     table = plain_table(header=side_by_side)
-    for name in ("origin", "cause", "bytes", "message") if side_by_side else ("letter",):
+    for name in ("origin", "cause", "bytes", "message") if side_by_side else ("dead letter",):
         table.add_column(name, overflow="fold", justify="right" if name == "bytes" else "left")
     for letter in letters:
         origin, cause = Text(visible(letter.origin)), Text(visible(letter.cause, _NAME_LENGTH), "yellow")

@@ -508,7 +508,7 @@ def test_a_dictionary_that_is_none_is_refused(tmp_path: Path, dictionary: bytes)
 
 @pytest.mark.parametrize("cursor", ["5", "x@y", "5@", "-5@host", "٣@host", "9" * 30 + "@host", "@host"])
 async def test_a_cursor_that_is_none_of_ours_is_refused(server: JetstreamServer, cursor: str) -> None:
-    with pytest.raises(CorruptState, match="saved place"):
+    with pytest.raises(CorruptState, match="saved cursor"):
         await source_of(server).open(cursor)
 
 

@@ -173,10 +173,10 @@ def requeue(
 @kafka_option("The brokers. [default: the setting kafka]")
 @json_option
 def sweep(index_spec: str | None, kafka: str | None, as_json: bool) -> None:
-    """Drop the letters of a broker whose posts were deleted.
+    """Drop the dead letters of a broker whose posts were deleted.
 
-    A deletion reaches the index at once, and the letters there with it; this carries it on to the broker. Offers every
-    letter to the index, and ends those that it refuses. A worker does the same every hour.
+    A deletion reaches the index at once, and the dead letters there with it; this command carries it on to the broker.
+    It offers every dead letter to the index, and drops those that the index refuses. A worker does the same every hour.
     """
     settings = current_settings(index=index_spec, kafka=kafka)
     from workers.faust.dead_letter_sweep import sweep_dead_letters

@@ -170,7 +170,7 @@ def read_again(letter: DeadLetter) -> Event:
         return _kept_event(letter.body)
     events = read_line(letter.body, origin=letter.origin, position=letter.position, source=letter.source).events
     if len(events) != 1:
-        raise MalformedPost(f"it holds {len(events):,} posts, and a letter becomes one: feed the original again")
+        raise MalformedPost(f"it holds {len(events):,} posts, and a dead letter becomes one: feed the original again")
     event = events[0]
     if isinstance(event, DeadLetter):
         raise MalformedPost(event.message)

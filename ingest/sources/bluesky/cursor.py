@@ -80,7 +80,7 @@ def read_cursor(cursor: str | None) -> JetstreamCursor | None:
     time, _, server = position.partition("@")
     marks = [_MARK.fullmatch(text) for text in rest]
     if not (time.isascii() and time.isdigit() and len(time) <= 17 and server) or not all(marks):
-        raise CorruptState(f"the saved place {cursor[:80]!r} is not one of a Bluesky feed")
+        raise CorruptState(f"the saved cursor {cursor[:80]!r} is not one of a Bluesky feed")
     return JetstreamCursor(int(time), server, tuple(Mark(int(mark[1]), mark[2]) for mark in marks if mark))
 
 

@@ -44,7 +44,7 @@ def parse_cursor(cursor: str) -> JsonlCursor:
         return JsonlCursor(None, int(parts[1]))
     if parts := _FORM.fullmatch(cursor):
         return JsonlCursor(int(parts[1]), int(parts[2]), parts[3], parts[4] or "", int(parts[5] or 0))
-    raise CorruptState(f"the saved place {cursor[:80]!r} is not one of a file of JSON lines")
+    raise CorruptState(f"the saved cursor {cursor[:80]!r} is not one of a file of JSON lines")
 
 
 def is_of_a_stream(cursor: str) -> bool:

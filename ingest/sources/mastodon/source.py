@@ -209,7 +209,7 @@ def parse_cursor(cursor: str | None) -> str | None:
     try:
         return status_id(cursor)
     except MalformedPost as error:
-        raise CorruptState(f"the saved place {cursor[:80]!r} is not one of a Mastodon server") from error
+        raise CorruptState(f"the saved cursor {cursor[:80]!r} is not one of a Mastodon server") from error
 
 
 def rewound(identifier: str, seconds: float) -> str:

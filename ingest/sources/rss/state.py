@@ -70,7 +70,7 @@ def from_cursor(cursor: str | None) -> dict[str, FeedMemory]:
             raise ValueError("another version")
         return {address: _memory(*memory) for address, memory in fields["feeds"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CorruptState(f"the saved place {cursor[:80]!r} is not one of feeds") from error
+        raise CorruptState(f"the saved cursor {cursor[:80]!r} is not one of feeds") from error
 
 
 def _memory(etag: object, last_modified: object, marks: object, repeated: object = "") -> FeedMemory:

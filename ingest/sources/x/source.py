@@ -237,7 +237,7 @@ def parse_cursor(cursor: str) -> datetime:
             return from_epoch_milliseconds(int(cursor))
         except OverflowError:
             pass
-    raise CorruptState(f"the saved place {cursor[:80]!r} is not one of the stream of X")
+    raise CorruptState(f"the saved cursor {cursor[:80]!r} is not one of the stream of X")
 
 
 def _titles(fields: Fields) -> str:

@@ -195,9 +195,10 @@ class FrameReader:
             refuse(FrameFault.BAD_COMMIT, f"rev is {short(commit.get('rev'))}, no timestamp identifier")
         record = _part(commit, "record", FrameFault.BAD_RECORD)
         if not self._keeps(record):
+            if operation == "update":  # an edit that leaves the languages removes the post that was stored before
+                return _deletion(did, key, revision, time_us)
             self.passed_over[PassedOverFrame.LANGUAGE] += 1
-            # An edit that leaves the languages removes the post that was stored before.
-            return _deletion(did, key, revision, time_us) if operation == "update" else None
+            return None
         return self._post(record, did, key, revision, time_us)
 
     def _keeps(self, record: Fields) -> bool:

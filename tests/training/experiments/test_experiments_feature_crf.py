@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
-from training.experiments import feature_run
+from training.experiments import feature_run, run
 from training.experiments.recipe import CONFIGS, SystemRecipe
 from training.experiments.run import Experiment, read_row, restore, train
 from training.inputs.gazetteers import NameLists, WordClusters
@@ -204,6 +204,7 @@ def test_tner_sees_lists_and_clusters_of_a_token_and_its_neighbours(lists, clust
 @pytest.fixture
 def row(monkeypatch):
     monkeypatch.setattr(feature_run, "load_sentences", lambda *_: SENTENCES)
+    monkeypatch.setattr(run, "require_data", lambda _: None)
     recipe = SystemRecipe.read(CONFIGS / "feature_crf_stanford.toml")
     return Experiment(
         recipe=recipe.model_copy(update={"options": {"features": "stanford", "c2": 0.01}}), corpus="a", seed=1

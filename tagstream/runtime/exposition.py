@@ -61,6 +61,12 @@ class Exposition:
         self._registry.register(MetricsCollector(families))
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """Returns the metrics as they are now, and their content type, in the format that an `Accept` header asks."""
-        encode, content_type = choose_encoder(accept)
+        """Returns the metrics as they are now, and their content type, in the format that an `Accept` header asks.
+
+        A header that cannot be read gets the text format, as one that asks for nothing does.
+        """
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):
+            encode, content_type = choose_encoder("")
         return encode(self._registry), content_type

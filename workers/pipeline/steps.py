@@ -75,8 +75,9 @@ def prepare(tagger: Tagger, executor: Executor, limits: StageLimits) -> Stage[Ar
     """Makes the stage that turns posts into model input: hashtags segmented, words cut into pieces."""
 
     def prepare_all(arrivals: Sequence[Arrival]) -> list[PreparedPost]:
-        posts = [arrival.event for arrival in arrivals if isinstance(arrival.event, Post)]
-        return tagger.prepare(posts, [arrival.image_context for arrival in arrivals])
+        # Nothing else is prepared: a deletion that is examined beside a failing post must not fail with it.
+        posts = [(arrival.event, arrival.image_context) for arrival in arrivals if isinstance(arrival.event, Post)]
+        return tagger.prepare([post for post, _ in posts], [context for _, context in posts])
 
     async def work(arrivals: Sequence[Arrival]) -> list[PreparedArrival]:
         posts = {index: arrival for index, arrival in enumerate(arrivals) if isinstance(arrival.event, Post)}

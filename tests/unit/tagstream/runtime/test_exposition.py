@@ -1,5 +1,6 @@
 """Metrics in the text format: names, kinds, labels and their escaping."""
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tagstream.runtime.exposition import Exposition, Metric
@@ -30,3 +31,20 @@ def test_the_value_of_a_label_may_be_anything() -> None:
     body, _ = Exposition(lambda: [source.by_label(values)]).render()
     (family,) = text_string_to_metric_families(body.decode())
     assert {(sample.labels["what"],): sample.value for sample in family.samples} == values
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        'application/openmetrics-text;version="1.0.0"',
+        "application/openmetrics-text;version=abc",
+        "application/openmetrics-text;version=1.x",
+        "text/plain;version=abc",
+        ";=,",
+    ],
+)
+def test_an_accept_header_that_cannot_be_read_gets_a_format(accept: str) -> None:
+    body, _ = Exposition(lambda: [Metric("tagstream_worker_published_total", "counter", "Records.").single(2)]).render(
+        accept
+    )
+    assert b"tagstream_worker_published_total 2.0" in body

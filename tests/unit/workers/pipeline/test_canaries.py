@@ -18,7 +18,7 @@ from search.sqlite.index import SqliteIndex
 from tagstream import codec
 from tagstream.errors import Fatal, ModelUnavailable, UntaggablePost
 from tagstream.kafka.topics import open_topics
-from tagstream.posts import Post, TaggedPost
+from tagstream.posts import Deletion, Post, TaggedPost
 from tagstream.settings import Settings
 from workers.faust import index_step
 from workers.faust.deliveries import ConsumedRecord
@@ -296,6 +296,19 @@ async def test_hostile_posts_cost_their_own_dead_letter(
     stage, values = made(Defect(everywhere=False), index, monkeypatch)
     acknowledged: list[int] = []
     assert await through(stage, values, acknowledged) == 100
+    assert acknowledged == list(range(200))
+
+
+@pytest.mark.parametrize("made", [of_prepare, of_tag], ids=["prepare", "tag"])
+async def test_a_deletion_beside_a_hostile_post_goes_on(
+    made: Callable[..., Made], index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, values = made(Defect(everywhere=False), index, monkeypatch)
+    deletions = [Arrival(Deletion(id=f"a:{at}", source="a"), f"d:{at}", str(at), NOON) for at in range(100)]
+    beside = deletions if made is of_prepare else [PreparedArrival(deletion, None) for deletion in deletions]
+    mixed = [value for pair in zip(values, beside, strict=False) for value in pair]
+    acknowledged: list[int] = []
+    assert await through(stage, mixed, acknowledged) == 50
     assert acknowledged == list(range(200))
 
 

@@ -47,6 +47,14 @@ async def test_an_error_of_the_work_is_raised_and_one_of_its_end_is_not() -> Non
     assert await unless_stopped(stop, work()) is None
 
 
+@pytest.fixture
+def no_other_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hides the threads that other tests of this process have left idle."""
+    enumerate_all, before = threading.enumerate, set(threading.enumerate())
+    monkeypatch.setattr(threading, "enumerate", lambda: [one for one in enumerate_all() if one not in before])
+
+
+@pytest.mark.usefixtures("no_other_pools")
 def test_a_pool_answers_raises_and_ends() -> None:
     pool = DaemonThreadPool(2, "test")
     assert list(pool.map(abs, range(-100, 0))) == list(range(100, 0, -1))
@@ -57,6 +65,7 @@ def test_a_pool_answers_raises_and_ends() -> None:
     assert not is_computing()
 
 
+@pytest.mark.usefixtures("no_other_pools")
 def test_a_pool_that_is_shut_down_begins_nothing_more_and_waits_for_nobody() -> None:
     pool = DaemonThreadPool(1, "test")
     begun, end = threading.Event(), threading.Event()

@@ -1,18 +1,18 @@
 """The tweet sets as training examples: raw text, spans of names, and what their annotators left unsaid.
 
-Every set goes through the words that serving uses: the tokens are joined by one space and split again, and a span
+Every set goes through the words that serving uses: the tokens are joined by one space and split again, and a name
 becomes a stretch of characters. A label that a set does not have is unknown there, not absent.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tagstream.errors import UnreadableInput
 from tagstream.settings import Settings
 from workers.tagger.conll import SPELLINGS, ConllPost, read_conll
-from workers.tagger.words import Kind, split_words
+from workers.tagger.words import Kind, Word
 
 ALL_TAGS = 2**9 - 1
 OUTSIDE = 1
@@ -22,13 +22,25 @@ _TWITTER_2017_PLACEHOLDER = "a man is standing on a skateboard in the snow"
 
 
 @dataclass(frozen=True, slots=True)
+class Name:
+    """A name of a post: `text[start:end]` and its type.
+
+    The type is `ANY` where the annotators' label leaves it open, and None where a stray I- tells nothing of the words.
+    """
+
+    start: int
+    end: int
+    type: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
-    """One post: `allowed[i]` is a bit mask over the nine tags that word `i` of `split_words(text)` may carry."""
+    """One post with its names, in order; `unknown` are the types that its annotators did not mark."""
 
     text: str
-    allowed: tuple[int, ...]
-    caption: str
-    corpus: str
+    names: tuple[Name, ...]
+    caption: str = ""
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +107,45 @@ def _read_captions(path: Path) -> dict[str, str]:
 
 
 def _example(post: ConllPost, corpus: Corpus, caption: str) -> Example:
-    words = split_words(post.text)
-    outside = OUTSIDE
-    for name in corpus.unknown:
-        outside |= _BEGIN[name] | _INSIDE[name]
-    allowed = [outside] * len(words)
-    for start, end, label in _labelled(post):
-        inside = [i for i, word in enumerate(words) if word.start < end and word.end > start]
+    names = tuple(Name(start, end, label) for start, end, label in _labelled(post))
+    return Example(post.text, names, caption, corpus.unknown)
+
+
+def outside(unknown: Iterable[str]) -> int:
+    """Returns the bit mask of a word in no name: O, or a type that the annotators did not mark."""
+    mask = OUTSIDE
+    for name in unknown:
+        mask |= _BEGIN[name] | _INSIDE[name]
+    return mask
+
+
+def allowed_tags(example: Example, words: Sequence[Word]) -> list[int]:
+    """Returns for each word of the post's text a bit mask over the nine tags that it may carry.
+
+    A word is in a name if more than half of it is: a hashtag may have been split otherwise than its name is written.
+    The sign of a hashtag before a name, and a possessive after one, are in none.
+    """
+    allowed = [outside(example.unknown)] * len(words)
+    for name in example.names:
+        inside = [i for i, word in enumerate(words) if 2 * _overlap(word, name) > word.end - word.start]
+        while len(inside) > 1 and words[inside[0]].surface == "#":
+            inside.pop(0)
         while len(inside) > 1 and words[inside[-1]].surface in ("'s", "’s", "'S", "’S"):
-            inside.pop()  # the tag set has no say about possessives: the name ends before them
+            inside.pop()
         for place, i in enumerate(inside):
-            allowed[i] = _mask(label, first=place == 0)
+            allowed[i] = mask(name.type, first=place == 0)
     for i, word in enumerate(words):
         if word.kind in (Kind.MENTION, Kind.URL):
             allowed[i] = OUTSIDE if allowed[i] & OUTSIDE else ALL_TAGS
-    return Example(post.text, tuple(allowed), caption, corpus.name)
+    return allowed
 
 
-def _mask(label: str | None, first: bool) -> int:
+def _overlap(word: Word, name: Name) -> int:
+    return min(word.end, name.end) - max(word.start, name.start)
+
+
+def mask(label: str | None, *, first: bool) -> int:
+    """Returns the tags that a word of a name of this type may carry: that of its first word, or of the others."""
     if label is None:
         return ALL_TAGS
     bits = _BEGIN if first else _INSIDE
@@ -144,8 +177,3 @@ def _labelled(post: ConllPost) -> Iterator[tuple[int, int, str | None]]:
 def _label(spelled: str) -> str:
     # A musician may be a person, a band or neither to the other sets: only that it is a name is sure.
     return "ANY" if spelled.lower() == "musicartist" else SPELLINGS[spelled.lower()]
-
-
-def word_segmentations(example: Example, segment: Callable[[str], Sequence[str]]) -> list[tuple[str, ...]]:
-    """Returns the segmented hashtags of a post, in order."""
-    return [tuple(segment(word.surface)) for word in split_words(example.text) if word.kind is Kind.HASHTAG]

@@ -7,7 +7,7 @@ so that `#HongKong` and `Hong Kong` are one. Accents count, spelling, and the si
 `C#`, `.NET`). Aliases of an entity are no matter of this file.
 """
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 import regex
@@ -87,24 +87,32 @@ class NameKeys:
     def __init__(self, text: str, hashtags: Iterable[SegmentedHashtag]) -> None:
         self._text = text
         self._hashtags = sorted((*hashtag.place, hashtag.words) for hashtag in hashtags if hashtag.words)
-        self._starts = [start for start, _, _ in self._hashtags]
+        self._ends = [end for _, end, _ in self._hashtags]
 
     def key(self, start: int, end: int) -> str:
-        """Returns the key of the name `text[start:end]`; a name that is a hashtag begins after its sign."""
+        """Returns the key of the name `text[start:end]`, which may be a part of a hashtag or reach beyond it."""
         parts, done = [], start
-        for index in range(bisect_left(self._starts, start - 1), len(self._starts)):
+        for index in range(bisect_right(self._ends, start), len(self._hashtags)):
             sign, after, words = self._hashtags[index]
-            if after > end:
+            if sign >= end:
                 break
-            if sign >= done - 1:
-                parts += [self._text[done:sign], _words(words)]
-                done = after
+            parts += [self._text[done:sign], self._words(words, max(start, sign + 1), min(end, after), sign, after)]
+            done = min(end, after)
         name = self._text[start:end]
         return fold_key(" ".join([*parts, self._text[done:end]]) if parts else name) or name
 
-
-def _words(words: Sequence[str]) -> str:
-    return " ".join(word for word in words if word.strip("_"))
+    def _words(self, words: Sequence[str], start: int, end: int, sign: int, after: int) -> str:
+        """Returns the part of a hashtag from `start` to `end`, its words apart; `sign` and `after` bound the hashtag."""
+        found, offset = [], sign + 1
+        for word in words:
+            offset = self._text.find(word, offset, after)
+            if offset < 0:
+                return " ".join(word for word in words if word.strip("_"))
+            within = self._text[max(start, offset) : min(end, offset + len(word))]
+            offset += len(word)
+            if within.strip("_"):
+                found.append(within)
+        return " ".join(found)
 
 
 def with_current_keys(post: TaggedPost) -> TaggedPost:

@@ -47,6 +47,23 @@ class LinearChainCrf(nn.Module):
         possible = emissions.masked_fill(~allowed, IMPOSSIBLE)
         return (self.log_partition(emissions, mask) - self.log_partition(possible, mask)).mean()
 
+    def log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Returns the logarithm of the probability of each tag at each word, by forward-backward: (B, T, Y).
+
+        What it says of padding means nothing.
+        """
+        emissions = emissions.to(torch.promote_types(emissions.dtype, self.transitions.dtype))
+        transitions = self.transitions.masked_fill(~self.follows, IMPOSSIBLE)
+        forward = [self.starts.masked_fill(~self.begins, IMPOSSIBLE) + emissions[:, 0]]
+        for step in range(1, emissions.shape[1]):
+            forward.append(torch.logsumexp(forward[-1][:, :, None] + transitions, dim=1) + emissions[:, step])
+        backward = [self.ends.expand_as(forward[0])]
+        for step in range(emissions.shape[1] - 1, 0, -1):
+            ahead = (backward[-1] + emissions[:, step])[:, None, :] + transitions
+            backward.append(torch.where(mask[:, step, None], torch.logsumexp(ahead, dim=2), self.ends))
+        scores = torch.stack(forward, dim=1) + torch.stack(backward[::-1], dim=1)
+        return torch.log_softmax(scores, dim=2)
+
     def log_partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Returns the logarithm of the summed exponentiated scores of all sequences: (B,)."""
         transitions = self.transitions.masked_fill(~self.follows, IMPOSSIBLE)

@@ -1,31 +1,51 @@
-"""Training examples as tensors: similar lengths together, and the noise that teaches the tagger to do without."""
+"""Training posts as tensors: similar lengths together, and the noise that teaches the tagger to do without.
+
+::
+
+    example ─▶ names and words as hashtags ─▶ letter case ─▶ words ─▶ allowed tags ─▶ pieces ─▶ batch
+"""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from training.datasets import ALL_TAGS, Example, word_segmentations
+from training.datasets import OUTSIDE, Example, allowed_tags
+from training.tagger.hashtag_noise import HashtagNoise, with_hashtags
+from training.tagger.known_names import KnownNames
+from training.tagger.pseudo_labels import PseudoExample
 from workers.tagger.crf_decoder import TAGS
 from workers.tagger.encoding import EncodedSequence, Encoder, stack_sequences
-from workers.tagger.words import split_words
+from workers.tagger.hashtag_words import split_hashtags
+from workers.tagger.words import Kind, Word, by_lines, split_words
 
 _UNKNOWN_PIECE = 100
 _FIRST_ORDINARY_PIECE = 999
+_BITS = 1 << np.arange(len(TAGS))
+
+FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """The chances, from 0 to 1, with which each kind of input is hidden from the tagger in training."""
+    """The chances, from 0 to 1, with which each kind of input is hidden from the tagger or changed in training.
+
+    `piece`: pieces read as [UNK]; `features`: posts without case and characters; `caption`: posts without image words;
+    `listed`: posts whose last hashtags, if they hold no name, are listed outside the text; `lower`, `upper`: posts all
+    in small letters or all in capitals.
+    """
 
     piece: float = 0.0
     features: float = 0.0
     caption: float = 0.0
-    hashtags: float = 0.0
-    lowercase: float = 0.0
+    listed: float = 0.0
+    lower: float = 0.0
+    upper: float = 0.0
+    hashtags: HashtagNoise = field(default_factory=HashtagNoise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +54,12 @@ class TaggerBatch:
 
     Attributes:
         pieces: (B, L), numbers of word pieces.
-        segments: (B, L), 0 at the post, 1 at its hashtags, 2 at its image words.
+        segments: (B, L), 0 at the post, 1 at its listed hashtags, 2 at its image words.
         features: (B, L, 6), letter case, word shape and affixes.
         first_pieces: (B, T), the position of each word's first piece.
         mask: (B, T), true at words.
-        allowed: (B, T, 9), true at each tag that the word may carry.
+        targets: (B, T, 9): of annotated posts true at each tag that the word may carry, of pseudo-labelled ones the
+            probabilities that the teachers give.
     """
 
     pieces: Tensor
@@ -46,67 +67,126 @@ class TaggerBatch:
     features: Tensor
     first_pieces: Tensor
     mask: Tensor
-    allowed: Tensor
+    targets: Tensor
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether the targets are tags that annotators allow."""
+        return self.targets.dtype == torch.bool
 
 
-def make_batches(
-    examples: Sequence[Example],
-    encoder: Encoder,
-    segment: Callable[[str], Sequence[str]],
-    size: int,
-    chance: random.Random,
-    noise: Noise,
-) -> Iterator[TaggerBatch]:
-    """Returns the examples in random order, batched with others of about their length."""
-    encoded = [pair for example in examples if (pair := _encode(example, encoder, segment, chance, noise))]
-    encoded.sort(key=lambda pair: len(pair[0].columns) + 8 * chance.random())
-    batches = [encoded[start : start + size] for start in range(0, len(encoded), size)]
-    chance.shuffle(batches)
-    for batch in batches:
-        yield _collate(batch, chance, noise)
+@dataclass(frozen=True, slots=True)
+class _EncodedExample:
+    sequence: EncodedSequence
+    targets: npt.NDArray[np.bool_] | FloatArray
 
 
-def _encode(
-    example: Example, encoder: Encoder, segment: Callable[[str], Sequence[str]], chance: random.Random, noise: Noise
-) -> tuple[EncodedSequence, tuple[int, ...]] | None:
-    text = example.text
-    if chance.random() < noise.lowercase and len(text.lower()) == len(text):
-        text = text.lower()
-    words = split_words(text)
-    allowed = example.allowed
-    if len(words) != len(allowed):  # lower case may join or part words in a few scripts
-        words = split_words(example.text)
-    hashtags = () if chance.random() < noise.hashtags else word_segmentations(example, segment)
-    caption = "" if chance.random() < noise.caption else example.caption
-    rows = encoder.encode(words, hashtags, caption)
-    if not rows:
-        return None
-    return rows[0], allowed[: len(rows[0].first_pieces)]
+class BatchMaker:
+    """A maker of training batches. `segment` splits a hashtag, given without its sign.
+
+    `known` mends the annotation of hashtags; `pool` holds names to join others with, in hashtags.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        segment: Callable[[str], Sequence[str]],
+        noise: Noise,
+        known: KnownNames | None = None,
+        pool: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self._encoder = encoder
+        self._segment = segment
+        self._noise = noise
+        self._known = known
+        self._pool = pool
+
+    def batches(
+        self, examples: Sequence[Example | PseudoExample], size: int, chance: random.Random
+    ) -> Iterator[TaggerBatch]:
+        """Yields the examples in random order, batched with others of about their length and of their kind."""
+        batches: list[list[_EncodedExample]] = []
+        for kind in (Example, PseudoExample):
+            encoded = [done for one in examples if isinstance(one, kind) and (done := self._encode(one, chance))]
+            encoded.sort(key=lambda done: len(done.sequence.columns) + 8 * chance.random())
+            batches += [encoded[start : start + size] for start in range(0, len(encoded), size)]
+        chance.shuffle(batches)
+        for batch in batches:
+            yield self._collate(batch, chance)
+
+    def _encode(self, example: Example | PseudoExample, chance: random.Random) -> _EncodedExample | None:
+        noise = self._noise
+        if isinstance(example, Example):
+            example = with_hashtags(example, noise.hashtags, self._pool, chance)
+        words = self._words(example.text, chance)
+        targets: npt.NDArray[np.bool_] | FloatArray
+        listed: list[tuple[str, ...]] = []
+        caption = ""
+        if isinstance(example, PseudoExample):
+            targets = example.marginals.astype(np.float32)
+        else:
+            allowed = allowed_tags(example, words)
+            if self._known is not None:
+                self._known.mend(words, allowed)
+            if chance.random() < noise.listed:
+                words, listed = _listed_apart(words, allowed)
+                allowed = allowed[: len(words)]
+            targets = (np.array(allowed)[:, None] & _BITS) != 0
+            caption = "" if chance.random() < noise.caption else example.caption
+        sequences = self._encoder.encode(words, listed, caption)
+        if not sequences:
+            return None
+        return _EncodedExample(sequences[0], targets[: len(sequences[0].first_pieces)])
+
+    def _words(self, text: str, chance: random.Random) -> list[Word]:
+        """Returns the words, all in small letters or capitals at times; hashtags are split as they were written."""
+        words = split_hashtags(by_lines(text, split_words(text))[0], self._segment)
+        turn = chance.random()
+        if turn < self._noise.lower:
+            return [word._replace(surface=word.surface.lower()) for word in words]
+        if turn < self._noise.lower + self._noise.upper:
+            return [word._replace(surface=word.surface.upper()) for word in words]
+        return words
+
+    def _collate(self, batch: Sequence[_EncodedExample], chance: random.Random) -> TaggerBatch:
+        noise = self._noise
+        sequences = [done.sequence for done in batch]
+        model_input = stack_sequences(sequences, max(len(sequence.columns) for sequence in sequences))
+        longest = max(len(done.targets) for done in batch)
+        first_pieces = np.zeros((len(batch), longest), np.int64)
+        targets = np.ones((len(batch), longest, len(TAGS)), batch[0].targets.dtype)
+        mask = np.zeros((len(batch), longest), np.bool_)
+        for number, done in enumerate(batch):
+            first_pieces[number, : len(done.targets)] = done.sequence.first_pieces
+            targets[number, : len(done.targets)] = done.targets
+            mask[number, : len(done.targets)] = True
+        pieces, features = model_input.pieces, model_input.features
+        random_numbers = np.random.default_rng(chance.getrandbits(64))
+        hidden = (random_numbers.random(pieces.shape) < noise.piece) & (pieces >= _FIRST_ORDINARY_PIECE)
+        pieces[hidden] = _UNKNOWN_PIECE
+        features[random_numbers.random(len(batch)) < noise.features, :, 3:] = 0
+        return TaggerBatch(
+            torch.from_numpy(pieces).long(),
+            torch.from_numpy(model_input.segments).long(),
+            torch.from_numpy(features).long(),
+            torch.from_numpy(first_pieces),
+            torch.from_numpy(mask),
+            torch.from_numpy(targets),
+        )
 
 
-def _collate(
-    batch: Sequence[tuple[EncodedSequence, tuple[int, ...]]], chance: random.Random, noise: Noise
-) -> TaggerBatch:
-    model_input = stack_sequences([row for row, _ in batch], max(row.bucket for row, _ in batch))
-    longest = max(len(allowed) for _, allowed in batch)
-    first_pieces = np.zeros((len(batch), longest), np.int64)
-    allowed = np.full((len(batch), longest), ALL_TAGS, np.int64)
-    mask = np.zeros((len(batch), longest), np.bool_)
-    for number, (row, masks) in enumerate(batch):
-        first_pieces[number, : len(masks)] = row.first_pieces
-        allowed[number, : len(masks)] = masks
-        mask[number, : len(masks)] = True
-    pieces, features = model_input.pieces, model_input.features
-    random_numbers = np.random.default_rng(chance.getrandbits(64))
-    hidden = (random_numbers.random(pieces.shape) < noise.piece) & (pieces >= _FIRST_ORDINARY_PIECE)
-    pieces[hidden] = _UNKNOWN_PIECE
-    features[random_numbers.random(len(batch)) < noise.features, :, 3:] = 0
-    bits = 1 << np.arange(len(TAGS))
-    return TaggerBatch(
-        torch.from_numpy(pieces).long(),
-        torch.from_numpy(model_input.segments).long(),
-        torch.from_numpy(features).long(),
-        torch.from_numpy(first_pieces),
-        torch.from_numpy(mask),
-        torch.from_numpy((allowed[..., None] & bits) != 0),
-    )
+def _listed_apart(words: list[Word], allowed: Sequence[int]) -> tuple[list[Word], list[tuple[str, ...]]]:
+    """Returns the words before the last hashtags that hold no name, and these hashtags, segmented."""
+    end = len(words)
+    listed: list[tuple[str, ...]] = []
+    current: list[str] = []
+    for index in range(len(words) - 1, 0, -1):
+        word = words[index]
+        if word.kind is Kind.HASHTAG and allowed[index] == OUTSIDE:
+            current.insert(0, word.surface)
+        elif current and word.surface == "#":
+            listed.insert(0, tuple(current))
+            current, end = [], index
+        else:
+            break
+    return words[:end], listed

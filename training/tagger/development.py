@@ -27,7 +27,7 @@ class TorchNetwork:
             emissions = self._network(
                 *(torch.from_numpy(array).long() for array in (batch.pieces, batch.segments, batch.features))
             )
-        answers: FloatArray = emissions.numpy()
+        answers: FloatArray = emissions.float().numpy()
         return answers
 
 
@@ -35,7 +35,7 @@ def decoder_of(network: ThreeSegmentTagger) -> Decoder:
     """Returns the serving decoder with the network's transitions."""
     crf = network.crf
     transitions, starts, ends = (
-        np.asarray(parameter.detach().numpy()) for parameter in (crf.transitions, crf.starts, crf.ends)
+        np.asarray(parameter.detach().float().numpy()) for parameter in (crf.transitions, crf.starts, crf.ends)
     )
     return Decoder(transitions, starts, ends)
 

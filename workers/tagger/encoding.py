@@ -2,15 +2,15 @@
 
 ::
 
-    [CLS] the tweet [SEP] its hashtags, segmented [SEP] words about its photos [SEP]
-    segment 0             segment 1                     segment 2
+    [CLS] the post, its hashtags as words [SEP] hashtags outside its text [SEP] words about its photos [SEP]
+    segment 0                                   segment 1                       segment 2
 
 A missing segment is left out with its [SEP]. A tweet too long for one sequence becomes several that overlap; the answer
 of a word is then taken from the sequence in which the word stands furthest from a cut. Training encodes words here too.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -35,7 +35,7 @@ MAX_CACHED_WORDS = 100_000
 MAX_CACHED_WORD_LENGTH = 32
 
 # The rows of the embedding table that each column of features owns, one column after another. Row 0 is padding.
-_CASE_ROWS, _PIECE_ROWS, _PROFILE_ROWS, _SHAPE_ROWS, _PREFIX_ROWS, _SUFFIX_ROWS = 16, 4, 8, 256, 1024, 1024
+_CASE_ROWS, _PIECE_ROWS, _PROFILE_ROWS, _SHAPE_ROWS, _PREFIX_ROWS, _SUFFIX_ROWS = 32, 4, 8, 256, 1024, 1024
 _CASE = 1
 _PIECE = _CASE + _CASE_ROWS
 _PROFILE = _PIECE + _PIECE_ROWS
@@ -83,8 +83,8 @@ class ModelInput:
 class Encoder:
     """An encoder of words by the WordPiece vocabulary that the model was trained with."""
 
-    def __init__(self, vocabulary: Sequence[str], segment: Callable[[str], Sequence[str]]) -> None:
-        """Takes the vocabulary in order of id; `segment` splits a hashtag, without its #, into words.
+    def __init__(self, vocabulary: Sequence[str]) -> None:
+        """Takes the vocabulary in order of id.
 
         Raises:
             ValueError: the vocabulary does not begin with [PAD].
@@ -97,13 +97,12 @@ class Encoder:
         self._tokenize = model.tokenize
         self._start = self._special(pieces["[CLS]"])
         self._separator = self._special(pieces["[SEP]"])
-        self._segment_hashtag = segment
         self._words: dict[tuple[str, Kind], Int32Array] = {}
 
     @classmethod
-    def load(cls, vocabulary: Path, segment: Callable[[str], Sequence[str]]) -> "Encoder":
+    def load(cls, vocabulary: Path) -> "Encoder":
         """Reads a vocabulary file, one piece a line, in order of id."""
-        return cls(vocabulary.read_text(encoding="utf-8").splitlines(), segment)
+        return cls(vocabulary.read_text(encoding="utf-8").splitlines())
 
     def encode(
         self, words: Sequence[Word], hashtags: Iterable[Sequence[str]] = (), image_words: str = ""
@@ -188,8 +187,7 @@ class Encoder:
     def _read_as(self, surface: str, kind: Kind) -> str:
         """Returns the words that are looked up in the vocabulary.
 
-        Account names behind @ and addresses tell nothing of the topic. A hashtag is read as the words in it: its pieces
-        as written (`##yo ##rk`) are noise to an encoder that was trained on prose.
+        Account names behind @ and addresses tell nothing of the topic.
         """
         if kind is Kind.URL:
             return "http"
@@ -197,8 +195,6 @@ class Encoder:
             return "@ user"
         if kind is Kind.SHORTCODE:
             return "[UNK]"  # like nearly every emoji
-        if kind is Kind.HASHTAG:
-            return "# " + " ".join(_fold(word) for word in self._segment_hashtag(surface[1:]))
         return _fold(surface)
 
     def _pieces(self, text: str) -> list[int]:
@@ -269,12 +265,12 @@ def _shape(surface: str) -> str:
 
 
 def _case(surface: str, kind: Kind) -> int:
-    """Returns the letter case of a word as one of 15 classes; the class 15 belongs to the special pieces."""
+    """Returns the letter case of a word as one of 21 classes; the class 15 belongs to the special pieces."""
     if kind is Kind.SHORTCODE:
         return int(Kind.SYMBOL)
     if kind in (Kind.SYMBOL, Kind.URL, Kind.MENTION, Kind.REPOST, Kind.NUMBER, Kind.CHARACTER):
         return int(kind)
-    letters = surface[1:] if kind is Kind.HASHTAG else surface
+    letters = surface
     if letters.islower():
         case = 0
     elif letters.isupper():
@@ -283,7 +279,7 @@ def _case(surface: str, kind: Kind) -> int:
         case = 1
     else:
         case = 4
-    return 8 + case if kind is Kind.WORD else (13 if case == 0 else 14)
+    return (8 if kind is Kind.WORD else 16) + case
 
 
 def _case_profile(words: Sequence[Word]) -> int:

@@ -2,7 +2,7 @@
 
 ::
 
-    post ─▶ words ─▶ segmented hashtags ─▶ sequences of pieces ─▶ emissions ─▶ tags by the CRF ─▶ entities with offsets
+    post ─▶ words, also those in hashtags ─▶ sequences of pieces ─▶ emissions ─▶ tags by the CRF ─▶ entities with offsets
 
 The network is any `Network`: OpenVINO in this process, Triton on a server, torch in training. Everything else between a
 `Post` and a `TaggedPost` is here. Keeps invariant 8.
@@ -17,9 +17,10 @@ import numpy as np
 
 from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost
 from tagstream.text.entity_keys import NameKeys
-from workers.tagger.crf_decoder import IMPOSSIBLE, TAGS, Decoded, Decoder, FloatArray
+from workers.tagger.crf_decoder import IMPOSSIBLE, TAGS, Decoded, Decoder, DoubleArray, FloatArray
 from workers.tagger.emission_cache import EmissionCache
 from workers.tagger.encoding import EncodedSequence, Encoder, ModelInput, stack_sequences
+from workers.tagger.hashtag_words import split_hashtags
 from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext, PreparedPost, answer_generation
 from workers.tagger.words import Kind, Word, by_lines, split_words
 
@@ -97,11 +98,12 @@ class ModelTagger:
         )
         if not reads(post, self._languages):
             return PreparedPost(post, 0, 0, Payload([], hashtags, [], [], "language"), image_context)
-        words = split_words(post.text)
+        words = split_hashtags(split_words(post.text), self._segment)
         # The author's own words come first: they tell more, and the segment is cut after a few words.
         image_words = " ".join((*(media.alt for media in post.media if media.alt), *image_context.words))
         words, line_starts = by_lines(post.text, words)
-        sequences = self._encoder.encode(words, [hashtag.words for hashtag in hashtags], image_words)
+        listed = [hashtag.words for hashtag in hashtags if hashtag.span is None]
+        sequences = self._encoder.encode(words, listed, image_words)
         read = sequences[-1].first_word + len(sequences[-1].first_pieces) if sequences else 0
         untagged: Literal["length"] | None = None
         if read < len(words):
@@ -121,6 +123,10 @@ class ModelTagger:
             self._tagged(post, payload, decoded.get(index))
             for index, (post, payload) in enumerate(zip(prepared, payloads, strict=True))
         ]
+
+    def marginals(self, prepared: Sequence[PreparedPost]) -> list[DoubleArray]:
+        """Returns the probability of each tag at each word of each post, (words, 9), in order; each has words."""
+        return self._decoder.marginals(self._emissions([post.payload for post in prepared]))
 
     def _emissions(self, payloads: Sequence[Payload]) -> list[FloatArray]:
         """Returns the emissions at the first piece of each word of each post: (words, 9)."""
@@ -239,14 +245,13 @@ def _entity(text: str, keys: NameKeys, words: Sequence[Word], tag: int, score: f
     kind = _TYPES[tag]
     if not words or kind is None:
         return None
-    start = words[0].start + (words[0].kind is Kind.HASHTAG)
-    surface = text[start : words[-1].end]
+    start, end = words[0].start, words[-1].end
     return Entity(
-        text=surface,
+        text=text[start:end],
         type=kind,
         start=start,
-        end=words[-1].end,
+        end=end,
         score=round(score, 4),
         in_hashtag=all(word.kind is Kind.HASHTAG for word in words),
-        key=keys.key(start, words[-1].end),
+        key=keys.key(start, end),
     )

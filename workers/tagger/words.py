@@ -26,6 +26,7 @@ class Kind(IntEnum):
     REPOST = 6
     CHARACTER = 7
     SHORTCODE = 8
+    APART = 9  # a word after a `#` that stands apart
 
 
 class Word(NamedTuple):

@@ -1,0 +1,151 @@
+"""Names of training posts turned into hashtags, and hashtags of ordinary words beside them.
+
+::
+
+    "Merkel visits New York"  ─▶  "Merkel visits #NewYork", "Merkel visits #newyork", "Merkel visits #PrayForNewYork"
+
+The sets mark names in hashtags unevenly, and most hashtags that they mark are one word. Written anew, a name keeps its
+type and its place; the segmenter that serves splits the hashtag, so the tagger learns from its mistakes, too.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from training.datasets import Example, Name
+from workers.tagger.words import Kind, split_words
+
+_BEFORE = (
+    "Pray For", "Justice For", "Stand With", "Team", "Vote", "Visit", "Free", "Save", "Love", "I Love", "We Love", "Welcome To",
+    "Happy Birthday", "RIP", "Go", "Stop", "Support", "Back", "Je Suis", "Hello", "Thank You", "Made In", "Live In", "Best Of",
+    "Road To", "Live From", "Fly To", "Meet", "Ask", "Boycott", "Help", "Rebuild", "Discover", "Explore", "Miss", "Keep",
+    "Bring Back", "Remember", "No", "Never", "Follow", "Watch", "Only In", "Weekend In", "Sunset In", "Back To", "Dump", "My",
+)  # fmt: skip
+_AFTER = (
+    "News", "Strong", "Live", "Fans", "Tour", "Weather", "Traffic", "Elections", "Election", "Vote", "Votes", "Decides", "Food",
+    "Jobs", "Events", "Marathon", "Airport", "Attacks", "Attack", "Earthquake", "Floods", "Fire", "Fires", "Protest", "Protests",
+    "Riots", "Strikes", "Crash", "Shooting", "Life", "Love", "Style", "Nights", "Music", "Tech", "Startups", "Homes", "Travel",
+    "Out", "For President", "In Concert", "Day", "Week", "Fashion Week", "2014", "2015", "2016", "2017", "2020", "24", "Bound",
+    "Army", "Nation", "Memes", "Facts", "Speaks", "Interview", "Debate", "Summit", "Trip", "Diaries", "Bombing", "Relief",
+)  # fmt: skip
+_BETWEEN = ("In", "At", "And", "Vs", "For", "With", "Meets", "To", "From", "On")
+_STYLES = ("camel", "camel", "lower", "camel", "lower", "upper")
+
+
+@dataclass(frozen=True, slots=True)
+class HashtagNoise:
+    """The chances, from 0 to 1, of a name or a run of ordinary words to become a hashtag; `joined` is the share with topics."""
+
+    name: float = 0.0
+    words: float = 0.0
+    joined: float = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """A stretch of text and what takes its place; `names` are given by offsets in `text`."""
+
+    start: int
+    end: int
+    text: str
+    names: tuple[Name, ...] = ()
+
+
+def with_hashtags(example: Example, noise: HashtagNoise, pool: Sequence[tuple[str, str]], chance: random.Random) -> Example:
+    """Returns the post with some of its names and words as hashtags; `pool` holds names (text, type) to join them with."""
+    edits = [
+        _hashtag_of_name(example, name, noise, pool, chance)
+        for name in example.names
+        if _can_be_hashtag(example, name.start, name.end) and chance.random() < noise.name
+    ]
+    if chance.random() < noise.words:
+        taken = [(name.start, name.end) for name in example.names]
+        edits += _hashtag_of_words(example.text, taken, chance)
+    return _edited(example, sorted(edits, key=lambda edit: edit.start)) if edits else example
+
+
+def hashtag_names(examples: Sequence[Example]) -> list[tuple[str, str]]:
+    """Returns the names (text, type) of posts that can be written as hashtags, once each, in order."""
+    pool = {
+        (example.text[name.start : name.end], name.type): None
+        for example in examples
+        for name in example.names
+        if name.type not in (None, "ANY") and _can_be_hashtag(example, name.start, name.end)
+    }
+    return [(text, kind) for text, kind in pool if kind is not None]
+
+
+def _can_be_hashtag(example: Example, start: int, end: int) -> bool:
+    text = example.text
+    name = text[start:end]
+    stands_free = (start == 0 or text[start - 1].isspace()) and (start < 2 or text[start - 2] not in "#@")
+    return stands_free and name.isascii() and name.replace(" ", "").isalnum() and 3 <= len(name) <= 40 and not name.isdigit()
+
+
+def _hashtag_of_name(
+    example: Example, name: Name, noise: HashtagNoise, pool: Sequence[tuple[str, str]], chance: random.Random
+) -> _Edit:
+    style = chance.choice(_STYLES)
+    parts: list[tuple[str, str | None]] = [(example.text[name.start : name.end], name.type)]
+    if chance.random() < noise.joined:
+        turn = chance.random()
+        if turn < 0.4:
+            parts.insert(0, (chance.choice(_BEFORE), None))
+        elif turn < 0.8:
+            parts.append((chance.choice(_AFTER), None))
+        elif pool and name.type != "ANY":
+            parts += [(chance.choice(_BETWEEN), None), chance.choice(pool)]
+    written, names = "#", []
+    for text, kind in parts:
+        start = len(written)
+        written += _joined(text, style)
+        if kind is not None:
+            names.append(Name(start, len(written), kind))
+    return _Edit(name.start, name.end, written, tuple(names))
+
+
+def _hashtag_of_words(text: str, taken: Sequence[tuple[int, int]], chance: random.Random) -> list[_Edit]:
+    """Returns an edit that makes a hashtag of a run of one to three ordinary words in small letters; none if there is none."""
+    words = split_words(text)
+    plain = [
+        word.kind is Kind.WORD and word.surface.isascii() and word.surface.islower() and word.surface.isalpha()
+        and not any(start < word.end and end > word.start for start, end in taken)
+        for word in words
+    ]  # fmt: skip
+    length = chance.choice((1, 2, 2, 3))
+    starts = [
+        i for i in range(len(words) - length + 1)
+        if all(plain[i : i + length]) and sum(word.end - word.start for word in words[i : i + length]) >= 5
+        and (words[i].start == 0 or text[words[i].start - 1].isspace())
+        and (words[i + length - 1].end == len(text) or text[words[i + length - 1].end].isspace())
+        and not (i and words[i - 1].surface in ("#", "@"))
+    ]  # fmt: skip
+    if not starts:
+        return []
+    first = chance.choice(starts)
+    run = words[first : first + length]
+    written = "#" + _joined(text[run[0].start : run[-1].end], chance.choice(_STYLES))
+    return [_Edit(run[0].start, run[-1].end, written)]
+
+
+def _joined(text: str, style: str) -> str:
+    words = text.split()
+    if style == "lower":
+        return "".join(words).lower()
+    if style == "upper":
+        return "".join(words).upper()
+    return "".join(word if word[1:] != word[1:].lower() else word.capitalize() for word in words)
+
+
+def _edited(example: Example, edits: Sequence[_Edit]) -> Example:
+    """Returns the example with edits that do not overlap; a name within an edit gives way to the edit's own names."""
+    written, names, done = "", [], 0
+    kept = [name for name in example.names if not any(edit.start <= name.start < edit.end for edit in edits)]
+    for edit in (*edits, _Edit(len(example.text), len(example.text), "")):
+        shift = len(written) - done
+        names += [Name(n.start + shift, n.end + shift, n.type) for n in kept if done <= n.start < edit.start]
+        written += example.text[done : edit.start]
+        names += [Name(n.start + len(written), n.end + len(written), n.type) for n in edit.names]
+        written += edit.text
+        done = edit.end
+    return Example(written, tuple(names), example.caption, example.unknown)

@@ -1,0 +1,58 @@
+"""The words inside hashtags, each a word of the post with its own offsets.
+
+::
+
+    "see #NewYorkCity"  ─▶  see · # · New · York · City
+
+So a name that is a part of a hashtag, as in `#PrayForParis`, is found as one in a sentence is. A sign that stands apart
+(`# NewYorkCity`, as some corpora write it) is read likewise. Training and serving both read hashtags here.
+"""
+
+from collections.abc import Callable, Sequence
+
+from workers.tagger.words import Kind, Word
+
+SIGN = "#"
+Segment = Callable[[str], Sequence[str]]
+
+
+def split_hashtags(words: Sequence[Word], segment: Segment) -> list[Word]:
+    """Returns the words of a post with each hashtag replaced by its sign and the words in it.
+
+    `segment` splits a hashtag, given without its sign. Underscores, and marks that the segmenter leaves out, lie between
+    the words and belong to none. Offsets stay those of the post.
+    """
+    found: list[Word] = []
+    for index, word in enumerate(words):
+        if word.kind is Kind.HASHTAG:
+            found.append(Word(SIGN, word.start, word.start + 1, Kind.SYMBOL))
+            found += _words_inside(word.surface[1:], word.start + 1, segment, Kind.HASHTAG)
+        elif word.kind is Kind.WORD and index and _stands_apart(words[index - 1], word):
+            found += _words_inside(word.surface, word.start, segment, Kind.APART)
+        else:
+            found.append(word)
+    return found
+
+
+def _stands_apart(sign: Word, word: Word) -> bool:
+    return (
+        sign.surface == SIGN
+        and sign.kind is Kind.SYMBOL
+        and word.start == sign.end + 1
+        and len(word.surface) == word.end - word.start
+    )
+
+
+def _words_inside(hashtag: str, start: int, segment: Segment, kind: Kind) -> list[Word]:
+    """Returns the words of the hashtag that begins at `start`; the whole of it where they cannot be found in it."""
+    found, offset = [], 0
+    for part in segment(hashtag):
+        if not part.strip("_"):
+            continue
+        offset = hashtag.find(part, offset)
+        if offset < 0:
+            found = []
+            break
+        found.append(Word(part, start + offset, start + offset + len(part), kind))
+        offset += len(part)
+    return found or [Word(hashtag, start, start + len(hashtag), kind)]

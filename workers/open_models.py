@@ -97,7 +97,7 @@ def open_tagger(settings: Settings) -> Tagger:
     return ModelTagger(
         model=generation.model,
         generation=generation.number,
-        encoder=Encoder.load(version.folder / VOCABULARY, segment),
+        encoder=Encoder.load(version.folder / VOCABULARY),
         network=network,
         decoder=version.decoder,
         segment=segment,

@@ -58,7 +58,7 @@ def of_length(pattern: str, length: int = MAX_TEXT_LENGTH) -> str:
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return Encoder.load(open_version(REPOSITORY).folder / VOCABULARY, SEGMENTER.segment)
+    return Encoder.load(open_version(REPOSITORY).folder / VOCABULARY)
 
 
 def measured(call: Callable[[], object]) -> tuple[float, float]:

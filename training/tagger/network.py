@@ -13,14 +13,16 @@ unknown (`LinearChainCrf.loss`).
 """
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 from transformers import BertConfig, MPNetConfig
 
 from training.layers.crf import LinearChainCrf
 from training.layers.word_features import WordFeatures
 from training.tagger.encoders import Encoders, make_encoder, read_config
+from training.tagger.pretrained import encoder_folder
 from workers.tagger.crf_decoder import TAGS
 
 
@@ -50,3 +52,11 @@ class ThreeSegmentTagger(nn.Module):
         embedded = self.encoder.piece_embedding(pieces) + self.features(features)
         emissions: Tensor = self.score(self.dropout(self.encoder(embedded, segments, pieces != 0)))
         return emissions
+
+
+def load_run(run: Path) -> tuple[ThreeSegmentTagger, dict[str, Any]]:
+    """Reads the averaged weights of a run's best epoch, and what was recorded with them."""
+    state = torch.load(run / "best.pt", weights_only=True)
+    network = ThreeSegmentTagger(read_config(encoder_folder(state["recipe"]["encoder"])), 0.0)
+    network.load_state_dict(state["weights"])
+    return network.eval(), state

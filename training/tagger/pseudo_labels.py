@@ -9,7 +9,7 @@ Wang et al., ACL 2020, whose posterior distillation this is).
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,13 @@ import torch
 
 from tagstream.errors import CorruptState
 from training.script import run_script
+from training.tagger.development import torch_tagger
+from training.tagger.network import load_run
+from training.tagger.pretrained import vocabulary_file
+from training.tagger.unlabelled import unlabelled_texts
+from workers.hashtags.segmenter import HashtagSegmenter
 from workers.tagger.crf_decoder import TAGS
+from workers.tagger.encoding import Encoder
 from workers.tagger.model_tagger import ModelTagger
 from workers.tagger.texts import post_of
 
@@ -68,15 +74,59 @@ def read_pseudo_labels(path: Path) -> list[PseudoExample]:
     return [PseudoExample(text, one) for text, one in zip(texts, np.split(marginals, ends[:-1]), strict=True)]
 
 
-def label(texts: Sequence[str], tagger: ModelTagger) -> Iterator[HalfArray]:
-    """Yields the marginals of each text, in order; (0, 9) of a text without words or too long for one sequence."""
+def label(texts: Sequence[str], tagger: ModelTagger) -> list[HalfArray]:
+    """Returns the marginals of each text, in order; (0, 9) of a text without words or too long for one sequence."""
+    prepared = tagger.prepare([post_of(text) for text in texts])
+    answers = [np.empty((0, len(TAGS)), np.float16)] * len(prepared)
+    read = [index for index, post in enumerate(prepared) if post.sequences == 1]
+    read.sort(key=lambda index: prepared[index].length)
+    for first in range(0, len(read), _POSTS_A_BATCH):
+        batch = read[first : first + _POSTS_A_BATCH]
+        for index, one in zip(batch, tagger.marginals([prepared[index] for index in batch]), strict=True):
+            answers[index] = one.astype(np.float16)
+    return answers
+
+
+def open_teacher(run: Path) -> ModelTagger:
+    """Opens the best weights of a run as a tagger; the network computes in bfloat16."""
+    network, _ = load_run(run)
+    segment = HashtagSegmenter.load().segment
+    return torch_tagger(network.to(torch.bfloat16), Encoder.load(vocabulary_file()), segment)
+
+
+def label_with(run: Path, texts: Sequence[str], folder: Path) -> Iterator[HalfArray]:
+    """Yields the marginals that one teacher gives; those of finished chunks are read from `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tagger: ModelTagger | None = None
     for start in range(0, len(texts), _CHUNK):
-        prepared = tagger.prepare([post_of(text) for text in texts[start : start + _CHUNK]])
-        order = sorted(range(len(prepared)), key=lambda index: prepared[index].length)
-        answers = [np.empty((0, len(TAGS)), np.float16)] * len(prepared)
-        read = [index for index in order if prepared[index].sequences == 1]
-        for first in range(0, len(read), _POSTS_A_BATCH):
-            batch = read[first : first + _POSTS_A_BATCH]
-            for index, one in zip(batch, tagger.marginals([prepared[index] for index in batch]), strict=True):
-                answers[index] = one.astype(np.float16)
-        yield from answers
+        chunk = texts[start : start + _CHUNK]
+        path = folder / f"{start}.npz"
+        if path.is_file():
+            yield from (post.marginals for post in read_pseudo_labels(path))
+            continue
+        tagger = tagger or open_teacher(run)
+        marginals = label(chunk, tagger)
+        part = path.with_suffix(".part")
+        write_pseudo_labels(part, chunk, marginals)
+        part.replace(path)
+        print(f"{run}: {start + len(chunk):,} of {len(texts):,} posts labelled", flush=True)
+        yield from marginals
+
+
+def main() -> None:
+    """Runs the command line of this module."""
+    parser = argparse.ArgumentParser(description="Label unlabelled tweets by teachers; run again to go on.")
+    parser.add_argument("--teacher", type=Path, action="append", required=True, help="the folder of a run; may be repeated")
+    parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--posts", type=int, default=100_000)
+    arguments = parser.parse_args()
+    texts = unlabelled_texts()[: arguments.posts]
+    kept = arguments.to.with_suffix(".parts")
+    answers = [label_with(run, texts, kept / run.name) for run in arguments.teacher]
+    means = [np.mean(one, axis=0, dtype=np.float32).astype(np.float16) for one in zip(*answers, strict=True)]
+    write_pseudo_labels(arguments.to, texts, means)
+    print(f"{arguments.to}: {len(texts):,} posts, {sum(map(len, means)):,} words")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -51,7 +51,9 @@ class _Edit:
     names: tuple[Name, ...] = ()
 
 
-def with_hashtags(example: Example, noise: HashtagNoise, pool: Sequence[tuple[str, str]], chance: random.Random) -> Example:
+def with_hashtags(
+    example: Example, noise: HashtagNoise, pool: Sequence[tuple[str, str]], chance: random.Random
+) -> Example:
     """Returns the post with some of its names and words as hashtags; `pool` holds names (text, type) to join them with."""
     edits = [
         _hashtag_of_name(example, name, noise, pool, chance)
@@ -79,7 +81,13 @@ def _can_be_hashtag(example: Example, start: int, end: int) -> bool:
     text = example.text
     name = text[start:end]
     stands_free = (start == 0 or text[start - 1].isspace()) and (start < 2 or text[start - 2] not in "#@")
-    return stands_free and name.isascii() and name.replace(" ", "").isalnum() and 3 <= len(name) <= 40 and not name.isdigit()
+    return (
+        stands_free
+        and name.isascii()
+        and name.replace(" ", "").isalnum()
+        and 3 <= len(name) <= 40
+        and not name.isdigit()
+    )
 
 
 def _hashtag_of_name(

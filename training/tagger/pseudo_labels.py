@@ -116,7 +116,9 @@ def label_with(run: Path, texts: Sequence[str], folder: Path) -> Iterator[HalfAr
 def main() -> None:
     """Runs the command line of this module."""
     parser = argparse.ArgumentParser(description="Label unlabelled tweets by teachers; run again to go on.")
-    parser.add_argument("--teacher", type=Path, action="append", required=True, help="the folder of a run; may be repeated")
+    parser.add_argument(
+        "--teacher", type=Path, action="append", required=True, help="the folder of a run; may be repeated"
+    )
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--posts", type=int, default=100_000)
     arguments = parser.parse_args()

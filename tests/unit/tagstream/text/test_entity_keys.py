@@ -95,6 +95,31 @@ def test_a_name_in_a_hashtag_has_the_key_of_its_words() -> None:
     assert keys.key(30, 38) == "new york"
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("Paris", "paris"), ("NewYork", "new york"), ("New_York", "new york"), ("PrayForParis", "pray for paris")],
+)
+def test_a_part_of_a_hashtag_has_the_key_of_its_words(name: str, key: str) -> None:
+    text = "so #PrayForParis #NewYorkNews #New_YorkCity"
+    words = {"PrayForParis": "Pray For Paris", "NewYorkNews": "New York News", "New_YorkCity": "New _ York City"}
+    hashtags = [
+        SegmentedHashtag(
+            text=tag, start=text.index(tag) - 1, end=text.index(tag) + len(tag), words=tuple(split.split())
+        )
+        for tag, split in words.items()
+    ]
+    start = text.index(name)
+    assert NameKeys(text, hashtags).key(start, start + len(name)) == key
+
+
+def test_a_name_from_one_hashtag_into_the_next_reads_both() -> None:
+    hashtags = [
+        SegmentedHashtag(text="GoJustin", start=0, end=9, words=("Go", "Justin")),
+        SegmentedHashtag(text="Bieber", start=10, end=17, words=("Bieber",)),
+    ]
+    assert NameKeys("#GoJustin #Bieber", hashtags).key(3, 17) == "justin bieber"
+
+
 def old_post() -> TaggedPost:
     text = "AT&amp;T in #HongKong"
     entities = (

@@ -35,7 +35,10 @@ def allowed_starts() -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The best tags of one post (words,) and the marginal probability of each (words,)."""
+    """The best tags of one post (words,), and probabilities (words,) whose product over a name is that of the name.
+
+    The product is the probability that the name has these boundaries and this type. Words outside names have 1.
+    """
 
     tags: IntArray
     probabilities: DoubleArray
@@ -62,8 +65,7 @@ class Decoder:
         # The longest post comes first: the posts that still have words at a step are the first `running[step]` columns.
         running = np.searchsorted(-np.array(lengths), -np.arange(lengths[0]), side="left").tolist()
         tags = self._viterbi(padded, running)
-        marginals = self._marginals(padded, running)
-        chosen = np.take_along_axis(marginals, tags[:, None], axis=1)[:, 0]
+        chosen = self._name_probabilities(padded, running, tags, np.array(lengths))
         decoded = [Decoded(tags[:length, column], chosen[:length, column]) for column, length in enumerate(lengths)]
         columns = {index: column for column, index in enumerate(order)}
         return [decoded[columns[index]] for index in range(len(emissions))]
@@ -91,8 +93,37 @@ class Decoder:
                 current[:active] = paths.argmax(axis=0)
         return tags
 
-    def _marginals(self, emissions: DoubleArray, running: Sequence[int]) -> DoubleArray:
-        """Returns (words, 9, posts): the forward-backward recursion in probabilities, scaled every few steps."""
+    def _name_probabilities(
+        self, emissions: DoubleArray, running: Sequence[int], tags: IntArray, lengths: IntArray
+    ) -> DoubleArray:
+        """Returns (words, posts), as in `Decoded`.
+
+        The first word of a name has the marginal probability of its tag. Each word but the last is multiplied by the
+        probability that the name goes on after it, the last one by the probability that it does not.
+        """
+        chances = np.ones(tags.shape)
+        step, post = np.nonzero(tags)
+        if not len(step):
+            return chances
+        weights, forward, backward = self._forward_backward(emissions, running)
+        tag = tags[step, post]
+        is_last = step + 1 == lengths[post]
+        following = np.where(is_last, step, step + 1)
+        # (tags, words), as everywhere: the tag of the next word, given the tag of this one.
+        next_tag = _normalise(
+            np.exp(self._transitions)[tag].T * (weights[following, :, post] * backward[following, :, post]).T
+        )
+        words, inside = np.arange(len(step)), tag + tag % 2  # the I- of a tag's type
+        on = np.where(is_last, 0.0, next_tag[inside, words])
+        goes_on = ~is_last & (tags[following, post] == inside)
+        begins = _normalise((forward[step, :, post] * backward[step, :, post]).T)[tag, words]
+        chances[step, post] = np.where(tag % 2, begins, 1.0) * np.where(goes_on, on, 1.0 - on)
+        return chances
+
+    def _forward_backward(
+        self, emissions: DoubleArray, running: Sequence[int]
+    ) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
+        """Returns weights, forward and backward sums (words, 9, posts): probabilities, scaled every few steps."""
         steps, _, posts = emissions.shape
         weights = np.exp(np.maximum(emissions - emissions.max(axis=1, keepdims=True), -30.0))
         to_next = np.exp(self._transitions)[:, :, None]
@@ -111,7 +142,7 @@ class Decoder:
             backward[step, :, :active] = current[:, :active]
             ahead = ((weights[step, :, :active] * current[:, :active])[:, None] * to_previous).sum(axis=0)
             current[:, :active] = ahead if step % _SCALED_EVERY else _normalise(ahead)
-        return _normalise(forward * backward)
+        return weights, forward, backward
 
 
 # Between two scalings a probability falls by at most a factor of e^30 and a transition a step: far above underflow.

@@ -190,7 +190,7 @@ class Entity(Contract):
 
     Attributes:
         text: `Post.text[start:end]`.
-        score: the marginal probability of its tags.
+        score: the probability that it is right: its first and last word, and its type.
         in_hashtag: whether the name lies inside a hashtag.
         key: the form by which mentions are counted (tagstream/text/entity_keys.py).
     """

@@ -38,7 +38,8 @@ class TextEntity:
     """A name in a text.
 
     `start` and `end` count code points of the text; `text` is what stands there. `type` is PER, LOC, ORG or MISC;
-    `score` is the probability of the whole name, from 0 to 1; `in_hashtag` says that the name is a part of a hashtag.
+    `score` is the probability that all of this is right, from 0 to 1; `in_hashtag` says that the name is a part of a
+    hashtag.
     """
 
     text: str
@@ -149,12 +150,13 @@ class EntityTagger:
         return [TaggedText(text, tuple(entities)) for text, entities in zip(cleaned, found, strict=True)]
 
 
-def load(models: str | os.PathLike[str] | None = None) -> EntityTagger:
+def load(models: str | os.PathLike[str] | None = None, *, min_score: float | None = None) -> EntityTagger:
     """Loads the models and returns a tagger of texts. Takes a second or two; a program does so once.
 
     `models` is the folder of a model repository, `grpc://HOST:PORT` of a Triton server, or `stub:` for a tagger that
-    finds fixed words; None stands for the models that ship with tagstream. Everything else is said by the settings:
-    the `TAGSTREAM_*` variables and the file that `TAGSTREAM_CONFIG` names.
+    finds fixed words; None stands for the models that ship with tagstream. Names that score less than `min_score` (0 to
+    1; 0 keeps all) are not given; None stands for the score that the model's version names. Everything else
+    is said by the settings: the `TAGSTREAM_*` variables and the file that `TAGSTREAM_CONFIG` names.
 
     Raises:
         BadSettings: no such models, or a setting makes no sense.
@@ -163,11 +165,16 @@ def load(models: str | os.PathLike[str] | None = None) -> EntityTagger:
         ShadowedPackage: since tagstream was imported, another package has taken the name of one of its own.
     """
     refuse_shadowed_packages(os.path.dirname(os.path.dirname(__file__)))
-    from tagstream.settings import load_settings
+    from tagstream.errors import BadSettings
+    from tagstream.settings import limits, load_settings
 
     settings = load_settings(os.environ)
     if models is not None:
         settings = settings.model_copy(update={"models": os.fspath(models)})
+    if min_score is not None:
+        if not 0 <= min_score <= 1:
+            raise BadSettings(f"min_score = {min_score}: it may be {limits('min_score')}")
+        settings = settings.model_copy(update={"min_score": float(min_score)})
     module, _, name = _OPENER.partition(":")
     opened: Any = getattr(import_module(module), name)(settings)
     return EntityTagger(opened)

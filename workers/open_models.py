@@ -102,6 +102,7 @@ def open_tagger(settings: Settings) -> Tagger:
         decoder=version.decoder,
         segment=segment,
         languages=settings.languages,
+        scoring=version.scoring(settings.min_score),
         emission_cache=EmissionCache(settings.emission_cache_bytes) if settings.emission_cache_bytes else None,
     )
 

@@ -74,7 +74,7 @@ MEANINGS: dict[type[BaseModel], dict[str, str]] = {
         "type": "A person, a place, an organisation, or another name.",
         "start": "The offset of its first character.",
         "end": "The offset after its last character.",
-        "score": "The probability that the model gives to this reading.",
+        "score": "The probability that the name is right: where it begins and ends, and its type.",
         "in_hashtag": "Whether it lies inside a hashtag.",
         "key": "The form by which mentions of it are counted and asked for (`entity:KEY`).",
     },

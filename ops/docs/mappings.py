@@ -32,7 +32,7 @@ _POST_MEANINGS = {
     "entities.type": "`PER`, `LOC`, `ORG` or `MISC`.",
     "entities.key": "The form by which it is counted.",
     "entities.text": "The name as written.",
-    "entities.score": "The model's probability.",
+    "entities.score": "The probability that the name is right.",
     "entities.in_hashtag": "Whether it lies in a hashtag.",
     "document": "The tagged post, as [JSON lines](json-lines.md#a-tagged-post) describe it.",
     "created_at": "What its author's network says.",

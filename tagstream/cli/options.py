@@ -149,7 +149,7 @@ def kafka_option(meaning: str) -> Callable[[Decorated], Decorated]:
     return decorate
 
 
-def current_settings(**given: str | None) -> "Settings":
+def current_settings(**given: str | float | None) -> "Settings":
     """Returns the settings of this invocation; values of the command line win.
 
     Raises:
@@ -166,12 +166,14 @@ def current_settings(**given: str | None) -> "Settings":
     settings = load_settings(os.environ, invocation.config)
     options = {name: value for name, value in given.items() if value is not None}
     for name, value in options.items():
-        if (shown := path_as_text(value)) != value:
+        if isinstance(value, str) and (shown := path_as_text(value)) != value:
             raise BadSettings(f"--{name} {shown}: the path is not UTF-8, which a setting must be: give it another name")
     try:
         return Settings.model_validate(settings.model_dump() | options)
     except ValidationError as error:
-        raise refused(error, lambda name: f"--{name} {shown_value(name, options.get(name))}") from None
+        raise refused(
+            error, lambda name: f"--{name.replace('_', '-')} {shown_value(name, options.get(name))}"
+        ) from None
 
 
 def run_until_stopped(

@@ -38,6 +38,16 @@ class TaggingSettings(SettingGroup):
             "is named. A server may hold several, so that a new one is tried beside the old.",
         ),
     ] = None
+    min_score: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="The least score of a name that is given; 0 keeps all. The score of a name is the probability "
+            "that it is right, so .9 gives few names and hardly a wrong one. Where it is not set, that of the model's "
+            "version holds, which its card names. Stored answers stay as they are.",
+        ),
+    ] = None
     captioner: Annotated[
         str | None,
         Field(

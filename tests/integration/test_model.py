@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from ingest.sources.open import open_source
+from tagstream.installation import shipped_models
 from tagstream.posts import Media, Post
 from tagstream.settings import REPOSITORY, Settings
 from tagstream.text.hashtags import hashtags_of
+from workers.models.repository import open_version
 from workers.open_models import open_tagger
 from workers.tagger.conll import read_conll
 from workers.tagger.encoding import BUCKET, MAX_LENGTH, stack_sequences
@@ -78,6 +80,17 @@ def test_plain_names_are_found_with_their_places(tagger):
     found = {(entity.text, entity.type) for entity in answer.entities}
     assert {("Angela Merkel", "PER"), ("Barack Obama", "PER"), ("Paris", "LOC"), ("BBC", "ORG")} <= found
     assert all(text[entity.start : entity.end] == entity.text for entity in answer.entities)
+
+
+def test_the_least_score_is_that_of_the_version_unless_the_setting_says_another(posts):
+    def given(min_score):
+        opened = open_tagger(Settings(min_score=min_score, emission_cache_bytes=0))
+        return [entity for answer in opened.tag(opened.prepare(posts)) for entity in answer.entities]
+
+    least = open_version(shipped_models()).description.min_score
+    everything = given(0.0)
+    assert given(None) == [entity for entity in everything if entity.score >= least]
+    assert given(0.9) == [entity for entity in everything if entity.score >= 0.9] != everything
 
 
 def test_alt_text_changes_the_input_and_not_the_text(tagger):

@@ -1,8 +1,8 @@
 """Exports a trained tagger into the model repository: `python -m training.tagger.export --run runs/tagger --version 1`.
 
 Writes `triton_models/mner/<version>/`: `model.onnx` (static int8, for CPUs), `model.fp16.onnx` (for GPUs), the
-vocabulary and `tagger.json` (labels, CRF, recipe), and beside them `config.pbtxt` with their hashes. The int8 file is
-refused if it costs 0.3 F1 or more on either development set.
+vocabulary and `tagger.json` (labels, CRF, calibration, recipe), and beside them `config.pbtxt` with their hashes. The
+int8 file is refused if it costs 0.3 F1 or more on either development set.
 """
 
 import argparse
@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from training.datasets import load_examples
 from training.onnx.origin import forget_origin
 from training.tagger.batches import BatchMaker, Noise
+from training.tagger.calibrate import calibrate
 from training.tagger.development import score_development
-from training.tagger.model_card import measure, write_card
+from training.tagger.model_card import measure
 from training.tagger.network import ThreeSegmentTagger, load_run
 from training.tagger.pretrained import vocabulary_file
 from training.triton_config import write_configuration
@@ -144,7 +145,7 @@ def export(run: Path, repository: Path, version: int) -> dict[str, Any]:
         loss = full_figures[name]["strict"]["f1"] - figures["int8"][name]["strict"]["f1"]
         if loss >= LARGEST_LOSS:
             raise SystemExit(f"{name}: int8 costs {100 * loss:.2f} F1 on the development set; 0.3 is the most")
-    write_card(repository, version, figures)
+    calibrate(repository, version)
     return figures
 
 

@@ -1,22 +1,21 @@
 """The card of an exported version: what it was made from, how good it is, what it cannot do.
 
 `python -m training.tagger.model_card --version 1` measures the files of the version again and writes it; so does an
-export.
+export. The figures of the other measures (`measuring.py`) are written from what the version's folder keeps.
 """
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import fill
-from typing import Any, cast
+from typing import Any
 
 from tagstream.settings import Settings
 from training.datasets import CORPORA
+from training.tagger.card_sections import SECTIONS
 from training.tagger.development import score_corpus
+from training.tagger.measuring import keep_figures, read_figures, served_tagger, version_arguments
 from workers.models.repository import open_version
 from workers.models.version_folder import GPU_MODEL, MODEL
-from workers.open_models import open_tagger
-from workers.tagger.model_tagger import ModelTagger
 from workers.tagger.openvino_network import OpenVinoNetwork
 
 _LIMITS = """## Limits
@@ -43,19 +42,22 @@ Whether the data's terms reach any other use is for its user to decide; training
 
 
 def measure(repository: Path, version: int) -> dict[str, dict[str, Any]]:
-    """Figures of both files of a version on every development set, text and hashtags only, by precision and corpus.
+    """Keeps and returns figures of both files of a version, by precision and development set: text and hashtags only.
 
     Both run on this processor: the weights of the fp16 file are what a GPU gets, its arithmetic here is float32.
     """
-    settings = Settings(models=str(repository), model_version=version, emission_cache_bytes=0)
-    tagger = cast(ModelTagger, open_tagger(settings))
+    tagger = served_tagger(repository, version)
     figures = {"int8": {name: score_corpus(name, tagger) for name in CORPORA}}
-    tagger.network = OpenVinoNetwork(open_version(repository, version=version).folder / GPU_MODEL, settings.threads)
-    return {"fp16": {name: score_corpus(name, tagger) for name in CORPORA}} | figures
+    tagger.network = OpenVinoNetwork(open_version(repository, version=version).folder / GPU_MODEL, Settings().threads)
+    figures = {"fp16": {name: score_corpus(name, tagger) for name in CORPORA}} | figures
+    keep_figures(repository, version, "development", figures)
+    return figures
 
 
-def write_card(repository: Path, version: int, figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Writes `model_card.md`; `figures` are those of `measure`."""
+def write_card(repository: Path, version: int) -> None:
+    """Writes `model_card.md` from the figures that the version's folder keeps."""
+    kept = read_figures(repository, version)
+    sections = "\n".join(section(kept[name]) for name, section in SECTIONS.items() if name in kept)
     folder = repository / "mner" / str(version)
     recipe = open_version(repository, version=version).description.record["recipe"]
     sizes = {name: (folder / name).stat().st_size / 1e6 for name in (MODEL, GPU_MODEL)}
@@ -88,8 +90,9 @@ entities given in posts where the annotators saw no name at all, for every 1,000
 
 | set | precision | strict | lenient | PER | LOC | ORG | MISC | false entities |
 |---|---|---|---|---|---|---|---|---|
-{_rows(figures)}
+{_rows(kept["development"])}
 
+{sections}
 {_LIMITS}
 {_TERMS}"""
     (folder / "model_card.md").write_text(text, encoding="utf-8")
@@ -110,11 +113,9 @@ def _rows(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 def main() -> None:
     """Runs the command line of this module."""
-    parser = argparse.ArgumentParser(description="Measure the files of a model version and write its card.")
-    parser.add_argument("--repository", type=Path, default=Path("triton_models"))
-    parser.add_argument("--version", type=int, default=1)
-    arguments = parser.parse_args()
-    write_card(arguments.repository, arguments.version, measure(arguments.repository, arguments.version))
+    arguments = version_arguments("Measure the files of a model version and write its card.").parse_args()
+    measure(arguments.repository, arguments.version)
+    write_card(arguments.repository, arguments.version)
 
 
 if __name__ == "__main__":

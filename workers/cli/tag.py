@@ -62,6 +62,12 @@ class EntityTypes(click.ParamType):
 @click.option(
     "--types", type=EntityTypes(), metavar="TYPES", help="With --conll, the types that count, such as PER,LOC,ORG."
 )
+@click.option(
+    "--min-score",
+    type=float,
+    metavar="SCORE",
+    help="Leave out names that score less, from 0 (none) to 1. [default: that of the model's version]",
+)
 @models_option
 @json_option
 def tag(
@@ -72,6 +78,7 @@ def tag(
     output: str | None,
     conll: Path | None,
     types: tuple[EntityType, ...] | None,
+    min_score: float | None,
     models_spec: str | None,
     as_json: bool,
 ) -> None:
@@ -89,7 +96,7 @@ def tag(
         raise click.UsageError("--alt goes with TEXT")
     if photo is not None and text is None:
         raise click.UsageError("--photo goes with TEXT")
-    settings = current_settings(models=models_spec)
+    settings = current_settings(models=models_spec, min_score=min_score)
     if conll is not None:
         _score(conll, load_tagger(settings), types or ENTITY_TYPES, as_json=as_json)
     elif source_path is not None:

@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tagstream.errors import CorruptState
+from tagstream.posts import EntityType
 from workers.models.version_folder import (
     MODEL,
     MODEL_HASH_PARAMETER,
@@ -31,6 +32,7 @@ from workers.models.version_folder import (
     read_json,
 )
 from workers.tagger.crf_decoder import TAGS, Decoder
+from workers.tagger.scoring import Scoring
 
 TAGGER = "mner"
 VOCABULARY = "vocabulary.txt"
@@ -40,8 +42,21 @@ HASH_PARAMETER = "tokenizer_sha256"
 _Nine = Annotated[list[float], Field(min_length=len(TAGS), max_length=len(TAGS))]
 
 
+class Calibration(BaseModel):
+    """The map from the CRF's probability of a name to its score, as in `Scoring`."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    slope: Annotated[float, Field(gt=0)]
+    offsets: dict[EntityType, float]
+
+
 class TaggerDescription(BaseModel):
-    """The content of `tagger.json`: the labels in order, the CRF that decodes them, and how the version came to be."""
+    """The content of `tagger.json`: the labels in order, the CRF that decodes them, and how the version came to be.
+
+    Without `calibration` a name's score is the probability that the CRF gives it. `min_score` is the least score of a
+    name that is given, unless the setting says another.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -50,6 +65,8 @@ class TaggerDescription(BaseModel):
     starts: _Nine
     ends: _Nine
     generation: GenerationNumber
+    calibration: Calibration | None = None
+    min_score: Annotated[float, Field(ge=0, le=1)] = 0.0
     record: dict[str, Any] = {}
 
 
@@ -68,6 +85,12 @@ class ModelVersion:
         """The CRF of this version."""
         description = self.description
         return Decoder(np.array(description.transitions), np.array(description.starts), np.array(description.ends))
+
+    def scoring(self, min_score: float | None) -> Scoring:
+        """Returns the scoring of this version, with another least score where one is given."""
+        calibration = self.description.calibration or Calibration(slope=1.0, offsets={})
+        least = self.description.min_score if min_score is None else min_score
+        return Scoring(calibration.slope, calibration.offsets, least)
 
 
 def model_hash(folder: Path) -> str:

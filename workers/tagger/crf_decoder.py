@@ -35,7 +35,10 @@ def allowed_starts() -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The best tags of one post (words,) and the marginal probability of each (words,)."""
+    """The best tags of one post (words,), and probabilities (words,) whose product over a name is that of the name.
+
+    The product is the probability that the name has these boundaries and this type. Words outside names have 1.
+    """
 
     tags: IntArray
     probabilities: DoubleArray
@@ -44,23 +47,23 @@ class Decoded:
 class _Batch:
     """Posts side by side: `padded` (words, 9, posts), the longest post first.
 
-    At step i the first `running[i]` posts still have words.
+    `lengths` are their words; at step i the first `running[i]` posts still have words.
     """
 
     def __init__(self, emissions: Sequence[FloatArray]) -> None:
         self._order = sorted(range(len(emissions)), key=lambda index: -len(emissions[index]))
-        self._lengths = [len(emissions[index]) for index in self._order]
+        self.lengths = [len(emissions[index]) for index in self._order]
         # Posts are the last axis, along which numpy adds and compares fastest.
-        self.padded = np.zeros((self._lengths[0], len(TAGS), len(emissions)))
+        self.padded = np.zeros((self.lengths[0], len(TAGS), len(emissions)))
         for column, index in enumerate(self._order):
-            self.padded[: self._lengths[column], :, column] = emissions[index]
-        steps = np.arange(self._lengths[0])
-        self.running: list[int] = np.searchsorted(-np.array(self._lengths), -steps, side="left").tolist()
+            self.padded[: self.lengths[column], :, column] = emissions[index]
+        steps = np.arange(self.lengths[0])
+        self.running: list[int] = np.searchsorted(-np.array(self.lengths), -steps, side="left").tolist()
 
     def columns(self) -> list[tuple[int, int]]:
         """Returns the column and the length of each post, in the order in which the posts were given."""
         places = sorted(range(len(self._order)), key=lambda column: self._order[column])
-        return [(column, self._lengths[column]) for column in places]
+        return [(column, self.lengths[column]) for column in places]
 
 
 class Decoder:
@@ -77,8 +80,7 @@ class Decoder:
             return []
         batch = _Batch(emissions)
         tags = self._viterbi(batch.padded, batch.running)
-        marginals = self._marginals(batch.padded, batch.running)
-        chosen = np.take_along_axis(marginals, tags[:, None], axis=1)[:, 0]
+        chosen = self._name_probabilities(batch.padded, batch.running, tags, np.array(batch.lengths))
         return [Decoded(tags[:length, column], chosen[:length, column]) for column, length in batch.columns()]
 
     def marginals(self, emissions: Sequence[FloatArray]) -> list[DoubleArray]:
@@ -86,7 +88,8 @@ class Decoder:
         if not emissions:
             return []
         batch = _Batch(emissions)
-        marginals = self._marginals(batch.padded, batch.running)
+        _, forward, backward = self._forward_backward(batch.padded, batch.running)
+        marginals = _normalise(forward * backward)
         return [marginals[:length, :, column] for column, length in batch.columns()]
 
     def _viterbi(self, emissions: DoubleArray, running: Sequence[int]) -> IntArray:
@@ -112,8 +115,37 @@ class Decoder:
                 current[:active] = paths.argmax(axis=0)
         return tags
 
-    def _marginals(self, emissions: DoubleArray, running: Sequence[int]) -> DoubleArray:
-        """Returns (words, 9, posts): the forward-backward recursion in probabilities, scaled every few steps."""
+    def _name_probabilities(
+        self, emissions: DoubleArray, running: Sequence[int], tags: IntArray, lengths: IntArray
+    ) -> DoubleArray:
+        """Returns (words, posts), as in `Decoded`.
+
+        The first word of a name has the marginal probability of its tag. Each word but the last is multiplied by the
+        probability that the name goes on after it, the last one by the probability that it does not.
+        """
+        chances = np.ones(tags.shape)
+        step, post = np.nonzero(tags)
+        if not len(step):
+            return chances
+        weights, forward, backward = self._forward_backward(emissions, running)
+        tag = tags[step, post]
+        is_last = step + 1 == lengths[post]
+        following = np.where(is_last, step, step + 1)
+        # (tags, words), as everywhere: the tag of the next word, given the tag of this one.
+        next_tag = _normalise(
+            np.exp(self._transitions)[tag].T * (weights[following, :, post] * backward[following, :, post]).T
+        )
+        words, inside = np.arange(len(step)), tag + tag % 2  # the I- of a tag's type
+        on = np.where(is_last, 0.0, next_tag[inside, words])
+        goes_on = ~is_last & (tags[following, post] == inside)
+        begins = _normalise((forward[step, :, post] * backward[step, :, post]).T)[tag, words]
+        chances[step, post] = np.where(tag % 2, begins, 1.0) * np.where(goes_on, on, 1.0 - on)
+        return chances
+
+    def _forward_backward(
+        self, emissions: DoubleArray, running: Sequence[int]
+    ) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
+        """Returns weights, forward and backward sums (words, 9, posts): probabilities, scaled every few steps."""
         steps, _, posts = emissions.shape
         weights = np.exp(np.maximum(emissions - emissions.max(axis=1, keepdims=True), -30.0))
         to_next = np.exp(self._transitions)[:, :, None]
@@ -132,7 +164,7 @@ class Decoder:
             backward[step, :, :active] = current[:, :active]
             ahead = ((weights[step, :, :active] * current[:, :active])[:, None] * to_previous).sum(axis=0)
             current[:, :active] = ahead if step % _SCALED_EVERY else _normalise(ahead)
-        return _normalise(forward * backward)
+        return weights, forward, backward
 
 
 # Between two scalings a probability falls by at most a factor of e^30 and a transition a step: far above underflow.

@@ -8,6 +8,7 @@ The network is any `Network`: OpenVINO in this process, Triton on a server, torc
 `Post` and a `TaggedPost` is here. Keeps invariant 8.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,9 +23,10 @@ from workers.tagger.emission_cache import EmissionCache
 from workers.tagger.encoding import EncodedSequence, Encoder, ModelInput, stack_sequences
 from workers.tagger.hashtag_words import split_hashtags
 from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext, PreparedPost, answer_generation
+from workers.tagger.scoring import Scoring
 from workers.tagger.words import Kind, Word, by_lines, split_words
 
-_TYPES: tuple[EntityType | None, ...] = (None, "PER", "PER", "LOC", "LOC", "ORG", "ORG", "MISC", "MISC")
+_TYPES: dict[int, EntityType] = {1: "PER", 2: "PER", 3: "LOC", 4: "LOC", 5: "ORG", 6: "ORG", 7: "MISC", 8: "MISC"}
 _OUTSIDE = np.array([0.0] + [IMPOSSIBLE] * (len(TAGS) - 1), np.float32)
 _CONTINUING = [index for index, tag in enumerate(TAGS) if tag.startswith("I-")]
 _BULLETS = frozenset("•‣⁃◦∙●○■□▪▫◆◇►▶▸❖✦➤→|")
@@ -60,7 +62,8 @@ class Payload:
 class ModelTagger:
     """A `Tagger` around a network. `model` and `generation` stand on every answer.
 
-    The `emission_cache` answers in place of the network where a sequence has come before.
+    The `emission_cache` answers in place of the network where a sequence has come before. `scoring` gives each name its
+    score; a name that scores less than its `min_score` is not given.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class ModelTagger:
         decoder: Decoder,
         segment: Callable[[str], Sequence[str]],
         languages: frozenset[str],
+        scoring: Scoring | None = None,
         emission_cache: EmissionCache | None = None,
     ) -> None:
         self.model = model
@@ -80,6 +84,7 @@ class ModelTagger:
         self._encoder = encoder
         self.network = network
         self.emission_cache = emission_cache
+        self.scoring = scoring or Scoring()
         self._decoder = decoder
         self._segment = segment
         self._languages = languages
@@ -172,7 +177,7 @@ class ModelTagger:
         return TaggedPost.model_construct(
             **fields,
             hashtags=payload.hashtags,
-            entities=tuple(find_entities(post.text, payload, decoded)) if decoded else (),
+            entities=tuple(find_entities(post.text, payload, decoded, self.scoring)) if decoded else (),
             image_labels=image_context.labels,
             model=self.model,
             generation=answer_generation(self.generation, image_context),
@@ -215,8 +220,8 @@ def _answered_words(sequences: Sequence[EncodedSequence], part: int) -> tuple[in
     return start, end
 
 
-def find_entities(text: str, payload: Payload, decoded: Decoded) -> list[Entity]:
-    """Returns the entities that the tags spell, in order. The score of a name is the lowest probability of its tags."""
+def find_entities(text: str, payload: Payload, decoded: Decoded, scoring: Scoring) -> list[Entity]:
+    """Returns the entities that the tags spell, in order, but for those that score too little."""
     entities: list[Entity] = []
     tags = decoded.tags.tolist()
     if not any(tags):
@@ -230,20 +235,23 @@ def find_entities(text: str, payload: Payload, decoded: Decoded) -> list[Entity]
             continue
         while end < len(tags) and tags[end] and tags[end] == tag + tag % 2:
             end += 1
-        entity = _entity(text, keys, words[start:end], tag, float(decoded.probabilities[start:end].min()))
+        kind = _TYPES[tag]
+        score = scoring.score(math.prod(decoded.probabilities[start:end].tolist()), kind)
+        if score < scoring.min_score:
+            continue
+        entity = _entity(text, keys, words[start:end], kind, score)
         if entity is not None:
             entities.append(entity)
     return entities
 
 
-def _entity(text: str, keys: NameKeys, words: Sequence[Word], tag: int, score: float) -> Entity | None:
+def _entity(text: str, keys: NameKeys, words: Sequence[Word], kind: EntityType, score: float) -> Entity | None:
     """Returns the entity without the marks around it (`#`, `@`, quotes); None where only marks are left."""
     while words and words[0].kind is Kind.SYMBOL:
         words = words[1:]
     while words and words[-1].kind is Kind.SYMBOL:
         words = words[:-1]
-    kind = _TYPES[tag]
-    if not words or kind is None:
+    if not words:
         return None
     start, end = words[0].start, words[-1].end
     return Entity(
@@ -251,7 +259,7 @@ def _entity(text: str, keys: NameKeys, words: Sequence[Word], tag: int, score: f
         type=kind,
         start=start,
         end=end,
-        score=round(score, 4),
+        score=score,
         in_hashtag=all(word.kind is Kind.HASHTAG for word in words),
         key=keys.key(start, end),
     )

@@ -113,6 +113,13 @@ def test_models_that_are_not_there_are_refused(tmp_path: Path) -> None:
         tagstream.load(tmp_path / "none")
 
 
+@pytest.mark.parametrize("score", [-0.1, 1.01, float("nan")])
+def test_a_least_score_that_is_no_probability_is_refused(score: float) -> None:
+    with pytest.raises(BadSettings, match=r"min_score = .*it may be 0 to 1"):
+        tagstream.load("stub:", min_score=score)
+    assert tagstream.load("stub:", min_score=0.5)("Paris")
+
+
 def test_importing_tagstream_imports_no_model() -> None:
     program = (
         "import sys, tagstream; assert 'load' in dir(tagstream)\n"

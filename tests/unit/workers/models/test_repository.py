@@ -8,6 +8,7 @@ from tagstream.errors import BadSettings, CorruptState
 from workers.models.repository import HASH_PARAMETER, model_hash, open_version
 from workers.models.version_folder import GPU_MODEL_HASH_PARAMETER, MODEL_HASH_PARAMETER, gpu_network_hash, network_hash
 from workers.tagger.crf_decoder import TAGS
+from workers.tagger.scoring import Scoring
 from workers.triton.contract import tagger_on_triton
 
 DESCRIPTION = {
@@ -58,6 +59,14 @@ def test_an_empty_repository_is_a_setting_to_mend(tmp_path):
         open_version(tmp_path)
 
 
+def test_a_version_brings_its_calibration_and_its_least_score(tmp_path):
+    write_version(tmp_path, 1)
+    write_version(tmp_path, 2, calibration={"slope": 0.5, "offsets": {"LOC": 1.0}}, min_score=0.4)
+    assert open_version(tmp_path, version=1).scoring(None) == Scoring(1.0, {}, 0.0)
+    assert open_version(tmp_path, version=2).scoring(None) == Scoring(0.5, {"LOC": 1.0}, 0.4)
+    assert open_version(tmp_path, version=2).scoring(0.0) == Scoring(0.5, {"LOC": 1.0}, 0.0)
+
+
 @pytest.mark.parametrize("name", ["vocabulary.txt", "tagger.json", "model.onnx", "model.fp16.onnx"])
 def test_a_file_of_another_export_is_fatal(tmp_path, name):
     folder = write_version(tmp_path)
@@ -95,7 +104,16 @@ def test_a_missing_file_is_fatal(tmp_path, name):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"labels": list(reversed(TAGS))}, {"starts": [0.0]}, {"generation": 4095}, {"generation": 2}, {"surprise": 1}],
+    [
+        {"calibration": {"slope": 0.0, "offsets": {}}},
+        {"calibration": {"slope": 1.0, "offsets": {"GPE": 0.0}}},
+        {"min_score": 1.1},
+        {"labels": list(reversed(TAGS))},
+        {"starts": [0.0]},
+        {"generation": 4095},
+        {"generation": 2},
+        {"surprise": 1},
+    ],
 )
 def test_a_description_that_is_not_ours_is_fatal(tmp_path, changes):
     write_version(tmp_path, **changes)

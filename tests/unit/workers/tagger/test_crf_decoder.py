@@ -1,6 +1,7 @@
 """The CRF decoder against every sequence there is."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -22,6 +23,13 @@ def legal_sequences(length):
             yield tags
 
 
+def names(tags):
+    """The names that tags spell: (first word, end word, type)."""
+    starts = [place for place, tag in enumerate(tags) if tag % 2]
+    ends = [next((end for end in range(at + 1, len(tags)) if tags[end] != tags[at] + 1), len(tags)) for at in starts]
+    return {(start, end, tags[start]) for start, end in zip(starts, ends, strict=True)}
+
+
 def score(tags, emissions, transitions, starts, ends):
     total = starts[tags[0]] + ends[tags[-1]] + sum(emissions[i, tag] for i, tag in enumerate(tags))
     return total + sum(transitions[a, b] for a, b in itertools.pairwise(tags))
@@ -29,16 +37,17 @@ def score(tags, emissions, transitions, starts, ends):
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4])
 def test_tags_and_probabilities_by_enumeration(weights, length):
-    emissions = RANDOM.normal(size=(length, 9)) * 2
-    (decoded,) = Decoder(*weights).decode([emissions])
     sequences = list(legal_sequences(length))
-    scores = np.array([score(tags, emissions, *weights) for tags in sequences])
-    best = sequences[int(scores.argmax())]
-    assert tuple(decoded.tags) == best
-    chances = np.exp(scores - np.logaddexp.reduce(scores))
-    for place, tag in enumerate(best):
-        marginal = sum(chance for chance, tags in zip(chances, sequences, strict=True) if tags[place] == tag)
-        assert decoded.probabilities[place] == pytest.approx(marginal, abs=1e-9)
+    for emissions in RANDOM.normal(size=(6, length, 9)) * 2:
+        (decoded,) = Decoder(*weights).decode([emissions])
+        scores = np.array([score(tags, emissions, *weights) for tags in sequences])
+        best = sequences[int(scores.argmax())]
+        assert tuple(decoded.tags) == best
+        chances = np.exp(scores - np.logaddexp.reduce(scores))
+        for name in names(best):
+            chance = sum(chance for chance, tags in zip(chances, sequences, strict=True) if name in names(tags))
+            assert math.prod(decoded.probabilities[name[0] : name[1]]) == pytest.approx(chance, abs=1e-9)
+        assert all(decoded.probabilities[place] == 1 for place, tag in enumerate(best) if tag == 0)
 
 
 def test_a_row_is_the_same_to_the_bit_whatever_its_batch(weights):

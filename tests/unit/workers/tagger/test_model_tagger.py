@@ -11,6 +11,7 @@ from workers.tagger.crf_decoder import TAGS, Decoder
 from workers.tagger.encoding import MAX_TWEET_PIECES, Encoder
 from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext
 from workers.tagger.model_tagger import ModelTagger, reads
+from workers.tagger.scoring import Scoring
 
 VOCABULARY = [
     "[PAD]",
@@ -128,6 +129,22 @@ def test_a_name_in_a_hashtag_is_counted_by_the_words_of_the_hashtag(network):
     )
     (answer,) = tag(tagger, post("in #NewYork"))
     assert [(entity.text, entity.key) for entity in answer.entities] == [("NewYork", "new york")]
+
+
+def test_a_name_that_scores_less_than_the_least_score_is_not_given(tagger):
+    text = "Ada Lovelace in Paris"
+    tagger.scoring = Scoring(slope=1.0, offsets={"LOC": -4.0})
+    person, place = tag(tagger, post(text))[0].entities
+    assert 0 < place.score < person.score < 1
+    for least, given in (
+        (0.0, ["Ada Lovelace", "Paris"]),
+        (place.score, ["Ada Lovelace", "Paris"]),
+        (place.score + 1e-4, ["Ada Lovelace"]),
+        (person.score, ["Ada Lovelace"]),
+        (1.0, []),
+    ):
+        tagger.scoring = Scoring(slope=1.0, offsets={"LOC": -4.0}, min_score=least)
+        assert [entity.text for entity in tag(tagger, post(text))[0].entities] == given
 
 
 def test_every_field_of_the_post_is_kept_but_the_bytes(tagger):

@@ -11,19 +11,21 @@ from pathlib import Path
 
 from tagstream.errors import UnreadableInput
 from tagstream.settings import Settings
+from workers.tagger.borders import within_borders, words_outside_names
 from workers.tagger.conll import SPELLINGS, ConllPost, read_conll
-from workers.tagger.words import Kind, split_words
+from workers.tagger.words import Kind, by_lines, split_words
 
 ALL_TAGS = 2**9 - 1
 OUTSIDE = 1
 _BEGIN = {"PER": 1 << 1, "LOC": 1 << 3, "ORG": 1 << 5, "MISC": 1 << 7}
 _INSIDE = {name: bit << 1 for name, bit in _BEGIN.items()}
+_CONTINUING = sum(_INSIDE.values())
 _TWITTER_2017_PLACEHOLDER = "a man is standing on a skateboard in the snow"
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One post: `allowed[i]` is a bit mask over the nine tags that word `i` of `split_words(text)` may carry."""
+    """One post: `allowed[i]` is a bit mask over the nine tags that word `i` may carry, read as serving reads it."""
 
     text: str
     allowed: tuple[int, ...]
@@ -95,20 +97,21 @@ def _read_captions(path: Path) -> dict[str, str]:
 
 
 def _example(post: ConllPost, corpus: Corpus, caption: str) -> Example:
-    words = split_words(post.text)
+    words, line_starts = by_lines(post.text, split_words(post.text))
+    without_name = set(words_outside_names(post.text, words))
     outside = OUTSIDE
     for name in corpus.unknown:
         outside |= _BEGIN[name] | _INSIDE[name]
     allowed = [outside] * len(words)
     for start, end, label in _labelled(post):
         inside = [i for i, word in enumerate(words) if word.start < end and word.end > start]
-        while len(inside) > 1 and words[inside[-1]].surface in ("'s", "’s", "'S", "’S"):
-            inside.pop()  # the tag set has no say about possessives: the name ends before them
-        for place, i in enumerate(inside):
+        # The sets do not agree about possessives and signs at the ends.
+        for place, i in enumerate(within_borders(inside, words, without_name)):
             allowed[i] = _mask(label, first=place == 0)
-    for i, word in enumerate(words):
-        if word.kind in (Kind.MENTION, Kind.URL):
-            allowed[i] = OUTSIDE if allowed[i] & OUTSIDE else ALL_TAGS
+    for i in without_name:
+        allowed[i] = OUTSIDE if allowed[i] & OUTSIDE else ALL_TAGS
+    for i in line_starts:
+        allowed[i] = allowed[i] & ~_CONTINUING or ALL_TAGS
     return Example(post.text, tuple(allowed), caption, corpus.name)
 
 

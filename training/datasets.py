@@ -11,13 +11,15 @@ from pathlib import Path
 
 from tagstream.errors import UnreadableInput
 from tagstream.settings import Settings
+from workers.tagger.borders import within_borders, words_outside_names
 from workers.tagger.conll import SPELLINGS, ConllPost, read_conll
-from workers.tagger.words import Kind, Word
+from workers.tagger.words import Word
 
 ALL_TAGS = 2**9 - 1
 OUTSIDE = 1
 _BEGIN = {"PER": 1 << 1, "LOC": 1 << 3, "ORG": 1 << 5, "MISC": 1 << 7}
 _INSIDE = {name: bit << 1 for name, bit in _BEGIN.items()}
+_CONTINUING = sum(_INSIDE.values())
 _TWITTER_2017_PLACEHOLDER = "a man is standing on a skateboard in the snow"
 
 
@@ -113,30 +115,31 @@ def _example(post: ConllPost, corpus: Corpus, caption: str) -> Example:
 
 def outside(unknown: Iterable[str]) -> int:
     """Returns the bit mask of a word in no name: O, or a type that the annotators did not mark."""
-    mask = OUTSIDE
+    bits = OUTSIDE
     for name in unknown:
-        mask |= _BEGIN[name] | _INSIDE[name]
-    return mask
+        bits |= _BEGIN[name] | _INSIDE[name]
+    return bits
 
 
-def allowed_tags(example: Example, words: Sequence[Word]) -> list[int]:
-    """Returns for each word of the post's text a bit mask over the nine tags that it may carry.
+def allowed_tags(example: Example, words: Sequence[Word], line_starts: Iterable[int]) -> list[int]:
+    """Returns for each word of the post, as serving reads it, a bit mask over the nine tags that it may carry.
 
     A word is in a name if more than half of it is: a hashtag may have been split otherwise than its name is written.
-    The sign of a hashtag before a name, and a possessive after one, are in none.
+    The sign of a hashtag before a name is in none.
     """
     allowed = [outside(example.unknown)] * len(words)
+    without_name = set(words_outside_names(example.text, words))
     for name in example.names:
         inside = [i for i, word in enumerate(words) if 2 * _overlap(word, name) > word.end - word.start]
         while len(inside) > 1 and words[inside[0]].surface == "#":
             inside.pop(0)
-        while len(inside) > 1 and words[inside[-1]].surface in ("'s", "’s", "'S", "’S"):
-            inside.pop()
-        for place, i in enumerate(inside):
+        # The sets do not agree about possessives and signs at the ends.
+        for place, i in enumerate(within_borders(inside, words, without_name)):
             allowed[i] = mask(name.type, first=place == 0)
-    for i, word in enumerate(words):
-        if word.kind in (Kind.MENTION, Kind.URL):
-            allowed[i] = OUTSIDE if allowed[i] & OUTSIDE else ALL_TAGS
+    for i in without_name:
+        allowed[i] = OUTSIDE if allowed[i] & OUTSIDE else ALL_TAGS
+    for i in line_starts:
+        allowed[i] = allowed[i] & ~_CONTINUING or ALL_TAGS
     return allowed
 
 

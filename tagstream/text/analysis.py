@@ -14,9 +14,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tagstream.posts import SegmentedHashtag, TaggedPost
+from tagstream.text.plain_letters import SMALL_CAPITALS
 from tagstream.text.safe_text import normalise, pieces, unescape
 
-ANALYSIS_VERSION = 3
+ANALYSIS_VERSION = 4
 GAP = "\u241e"  # stands between the parts of a post so that no phrase reaches across; no query can hold it
 MAX_TERM_LENGTH = 128  # a longer word is cut, in posts and queries alike
 
@@ -49,6 +50,7 @@ _DROPPED_MARKS = (
 _SPECIAL = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "™": " ", "℠": " "}
     | {"ـ": ""}
+    | SMALL_CAPITALS
 )
 _APOSTROPHES = frozenset("'\u2018\u2019\u201b\u02b9\u02bb\u02bc\u02bd\u2032\u2035\u00b4\u055a\u05f3\ua78c\uff07")
 _EMOJI_RANGES = ((0x2190, 0x23FF), (0x2460, 0x2BFF), (0x1F000, 0x1F1E5), (0x1F200, 0x1F3FA), (0x1F400, 0x1FAFF))

@@ -1,10 +1,10 @@
 """The key of a name: the form by which mentions of one entity are counted together and searched.
 
-One name has one key however it is typed: letter case, widths and ligatures, kinds of apostrophes, dashes, quotation
-marks and spaces, marks that nobody sees, HTML references, commas, dots in acronyms and after abbreviations, a
-possessive at the end, and marks around it (`Merkel's`, `“Merkel”`). A name in a hashtag has the key of the words in it,
-so that `#HongKong` and `Hong Kong` are one. Accents count, spelling, and the signs that end or begin a name (`C++`,
-`C#`, `.NET`). Aliases of an entity are no matter of this file.
+One name has one key however it is typed: letter case, styled letters (𝗣𝗮𝗿𝗶𝘀, ᴘᴀʀɪꜱ), widths and ligatures, kinds of
+apostrophes, dashes, quotation marks and spaces, marks that nobody sees, HTML references, commas, dots in acronyms and
+after abbreviations, a possessive at the end, and marks around it (`Merkel's`, `“Merkel”`). A name in a hashtag has the
+key of the words in it, so that `#HongKong` and `Hong Kong` are one. Accents count, spelling, and the signs that end or
+begin a name (`C++`, `C#`, `.NET`). Aliases of an entity are no matter of this file.
 """
 
 from bisect import bisect_right
@@ -14,6 +14,7 @@ import regex
 
 from tagstream.bounds import MAX_TEXT_LENGTH
 from tagstream.posts import Entity, SegmentedHashtag, TaggedPost
+from tagstream.text.plain_letters import STROKES, plain_letters
 from tagstream.text.safe_text import normalise, unescape
 
 _SIGNS = str.maketrans(
@@ -27,7 +28,8 @@ _SIGNS = str.maketrans(
     # Turkish has two letters i, and capitals of both that other languages read as one.
     | dict.fromkeys("\u0130\u0131", "i")
 )
-_UNSEEN = regex.compile(r"\p{Default_Ignorable_Code_Point}+|\u0640+")  # and the Arabic letter stretcher
+# And lines through letters, and the Arabic letter stretcher.
+_UNSEEN = regex.compile(rf"\p{{Default_Ignorable_Code_Point}}+|{STROKES}+|\u0640+")
 # Points that Arabic and Hebrew writers leave out as they like.
 _POINTS = regex.compile(
     r"[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed]+"
@@ -49,7 +51,7 @@ def fold_key(text: str) -> str:
     if text.isascii() and text.replace(" ", "").isalnum():
         return " ".join(text.lower().split())
     # Signs before the normal form, too: of an acute accent that stands for an apostrophe it would make a space.
-    text = normalise("NFKC", unescape(text).translate(_SIGNS))[:MAX_TEXT_LENGTH]
+    text = normalise("NFKC", plain_letters(unescape(text)).translate(_SIGNS))[:MAX_TEXT_LENGTH]
     text = _HASHTAG_SIGN.sub(" ", _UNSEEN.sub("", text.translate(_SIGNS)))
     if "." in text:
         text = _DOT.sub(" ", _ACRONYM.sub(_without_dots, _INITIALS.sub(r"\1", text)))

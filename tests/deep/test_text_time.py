@@ -27,6 +27,7 @@ from tagstream.text.safe_text import normalise, unescape
 from workers.hashtags.segmenter import HashtagSegmenter
 from workers.models.repository import VOCABULARY, open_version
 from workers.open_models import open_tagger
+from workers.tagger.borders import words_outside_names
 from workers.tagger.encoding import Encoder
 from workers.tagger.words import by_lines, split_words
 
@@ -44,7 +45,7 @@ PATTERNS = (
     "\ufe0f", "1\ufe0f\u20e3", "\U000e0067", "\U0001f3f4", "\U0001f3f4\U000e0067", "\ud800", "\0", "\n", "\r\n",
     " ", "\u2028", "• ", "Oslo ", "Oslo\n", "Oslo, Rome ", "<", "<a", "<a ", "<a b='", "</", "</a", "<p>", "<br",
     "<!--", "<!", "<![", "<?", "<a b=c ", "<a b", "<script>", "\"", "\"a", "a:", "-a ", "OR ", "a* ", "person:",
-    "“",
+    "“", "🅰", "🅰\ufe0f", "ᴀ", "ǫᴀ", "𝗔", "a\u0336", "aʼs ", "&amp;", "&amp;#39;s", "1) ", "a) ", "(a)", "1.\n", "[x]",
 )
 # fmt: on
 
@@ -118,6 +119,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "hashtags_named": lambda text: hashtags_named(
         text := clean_text(text), [(text[n : n + 9], n, n + 9) for n in range(1_024)]
     ),
+    "words_outside_names": lambda text: words_outside_names(text, split_words(text)),
     "by_lines": lambda text: by_lines(text, split_words(text)),
     "segment": SEGMENTER.segment,
     "html_to_text": html_to_text,

@@ -74,6 +74,29 @@ def test_emissions_to_the_bit_over_all_served_shapes(tagger, posts):
                 assert np.array_equal(emissions, alone[place % len(some)]), (length, size, place)
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("I love 𝗡𝗲𝘄 𝗬𝗼𝗿𝗸 so much", ["𝗡𝗲𝘄 𝗬𝗼𝗿𝗸"]),
+        ("I love 🅿🅰🆁🅸🆂 in spring", ["🅿🅰🆁🅸🆂"]),
+        ("Bᴀʀᴀᴄᴋ Oʙᴀᴍᴀ speaks today", ["Bᴀʀᴀᴄᴋ Oʙᴀᴍᴀ"]),
+        ("Who wins tonight? A) Chelsea B) Arsenal C) Draw", ["Chelsea", "Arsenal"]),
+        ("My trip this year:\n1. Oslo\n2. Rome\n3. New York", ["Oslo", "Rome", "New York"]),
+        ("Guests:\n• Barack Obama\n• Bill Gates", ["Barack Obama", "Bill Gates"]),
+        ("London\nParis\nNew York\nTokyo", ["London", "Paris", "New York", "Tokyo"]),
+        ("Love Rihanna RT @mtv: Drake wins again", ["Rihanna", "Drake"]),
+        ("Angela Mer\u00adkel vis\u00adits Ber\u00adlin", ["Angela Mer\u00adkel", "Ber\u00adlin"]),
+        ("Obama&#39;s speech in Berlin", ["Obama", "Berlin"]),
+        ("AT&amp;T buys Time Warner", ["AT&amp;T", "Time Warner"]),
+        ("New York http://t.co/abc London", ["New York", "London"]),
+        ("🗼Paris❤️London🎡", ["Paris", "London"]),
+    ],
+)
+def test_names_as_people_write_them(tagger, text, names):
+    (answer,) = tag(tagger, post(text))
+    assert [entity.text for entity in answer.entities] == names
+
+
 def test_plain_names_are_found_with_their_places(tagger):
     text = "😀 Angela Merkel meets Barack Obama in Paris — says the BBC &amp; @someone"
     (answer,) = tag(tagger, post(text))

@@ -20,8 +20,8 @@ from training.tagger.known_names import KnownNames
 from training.tagger.pseudo_labels import PseudoExample
 from workers.tagger.crf_decoder import TAGS
 from workers.tagger.encoding import EncodedSequence, Encoder, stack_sequences
-from workers.tagger.hashtag_words import split_hashtags
-from workers.tagger.words import Kind, Word, by_lines, split_words
+from workers.tagger.hashtag_words import read_words
+from workers.tagger.words import Kind, Word
 
 _UNKNOWN_PIECE = 100
 _FIRST_ORDINARY_PIECE = 999
@@ -118,14 +118,15 @@ class BatchMaker:
         noise = self._noise
         if isinstance(example, Example):
             example = with_hashtags(example, noise.hashtags, self._pool, chance)
-        words = self._words(example.text, chance)
+        words, line_starts = read_words(example.text, self._segment)
+        words = self._recased(words, chance)
         targets: npt.NDArray[np.bool_] | FloatArray
         listed: list[tuple[str, ...]] = []
         caption = ""
         if isinstance(example, PseudoExample):
             targets = example.marginals.astype(np.float32)
         else:
-            allowed = allowed_tags(example, words)
+            allowed = allowed_tags(example, words, line_starts)
             if self._known is not None:
                 self._known.mend(words, allowed)
             if chance.random() < noise.listed:
@@ -138,9 +139,8 @@ class BatchMaker:
             return None
         return _EncodedExample(sequences[0], targets[: len(sequences[0].first_pieces)])
 
-    def _words(self, text: str, chance: random.Random) -> list[Word]:
-        """Returns the words, all in small letters or capitals at times; hashtags are split as they were written."""
-        words = split_hashtags(by_lines(text, split_words(text))[0], self._segment)
+    def _recased(self, words: list[Word], chance: random.Random) -> list[Word]:
+        """Returns the words, all in small letters or capitals at times; hashtags were split as they are written."""
         turn = chance.random()
         if turn < self._noise.lower:
             return [word._replace(surface=word.surface.lower()) for word in words]

@@ -14,11 +14,13 @@ to be real is cut by its capitals and digits alone.
 import re
 import unicodedata
 from collections import OrderedDict
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from sys import getsizeof
 from typing import Self
 
+from tagstream.text.plain_letters import plain_letters
 from workers.hashtags.camel_case import before_episode, cut_into_parts, find_joiner, is_code
 from workers.hashtags.language_model import LanguageModel, read
 from workers.hashtags.network import Adviser
@@ -114,6 +116,16 @@ def _words_of_other(script: str, run: str) -> list[str]:
     return [word for piece in pieces for word in _cut_by_capitals(piece)]
 
 
+def _as_written(words: Sequence[str], plain: str, hashtag: str) -> tuple[str, ...]:
+    """Returns the words of a hashtag in its own styled letters, given those of the same hashtag in plain ones."""
+    written, end = [], 0
+    for word in words:
+        start = plain.index(word, end)
+        end = start + len(word)
+        written.append(hashtag[start:end])
+    return tuple(written)
+
+
 def _cached_bytes(tag: str, words: tuple[str, ...]) -> int:
     """Estimates the memory of a cached answer: the strings, the tuple, and the entry of the dictionary."""
     return _ENTRY_BYTES + getsizeof(tag) + getsizeof(words) + sum(map(getsizeof, words))
@@ -150,7 +162,10 @@ class HashtagSegmenter:
         if words is not None:
             self._cache.move_to_end(hashtag)
             return words
-        words = self._segment(hashtag)
+        plain = plain_letters(hashtag)
+        words = self._segment(plain)
+        if plain != hashtag:
+            words = _as_written(words, plain, hashtag)
         if len(hashtag) <= LONGEST_CACHED_TAG:
             self._remember(hashtag, words)
         return words

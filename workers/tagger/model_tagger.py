@@ -18,18 +18,18 @@ import numpy as np
 
 from tagstream.posts import Entity, EntityType, Post, SegmentedHashtag, TaggedPost
 from tagstream.text.entity_keys import NameKeys
+from workers.tagger.borders import words_outside_names
 from workers.tagger.crf_decoder import IMPOSSIBLE, TAGS, Decoded, Decoder, DoubleArray, FloatArray
 from workers.tagger.emission_cache import EmissionCache
 from workers.tagger.encoding import EncodedSequence, Encoder, ModelInput, stack_sequences
-from workers.tagger.hashtag_words import split_hashtags
+from workers.tagger.hashtag_words import read_words
 from workers.tagger.interface import NO_IMAGE_CONTEXT, ImageContext, PreparedPost, answer_generation
 from workers.tagger.scoring import Scoring
-from workers.tagger.words import Kind, Word, by_lines, split_words
+from workers.tagger.words import Kind, Word
 
 _TYPES: dict[int, EntityType] = {1: "PER", 2: "PER", 3: "LOC", 4: "LOC", 5: "ORG", 6: "ORG", 7: "MISC", 8: "MISC"}
 _OUTSIDE = np.array([0.0] + [IMPOSSIBLE] * (len(TAGS) - 1), np.float32)
 _CONTINUING = [index for index, tag in enumerate(TAGS) if tag.startswith("I-")]
-_BULLETS = frozenset("•‣⁃◦∙●○■□▪▫◆◇►▶▸❖✦➤→|")
 
 
 class Network(Protocol):
@@ -47,8 +47,9 @@ class Network(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The results of `prepare` that `tag` needs: words, hashtags, input sequences, and the words that begin a line.
+    """The results of `prepare` that `tag` needs: words, hashtags and input sequences.
 
+    `line_starts` are the words that begin a line, `outside` those that no name holds.
     `untagged` tells why the post, or its end, is not tagged.
     """
 
@@ -56,6 +57,7 @@ class Payload:
     hashtags: tuple[SegmentedHashtag, ...]
     sequences: list[EncodedSequence]
     line_starts: list[int]
+    outside: list[int]
     untagged: Literal["language", "length"] | None = None
 
 
@@ -102,11 +104,10 @@ class ModelTagger:
             for hashtag in post.hashtags
         )
         if not reads(post, self._languages):
-            return PreparedPost(post, 0, 0, Payload([], hashtags, [], [], "language"), image_context)
-        words = split_hashtags(split_words(post.text), self._segment)
+            return PreparedPost(post, 0, 0, Payload([], hashtags, [], [], [], "language"), image_context)
         # The author's own words come first: they tell more, and the segment is cut after a few words.
         image_words = " ".join((*(media.alt for media in post.media if media.alt), *image_context.words))
-        words, line_starts = by_lines(post.text, words)
+        words, line_starts = read_words(post.text, self._segment)
         listed = [hashtag.words for hashtag in hashtags if hashtag.span is None]
         sequences = self._encoder.encode(words, listed, image_words)
         read = sequences[-1].first_word + len(sequences[-1].first_pieces) if sequences else 0
@@ -114,7 +115,7 @@ class ModelTagger:
         if read < len(words):
             words, line_starts = words[:read], [start for start in line_starts if start < read]
             untagged = "length"
-        payload = Payload(words, hashtags, sequences, line_starts, untagged)
+        payload = Payload(words, hashtags, sequences, line_starts, words_outside_names(post.text, words), untagged)
         length = max((sequence.bucket for sequence in sequences), default=0)
         return PreparedPost(post, length, len(sequences), payload, image_context)
 
@@ -187,17 +188,12 @@ class ModelTagger:
 
 
 def _rule_out(payload: Payload, scores: FloatArray) -> None:
-    """Makes names impossible that hold an address or a bullet, or that cross a line: the network knows neither."""
-    for word, (surface, _, _, kind) in enumerate(payload.words):
-        if kind is _WORD:  # nearly all: this loop is a tenth of what surrounds the network
-            continue
-        if kind is _URL or kind is _MENTION or kind is _SHORTCODE or (kind is _SYMBOL and surface[0] in _BULLETS):
-            scores[word] = _OUTSIDE
+    """Makes names impossible that hold a word of no name, or that cross a line: the network knows neither."""
+    scores[payload.outside] = _OUTSIDE
     for word in payload.line_starts:
         scores[word, _CONTINUING] = IMPOSSIBLE
 
 
-_WORD, _SYMBOL, _URL, _MENTION, _SHORTCODE = Kind.WORD, Kind.SYMBOL, Kind.URL, Kind.MENTION, Kind.SHORTCODE
 _SHARED_FIELDS = tuple(name for name in TaggedPost.model_fields if name in Post.model_fields and name != "hashtags")
 
 

@@ -46,6 +46,8 @@ def without_separators(tag: str) -> str:
         ("newyorkcity", "new york city"),
         ("＃NewYorkCity", "New York City"),
         ("#new_york_city", "new _ york _ city"),
+        ("#𝗡𝗲𝘄𝗬𝗼𝗿𝗸𝗖𝗶𝘁𝘆", "𝗡𝗲𝘄 𝗬𝗼𝗿𝗸 𝗖𝗶𝘁𝘆"),
+        ("#ɴᴇᴡʏᴏʀᴋ_ᴄɪᴛʏ", "ɴᴇᴡ ʏᴏʀᴋ _ ᴄɪᴛʏ"),
         ("#MH370", "MH370"),
         ("#F1", "F1"),
         ("#G20", "G20"),

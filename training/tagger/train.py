@@ -26,6 +26,7 @@ from training.tagger.batches import BatchMaker, Noise, TaggerBatch
 from training.tagger.development import score_development
 from training.tagger.hashtag_noise import HashtagNoise, hashtag_names
 from training.tagger.known_names import KnownNames
+from training.tagger.name_lists import list_of_names
 from training.tagger.network import ThreeSegmentTagger
 from training.tagger.pretrained import encoder_folder, vocabulary_file
 from training.tagger.pseudo_labels import PseudoExample, read_pseudo_labels
@@ -65,6 +66,7 @@ class TaggerRecipe:
     upper_case: float
     names_as_hashtags: float
     words_as_hashtags: float
+    name_lists: int
     pseudo_posts: int
     pseudo_weight: float
     average_decay: float
@@ -114,14 +116,14 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         self._posts = {name: load_examples(name, "train") for name in recipe.posts}
         self._pseudo_posts = _pseudo_posts(recipe, pseudo_labels)
         everything = [example for examples in self._posts.values() for example in examples]
-        self._maker = BatchMaker(
-            self._encoder, self._segment, recipe.noise, KnownNames(everything), hashtag_names(everything)
-        )
+        self._names = hashtag_names(everything)
+        self._maker = BatchMaker(self._encoder, self._segment, recipe.noise, KnownNames(everything), self._names)
         self._tagger = ThreeSegmentTagger.from_pretrained(encoder_folder(recipe.encoder), recipe.dropout)
         self.network = self._tagger
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.weight_decay, fused=True)
-        posts_an_epoch = sum(map(min, recipe.posts.values(), map(len, self._posts.values()))) + recipe.pseudo_posts
+        posts_an_epoch = sum(map(min, recipe.posts.values(), map(len, self._posts.values())))
+        posts_an_epoch += recipe.pseudo_posts + recipe.name_lists
         self._steps = math.ceil(posts_an_epoch / recipe.batch) * recipe.epochs
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -138,6 +140,7 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         examples: list[Example | PseudoExample] = []
         for name, posts in self.recipe.posts.items():
             examples += chance.sample(self._posts[name], min(posts, len(self._posts[name])))
+        examples += [list_of_names(self._names, chance) for _ in range(self.recipe.name_lists)]
         if self.recipe.pseudo_posts:
             first = epoch * self.recipe.pseudo_posts
             pool = self._pseudo_posts

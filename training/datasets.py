@@ -13,7 +13,7 @@ from tagstream.errors import UnreadableInput
 from tagstream.settings import Settings
 from workers.tagger.borders import within_borders, words_outside_names
 from workers.tagger.conll import SPELLINGS, ConllPost, read_conll
-from workers.tagger.words import Word
+from workers.tagger.words import Kind, Word
 
 ALL_TAGS = 2**9 - 1
 OUTSIDE = 1
@@ -134,8 +134,11 @@ def allowed_tags(example: Example, words: Sequence[Word], line_starts: Iterable[
         while len(inside) > 1 and words[inside[0]].surface == "#":
             inside.pop(0)
         # The sets do not agree about possessives and signs at the ends.
-        for place, i in enumerate(within_borders(inside, words, without_name)):
-            allowed[i] = mask(name.type, first=place == 0)
+        inside = list(within_borders(inside, words, without_name))
+        # BTC marks each lone @ as a name of its own: no name is a sign alone.
+        kind = name.type if any(words[i].kind is not Kind.SYMBOL for i in inside) else None
+        for place, i in enumerate(inside):
+            allowed[i] = mask(kind, first=place == 0)
     for i in without_name:
         allowed[i] = OUTSIDE if allowed[i] & OUTSIDE else ALL_TAGS
     for i in line_starts:

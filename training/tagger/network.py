@@ -42,9 +42,11 @@ class ThreeSegmentTagger(nn.Module):
         self.crf = LinearChainCrf()
 
     @classmethod
-    def from_pretrained(cls, folder: Path, dropout: float = 0.1) -> Self:
+    def from_pretrained(cls, folder: Path, dropout: float = 0.1, attention_dropout: float = 0.1) -> Self:
         """Starts from a pretrained encoder in `folder`: BERT and its like, or MPNet."""
-        tagger = cls(read_config(folder), dropout)
+        config = read_config(folder)
+        config.attention_probs_dropout_prob = attention_dropout
+        tagger = cls(config, dropout)
         tagger.encoder.load_pretrained(folder)
         return tagger
 

@@ -58,6 +58,7 @@ class TaggerRecipe:
     weight_decay: float
     warmup: float
     dropout: float
+    attention_dropout: float
     piece_dropout: float
     feature_dropout: float
     caption_dropout: float
@@ -118,7 +119,9 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         everything = [example for examples in self._posts.values() for example in examples]
         self._names = hashtag_names(everything)
         self._maker = BatchMaker(self._encoder, self._segment, recipe.noise, KnownNames(everything), self._names)
-        self._tagger = ThreeSegmentTagger.from_pretrained(encoder_folder(recipe.encoder), recipe.dropout)
+        self._tagger = ThreeSegmentTagger.from_pretrained(
+            encoder_folder(recipe.encoder), recipe.dropout, recipe.attention_dropout
+        )
         self.network = self._tagger
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.weight_decay, fused=True)

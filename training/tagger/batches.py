@@ -18,6 +18,7 @@ from training.datasets import OUTSIDE, Example, allowed_tags
 from training.tagger.hashtag_noise import HashtagNoise, with_hashtags
 from training.tagger.known_names import KnownNames
 from training.tagger.pseudo_labels import PseudoExample
+from training.tagger.surroundings import with_surroundings, without_punctuation
 from workers.tagger.crf_decoder import TAGS
 from workers.tagger.encoding import EncodedSequence, Encoder, stack_sequences
 from workers.tagger.hashtag_words import read_words
@@ -36,7 +37,8 @@ class Noise:
 
     `piece`: pieces read as [UNK]; `features`: posts without case and characters; `caption`: posts without image words;
     `listed`: posts whose last hashtags, if they hold no name, are listed outside the text; `lower`, `upper`: posts all
-    in small letters or all in capitals.
+    in small letters or all in capitals; `surroundings`: posts with account names and links around them; `punctuation`:
+    posts without any.
     """
 
     piece: float = 0.0
@@ -45,6 +47,8 @@ class Noise:
     listed: float = 0.0
     lower: float = 0.0
     upper: float = 0.0
+    surroundings: float = 0.0
+    punctuation: float = 0.0
     hashtags: HashtagNoise = field(default_factory=HashtagNoise)
 
 
@@ -118,6 +122,8 @@ class BatchMaker:
         noise = self._noise
         if isinstance(example, Example):
             example = with_hashtags(example, noise.hashtags, self._pool, chance)
+            if chance.random() < noise.surroundings:
+                example = with_surroundings(example, chance)
         words, line_starts = read_words(example.text, self._segment)
         words = self._recased(words, chance)
         targets: npt.NDArray[np.bool_] | FloatArray
@@ -129,6 +135,8 @@ class BatchMaker:
             allowed = allowed_tags(example, words, line_starts)
             if self._known is not None:
                 self._known.mend(words, allowed)
+            if chance.random() < noise.punctuation:
+                words, allowed = without_punctuation(words, allowed)
             if chance.random() < noise.listed:
                 words, listed = _listed_apart(words, allowed)
                 allowed = allowed[: len(words)]

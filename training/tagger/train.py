@@ -65,6 +65,8 @@ class TaggerRecipe:
     listed_hashtags: float
     lower_case: float
     upper_case: float
+    account_names_and_links: float
+    no_punctuation: float
     names_as_hashtags: float
     words_as_hashtags: float
     name_lists: int
@@ -96,6 +98,8 @@ class TaggerRecipe:
             self.listed_hashtags,
             self.lower_case,
             self.upper_case,
+            self.account_names_and_links,
+            self.no_punctuation,
             HashtagNoise(self.names_as_hashtags, self.words_as_hashtags),
         )
 

@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo test test-deep bench chaos stack-up stack-down compose-env experiments zoo systems-check zoo-check lint docs lock
+.PHONY: help setup setup-all demo test test-deep bench chaos tagger-base stack-up stack-down compose-env experiments zoo systems-check zoo-check lint docs lock
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock"
@@ -52,6 +52,9 @@ systems-check: setup-all  ## every system on tweets with real photos (TAGSTREAM_
 	@.venv/bin/python -m pytest tests/deep/training
 
 zoo-check: systems-check  ## the former name of make systems-check, for one version
+
+tagger-base: setup-all  ## make the tagger for GPUs, triton_models/mner_base: hours; again: goes on where it stopped
+	@.venv/bin/python -m training.tagger.base
 
 compose-env: setup  ## write .env for docker-compose.yml: versions, and passwords where it has none
 	@.venv/bin/python -m ops.stack compose-env

@@ -1,8 +1,9 @@
 """Hatchling's hook: what a wheel holds beside the packages.
 
 `tagstream/triton_models/` is the model repository without the networks for GPUs, which are three fifths of its bytes
-and which only a Triton beside a clone runs. `tagstream/commit.txt` says which commit a wheel or a source archive was
-made from, where git knows it. An editable install needs neither: it finds both in the clone.
+and which only a Triton beside a clone runs, and without the tagger for GPUs, which its user makes.
+`tagstream/commit.txt` says which commit a wheel or a source archive was made from, where git knows it. An editable
+install needs neither: it finds both in the clone.
 """
 
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _MODELS = "triton_models"
+_GPU_TAGGER = "mner_base"
 _GPU_NETWORK = ".fp16.onnx"
 _COMMIT_FILE = "tagstream/commit.txt"
 
@@ -40,7 +42,9 @@ class PackageHook(BuildHookInterface[Any]):
     def _models(self) -> dict[str, str]:
         root = Path(self.root)
         files = [
-            path for path in (root / _MODELS).rglob("*") if path.is_file() and not path.name.endswith(_GPU_NETWORK)
+            path
+            for path in (root / _MODELS).rglob("*")
+            if path.is_file() and not path.name.endswith(_GPU_NETWORK) and _GPU_TAGGER not in path.parts
         ]
         return {str(path): f"tagstream/{path.relative_to(root).as_posix()}" for path in files}
 

@@ -24,7 +24,7 @@ _TWITTER_2017_PLACEHOLDER = "a man is standing on a skateboard in the snow"
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class MarkedName:
     """A name of a post: `text[start:end]` and its type.
 
     The type is `ANY` where the annotators' label leaves it open, and None where a stray I- tells nothing of the words.
@@ -40,7 +40,7 @@ class Example:
     """One post with its names, in order; `unknown` are the types that its annotators did not mark."""
 
     text: str
-    names: tuple[Name, ...]
+    names: tuple[MarkedName, ...]
     caption: str = ""
     unknown: frozenset[str] = frozenset()
 
@@ -109,7 +109,7 @@ def _read_captions(path: Path) -> dict[str, str]:
 
 
 def _example(post: ConllPost, corpus: Corpus, caption: str) -> Example:
-    names = tuple(Name(start, end, label) for start, end, label in _labelled(post))
+    names = tuple(MarkedName(start, end, label) for start, end, label in _labelled(post))
     return Example(post.text, names, caption, corpus.unknown)
 
 
@@ -146,7 +146,7 @@ def allowed_tags(example: Example, words: Sequence[Word], line_starts: Iterable[
     return allowed
 
 
-def _overlap(word: Word, name: Name) -> int:
+def _overlap(word: Word, name: MarkedName) -> int:
     return min(word.end, name.end) - max(word.start, name.start)
 
 

@@ -1,4 +1,4 @@
-"""`config.pbtxt`: what a Triton server is told of the tagger, for our local server and NVIDIA's container alike.
+"""`config.pbtxt`: what a Triton server is told of a tagger, for our local server and NVIDIA's container alike.
 
 Written for every version in the model's folder together, because Triton has one configuration for all of them; the
 hashes of each version are parameters, by which a client knows that it and the server have the same export.
@@ -7,7 +7,7 @@ hashes of each version are parameters, by which a client knows that it and the s
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from workers.models.repository import HASH_PARAMETER, model_hash
+from workers.models.repository import DESCRIPTION, HASH_PARAMETER, model_hash
 from workers.models.version_folder import (
     GPU_MODEL,
     GPU_MODEL_HASH_PARAMETER,
@@ -94,4 +94,5 @@ def write_configuration(model: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_configuration(Path(__file__).resolve().parent.parent / "triton_models" / "mner")
+    for description in (Path(__file__).resolve().parent.parent / "triton_models").glob(f"*/*/{DESCRIPTION}"):
+        write_configuration(description.parent.parent)

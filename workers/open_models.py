@@ -69,8 +69,9 @@ def open_tagger(settings: Settings) -> Tagger:
     """Opens the tagger: a stub, a version of the model repository in this process, or the same version on Triton.
 
     Word pieces and decoder come from the repository here in every case; Triton must serve the network of the same
-    export. The version is `model_version`, or the highest one. The answers bear the generation of the tagger together
-    with the image model and the captioner that `open_image_model` opens with the same settings.
+    export. The tagger is the one that `tagger` names, its version `model_version`, or the highest one. The answers bear
+    the generation of the tagger together with the image model and the captioner that `open_image_model` opens with the
+    same settings.
 
     Raises:
         BadSettings: there is no such repository, model or version, or the address of Triton is malformed.
@@ -90,7 +91,7 @@ def open_tagger(settings: Settings) -> Tagger:
     from workers.tagger.encoding import Encoder
     from workers.tagger.model_tagger import ModelTagger
 
-    version = open_version(folder, version=settings.model_version)
+    version = open_version(folder, settings.tagger, settings.model_version)
     generation = generation_of(version, _image_version(folder), _captioner_version(settings))
     network = _open_network(settings, version)
     segment = HashtagSegmenter.load().segment

@@ -19,6 +19,14 @@ class RunSettings(SettingGroup):
             "it. Where tagstream was installed as a package the default is `data` in the current folder."
         ),
     ] = REPOSITORY.parent / "shared" / "data" if clone() else Path("data")
+    encoders: Annotated[
+        Path | None,
+        Field(
+            description="The folder of the pretrained encoders that training begins with, and fetches where they are "
+            "missing. None: `tagstream/encoders` in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`). "
+            "Serving never reads it."
+        ),
+    ] = None
     index: Annotated[
         str,
         Field(

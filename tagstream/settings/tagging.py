@@ -29,6 +29,15 @@ class TaggingSettings(SettingGroup):
             "names of what photos show are read from it here, and a server that has another export is refused.",
         ),
     ] = shipped_models()
+    tagger: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9_-]{1,64}$",
+            description="The tagger to use, of those in the model repository: `mner`, the small one that ships, or "
+            "`mner_base`, the one for GPUs, which `make tagger-base` puts beside it. Any other that was exported under "
+            "a name of its own is one, too.",
+        ),
+    ] = "mner"
     model_version: Annotated[
         int | None,
         Field(

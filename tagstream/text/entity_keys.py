@@ -104,7 +104,7 @@ class NameKeys:
         return fold_key(" ".join([*parts, self._text[done:end]]) if parts else name) or name
 
     def _words(self, words: Sequence[str], start: int, end: int, sign: int, after: int) -> str:
-        """Returns the part of a hashtag from `start` to `end`, its words apart; `sign` and `after` bound the hashtag."""
+        """Returns the words of a hashtag between `start` and `end`; `sign` and `after` bound the whole of it."""
         found, offset = [], sign + 1
         for word in words:
             offset = self._text.find(word, offset, after)

@@ -14,6 +14,8 @@ from time import monotonic, sleep
 
 import numpy as np
 import pytest
+from tiny_exports import write_tiny_tagger
+from tiny_taggers import VOCABULARY
 from tritonclient import grpc
 
 from ingest.sources.open import open_source
@@ -243,6 +245,37 @@ def two_versions(triton, tmp_path_factory):  # noqa: ARG001
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def two_taggers(triton, tmp_path_factory):  # noqa: ARG001
+    """A server of two taggers side by side, one on each kind of encoder, with random weights."""
+    repository = tmp_path_factory.mktemp("taggers") / "models"
+    write_tiny_tagger(repository, "mner", "bert")
+    write_tiny_tagger(repository, "mner_base", "mpnet", generation=3)
+    server = Triton(tmp_path_factory.mktemp("server"), repository)
+    server.start()
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(("name", "generation"), [("mner", 1), ("mner_base", 3)])
+def test_taggers_on_either_encoder_answer_as_in_process_by_their_name(two_taggers, posts, name, generation):
+    repository = two_taggers.repository
+    alone = open_tagger(Settings(models=str(repository), tagger=name, emission_cache_bytes=0))
+    remote = open_remote(two_taggers, model_repository=repository, tagger=name, model_deadline_seconds=120)
+    try:
+        assert (remote.model, remote.generation) == (f"{name}@1", generation)
+        for length in (BUCKET, 5 * BUCKET, MAX_LENGTH):
+            batch = noise(20, length, len(VOCABULARY))
+            assert np.array_equal(remote.network(batch), alone.network(batch))
+        prepared = alone.prepare(posts[:60])
+        assert remote.tag(prepared) == alone.tag(prepared)
+    finally:
+        remote.network.close()
 
 
 async def test_overload_is_refused_by_the_server_and_waited_for(two_versions, tmp_path_factory):

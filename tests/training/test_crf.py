@@ -81,3 +81,35 @@ def test_the_serving_decoder_finds_the_best_sequence_of_this_layer(crf):
     assert len(TAGS) == 9
     chance = np.exp(score(crf, best, emissions[0]).item() - log_sum(crf, emissions[0]).item())
     assert decoded.probabilities.min() >= chance - 1e-9
+
+
+def marginals_by_enumeration(crf, emissions):
+    chances = torch.zeros(len(emissions), 9, dtype=torch.double)
+    total = log_sum(crf, emissions)
+    for tags in sequences(len(emissions)):
+        chance = torch.exp(score(crf, tags, emissions) - total)
+        for place, tag in enumerate(tags):
+            chances[place, tag] += chance.detach()
+    return chances
+
+
+def test_log_marginals_by_enumeration_and_by_the_serving_decoder(crf):
+    emissions = torch.randn(3, 4, 9, dtype=torch.double) * 2
+    lengths = (1, 3, 4)
+    mask = torch.arange(4)[None] < torch.tensor(lengths)[:, None]
+    found = crf.log_marginals(emissions, mask).exp().detach()
+    decoder = Decoder(*(parameter.detach().numpy() for parameter in (crf.transitions, crf.starts, crf.ends)))
+    served = decoder.marginals([emissions[row, :length].numpy() for row, length in enumerate(lengths)])
+    for row, length in enumerate(lengths):
+        expected = marginals_by_enumeration(crf, emissions[row, :length])
+        assert torch.allclose(found[row, :length], expected, atol=1e-9)
+        assert np.allclose(served[row], expected.numpy(), atol=1e-9)
+
+
+def test_gradients_of_log_marginals_by_finite_differences(crf):
+    emissions = torch.randn(2, 3, 9, dtype=torch.double, requires_grad=True)
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    targets = torch.softmax(torch.randn(2, 3, 9, dtype=torch.double), dim=2) * mask[..., None]
+    possible = torch.tensor(allowed_starts())  # an impossible tag has no gradient to speak of
+    targets[:, 0] *= possible
+    assert torch.autograd.gradcheck(lambda scores: (targets * crf.log_marginals(scores, mask)).sum(), (emissions,))

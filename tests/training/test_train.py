@@ -1,31 +1,10 @@
-"""A training run that was interrupted ends as one that was not, and its best weights can be exported."""
+"""The tweet sets as training examples."""
 
 import pytest
 
-from training.datasets import load_examples
+from training.datasets import allowed_tags, load_examples
+from workers.tagger.hashtag_words import read_words
 
-RECIPE = """
-system = "three_segment_tagger"
-seed = 5
-epochs = 2
-batch = 4
-encoder_learning_rate = 1e-4
-head_learning_rate = 1e-3
-crf_learning_rate = 1e-2
-weight_decay = 0.01
-warmup = 0.1
-dropout = 0.1
-piece_dropout = 0.1
-feature_dropout = 0.1
-caption_dropout = 0.5
-hashtag_dropout = 0.1
-lowercase = 0.1
-average_decay = 0.9
-patience = 3
-[posts]
-twitter2015 = 6
-twitter2017 = 6
-"""
 POST = "IMGID:{n}\nAda\tB-PER\nLovelace\tI-PER\nvisits\tO\n#Paris\tB-{loc}\nagain\t{stray}\n\n"
 
 
@@ -43,7 +22,6 @@ def data(tmp_path, monkeypatch):
         placeholder = "7.jpg :a man is standing on a skateboard in the snow\n"
         (captions / f"blip2_{name}.txt").write_text(lines + placeholder)
     monkeypatch.setenv("TAGSTREAM_DATA", str(tmp_path / "data"))
-    (tmp_path / "recipe.toml").write_text(RECIPE)
     return tmp_path
 
 
@@ -51,6 +29,8 @@ def data(tmp_path, monkeypatch):
 def test_what_the_annotators_left_unsaid_is_unknown():
     example = load_examples("twitter2015", "train")[0]
     assert example.text == "Ada Lovelace visits #Paris again"
-    assert example.allowed == (2, 4, 1, 8, 511)
+    words, line_starts = read_words(example.text, lambda hashtag: (hashtag,))
+    assert [word.surface for word in words] == ["Ada", "Lovelace", "visits", "#", "Paris", "again"]
+    assert allowed_tags(example, words, line_starts) == [2, 4, 1, 1, 8, 511]
     assert example.caption == "a woman in paris"
     assert load_examples("twitter2017", "train")[7].caption == ""

@@ -12,7 +12,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 # The one system without tensors, epochs or a seed: `training/experiments/feature_run.py`.
 FEATURE_CRF = "feature_crf"
 # The recipe of `training/tagger/train.py`, which has a form of its own.
-SERVED_TAGGER = "tagger"
+SERVED_TAGGERS = ("tagger", "tagger_base")
 
 
 class Inputs(BaseModel):
@@ -136,7 +136,7 @@ def find_recipe(name: str) -> SystemRecipe:
     """
     if name.endswith(".toml"):
         return SystemRecipe.read(Path(name))
-    known = sorted(path.stem for path in CONFIGS.glob("*.toml") if path.stem != SERVED_TAGGER)
+    known = sorted(path.stem for path in CONFIGS.glob("*.toml") if path.stem not in SERVED_TAGGERS)
     if name not in known:
         raise BadSettings(f"{name}: no such recipe; name a .toml file or one of {', '.join(known)}")
     return SystemRecipe.read(CONFIGS / f"{name}.toml")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tagstream.errors import CorruptState
 from training.datasets import OUTSIDE, Example, allowed_tags
 from training.tagger.hashtag_noise import HashtagNoise, with_hashtags
 from training.tagger.known_names import KnownNames
@@ -125,11 +126,15 @@ class BatchMaker:
             if chance.random() < noise.surroundings:
                 example = with_surroundings(example, chance)
         words, line_starts = read_words(example.text, self._segment)
+        if not words:
+            return None
         words = self._recased(words, chance)
         targets: npt.NDArray[np.bool_] | FloatArray
         listed: list[tuple[str, ...]] = []
         caption = ""
         if isinstance(example, PseudoExample):
+            if len(example.marginals) != len(words):
+                raise CorruptState("pseudo-labels of another reading of posts than this one: label the posts again")
             targets = example.marginals.astype(np.float32)
         else:
             allowed = allowed_tags(example, words, line_starts)
@@ -142,10 +147,8 @@ class BatchMaker:
                 allowed = allowed[: len(words)]
             targets = (np.array(allowed)[:, None] & _BITS) != 0
             caption = "" if chance.random() < noise.caption else example.caption
-        sequences = self._encoder.encode(words, listed, caption)
-        if not sequences:
-            return None
-        return _EncodedExample(sequences[0], targets[: len(sequences[0].first_pieces)])
+        sequence = self._encoder.encode(words, listed, caption)[0]
+        return _EncodedExample(sequence, targets[: len(sequence.first_pieces)])
 
     def _recased(self, words: list[Word], chance: random.Random) -> list[Word]:
         """Returns the words, all in small letters or capitals at times; hashtags were split as they are written."""

@@ -27,9 +27,9 @@ from workers.tagger.scoring import Scoring
 MOST_FALSE = 30.0
 
 
-def collect(repository: Path, version: int) -> Answers:
+def collect(repository: Path, version: int, name: str = TAGGER) -> Answers:
     """Tags the development sets with every name given and the CRF's probabilities as scores."""
-    tagger = served_tagger(repository, version)
+    tagger = served_tagger(repository, version, name=name)
     tagger.scoring = Scoring()
     rows: list[tuple[float, bool, int, int, int, bool]] = []
     gold_names, free_posts = [], []
@@ -53,9 +53,9 @@ def collect(repository: Path, version: int) -> Answers:
     return Answers(probability, is_right, kinds, corpora, halves, in_free, np.array(gold_names), np.array(free_posts))
 
 
-def calibrate(repository: Path, version: int, most_false: float = MOST_FALSE) -> dict[str, Any]:
+def calibrate(repository: Path, version: int, most_false: float = MOST_FALSE, name: str = TAGGER) -> dict[str, Any]:
     """Calibrates a version, writes its description, hashes, figures and card, and returns the figures."""
-    answers = collect(repository, version)
+    answers = collect(repository, version, name)
     every = np.ones(len(answers.kind), np.bool_)
     held_out = np.zeros(len(every))
     halves = []
@@ -66,12 +66,12 @@ def calibrate(repository: Path, version: int, most_false: float = MOST_FALSE) ->
     calibration = fit(answers, every)
     points = operating_points(scores(answers, calibration), answers)
     point = choose(points, most_false)
-    folder = repository / TAGGER / str(version)
+    folder = repository / name / str(version)
     description = read_json(folder, DESCRIPTION, TaggerDescription).model_copy(
         update={"calibration": calibration, "min_score": point["min_score"]}
     )
     (folder / DESCRIPTION).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    write_configuration(repository / TAGGER)
+    write_configuration(repository / name)
     figures = {
         "before": errors(answers.probability, answers, every),
         "halves": halves,
@@ -81,9 +81,9 @@ def calibrate(repository: Path, version: int, most_false: float = MOST_FALSE) ->
         "chosen": point,
         "curve": [each for number, each in enumerate(points) if number % 5 == 0 and each is not point],
     }
-    keep_figures(repository, version, "calibration", figures)
-    measure(repository, version)
-    write_card(repository, version)
+    keep_figures(repository, version, "calibration", figures, name)
+    measure(repository, version, name)
+    write_card(repository, version, name)
     return figures
 
 
@@ -117,7 +117,7 @@ def main() -> None:
         help="the most false names in 1,000 posts without any, on each of " + ", ".join(CAPPED),
     )
     arguments = parser.parse_args()
-    _print(calibrate(arguments.repository, arguments.version, arguments.most_false))
+    _print(calibrate(arguments.repository, arguments.version, arguments.most_false, arguments.name))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,15 @@ Both read the word pieces of BERT's uncased vocabulary by its numbers, padding 0
   BERT's behind four special pieces, so the rows of its table are put into BERT's order.
 """
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 from transformers import AutoConfig, BertConfig, BertModel, MPNetConfig, MPNetModel
 
+from tagstream.errors import BadSettings
 from workers.tagger.encoding import MAX_LENGTH
 
 SEGMENTS = 3
@@ -22,7 +25,7 @@ _MPNET_SPECIAL = {0: 1, 100: 104, 101: 0, 102: 2, 103: 30526}  # [PAD], [UNK], [
 
 
 class BertEncoder(nn.Module):
-    """BERT with three segments: embedded pieces (B, L, D), segments (B, L), visible (B, L) -> hidden states (B, L, D)."""
+    """BERT with three segments: embedded pieces (B, L, D), segments (B, L), visible (B, L) -> states (B, L, D)."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -83,8 +86,17 @@ Encoders = BertEncoder | MpnetEncoder
 
 
 def read_config(folder: Path) -> BertConfig | MPNetConfig:
-    """Reads the configuration of a pretrained encoder, changed to what a tagger needs of it."""
-    config: Any = AutoConfig.from_pretrained(str(folder))
+    """Reads the configuration of a pretrained encoder, changed to what a tagger needs of it.
+
+    Raises:
+        BadSettings: the folder holds none, or an encoder of another kind.
+    """
+    try:
+        config: Any = AutoConfig.from_pretrained(str(folder))
+    except (OSError, ValueError) as error:
+        raise BadSettings(f"{folder}: not the folder of a pretrained encoder: {error}") from error
+    if not isinstance(config, BertConfig | MPNetConfig):
+        raise BadSettings(f"{folder}: {config.model_type} cannot be the encoder of a tagger: take BERT or MPNet")
     config.vocab_size = PIECES
     config._attn_implementation = "eager"
     if isinstance(config, BertConfig):
@@ -93,6 +105,20 @@ def read_config(folder: Path) -> BertConfig | MPNetConfig:
     else:
         config.pad_token_id = 0
         config.max_position_embeddings = MAX_LENGTH + 2
+    return config
+
+
+def stored_config(config: BertConfig | MPNetConfig) -> dict[str, Any]:
+    """Returns a configuration as plain values, for a checkpoint."""
+    values: dict[str, Any] = json.loads(config.to_json_string())
+    return values
+
+
+def restored_config(values: Mapping[str, Any]) -> BertConfig | MPNetConfig:
+    """Returns the configuration that `stored_config` stored."""
+    kind = BertConfig if values["model_type"] == BertConfig.model_type else MPNetConfig
+    config: BertConfig | MPNetConfig = kind.from_dict(dict(values))
+    config._attn_implementation = "eager"
     return config
 
 

@@ -1,27 +1,33 @@
 """Exports a trained tagger into the model repository: `python -m training.tagger.export --run runs/tagger --version 1`.
 
-Writes `triton_models/mner/<version>/`: `model.onnx` (static int8, for CPUs), `model.fp16.onnx` (for GPUs), the
-vocabulary and `tagger.json` (labels, CRF, calibration, recipe), and beside them `config.pbtxt` with their hashes. The
-int8 file is refused if it costs 0.3 F1 or more on either development set.
+Writes `triton_models/<name>/<version>/`: `model.onnx` (static int8, for CPUs), `model.fp16.onnx` (for GPUs), the
+vocabulary and `tagger.json` (labels, CRF, calibration, recipe), and beside them `config.pbtxt` with their hashes. All
+of it is made and measured elsewhere first, and put into the repository whole. The int8 file is refused if it costs 0.3
+F1 or more on either development set; then the repository stays as it was.
 """
 
 import argparse
+import copy
 import json
+import logging
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nncf
 import numpy as np
+import numpy.typing as npt
 import onnx
 import torch
 from torch import Tensor, nn
 
 from training.datasets import load_examples
 from training.onnx.origin import forget_origin
+from training.script import run_script
 from training.tagger.batches import BatchMaker, Noise
 from training.tagger.calibrate import calibrate
 from training.tagger.development import score_development
@@ -30,12 +36,13 @@ from training.tagger.network import ThreeSegmentTagger, load_run
 from training.tagger.pretrained import vocabulary_file
 from training.triton_config import write_configuration
 from workers.hashtags.segmenter import HashtagSegmenter
-from workers.models.repository import DESCRIPTION, VOCABULARY, TaggerDescription
+from workers.models.repository import DESCRIPTION, TAGGER, VOCABULARY, TaggerDescription
 from workers.models.version_folder import GPU_MODEL, MODEL
 from workers.tagger.crf_decoder import TAGS
 from workers.tagger.encoding import BUCKET, FEATURES, MAX_LENGTH, Encoder
 
 Segment = Callable[[str], Sequence[str]]
+CalibrationInput = Mapping[str, npt.NDArray[np.int32]]
 
 INPUTS = ("pieces", "segments", "features")
 CALIBRATION_POSTS = 320
@@ -63,41 +70,51 @@ def export_onnx(network: ThreeSegmentTagger, path: Path) -> None:
         torch.ones(2, 3 * BUCKET, FEATURES, dtype=torch.int32),
     )
     rows, length = torch.export.Dim("rows"), torch.export.Dim("length", max=MAX_LENGTH)
-    torch.onnx.export(
-        Exported(network).eval(),
-        example,
-        str(path),
-        input_names=["pieces", "segments", "features"],
-        output_names=["emissions"],
-        dynamic_shapes=({0: rows, 1: length}, {0: rows, 1: length}, {0: rows, 1: length}),
-        opset_version=18,
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # The exporter warns of its own insides, and of packages that we do not need.
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        torch.onnx.export(
+            Exported(network).eval(),
+            example,
+            str(path),
+            input_names=["pieces", "segments", "features"],
+            output_names=["emissions"],
+            dynamic_shapes=({0: rows, 1: length}, {0: rows, 1: length}, {0: rows, 1: length}),
+            opset_version=18,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
     forget_origin(path)
 
 
-def quantize(source: Path, target: Path, encoder: Encoder, segment: Segment, seed: int) -> None:
-    """Quantises to static int8 by NNCF with smooth quantisation, calibrated on training tweets one by one.
-
-    Static, because a scale that is taken from the batch at hand would make a post's answer depend on its batch mates.
-    """
+def calibration_inputs(encoder: Encoder, segment: Segment, seed: int) -> list[CalibrationInput]:
+    """Returns training tweets, one by one, as the network reads them."""
     chance = random.Random(seed)
     half = CALIBRATION_POSTS // len(TASK)
     examples = [example for name in TASK for example in chance.sample(load_examples(name, "train"), half)]
     noise = Noise(caption=0.6, listed=0.15)
-    inputs = [
+    return [
         {name: getattr(batch, name).numpy().astype(np.int32) for name in INPUTS}
         for batch in BatchMaker(encoder, segment, noise).batches(examples, 1, chance)
     ]
-    quantized = nncf.quantize(
-        onnx.load(source),
-        nncf.Dataset(inputs),
-        model_type=nncf.ModelType.TRANSFORMER,
-        preset=nncf.QuantizationPreset.PERFORMANCE,
-        subset_size=len(inputs),
-    )
+
+
+def quantize(source: Path, target: Path, inputs: Sequence[CalibrationInput]) -> None:
+    """Quantises to static int8 by NNCF with smooth quantisation, calibrated on these inputs.
+
+    Static, because a scale that is taken from the batch at hand would make a post's answer depend on its batch mates.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as the exporter, NNCF warns of its own insides
+        quantized = nncf.quantize(
+            onnx.load(source),
+            nncf.Dataset(inputs),
+            model_type=nncf.ModelType.TRANSFORMER,
+            preset=nncf.QuantizationPreset.PERFORMANCE,
+            subset_size=len(inputs),
+        )
     onnx.save(quantized, target)
 
 
@@ -118,46 +135,72 @@ def describe(network: ThreeSegmentTagger, generation: int, record: dict[str, Any
     )
 
 
-def export(run: Path, repository: Path, version: int) -> dict[str, Any]:
+def write_version(
+    network: ThreeSegmentTagger,
+    folder: Path,
+    inputs: Sequence[CalibrationInput],
+    vocabulary: Path,
+    description: TaggerDescription,
+) -> None:
+    """Writes a version folder, `<repository>/<name>/<version>`, and the `config.pbtxt` beside it."""
+    folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        full = Path(scratch) / "fp32.onnx"
+        export_onnx(network, full)
+        quantize(full, folder / MODEL, inputs)
+    export_onnx(copy.deepcopy(network).half(), folder / GPU_MODEL)
+    shutil.copyfile(vocabulary, folder / VOCABULARY)
+    (folder / DESCRIPTION).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_configuration(folder.parent)
+
+
+def export(
+    run: Path, repository: Path, version: int, name: str = TAGGER, generation: int | None = None
+) -> dict[str, Any]:
     """Exports a run and returns the development figures of both precisions.
 
+    Without a `generation` each version of a name replaces the one before.
+
     Raises:
+        BadSettings, CorruptState: the run has no weights.
         SystemExit: int8 costs too much.
     """
     network, state = load_run(run)
     segment = HashtagSegmenter.load().segment
     encoder = Encoder.load(vocabulary_file())
-    folder = repository / "mner" / str(version)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        full = Path(scratch) / "fp32.onnx"
-        export_onnx(network, full)
-        quantize(full, folder / MODEL, encoder, segment, state["recipe"]["seed"])
-    shutil.copyfile(vocabulary_file(), folder / VOCABULARY)
+    inputs = calibration_inputs(encoder, segment, state["recipe"]["seed"])
     record = {"recipe": state["recipe"], "calibration_posts": CALIBRATION_POSTS}
-    description = describe(network, version * 2 - 1, record)
-    (folder / DESCRIPTION).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    write_configuration(repository / "mner")
-    full_figures = score_development(network, encoder, segment, TASK)
-    export_onnx(network.half(), folder / GPU_MODEL)
-    figures = measure(repository, version)
-    for name in TASK:
-        loss = full_figures[name]["strict"]["f1"] - figures["int8"][name]["strict"]["f1"]
-        if loss >= LARGEST_LOSS:
-            raise SystemExit(f"{name}: int8 costs {100 * loss:.2f} F1 on the development set; 0.3 is the most")
-    calibrate(repository, version)
+    description = describe(network, version * 2 - 1 if generation is None else generation, record)
+    with tempfile.TemporaryDirectory(dir=run, prefix="export-") as scratch:
+        made = Path(scratch) / name / str(version)
+        write_version(network, made, inputs, vocabulary_file(), description)
+        figures = measure(Path(scratch), version, name)
+        _refuse_losses(score_development(network, encoder, segment, TASK), figures["int8"])
+        calibrate(Path(scratch), version, name=name)
+        _replace(repository / name / str(version), made)
+    write_configuration(repository / name)
+    (run / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return figures
 
 
-def main() -> None:
-    """Runs the command line of this module."""
-    parser = argparse.ArgumentParser(description="Export a trained tagger into the model repository.")
-    parser.add_argument("--run", type=Path, required=True, help="the folder that training wrote")
-    parser.add_argument("--repository", type=Path, default=Path("triton_models"))
-    parser.add_argument("--version", type=int, default=1)
-    arguments = parser.parse_args()
-    figures = export(arguments.run, arguments.repository, arguments.version)
-    (arguments.run / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+def _refuse_losses(full: Mapping[str, Any], int8: Mapping[str, Any]) -> None:
+    for name in TASK:
+        loss = full[name]["strict"]["f1"] - int8[name]["strict"]["f1"]
+        if loss >= LARGEST_LOSS:
+            raise SystemExit(f"{name}: int8 costs {100 * loss:.2f} F1 on the development set; 0.3 is the most")
+
+
+def _replace(folder: Path, made: Path) -> None:
+    """Puts a version into the repository, where Triton must never see a part of one."""
+    arriving = folder.with_name(f".{folder.name}")
+    shutil.rmtree(arriving, ignore_errors=True)
+    shutil.copytree(made, arriving)
+    shutil.rmtree(folder, ignore_errors=True)
+    arriving.rename(folder)
+
+
+def print_figures(figures: Mapping[str, Any]) -> None:
+    """Prints what `export` returned, a line for each precision and set."""
     for precision, corpora in figures.items():
         for name, figure in corpora.items():
             false = figure["entity_free"]["false_entities_per_1000"]
@@ -167,5 +210,16 @@ def main() -> None:
             )
 
 
+def main() -> None:
+    """Runs the command line of this module."""
+    parser = argparse.ArgumentParser(description="Export a trained tagger into the model repository.")
+    parser.add_argument("--run", type=Path, required=True, help="the folder that training wrote")
+    parser.add_argument("--repository", type=Path, default=Path("triton_models"))
+    parser.add_argument("--name", default=TAGGER, help="the model of the repository: mner, mner_base, or one of yours")
+    parser.add_argument("--version", type=int, default=1)
+    arguments = parser.parse_args()
+    print_figures(export(arguments.run, arguments.repository, arguments.version, arguments.name))
+
+
 if __name__ == "__main__":
-    main()
+    run_script(main)

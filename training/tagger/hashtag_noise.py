@@ -12,21 +12,23 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.datasets import Example, Name
+from training.datasets import Example, MarkedName
 from workers.tagger.words import Kind, split_words
 
 _BEFORE = (
-    "Pray For", "Justice For", "Stand With", "Team", "Vote", "Visit", "Free", "Save", "Love", "I Love", "We Love", "Welcome To",
-    "Happy Birthday", "RIP", "Go", "Stop", "Support", "Back", "Je Suis", "Hello", "Thank You", "Made In", "Live In", "Best Of",
-    "Road To", "Live From", "Fly To", "Meet", "Ask", "Boycott", "Help", "Rebuild", "Discover", "Explore", "Miss", "Keep",
-    "Bring Back", "Remember", "No", "Never", "Follow", "Watch", "Only In", "Weekend In", "Sunset In", "Back To", "Dump", "My",
+    "Pray For", "Justice For", "Stand With", "Team", "Vote", "Visit", "Free", "Save", "Love", "I Love", "We Love",
+    "Welcome To", "Happy Birthday", "RIP", "Go", "Stop", "Support", "Back", "Je Suis", "Hello", "Thank You",
+    "Made In", "Live In", "Best Of", "Road To", "Live From", "Fly To", "Meet", "Ask", "Boycott", "Help", "Rebuild",
+    "Discover", "Explore", "Miss", "Keep", "Bring Back", "Remember", "No", "Never", "Follow", "Watch", "Only In",
+    "Weekend In", "Sunset In", "Back To", "Dump", "My",
 )  # fmt: skip
 _AFTER = (
-    "News", "Strong", "Live", "Fans", "Tour", "Weather", "Traffic", "Elections", "Election", "Vote", "Votes", "Decides", "Food",
-    "Jobs", "Events", "Marathon", "Airport", "Attacks", "Attack", "Earthquake", "Floods", "Fire", "Fires", "Protest", "Protests",
-    "Riots", "Strikes", "Crash", "Shooting", "Life", "Love", "Style", "Nights", "Music", "Tech", "Startups", "Homes", "Travel",
-    "Out", "For President", "In Concert", "Day", "Week", "Fashion Week", "2014", "2015", "2016", "2017", "2020", "24", "Bound",
-    "Army", "Nation", "Memes", "Facts", "Speaks", "Interview", "Debate", "Summit", "Trip", "Diaries", "Bombing", "Relief",
+    "News", "Strong", "Live", "Fans", "Tour", "Weather", "Traffic", "Elections", "Election", "Vote", "Votes",
+    "Decides", "Food", "Jobs", "Events", "Marathon", "Airport", "Attacks", "Attack", "Earthquake", "Floods", "Fire",
+    "Fires", "Protest", "Protests", "Riots", "Strikes", "Crash", "Shooting", "Life", "Love", "Style", "Nights",
+    "Music", "Tech", "Startups", "Homes", "Travel", "Out", "For President", "In Concert", "Day", "Week",
+    "Fashion Week", "2014", "2015", "2016", "2017", "2020", "24", "Bound", "Army", "Nation", "Memes", "Facts",
+    "Speaks", "Interview", "Debate", "Summit", "Trip", "Diaries", "Bombing", "Relief",
 )  # fmt: skip
 _BETWEEN = ("In", "At", "And", "Vs", "For", "With", "Meets", "To", "From", "On")
 _STYLES = ("camel", "camel", "lower", "camel", "lower", "upper")
@@ -34,7 +36,10 @@ _STYLES = ("camel", "camel", "lower", "camel", "lower", "upper")
 
 @dataclass(frozen=True, slots=True)
 class HashtagNoise:
-    """The chances, from 0 to 1, of a name or a run of ordinary words to become a hashtag; `joined` is the share with topics."""
+    """The chances, from 0 to 1, of a name, or a run of ordinary words in a post, to become a hashtag.
+
+    `joined` is the share of such names that are joined with words of topics or with another name.
+    """
 
     name: float = 0.0
     words: float = 0.0
@@ -48,13 +53,16 @@ class _Edit:
     start: int
     end: int
     text: str
-    names: tuple[Name, ...] = ()
+    names: tuple[MarkedName, ...] = ()
 
 
 def with_hashtags(
     example: Example, noise: HashtagNoise, pool: Sequence[tuple[str, str]], chance: random.Random
 ) -> Example:
-    """Returns the post with some of its names and words as hashtags; `pool` holds names (text, type) to join them with."""
+    """Returns the post with some of its names and words as hashtags.
+
+    `pool` holds names (text, type) to join them with.
+    """
     edits = [
         _hashtag_of_name(example, name, noise, pool, chance)
         for name in example.names
@@ -91,7 +99,7 @@ def _can_be_hashtag(example: Example, start: int, end: int) -> bool:
 
 
 def _hashtag_of_name(
-    example: Example, name: Name, noise: HashtagNoise, pool: Sequence[tuple[str, str]], chance: random.Random
+    example: Example, name: MarkedName, noise: HashtagNoise, pool: Sequence[tuple[str, str]], chance: random.Random
 ) -> _Edit:
     style = chance.choice(_STYLES)
     parts: list[tuple[str, str | None]] = [(example.text[name.start : name.end], name.type)]
@@ -108,12 +116,12 @@ def _hashtag_of_name(
         start = len(written)
         written += _joined(text, style)
         if kind is not None:
-            names.append(Name(start, len(written), kind))
+            names.append(MarkedName(start, len(written), kind))
     return _Edit(name.start, name.end, written, tuple(names))
 
 
 def _hashtag_of_words(text: str, taken: Sequence[tuple[int, int]], chance: random.Random) -> list[_Edit]:
-    """Returns an edit that makes a hashtag of a run of one to three ordinary words in small letters; none if there is none."""
+    """Returns an edit that makes a hashtag of one to three ordinary words in small letters; none where none stand."""
     words = split_words(text)
     plain = [
         word.kind is Kind.WORD and word.surface.isascii() and word.surface.islower() and word.surface.isalpha()
@@ -151,9 +159,9 @@ def _edited(example: Example, edits: Sequence[_Edit]) -> Example:
     kept = [name for name in example.names if not any(edit.start <= name.start < edit.end for edit in edits)]
     for edit in (*edits, _Edit(len(example.text), len(example.text), "")):
         shift = len(written) - done
-        names += [Name(n.start + shift, n.end + shift, n.type) for n in kept if done <= n.start < edit.start]
+        names += [MarkedName(n.start + shift, n.end + shift, n.type) for n in kept if done <= n.start < edit.start]
         written += example.text[done : edit.start]
-        names += [Name(n.start + len(written), n.end + len(written), n.type) for n in edit.names]
+        names += [MarkedName(n.start + len(written), n.end + len(written), n.type) for n in edit.names]
         written += edit.text
         done = edit.end
     return Example(written, tuple(names), example.caption, example.unknown)

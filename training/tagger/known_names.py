@@ -1,8 +1,8 @@
 """The names that the training sets hold, and what they tell of hashtags whose annotation cannot be trusted.
 
 The sets mark names in hashtags unevenly: Twitter-2015 marks `#Paris` and leaves `#JebBush` out, BTC marks the whole of
-`#PrayForParis`. So a hashtag of several words that holds a known name, and is not marked as one, is unknown; one that is
-marked as a whole is narrowed to the known name in it.
+`#PrayForParis`. So a hashtag of several words that holds a known name, and is not marked as one, is unknown; one that
+is marked as a whole is narrowed to the known name in it.
 """
 
 from collections import Counter

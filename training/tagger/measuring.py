@@ -25,9 +25,11 @@ from workers.tagger.model_tagger import ModelTagger
 FIGURES = "figures.json"
 
 
-def served_tagger(repository: Path, version: int, min_score: float | None = None) -> ModelTagger:
+def served_tagger(repository: Path, version: int, min_score: float | None = None, name: str = TAGGER) -> ModelTagger:
     """Opens a version as serving does; `min_score` stands in for its own."""
-    settings = Settings(models=str(repository), model_version=version, min_score=min_score, emission_cache_bytes=0)
+    settings = Settings(
+        models=str(repository), tagger=name, model_version=version, min_score=min_score, emission_cache_bytes=0
+    )
     return cast(ModelTagger, open_tagger(settings))
 
 
@@ -59,18 +61,18 @@ def f1(tallies: npt.NDArray[np.int64]) -> float:
     return 2 * right / (given + gold) if given + gold else 0.0
 
 
-def read_figures(repository: Path, version: int) -> dict[str, Any]:
+def read_figures(repository: Path, version: int, name: str = TAGGER) -> dict[str, Any]:
     """Returns the figures that a version's folder keeps, by measure."""
-    path = repository / TAGGER / str(version) / FIGURES
+    path = repository / name / str(version) / FIGURES
     figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return figures
 
 
-def keep_figures(repository: Path, version: int, measure: str, figures: Any) -> None:
+def keep_figures(repository: Path, version: int, measure: str, figures: Any, name: str = TAGGER) -> None:
     """Puts the figures of one measure in place of its former ones."""
-    kept = read_figures(repository, version) | {measure: figures}
-    path = repository / TAGGER / str(version) / FIGURES
-    text = json.dumps({name: _rounded(kept[name]) for name in sorted(kept)}, indent=1)
+    kept = read_figures(repository, version, name) | {measure: figures}
+    path = repository / name / str(version) / FIGURES
+    text = json.dumps({one: _rounded(kept[one]) for one in sorted(kept)}, indent=1)
     path.write_text(text + "\n", encoding="utf-8")
 
 
@@ -86,5 +88,6 @@ def version_arguments(description: str) -> argparse.ArgumentParser:
     """Returns a command line that names a version."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--repository", type=Path, default=Path("triton_models"))
+    parser.add_argument("--name", default=TAGGER, help="the model of the repository: mner, mner_base, or one of yours")
     parser.add_argument("--version", type=int, default=1)
     return parser

@@ -1,7 +1,8 @@
 """The card of an exported version: what it was made from, how good it is, what it cannot do.
 
 `python -m training.tagger.model_card --version 1` measures the files of the version again and writes it; so does an
-export. The figures of the other measures (`measuring.py`) are written from what the version's folder keeps.
+export. `--name mner_base` does so for the tagger for GPUs. The figures of the other measures (`measuring.py`) are
+written from what the version's folder keeps.
 """
 
 from collections.abc import Mapping
@@ -14,10 +15,12 @@ from training.datasets import CORPORA
 from training.tagger.card_sections import SECTIONS
 from training.tagger.development import score_corpus
 from training.tagger.measuring import keep_figures, read_figures, served_tagger, version_arguments
-from workers.models.repository import open_version
+from training.tagger.pretrained import BASE, SMALL
+from workers.models.repository import TAGGER, open_version
 from workers.models.version_folder import GPU_MODEL, MODEL
 from workers.tagger.openvino_network import OpenVinoNetwork
 
+_SIZES = {SMALL: "six layers, 22 M", BASE: "twelve layers, 110 M"}
 _LIMITS = """## Limits
 
 - English posts. Others are not sent to it (`languages`), because its guesses there would look like findings.
@@ -34,42 +37,43 @@ _TERMS = """## Terms
 
 The code is under the Apache License 2.0. These weights are learnt from data with terms of its own: Twitter-2015 and
 -2017 (terms of Twitter and of the sets' providers), Broad Twitter Corpus and WNUT-17 (CC BY 4.0), WNUT-16 (GPL-3),
-Tweebank (Apache-2.0), captions by BLIP-2 (none stated); they begin as all-MiniLM-L6-v2 (Apache-2.0). The files hold
+Tweebank (Apache-2.0), captions by BLIP-2 (none stated); they begin as {encoder} (Apache-2.0). The files hold
 no text and no annotation of these sets. Research, evaluation and trying tagstream out are what they are shipped for.
 Whether the data's terms reach any other use is for its user to decide; training on data of your own
 (`docs/how-to/bring-your-own-model.md`) settles the question.
 """
 
 
-def measure(repository: Path, version: int) -> dict[str, dict[str, Any]]:
+def measure(repository: Path, version: int, name: str = TAGGER) -> dict[str, dict[str, Any]]:
     """Keeps and returns figures of both files of a version, by precision and development set: text and hashtags only.
 
     Both run on this processor: the weights of the fp16 file are what a GPU gets, its arithmetic here is float32.
     """
-    tagger = served_tagger(repository, version)
-    figures = {"int8": {name: score_corpus(name, tagger) for name in CORPORA}}
-    tagger.network = OpenVinoNetwork(open_version(repository, version=version).folder / GPU_MODEL, Settings().threads)
-    figures = {"fp16": {name: score_corpus(name, tagger) for name in CORPORA}} | figures
-    keep_figures(repository, version, "development", figures)
+    tagger = served_tagger(repository, version, name=name)
+    figures = {"int8": {corpus: score_corpus(corpus, tagger) for corpus in CORPORA}}
+    tagger.network = OpenVinoNetwork(open_version(repository, name, version).folder / GPU_MODEL, Settings().threads)
+    figures = {"fp16": {corpus: score_corpus(corpus, tagger) for corpus in CORPORA}} | figures
+    keep_figures(repository, version, "development", figures, name)
     return figures
 
 
-def write_card(repository: Path, version: int) -> None:
+def write_card(repository: Path, version: int, name: str = TAGGER) -> None:
     """Writes `model_card.md` from the figures that the version's folder keeps."""
-    kept = read_figures(repository, version)
-    sections = "\n".join(section(kept[name]) for name, section in SECTIONS.items() if name in kept)
-    folder = repository / "mner" / str(version)
-    recipe = open_version(repository, version=version).description.record["recipe"]
-    sizes = {name: (folder / name).stat().st_size / 1e6 for name in (MODEL, GPU_MODEL)}
-    posts = ", ".join(f"{name} {number:,}" for name, number in recipe["posts"].items())
-    settings = ", ".join(f"{name} {value}" for name, value in recipe.items() if name not in ("posts", "system"))
+    kept = read_figures(repository, version, name)
+    sections = "\n".join(section(kept[measured]) for measured, section in SECTIONS.items() if measured in kept)
+    folder = repository / name / str(version)
+    recipe = open_version(repository, name, version).description.record["recipe"]
+    sizes = {file: (folder / file).stat().st_size / 1e6 for file in (MODEL, GPU_MODEL)}
+    posts = ", ".join(f"{corpus} {number:,}" for corpus, number in recipe["posts"].items())
+    settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key not in ("posts", "system"))
+    encoder, config = recipe["encoder"], "tagger_base" if recipe["encoder"] == BASE else "tagger"
     data = fill(f"Posts an epoch: {posts}. Labels that a set does not have are unknown there, not absent.", 120)
     how = fill(f"System `{recipe['system']}`: {settings}.", 120)
-    text = f"""# mner, version {folder.name}
+    text = f"""# {name}, version {folder.name}
 
-Names in posts: PER, LOC, ORG, MISC. A transformer (all-MiniLM-L6-v2, six layers, 22 M parameters) with case and
-character features over three segments (the post, its hashtags split into words, words about its photos) and a
-linear-chain CRF; `training/tagger/network.py`.
+Names in posts: PER, LOC, ORG, MISC. A transformer ({encoder}, {_SIZES[encoder]} parameters) with case and
+character features over three segments (the post, whose hashtags are read as words; hashtags outside its text; words
+about its photos) and a linear-chain CRF; `training/tagger/network.py`.
 
 `{MODEL}`: static int8, {sizes[MODEL]:.1f} MB, for CPUs. `{GPU_MODEL}`: {sizes[GPU_MODEL]:.1f} MB, for GPUs
 (exported from the same weights; its figures are by float32 arithmetic on a CPU, its answers on a GPU are not measured).
@@ -78,9 +82,9 @@ linear-chain CRF; `training/tagger/network.py`.
 
 {data}
 {how}
-Made by `python -m training.tagger.train training/configs/tagger.toml --run RUN` and
-`python -m training.tagger.export --run RUN`. One seed. The epoch was chosen on the development sets of Twitter-2015 and
--2017, so these figures flatter a little; the test sets have not been looked at.
+Made by `python -m training.tagger.train training/configs/{config}.toml --run RUN` and
+`python -m training.tagger.export --run RUN --name {name}`. One seed. The epoch was chosen on the
+development sets of Twitter-2015 and -2017, so these figures flatter a little; the test sets have not been looked at.
 
 ## Figures on the development sets
 
@@ -94,7 +98,7 @@ entities given in posts where the annotators saw no name at all, for every 1,000
 
 {sections}
 {_LIMITS}
-{_TERMS}"""
+{_TERMS.format(encoder=encoder)}"""
     (folder / "model_card.md").write_text(text, encoding="utf-8")
 
 
@@ -114,8 +118,8 @@ def _rows(figures: Mapping[str, Mapping[str, Any]]) -> str:
 def main() -> None:
     """Runs the command line of this module."""
     arguments = version_arguments("Measure the files of a model version and write its card.").parse_args()
-    measure(arguments.repository, arguments.version)
-    write_card(arguments.repository, arguments.version)
+    measure(arguments.repository, arguments.version, arguments.name)
+    write_card(arguments.repository, arguments.version, arguments.name)
 
 
 if __name__ == "__main__":

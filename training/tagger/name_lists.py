@@ -2,18 +2,19 @@
 
 ::
 
-    "Line-up: • Coldplay • Radiohead"   "Who wins? A) Merkel B) Scholz"   "Kyiv | Lviv | Odesa"   names on lines of their own
+    "Line-up: • Coldplay • Radiohead"   "Who wins? A) Merkel B) Scholz"   "Kyiv | Lviv | Odesa"   a name on each line
 """
 
 import random
 from collections.abc import Sequence
 
-from training.datasets import Example, Name
+from training.datasets import Example, MarkedName
 
 _HEADERS = (
-    "Line-up:", "Tonight:", "Who wins?", "Who would you vote for?", "Poll:", "Cities on the list:", "My top picks:", "Guests:",
-    "Next stops", "Results", "Candidates:", "Results so far:", "Where to go next?", "Name City", "Speakers today", "Transfers:",
-    "Reading list:", "Vote now!", "Who is better?", "Today's birthdays:", "", "", "", "",
+    "Line-up:", "Tonight:", "Who wins?", "Who would you vote for?", "Poll:", "Cities on the list:", "My top picks:",
+    "Guests:", "Next stops", "Results", "Candidates:", "Results so far:", "Where to go next?", "Name City",
+    "Speakers today", "Transfers:", "Reading list:", "Vote now!", "Who is better?", "Today's birthdays:", "", "", "",
+    "",
 )  # fmt: skip
 _MARKERS = ("• ", "- ", "* ", "▪ ", "[ ] ", "✅ ", "👉 ", "> ")
 _BETWEEN = (" | ", " · ", " / ", ", ", "; ", " → ", " vs ", " or ", " ... ")
@@ -31,7 +32,7 @@ def list_of_names(pool: Sequence[tuple[str, str]], chance: random.Random) -> Exa
     after = chance.choice(_AFTER)
     for index, (text, kind) in enumerate(texts):
         written += (between if index else "") + before[index]
-        names.append(Name(len(written), len(written) + len(text), kind))
+        names.append(MarkedName(len(written), len(written) + len(text), kind))
         written += text + after
     return Example(written, tuple(names))
 

@@ -13,15 +13,17 @@ unknown (`LinearChainCrf.loss`).
 """
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from transformers import BertConfig, MPNetConfig
 
+from tagstream.errors import BadSettings, CorruptState
 from training.layers.crf import LinearChainCrf
 from training.layers.word_features import WordFeatures
-from training.tagger.encoders import Encoders, make_encoder, read_config
+from training.tagger.encoders import Encoders, make_encoder, read_config, restored_config
 from training.tagger.pretrained import encoder_folder
 from workers.tagger.crf_decoder import TAGS
 
@@ -57,8 +59,22 @@ class ThreeSegmentTagger(nn.Module):
 
 
 def load_run(run: Path) -> tuple[ThreeSegmentTagger, dict[str, Any]]:
-    """Reads the averaged weights of a run's best epoch, and what was recorded with them."""
-    state = torch.load(run / "best.pt", weights_only=True)
-    network = ThreeSegmentTagger(read_config(encoder_folder(state["recipe"]["encoder"])), 0.0)
-    network.load_state_dict(state["weights"])
+    """Reads the averaged weights of a run's best epoch, and what was recorded with them.
+
+    Raises:
+        BadSettings: no epoch of a run has ended there.
+        CorruptState: the checkpoint is damaged, or not of such a tagger.
+    """
+    path = run / "best.pt"
+    if not path.is_file():
+        raise BadSettings(f"{path}: no such file: train first (python -m training.tagger.train CONFIG --run {run})")
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        # Runs of former recipes do not say what their encoder looks like: its own folder does.
+        stored = state.get("encoder")
+        config = restored_config(stored) if stored else read_config(encoder_folder(state["recipe"]["encoder"]))
+        network = ThreeSegmentTagger(config, 0.0)
+        network.load_state_dict(state["weights"])
+    except (OSError, EOFError, KeyError, TypeError, AttributeError, RuntimeError, UnpicklingError) as error:
+        raise CorruptState(f"{path}: not the weights of a tagger: {error}") from error
     return network.eval(), state

@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -48,10 +49,14 @@ def write_pseudo_labels(path: Path, texts: Sequence[str], marginals: Sequence[Ha
     with path.open("wb") as file:
         np.savez(
             file,
-            texts=np.frombuffer("\0".join(text.replace("\0", " ") for text in texts).encode(), np.uint8),
+            texts=np.frombuffer("\0".join(map(_storable, texts)).encode(), np.uint8),
             words=np.array([len(one) for one in marginals], np.int32),
             marginals=np.concatenate(marginals) if marginals else np.empty((0, len(TAGS)), np.float16),
         )
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", " ")
 
 
 def read_pseudo_labels(path: Path) -> list[PseudoExample]:
@@ -61,15 +66,15 @@ def read_pseudo_labels(path: Path) -> list[PseudoExample]:
         CorruptState: the file cannot be read as such an archive.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             texts = archive["texts"].tobytes().decode().split("\0")
             ends = np.cumsum(archive["words"])
             marginals = archive["marginals"]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise CorruptState(f"{path}: not a file of pseudo-labels: {error}: make it again") from error
     if not len(ends):
         return []
-    if len(texts) != len(ends) or ends[-1] != len(marginals) or marginals.shape[1] != len(TAGS):
+    if len(texts) != len(ends) or marginals.shape != (ends[-1], len(TAGS)):
         raise CorruptState(f"{path}: its texts and its probabilities do not belong together: make it again")
     return [PseudoExample(text, one) for text, one in zip(texts, np.split(marginals, ends[:-1]), strict=True)]
 
@@ -102,7 +107,10 @@ def label_with(run: Path, texts: Sequence[str], folder: Path) -> Iterator[HalfAr
         chunk = texts[start : start + _CHUNK]
         path = folder / f"{start}.npz"
         if path.is_file():
-            yield from (post.marginals for post in read_pseudo_labels(path))
+            posts = read_pseudo_labels(path)
+            if [post.text for post in posts] != [_storable(text) for text in chunk]:
+                raise CorruptState(f"{path}: labels of other posts than these: remove {folder}, and label again")
+            yield from (post.marginals for post in posts)
             continue
         tagger = tagger or open_teacher(run)
         marginals = label(chunk, tagger)
@@ -125,7 +133,7 @@ def main() -> None:
     texts = unlabelled_texts()[: arguments.posts]
     kept = arguments.to.with_suffix(".parts")
     answers = [label_with(run, texts, kept / run.name) for run in arguments.teacher]
-    means = [np.mean(one, axis=0, dtype=np.float32).astype(np.float16) for one in zip(*answers, strict=True)]
+    means = [np.asarray(np.mean(one, axis=0, dtype=np.float32), np.float16) for one in zip(*answers, strict=True)]
     write_pseudo_labels(arguments.to, texts, means)
     print(f"{arguments.to}: {len(texts):,} posts, {sum(map(len, means)):,} words")
 

@@ -8,7 +8,7 @@ import random
 import string
 from collections.abc import Sequence
 
-from training.datasets import Example, Name
+from training.datasets import Example, MarkedName
 from workers.tagger.words import Kind, Word
 
 _PUNCTUATION = frozenset(".,!?;:…")
@@ -26,12 +26,12 @@ def with_surroundings(example: Example, chance: random.Random) -> Example:
     if turn > 0.35:
         after = f" https://t.co/{_letters(10, chance)}"
     shift = len(before)
-    names = tuple(Name(name.start + shift, name.end + shift, name.type) for name in example.names)
+    names = tuple(MarkedName(name.start + shift, name.end + shift, name.type) for name in example.names)
     return Example(before + example.text + after, names, example.caption, example.unknown)
 
 
 def without_punctuation(words: Sequence[Word], allowed: Sequence[int]) -> tuple[list[Word], list[int]]:
-    """Returns the words and their allowed tags without full stops, commas and the like; all if nothing else is there."""
+    """Returns words and allowed tags without full stops, commas and the like; all where there is nothing else."""
     kept = [i for i, word in enumerate(words) if word.kind is not Kind.SYMBOL or word.surface[0] not in _PUNCTUATION]
     kept = kept or list(range(len(words)))
     return [words[i] for i in kept], [allowed[i] for i in kept]

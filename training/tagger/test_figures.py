@@ -10,20 +10,19 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, cast
+from typing import Any
 
-from tagstream.settings import Settings
 from training.datasets import data_folder
 from training.script import run_script
 from training.tagger.development import torch_tagger
+from training.tagger.measuring import served_tagger
 from training.tagger.network import load_run
 from training.tagger.pretrained import vocabulary_file
 from workers.hashtags.segmenter import HashtagSegmenter
-from workers.open_models import open_tagger
+from workers.models.repository import TAGGER
 from workers.tagger.encoding import Encoder
 from workers.tagger.evaluation import score_conll
 from workers.tagger.interface import Tagger
-from workers.tagger.model_tagger import ModelTagger
 
 FILE = "test_figures.json"
 PARTS = {"twitter2015": "mner/twitter2015/test.txt", "twitter2017": "mner/twitter2017/test.txt"}
@@ -63,13 +62,13 @@ def main() -> None:
         "--run", type=Path, action="append", required=True, help="the folder of a run; one for each seed"
     )
     parser.add_argument("--repository", type=Path, default=Path("triton_models"))
+    parser.add_argument("--name", default=TAGGER, help="the model of the repository: mner, mner_base, or one of yours")
     parser.add_argument("--version", type=int, default=1)
     arguments = parser.parse_args()
     seeds = score_runs(arguments.run)
-    settings = Settings(models=str(arguments.repository), model_version=arguments.version, emission_cache_bytes=0)
-    served = score_test_parts(cast(ModelTagger, open_tagger(settings)))
+    served = score_test_parts(served_tagger(arguments.repository, arguments.version, name=arguments.name))
     record = {"seeds": seeds, "summary": summary(seeds), "int8": served}
-    path = arguments.repository / "mner" / str(arguments.version) / FILE
+    path = arguments.repository / arguments.name / str(arguments.version) / FILE
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(record["summary"], indent=1))
 

@@ -24,11 +24,12 @@ from training.run_folder import open_run
 from training.script import run_script
 from training.tagger.batches import BatchMaker, Noise, TaggerBatch
 from training.tagger.development import score_development
+from training.tagger.encoders import stored_config
 from training.tagger.hashtag_noise import HashtagNoise, hashtag_names
 from training.tagger.known_names import KnownNames
 from training.tagger.name_lists import list_of_names
 from training.tagger.network import ThreeSegmentTagger
-from training.tagger.pretrained import encoder_folder, vocabulary_file
+from training.tagger.pretrained import fetched_encoder, vocabulary_file
 from training.tagger.pseudo_labels import PseudoExample, read_pseudo_labels
 from workers.hashtags.segmenter import HashtagSegmenter
 from workers.tagger.encoding import Encoder
@@ -124,7 +125,7 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         self._names = hashtag_names(everything)
         self._maker = BatchMaker(self._encoder, self._segment, recipe.noise, KnownNames(everything), self._names)
         self._tagger = ThreeSegmentTagger.from_pretrained(
-            encoder_folder(recipe.encoder), recipe.dropout, recipe.attention_dropout
+            fetched_encoder(recipe.encoder), recipe.dropout, recipe.attention_dropout
         )
         self.network = self._tagger
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
@@ -199,8 +200,9 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         return EpochScore(sum(figures[name]["strict"]["f1"] for name in TASK) / len(TASK), {"dev": figures})
 
     def best_state(self, figures: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the average, the recipe and the development figures."""
-        return {"weights": self.average, "recipe": asdict(self.recipe), **figures}
+        """Returns the average, the recipe, what the encoder looks like, and the development figures."""
+        encoder = stored_config(self._tagger.config)
+        return {"weights": self.average, "recipe": asdict(self.recipe), "encoder": encoder, **figures}
 
     def extra_state(self) -> dict[str, Any]:
         """Returns the average."""

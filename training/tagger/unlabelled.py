@@ -11,16 +11,15 @@ from workers.tagger.conll import read_conll
 
 _SHORTEST = 4  # words
 _HELD_OUT = ("mner/twitter2015/test.txt", "mner/twitter2017/test.txt")
-_PLACEHOLDER = re.compile(r"(?<!\w)(?:@user|http)(?!\w)")
-_NOT_A_LETTER = re.compile(r"https?://\S+|@\w+|[\W_]+")
+_UNTOLD = re.compile(r"^\W*rt\b|(?<!\w)https?(?!\w)\S*|@\w*|[^\w@]|_")
 
 
 def unlabelled_texts() -> list[str]:
-    """Returns the texts in an order that a hash of each decides, without copies and without tweets of any scored set."""
+    """Returns the texts without copies and without tweets of any scored set; a hash of each decides the order."""
     scored = {_fold(text) for text in _scored_texts()}
     texts: dict[str, str] = {}
-    for text in _texts():
-        text = clean_text(text).strip()
+    for raw in _texts():
+        text = clean_text(raw).strip()
         folded = _fold(text)
         if folded.count(" ") >= _SHORTEST - 1 and folded not in scored:
             texts.setdefault(folded, text)
@@ -28,7 +27,8 @@ def unlabelled_texts() -> list[str]:
 
 
 def _fold(text: str) -> str:
-    return _NOT_A_LETTER.sub(" ", _PLACEHOLDER.sub(" ", text.lower())).strip()
+    """Returns the words that every copy of a tweet has: addresses and accounts may be hidden, retweets are marked."""
+    return " ".join(_UNTOLD.sub(" ", text.lower()).split())
 
 
 def _scored_texts() -> Iterator[str]:

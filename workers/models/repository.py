@@ -1,4 +1,4 @@
-"""Versions of the tagger in a Triton model repository.
+"""Versions of a tagger in a Triton model repository: `mner` ships, `mner_base` for GPUs is made by its user.
 
 ::
 

@@ -17,15 +17,15 @@ Segment = Callable[[str], Sequence[str]]
 
 
 def read_words(text: str, segment: Segment) -> tuple[list[Word], list[int]]:
-    """Returns the words of a post as the tagger reads them, and the indices of those that begin a line but the first."""
+    """Returns the words of a post as the tagger reads them, and the indices of those that begin a further line."""
     return by_lines(text, split_hashtags(split_words(text), segment))
 
 
 def split_hashtags(words: Sequence[Word], segment: Segment) -> list[Word]:
     """Returns the words of a post with each hashtag replaced by its sign and the words in it.
 
-    `segment` splits a hashtag, given without its sign. Underscores, and marks that the segmenter leaves out, lie between
-    the words and belong to none. Offsets stay those of the post.
+    `segment` splits a hashtag, given without its sign. Underscores, and marks that the segmenter leaves out, lie
+    between the words and belong to none. Offsets stay those of the post.
     """
     found: list[Word] = []
     for index, word in enumerate(words):
@@ -44,14 +44,15 @@ def _stands_apart(sign: Word, word: Word) -> bool:
 
 
 def _words_inside(hashtag: str, start: int, end: int, segment: Segment, kind: Kind) -> list[Word]:
-    """Returns the words of a hashtag that stands from `start` to `end`; the whole of it where they cannot be found in it.
+    """Returns the words of a hashtag that stands from `start` to `end`, or the whole where they cannot be found in it.
 
     `hashtag` is as it is read: where that has another length than what is written, no offset inside is known.
     """
     whole = [Word(hashtag, start, end, kind)]
     if len(hashtag) != end - start:
         return whole
-    found, offset = [], 0
+    found: list[Word] = []
+    offset = 0
     for part in segment(hashtag):
         if not part.strip("_"):
             continue

@@ -2,7 +2,7 @@
 
 ::
 
-    post ─▶ words, also those in hashtags ─▶ sequences of pieces ─▶ emissions ─▶ tags by the CRF ─▶ entities with offsets
+    post ─▶ words, also in hashtags ─▶ sequences of pieces ─▶ emissions ─▶ tags by the CRF ─▶ entities with offsets
 
 The network is any `Network`: OpenVINO in this process, Triton on a server, torch in training. Everything else between a
 `Post` and a `TaggedPost` is here. Keeps invariant 8.

@@ -71,7 +71,7 @@ def tagger_on_triton(version: ModelVersion) -> ServedModel:
         inputs,
         {"emissions": ("TYPE_FP32", [-1, len(TAGS)])},
         {name: np.zeros((1, *_with_length(dims, BUCKET)), np.int32) for name, (_, dims) in inputs.items()},
-        "or name one that is served with TAGSTREAM_MODEL_VERSION",
+        "or name one that is served with TAGSTREAM_TAGGER and TAGSTREAM_MODEL_VERSION",
     )
 
 

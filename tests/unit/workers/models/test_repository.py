@@ -1,6 +1,7 @@
 """A version folder is whole, or it is refused with the reason."""
 
 import json
+import shutil
 
 import pytest
 
@@ -119,3 +120,10 @@ def test_a_description_that_is_not_ours_is_fatal(tmp_path, changes):
     write_version(tmp_path, **changes)
     with pytest.raises(CorruptState):
         open_version(tmp_path)
+
+
+def test_taggers_of_several_names_stand_side_by_side(tmp_path):
+    write_version(tmp_path)
+    shutil.copytree(tmp_path / "mner", tmp_path / "mner_base")
+    assert open_version(tmp_path).name == "mner"
+    assert open_version(tmp_path, "mner_base").folder == tmp_path / "mner_base" / "1"

@@ -36,7 +36,7 @@ def tagger():
     return ModelTagger(
         model="test@1",
         generation=1,
-        encoder=Encoder(VOCABULARY, lambda hashtag: (hashtag,)),
+        encoder=Encoder(VOCABULARY),
         network=greedy,
         decoder=Decoder(np.zeros((9, 9)), np.zeros(9), np.zeros(9)),
         segment=lambda hashtag: (hashtag,),

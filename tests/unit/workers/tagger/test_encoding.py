@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from workers.tagger.encoding import BUCKET, MAX_LENGTH, Encoder, stack_sequences
+from workers.tagger.hashtag_words import split_hashtags
 from workers.tagger.words import split_words
 
 VOCABULARY = [
@@ -29,7 +30,7 @@ VOCABULARY = [
 
 @pytest.fixture
 def encoder():
-    return Encoder(VOCABULARY, lambda hashtag: [hashtag[:3], hashtag[3:]])
+    return Encoder(VOCABULARY)
 
 
 def pieces(row):
@@ -37,13 +38,16 @@ def pieces(row):
 
 
 def test_three_segments_in_order(encoder):
-    (row,) = encoder.encode(split_words("New Yorks @me http://t.co/x #NewYork"), [("New", "York")], "a boat")
+    words = split_hashtags(
+        split_words("New Yorks @me http://t.co/x #NewYork"), lambda hashtag: [hashtag[:3], hashtag[3:]]
+    )
+    (row,) = encoder.encode(words, [("New", "York")], "a boat")
     assert pieces(row) == [
         "[CLS]", "new", "york", "##s", "@", "user", "http", "#", "new", "york", "[SEP]", "new", "york", "[SEP]",
         "a", "boat", "[SEP]",
     ]  # fmt: skip
     assert row.columns[:, 1].tolist() == [0] * 11 + [1] * 3 + [2] * 3
-    assert row.first_pieces.tolist() == [1, 2, 4, 6, 7]
+    assert row.first_pieces.tolist() == [1, 2, 4, 6, 7, 8, 9]
 
 
 def test_a_missing_segment_leaves_no_separator(encoder):

@@ -28,8 +28,13 @@ VOCABULARY = [
     "paris",
     "&",
     "boat",
+    "new",
+    "york",
 ]
-NAMES = {"ada": "B-PER", "love": "I-PER", "paris": "B-LOC", "#": "B-ORG", "user": "B-PER", "http": "B-MISC"}
+NAMES = {
+    "ada": "B-PER", "love": "I-PER", "paris": "B-LOC", "new": "B-LOC", "york": "I-LOC", "#": "B-ORG", "user": "B-PER",
+    "http": "B-MISC",
+}  # fmt: skip
 
 
 class LexiconNetwork:
@@ -57,7 +62,7 @@ def tagger(network):
     return ModelTagger(
         model="test@1",
         generation=1,
-        encoder=Encoder(VOCABULARY, lambda hashtag: (hashtag,)),
+        encoder=Encoder(VOCABULARY),
         network=network,
         decoder=Decoder(np.zeros((9, 9)), np.zeros(9), np.zeros(9)),
         segment=lambda hashtag: (hashtag,),
@@ -84,7 +89,7 @@ def tag(tagger, *posts):
         ("\U0001f600 é e\u0301 \u202ePARIS", [("PARIS", "LOC", 8)]),
         ("مرحبا Paris", [("Paris", "LOC", 6)]),
         ("&amp; Paris&#39;s", [("Paris", "LOC", 6)]),
-        ("#Paris!", [("Paris", "ORG", 1)]),
+        ("#Paris!", [("Paris", "LOC", 1)]),
         ("@paris http://paris.example.org paris.example.org ada@paris.org :paris: @ada.example.org", []),
         ("• Ada • Lovelace", [("Ada", "PER", 2)]),
         ("Ada\nLovelace", [("Ada", "PER", 0)]),
@@ -117,18 +122,46 @@ def test_a_name_never_crosses_a_line_break_whatever_the_network_says(tagger, lin
     assert all(0 <= entity.score <= 1 for entity in answer.entities)
 
 
-def test_a_name_in_a_hashtag_is_counted_by_the_words_of_the_hashtag(network):
+SEGMENTED = {
+    "NewYork": ("New", "York"),
+    "newyork": ("new", "york"),
+    "PrayForParis": ("Pray", "For", "Paris"),
+    "AdaLovelaceInNewYork": ("Ada", "Lovelace", "In", "New", "York"),
+    "New_York": ("New", "_", "York"),
+    "boatshow": ("boat", "show"),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("in #NewYork", [("NewYork", "LOC", 4, "new york", True)]),
+        ("in #newyork", [("newyork", "LOC", 4, "new york", True)]),
+        ("in ＃NewYork", [("NewYork", "LOC", 4, "new york", True)]),
+        ("#New_York!", [("New_York", "LOC", 1, "new york", True)]),
+        ("👩‍🚀 #PrayForParis", [("Paris", "LOC", 12, "paris", True)]),
+        (
+            "#AdaLovelaceInNewYork",
+            [("AdaLovelace", "PER", 1, "ada lovelace", True), ("NewYork", "LOC", 14, "new york", True)],
+        ),
+        ("Ada #Lovelace", [("Ada", "PER", 0, "ada", False)]),
+        ("#boatshow #unheard", []),
+        ("# NewYork", [("NewYork", "LOC", 2, "newyork", False)]),
+    ],
+)
+def test_a_name_in_a_hashtag_is_found_and_counted_by_its_words(network, text, found):
     tagger = ModelTagger(
         model="test@1",
         generation=1,
-        encoder=Encoder(VOCABULARY, lambda hashtag: (hashtag,)),
+        encoder=Encoder(VOCABULARY),
         network=network,
         decoder=Decoder(np.zeros((9, 9)), np.zeros(9), np.zeros(9)),
-        segment=lambda _: ("New", "York"),
+        segment=lambda hashtag: SEGMENTED.get(hashtag, (hashtag,)),
         languages=frozenset({"en", "und"}),
     )
-    (answer,) = tag(tagger, post("in #NewYork"))
-    assert [(entity.text, entity.key) for entity in answer.entities] == [("NewYork", "new york")]
+    (answer,) = tag(tagger, post(text))
+    assert [(one.text, one.type, one.start, one.key, one.in_hashtag) for one in answer.entities] == found
+    assert all(text[one.start : one.end] == one.text for one in answer.entities)
 
 
 def test_a_name_that_scores_less_than_the_least_score_is_not_given(tagger):

@@ -24,7 +24,11 @@ def found(post):
 
 def test_the_shipped_tagger_finds_names_in_text_and_hashtags(tagger):
     (post,) = tagger.tag(["Angela Merkel lands in #Paris with #NewYorkCity"])
-    assert found(post) == [("Angela Merkel", "PER", "Angela Merkel", False), ("Paris", "LOC", "Paris", True)]
+    assert found(post) == [
+        ("Angela Merkel", "PER", "Angela Merkel", False),
+        ("Paris", "LOC", "Paris", True),
+        ("NewYorkCity", "LOC", "NewYorkCity", True),
+    ]
     assert all(0 < one.score <= 1 for one in post.entities)
     assert [one.words for one in post.hashtags] == [("Paris",), ("New", "York", "City")]
     assert tagger.model == post.model == "mner@1+image_encoder@1"

@@ -1,28 +1,19 @@
-"""The network: shapes, gradients, padding, and eight posts learnt by heart."""
+"""The network on either encoder: shapes, gradients, padding, and eight posts learnt by heart."""
 
 import random
 
 import pytest
 import torch
-from transformers import BertConfig
+from tiny_taggers import VOCABULARY, tiny_tagger
 
-from training.datasets import Example
-from training.tagger.batches import Noise, make_batches
+from training.datasets import Example, MarkedName
+from training.tagger.batches import BatchMaker, Noise
 from training.tagger.development import torch_tagger
-from training.tagger.network import ThreeSegmentTagger
 from workers.tagger.conll import ConllPost, gold_spans
 from workers.tagger.encoding import Encoder
 from workers.tagger.evaluation import answered_spans, tag_conll
 from workers.tagger.words import split_words
 
-VOCABULARY = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    *"abcdefghijklmnopqrstuvwxyz",
-    *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"),
-]
 POSTS = [
     [("ada", "B-PER"), ("lovelace", "I-PER"), ("in", "O"), ("london", "B-LOC")],
     [("paris", "B-LOC"), ("calls", "O")],
@@ -33,39 +24,48 @@ POSTS = [
     [("rome", "B-LOC"), ("berlin", "B-LOC")],
     [("acme", "B-ORG"), ("corp", "I-ORG"), ("fired", "O"), ("bob", "B-PER")],
 ]  # fmt: skip
-BITS = {"O": 1, "B-PER": 2, "I-PER": 4, "B-LOC": 8, "I-LOC": 16, "B-ORG": 32, "I-ORG": 64, "B-MISC": 128, "I-MISC": 256}
 
 
-@pytest.fixture
-def network():
-    torch.manual_seed(1)
-    config = BertConfig(
-        vocab_size=len(VOCABULARY), hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96,
-        type_vocab_size=3, max_position_embeddings=128, attn_implementation="eager",
-    )  # fmt: skip
-    return ThreeSegmentTagger(config, dropout=0.0)
+@pytest.fixture(params=["bert", "mpnet"])
+def network(request):
+    return tiny_tagger(request.param)
 
 
 @pytest.fixture
 def encoder():
-    return Encoder(VOCABULARY, lambda hashtag: (hashtag,))
+    return Encoder(VOCABULARY)
+
+
+def whole(hashtag):
+    return (hashtag,)
+
+
+def tokens_of(post):
+    """Returns the tokens as (start, end, label) in the text that they make."""
+    tokens, start = [], 0
+    for token, label in post:
+        tokens.append((start, start + len(token), label))
+        start += len(token) + 1
+    return tuple(tokens)
 
 
 def examples():
-    for tokens in POSTS:
-        text = " ".join(token for token, _ in tokens)
-        assert [word.surface for word in split_words(text)] == [token for token, _ in tokens]
-        yield Example(text, tuple(BITS[tag] for _, tag in tokens), "a cat", "test")
+    for post in POSTS:
+        text = " ".join(token for token, _ in post)
+        assert [word.surface for word in split_words(text)] == [token for token, _ in post]
+        tokens = tokens_of(post)
+        spans = sorted(gold_spans(ConllPost(text, tokens), lenient=False))
+        yield Example(text, tuple(MarkedName(tokens[a][0], tokens[b - 1][1], kind) for a, b, kind in spans), "a cat")
 
 
 def batches(encoder, size, noise=None):
-    return make_batches(list(examples()), encoder, lambda tag: (tag,), size, random.Random(1), noise or Noise())
+    return BatchMaker(encoder, whole, noise or Noise()).batches(list(examples()), size, random.Random(1))
 
 
 def loss_of(network, batch):
     emissions = network(batch.pieces, batch.segments, batch.features)
     words = emissions.gather(1, batch.first_pieces[..., None].expand(-1, -1, 9))
-    return network.crf.loss(words, batch.allowed, batch.mask)
+    return network.crf.loss(words, batch.targets, batch.mask)
 
 
 def test_shapes_and_a_gradient_for_every_parameter(network, encoder):
@@ -99,21 +99,7 @@ def test_eight_posts_are_learnt_by_heart(network, encoder):
             loss.backward()
             optimizer.step()
     assert loss.item() < 0.05
-    gold = []
-    for tokens in POSTS:
-        places, start = [], 0
-        for token, label in tokens:
-            places.append((start, start + len(token), label))
-            start += len(token) + 1
-        gold.append(ConllPost(" ".join(token for token, _ in tokens), tuple(places)))
-    answers = tag_conll(gold, torch_tagger(network.eval(), encoder, lambda hashtag: (hashtag,)))
+    gold = [ConllPost(" ".join(token for token, _ in post), tokens_of(post)) for post in POSTS]
+    answers = tag_conll(gold, torch_tagger(network.eval(), encoder, whole))
     for post, answer in zip(gold, answers, strict=True):
         assert answered_spans(post, answer) == gold_spans(post, lenient=False)
-
-
-def test_noise_hides_what_it_says(encoder):
-    (plain,) = batches(encoder, 8)
-    (hidden,) = batches(encoder, 8, Noise(features=1.0, caption=1.0))
-    assert (plain.segments == 2).any()
-    assert not (hidden.segments == 2).any()
-    assert not hidden.features[..., 3:].any()

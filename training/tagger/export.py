@@ -39,7 +39,7 @@ from workers.hashtags.segmenter import HashtagSegmenter
 from workers.models.repository import DESCRIPTION, TAGGER, VOCABULARY, TaggerDescription
 from workers.models.version_folder import GPU_MODEL, MODEL
 from workers.tagger.crf_decoder import TAGS
-from workers.tagger.encoding import BUCKET, FEATURES, MAX_LENGTH, Encoder
+from workers.tagger.encoding import BUCKET, FEATURES, MAX_LENGTH, READING, Encoder
 
 Segment = Callable[[str], Sequence[str]]
 CalibrationInput = Mapping[str, npt.NDArray[np.int32]]
@@ -131,6 +131,7 @@ def describe(network: ThreeSegmentTagger, generation: int, record: dict[str, Any
         starts=starts[0],
         ends=ends[0],
         generation=generation,
+        reading=READING,
         record=record,
     )
 

@@ -32,6 +32,7 @@ from workers.models.version_folder import (
     read_json,
 )
 from workers.tagger.crf_decoder import TAGS, Decoder
+from workers.tagger.encoding import READING
 from workers.tagger.scoring import Scoring
 
 TAGGER = "mner"
@@ -54,8 +55,9 @@ class Calibration(BaseModel):
 class TaggerDescription(BaseModel):
     """The content of `tagger.json`: the labels in order, the CRF that decodes them, and how the version came to be.
 
-    Without `calibration` a name's score is the probability that the CRF gives it. `min_score` is the least score of a
-    name that is given, unless the setting says another.
+    `reading` is the reading of posts (`workers/tagger/encoding.py`) that the version was trained for; the first exports
+    did not say. Without `calibration` a name's score is the probability that the CRF gives it. `min_score` is the least
+    score of a name that is given, unless the setting says another.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -65,6 +67,7 @@ class TaggerDescription(BaseModel):
     starts: _Nine
     ends: _Nine
     generation: GenerationNumber
+    reading: Annotated[int, Field(ge=1)] = 1
     calibration: Calibration | None = None
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.0
     record: dict[str, Any] = {}
@@ -116,11 +119,19 @@ def open_version(repository: Path, name: str = TAGGER, version: int | None = Non
 
     Raises:
         BadSettings: there is no such repository, model or version.
-        CorruptState: a file is missing, cannot be read, or does not belong to the others.
+        CorruptState: a file is missing, cannot be read, or does not belong to the others; or the version was trained
+            for another reading of posts.
     """
     folder = find_version(repository, name, version)
     description = read_json(folder.path, DESCRIPTION, TaggerDescription)
     folder.check(_PARTS)
     if tuple(description.labels) != TAGS:
         raise CorruptState(f"{folder.path / DESCRIPTION}: labels {description.labels} are not {list(TAGS)}")
+    if description.reading != READING:
+        when = "an earlier" if description.reading < READING else "a later"
+        raise CorruptState(
+            f"{folder.path / DESCRIPTION}: the version was trained for {when} reading of posts ({description.reading}; "
+            f"this tagstream reads them by {READING}), so its answers would be wrong: train it again and export it, or "
+            f"serve it with the tagstream that exported it"
+        )
     return ModelVersion(name, folder.version, folder.path, description, folder.gpu_hash())

@@ -23,6 +23,11 @@ from tokenizers.models import WordPiece
 from tagstream.text.safe_text import normalise
 from workers.tagger.words import Kind, Word, split_words
 
+# The reading of posts: how a text becomes words, pieces and features. Raised with every change of it (here, in
+# `words.py`, `hashtag_words.py`) that a network has to learn; a version says for which one it was trained.
+# 1: a hashtag was one word. 2: each word of a hashtag is a position of its own.
+READING = 2
+
 BUCKET = 16
 MAX_LENGTH = 128
 MAX_WORD_PIECES = 12

@@ -21,7 +21,7 @@ from training.triton_config import configuration
 from workers.models.repository import open_version
 from workers.models.version_folder import GPU_MODEL, MODEL
 from workers.open_models import open_tagger
-from workers.tagger.encoding import FEATURE_ROWS, FEATURES, ModelInput
+from workers.tagger.encoding import FEATURE_ROWS, FEATURES, READING, ModelInput
 from workers.tagger.openvino_network import OpenVinoNetwork
 from workers.tagger.texts import post_of
 from workers.triton.contract import tagger_on_triton
@@ -115,9 +115,10 @@ def test_a_server_is_asked_for_the_tagger_that_is_named_and_must_have_the_same_e
         server.stop()
 
 
-def test_each_tagger_has_a_configuration_of_its_own(repository):
+def test_each_tagger_has_a_configuration_of_its_own_and_the_reading_it_was_trained_for(repository):
     for name in TAGGERS:
         assert (repository / name / "config.pbtxt").read_text() == configuration(repository / name)
+        assert json.loads((repository / name / "1" / "tagger.json").read_text())["reading"] == READING
 
 
 @pytest.fixture

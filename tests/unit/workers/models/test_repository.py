@@ -9,6 +9,7 @@ from tagstream.errors import BadSettings, CorruptState
 from workers.models.repository import HASH_PARAMETER, model_hash, open_version
 from workers.models.version_folder import GPU_MODEL_HASH_PARAMETER, MODEL_HASH_PARAMETER, gpu_network_hash, network_hash
 from workers.tagger.crf_decoder import TAGS
+from workers.tagger.encoding import READING
 from workers.tagger.scoring import Scoring
 from workers.triton.contract import tagger_on_triton
 
@@ -18,6 +19,7 @@ DESCRIPTION = {
     "starts": [0.0] * 9,
     "ends": [0.0] * 9,
     "generation": 1,
+    "reading": READING,
 }
 
 
@@ -119,6 +121,25 @@ def test_a_missing_file_is_fatal(tmp_path, name):
 def test_a_description_that_is_not_ours_is_fatal(tmp_path, changes):
     write_version(tmp_path, **changes)
     with pytest.raises(CorruptState):
+        open_version(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reading": READING - 1}, "trained for an earlier reading of posts"),
+        ({"reading": READING + 1}, "trained for a later reading of posts"),
+        ({"reading": None}, "trained for an earlier reading of posts"),
+    ],
+)
+def test_a_version_that_was_trained_for_another_reading_of_posts_says_so(tmp_path, changes, message):
+    folder = write_version(tmp_path, **changes)
+    if changes["reading"] is None:  # as the first exports, which did not say
+        description = json.loads((folder / "tagger.json").read_text())
+        del description["reading"]
+        (folder / "tagger.json").write_text(json.dumps(description))
+        declare(tmp_path)
+    with pytest.raises(CorruptState, match=f"{message}.*train it again and export it, or serve it with"):
         open_version(tmp_path)
 
 

@@ -62,10 +62,70 @@ def _point(point: Mapping[str, Any]) -> list[str]:
     return [f"{point['min_score']:.2f}", *f1, false]
 
 
+def robustness_section(figures: Mapping[str, Any]) -> str:
+    """Returns F1 on perturbed posts."""
+    f1, hashtags = figures["f1"], figures["hashtags"]
+    sets = list(hashtags)
+    rows = [[name, *(f"{100 * row[corpus]:.1f}" for corpus in sets)] for name, row in f1.items()]
+    for name, key in (("the first 50 posts, as written", "before"), ("the same with 280 hashtags after each", "after")):
+        rows.append([name, *(f"{100 * hashtags[corpus][key]:.1f}" for corpus in sets)])
+    slowest = max(row["milliseconds"] for row in hashtags.values())
+    what = fill(
+        "Strict F1 on development sets whose posts were changed, by `python -m training.tagger.robustness`: the names "
+        "stay where they are, and a name counts as found with all its words (changed or not) and its type. A post with "
+        f"280 hashtags took at most {slowest:.0f} ms on average.",
+        _WIDTH,
+    )
+    return "\n".join(["## Robustness", "", what, "", *table(["", *sets], rows), ""])
+
+
+def hashtag_section(figures: Mapping[str, Any]) -> str:
+    """Returns the shares of names that are found inside hashtags."""
+    groups, nameless = figures["found"], figures["nameless"]
+    what = fill(
+        "Persons, places and organisations of one to three words from all development sets, each once, that are found "
+        "as plain words; the share of them in percent that is found when the same sentence has them in a hashtag, by "
+        "`python -m training.tagger.hashtag_names`. Joined with other words (`#PrayForParis`, `#parisnews`), the "
+        "entity must be the name's words alone.",
+        _WIDTH,
+    )
+    false = fill(
+        f"In {nameless['hashtags']:,} hashtags of ordinary words there are {nameless['false_entities_per_1000']:.0f} "
+        "false entities for every 1,000.",
+        _WIDTH,
+    )
+    rows = [[way, *(f"{100 * shares[group]:.1f}" for group in groups)] for way, shares in figures["shares"].items()]
+    head = ["", *(f"{group} ({number:,})" for group, number in groups.items())]
+    return "\n".join(["## Names in hashtags", "", what, "", *table(head, rows), "", false, ""])
+
+
+def image_words_section(figures: Mapping[str, Any]) -> str:
+    """Returns what image words add to F1, and what wrong and missing ones cost."""
+    what = fill(
+        "Strict F1 on the development sets with the words of each source in the third segment, and the difference to "
+        "text and hashtags alone with its interval of 95 % (paired bootstrap over posts), by "
+        "`python -m training.tagger.image_words`.",
+        _WIDTH,
+    )
+    rows = [[name] for name in next(iter(figures.values()))]
+    for corpus in figures.values():
+        for cells, row in zip(rows, corpus.values(), strict=True):
+            gap, low, high = (100 * row[name] for name in ("difference", "low", "high"))
+            cells += [f"{100 * row['f1']:.1f}", f"{gap:+.1f} ({low:+.1f} to {high:+.1f})"]
+    rows[0][2::2] = ["–"] * len(figures)
+    head = ["", *(cell for name in figures for cell in (name, "difference"))]
+    return "\n".join(["## Image words", "", what, "", *table(head, rows), ""])
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Returns the lines of a table."""
     lines = [head, ["---"] * len(head), *rows]
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
-SECTIONS = {"calibration": calibration_section}
+SECTIONS = {
+    "calibration": calibration_section,
+    "robustness": robustness_section,
+    "hashtag_names": hashtag_section,
+    "image_words": image_words_section,
+}

@@ -6,7 +6,7 @@ numbers. Spans follow: an added token is outside every name, and a name keeps it
 
 import random
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from workers.tagger.conll import ConllPost, joined_post
 
@@ -108,7 +108,7 @@ def elongate(word: str, chance: random.Random) -> str:
     return word[:place] + word[place] * chance.randint(3, 5) + word[place + 1 :]
 
 
-def translated(table: dict[int, int]) -> Callable[[str, random.Random], str]:
+def translated(table: Mapping[int, int | str]) -> Callable[[str, random.Random], str]:
     """Returns the change of every letter by a table."""
     return lambda word, _: word.translate(table)
 

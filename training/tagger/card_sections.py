@@ -73,7 +73,7 @@ def robustness_section(figures: Mapping[str, Any]) -> str:
     what = fill(
         "Strict F1 on development sets whose posts were changed, by `python -m training.tagger.robustness`: the names "
         "stay where they are, and a name counts as found with all its words (changed or not) and its type. A post with "
-        f"280 hashtags took at most {slowest:.0f} ms on average.",
+        f"280 hashtags took at most {slowest:.0f} ms of a processor on average.",
         _WIDTH,
     )
     return "\n".join(["## Robustness", "", what, "", *table(["", *sets], rows), ""])

@@ -32,7 +32,7 @@ def _letters_from(capital: int) -> dict[int, int]:
 
 _BOLD, _ITALIC = _letters_from(0x1D5D4), _letters_from(0x1D608)  # without serifs
 _EMOJI = ("😀", "😂", "🔥", "❤️", "👏", "🙏", "🎉", "😭", "💯", "👀", "🤔", "😍", "💪", "✨", "🥳", "🚨")
-_MARKS = string.punctuation + "“”‘’«»…–—"
+_MARKS = string.punctuation.replace("_", "") + "“”‘’«»…–—"
 
 
 def tokens_of(post: ConllPost) -> list[Token]:
@@ -131,7 +131,7 @@ def without_marks(tokens: Sequence[Token], _: random.Random) -> list[Token]:
 
 
 def _is_address(word: str) -> bool:
-    return "://" in word or (word[0] in "@#" and len(word) > 1)
+    return "://" in word or word[0] in "@#"
 
 
 def with_emoji(tokens: Sequence[Token], chance: random.Random) -> list[Token]:

@@ -25,6 +25,7 @@ from workers.tagger.interface import Tagger
 
 TYPES: tuple[EntityType, ...] = ("PER", "LOC", "ORG")
 MAX_WORDS = 3
+_ONE, _SEVERAL = "one word", "two or three words"
 # The words of hashtags about a name, which stands at the `*`; taken in turn.
 TOPICS: Mapping[EntityType, Sequence[str]] = {
     "PER": ("vote *", "* fans", "happy birthday *", "* live tonight", "thank you *"),
@@ -122,10 +123,9 @@ def score_names(tagger: Tagger) -> dict[str, Any]:
     """Returns the numbers of names, and the share found in each way of writing: of all, by type and by words."""
     every = names_to_write()
     names = found_as_plain_words(every, tagger)
-    groups: list[tuple[str, ...]] = [
-        ("all", name.kind, "one word" if len(name.words) == 1 else "two or three words") for name in names
-    ]
-    totals = Counter(group for of_name in groups for group in of_name)
+    groups: list[tuple[str, ...]] = [("all", name.kind, _ONE if len(name.words) == 1 else _SEVERAL) for name in names]
+    counted = Counter(group for of_name in groups for group in of_name)
+    totals = {group: counted[group] for group in ("all", *TYPES, _ONE, _SEVERAL) if counted[group]}
     shares = {}
     for way, write in WAYS.items():
         written = [write(name, place) for place, name in enumerate(names)]
@@ -137,7 +137,7 @@ def score_names(tagger: Tagger) -> dict[str, Any]:
             for group in of_name
         )
         shares[way] = {group: found[group] / total for group, total in totals.items()}
-    return {"names": len(every), "found": dict(totals), "shares": shares}
+    return {"names": len(every), "found": totals, "shares": shares}
 
 
 def score_nameless(tagger: Tagger) -> dict[str, float]:

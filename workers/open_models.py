@@ -182,7 +182,7 @@ def open_image_encoder(settings: Settings) -> "ImageEncoder | None":
     network = TritonImageNetwork(
         address, version, deadline_seconds=settings.model_deadline_seconds, concurrency=settings.model_concurrency
     )
-    return ImageEncoder(version.description, network)
+    return ImageEncoder(version.description, network, version.rejection)
 
 
 def _existing_repository(settings: Settings) -> Path:

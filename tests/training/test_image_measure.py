@@ -19,7 +19,9 @@ from training.image.evaluate import (
 )
 from training.image.model_card import write_card
 from training.image.recipe import RECIPE, ImageRecipe
+from training.image.unknown.measure import KnownFigures, RejectionFigures, UnknownFigures
 from workers.images.classifier import probabilities
+from workers.models.image_rejection import RejectionRule
 from workers.models.image_repository import ImageDescription
 
 
@@ -84,8 +86,18 @@ def test_the_card_says_what_was_measured(tmp_path):
         "top1": 0.5717, "top5": 0.8123, "precision": 0.9012, "coverage": 0.3456, "calibration_error": 0.0191,
         "pictures_a_second": 1234.5, "megabytes": 2.84,
     }  # fmt: skip
-    write_card(tmp_path, description, {"fp16": figure, "int8": figure | {"top1": 0.5666}}, 3)
+    files = {"fp16": figure, "int8": figure | {"top1": 0.5666}}
+    write_card(tmp_path, description, files, None, 3)
+    assert "What it does not know" not in (tmp_path / "model_card.md").read_text()
+    rule = RejectionRule(weights=[0.5, 0.25, 0.125], least=-1.5, share=0.03)
+    rejected = RejectionFigures(
+        KnownFigures(0.321, 0.9), KnownFigures(0.215, 0.934), {"photos": UnknownFigures(1200, 222, 30, 0.0175, 0.0354)}
+    )
+    write_card(tmp_path, description.model_copy(update={"rejection": rule}), files, rejected, 3)
     card = (tmp_path / "model_card.md").read_text()
+    assert "| 1,200 | 18.5% | 2.5% | 1.8% to 3.5% |" in card
+    assert "| with a right label | 32.1% | 21.5% |" in card
+    assert "at least -1.50" in " ".join(card.split())
     assert "| int8 | 56.7% | 81.2% | 90.1% | 34.6% | 0.019 | 1,23" in card
     for text in (
         "version 3",

@@ -83,5 +83,5 @@ def regions_of(encoder: ImageEncoder, pictures: Sequence[bytes]) -> list[FloatAr
 
 
 def encoder_hash(encoder: ImageEncoder) -> str:
-    """Returns a hash that tells image encoders apart: by labels, shapes, and origin."""
-    return hashlib.sha256(encoder.description.model_dump_json().encode()).hexdigest()
+    """Returns a hash that tells image encoders apart: by labels, shapes, and origin, and not by what they reject."""
+    return hashlib.sha256(encoder.description.model_dump_json(exclude={"rejection"}).encode()).hexdigest()

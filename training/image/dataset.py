@@ -18,6 +18,7 @@ from training import datasets
 
 SIDE = 64
 PARTS = ("train", "val")
+_VALIDATION_SEED = 7
 
 Pixels = npt.NDArray[np.uint8]
 Classes = npt.NDArray[np.int64]
@@ -102,3 +103,9 @@ def halves(count: int, seed: int) -> tuple[list[int], list[int]]:
     """Returns two disjoint random halves of `count` numbers: what is chosen on one is measured on the other."""
     order = np.random.default_rng(seed).permutation(count)
     return order[: count // 2].tolist(), order[count // 2 :].tolist()
+
+
+def validation_half(pictures: Pictures, half: int) -> Pictures:
+    """Returns half 0 of the validation pictures, which chooses what is calibrated, or half 1, which measures it."""
+    rows = halves(len(pictures), _VALIDATION_SEED)[half]
+    return Pictures(pictures.pixels[rows], pictures.classes[rows])

@@ -1,8 +1,9 @@
 """Exports a trained image encoder: `python -m training.image.export --run runs/image/first --version 1`.
 
 Writes `triton_models/image_encoder/<version>/`: `model.onnx` (static int8, for CPUs), `model.fp16.onnx` (for GPUs),
-`labels.json` (names, temperature, threshold, generation) and the model card, and beside them `config.pbtxt` with their
-hashes. Temperature and threshold are chosen on one half of the validation pictures and measured on the other. The int8
+`labels.json` (names, temperature, threshold, rejection, generation), `rejection.npz` and the model card, and beside
+them `config.pbtxt` with their hashes. Temperature, threshold and rejection are chosen on one half of the validation
+pictures and of those that show none of the 200 things, and measured on the other. The int8
 file is refused if it costs a percentage point of top-1 accuracy or more. docs/explanation/models.md: generations.
 """
 
@@ -24,10 +25,12 @@ from training.image.measure import calibrate, measure
 from training.image.model_card import Figures, write_card
 from training.image.network import FEATURE_WIDTH, INPUT_SIDE, ResidualNetwork, ServedNetwork
 from training.image.triton_config import generation_for
+from training.image.unknown.fit import fit_rejection
+from training.image.unknown.measure import measure_rejection
 from training.old_checkpoints import upgraded
 from training.run_folder import load
 from workers.images.classifier import Pixels
-from workers.models.image_repository import LABELS, NAME, ImageDescription
+from workers.models.image_repository import LABELS, NAME, ImageDescription, ImageVersion
 from workers.models.version_folder import MODEL
 
 CALIBRATION_PICTURES = 1000
@@ -67,6 +70,8 @@ def export(run: Path, repository: Path, version: int, cache: Path, generation: i
         folder = Path(scratch)
         write_networks(ServedNetwork(fused(network)), INPUT_SIDE, list(inputs), folder)
         temperature, threshold = calibrate(folder / MODEL, held_out, PRECISION)
+        rejection = fit_rejection(folder / MODEL, train, held_out, temperature=temperature, threshold=threshold)
+        rejection.statistics.write(folder)
         description = ImageDescription(
             labels=display_names(load_names(data_folder())),
             side=INPUT_SIDE,
@@ -74,6 +79,7 @@ def export(run: Path, repository: Path, version: int, cache: Path, generation: i
             temperature=temperature,
             threshold=threshold,
             precision=PRECISION,
+            rejection=rejection.rule,
             generation=generation,
             record=record,
         )
@@ -82,7 +88,8 @@ def export(run: Path, repository: Path, version: int, cache: Path, generation: i
         loss = figures["fp16"]["top1"] - figures["int8"]["top1"]
         if loss >= LARGEST_LOSS:
             raise SystemExit(f"int8 costs {100 * loss:.2f} percentage points; {100 * LARGEST_LOSS:g} is the limit")
-        write_card(folder, description, figures, version)
+        made = ImageVersion(version, folder, description, rejection=rejection)
+        write_card(folder, description, figures, measure_rejection(made, held_out), version)
         install(folder, repository, version)
     return figures
 

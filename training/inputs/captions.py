@@ -28,11 +28,16 @@ def load_captions(corpus: str) -> dict[str, str]:
     return captions
 
 
-def load_labels(corpus: str) -> dict[str, tuple[str, ...]]:
-    """Reads at most five things in each photo, by its name: the first ones that its CATR caption names."""
+def load_plain_captions(corpus: str) -> dict[str, str]:
+    """Reads the CATR caption of each photo, by its name."""
     path = data_folder() / "captions" / f"catr_{corpus}.json"
     read: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return {Path(name).stem: things(caption) for name, caption in read.items()}
+    return {Path(name).stem: caption for name, caption in read.items()}
+
+
+def load_labels(corpus: str) -> dict[str, tuple[str, ...]]:
+    """Reads at most five things in each photo, by its name: the first ones that its CATR caption names."""
+    return {name: things(caption) for name, caption in load_plain_captions(corpus).items()}
 
 
 def things(caption: str) -> tuple[str, ...]:

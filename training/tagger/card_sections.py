@@ -1,5 +1,6 @@
 """Sections of the model card, each from the figures of one measure (`measuring.py`)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Any
@@ -14,22 +15,20 @@ def calibration_section(figures: Mapping[str, Any]) -> str:
     calibration, chosen = figures["calibration"], figures["chosen"]
     offsets = ", ".join(f"{kind} {value:+.2f}" for kind, value in calibration["offsets"].items())
     sets = ", ".join(f"{name} {value:.3f}" for name, value in figures["both_halves"]["sets"].items())
-    what = fill(
+    what = _paragraph(
         "A name's score is the probability that the name is right: its first and last word and its type. It is the "
         "probability of the whole span by the CRF, with its log-odds multiplied by "
         f"{calibration['slope']:.2f} and moved by type ({offsets}). The table has the expected calibration error "
         "(15 bins with as many names each) on the names that are given without any threshold on all development sets; "
         "each half of the posts is measured with a map that was fitted on the other half.",
-        _WIDTH,
     )
     rows = [("the CRF's probability", figures["before"]), ("score", figures["both_halves"])]
     false = " / ".join(f"{chosen['false'][name]:.0f}" for name in ("btc", "wnut17", "tweebank"))
-    why = fill(
+    why = _paragraph(
         f"Of each set: {sets}. Names that score less than {chosen['min_score']:.2f} are not given, unless the setting "
         "`min_score` says another score: it has the best mean F1 over the development sets "
         f"({100 * chosen['mean_f1']:.1f}) of all thresholds with at most {figures['most_false']:.0f} false names in "
         f"1,000 posts without any on each of BTC, WNUT-17 and Tweebank (there {false}).",
-        _WIDTH,
     )
     return "\n".join(
         [
@@ -62,10 +61,72 @@ def _point(point: Mapping[str, Any]) -> list[str]:
     return [f"{point['min_score']:.2f}", *f1, false]
 
 
+def robustness_section(figures: Mapping[str, Any]) -> str:
+    """Returns F1 on perturbed posts."""
+    f1, hashtags = figures["f1"], figures["hashtags"]
+    sets = list(hashtags)
+    rows = [[name, *(f"{100 * row[corpus]:.1f}" for corpus in sets)] for name, row in f1.items()]
+    for name, key in (("the first 50 posts, as written", "before"), ("the same with 280 hashtags after each", "after")):
+        rows.append([name, *(f"{100 * hashtags[corpus][key]:.1f}" for corpus in sets)])
+    slowest = max(row["milliseconds"] for row in hashtags.values())
+    what = _paragraph(
+        "Strict F1 on development sets whose posts were changed, by `python -m training.tagger.robustness`: the names "
+        "stay where they are, and a name counts as found with all its words (changed or not) and its type. A post with "
+        f"280 hashtags took at most {slowest:.0f} ms of a processor on average.",
+    )
+    return "\n".join(["## Robustness", "", what, "", *table(["", *sets], rows), ""])
+
+
+def hashtag_section(figures: Mapping[str, Any]) -> str:
+    """Returns the shares of names that are found inside hashtags."""
+    groups, nameless = figures["found"], figures["nameless"]
+    what = _paragraph(
+        "Persons, places and organisations of one to three words from all development sets, each once, that are found "
+        "as plain words; the share of them in percent that is found when the same sentence has them in a hashtag, by "
+        "`python -m training.tagger.hashtag_names`. Joined with other words (`#PrayForParis`, `#parisnews`), the "
+        "entity must be the name's words alone.",
+    )
+    false = _paragraph(
+        f"In {nameless['hashtags']:,} hashtags of ordinary words there are {nameless['false_entities_per_1000']:.0f} "
+        "false entities for every 1,000.",
+    )
+    rows = [[way, *(f"{100 * shares[group]:.1f}" for group in groups)] for way, shares in figures["shares"].items()]
+    head = ["", *(f"{group} ({number:,})" for group, number in groups.items())]
+    return "\n".join(["## Names in hashtags", "", what, "", *table(head, rows), "", false, ""])
+
+
+def image_words_section(figures: Mapping[str, Any]) -> str:
+    """Returns what image words add to F1, and what wrong and missing ones cost."""
+    what = _paragraph(
+        "Strict F1 on the development sets with the words of each source in the third segment, and the difference to "
+        "text and hashtags alone with its interval of 95 % (paired bootstrap over posts), by "
+        "`python -m training.tagger.image_words`.",
+    )
+    rows = [[name] for name in next(iter(figures.values()))]
+    for corpus in figures.values():
+        for cells, row in zip(rows, corpus.values(), strict=True):
+            gap, low, high = (100 * row[name] for name in ("difference", "low", "high"))
+            cells += [f"{100 * row['f1']:.1f}", f"{gap:+.1f} ({low:+.1f} to {high:+.1f})"]
+    rows[0][2::2] = ["–"] * len(figures)
+    head = ["", *(cell for name in figures for cell in (name, "difference"))]
+    return "\n".join(["## Image words", "", what, "", *table(head, rows), ""])
+
+
+def _paragraph(text: str) -> str:
+    """Returns the text in lines, none of which ends within code."""
+    unbroken = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), text)
+    return fill(unbroken, _WIDTH).replace("\0", " ")
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Returns the lines of a table."""
     lines = [head, ["---"] * len(head), *rows]
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
-SECTIONS = {"calibration": calibration_section}
+SECTIONS = {
+    "calibration": calibration_section,
+    "robustness": robustness_section,
+    "hashtag_names": hashtag_section,
+    "image_words": image_words_section,
+}

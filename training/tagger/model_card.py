@@ -25,8 +25,7 @@ _LIMITS = """## Limits
 
 - English posts. Others are not sent to it (`languages`), because its guesses there would look like findings.
 - @mentions and web addresses are never entities; their names are not even read.
-- The vocabulary is uncased and without accents; letter case, word shape and affixes come from the feature table. How it
-  fares on posts that are all capitals or all lower case was not measured.
+- The vocabulary is uncased and without accents; letter case, word shape and affixes come from the feature table.
 - Alt text is read and was trained with generated captions, hidden from most posts; every figure here is without it.
 - Names that stand side by side without a word between them may be joined.
 - PER and LOC are the steady types; ORG and MISC fall far lower on some sets (see the table).

@@ -2,8 +2,8 @@
 
 ::
 
-    thumbnail (JPEG) ─▶ decoded ─▶ (3, side, side) uint8 ─▶ network ─▶ logits (classes) ─▶ probabilities ─▶ labels
-                                                                   └─▶ regions (49, width)
+    thumbnail (JPEG) ─▶ (3, side, side) uint8 ─▶ network ─▶ logits (classes) ─▶ known? ─▶ probabilities ─▶ labels
+                                                        └─▶ regions (49, width)
 
 This module turns a picture of any shape into the model's input and logits into labels, and holds the network in this
 process; the network on Triton is in `workers/triton/image_network.py`. It knows nothing of posts.
@@ -22,6 +22,7 @@ import openvino
 from PIL import Image
 
 from tagstream.errors import CorruptState
+from workers.models.image_rejection import Rejection
 from workers.models.image_repository import REGIONS, ImageDescription, ImageVersion
 from workers.models.version_folder import MODEL
 
@@ -66,26 +67,33 @@ class ImageEncoderNetwork(Protocol):
 
 
 class ImageEncoder:
-    """An image model over any network of the described shape. Several threads may call it at once."""
+    """An image model over any network of the described shape. Several threads may call it at once.
 
-    def __init__(self, description: ImageDescription, network: ImageEncoderNetwork) -> None:
+    A picture that `rejection` does not know has no labels; without a rejection the threshold alone decides.
+    """
+
+    def __init__(
+        self, description: ImageDescription, network: ImageEncoderNetwork, rejection: Rejection | None = None
+    ) -> None:
         self.description = description
         self.network = network
+        self.rejection = rejection
 
     def see(
         self, thumbnails: Sequence[bytes], *, threshold: float | None = None, most: int = MOST_LABELS
     ) -> list[ImageFeatures]:
         """Returns the features of each thumbnail, with at most `most` labels of at least `threshold`.
 
-        The default threshold is that of the version.
+        The default threshold is that of the version, which gives none to a picture that it rejects. A given threshold
+        decides alone.
 
         Raises:
             ModelUnavailable: the network does not answer now.
         """
-        least = self.description.threshold if threshold is None else threshold
         features = [NOT_A_PICTURE] * len(thumbnails)
         for index, logits, regions in self._answers(thumbnails, regions=True):
-            features[index] = ImageFeatures(self._labels(logits, least, most), regions)
+            labels = self._certain(logits, most) if threshold is None else self._labels(logits, threshold, most)
+            features[index] = ImageFeatures(labels, regions)
         return features
 
     def __call__(self, thumbnails: Sequence[bytes]) -> list[tuple[str, ...]]:
@@ -96,7 +104,7 @@ class ImageEncoder:
         """
         labels: list[tuple[str, ...]] = [()] * len(thumbnails)
         for index, logits, _ in self._answers(thumbnails, regions=False):
-            labels[index] = tuple(name for name, _ in self._labels(logits, self.description.threshold, MOST_LABELS))
+            labels[index] = tuple(name for name, _ in self._certain(logits, MOST_LABELS))
         return labels
 
     def _answers(
@@ -110,6 +118,12 @@ class ImageEncoder:
         logits, features = self.network(list(pictures.values()), regions=regions)
         for row, index in enumerate(pictures):
             yield index, logits[row], None if features is None else features[row]
+
+    def _certain(self, logits: FloatArray, most: int) -> tuple[tuple[str, float], ...]:
+        labels = self._labels(logits, self.description.threshold, most)
+        if not labels or self.rejection is None or self.rejection.knows(logits, self.description.temperature):
+            return labels
+        return ()
 
     def _labels(self, logits: FloatArray, least: float, most: int) -> tuple[tuple[str, float], ...]:
         shares = probabilities(logits, self.description.temperature)
@@ -133,7 +147,7 @@ def open_local_encoder(version: ImageVersion, threads: int) -> ImageEncoder:
             f"{version.folder}: the network has {network.classes} classes and {network.region_width} "
             f"features a region, its description {expected[0]} and {expected[1]}: export the version again"
         )
-    return ImageEncoder(description, OneByOne(network))
+    return ImageEncoder(description, OneByOne(network), version.rejection)
 
 
 def probabilities(logits: npt.NDArray[np.floating], temperature: float) -> npt.NDArray[np.float64]:

@@ -5,10 +5,11 @@
     triton_models/image_encoder/config.pbtxt
     triton_models/image_encoder/1/model.onnx, model.fp16.onnx   as in every version folder (`version_folder.py`)
                                   labels.json                   names of the classes, calibration, the version's origin
+                                  rejection.npz                 tells photos of none of them (`image_rejection.py`)
                                   model_card.md
 
-The labels of one version would give plausible nonsense with the network of another. Both are hashed, and a mismatch is
-a `CorruptState`.
+The labels of one version would give plausible nonsense with the network of another. All are hashed, and a mismatch is
+a `CorruptState`. A version whose `labels.json` has no `rejection` has no `rejection.npz`: its threshold alone decides.
 """
 
 import hashlib
@@ -18,6 +19,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tagstream.errors import CorruptState
+from workers.models.image_rejection import REJECTION, ClassStatistics, Rejection, RejectionRule
 from workers.models.version_folder import (
     MODEL,
     MODEL_HASH_PARAMETER,
@@ -45,9 +48,10 @@ class ImageDescription(BaseModel):
 
     The network takes pictures of `side` x `side` pixels and gives `region_width` features a region. A logit divided by
     `temperature`, through softmax, is a probability. A label is given from the probability `threshold` on; `precision`
-    is the share of right labels that the threshold was chosen for, or None for one chosen by hand. `generation` rises
-    with every version whose labels replace those of another; without an image model it is 1. `record` tells how the
-    version came to be.
+    is the share of right labels that the threshold was chosen for, or None for one chosen by hand. `rejection` says
+    when a picture shows none of the classes and gets no label at all; None rejects nothing. `generation` rises with
+    every version whose labels replace those of another; without an image model it is 1. `record` tells how the version
+    came to be.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -58,6 +62,7 @@ class ImageDescription(BaseModel):
     temperature: Annotated[float, Field(gt=0)]
     threshold: Annotated[float, Field(gt=0, le=1)]
     precision: Annotated[float, Field(gt=0, le=1)] | None
+    rejection: RejectionRule | None = None
     generation: Annotated[GenerationNumber, Field(ge=FIRST_GENERATION)]
     record: dict[str, Any] = {}
 
@@ -77,19 +82,23 @@ class ImageVersion:
     description: ImageDescription
     name: str = NAME
     gpu_model_hash: str | None = None
+    rejection: Rejection | None = None
 
 
 def labels_hash(folder: Path) -> str:
-    """Returns the SHA-256 of the description: of all that turns scores into labels.
+    """Returns the SHA-256 of the description and the statistics of its rejection: of all that turns scores into labels.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: a file cannot be read.
     """
-    return hashlib.sha256((folder / LABELS).read_bytes()).hexdigest()
+    digest = hashlib.sha256((folder / LABELS).read_bytes())
+    if (folder / REJECTION).exists():
+        digest.update((folder / REJECTION).read_bytes())
+    return digest.hexdigest()
 
 
 _PARTS = (
-    HashedPart(LABELS, LABELS_HASH_PARAMETER, labels_hash),
+    HashedPart(f"{LABELS} and {REJECTION}", LABELS_HASH_PARAMETER, labels_hash),
     HashedPart(MODEL, MODEL_HASH_PARAMETER, network_hash),
 )
 
@@ -104,7 +113,19 @@ def open_image_version(repository: Path, version: int | None = None) -> ImageVer
     folder = find_version(repository, NAME, version)
     description = read_description(folder.path)
     folder.check(_PARTS)
-    return ImageVersion(folder.version, folder.path, description, gpu_model_hash=folder.gpu_hash())
+    rejection = _read_rejection(folder.path, description)
+    return ImageVersion(folder.version, folder.path, description, gpu_model_hash=folder.gpu_hash(), rejection=rejection)
+
+
+def _read_rejection(folder: Path, description: ImageDescription) -> Rejection | None:
+    if description.rejection is not None:
+        return Rejection(description.rejection, ClassStatistics.read(folder, len(description.labels)))
+    if (folder / REJECTION).exists():
+        raise CorruptState(
+            f"{folder}: {REJECTION} stands here, but {LABELS} has no `rejection`: they are not of one export; export "
+            "the version again"
+        )
+    return None
 
 
 def read_description(folder: Path) -> ImageDescription:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +92,7 @@ def _posts(path: str, lines: list[str]) -> Iterator[ConllPost]:
             image = line.removeprefix("IMGID:").strip()
         elif not line.strip():
             if tokens:
-                yield _post(tokens, image)
+                yield joined_post(tokens, image)
                 tokens, image, length = [], None, 0
         elif not line.startswith("-DOCSTART-") and not _is_comment(line):
             tokens.append(_token(path, number, line))
@@ -102,7 +102,7 @@ def _posts(path: str, lines: list[str]) -> Iterator[ConllPost]:
                     f"{path}:{number}: this post has over {MAX_TEXT_LENGTH:,} characters: an empty line ends a post"
                 )
     if tokens:
-        yield _post(tokens, image)
+        yield joined_post(tokens, image)
 
 
 def _is_comment(line: str) -> bool:
@@ -127,7 +127,7 @@ def _is_tag(tag: str) -> bool:
     return tag in ("O", "o") or (prefix in ("B", "I", "b", "i") and bool(dash) and label.lower() in SPELLINGS)
 
 
-def _post(tokens: list[tuple[str, str]], image: str | None) -> ConllPost:
+def joined_post(tokens: Sequence[tuple[str, str]], image: str | None = None) -> ConllPost:
     placed = []
     start = 0
     for token, tag in tokens:

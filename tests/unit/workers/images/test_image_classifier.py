@@ -21,6 +21,7 @@ from workers.images.classifier import (
     probabilities,
     read_thumbnail,
 )
+from workers.models.image_rejection import REJECTION, Rejection, RejectionRule
 from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
 from workers.models.version_folder import MODEL
 
@@ -77,6 +78,39 @@ def test_only_labels_from_the_threshold_on_are_given(encoder):
     (silent,) = encoder.see([data], threshold=1.0)
     assert silent.labels == ()
     assert np.array_equal(silent.regions, seen.regions)
+
+
+def test_a_picture_that_is_not_known_has_no_label_and_its_regions_all_the_same(encoder):
+    data = jpeg(picture())
+    unsure = with_description(encoder, threshold=0.001)
+    statistics = encoder.rejection.statistics
+    for least, some in ((-1e9, True), (1e9, False)):
+        rule = RejectionRule(weights=[1, 1, 1], least=least, share=0.05)
+        rejecting = ImageEncoder(unsure.description, encoder.network, Rejection(rule, statistics))
+        assert (rejecting([data]) != [()]) is some
+        (seen,) = rejecting.see([data])
+        assert (seen.labels != ()) is some
+        assert seen.regions.shape == (49, encoder.description.region_width)
+        (given,) = rejecting.see([data], threshold=0.0)
+        assert len(given.labels) == 5
+
+
+def test_what_is_no_photo_of_a_thing_gets_no_label_from_the_version_that_ships(encoder):
+    """Text, stars and noise, of which each had one by its probability alone."""
+    known = with_description(encoder)
+    drawn = []
+    for seed in range(8):
+        chance = np.random.default_rng(seed)
+        stars = Image.new("RGB", (256, 192))
+        for x, y in chance.integers(0, 190, (150, 2)).tolist():
+            stars.putpixel((x, y), (255, 255, 255))
+        page = Image.new("L", (256, 192), 250)
+        for top in range(10, 180, 9):
+            words = np.where(chance.random(60) < 0.8, 40, 250).astype(np.uint8)
+            page.paste(Image.fromarray(words[None]).resize((240, 5), Image.Resampling.NEAREST), (8, top))
+        drawn += [jpeg(stars), jpeg(page.convert("RGB")), jpeg(Image.new("RGB", (256, 192), (90, 120, 30 * seed)))]
+    assert sum(labels != () for labels in known(drawn)) >= 5
+    assert encoder(drawn) == [()] * len(drawn)
 
 
 def test_a_picture_is_seen_alike_alone_in_any_company_and_by_any_thread(encoder):
@@ -200,7 +234,7 @@ def test_the_newest_version_or_the_one_that_is_named(repository):
         open_image_version(repository / NAME)
 
 
-@pytest.mark.parametrize("name", [LABELS, MODEL])
+@pytest.mark.parametrize("name", [LABELS, REJECTION, MODEL])
 def test_a_file_of_another_export_is_fatal(repository, name):
     path = repository / NAME / "1" / name
     path.write_bytes(path.read_bytes() + b" ")

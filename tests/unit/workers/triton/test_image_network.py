@@ -14,6 +14,7 @@ from tagstream.errors import BadSettings, CorruptState, ModelUnavailable, Untagg
 from tagstream.runtime.backoff import BackOff
 from tagstream.settings import Settings
 from workers.images.classifier import NOT_A_PICTURE, ImageEncoder, read_thumbnail
+from workers.models.image_rejection import ClassStatistics, Rejection, RejectionRule
 from workers.open_models import open_image_model
 from workers.triton.client import ATTEMPTS
 from workers.triton.contract import image_encoder_on_triton
@@ -81,6 +82,17 @@ def test_labels_of_many_thumbnails_come_in_order_whatever_stands_among_them(serv
     assert image_model([]) == []
     assert image_model([b""]) == [()]
     assert server.inferences == 3
+
+
+def test_what_is_rejected_has_no_label_and_regions_are_asked_for_no_more_than_before(server, connect):
+    image_model = connect()
+    statistics = ClassStatistics(np.eye(4, dtype=np.float32), np.zeros((4, 4), np.float32))
+    rule = RejectionRule(weights=[0, 0, 1], least=-1e9, share=0.05)
+    for least, expected in ((-1e9, ("dark",)), (0.0, ())):
+        rejection = Rejection(rule.model_copy(update={"least": least}), statistics)
+        rejecting = ImageEncoder(image_model.description, image_model.network, rejection)
+        assert rejecting([shade(1)]) == [expected]
+    assert server.asked_for == [["logits"], ["logits"]]
 
 
 def test_regions_are_asked_for_only_where_they_are_wanted(server, connect):

@@ -17,7 +17,7 @@ from tagstream.posts import SegmentedHashtag, TaggedPost
 from tagstream.text.plain_letters import SMALL_CAPITALS
 from tagstream.text.safe_text import normalise, pieces, unescape
 
-ANALYSIS_VERSION = 4
+ANALYSIS_VERSION = 5
 GAP = "\u241e"  # stands between the parts of a post so that no phrase reaches across; no query can hold it
 MAX_TERM_LENGTH = 128  # a longer word is cut, in posts and queries alike
 

@@ -14,6 +14,7 @@ import regex
 
 from tagstream.bounds import MAX_TEXT_LENGTH
 from tagstream.posts import Entity, SegmentedHashtag, TaggedPost
+from tagstream.text.look_alikes import latin_look_alikes
 from tagstream.text.plain_letters import STROKES, plain_letters
 from tagstream.text.safe_text import normalise, unescape
 
@@ -55,7 +56,7 @@ def fold_key(text: str) -> str:
     text = _HASHTAG_SIGN.sub(" ", _UNSEEN.sub("", text.translate(_SIGNS)))
     if "." in text:
         text = _DOT.sub(" ", _ACRONYM.sub(_without_dots, _INITIALS.sub(r"\1", text)))
-    folded = text.casefold()
+    folded = latin_look_alikes(text).casefold()
     if not folded.isascii():
         folded = _POINTS.sub("", folded)
         if _GREEK.search(folded):

@@ -1,7 +1,8 @@
 """The plain letters behind styled ones: 𝗡𝗲𝘄 𝗬𝗼𝗿𝗸, Ⓟⓐⓡⓘⓢ, 🅿🅰🆁🅸🆂, Ｐａｒｉｓ, ᴘᴀʀɪꜱ and ᴾᵃʳⁱˢ.
 
 Apps offer them as fonts, and people write names in them. A styled letter is one code point and so is its plain letter:
-offsets stay. Letters that only look alike (Cyrillic, Greek, turned ones) are letters of their own and stay.
+offsets stay. Letters that only look alike (Cyrillic, Greek) are
+left to `look_alikes.py`, and turned ones stay.
 """
 
 import string

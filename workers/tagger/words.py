@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import regex
 
+from tagstream.text.look_alikes import latin_look_alikes
 from tagstream.text.plain_letters import ENCLOSED_LETTER, STROKES, plain_letters
 from tagstream.text.safe_text import normalise, unescape
 from workers.tagger.addresses import EMAIL, HOST, MENTION, URL
@@ -119,7 +120,7 @@ def split_words(text: str) -> list[Word]:
         elif group == "POSSESSIVE" and text[start] not in "'’":
             surface = "'" + surface[-1]
         elif kind is Kind.HASHTAG or kind is Kind.NUMBER:
-            surface = plain_letters(surface)
+            surface = latin_look_alikes(plain_letters(surface))
         words.append(Word(surface, start, end, kind))
     return words
 
@@ -136,7 +137,7 @@ def _referenced(reference: str, start: int, end: int) -> Word:
 
 def _typographic(written: str, start: int, end: int) -> list[Word]:
     """Returns a word of other characters than ASCII as it is read; a possessive after it is a word of its own."""
-    surface = normalise("NFC", plain_letters(_NOT_READ.sub("", written))) or written
+    surface = normalise("NFC", latin_look_alikes(plain_letters(_NOT_READ.sub("", written)))) or written
     if _LETTER_POSSESSIVE.search(surface) and written[-2] in "ʻʼ":
         possessive = Word("'" + surface[-1], end - 2, end, Kind.SYMBOL)
         return [Word(surface[:-2], start, end - 2, Kind.WORD), possessive]

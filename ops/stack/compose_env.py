@@ -10,7 +10,7 @@ from pathlib import Path
 from ops.stack.shared import REPOSITORY, SHARED, read_env
 
 SECRETS = ("ELASTIC_PASSWORD", "KIBANA_PASSWORD", "INDEX_PASSWORD", "KIBANA_ENCRYPTION_KEY")
-DEFAULTS = {"SOURCE": "simulate:1"}
+DEFAULTS = {"SOURCE": "simulate:1", "TAGGER": "mner"}
 
 
 def write_compose_env(path: Path = REPOSITORY / ".env") -> None:

@@ -1,7 +1,7 @@
 """Cyrillic and Greek letters that stand for Latin ones in a word of both: `Pаris` with a Cyrillic a is read as Paris.
 
-Nobody writes one word in two alphabets, but who hides a name from filters does. A word whose letters are all of one alphabet
-stays as it is, and so does one with a letter that looks like no Latin one.
+Nobody writes one word in two alphabets, but who hides a name from filters does. A word whose letters are all of one
+alphabet stays as it is, and so does one with a letter that looks like no Latin one.
 """
 
 import regex
@@ -16,7 +16,12 @@ _LOOK_ALIKES = dict(
 _TABLE = str.maketrans(_LOOK_ALIKES)
 _LETTERS = "".join(_LOOK_ALIKES)
 _MIXED = regex.compile(
-    rf"(?<!\p{{L}}) (?= \p{{Latin}}*+ [{_LETTERS}] | [{_LETTERS}]++ \p{{Latin}} ) [\p{{Latin}}{_LETTERS}]++ (?!\p{{L}})",
+    rf"""
+      (?<!\p{{L}})
+      (?= \p{{Latin}}*+ [{_LETTERS}] | [{_LETTERS}]++ \p{{Latin}} )
+      [\p{{Latin}}{_LETTERS}]++
+      (?!\p{{L}})
+    """,
     regex.VERBOSE,
 )
 _LATIN = regex.compile(r"\p{Latin}")

@@ -19,6 +19,7 @@ from training.tagger.measuring import development_posts, keep_figures, served_ta
 from training.tagger.model_card import write_card
 from training.tagger.nameless import nameless_hashtags, nameless_posts
 from training.tagger.perturbations import camel, names_of, tokens_of
+from workers.models.repository import TAGGER
 from workers.tagger.conll import SPELLINGS, ConllPost, joined_post
 from workers.tagger.evaluation import answered_spans, tag_conll
 from workers.tagger.interface import Tagger
@@ -151,19 +152,19 @@ def score_nameless(tagger: Tagger) -> dict[str, float]:
     return {"hashtags": len(hashtags), "false_entities_per_1000": 1000 * false / len(hashtags)}
 
 
-def hashtag_names(repository: Path, version: int) -> dict[str, Any]:
+def hashtag_names(repository: Path, version: int, name: str = TAGGER) -> dict[str, Any]:
     """Measures a version, writes its figures and its card, and returns the figures."""
-    tagger = served_tagger(repository, version)
+    tagger = served_tagger(repository, version, name=name)
     figures = {**score_names(tagger), "nameless": score_nameless(tagger)}
-    keep_figures(repository, version, "hashtag_names", figures)
-    write_card(repository, version)
+    keep_figures(repository, version, "hashtag_names", figures, name)
+    write_card(repository, version, name)
     return figures
 
 
 def main() -> None:
     """Runs the command line of this module."""
     arguments = version_arguments("Measure how a model version finds names in hashtags.").parse_args()
-    figures = hashtag_names(arguments.repository, arguments.version)
+    figures = hashtag_names(arguments.repository, arguments.version, arguments.name)
     print(
         f"{figures['names']:,} names, found as plain words: {figures['found']['all']:,}; of these found in hashtags, %"
     )

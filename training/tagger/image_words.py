@@ -23,6 +23,7 @@ from training.tagger.measuring import (
     version_arguments,
 )
 from training.tagger.model_card import write_card
+from workers.models.repository import TAGGER
 from workers.tagger.conll import ConllPost
 from workers.tagger.evaluation import as_post, tag_by_length
 from workers.tagger.interface import ImageContext, Tagger
@@ -91,9 +92,9 @@ def difference(one: Counts, other: Counts, rounds: int = ROUNDS) -> dict[str, fl
     return {"difference": f1(one) - f1(other), "low": low, "high": high}
 
 
-def image_words(repository: Path, version: int) -> dict[str, Any]:
+def image_words(repository: Path, version: int, name: str = TAGGER) -> dict[str, Any]:
     """Measures a version, writes its figures and its card, and returns the figures."""
-    tagger = served_tagger(repository, version)
+    tagger = served_tagger(repository, version, name=name)
     figures: dict[str, Any] = {}
     for corpus in SETS:
         posts = development_posts(corpus)
@@ -103,15 +104,15 @@ def image_words(repository: Path, version: int) -> dict[str, Any]:
         figures[corpus] = {
             condition: {"f1": f1(tally), **difference(tally, tallies[NONE])} for condition, tally in tallies.items()
         }
-    keep_figures(repository, version, "image_words", figures)
-    write_card(repository, version)
+    keep_figures(repository, version, "image_words", figures, name)
+    write_card(repository, version, name)
     return figures
 
 
 def main() -> None:
     """Runs the command line of this module."""
     arguments = version_arguments("Measure what image words do to a model version's answers.").parse_args()
-    for corpus, rows in image_words(arguments.repository, arguments.version).items():
+    for corpus, rows in image_words(arguments.repository, arguments.version, arguments.name).items():
         print(corpus)
         for condition, row in rows.items():
             gap, low, high = (100 * row[name] for name in ("difference", "low", "high"))

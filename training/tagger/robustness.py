@@ -22,6 +22,7 @@ from training.tagger.measuring import (
 from training.tagger.model_card import write_card
 from training.tagger.nameless import nameless_hashtags
 from training.tagger.perturbations import PERTURBATIONS, perturbed, tokens_of
+from workers.models.repository import TAGGER
 from workers.tagger.conll import ConllPost, joined_post
 from workers.tagger.evaluation import tag_conll
 from workers.tagger.interface import Tagger
@@ -71,12 +72,12 @@ def with_hashtags(post: ConllPost, place: int) -> ConllPost:
     return joined_post([*tokens_of(post), *((f"#{hashtag}", "O") for hashtag in chosen)])
 
 
-def robustness(repository: Path, version: int) -> dict[str, Any]:
+def robustness(repository: Path, version: int, name: str = TAGGER) -> dict[str, Any]:
     """Measures a version, writes its figures and its card, and returns the figures."""
-    tagger = served_tagger(repository, version)
+    tagger = served_tagger(repository, version, name=name)
     figures = {"f1": score_perturbations(tagger), "hashtags": score_many_hashtags(tagger)}
-    keep_figures(repository, version, "robustness", figures)
-    write_card(repository, version)
+    keep_figures(repository, version, "robustness", figures, name)
+    write_card(repository, version, name)
     return figures
 
 
@@ -93,7 +94,7 @@ def _print(figures: Mapping[str, Any], sets: Sequence[str] = SETS) -> None:
 def main() -> None:
     """Runs the command line of this module."""
     arguments = version_arguments("Measure a model version on perturbed posts.").parse_args()
-    _print(robustness(arguments.repository, arguments.version))
+    _print(robustness(arguments.repository, arguments.version, arguments.name))
 
 
 if __name__ == "__main__":

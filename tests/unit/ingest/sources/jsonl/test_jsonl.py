@@ -311,9 +311,11 @@ async def test_a_fifo_is_read_as_it_is_written_and_leaves_the_loop_free(tmp_path
     await again.close()
 
 
+# A shell starts what it runs in the background with SIGINT ignored, and its children inherit that.
 READ_STANDARD_INPUT = """
-import asyncio
+import asyncio, signal
 from ingest.sources.open import open_source
+signal.signal(signal.SIGINT, signal.default_int_handler)
 async def main():
     source = open_source("-")
     await source.open(None)

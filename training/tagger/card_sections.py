@@ -8,6 +8,19 @@ from typing import Any
 from tagstream.posts import ENTITY_TYPES
 
 _WIDTH = 120
+# What an error that somebody read can come from (errors.py).
+CAUSES: Mapping[str, str] = {
+    "gold": "the annotators missed a name, gave it another type than elsewhere, or marked what is no name",
+    "hashtag": "a name in a hashtag of several words, which the annotators of that set leave unmarked",
+    "convention": "the sets draw the line elsewhere: products, sports teams of a city, bands, events, titles",
+    "knowledge": "a name that is an ordinary word, or a rare one, which only who knows it would see",
+    "borders": "right name, wrong end: a title, a first name, a word beside it",
+    "type": "right borders, and the text alone says that another type is right",
+    "case": "capitals everywhere or nowhere mislead",
+    "spelling": "slang, a typo, or letters that run on",
+    "context": "the text says plainly what it is, and the tagger does not see it",
+    "reading": "a rule of reading: how the text was cut into words, or a border that no name crosses",
+}
 
 
 def calibration_section(figures: Mapping[str, Any]) -> str:
@@ -112,6 +125,40 @@ def image_words_section(figures: Mapping[str, Any]) -> str:
     return "\n".join(["## Image words", "", what, "", *table(head, rows), ""])
 
 
+def test_section(figures: Mapping[str, Any]) -> str:
+    """Returns F1 on the test parts: the mean over seeds, each seed, and the file that serves."""
+    what = _paragraph(
+        "Raw text and hashtags only (no caption, no alt text, no pixels); strict and lenient F1 in percent, by "
+        "`python -m training.tagger.test_figures`, after everything had been chosen on the development parts. The "
+        "seeds are trained alike, and scored in float32 and without a least score; the last row is the served file.",
+    )
+    columns = [(corpus, counting) for corpus in figures["summary"] for counting in ("strict", "lenient")]
+    mean = [f"mean of {len(figures['seeds'])} seeds (deviation)"]
+    for corpus, counting in columns:
+        of_corpus = figures["summary"][corpus]
+        value, deviation = (100 * of_corpus[f"{counting}_{kind}"] for kind in ("mean", "deviation"))
+        mean += [f"{value:.1f} ({deviation:.1f})"]
+    rows = [mean]
+    for name, of_row in {**figures["seeds"], "served, int8": figures["int8"]}.items():
+        rows.append([name, *(f"{100 * of_row[corpus][counting]['f1']:.1f}" for corpus, counting in columns)])
+    head = ["", *(f"{corpus}, {counting}" for corpus, counting in columns)]
+    return "\n".join(["## Figures on the test sets", "", what, "", *table(head, rows), ""])
+
+
+def errors_section(figures: Mapping[str, Any]) -> str:
+    """Returns the causes of errors that somebody read."""
+    total = sum(row["all"] for row in figures.values())
+    what = _paragraph(
+        f"{total} errors of the development sets, as many from each, were read and sorted by their cause "
+        "(`python -m training.tagger.errors`).",
+    )
+    kinds = ("missed", "false", "other type", "other borders")
+    rows = [
+        [CAUSES[cause], str(row["all"]), *(str(row.get(kind, 0)) for kind in kinds)] for cause, row in figures.items()
+    ]
+    return "\n".join(["## Errors", "", what, "", *table(["cause", "errors", *kinds], rows), ""])
+
+
 def _paragraph(text: str) -> str:
     """Returns the text in lines, none of which ends within code."""
     unbroken = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), text)
@@ -125,8 +172,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 SECTIONS = {
+    "test": test_section,
     "calibration": calibration_section,
-    "robustness": robustness_section,
     "hashtag_names": hashtag_section,
+    "robustness": robustness_section,
     "image_words": image_words_section,
+    "errors": errors_section,
 }

@@ -170,7 +170,11 @@ def export(
     segment = HashtagSegmenter.load().segment
     encoder = Encoder.load(vocabulary_file())
     inputs = calibration_inputs(encoder, segment, state["recipe"]["seed"])
-    record = {"recipe": state["recipe"], "calibration_posts": CALIBRATION_POSTS}
+    record = {
+        "recipe": state["recipe"],
+        "teachers": state.get("teachers", []),
+        "calibration_posts": CALIBRATION_POSTS,
+    }
     description = describe(network, version * 2 - 1 if generation is None else generation, record)
     with tempfile.TemporaryDirectory(dir=run, prefix="export-") as scratch:
         made = Path(scratch) / name / str(version)

@@ -44,12 +44,15 @@ class PseudoExample:
     marginals: HalfArray
 
 
-def write_pseudo_labels(path: Path, texts: Sequence[str], marginals: Sequence[HalfArray]) -> None:
-    """Writes texts with their marginals as one archive of numpy."""
+def write_pseudo_labels(
+    path: Path, texts: Sequence[str], marginals: Sequence[HalfArray], teachers: Sequence[str] = ()
+) -> None:
+    """Writes texts with their marginals, and who gave them, as one archive of numpy."""
     with path.open("wb") as file:
         np.savez(
             file,
-            texts=np.frombuffer("\0".join(map(_storable, texts)).encode(), np.uint8),
+            texts=_joined(texts),
+            teachers=_joined(teachers),
             words=np.array([len(one) for one in marginals], np.int32),
             marginals=np.concatenate(marginals) if marginals else np.empty((0, len(TAGS)), np.float16),
         )
@@ -59,24 +62,33 @@ def _storable(text: str) -> str:
     return text.replace("\0", " ")
 
 
-def read_pseudo_labels(path: Path) -> list[PseudoExample]:
-    """Reads what `write_pseudo_labels` wrote.
+def _joined(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+    return np.frombuffer("\0".join(map(_storable, texts)).encode(), np.uint8)
+
+
+def _parted(joined: npt.NDArray[np.uint8]) -> list[str]:
+    return joined.tobytes().decode().split("\0")
+
+
+def read_pseudo_labels(path: Path) -> tuple[list[PseudoExample], list[str]]:
+    """Reads what `write_pseudo_labels` wrote: the posts, and who labelled them.
 
     Raises:
         CorruptState: the file cannot be read as such an archive.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            texts = archive["texts"].tobytes().decode().split("\0")
+            texts, teachers = _parted(archive["texts"]), [name for name in _parted(archive["teachers"]) if name]
             ends = np.cumsum(archive["words"])
             marginals = archive["marginals"]
     except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise CorruptState(f"{path}: not a file of pseudo-labels: {error}: make it again") from error
     if not len(ends):
-        return []
+        return [], teachers
     if len(texts) != len(ends) or marginals.shape != (ends[-1], len(TAGS)):
         raise CorruptState(f"{path}: its texts and its probabilities do not belong together: make it again")
-    return [PseudoExample(text, one) for text, one in zip(texts, np.split(marginals, ends[:-1]), strict=True)]
+    posts = [PseudoExample(text, one) for text, one in zip(texts, np.split(marginals, ends[:-1]), strict=True)]
+    return posts, teachers
 
 
 def label(texts: Sequence[str], tagger: ModelTagger) -> list[HalfArray]:
@@ -90,6 +102,12 @@ def label(texts: Sequence[str], tagger: ModelTagger) -> list[HalfArray]:
         for index, one in zip(batch, tagger.marginals([prepared[index] for index in batch]), strict=True):
             answers[index] = one.astype(np.float16)
     return answers
+
+
+def name_teacher(run: Path) -> str:
+    """Returns what a card says of a teacher."""
+    recipe = load_run(run)[1]["recipe"]
+    return f"{recipe['encoder']}, seed {recipe['seed']}"
 
 
 def open_teacher(run: Path) -> ModelTagger:
@@ -107,7 +125,7 @@ def label_with(run: Path, texts: Sequence[str], folder: Path) -> Iterator[HalfAr
         chunk = texts[start : start + _CHUNK]
         path = folder / f"{start}.npz"
         if path.is_file():
-            posts = read_pseudo_labels(path)
+            posts, _ = read_pseudo_labels(path)
             if [post.text for post in posts] != [_storable(text) for text in chunk]:
                 raise CorruptState(f"{path}: labels of other posts than these: remove {folder}, and label again")
             yield from (post.marginals for post in posts)
@@ -134,7 +152,7 @@ def main() -> None:
     kept = arguments.to.with_suffix(".parts")
     answers = [label_with(run, texts, kept / run.name) for run in arguments.teacher]
     means = [np.asarray(np.mean(one, axis=0, dtype=np.float32), np.float16) for one in zip(*answers, strict=True)]
-    write_pseudo_labels(arguments.to, texts, means)
+    write_pseudo_labels(arguments.to, texts, means, [name_teacher(run) for run in arguments.teacher])
     print(f"{arguments.to}: {len(texts):,} posts, {sum(map(len, means)):,} words")
 
 

@@ -120,7 +120,7 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         self._segment: Callable[[str], Sequence[str]] = HashtagSegmenter.load().segment
         self._encoder = Encoder.load(vocabulary_file())
         self._posts = {name: load_examples(name, "train") for name in recipe.posts}
-        self._pseudo_posts = _pseudo_posts(recipe, pseudo_labels)
+        self._pseudo_posts, self._teachers = _pseudo_posts(recipe, pseudo_labels)
         everything = [example for examples in self._posts.values() for example in examples]
         self._names = hashtag_names(everything)
         self._maker = BatchMaker(self._encoder, self._segment, recipe.noise, KnownNames(everything), self._names)
@@ -200,9 +200,14 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         return EpochScore(sum(figures[name]["strict"]["f1"] for name in TASK) / len(TASK), {"dev": figures})
 
     def best_state(self, figures: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the average, the recipe, what the encoder looks like, and the development figures."""
-        encoder = stored_config(self._tagger.config)
-        return {"weights": self.average, "recipe": asdict(self.recipe), "encoder": encoder, **figures}
+        """Returns the average, the recipe, what the encoder looks like, the teachers, and the development figures."""
+        return {
+            "weights": self.average,
+            "recipe": asdict(self.recipe),
+            "encoder": stored_config(self._tagger.config),
+            "teachers": self._teachers,
+            **figures,
+        }
 
     def extra_state(self) -> dict[str, Any]:
         """Returns the average."""
@@ -213,12 +218,13 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         self.average = state["average"]
 
 
-def _pseudo_posts(recipe: TaggerRecipe, path: Path | None) -> list[PseudoExample]:
+def _pseudo_posts(recipe: TaggerRecipe, path: Path | None) -> tuple[list[PseudoExample], list[str]]:
     if not recipe.pseudo_posts:
-        return []
+        return [], []
     if path is None:
         raise BadSettings("this recipe reads pseudo-labelled posts: name their file with --pseudo-labels FILE")
-    return [post for post in read_pseudo_labels(path) if len(post.marginals)]
+    posts, teachers = read_pseudo_labels(path)
+    return [post for post in posts if len(post.marginals)], teachers
 
 
 def train(recipe: TaggerRecipe, folder: Path, pseudo_labels: Path | None = None) -> Progress:

@@ -45,6 +45,15 @@ def score_conll(path: Path, tagger: Tagger, types: Sequence[EntityType] = ENTITY
     return {
         "posts": len(posts),
         "posts_per_second": len(posts) / seconds if posts else 0.0,
+        **score_answers(posts, answers, types),
+    }
+
+
+def score_answers(
+    posts: Sequence[ConllPost], answers: Sequence[TaggedPost], types: Sequence[EntityType]
+) -> dict[str, Any]:
+    """Returns strict and lenient figures, and what was given in posts without a name; only `types` count."""
+    return {
         "strict": count(posts, answers, types, lenient=False),
         "lenient": count(posts, answers, types, lenient=True),
         "entity_free": fires_on_nothing(posts, answers, types),

@@ -41,15 +41,16 @@ def test_written_and_read_back(tmp_path):
     chance = np.random.default_rng(1)
     texts = ["one two", "", "a \0 b", "näive 👩‍🚀\nlines"]
     marginals = [chance.random((count, 9)).astype(np.float16) for count in (2, 0, 3, 4)]
-    write_pseudo_labels(tmp_path / "labels.npz", texts, marginals)
-    posts = read_pseudo_labels(tmp_path / "labels.npz")
+    write_pseudo_labels(tmp_path / "labels.npz", texts, marginals, ["a large one, seed 1", "another"])
+    posts, teachers = read_pseudo_labels(tmp_path / "labels.npz")
+    assert teachers == ["a large one, seed 1", "another"]
     assert [post.text for post in posts] == ["one two", "", "a   b", "näive 👩‍🚀\nlines"]
     assert all(np.array_equal(post.marginals, one) for post, one in zip(posts, marginals, strict=True))
 
 
 def test_no_posts_are_no_posts(tmp_path):
     write_pseudo_labels(tmp_path / "none.npz", [], [])
-    assert read_pseudo_labels(tmp_path / "none.npz") == []
+    assert read_pseudo_labels(tmp_path / "none.npz")[0] == []
 
 
 def test_a_damaged_file_is_named(tmp_path):
@@ -63,6 +64,7 @@ def test_a_damaged_file_is_named(tmp_path):
     with pytest.raises(CorruptState, match="make it again"):
         read_pseudo_labels(tmp_path / "absent.npz")
     other = {"texts": np.frombuffer(b"a\0b", np.uint8), "words": np.array([1, 1]), "marginals": np.zeros((3, 9))}
+    other["teachers"] = other["texts"]
     for change in ({}, {"marginals": np.zeros((2, 7))}, {"words": np.array([2])}, {"marginals": np.zeros(2)}):
         np.savez(path, **(other | change))
         with pytest.raises(CorruptState, match="do not belong together"):

@@ -94,13 +94,13 @@ class Plugin:
         """Turns an error of the plug-in's own code into one that names the plug-in.
 
         Raises:
-            Fatal: something other than an error of tagstream's tree was raised inside.
+            Fatal: something other than an error of tagstream's tree was raised inside, or the process was to exit.
         """
         try:
             yield
         except TagstreamError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # code of others may even call sys.exit
             raise Fatal(f"{self} failed: {_reason(error)} (--debug shows where)") from error
 
     def require(self, offered: object, members: Sequence[str]) -> None:

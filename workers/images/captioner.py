@@ -118,6 +118,8 @@ class RememberedCaptions:
         except Exception as error:  # the libraries of captioners raise errors of many classes
             message = " ".join(str(error).split())[:300]
             raise ModelUnavailable(f"the captioner failed on a picture: {message}") from error
+        if not isinstance(caption, str):
+            raise ModelUnavailable(f"the captioner gave {type(caption).__name__} for a picture, not a sentence")
         with self._lock:
             self._known[key] = caption
         return caption

@@ -102,6 +102,13 @@ def test_an_error_of_the_plug_in_itself_is_blamed_on_it(site: Site) -> None:
         open_source("raising:1", Settings())
 
 
+def test_a_plug_in_that_would_end_the_process_is_blamed_too(site: Site) -> None:
+    program = "import sys\ndef open_source(a, s): sys.exit(0)"
+    site.install("test-leaving", program, SOURCE="leaving = test_leaving:open_source")
+    with pytest.raises(Fatal, match=r"'leaving' of test-leaving 1\.2 failed: SystemExit: 0"):
+        open_source("leaving:1", Settings())
+
+
 def test_something_that_is_no_source_is_refused(site: Site) -> None:
     site.install("test-odd", "def open_source(a, s): return 'text'", SOURCE="odd = test_odd:open_source")
     with pytest.raises(BadSettings, match="gave str, which lacks name, open, next_batch, close, counts"):

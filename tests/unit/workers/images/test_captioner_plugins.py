@@ -443,6 +443,14 @@ def test_a_failure_is_not_remembered_and_comes_as_one_line():
     assert len(captioner.asked) == 2
 
 
+@pytest.mark.parametrize("answer", [None, 3, b"a cat"])
+def test_a_caption_that_is_no_text_is_a_failure(answer):
+    captioner = Counting()
+    captioner.captions = lambda _: [answer]
+    with pytest.raises(ModelUnavailable, match=f"gave {type(answer).__name__} for a picture"):
+        RememberedCaptions(captioner)(b"a")
+
+
 def test_many_threads_get_the_captions_of_one(run):
     pictures = [jpeg(blobs(seed=seed)) for seed in range(12)]
     caption = open_captioner(find_captioner(str(run)), settings())

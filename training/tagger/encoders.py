@@ -43,8 +43,10 @@ class BertEncoder(nn.Module):
         return hidden
 
     def load_pretrained(self, folder: Path) -> None:
-        """Takes the weights of a pretrained encoder of the same sizes."""
-        weights = BertModel.from_pretrained(str(folder), add_pooling_layer=False).state_dict()
+        """Takes the weights of a pretrained encoder of the same sizes, of its first layers if it has more."""
+        layers = self.model.config.num_hidden_layers
+        pretrained = BertModel.from_pretrained(str(folder), add_pooling_layer=False, num_hidden_layers=layers)
+        weights = pretrained.state_dict()
         first = weights["embeddings.token_type_embeddings.weight"][:1]
         weights["embeddings.token_type_embeddings.weight"] = first.repeat(SEGMENTS, 1)
         positions = weights["embeddings.position_embeddings.weight"]
@@ -73,8 +75,10 @@ class MpnetEncoder(nn.Module):
         return hidden
 
     def load_pretrained(self, folder: Path) -> None:
-        """Takes the weights of a pretrained encoder of the same sizes."""
-        weights = MPNetModel.from_pretrained(str(folder), add_pooling_layer=False).state_dict()
+        """Takes the weights of a pretrained encoder of the same sizes, of its first layers if it has more."""
+        layers = self.model.config.num_hidden_layers
+        pretrained = MPNetModel.from_pretrained(str(folder), add_pooling_layer=False, num_hidden_layers=layers)
+        weights = pretrained.state_dict()
         own = [_MPNET_SPECIAL.get(piece, piece + _MPNET_SHIFT) for piece in range(PIECES)]
         weights["embeddings.word_embeddings.weight"] = weights["embeddings.word_embeddings.weight"][own]
         positions = weights["embeddings.position_embeddings.weight"]

@@ -15,12 +15,11 @@ from training.datasets import CORPORA
 from training.tagger.card_sections import SECTIONS
 from training.tagger.development import score_corpus
 from training.tagger.measuring import keep_figures, read_figures, served_tagger, version_arguments
-from training.tagger.pretrained import BASE, SMALL
+from training.tagger.pretrained import BASE
 from workers.models.repository import TAGGER, open_version
 from workers.models.version_folder import GPU_MODEL, MODEL
 from workers.tagger.openvino_network import OpenVinoNetwork
 
-_SIZES = {SMALL: "six layers, 22 M", BASE: "twelve layers, 110 M"}
 _LIMITS = """## Limits
 
 - English posts. Others are not sent to it (`languages`), because its guesses there would look like findings.
@@ -64,16 +63,19 @@ def write_card(repository: Path, version: int, name: str = TAGGER) -> None:
     description = open_version(repository, name, version).description
     recipe = description.record["recipe"]
     sizes = {file: (folder / file).stat().st_size / 1e6 for file in (MODEL, GPU_MODEL)}
+    encoder, config = recipe["encoder"], "tagger_base" if recipe["encoder"] == BASE else "tagger"
+    millions = int(sizes[GPU_MODEL] / 2)  # two bytes a parameter
+    layers = f"{recipe['layers']} layers, " if "layers" in recipe else ""
+    size = f"{encoder}, {layers}{millions} M parameters"
     posts = ", ".join(f"{corpus} {number:,}" for corpus, number in recipe["posts"].items())
     settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key not in ("posts", "system"))
-    encoder, config = recipe["encoder"], "tagger_base" if recipe["encoder"] == BASE else "tagger"
     data = fill(f"Posts an epoch: {posts}. Labels that a set does not have are unknown there, not absent.", 120)
     how = fill(f"System `{recipe['system']}`: {settings}.", 120)
     learnt = fill(_teaching(description.record.get("teachers", []), recipe), 120)
     looked = "" if "test" in kept else "; the test sets have not been looked at"
     text = f"""# {name}, version {folder.name}
 
-Names in posts: PER, LOC, ORG, MISC. A transformer ({encoder}, {_SIZES[encoder]} parameters) with case and
+Names in posts: PER, LOC, ORG, MISC. A transformer ({size}) with case and
 character features over three segments (the post, whose hashtags are read as words; hashtags outside its text; words
 about its photos) and a linear-chain CRF; `training/tagger/network.py`.
 

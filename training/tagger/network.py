@@ -44,9 +44,12 @@ class ThreeSegmentTagger(nn.Module):
         self.crf = LinearChainCrf()
 
     @classmethod
-    def from_pretrained(cls, folder: Path, dropout: float = 0.1, attention_dropout: float = 0.1) -> Self:
-        """Starts from a pretrained encoder in `folder`: BERT and its like, or MPNet."""
+    def from_pretrained(
+        cls, folder: Path, dropout: float = 0.1, attention_dropout: float = 0.1, layers: int | None = None
+    ) -> Self:
+        """Starts from a pretrained encoder in `folder`: BERT and its like, or MPNet; from its first layers or all."""
         config = read_config(folder)
+        config.num_hidden_layers = layers or config.num_hidden_layers
         config.attention_probs_dropout_prob = attention_dropout
         tagger = cls(config, dropout)
         tagger.encoder.load_pretrained(folder)

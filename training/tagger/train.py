@@ -42,13 +42,14 @@ _LEAST_SHARE = 0.02  # of the highest learning rate, at the end
 class TaggerRecipe:
     """The settings of one training: the file `training/configs/tagger.toml`, typed.
 
-    `warmup` is the share of all steps in which the learning rate rises. `posts` says how many posts of each corpus make
-    an epoch. `average_decay` is the highest decay of the average of the weights. `patience` epochs without a better
-    score end the training.
+    `layers` is how many of the encoder's layers are taken, from the first. `warmup` is the share of all steps in which
+    the learning rate rises. `posts` says how many posts of each corpus make an epoch. `average_decay` is the highest
+    decay of the average of the weights. `patience` epochs without a better score end the training.
     """
 
     system: str
     encoder: str
+    layers: int
     precision: str
     seed: int
     epochs: int
@@ -125,7 +126,7 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         self._names = hashtag_names(everything)
         self._maker = BatchMaker(self._encoder, self._segment, recipe.noise, KnownNames(everything), self._names)
         self._tagger = ThreeSegmentTagger.from_pretrained(
-            fetched_encoder(recipe.encoder), recipe.dropout, recipe.attention_dropout
+            fetched_encoder(recipe.encoder), recipe.dropout, recipe.attention_dropout, recipe.layers
         )
         self.network = self._tagger
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}

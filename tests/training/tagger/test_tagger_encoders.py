@@ -66,6 +66,15 @@ def test_bert_with_three_segments_says_what_bert_says_of_its_first(bert):
 
 
 @pytest.mark.parametrize("kind", ["mpnet", "bert"])
+def test_the_first_layers_of_an_encoder_may_be_taken_alone(kind, request):
+    folder, _ = request.getfixturevalue(kind)
+    whole = ThreeSegmentTagger.from_pretrained(folder).encoder.state_dict()
+    part = ThreeSegmentTagger.from_pretrained(folder, layers=1).encoder.state_dict()
+    assert part.keys() == {name for name in whole if "layer.1." not in name} < whole.keys()
+    assert all(torch.equal(whole[name], value) for name, value in part.items())
+
+
+@pytest.mark.parametrize("kind", ["mpnet", "bert"])
 def test_the_longest_sequence_has_a_position_for_every_piece(kind, request):
     folder, _ = request.getfixturevalue(kind)
     longest = torch.full((1, MAX_LENGTH), 2054)

@@ -24,9 +24,7 @@ def answer_of(post, *names):
 
 
 def test_each_kind_of_error():
-    post = joined_post(
-        [("Paris", "B-LOC"), ("Hilton", "O"), ("met", "O"), ("Ann", "B-PER"), ("Lee", "I-PER")]
-    )
+    post = joined_post([("Paris", "B-LOC"), ("Hilton", "O"), ("met", "O"), ("Ann", "B-PER"), ("Lee", "I-PER")])
     answer = answer_of(post, ("Paris", "PER"), ("Hilton", "ORG"), ("Ann", "PER"))
     errors = [(error.kind, error.given, error.gold) for error in errors_of("wnut17", 3, post, answer)]
     assert errors == [

@@ -127,7 +127,13 @@ def run(tmp_path):
     network = tiny_tagger("mpnet")
     state = {
         "weights": network.state_dict(),
-        "recipe": {"system": "three_segment_tagger", "encoder": "all-mpnet-base-v2", "seed": 1, "posts": {"btc": 3}},
+        "recipe": {
+            "system": "three_segment_tagger",
+            "encoder": "all-mpnet-base-v2",
+            "layers": 12,
+            "seed": 1,
+            "posts": {"btc": 3},
+        },
         "encoder": stored_config(network.config),
     }
     (tmp_path / "run").mkdir()
@@ -169,7 +175,7 @@ def test_a_run_without_weights_or_with_damaged_ones_is_named(run):
 def figures(f1):
     entity_free = {"false_entities_per_1000": 20.0}
     types = {kind: {"f1": f1} for kind in ("PER", "LOC", "ORG", "MISC")}
-    one = {"strict": {"f1": f1, "types": types}, "lenient": {"f1": f1}, "entity_free": entity_free}
+    one = {"strict": {"f1": f1, "types": types}, "lenient": {"f1": f1}, "entity_free": entity_free, "per_loc_org": f1}
     return dict.fromkeys(("twitter2015", "twitter2017", "btc", "wnut16", "wnut17", "tweebank"), one)
 
 
@@ -212,7 +218,7 @@ def test_an_export_is_put_into_the_repository_whole(run, exporting):
     card = (version.folder / "model_card.md").read_text()
     for part in (
         "# mner_base, version 2",
-        "all-mpnet-base-v2, twelve layers, 110 M",
+        "all-mpnet-base-v2, 12 layers, ",
         "--name mner_base",
         "btc 3",
         "80.0",

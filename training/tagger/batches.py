@@ -18,6 +18,7 @@ from tagstream.errors import CorruptState
 from training.datasets import OUTSIDE, Example, allowed_tags
 from training.tagger.hashtag_noise import HashtagNoise, with_hashtags
 from training.tagger.known_names import KnownNames
+from training.tagger.misspellings import misspelled
 from training.tagger.pseudo_labels import PseudoExample
 from training.tagger.surroundings import with_surroundings, without_punctuation
 from workers.tagger.crf_decoder import TAGS
@@ -38,8 +39,8 @@ class Noise:
 
     `piece`: pieces read as [UNK]; `features`: posts without case and characters; `caption`: posts without image words;
     `listed`: posts whose last hashtags, if they hold no name, are listed outside the text; `lower`, `upper`: posts all
-    in small letters or all in capitals; `surroundings`: posts with account names and links around them; `punctuation`:
-    posts without any.
+    in small letters or all in capitals; `misspelled`: posts with misspelled words; `surroundings`: posts
+    with account names and links around them; `punctuation`: posts without any.
     """
 
     piece: float = 0.0
@@ -48,6 +49,7 @@ class Noise:
     listed: float = 0.0
     lower: float = 0.0
     upper: float = 0.0
+    misspelled: float = 0.0
     surroundings: float = 0.0
     punctuation: float = 0.0
     hashtags: HashtagNoise = field(default_factory=HashtagNoise)
@@ -128,7 +130,7 @@ class BatchMaker:
         words, line_starts = read_words(example.text, self._segment)
         if not words:
             return None
-        words = self._recased(words, chance)
+        words = self._rewritten(words, chance)
         targets: npt.NDArray[np.bool_] | FloatArray
         listed: list[tuple[str, ...]] = []
         caption = ""
@@ -150,9 +152,14 @@ class BatchMaker:
         sequence = self._encoder.encode(words, listed, caption)[0]
         return _EncodedExample(sequence, targets[: len(sequence.first_pieces)])
 
-    def _recased(self, words: list[Word], chance: random.Random) -> list[Word]:
-        """Returns the words, all in small letters or capitals at times; hashtags were split as they are written."""
-        turn = chance.random()
+    def _rewritten(self, words: list[Word], chance: random.Random) -> list[Word]:
+        """Returns the words, at times all in small letters or capitals, or some of them misspelled.
+
+        Hashtags were split as they are written.
+        """
+        turn = chance.random() - self._noise.misspelled
+        if turn < 0:
+            return [word._replace(surface=misspelled(word.surface, chance)) for word in words]
         if turn < self._noise.lower:
             return [word._replace(surface=word.surface.lower()) for word in words]
         if turn < self._noise.lower + self._noise.upper:

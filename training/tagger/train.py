@@ -67,6 +67,7 @@ class TaggerRecipe:
     listed_hashtags: float
     lower_case: float
     upper_case: float
+    misspelled: float
     account_names_and_links: float
     no_punctuation: float
     names_as_hashtags: float
@@ -100,6 +101,7 @@ class TaggerRecipe:
             self.listed_hashtags,
             self.lower_case,
             self.upper_case,
+            self.misspelled,
             self.account_names_and_links,
             self.no_punctuation,
             HashtagNoise(self.names_as_hashtags, self.words_as_hashtags),

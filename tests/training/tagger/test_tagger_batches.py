@@ -71,6 +71,13 @@ def test_noise_hides_what_it_says(encoder):
     assert plain.features[..., 3:].any()
 
 
+def test_misspelled_words_keep_their_tags(encoder):
+    plain, changed = (one_batch(encoder, [POST], noise) for noise in (Noise(), Noise(misspelled=1.0)))
+    assert (changed.targets == plain.targets).all()
+    assert (changed.mask == plain.mask).all()
+    assert changed.pieces.shape != plain.pieces.shape or (changed.pieces != plain.pieces).any()
+
+
 def test_letter_case_changes_the_features_and_not_the_words(encoder):
     plain, lower, upper = (one_batch(encoder, [POST], noise) for noise in (Noise(), Noise(lower=1.0), Noise(upper=1.0)))
     for changed in (lower, upper):

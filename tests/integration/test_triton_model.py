@@ -27,11 +27,13 @@ from tagstream.runtime.backoff import BackOff
 from tagstream.settings import REPOSITORY, Settings
 from training.triton_config import configuration
 from workers.local import run_pipeline
+from workers.models.repository import open_version
 from workers.open_models import open_tagger
 from workers.pipeline.settings import StageSettings
 from workers.tagger.encoding import BUCKET, FEATURE_ROWS, FEATURES, MAX_LENGTH, ModelInput
 
 SHIPPED = REPOSITORY / "triton_models"
+SHIPPED_VERSION = open_version(SHIPPED).version
 FEED = "simulate:11?posts=400"
 QUICK = StageSettings(batch_posts=16, progress_seconds=0.05, back_off=BackOff(0.05, 0.2))
 
@@ -197,7 +199,7 @@ async def test_a_server_that_is_killed_in_mid_stream_and_restarted_costs_nothing
     finally:
         tagger.network.close()
     assert fault.struck_at.in_flight > 0
-    assert re.search("ModelUnavailable: mner@1 at .* answered UNAVAILABLE", fault.waited_for[0])
+    assert re.search(rf"ModelUnavailable: mner@{SHIPPED_VERSION} at .* answered UNAVAILABLE", fault.waited_for[0])
 
 
 async def test_a_server_that_hangs_for_longer_than_the_deadline_and_is_restarted_costs_nothing(
@@ -232,10 +234,10 @@ def two_versions(triton, tmp_path_factory):  # noqa: ARG001
     """
     repository = tmp_path_factory.mktemp("two") / "models"
     model = repository / "mner"
-    shutil.copytree(SHIPPED / "mner" / "1", model / "1")
-    shutil.copytree(SHIPPED / "mner" / "1", model / "2")
-    description = model / "2" / "tagger.json"
-    description.write_text(re.sub(r'"generation": ?1\b', '"generation": 3', description.read_text()))
+    for version, generation in ((1, 1), (2, 3)):
+        folder = shutil.copytree(SHIPPED / "mner" / str(SHIPPED_VERSION), model / str(version))
+        description = folder / "tagger.json"
+        description.write_text(re.sub(r'"generation": ?\d+', f'"generation": {generation}', description.read_text()))
     text = configuration(model).replace("instance_group [ { count: 2 } ]", "instance_group [ { count: 1 } ]")
     (model / "config.pbtxt").write_text(re.sub(r"max_queue_size: \d+", "max_queue_size: 1", text))
     server = Triton(tmp_path_factory.mktemp("server"), repository)

@@ -19,6 +19,10 @@ import httpx
 import pytest
 from oracle import truth
 
+from tagstream.settings import REPOSITORY
+from workers.models.repository import open_version
+
+SHIPPED = open_version(REPOSITORY / "triton_models")
 SEED = 23
 # So many that there is work left at every fall, however fast the machine catches up between two of them.
 POSTS = 6000
@@ -150,7 +154,7 @@ def test_whatever_falls_nothing_is_lost_nothing_doubles_and_nothing_is_called_po
     assert {post_id: post["text"] for post_id, post in found.items()} == {
         post_id: post.text for post_id, post in kept.items()
     }
-    assert {post["model"] for post in found.values()} == {"mner@1+image_encoder@1"}
+    assert {post["model"] for post in found.values()} == {f"mner@{SHIPPED.version}+image_encoder@1"}
     photos = {
         (post_id, media["sha256"])
         for post_id, post in found.items()

@@ -23,6 +23,7 @@ from workers.images.classifier import (
 )
 from workers.models.image_rejection import REJECTION, Rejection, RejectionRule
 from workers.models.image_repository import LABELS, NAME, ImageDescription, open_image_version
+from workers.models.repository import open_version
 from workers.models.version_folder import MODEL
 
 MODELS = REPOSITORY / "triton_models"
@@ -268,6 +269,6 @@ def test_a_network_that_is_not_the_described_one_is_fatal(repository):
     (version.folder / MODEL).write_bytes(b"no network")
     with pytest.raises(CorruptState, match="cannot run it"):
         open_local_encoder(version, threads=1)
-    shutil.copyfile(MODELS / "mner" / "1" / MODEL, version.folder / MODEL)
+    shutil.copyfile(open_version(MODELS).folder / MODEL, version.folder / MODEL)
     with pytest.raises(CorruptState, match="cannot run it"):
         open_local_encoder(version, threads=1)

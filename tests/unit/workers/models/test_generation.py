@@ -17,7 +17,8 @@ from workers.models.version_folder import MAX_GENERATION
 from workers.open_models import open_image_model, open_tagger
 from workers.tagger.interface import ImageContext
 
-TAGGER = open_version(REPOSITORY / "triton_models", version=1)
+TAGGER = open_version(REPOSITORY / "triton_models")
+NAME, GENERATION = f"mner@{TAGGER.version}", TAGGER.description.generation
 
 
 def tagger_of(generation):
@@ -44,8 +45,8 @@ def test_the_counters_of_both_models_are_added(image, tagger, image_generation, 
 def test_a_tagger_alone_has_its_own_generation(image):
     for generation in (1, 3, 4093):
         assert generation_of(tagger_of(generation), None).number == generation
-    assert generation_of(TAGGER, None).model == "mner@1"
-    assert generation_of(TAGGER, image(3)).model == "mner@1+image_encoder@1"
+    assert generation_of(TAGGER, None).model == NAME
+    assert generation_of(TAGGER, image(3)).model == f"{NAME}+image_encoder@1"
 
 
 def test_whatever_is_raised_the_whole_answer_of_the_new_pair_replaces_all_of_the_old_one(image):
@@ -79,13 +80,14 @@ def test_answers_bear_the_generation_of_both_models_and_replace_those_of_the_tag
     post = Post(id="jsonl:1", source="jsonl", created_at=0, text="Angela Merkel in Berlin")
     alone = open_tagger(settings)
     (before,) = alone.tag(alone.prepare([post]))
-    assert (before.model, before.generation) == (f"mner@{TAGGER.version}", 1)
+    assert (before.model, before.generation) == (NAME, GENERATION)
     write_version(repository)
     pair = open_tagger(settings)
     (after,) = pair.tag(pair.prepare([post]))
-    assert (after.model, after.generation) == ("mner@1+image_encoder@1", 3)
+    assert (after.model, after.generation) == (f"{NAME}+image_encoder@1", GENERATION + 2)
     (degraded,) = pair.tag(pair.prepare([post], [ImageContext((), ("image_model",))]))
-    assert [stored_version(0, one.generation) for one in (before, degraded, after)] == [1, 2, 3]
+    numbers = [stored_version(0, one.generation) for one in (before, degraded, after)]
+    assert numbers == [GENERATION, GENERATION + 1, GENERATION + 2]
 
 
 def test_a_stub_has_no_image_model_and_its_own_generation(repository):

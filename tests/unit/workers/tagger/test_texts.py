@@ -6,7 +6,8 @@ import pytest
 
 from tagstream.errors import BadSettings
 from tagstream.posts import MAX_TEXT_LENGTH
-from tagstream.settings import Settings
+from tagstream.settings import REPOSITORY, Settings
+from workers.models.repository import open_version
 from workers.open_models import open_text_tagger
 from workers.tagger.stub import StubTagger
 from workers.tagger.texts import TextTagger
@@ -31,7 +32,8 @@ def test_the_shipped_tagger_finds_names_in_text_and_hashtags(tagger):
     ]
     assert all(0 < one.score <= 1 for one in post.entities)
     assert [one.words for one in post.hashtags] == [("Paris",), ("New", "York", "City")]
-    assert tagger.model == post.model == "mner@1+image_encoder@1"
+    shipped = open_version(REPOSITORY / "triton_models").version
+    assert tagger.model == post.model == f"mner@{shipped}+image_encoder@1"
 
 
 def test_texts_of_any_length_come_back_in_order_and_alone_as_together(tagger):

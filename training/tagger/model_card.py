@@ -27,7 +27,7 @@ _LIMITS = """## Limits
 - The vocabulary is uncased and without accents; letter case, word shape and affixes come from the feature table.
 - Alt text is read and was trained with generated captions, hidden from most posts; every figure here is without it.
 - Names that stand side by side without a word between them may be joined.
-- Names in hashtags of several words are given. Those that annotators of Twitter-2015 leave unmarked count as false there.
+- Names in hashtags of several words are given, and count as false where annotators leave them unmarked (Twitter-2015).
 - Most tweets are by people in the United States and the United Kingdom, and so are their names. Whose names are missed
   more often than others' was not measured.
 - PER and LOC are the steady types; ORG and MISC fall far lower on some sets (see the table).

@@ -23,8 +23,9 @@ from workers.tagger.conll import gold_spans
 from workers.tagger.evaluation import answered_spans, tag_conll
 from workers.tagger.scoring import Scoring
 
-# In posts without a name, for every 1,000 of them, on each set where such posts are many.
-MOST_FALSE = 30.0
+# In posts without a name by the gold, for every 1,000 of them, on each set where such posts are many. Many are names
+# that the annotators missed: `false_names.py` says how many.
+MOST_FALSE = 90.0
 
 
 def collect(repository: Path, version: int, name: str = TAGGER) -> Answers:

@@ -10,16 +10,17 @@ from tagstream.posts import ENTITY_TYPES
 _WIDTH = 120
 # What an error that somebody read can come from (errors.py).
 CAUSES: Mapping[str, str] = {
+    "convention": "the sets draw the line elsewhere: products, teams of a city, bands, holidays, star signs, parties",
     "gold": "the annotators missed a name, gave it another type than elsewhere, or marked what is no name",
-    "hashtag": "a name in a hashtag of several words, which the annotators of that set leave unmarked",
-    "convention": "the sets draw the line elsewhere: products, sports teams of a city, bands, events, titles",
-    "knowledge": "a name that is an ordinary word, or a rare one, which only who knows it would see",
-    "borders": "right name, wrong end: a title, a first name, a word beside it",
-    "type": "right borders, and the text alone says that another type is right",
-    "case": "capitals everywhere or nowhere mislead",
-    "spelling": "slang, a typo, or letters that run on",
+    "account": "an account name, or the sign before it: a name to some annotators, and never one here",
     "context": "the text says plainly what it is, and the tagger does not see it",
-    "reading": "a rule of reading: how the text was cut into words, or a border that no name crosses",
+    "knowledge": "a name that is an ordinary word, an abbreviation or rare, which only who knows it would see",
+    "borders": "the right name with a wrong end: a title, a place before an event, a word beside it",
+    "type": "right borders, and the text says that another type is right",
+    "case": "a name in small letters, or a word in capitals",
+    "spelling": "slang or another language",
+    "hashtag": "a name in a hashtag of several words, which the annotators leave unmarked",
+    "reading": "how the text was cut into words, or a border that no name crosses",
 }
 
 
@@ -145,6 +146,22 @@ def test_section(figures: Mapping[str, Any]) -> str:
     return "\n".join(["## Figures on the test sets", "", what, "", *table(head, rows), ""])
 
 
+def false_names_section(figures: Mapping[str, Any]) -> str:
+    """Returns how many of the names given in posts without any are none."""
+    given, none = (sum(row[which] for row in figures.values()) for which in ("given", "no_names"))
+    what = _paragraph(
+        f"All {given} names that are given, by the version's own least score, in development posts where annotators "
+        f"saw none were read (`python -m training.tagger.false_names`): {given - none} are names that they left out, "
+        f"{none} are no names.",
+    )
+    rows = [
+        [name, *(f"{1000 * row[which] / row['posts']:.0f}" for which in ("given", "no_names"))]
+        for name, row in figures.items()
+    ]
+    head = ["in 1,000 posts without a name", "given", "no names"]
+    return "\n".join(["## False names", "", what, "", *table(head, rows), ""])
+
+
 def errors_section(figures: Mapping[str, Any]) -> str:
     """Returns the causes of errors that somebody read."""
     total = sum(row["all"] for row in figures.values())
@@ -174,6 +191,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 SECTIONS = {
     "test": test_section,
     "calibration": calibration_section,
+    "false_names": false_names_section,
     "hashtag_names": hashtag_section,
     "robustness": robustness_section,
     "image_words": image_words_section,

@@ -21,6 +21,7 @@ from training.tagger.known_names import KnownNames
 from training.tagger.misspellings import misspelled
 from training.tagger.pseudo_labels import PseudoExample
 from training.tagger.surroundings import with_surroundings, without_punctuation
+from training.tagger.wrong_captions import wrong_caption
 from workers.tagger.crf_decoder import TAGS
 from workers.tagger.encoding import EncodedSequence, Encoder, stack_sequences
 from workers.tagger.hashtag_words import read_words
@@ -38,14 +39,15 @@ class Noise:
     """The chances, from 0 to 1, with which each kind of input is hidden from the tagger or changed in training.
 
     `piece`: pieces read as [UNK]; `features`: posts without case and characters; `caption`: posts without image words;
-    `listed`: posts whose last hashtags, if they hold no name, are listed outside the text; `lower`, `upper`: posts all
-    in small letters or all in capitals; `misspelled`: posts with misspelled words; `surroundings`: posts
-    with account names and links around them; `punctuation`: posts without any.
+    `wrong_caption`: posts with the caption of another photo; `listed`: posts whose last hashtags, if they hold no name,
+    are listed outside the text; `lower`, `upper`: posts all in small letters or all in capitals; `misspelled`: posts with
+    misspelled words; `surroundings`: posts with account names and links around them; `punctuation`: posts without any.
     """
 
     piece: float = 0.0
     features: float = 0.0
     caption: float = 0.0
+    wrong_caption: float = 0.0
     listed: float = 0.0
     lower: float = 0.0
     upper: float = 0.0
@@ -91,7 +93,8 @@ class _EncodedExample:
 class BatchMaker:
     """A maker of training batches. `segment` splits a hashtag, given without its sign.
 
-    `known` mends the annotation of hashtags; `pool` holds names to join others with, in hashtags.
+    `known` mends the annotation of hashtags; `pool` holds names to join others with, in hashtags; `captions` are those
+    of all photos.
     """
 
     def __init__(
@@ -101,12 +104,14 @@ class BatchMaker:
         noise: Noise,
         known: KnownNames | None = None,
         pool: Sequence[tuple[str, str]] = (),
+        captions: Sequence[str] = (),
     ) -> None:
         self._encoder = encoder
         self._segment = segment
         self._noise = noise
         self._known = known
         self._pool = pool
+        self._captions = captions
 
     def batches(
         self, examples: Sequence[Example | PseudoExample], size: int, chance: random.Random
@@ -149,6 +154,8 @@ class BatchMaker:
                 allowed = allowed[: len(words)]
             targets = (np.array(allowed)[:, None] & _BITS) != 0
             caption = "" if chance.random() < noise.caption else example.caption
+        if self._captions and chance.random() < noise.wrong_caption:
+            caption = wrong_caption(self._captions, chance)
         sequence = self._encoder.encode(words, listed, caption)[0]
         return _EncodedExample(sequence, targets[: len(sequence.first_pieces)])
 

@@ -64,6 +64,7 @@ class TaggerRecipe:
     piece_dropout: float
     feature_dropout: float
     caption_dropout: float
+    wrong_captions: float
     listed_hashtags: float
     lower_case: float
     upper_case: float
@@ -98,6 +99,7 @@ class TaggerRecipe:
             self.piece_dropout,
             self.feature_dropout,
             self.caption_dropout,
+            self.wrong_captions,
             self.listed_hashtags,
             self.lower_case,
             self.upper_case,
@@ -126,7 +128,9 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         self._pseudo_posts, self._teachers = _pseudo_posts(recipe, pseudo_labels)
         everything = [example for examples in self._posts.values() for example in examples]
         self._names = hashtag_names(everything)
-        self._maker = BatchMaker(self._encoder, self._segment, recipe.noise, KnownNames(everything), self._names)
+        captions = [example.caption for example in everything if example.caption]
+        known = KnownNames(everything)
+        self._maker = BatchMaker(self._encoder, self._segment, recipe.noise, known, self._names, captions)
         self._tagger = ThreeSegmentTagger.from_pretrained(
             fetched_encoder(recipe.encoder), recipe.dropout, recipe.attention_dropout, recipe.layers
         )

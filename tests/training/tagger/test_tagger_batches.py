@@ -71,6 +71,18 @@ def test_noise_hides_what_it_says(encoder):
     assert plain.features[..., 3:].any()
 
 
+def test_any_post_may_have_the_caption_of_another_photo(encoder):
+    pseudo = PseudoExample("a man waits", np.full((3, 9), 1 / 9, np.float16))
+    for post in (POST, pseudo):
+        (batch,) = BatchMaker(encoder, segment, Noise(caption=1.0, wrong_caption=1.0), captions=["dogs run"]).batches(
+            [post], 1, random.Random(1)
+        )
+        assert (batch.segments == 2).any()
+        plain = one_batch(encoder, [post], Noise(caption=1.0))
+        assert (batch.targets == plain.targets).all()
+        assert not (plain.segments == 2).any()
+
+
 def test_misspelled_words_keep_their_tags(encoder):
     plain, changed = (one_batch(encoder, [POST] * 12, noise) for noise in (Noise(), Noise(misspelled=1.0)))
     assert (changed.targets == plain.targets).all()

@@ -40,8 +40,9 @@ class Noise:
 
     `piece`: pieces read as [UNK]; `features`: posts without case and characters; `caption`: posts without image words;
     `wrong_caption`: posts with the caption of another photo; `listed`: posts whose last hashtags, if they hold no name,
-    are listed outside the text; `lower`, `upper`: posts all in small letters or all in capitals; `misspelled`: posts with
-    misspelled words; `surroundings`: posts with account names and links around them; `punctuation`: posts without any.
+    are listed outside the text; `lower`, `upper`: posts all in small letters or all in capitals; `misspelled`: posts
+    with misspelled words; `surroundings`: posts with account names and links around them; `punctuation`: posts without
+    any.
     """
 
     piece: float = 0.0

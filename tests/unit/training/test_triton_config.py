@@ -13,6 +13,7 @@ from workers.models.version_folder import GPU_MODEL, MODEL, declared_hashes
 from workers.tagger.encoding import BUCKET, FEATURES, MAX_LENGTH
 
 MODEL_FOLDER = REPOSITORY / "triton_models" / "mner"
+SHIPPED = open_version(MODEL_FOLDER.parent).folder
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +48,14 @@ def test_a_gpu_takes_the_half_precision_file_and_a_processor_the_int8_one(parsed
     assert parsed.default_model_filename == MODEL
     assert set(parsed.cc_model_filenames.values()) == {GPU_MODEL}
     assert {"7.5", "8.0", "9.0"} <= set(parsed.cc_model_filenames)
-    assert (MODEL_FOLDER / "1" / GPU_MODEL).is_file()
+    assert (SHIPPED / GPU_MODEL).is_file()
 
 
 def test_each_version_has_its_own_hashes_and_all_are_served(tmp_path, parsed):
     assert parsed.version_policy.HasField("all")
     model = tmp_path / "mner"
-    shutil.copytree(MODEL_FOLDER / "1", model / "1")
-    shutil.copytree(MODEL_FOLDER / "1", model / "12")
+    shutil.copytree(SHIPPED, model / "1")
+    shutil.copytree(SHIPPED, model / "12")
     (model / "12" / "vocabulary.txt").write_text("[PAD]\n")
     (model / "config.pbtxt").write_text(configuration(model))
     assert declared_hashes((model / "config.pbtxt").read_text(), HASH_PARAMETER) == {

@@ -45,7 +45,7 @@ Segment = Callable[[str], Sequence[str]]
 CalibrationInput = Mapping[str, npt.NDArray[np.int32]]
 
 INPUTS = ("pieces", "segments", "features")
-CALIBRATION_POSTS = 320
+CALIBRATION_POSTS = 640
 LARGEST_LOSS = 0.003
 TASK = ("twitter2015", "twitter2017")
 

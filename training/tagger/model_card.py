@@ -94,8 +94,8 @@ about its photos) and a linear-chain CRF; `training/tagger/network.py`.
 {how}
 {learnt}
 Made by `python -m training.tagger.train training/configs/{config}.toml --run RUN` and
-`python -m training.tagger.export --run RUN --name {name}`. One seed. The epoch was chosen on the
-development sets of Twitter-2015 and -2017, so these figures flatter a little{looked}.
+`python -m training.tagger.export --run RUN --name {name}`. One seed. The epoch was chosen on these
+development sets, so the figures flatter a little{looked}.
 
 ## Figures on the development sets
 

@@ -1,8 +1,8 @@
 """Trains the served tagger: `python -m training.tagger.train training/configs/tagger.toml --run runs/tagger`.
 
-The development sets of Twitter-2015 and -2017 choose the epoch and stop the training early. Besides the files of every
-run (`training/run_folder.py`) this one keeps an exponential average of the weights: `best.pt` holds the average that
-scored best. `training/loop.py` says how a run goes on where it was stopped.
+The development parts of all sets, each counting alike, choose the epoch and stop the training early. Besides the files
+of every run (`training/run_folder.py`) this one keeps an exponential average of the weights: `best.pt` holds the
+average that scored best. `training/loop.py` says how a run goes on where it was stopped.
 """
 
 import argparse
@@ -34,7 +34,6 @@ from training.tagger.pseudo_labels import PseudoExample, read_pseudo_labels
 from workers.hashtags.segmenter import HashtagSegmenter
 from workers.tagger.encoding import Encoder
 
-TASK = ("twitter2015", "twitter2017")  # the sets whose development parts choose the epoch
 _LEAST_SHARE = 0.02  # of the highest learning rate, at the end
 
 
@@ -199,12 +198,12 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
                     self.average[name].copy_(value)
 
     def evaluate(self) -> EpochScore:
-        """Scores the averaged weights: the mean strict F1 of both development parts."""
+        """Scores the averaged weights: the mean strict F1 of the development parts."""
         averaged = ThreeSegmentTagger(self._tagger.config, 0.0)
         averaged.load_state_dict(self.average)
         averaged.to(torch.bfloat16 if self.recipe.precision == "bfloat16" else torch.float32)
         figures = score_development(averaged.eval(), self._encoder, self._segment, CORPORA)
-        return EpochScore(sum(figures[name]["strict"]["f1"] for name in TASK) / len(TASK), {"dev": figures})
+        return EpochScore(sum(figures[name]["strict"]["f1"] for name in CORPORA) / len(CORPORA), {"dev": figures})
 
     def best_state(self, figures: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the average, the recipe, what the encoder looks like, the teachers, and the development figures."""

@@ -115,7 +115,7 @@ def test_emissions_to_the_bit_over_all_served_shapes_also_where_requests_are_mer
                 array = getattr(batch, name)[part]
                 inputs.append(grpc.InferInput(name, array.shape, "INT32"))
                 inputs[-1].set_data_from_numpy(array)
-            return other.infer("mner", inputs, "1", client_timeout=120).as_numpy("emissions")
+            return other.infer("mner", inputs, str(SHIPPED_VERSION), client_timeout=120).as_numpy("emissions")
 
         def ask(number):
             return (remote.network(rows_of(batch, parts[number]))) if number % 2 else ask_other(parts[number])

@@ -25,7 +25,10 @@ _LIMITS = """## Limits
 - English posts. Others are not sent to it (`languages`), because its guesses there would look like findings.
 - @mentions and web addresses are never entities; their names are not even read.
 - The vocabulary is uncased and without accents; letter case, word shape and affixes come from the feature table.
-- Alt text is read and was trained with generated captions, hidden from most posts; every figure here is without it.
+- **WNUT-16's development posts are among the training posts of WNUT-17**: its figures here are of posts that were
+  seen, and flatter whatever they had a part in (the epoch, calibration, names in hashtags). A dozen posts of other sets
+  are so, too.
+- Alt text is read and was trained with generated captions; figures are without it where they do not say otherwise.
 - Names that stand side by side without a word between them may be joined.
 - Names in hashtags of several words are given, and count as false where annotators leave them unmarked (Twitter-2015).
 - Most tweets are by people in the United States and the United Kingdom, and so are their names. Whose names are missed

@@ -14,7 +14,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tagstream.posts import ENTITY_TYPES, Contract, Identifier, Revision, Timestamp
+from tagstream.bounds import Identifier
+from tagstream.posts import ENTITY_TYPES, Contract, Revision, Timestamp
 
 SubjectType = Literal["PER", "LOC", "ORG", "MISC", "HASHTAG", "WORD"]
 SUBJECT_TYPES: tuple[SubjectType, ...] = ("PER", "LOC", "ORG", "MISC", "HASHTAG", "WORD")
@@ -61,18 +62,27 @@ class PostMentions(Contract):
     subjects: Annotated[tuple[Subject, ...], Field(max_length=MAX_SUBJECTS)] = ()
 
 
+class DeletedPost(Contract):
+    """A post that its network deleted; `minute` is the first one that was open when the feed said so."""
+
+    post_id: Identifier
+    minute: Minute
+
+
 class MentionBatch(Contract):
     """One record of the topic `mentions`: posts with at least one subject that its partition owns.
 
     Attributes:
         source_partition: the partition of `posts.tagged` that the posts come from.
         watermark: the newest minute up to which that partition has been read; None before it is known.
+        deleted: deleted posts, each named to one partition alone.
     """
 
     version: Literal[2] = 2
     source_partition: Count
     watermark: Minute | None = None
     posts: tuple[PostMentions, ...] = ()
+    deleted: tuple[DeletedPost, ...] = ()
 
 
 class EvidencePost(Contract):
@@ -126,12 +136,16 @@ class TrendState(Contract):
 
 
 class MinuteOfTrends(Contract):
-    """One record of the topic `trends`: everything that trends in one partition at the end of a minute, or nothing."""
+    """One record of the topic `trends`: everything that trends in one partition at the end of a minute, or nothing.
+
+    It also says that the partition has closed every minute up to this one: those without a record have no trends.
+    """
 
     version: Literal[1] = 1
     partition: Count
     minute: Minute
     trends: tuple[TrendState, ...] = ()
+    deleted: tuple[DeletedPost, ...] = ()
 
 
 class EventSubject(Contract):

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection
 
 import httpcore
 
-from ingest.media.address import Endpoint
-from ingest.media.pinned import PinnedBackend, Resolve
+from tagstream.network.address import Endpoint
+from tagstream.network.pinned import PinnedBackend, Resolve
 
 IDLE_SECONDS = 15.0
 MAX_IDLE = 32

@@ -23,13 +23,13 @@ from email.utils import parsedate_to_datetime
 import httpcore
 import httpx
 
-from ingest.media.address import Endpoint
 from ingest.media.connection_pool import ConnectionPool, HttpConnection
 from ingest.media.host_limiter import HostLimiter
-from ingest.media.pinned import Resolve, SystemResolver
 from ingest.media.sniff import SNIFFED_BYTES, Format, sniff
 from ingest.sources.network.source import USER_AGENT
 from tagstream.media_reasons import PhotoReason, PhotoRefused
+from tagstream.network.address import Endpoint
+from tagstream.network.pinned import Resolve, SystemResolver
 
 MAX_URL_LENGTH = 4096
 MAX_REDIRECTS = 5

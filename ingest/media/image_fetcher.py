@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ingest.media.address import parse_endpoints
 from ingest.media.cache import SharedCache
 from ingest.media.decode import DecodedImage, DecodeLimits, DecoderPool, TakesLonger, memory_for
 from ingest.media.download import Download, Downloader, DownloadLimits
 from tagstream.media_reasons import PhotoReason, PhotoRefused
+from tagstream.network.address import parse_endpoints
 from tagstream.settings import Settings
 
 MAX_REMEMBERED = 20_000

@@ -16,7 +16,6 @@ import pytest
 from network_contract import PATIENCE_SECONDS, PROMPTLY_SECONDS, QUICK, identity, read, until
 from rss_server import Answer, FeedServer, body, dropped, endless, item, packed, rss, stalled, status
 
-from ingest.media.address import Endpoint
 from ingest.sandbox.child import SandboxLimits
 from ingest.sources.network.source import FeedUnavailable
 from ingest.sources.rss.document import Document
@@ -26,6 +25,7 @@ from ingest.sources.rss.reader import UnreadableFeed, read_feed
 from ingest.sources.rss.reading import FeedReaders, NotRead
 from ingest.sources.rss.source import Polling, RssSource
 from tagstream.errors import BadSettings, CorruptState
+from tagstream.network.address import Endpoint
 from tagstream.posts import DeadLetter, Post
 from tagstream.source import Received
 

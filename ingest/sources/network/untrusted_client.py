@@ -4,7 +4,7 @@
 
     named by the user           may be anywhere, a private address too; a name that once was public stays so
     of the same origin          is the same server; http at port 80 and https at port 443 of one host count as one
-    anything else               only addresses that anybody on the internet could reach (ingest/media/pinned.py:
+    anything else               only addresses that anybody on the internet could reach (tagstream/network/pinned.py:
                                 resolved once, checked, and connected to), or an exact pair of `media_allowed`
 
 A source of a network that needs no redirects refuses them with `refusing_redirects` instead.
@@ -21,10 +21,10 @@ import aiohttp
 import httpcore
 import httpx
 
-from ingest.media.address import Address, Endpoint, is_public
-from ingest.media.pinned import PinnedBackend, Resolve, SystemResolver
 from ingest.sources.network.source import FeedUnavailable
 from tagstream.media_reasons import PhotoReason, PhotoRefused
+from tagstream.network.address import Address, Endpoint, is_public
+from tagstream.network.pinned import PinnedBackend, Resolve, SystemResolver
 
 # The first class that fits decides, so special classes come before general ones.
 _FAILURES: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (

@@ -15,9 +15,9 @@ from enum import StrEnum
 
 import httpx
 
-from ingest.media.address import Endpoint
 from ingest.sources.network.source import USER_AGENT, retry_after_seconds
 from ingest.sources.network.untrusted_client import AddressRefused, UntrustedClient, is_same_origin
+from tagstream.network.address import Endpoint
 
 MAX_REDIRECTS = 5
 MAX_VALIDATOR_LENGTH = 512

@@ -28,7 +28,6 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from ingest.media.address import Endpoint, parse_endpoints
 from ingest.sources.error_isolation import UNEXPECTED, isolate_error
 from ingest.sources.formats.json_fields import MalformedLine
 from ingest.sources.network.source import FeedUnavailable, NetworkSource, Reconnecting
@@ -44,6 +43,7 @@ from ingest.sources.rss.timestamps.dates import read_date
 from ingest.sources.rss.timestamps.entry_timestamps import own_timestamp, timestamps_of
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import BadSettings
+from tagstream.network.address import Endpoint, parse_endpoints
 from tagstream.posts import DeadLetter, Event, Post, native_id
 from tagstream.runtime.backoff import BackOff
 from tagstream.runtime.bounded_buffer import BoundedBuffer

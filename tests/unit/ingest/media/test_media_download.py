@@ -16,9 +16,9 @@ from media_server import HostileServer, answer, drawn, endless, raw, redirect
 
 from ingest.media import host_limiter
 from ingest.media.download import MAX_REDIRECTS, TRANSPORT_REASONS, Downloader, DownloadLimits, retry_after_seconds
-from ingest.media.pinned import SystemResolver
 from ingest.sources.network.source import USER_AGENT
 from tagstream.media_reasons import PhotoReason, PhotoRefused
+from tagstream.network.pinned import SystemResolver
 
 PHOTO = drawn()
 QUICK = {"total_seconds": 0.6, "stall_seconds": 0.3, "connect_seconds": 0.3}

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpcore
 
-from ingest.media.address import WEB_PORTS, Address, Endpoint, may_reach
 from tagstream.media_reasons import PhotoReason, PhotoRefused
+from tagstream.network.address import WEB_PORTS, Address, Endpoint, may_reach
 from tagstream.runtime.daemon_thread import in_daemon_thread
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]

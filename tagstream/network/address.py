@@ -1,4 +1,4 @@
-"""The addresses that a photo may be fetched from: those that anybody on the internet could reach.
+"""The addresses that strangers may have us connect to: those that anybody on the internet could reach.
 
 Owns that decision for one address and port. Resolves nothing and connects to nothing. The tables are our own, taken
 from IANA's special-purpose registries: `ipaddress` knows the newer entries (`3fff::/20`, `5f00::/16`) only in the
@@ -71,20 +71,20 @@ def is_public(address: Address) -> bool:
 
 
 def may_reach(address: Address, port: int, allowed: Collection[Endpoint]) -> bool:
-    """Says whether a photo may be fetched from there: a public address at a web port, or exactly an allowed pair."""
+    """Says whether we may connect to it: a public address at a web port, or exactly an allowed pair."""
     return (address, port) in allowed or (port in WEB_PORTS and is_public(address))
 
 
-def parse_endpoints(pairs: Iterable[str]) -> frozenset[Endpoint]:
-    """Reads the setting `media_allowed`: pairs `address:port`, an IPv6 address in brackets.
+def parse_endpoints(pairs: Iterable[str], setting: str = "media_allowed") -> frozenset[Endpoint]:
+    """Reads a setting such as `media_allowed`: pairs `address:port`, an IPv6 address in brackets.
 
     Raises:
         BadSettings: one of them is no such pair. A host name is none, because it could come to mean any address.
     """
-    return frozenset(_endpoint(pair) for pair in pairs)
+    return frozenset(_endpoint(pair, setting) for pair in pairs)
 
 
-def _endpoint(pair: str) -> Endpoint:
+def _endpoint(pair: str, setting: str) -> Endpoint:
     parts = _PAIR.fullmatch(pair)
     try:
         if parts is None:
@@ -94,7 +94,7 @@ def _endpoint(pair: str) -> Endpoint:
             raise ValueError
     except ValueError as error:
         raise BadSettings(
-            f"media_allowed: {pair!r} is not an address and a port such as 127.0.0.1:8080 or [::1]:8080; "
+            f"{setting}: {pair!r} is not an address and a port such as 127.0.0.1:8080 or [::1]:8080; "
             "see docs/reference/settings.md"
         ) from error
     return address, port

@@ -4,8 +4,8 @@ import ipaddress
 
 import pytest
 
-from ingest.media.address import is_public, may_reach, parse_endpoints
 from tagstream.errors import BadSettings
+from tagstream.network.address import is_public, may_reach, parse_endpoints
 
 NOT_PUBLIC = [
     # IANA's special-purpose registries, the blocks that are not globally reachable, and multicast.

@@ -3,20 +3,22 @@
 ::
 
     pipeline   write · rehearse · keep_thumbnails · discard_thumbnails · cursor ─▶ EntityIndex ◀─ search · get · counts
-    repair     dead_letters · drop_dead_letters · everything · documents ───────────▶   ▲      ◀─ trending · companions
-                                                                                        └ compact · close: the command
+    repair     dead_letters · drop_dead_letters · everything · documents ───────────▶  ▲  ▲    ◀─ trending · companions
+    detectors  write_detections · detector_state · clear_detections · posts_by_time ───┘  │    ◀─ events · stored_trends
+                                                                                          └ compact · close: the command
 
 Owns the data types that cross the interface, and for each method who calls it, when, and what holds when it returns.
 Knows nothing of sources, models or Kafka. `search.testing.IndexContract` tests every promise made here; a plug-in of
 the group `tagstream.indexes` runs the same tests (docs/reference/index-contract.md).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
 from search.registry import RegistryRecord
+from tagstream.detections import DetectedEvent, TrendState
 from tagstream.posts import (
     AccountStatus,
     DeadLetter,
@@ -91,7 +93,8 @@ class Unnamed:
     erasures: int
 
 
-Kept = AccountStatus | Erasure | Remembered | DeadLetter | SourceCursor | Unnamed
+Detection = TrendState | DetectedEvent
+Kept = AccountStatus | Erasure | Remembered | Detection | DeadLetter | SourceCursor | Unnamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +334,87 @@ class EntityIndex(Protocol):
         """
         ...
 
+    async def write_detections(
+        self,
+        trends: Sequence[TrendState],
+        events: Sequence[DetectedEvent],
+        state: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Stores what the detectors say of any number of minutes, then the named snapshots of their state.
+
+        Called by the detectors' stage when minutes are closed, by a rebuild, and by a restore. Durable on return and
+        idempotent: a trend is stored once by (type, key, minute), an event once by (id, minute), and what is written
+        last stays. The order of minutes does not matter: the newest state is that of the latest minute, so a late
+        repeat of an older minute changes no newer one.
+
+        A snapshot replaces the one of its name, never before everything else of the call is durable. A call that raises
+        may leave a part of the detections, and never the snapshots without them, where the store has no transactions;
+        the same call again completes them.
+
+        Shingles are not stored: they are made of the words of posts, which a deletion must reach.
+        """
+        ...
+
+    async def detector_state(self, name: str) -> bytes | None:
+        """Returns the snapshot that was last written under this name, None if there is none.
+
+        Called when a detector starts. Sees every earlier write at once. A backup does not carry snapshots: a rebuild
+        makes them from the posts.
+        """
+        ...
+
+    async def clear_detections(self) -> None:
+        """Removes all trends, events and snapshots; posts stay. Called before a rebuild. Durable, and idempotent."""
+        ...
+
+    async def events(
+        self, *, since: datetime | None = None, until: datetime | None = None, live: bool = False, size: int = 20
+    ) -> list[DetectedEvent]:
+        """Returns the newest state of each event that lived at some time in [since, until), newest detected first.
+
+        With `until` the answer is as of then: of each event its last state of a minute before `until`. `live` leaves
+        out events that have ended in that state. Sees a write after `refresh` at the latest.
+
+        Evidence, here and in every method below, is what `get` would show: a post that is deleted, erased, unknown to
+        the index, or of a hidden author is neither in `evidence` nor `typical`, from the moment its `write` returned,
+        and whichever came first. The counts are lower by the evidence left out, and an event or trend that no post
+        is left of is not there. An account that is shown again brings its evidence back.
+
+        Raises:
+            BadSettings: `size` is not between 1 and `MAX_PAGE`.
+        """
+        ...
+
+    async def event(self, id: str) -> DetectedEvent | None:
+        """Returns the newest state of that event, None if there is none."""
+        ...
+
+    async def event_history(self, id: str) -> list[DetectedEvent]:
+        """Returns the states of that event by minute, oldest first; of a longer life the last `MAX_HISTORY`."""
+        ...
+
+    async def stored_trends(
+        self, *, since: datetime | None = None, until: datetime | None = None, size: int = 20
+    ) -> list[TrendState]:
+        """Returns the newest state of each subject that trended in a minute of [since, until), highest score first.
+
+        Of the `MAX_SIZE` subjects that trended last in the range, if it has more. Evidence as in `events`.
+
+        Raises:
+            BadSettings: `size` is not between 1 and `MAX_PAGE`.
+        """
+        ...
+
+    def posts_by_time(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AsyncIterator[Indexable]:
+        """Yields the visible posts of [since, until) in order of time, the earlier of `created_at` and `observed_at`.
+
+        Called by a replay and a rebuild. Memory is bounded, however many posts there are. A post that is written
+        meanwhile may be missing; none comes twice. They come without thumbnails.
+        """
+        ...
+
     def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
         """Yields every visible post, in order of id (by code point); `with_hidden` also those of hidden authors."""
         ...
@@ -343,8 +427,8 @@ class EntityIndex(Protocol):
         """Yields everything the index keeps, as of one point in time, in an order that another index can take in.
 
         Called by a backup. Statuses and erasures come first, so that nothing hidden or erased is visible for a moment;
-        the dead letters follow the deletions that decide about them; the cursors come last. Thumbnails that wait for
-        their posts are left out.
+        the dead letters follow the deletions that decide about them; the cursors come last. Left out are thumbnails
+        that wait for their posts, and snapshots of detectors, which a rebuild makes anew.
         """
         ...
 

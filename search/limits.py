@@ -7,6 +7,7 @@ from tagstream.errors import BadSettings
 MAX_MOMENT = 1 << 42  # milliseconds: the year 2109
 MAX_PAGE = 1_000
 MAX_SIZE = 10_000
+MAX_HISTORY = 10_080  # minutes: a week
 MAX_BUCKETS = 10_000
 MAX_TREND_SECONDS = 10 * 366 * 86_400
 
@@ -19,6 +20,16 @@ def check_page(size: int) -> None:
     """
     if not 1 <= size <= MAX_PAGE:
         raise BadSettings(f"A page of {size} posts was asked for; between 1 and {MAX_PAGE} can be given.")
+
+
+def check_detections(size: int) -> None:
+    """Checks the size of a list of events or of stored trends.
+
+    Raises:
+        BadSettings: `size` is not between 1 and `MAX_PAGE`.
+    """
+    if not 1 <= size <= MAX_PAGE:
+        raise BadSettings(f"{size} events or trends were asked for; between 1 and {MAX_PAGE} can be given.")
 
 
 def check_size(size: int) -> None:

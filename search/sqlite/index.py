@@ -9,7 +9,7 @@ import asyncio
 import re
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -30,12 +30,13 @@ from search.index import (
     Writable,
     WriteReport,
 )
-from search.sqlite import backup, compaction, counts, reads, thumbnails, writes
+from search.sqlite import backup, compaction, counts, detections, reads, thumbnails, writes
 from search.sqlite.damage import WRITER_LOOK_SECONDS, our_errors, translate
 from search.sqlite.file import CREATE, READ_WRITE, UNTOUCHED, Found, look, reading_mode
 from search.sqlite.schema import connect, transaction
 from search.sqlite.upgrade import prepare
 from search.sqlite.writer_lock import WriterLock
+from tagstream.detections import DetectedEvent, TrendState
 from tagstream.errors import BadSettings, Fatal, IndexUnavailable, Retryable, UnreadableInput
 from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
 from tagstream.settings import Settings
@@ -141,19 +142,23 @@ class SqliteIndex:
     async def keep_thumbnails(self, posts: Sequence[Indexable]) -> int:
         """Stores thumbnails ahead of their posts; none is ever refused."""
         if any(one.thumbnails for one in posts):
-            await self._write(self._change_thumbnails, thumbnails.keep, posts)
+            await self._write(self._change, thumbnails.keep, posts)
         return 0
 
     async def discard_thumbnails(self, posts: Sequence[Indexable]) -> None:
         """Removes the thumbnails of revisions that are not going to be written."""
-        await self._write(self._change_thumbnails, thumbnails.discard, posts)
+        await self._write(self._change, thumbnails.discard, posts)
 
-    def _change_thumbnails(
-        self, change: Callable[[sqlite3.Connection, Sequence[Indexable]], None], posts: Sequence[Indexable]
+    def _change(
+        self,
+        change: Callable[Concatenate[sqlite3.Connection, P], None],
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> None:
+        """Changes what does not go through `writes.apply`, in a transaction of the writer."""
         self._lock.take()
         with our_errors(self.path), transaction(self._writing):
-            change(self._writing, posts)
+            change(self._writing, *args, **kwargs)
 
     async def refresh(self) -> None:
         """Does nothing: what `write` stored is visible at once."""
@@ -210,6 +215,57 @@ class SqliteIndex:
         return await self._read(
             counts.trending, until=until, window_seconds=window_seconds, past_windows=past_windows, size=size
         )
+
+    async def write_detections(
+        self,
+        trends: Sequence[TrendState],
+        events: Sequence[DetectedEvent],
+        state: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Stores trends, events and snapshots in one transaction: all or nothing, durable on return."""
+        await self._write(self._change, detections.write, trends, events, state or {})
+
+    async def detector_state(self, name: str) -> bytes | None:
+        """Returns the snapshot that was last written under this name."""
+        return await self._read(detections.state, name)
+
+    async def clear_detections(self) -> None:
+        """Removes all trends, events and snapshots, in one transaction."""
+        await self._write(self._change, detections.clear)
+
+    async def events(
+        self, *, since: datetime | None = None, until: datetime | None = None, live: bool = False, size: int = 20
+    ) -> list[DetectedEvent]:
+        """Returns the newest state of each event that lived in the range, newest detected first."""
+        return await self._read(detections.events, since=since, until=until, live=live, size=size)
+
+    async def event(self, id: str) -> DetectedEvent | None:
+        """Returns the newest state of that event."""
+        return await self._read(detections.event, id)
+
+    async def event_history(self, id: str) -> list[DetectedEvent]:
+        """Returns the last states of that event by minute, oldest first."""
+        return await self._read(detections.event_history, id)
+
+    async def stored_trends(
+        self, *, since: datetime | None = None, until: datetime | None = None, size: int = 20
+    ) -> list[TrendState]:
+        """Returns the newest state of each subject in the range, highest score first."""
+        return await self._read(detections.stored_trends, since=since, until=until, size=size)
+
+    async def posts_by_time(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AsyncIterator[Indexable]:
+        """Yields the visible posts of the range in order of time; a page is read while the one before is used."""
+        first, end = reads.number_range(since, until)
+        following = asyncio.ensure_future(self._read(reads.posts_after, first - 1, end))
+        try:
+            while page := await following:
+                following = asyncio.ensure_future(self._read(reads.posts_after, page[-1][0], end))
+                for _, post in page:
+                    yield post
+        finally:
+            following.cancel()
 
     async def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
         """Yields every visible post, in order of id; `with_hidden` also those of hidden authors.

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from search.documents import TIME_SHIFT, read_document, with_zone
-from search.index import Page, Query
+from search.index import Indexable, Page, Query
 from search.limits import MAX_MOMENT, check_page
 from search.query import MalformedQuery, parse
 from search.sqlite.fts_query import match_expression
 from search.sqlite.schema import DEAD_LETTER_COLUMNS, transaction
-from tagstream.posts import AccountStatus, DeadLetter, TaggedPost, to_epoch_milliseconds
+from tagstream.posts import AccountStatus, DeadLetter, TaggedPost, from_epoch_milliseconds, to_epoch_milliseconds
 
 _STREAM_STEP = 200
+_REPLAY_STEP = 500
 # The condition that a document may be seen.
 SHOWN = "(author IS NULL OR author NOT IN (SELECT author FROM hidden_authors))"
 
@@ -135,6 +136,19 @@ def documents_after(connection: sqlite3.Connection, post_id: str, *, with_hidden
         (post_id, with_hidden, _STREAM_STEP),
     ).fetchall()
     return [(post_id, read_document(document)) for post_id, document in rows]
+
+
+def posts_after(connection: sqlite3.Connection, number: int, end: int) -> list[tuple[int, Indexable]]:
+    """Returns the next few hundred visible posts in order of time, with the number of each; numbers lie below `end`."""
+    rows = connection.execute(
+        "SELECT number, document, observed_at, position FROM documents JOIN registry USING (number) "
+        f"WHERE number > ? AND number < ? AND {SHOWN} ORDER BY number LIMIT ?",
+        (number, end, _REPLAY_STEP),
+    ).fetchall()
+    return [
+        (number, Indexable(read_document(document), from_epoch_milliseconds(observed_at), position))
+        for number, document, observed_at, position in rows
+    ]
 
 
 def account_statuses_after(connection: sqlite3.Connection, account: tuple[str, str]) -> list[AccountStatus]:

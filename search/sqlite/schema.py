@@ -12,6 +12,9 @@
     dead_letters  by origin
     cursors       the position up to which each source has been read
     thumbnails    the small pictures of posts, by id and photo
+    trends        the states of trends, by (subject, minute)
+    events        an event each: when it was detected; event_states: its states, by (id, minute)
+    detector_states   the newest snapshot of each detector, by name
     settings      the version of the analysis that made the terms
 
 A post's *number* is its time (`search/documents.py`) and a running count below it. So every table, and FTS5 above all,
@@ -104,6 +107,25 @@ THUMBNAIL_TABLE = """CREATE TABLE thumbnails (
     revision INTEGER NOT NULL,
     jpeg BLOB NOT NULL,
     PRIMARY KEY (id, sha256))"""
+
+DETECTION_TABLES = (
+    """CREATE TABLE trends (
+        subject INTEGER NOT NULL,
+        minute INTEGER NOT NULL,
+        score REAL NOT NULL,
+        document TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX trends_by_subject ON trends (subject, minute)",
+    "CREATE INDEX trends_by_minute ON trends (minute, subject, score)",
+    "CREATE TABLE events (id TEXT PRIMARY KEY, detected_at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX events_by_detection ON events (detected_at DESC, id)",
+    """CREATE TABLE event_states (
+        id TEXT NOT NULL,
+        minute INTEGER NOT NULL,
+        ended_at INTEGER,
+        document TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX event_states_by_minute ON event_states (id, minute)",
+    "CREATE TABLE detector_states (name TEXT PRIMARY KEY, state BLOB NOT NULL)",
+)
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:

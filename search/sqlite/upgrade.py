@@ -7,7 +7,7 @@ from pathlib import Path
 
 from search.sqlite.file import APPLICATION_ID
 from search.sqlite.postings import analyse_anew
-from search.sqlite.schema import ACCOUNT_TABLES, TABLES, THUMBNAIL_TABLE, transaction
+from search.sqlite.schema import ACCOUNT_TABLES, DETECTION_TABLES, TABLES, THUMBNAIL_TABLE, transaction
 from search.sqlite.writer_lock import WriterLock
 from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
 from tagstream.text.analysis import ANALYSIS_VERSION
@@ -36,12 +36,18 @@ def _keep_as_it_is(_: sqlite3.Connection) -> None:
     """Changes no table: posts are of contract version 3, which earlier versions of this program cannot read."""
 
 
+def _add_detections(connection: sqlite3.Connection) -> None:
+    for statement in DETECTION_TABLES:
+        connection.execute(statement)
+
+
 # Step n turns a file of version n into a file of version n + 1; step 0 makes the tables.
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create,
     _add_account_statuses,
     _add_thumbnails,
     _keep_as_it_is,
+    _add_detections,
 )
 
 

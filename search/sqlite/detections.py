@@ -1,0 +1,162 @@
+"""Trends, events and the snapshots of detectors in the SQLite index: functions over a connection.
+
+Writers hold the transaction; a read is one transaction, so that an answer and the posts that may be seen in it are of
+one moment.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from search.detections import (
+    D,
+    evidence_of,
+    minute_number,
+    read_event,
+    read_trend,
+    shown,
+    stored_json,
+    subject_hash,
+)
+from search.documents import with_zone
+from search.limits import MAX_HISTORY, MAX_SIZE, check_detections
+from search.sqlite.reads import SHOWN
+from search.sqlite.schema import transaction
+from tagstream.detections import DetectedEvent, TrendState
+from tagstream.posts import to_epoch_milliseconds
+
+_TABLES = ("trends", "events", "event_states", "detector_states")
+_IDS_A_QUERY = 500
+_END = 2**63 - 1
+
+
+def write(
+    connection: sqlite3.Connection,
+    trends: Sequence[TrendState],
+    events: Sequence[DetectedEvent],
+    state: Mapping[str, bytes],
+) -> None:
+    """Stores trends, events and snapshots; of one minute what is written last stays."""
+    connection.executemany(
+        "INSERT INTO trends (subject, minute, score, document) VALUES (?, ?, ?, ?) ON CONFLICT (subject, minute) "
+        "DO UPDATE SET score = excluded.score, document = excluded.document",
+        [(subject_hash(one), minute_number(one.minute), one.score, stored_json(one)) for one in trends],
+    )
+    connection.executemany(
+        "INSERT INTO events VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET detected_at = excluded.detected_at",
+        [(one.id, _milliseconds(one.detected_at)) for one in events],
+    )
+    connection.executemany(
+        "INSERT INTO event_states (id, minute, ended_at, document) VALUES (?, ?, ?, ?) ON CONFLICT (id, minute) "
+        "DO UPDATE SET ended_at = excluded.ended_at, document = excluded.document",
+        [(one.id, minute_number(one.minute), _milliseconds(one.ended_at), stored_json(one)) for one in events],
+    )
+    connection.executemany(
+        "INSERT INTO detector_states VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET state = excluded.state",
+        list(state.items()),
+    )
+
+
+def clear(connection: sqlite3.Connection) -> None:
+    """Removes all trends, events and snapshots."""
+    for table in _TABLES:
+        connection.execute(f"DELETE FROM {table}")
+
+
+def state(connection: sqlite3.Connection, name: str) -> bytes | None:
+    """Returns the snapshot of that name, None if there is none."""
+    row = connection.execute("SELECT state FROM detector_states WHERE name = ?", (name,)).fetchone()
+    return None if row is None else row[0]
+
+
+def events(
+    connection: sqlite3.Connection, *, since: datetime | None, until: datetime | None, live: bool, size: int
+) -> list[DetectedEvent]:
+    """Returns the newest state before `until` of each event that lived in the range, newest detected first."""
+    check_detections(size)
+    low, high = _milliseconds(since, 0), _milliseconds(until, _END)
+    rows = (
+        "SELECT document FROM events JOIN event_states AS state ON state.id = events.id AND state.minute = "
+        "(SELECT max(minute) FROM event_states WHERE id = events.id AND minute < ?2) "
+        "WHERE detected_at < ?2 AND (ended_at IS NULL OR (NOT ?3 AND ended_at >= ?1)) "
+        "ORDER BY detected_at DESC, events.id"
+    )
+    with _pages(connection, rows, (low, high, live), size) as pages:
+        return _first(connection, ([read_event(document) for document in page] for page in pages), size)
+
+
+def event(connection: sqlite3.Connection, event_id: str) -> DetectedEvent | None:
+    """Returns the newest state of that event, None if there is none."""
+    found = _states(connection, event_id, 1)
+    return found[0] if found else None
+
+
+def event_history(connection: sqlite3.Connection, event_id: str) -> list[DetectedEvent]:
+    """Returns the last states of that event by minute, oldest first."""
+    return _states(connection, event_id, MAX_HISTORY)[::-1]
+
+
+def stored_trends(
+    connection: sqlite3.Connection, *, since: datetime | None, until: datetime | None, size: int
+) -> list[TrendState]:
+    """Returns the newest state of each subject in the range, highest score first."""
+    check_detections(size)
+    newest = (
+        "SELECT subject, max(minute) AS minute FROM trends WHERE minute >= ? AND minute < ? GROUP BY subject "
+        f"ORDER BY minute DESC, subject LIMIT {MAX_SIZE}"
+    )
+    rows = f"SELECT document FROM ({newest}) JOIN trends USING (subject, minute) ORDER BY score DESC, subject"
+    bounds = (_milliseconds(since, 0), _milliseconds(until, _END))
+    with _pages(connection, rows, bounds, size) as pages:
+        return _first(connection, ([read_trend(document) for document in page] for page in pages), size)
+
+
+def _states(connection: sqlite3.Connection, event_id: str, size: int) -> list[DetectedEvent]:
+    """Returns the newest states of an event, newest first."""
+    with transaction(connection, write=False):
+        rows = connection.execute(
+            "SELECT document FROM event_states WHERE id = ? ORDER BY minute DESC LIMIT ?", (event_id, size)
+        ).fetchall()
+        return _as_shown(connection, [read_event(document) for (document,) in rows])
+
+
+@contextmanager
+def _pages(
+    connection: sqlite3.Connection, question: str, values: Sequence[object], size: int
+) -> Iterator[Iterator[Sequence[str]]]:
+    """Answers a question for documents page by page, in one read transaction."""
+    with transaction(connection, write=False):
+        rows = connection.execute(question, values)
+        try:
+            yield iter(lambda: [document for (document,) in rows.fetchmany(size)], [])
+        finally:
+            rows.close()
+
+
+def _first(connection: sqlite3.Connection, pages: Iterator[Sequence[D]], size: int) -> list[D]:
+    """Returns the first trends or events that may be shown: those that no post is left of are passed over."""
+    found: list[D] = []
+    for page in pages:
+        found += _as_shown(connection, page)
+        if len(found) >= size:
+            break
+    return found[:size]
+
+
+def _as_shown(connection: sqlite3.Connection, detections: Sequence[D]) -> list[D]:
+    wanted = sorted(evidence_of(detections))
+    visible: set[str] = set()
+    for start in range(0, len(wanted), _IDS_A_QUERY):
+        ids = wanted[start : start + _IDS_A_QUERY]
+        rows = connection.execute(
+            f"SELECT id FROM registry JOIN documents USING (number) WHERE id IN ({', '.join('?' * len(ids))}) "
+            f"AND {SHOWN}",
+            ids,
+        )
+        visible.update(post_id for (post_id,) in rows)
+    return shown(detections, visible)
+
+
+def _milliseconds(timestamp: datetime | None, default: int | None = None) -> int | None:
+    return default if timestamp is None else to_epoch_milliseconds(with_zone(timestamp))

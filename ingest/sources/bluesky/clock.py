@@ -8,7 +8,7 @@ reached, and never goes back. Our own clock has no say: it may be wrong by hours
 from collections import deque
 
 
-class FeedClock:
+class JetstreamClock:
     """A clock that events drive. `latest_us` is the time that it shows; 0 before the first event."""
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
-from ingest.sources.bluesky.clock import FeedClock
+from ingest.sources.bluesky.clock import JetstreamClock
 from ingest.sources.bluesky.handles import Handles
 from ingest.sources.bluesky.identifiers import (
     POSTS,
@@ -123,7 +123,7 @@ class FrameReader:
     ) -> None:
         self.passed_over: Counter[PassedOverFrame] = Counter()
         self.handles = Handles()
-        self.clock = FeedClock()
+        self.clock = JetstreamClock()
         self._languages = languages
         self._images = images
         self._largest_bytes = largest_bytes

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.sources.bluesky.clock import FeedClock
+from ingest.sources.bluesky.clock import JetstreamClock
 from ingest.sources.bluesky.connection import Refusal, read_refusal
 from ingest.sources.bluesky.cursor import (
     ANY_EVENT,
@@ -154,8 +154,8 @@ def test_one_that_is_right_or_ahead_gives_nothing_older(ahead_us: int) -> None:
     assert all(resumption.is_earlier(NOW_US - 10 * SECOND_US + step) for step in range(5))
 
 
-def clock(*moments: int) -> FeedClock:
-    made = FeedClock()
+def clock(*moments: int) -> JetstreamClock:
+    made = JetstreamClock()
     for moment in moments:
         made.take(moment)
     return made

@@ -1,0 +1,297 @@
+"""The detector of trends: subjects that more authors mention than their past explains, minute by minute of the feed.
+
+::
+
+    add(posts) ─▶ open minutes (sets of posts) ─▶ close(minute) ─▶ window ─▶ baseline ─▶ TrendStates
+
+Posts wait in the minute they belong to until it is closed, and a closed minute is worked through as a set. So neither
+order nor repeats nor restarts change what is said. Knows nothing of clocks: who calls says which minute is over.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self, cast
+
+from search.events.baseline import BLOCK, Baseline, significance
+from search.events.minutes import to_minute, to_number
+from search.events.snapshots import pack, unpack
+from search.events.support import Support, minimum_support, support_of
+from search.events.window import (
+    MAX_POSTS_A_MINUTE,
+    SubjectKey,
+    Window,
+    WindowPost,
+    post_of,
+    post_state,
+)
+from search.terms import hash_key
+from tagstream.detections import MAX_EVIDENCE, Companion, EvidencePost, PostMentions, Subject, SubjectType, TrendState
+
+WINDOWS = (5, 15, 60)
+"""A sudden event shows in five minutes, a small one in an hour."""
+START_SCORE = 5.0
+KEEP_SCORE = 2.0
+BIAS = 1.0
+COOL_DOWN = 10
+"""Minutes below `KEEP_SCORE` after which a trend is over."""
+WARM_UP_BLOCKS = 12
+"""An hour: before it everything is new."""
+MAX_COMPANIONS = 24
+MAX_OPEN_POSTS = 200_000
+
+_KIND, _VERSION = "trends", 1
+
+
+@dataclass(slots=True)
+class Rise:
+    """A subject that trends: since when, and the last minute in which it was above `KEEP_SCORE`."""
+
+    started: int
+    last: int
+
+
+class TrendDetector:
+    """Finds the subjects that trend; see the module."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, dict[str, tuple[int, WindowPost]]] = {}
+        self._open_minute: int | None = None
+        self._window = Window()
+        self._baseline = Baseline()
+        self._rises: dict[SubjectKey, Rise] = {}
+
+    @property
+    def open_minute(self) -> datetime | None:
+        """The first minute that is not closed; None before the first close."""
+        return None if self._open_minute is None else to_minute(self._open_minute)
+
+    def add(self, posts: Iterable[PostMentions], owns: Callable[[Subject], bool] | None = None) -> int:
+        """Takes posts of any minute and returns how many came too late: their minute is closed.
+
+        A post that was taken before changes nothing; a newer revision of it replaces it while its minute is open.
+
+        Args:
+            owns: says for which subjects this detector answers; all if None. The rest are companions only.
+        """
+        late = 0
+        for post in posts:
+            minute = to_number(post.minute)
+            if self._open_minute is not None and minute < self._open_minute:
+                late += 1
+                continue
+            waiting = self._open.setdefault(minute, {})
+            known = waiting.get(post.post_id)
+            if known is None or known[0] < post.revision:
+                waiting[post.post_id] = (post.revision, _window_post(post, minute, owns))
+        return late
+
+    def close(self, minute: datetime) -> list[tuple[datetime, list[TrendState]]]:
+        """Closes every open minute up to and including `minute`, and returns those that have trends, in order."""
+        last = to_number(minute)
+        if self._open_minute is None:
+            if not self._open:
+                return []
+            self._open_minute = min(self._open)
+        found = []
+        while self._open_minute <= last:
+            number = self._next_minute_with_work(self._open_minute, last)
+            states = self._close_one(number)
+            self._open_minute = number + 1
+            if states:
+                found.append((to_minute(number), states))
+        return found
+
+    def _next_minute_with_work(self, first: int, last: int) -> int:
+        """Returns the next minute that has posts, or in which something may end; skips the silence of an archive."""
+        if self._rises or self._window.oldest is not None:
+            return first
+        return min((number for number in self._open if number <= last), default=last)
+
+    def _close_one(self, minute: int) -> list[TrendState]:
+        waiting = self._open.pop(minute, {})
+        posts = _sample([post for _, post in waiting.values()])
+        self._window.add(minute, posts)
+        candidates = set(self._rises)
+        for post in posts:
+            candidates.update(post.owned_subjects())
+        states = []
+        volumes = {minutes: self._window.volume(minute - minutes + 1) for minutes in WINDOWS}
+        warm = self._baseline.blocks >= WARM_UP_BLOCKS - 0.5
+        for subject in candidates:
+            state = self._judge(subject, minute, volumes) if warm else None
+            if state is not None:
+                states.append(state)
+        if (minute + 1) % BLOCK == 0:
+            self._learn(minute)
+        states.sort(key=lambda state: (-state.score, state.type, state.key))
+        return states
+
+    def _learn(self, minute: int) -> None:
+        """Gives the baseline the distinct authors of the block that ends with the minute."""
+        authors: dict[SubjectKey, set[int]] = {}
+        volume = 0
+        for post in self._window.since(minute - BLOCK + 1):
+            volume += 1
+            for subject in post.owned_subjects():
+                authors.setdefault(subject, set()).add(post.author)
+        self._baseline.learn(minute // BLOCK, volume, {subject: len(names) for subject, names in authors.items()})
+
+    def _judge(self, subject: SubjectKey, minute: int, volumes: dict[int, int]) -> TrendState | None:
+        rise = self._rises.get(subject)
+        mentions = self._window.mentions(subject)
+        best = None if mentions is None else self._most_significant(subject, minute, list(mentions), volumes, rise)
+        if best is None:
+            if rise is not None and minute - rise.last >= COOL_DOWN:
+                del self._rises[subject]
+            return None
+        score, minutes, mean, support = best
+        if rise is None:
+            rise = self._rises[subject] = Rise(_start_of(support.posts, minute, mean / minutes), minute)
+        rise.last = minute
+        return _state(subject, minute, minutes, rise.started, mean, score, support)
+
+    def _most_significant(
+        self, subject: SubjectKey, minute: int, mentions: list[WindowPost], volumes: dict[int, int], rise: Rise | None
+    ) -> tuple[float, int, float, Support] | None:
+        """Returns score, length, expectation and support of the window in which the subject stands out most."""
+        best = None
+        threshold = START_SCORE if rise is None else KEEP_SCORE
+        for minutes in WINDOWS:
+            posts = [post for post in mentions if post.minute > minute - minutes]
+            needed = minimum_support(volumes[minutes]) if rise is None else 2
+            if len(posts) < needed:
+                continue
+            mean, variance = self._baseline.expected(subject, minute, minutes, volumes[minutes])
+            if significance(len(posts), mean, variance, BIAS) < threshold:
+                continue
+            support = support_of(posts)
+            score = significance(support.authors, mean, variance, BIAS)
+            if support.authors >= needed and score >= threshold and (best is None or score > best[0]):
+                best = (score, minutes, mean, support)
+        return best
+
+    def snapshot(self) -> bytes:
+        """Returns the state, the same bytes for the same state."""
+        state = [
+            self._open_minute,
+            [
+                [minute, [[revision, post_state(post)] for _, (revision, post) in sorted(waiting.items())]]
+                for minute, waiting in sorted(self._open.items())
+            ],
+            self._window.state(),
+            self._baseline.state(),
+            [[*subject, rise.started, rise.last] for subject, rise in sorted(self._rises.items())],
+        ]
+        return pack(_KIND, _VERSION, state)
+
+    @classmethod
+    def restore(cls, snapshot: bytes) -> Self:
+        """Returns the detector of a snapshot.
+
+        Raises:
+            CorruptState: the bytes are no snapshot of a detector of trends.
+        """
+        return unpack(_KIND, _VERSION, snapshot, cls._of)
+
+    @classmethod
+    def _of(cls, state: Any) -> Self:
+        open_minute, waiting, window, baseline, rises = state
+        detector = cls()
+        detector._open_minute = open_minute
+        for minute, posts in waiting:
+            read = [(revision, post_of(post)) for revision, post in posts]
+            detector._open[minute] = {post.post_id: (revision, post) for revision, post in read}
+        detector._window = Window.of(window)
+        detector._baseline = Baseline.of(baseline)
+        detector._rises = {(kind, key): Rise(started, last) for kind, key, started, last in rises}
+        return detector
+
+
+def _window_post(post: PostMentions, minute: int, owns: Callable[[Subject], bool] | None) -> WindowPost:
+    author = hash_key("post", post.post_id) if post.author is None else post.author
+    return WindowPost(
+        minute=minute,
+        post_id=post.post_id,
+        author=author,
+        named_author=post.author,
+        shingles=post.shingles,
+        subjects=tuple((subject.type, subject.key) for subject in post.subjects),
+        texts=tuple(subject.text for subject in post.subjects),
+        owned=None if owns is None else tuple(index for index, one in enumerate(post.subjects) if owns(one)),
+    )
+
+
+def _sample(posts: list[WindowPost]) -> list[WindowPost]:
+    """Returns the posts of a minute, in order of id; of too many, those of the authors with the smallest numbers."""
+    if len(posts) > MAX_POSTS_A_MINUTE:
+        posts = sorted(posts, key=lambda post: (post.author, post.post_id))[:MAX_POSTS_A_MINUTE]
+    return sorted(posts, key=lambda post: post.post_id)
+
+
+def _start_of(posts: list[WindowPost], minute: int, rate: float) -> int:
+    """Returns the first minute of the rise: from where the posts of the window outrun their expectation for good."""
+    excess, lowest, start = 0.0, 0.0, posts[0].minute
+    previous = posts[0].minute
+    for post in posts:
+        excess -= (post.minute - previous) * rate
+        if excess < lowest:
+            lowest, start = excess, post.minute
+        excess += 1
+        previous = post.minute
+    return min(start, minute)
+
+
+def _state(
+    subject: SubjectKey, minute: int, minutes: int, started: int, mean: float, score: float, support: Support
+) -> TrendState:
+    kind, key = subject
+    return TrendState(
+        type=cast(SubjectType, kind),
+        key=key,
+        text=_commonest_text(subject, support.posts),
+        minute=to_minute(minute),
+        started_at=to_minute(started),
+        window_minutes=minutes,
+        authors=support.authors,
+        posts=len(support.posts),
+        expected=round(mean, 3),
+        score=round(score, 3),
+        companions=_companions(subject, support.posts),
+        evidence=tuple(
+            EvidencePost(
+                post_id=post.post_id, author=post.named_author, minute=to_minute(post.minute), shingles=post.shingles
+            )
+            for post in _evidence(support.distinct, started)
+        ),
+    )
+
+
+def _commonest_text(subject: SubjectKey, posts: list[WindowPost]) -> str:
+    texts = Counter(post.texts[post.subjects.index(subject)] for post in posts)
+    return min(texts, key=lambda text: (-texts[text], text))
+
+
+def _companions(subject: SubjectKey, posts: list[WindowPost]) -> tuple[Companion, ...]:
+    counts: Counter[SubjectKey] = Counter()
+    texts: dict[SubjectKey, str] = {}
+    for post in posts:
+        for other, text in zip(post.subjects, post.texts, strict=True):
+            if other != subject:
+                counts[other] += 1
+                texts[other] = min(texts.get(other, text), text)
+    ranked = sorted(counts, key=lambda other: (-counts[other], other))[:MAX_COMPANIONS]
+    return tuple(
+        Companion(type=cast(SubjectType, other[0]), key=other[1], text=texts[other], posts=counts[other])
+        for other in ranked
+    )
+
+
+def _evidence(posts: list[WindowPost], started: int) -> list[WindowPost]:
+    """Returns the earliest posts of the rise and the newest."""
+    rising = [post for post in posts if post.minute >= started]
+    if len(rising) <= MAX_EVIDENCE:
+        return rising
+    half = MAX_EVIDENCE // 2
+    return rising[:half] + rising[-half:]

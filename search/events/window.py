@@ -1,0 +1,127 @@
+"""The posts of the last minutes, and which of them mention a subject.
+
+Bounded: at most `MAX_POSTS_A_MINUTE` posts of a minute, of a sample of the authors where there are more, and no more
+minutes than hold `MAX_POSTS` posts.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+WINDOW_MINUTES = 60
+SHORTEST_WINDOW = 5
+MAX_POSTS = 20_000
+MAX_POSTS_A_MINUTE = MAX_POSTS // SHORTEST_WINDOW
+
+SubjectKey = tuple[str, str]
+"""Type and key of a subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPost:
+    """A post of the window. `owned` are the indexes of the subjects that this detector answers for."""
+
+    minute: int
+    post_id: str
+    author: int
+    named_author: int | None
+    shingles: tuple[int, ...]
+    subjects: tuple[SubjectKey, ...]
+    texts: tuple[str, ...]
+    owned: tuple[int, ...] | None
+
+    def owned_subjects(self) -> Iterator[SubjectKey]:
+        if self.owned is None:
+            return iter(self.subjects)
+        return (self.subjects[index] for index in self.owned)
+
+
+class Window:
+    """The posts of the last minutes by subject, oldest first."""
+
+    def __init__(self) -> None:
+        self._minutes: deque[tuple[int, list[WindowPost]]] = deque()
+        self._posts: dict[SubjectKey, deque[WindowPost]] = {}
+        self._count = 0
+
+    def add(self, minute: int, posts: list[WindowPost]) -> None:
+        """Adds the posts of a minute, which is later than every one before."""
+        if posts:
+            self._minutes.append((minute, posts))
+            self._count += len(posts)
+            for post in posts:
+                for subject in post.owned_subjects():
+                    mentions = self._posts.get(subject)
+                    if mentions is None:
+                        mentions = self._posts[subject] = deque()
+                    mentions.append(post)
+        self._forget(minute)
+
+    def _forget(self, minute: int) -> None:
+        while self._minutes and (
+            self._minutes[0][0] <= minute - WINDOW_MINUTES
+            or (self._count > MAX_POSTS and self._minutes[0][0] <= minute - SHORTEST_WINDOW)
+        ):
+            _, posts = self._minutes.popleft()
+            self._count -= len(posts)
+            for post in posts:
+                for subject in post.owned_subjects():
+                    mentions = self._posts[subject]
+                    mentions.popleft()
+                    if not mentions:
+                        del self._posts[subject]
+
+    def mentions(self, subject: SubjectKey) -> deque[WindowPost] | None:
+        """Returns the posts that mention the subject, oldest minute first."""
+        return self._posts.get(subject)
+
+    def volume(self, since: int) -> int:
+        """Returns the number of posts of the minutes from `since` on."""
+        return sum(len(posts) for minute, posts in self._minutes if minute >= since)
+
+    def since(self, minute: int) -> Iterator[WindowPost]:
+        """Yields the posts of the minutes from `minute` on."""
+        for number, posts in self._minutes:
+            if number >= minute:
+                yield from posts
+
+    @property
+    def oldest(self) -> int | None:
+        return self._minutes[0][0] if self._minutes else None
+
+    def state(self) -> list[Any]:
+        return [[minute, [post_state(post) for post in posts]] for minute, posts in self._minutes]
+
+    @classmethod
+    def of(cls, state: Iterable[Any]) -> "Window":
+        window = cls()
+        for minute, posts in state:
+            window.add(int(minute), [post_of(post) for post in posts])
+        return window
+
+
+def post_state(post: WindowPost) -> list[Any]:
+    return [
+        post.minute,
+        post.post_id,
+        post.author,
+        post.named_author,
+        post.shingles,
+        [[kind, key, text] for (kind, key), text in zip(post.subjects, post.texts, strict=True)],
+        post.owned,
+    ]
+
+
+def post_of(state: Any) -> WindowPost:
+    minute, post_id, author, named_author, shingles, subjects, owned = state
+    return WindowPost(
+        minute=minute,
+        post_id=post_id,
+        author=author,
+        named_author=named_author,
+        shingles=tuple(shingles),
+        subjects=tuple((kind, key) for kind, key, _ in subjects),
+        texts=tuple(text for _, _, text in subjects),
+        owned=None if owned is None else tuple(owned),
+    )

@@ -47,22 +47,23 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """One set on disk; `unknown` are the types that its annotators did not mark."""
+    """One set on disk; `unknown` are the types that its annotators did not mark. Not every set has a test part."""
 
     name: str
     train: str
     dev: str
     unknown: frozenset[str] = frozenset()
     captions: str | None = None
+    test: str | None = None
 
 
 CORPORA = {
     corpus.name: corpus
     for corpus in (
         Corpus("twitter2015", "mner/twitter2015/train.txt", "mner/twitter2015/valid.txt",
-               captions="captions/blip2_twitter2015.txt"),
+               captions="captions/blip2_twitter2015.txt", test="mner/twitter2015/test.txt"),
         Corpus("twitter2017", "mner/twitter2017/train.txt", "mner/twitter2017/valid.txt",
-               captions="captions/blip2_twitter2017.txt"),
+               captions="captions/blip2_twitter2017.txt", test="mner/twitter2017/test.txt"),
         Corpus("btc", "ner/btc/btc.train", "ner/btc/btc.dev", unknown=frozenset({"MISC"})),
         Corpus("wnut16", "ner/wnut16/train", "ner/wnut16/dev"),
         Corpus("wnut17", "ner/wnut17/wnut17train.conll", "ner/wnut17/emerging.dev.conll"),

@@ -25,8 +25,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from training.datasets import load_examples
 from training.onnx.origin import forget_origin
+from training.scored_texts import ScoredTexts, training_examples
 from training.script import run_script
 from training.tagger.batches import BatchMaker, Noise
 from training.tagger.calibrate import calibrate
@@ -93,7 +93,8 @@ def calibration_inputs(encoder: Encoder, segment: Segment, seed: int) -> list[Ca
     """Returns training tweets, one by one, as the network reads them."""
     chance = random.Random(seed)
     half = CALIBRATION_POSTS // len(TASK)
-    examples = [example for name in TASK for example in chance.sample(load_examples(name, "train"), half)]
+    scored = ScoredTexts.load()
+    examples = [example for name in TASK for example in chance.sample(training_examples(name, scored), half)]
     noise = Noise(caption=0.6, listed=0.15)
     return [
         {name: getattr(batch, name).numpy().astype(np.int32) for name in INPUTS}
@@ -173,6 +174,7 @@ def export(
     record = {
         "recipe": state["recipe"],
         "teachers": state.get("teachers", []),
+        "reads_scored_posts": state.get("reads_scored_posts", True),
         "calibration_posts": CALIBRATION_POSTS,
     }
     description = describe(network, version * 2 - 1 if generation is None else generation, record)

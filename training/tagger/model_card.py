@@ -25,9 +25,7 @@ _LIMITS = """## Limits
 - English posts. Others are not sent to it (`languages`), because its guesses there would look like findings.
 - @mentions and web addresses are never entities; their names are not even read.
 - The vocabulary is uncased and without accents; letter case, word shape and affixes come from the feature table.
-- **WNUT-16's development posts are among the training posts of WNUT-17**: its figures here are of posts that were
-  seen, and flatter whatever they had a part in (the epoch, calibration, names in hashtags). A dozen posts of other sets
-  are so, too.
+{seen}
 - Alt text is read and was trained with generated captions; figures are without it where they do not say otherwise.
 - Names that stand side by side without a word between them may be joined.
 - Names in hashtags of several words are given, and count as false where annotators leave them unmarked (Twitter-2015).
@@ -37,6 +35,13 @@ _LIMITS = """## Limits
 - The tweets are of 2010 to 2017 and the sets' annotators missed names: some "false" entities are real ones, and on
   Twitter-2015, where hardly a post is without a name, that figure says nothing.
 """
+_SEEN = """\
+- **WNUT-16's development posts are among the training posts of WNUT-17**: its figures here are of posts that were
+  seen, and flatter whatever they had a part in (the epoch, calibration, names in hashtags). A dozen posts of other sets
+  are so, too."""
+_UNSEEN = """\
+- No post that is scored here, in any set, was learnt from: training leaves out their texts
+  (`training/scored_texts.py`). Names may have come in other posts."""
 _TAUGHT = """, and unlabelled tweets of TweetEval (mixed terms),
 CrisisLexT6 (MIT) and CrisisMMD (research)"""
 _TERMS = """## Terms
@@ -112,7 +117,7 @@ at all, for every 1,000 of them.
 {_rows(kept["development"])}
 
 {sections}
-{_LIMITS}
+{_LIMITS.format(seen=_SEEN if description.record.get("reads_scored_posts", True) else _UNSEEN)}
 {_TERMS.format(encoder=encoder, taught=_TAUGHT if teachers else "")}"""
     (folder / "model_card.md").write_text(text, encoding="utf-8")
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 
 from tagstream.errors import CorruptState
+from training.scored_texts import ScoredTexts
 from training.script import run_script
 from training.tagger.development import torch_tagger
 from training.tagger.network import load_run
@@ -148,7 +149,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--posts", type=int, default=100_000)
     arguments = parser.parse_args()
-    texts = unlabelled_texts()[: arguments.posts]
+    texts = unlabelled_texts(ScoredTexts.load())[: arguments.posts]
     kept = arguments.to.with_suffix(".parts")
     answers = [label_with(run, texts, kept / run.name) for run in arguments.teacher]
     means = [np.asarray(np.mean(one, axis=0, dtype=np.float32), np.float16) for one in zip(*answers, strict=True)]

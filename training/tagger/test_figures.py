@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from training.datasets import data_folder
+from training.datasets import CORPORA, data_folder
 from training.script import run_script
 from training.tagger.development import torch_tagger
 from training.tagger.measuring import keep_figures, served_tagger, version_arguments
@@ -22,7 +22,7 @@ from workers.tagger.encoding import Encoder
 from workers.tagger.evaluation import score_conll
 from workers.tagger.interface import Tagger
 
-PARTS = {"twitter2015": "mner/twitter2015/test.txt", "twitter2017": "mner/twitter2017/test.txt"}
+PARTS = {name: corpus.test for name, corpus in CORPORA.items() if corpus.test is not None}
 
 
 def score_test_parts(tagger: Tagger) -> dict[str, Any]:

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from tagstream.errors import BadSettings
-from training.datasets import CORPORA, Example, load_examples
+from training.datasets import CORPORA, Example
 from training.loop import EpochScore, Progress, TrainingTask, epoch_seed, fit
 from training.run_folder import open_run
+from training.scored_texts import ScoredTexts, training_examples
 from training.script import run_script
 from training.tagger.batches import BatchMaker, Noise, TaggerBatch
 from training.tagger.development import score_development
@@ -123,8 +124,9 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         self.seed, self.epochs, self.patience = recipe.seed, recipe.epochs, recipe.patience
         self._segment: Callable[[str], Sequence[str]] = HashtagSegmenter.load().segment
         self._encoder = Encoder.load(vocabulary_file())
-        self._posts = {name: load_examples(name, "train") for name in recipe.posts}
-        self._pseudo_posts, self._teachers = _pseudo_posts(recipe, pseudo_labels)
+        scored = ScoredTexts.load()
+        self._posts = {name: training_examples(name, scored) for name in recipe.posts}
+        self._pseudo_posts, self._teachers = _pseudo_posts(recipe, pseudo_labels, scored)
         everything = [example for examples in self._posts.values() for example in examples]
         self._names = hashtag_names(everything)
         captions = [example.caption for example in everything if example.caption]
@@ -212,6 +214,7 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
             "recipe": asdict(self.recipe),
             "encoder": stored_config(self._tagger.config),
             "teachers": self._teachers,
+            "reads_scored_posts": False,
             **figures,
         }
 
@@ -224,13 +227,15 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         self.average = state["average"]
 
 
-def _pseudo_posts(recipe: TaggerRecipe, path: Path | None) -> tuple[list[PseudoExample], list[str]]:
+def _pseudo_posts(
+    recipe: TaggerRecipe, path: Path | None, scored: ScoredTexts
+) -> tuple[list[PseudoExample], list[str]]:
     if not recipe.pseudo_posts:
         return [], []
     if path is None:
         raise BadSettings("this recipe reads pseudo-labelled posts: name their file with --pseudo-labels FILE")
     posts, teachers = read_pseudo_labels(path)
-    return [post for post in posts if len(post.marginals)], teachers
+    return [post for post in posts if len(post.marginals) and post.text not in scored], teachers
 
 
 def train(recipe: TaggerRecipe, folder: Path, pseudo_labels: Path | None = None) -> Progress:

@@ -2,39 +2,28 @@
 
 import csv
 import hashlib
-import re
 from collections.abc import Iterator
 
 from tagstream.posts import clean_text
-from training.datasets import CORPORA, data_folder
-from workers.tagger.conll import read_conll
+from training.datasets import data_folder
+from training.scored_texts import ScoredTexts, fold
 
 _SHORTEST = 4  # words
-_HELD_OUT = ("mner/twitter2015/test.txt", "mner/twitter2017/test.txt")
-_UNTOLD = re.compile(r"^\W*rt\b|(?<!\w)https?(?!\w)\S*|@\w*|[^\w@]|_")
 
 
-def unlabelled_texts() -> list[str]:
-    """Returns the texts without copies and without tweets of any scored set; a hash of each decides the order."""
-    scored = {_fold(text) for text in _scored_texts()}
+def unlabelled_texts(scored: ScoredTexts) -> list[str]:
+    """Returns the texts without copies and without those of scored posts; a hash of each decides the order."""
     texts: dict[str, str] = {}
     for raw in _texts():
         text = clean_text(raw).strip()
-        folded = _fold(text)
-        if folded.count(" ") >= _SHORTEST - 1 and folded not in scored:
-            texts.setdefault(folded, text)
+        if _words(text) >= _SHORTEST and text not in scored:
+            texts.setdefault(fold(text), text)
     return sorted(texts.values(), key=lambda text: hashlib.sha256(text.encode()).digest())
 
 
-def _fold(text: str) -> str:
-    """Returns the words that every copy of a tweet has: addresses and accounts may be hidden, retweets are marked."""
-    return " ".join(_UNTOLD.sub(" ", text.lower()).split())
-
-
-def _scored_texts() -> Iterator[str]:
-    folder = data_folder()
-    for path in (*_HELD_OUT, *(corpus.dev for corpus in CORPORA.values())):
-        yield from (post.text for post in read_conll(folder / path))
+def _words(text: str) -> int:
+    """Returns how many words a text has that tell something: neither accounts nor addresses nor marks."""
+    return sum(bool(fold(word)) for word in text.split())
 
 
 def _texts() -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from scored_parts import write_scored_parts
 
 import training
 from training.datasets import CORPORA
@@ -43,7 +44,9 @@ def data(tmp_path, monkeypatch):
     for corpus in CORPORA.values():  # every development part is scored
         path = tmp_path / "data" / corpus.dev
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(POST.format(n=n, loc="LOC", stray="O") for n in range(4)))
+        posts = "".join(POST.format(n=n, loc="LOC", stray="O") for n in range(4))
+        path.write_text(posts.replace("again", "at last"))  # a copy of a scored post is no training post
+    write_scored_parts(tmp_path / "data")
     monkeypatch.setenv("TAGSTREAM_DATA", str(tmp_path / "data"))
     return tmp_path
 

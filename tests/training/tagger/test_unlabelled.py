@@ -1,21 +1,18 @@
 """The tweets to distil on: each once, and none that is scored anywhere."""
 
 import pytest
+from scored_parts import write_scored_parts
 
-from training.datasets import CORPORA
+from training.scored_texts import ScoredTexts
 from training.tagger.unlabelled import unlabelled_texts
 
-SCORED = "Ada\tB-PER\nvisits\tO\nParis\tB-LOC\nonce\tO\n{mark}\tO\n\n"
+SCORED = "Ada\tB-PER\nvisits\tO\nParis\tB-LOC\nonce\tO\n{part}\tO\n\n"
 
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     monkeypatch.setenv("TAGSTREAM_DATA", str(tmp_path))
-    held_out = ["mner/twitter2015/test.txt", "mner/twitter2017/test.txt", *(corpus.dev for corpus in CORPORA.values())]
-    for number, name in enumerate(held_out):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(SCORED.format(mark="abcdefghijklmnop"[number]))
+    held_out = write_scored_parts(tmp_path, SCORED)
     tweeteval, lexicon, media = (
         tmp_path / "text" / "tweeteval",
         tmp_path / "events" / "crisislex_t6" / "flood",
@@ -40,14 +37,14 @@ def data(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("data")
 def test_no_tweet_that_is_scored_and_none_twice():
-    texts = unlabelled_texts()
+    texts = unlabelled_texts(ScoredTexts.load())
     assert sorted(texts) == [
         "a house burns in the valley",
         "people wait on their roofs now",
         "roads, closed near the old bridge",
         "the river is very high today",
     ]
-    assert texts == unlabelled_texts()
+    assert texts == unlabelled_texts(ScoredTexts.load())
     assert texts != sorted(texts)
 
 
@@ -55,4 +52,4 @@ def test_every_scored_part_is_looked_at(data, tmp_path):
     (tmp_path / "text" / "tweeteval" / "more.txt").write_text(
         "".join(f"Ada visits Paris once {'abcdefghijklmnop'[number]}\n" for number in range(len(data)))
     )
-    assert not [text for text in unlabelled_texts() if "Ada" in text]
+    assert not [text for text in unlabelled_texts(ScoredTexts.load()) if "Ada" in text]

@@ -52,7 +52,7 @@ def open_feed(spec: str, settings: Settings, *, speed: float | None, record: str
 
     opened = open_source(spec, settings)
     kind, _, path = spec.partition(":")
-    if kind == "jsonl":
+    if kind == "jsonl" or (kind == "csv" and "?" not in path):
         refuse_unreadable(path)
     source: Source = with_photos(opened, settings)
     if speed is not None:

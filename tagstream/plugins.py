@@ -48,7 +48,7 @@ class PluginKind(StrEnum):
 
 # The kinds that tagstream brings itself. A plug-in of such a name is never asked.
 BUILT_IN = {
-    PluginKind.SOURCE: frozenset({"bluesky", "jsonl", "mastodon", "rss", "simulate", "x"}),
+    PluginKind.SOURCE: frozenset({"bluesky", "csv", "jsonl", "mastodon", "rss", "simulate", "x"}),
     PluginKind.INDEX: frozenset({"elasticsearch", "sqlite"}),
     PluginKind.CAPTIONER: frozenset({"hub"}),
 }

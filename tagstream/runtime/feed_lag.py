@@ -13,13 +13,13 @@ REMEMBERED_POSTS = 101
 LONGEST_LIVE = timedelta(hours=48)
 _AHEAD = timedelta(minutes=5)
 # Sources that read what was written down before; standard input may be a feed that goes on.
-_WRITTEN_DOWN = ("jsonl:", "simulate:")
-_STANDARD_INPUT = "jsonl:-"
+_WRITTEN_DOWN = ("csv:", "jsonl:", "simulate:")
+_STANDARD_INPUT = ("csv:-", "jsonl:-")
 
 
 def is_live(source: str) -> bool:
     """Says whether a source of this name may give posts at the time they are written."""
-    return source == _STANDARD_INPUT or not source.startswith(_WRITTEN_DOWN)
+    return source in _STANDARD_INPUT or not source.startswith(_WRITTEN_DOWN)
 
 
 class FeedLag:

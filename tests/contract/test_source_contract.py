@@ -47,6 +47,19 @@ class TestCompressedArray(SourceContract):
         return open_source(f"jsonl:{path}")
 
 
+class TestTable(SourceContract):
+    def make_source(self, folder: Path) -> Source:
+        path = folder / "feed.csv"
+        rows = "".join(f'{number},"post {number}, of\ntwo lines",{1714564800 + number},ann\n' for number in range(7))
+        path.write_text(f"id,text,date,user\n{rows}")
+        return open_source(f"csv:{path}")
+
+    def make_malformed_source(self, folder: Path) -> Source:
+        path = folder / "malformed.csv"
+        path.write_bytes(b'id,text,date\n1,a,2024-05-02\n2,too,many,values\n3,\xff,2024-05-02\n4,b,never\n5,c,2024-05-03\n')
+        return open_source(f"csv:{path}")
+
+
 class TestSimulated(SourceContract):
     def make_source(self, folder: Path) -> Source:
         del folder

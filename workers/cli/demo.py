@@ -74,7 +74,7 @@ def demo(feed: str | None, directory: Path, models_spec: str | None) -> None:
 def _source_of(feed: str | None) -> str:
     if feed is None:
         return _SHIPPED_FEED
-    is_spec = feed == "-" or feed.startswith(("jsonl:", "simulate:"))
+    is_spec = feed == "-" or feed.startswith(("csv:", "jsonl:", "simulate:"))
     return feed if is_spec and not Path(feed).exists() else f"jsonl:{feed}"
 
 

@@ -38,8 +38,8 @@ from workers.tagger.interface import Tagger
     "source_spec",
     required=True,
     metavar="SPEC",
-    help="The feed: bluesky:, mastodon:HOST, x:, rss:URL, jsonl:PATH, - for JSON lines from standard input, or "
-    "simulate:SEED[?posts=N]; docs/reference/sources.md has their options.",
+    help="The feed: bluesky:, mastodon:HOST, x:, rss:URL, jsonl:PATH, csv:PATH, - for JSON lines from standard "
+    "input, or simulate:SEED[?posts=N]; docs/reference/sources.md has their options.",
 )
 @feed_options
 @index_option

@@ -1,4 +1,4 @@
-"""The form of a file, told by how its content begins: lines of JSON, documents of JSON, or nothing that is read. Pure.
+"""The form of a file, told by how its content begins: lines or documents of JSON, a table, or nothing we read. Pure.
 
 A file of another kind is refused once, by name, and not line by line. A feed that is only damaged somewhere is no such
 file: one line that looks like an object is enough to read the others as lines too, and to keep them as dead letters.
@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ingest.sources.jsonl.table import Table, TableOptions, no_text_column, table_of, why_unreadable
 from tagstream.errors import UnreadableInput
 
 BEGINNING_BYTES = 64 * 1024
@@ -48,39 +49,52 @@ _SPACE = b" \t\r\n"
 
 
 class Form(StrEnum):
-    """The two forms of a file that is read."""
+    """The forms of a file that is read."""
 
     LINES = "lines"
     DOCUMENTS = "documents"
+    TABLE = "table"
 
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """The form of the content, and how many bytes before the first document are not part of it."""
+    """The form of the content, and how many bytes before the first document are not part of it.
+
+    `table` holds the columns of a table, whose first record is the line with their names.
+    """
 
     form: Form
     skipped: int = 0
+    table: Table | None = None
 
 
 def is_undecided(content: bytes) -> bool:
     """Says whether this beginning of a stream is too short to tell its form."""
     begun = content.removeprefix(_BYTE_ORDER_MARK).lstrip(_SPACE)
     return len(content) < BEGINNING_BYTES and (
-        not begun or any(pattern.fullmatch(begun) is not None for pattern in _UNDECIDED)
+        not begun
+        or any(pattern.fullmatch(begun) is not None for pattern in _UNDECIDED)
+        or (not begun.startswith((b"{", b"[")) and b"\n" not in begun)  # perhaps the names of a table's columns
     )
 
 
-def beginning_of(content: bytes, name: str, *, is_stream: bool = False) -> Beginning:
+def beginning_of(
+    content: bytes, name: str, *, is_stream: bool = False, options: TableOptions | None = None
+) -> Beginning:
     """Returns the form of the content; `content` is its first `BEGINNING_BYTES`, or all of it.
 
-    In a stream, text that is not JSON is left to its reader: the stream may have begun in the middle of a line.
+    In a stream, text that is not JSON is left to its reader: the stream may have begun in the middle of a line. With
+    `options` it is a table, and nothing else will do.
 
     Raises:
         UnreadableInput: it is nothing that is read here; `name` is its name in the message.
+        BadSettings: the table lacks a column that the options name.
     """
     _refuse_other_kinds(content, name)
     begun = content.removeprefix(_BYTE_ORDER_MARK).lstrip(_SPACE)
     skipped = len(content) - len(begun)
+    if (beginning := _table(begun, name, options)) is not None:
+        return beginning
     if _ARRAY.match(begun):
         return Beginning(Form.DOCUMENTS, skipped)
     if assigned := _ASSIGNMENT.match(begun):
@@ -98,6 +112,19 @@ def beginning_of(content: bytes, name: str, *, is_stream: bool = False) -> Begin
     ):
         raise UnreadableInput(f"{name} {_other_text(begun)}")
     return Beginning(Form.LINES)
+
+
+def _table(begun: bytes, name: str, options: TableOptions | None) -> Beginning | None:
+    """Returns the beginning of a table; None if the content is none and need not be one."""
+    header = begun.partition(b"\n")[0]
+    table = None if options is None and header.startswith((b"{", b"[")) else table_of(header, options)
+    if table is None or (options is None and len(table.columns) < 2):
+        if options is None:
+            return None
+        raise UnreadableInput(f"{name} {no_text_column(header)}")
+    if (why := why_unreadable(table)) is not None:
+        raise UnreadableInput(f"{name} is a table of which no post can be read: {why}")
+    return Beginning(Form.TABLE, 0, table)
 
 
 def _refuse_other_kinds(content: bytes, name: str) -> None:
@@ -123,11 +150,13 @@ def _refuse_other_exports(variable: str, name: str) -> None:
 
 def _other_text(begun: bytes) -> str:
     first = begun.partition(b"\n")[0][:200].rstrip()
-    is_table = max(first.count(sign) for sign in (b",", b";", b"\t")) >= 2
+    is_table = max(first.count(sign) for sign in (b",", b";", b"\t", b"|")) >= 2
     kind = "but looks like a table (CSV)" if is_table else "for none of its first lines is a JSON object"
     try:
         codecs.getincrementaldecoder("utf-8")().decode(begun)
     except UnicodeDecodeError:
-        return f"is no feed of JSON lines, {kind}, and is not UTF-8: export it as JSON lines in UTF-8"
+        return f"is no feed of JSON lines, {kind}, and is not UTF-8: export it in UTF-8"
+    if is_table:
+        return no_text_column(first)
     shown = first.decode(errors="ignore")[:60]
     return f"is no feed of JSON lines, {kind}: {shown!r}. Export it as JSON lines"

@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass
 
 from ingest.sources.formats.documents import BETWEEN_VALUES, IN_ARRAY
+from ingest.sources.formats.records import IN_TABLE
 from tagstream.errors import CorruptState
 
 _FORM = re.compile(
-    rf"([0-9]{{1,18}}):([0-9]{{1,18}}):([0-9a-f]*)(?::([{IN_ARRAY}{BETWEEN_VALUES}])(?:\+([0-9]{{1,18}}))?)?"
+    rf"([0-9]{{1,18}}):([0-9]{{1,18}}):([0-9a-f]*)(?::([{IN_ARRAY}{BETWEEN_VALUES}{IN_TABLE}])(?:\+([0-9]{{1,18}}))?)?"
 )
 _OF_A_STREAM = re.compile(r"lines:([0-9]{1,18})")
 
@@ -16,9 +17,9 @@ _OF_A_STREAM = re.compile(r"lines:([0-9]{1,18})")
 class JsonlCursor:
     """The position after `offset` bytes (None: in a stream) and `number` lines or documents.
 
-    `mark` is the fingerprint of the bytes before it. `context` says what a position between documents lies in; it is
-    empty between lines. `half` is the number of bytes after the position that were read of a document that was not
-    whole.
+    `mark` is the fingerprint of the bytes before it. `context` says what a position between documents or records lies
+    in; it is empty between lines. `half` is the number of bytes after the position that were read of a document or
+    record that was not whole.
     """
 
     offset: int | None

@@ -23,6 +23,7 @@ from ingest.sources.jsonl.dump import read_dump_line
 from ingest.sources.jsonl.line import DEFAULT_SOURCE, event_of, identity_of_line
 from ingest.sources.jsonl.mongo import MARK, plain
 from ingest.sources.jsonl.reading import DocumentEvents, DocumentOrigin, PassedOverDocument
+from ingest.sources.jsonl.table import Table
 from ingest.sources.wrappers.recording import read_recorded_line, recorded_line
 from tagstream.dead_letter import dead_letter
 from tagstream.posts import DeadLetter, Event, Post
@@ -74,6 +75,17 @@ def _read_line(body: bytes, document: DocumentOrigin) -> DocumentEvents:
     except MalformedLine as malformed:
         return DocumentEvents((_dead_letter(malformed, body, document, {}),))
     return _read(plain(fields) if MARK in body else fields, body, document)
+
+
+def read_record(body: bytes, table: Table, *, origin: str, position: int, source: str) -> DocumentEvents:
+    """Reads a record of a table; returns a dead letter with this `origin` if nothing in it can be understood."""
+    document = DocumentOrigin(origin, position, source)
+    try:
+        return _read(table.record_fields(body), body, document)
+    except MalformedLine as malformed:
+        return DocumentEvents((_dead_letter(malformed, body, document, {}),))
+    except Exception as error:
+        return DocumentEvents((_dead_letter(_unexpected(error), body, document, {}),))
 
 
 def says_nothing(body: bytes) -> bool:

@@ -1,9 +1,9 @@
-"""A feed from a file of JSON lines or JSON documents, or from standard input.
+"""A feed from a file of JSON lines, JSON documents or a table (CSV), or from standard input.
 
 `document.py` reads a line or a document. A file may be compressed (`formats/compressed.py`): its offsets are those of
 the content. A file that is a JSON array, pretty-printed, or a script that assigns such an array (an account's own
-export) is read document by document (`formats/documents.py`). `beginning.py` tells these forms apart, and refuses files
-of other kinds.
+export) is read document by document (`formats/documents.py`), a table record by record (`formats/records.py`, with
+the columns of `table.py`). `beginning.py` tells these forms apart, and refuses files of other kinds.
 
 A file (`jsonl:PATH`) resumes exactly: its cursor is `<offset>:<lines>:<fingerprint>`. Reading goes on at that byte,
 after that many lines, if the bytes before it still have that fingerprint; between documents the cursor also says what
@@ -32,11 +32,13 @@ from ingest.sources.formats.compressed import FileBytes, PlainBytes, open_bytes
 from ingest.sources.formats.documents import BETWEEN_VALUES, DocumentSplitter
 from ingest.sources.formats.json_fields import LineFault
 from ingest.sources.formats.lines import FINGERPRINT_BYTES, MAX_LINE_BYTES, Line, LineSplitter, fingerprint
+from ingest.sources.formats.records import IN_TABLE, RecordSplitter
 from ingest.sources.jsonl.beginning import BEGINNING_BYTES, Form, beginning_of, is_undecided
 from ingest.sources.jsonl.cursor import JsonlCursor, parse_cursor
-from ingest.sources.jsonl.document import read_line, says_nothing
+from ingest.sources.jsonl.document import read_line, read_record, says_nothing
 from ingest.sources.jsonl.line import DEFAULT_SOURCE
 from ingest.sources.jsonl.reading import PassedOverDocument
+from ingest.sources.jsonl.table import Table, TableOptions, table_options
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import UnreadableInput
 from tagstream.posts import DeadLetter, path_as_text
@@ -65,21 +67,36 @@ def open_jsonl(argument: str, settings: Settings) -> "JsonlSource":
     return JsonlSource(argument, settings.max_line_bytes)
 
 
+def open_csv(argument: str, settings: Settings) -> "JsonlSource":
+    """Returns the source of `csv:<path>[?text=COLUMN&…&delimiter=tab]`; `-` is standard input.
+
+    Raises:
+        BadSettings: an option is none of a table's.
+    """
+    path, options = table_options(argument)
+    return JsonlSource(path, settings.max_line_bytes, options)
+
+
 class JsonlSource:
     """The lines or documents of one file or stream, in order. The `path` `-` is standard input."""
 
-    def __init__(self, path: str, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+    def __init__(self, path: str, max_line_bytes: int = MAX_LINE_BYTES, options: TableOptions | None = None) -> None:
+        """Reads the file at `path`; with `options` as a table."""
         self._place = path if path == STANDARD_INPUT else path_as_text(os.path.abspath(path))
-        self.name = f"jsonl:{self._place}"
+        self._default_source = DEFAULT_SOURCE if options is None else "csv"
+        self.name = f"{self._default_source}:{self._place}"
+        self._options = options
+        self._table: Table | None = None
         self._path = path
         self._descriptor: int | None = None
         self._bytes: FileBytes | None = None
         self._seekable = False
         self._max_line_bytes = max_line_bytes
         self._before = JsonlCursor(None, 0)  # the cursor before the next line
-        self._splitter: LineSplitter | DocumentSplitter | None = None
+        self._splitter: LineSplitter | DocumentSplitter | RecordSplitter | None = None
         self._begun = b""  # the bytes of a stream before its form could be told
         self._half_read: int | None = None
+        self._header_number = 1  # of the record that names a table's columns
         self._nothing_new = False
         self._strange_lines: int | None = 0
         self._passed_over: Counter[PassedOverDocument] = Counter()
@@ -179,8 +196,14 @@ class JsonlSource:
         beginning, is_whole = _peeked(content)
         if is_whole and not beginning.strip():
             raise UnreadableInput(f"{self._path!r} is empty: there is no post in it yet")
-        form_found = beginning_of(beginning, repr(self._path))
+        form_found = beginning_of(beginning, repr(self._path), options=self._options)
         before = beginning[: form_found.skipped]
+        if form_found.table is not None:
+            self._before = JsonlCursor(0, 0, fingerprint(b""), IN_TABLE)
+            self._splitter = self._table_splitter(form_found.table)
+            self._look_for_more(content, position)
+            content.seek(0)
+            return
         if form_found.form is Form.LINES:
             self._before = JsonlCursor(0, 0, fingerprint(b""))
             self._splitter = LineSplitter(max_bytes=self._max_line_bytes)
@@ -201,6 +224,14 @@ class JsonlSource:
             )
         number = position.number
         self._before = JsonlCursor(offset, number, position.mark, position.context)
+        if position.context == IN_TABLE:
+            form_found = beginning_of(content.read_at(0, BEGINNING_BYTES), repr(self._path), options=self._options)
+            if form_found.table is None:
+                raise UnreadableInput(f"{self._path!r} was a table and is none now: read it into a new index")
+            self._splitter = self._table_splitter(form_found.table, offset=offset, number=number, before=before)
+            self._look_for_more(content, position)
+            content.seek(offset)
+            return
         if position.context:
             self._splitter = DocumentSplitter(
                 offset=offset, number=number, before=before, context=position.context, max_bytes=self._max_line_bytes
@@ -216,6 +247,12 @@ class JsonlSource:
             content.seek(offset)
             self._before = JsonlCursor(offset, number, fingerprint(before))
         self._splitter = LineSplitter(offset=offset, number=number, before=before, max_bytes=self._max_line_bytes)
+
+    def _table_splitter(self, table: Table, *, offset: int = 0, number: int = 0, before: bytes = b"") -> RecordSplitter:
+        """Notes the columns of the table, by which its records are read; returns what splits them."""
+        self._table = table
+        delimiter = table.delimiter.encode()
+        return RecordSplitter(delimiter, offset=offset, number=number, before=before, max_bytes=self._max_line_bytes)
 
     def _look_for_more(self, content: FileBytes, position: JsonlCursor) -> None:
         """Reads a document that was not whole again if there is more of it now; leaves it alone if there is not."""
@@ -252,11 +289,18 @@ class JsonlSource:
         self._begun += data
         if data and is_undecided(self._begun):
             return []
-        form_found = beginning_of(self._begun[:BEGINNING_BYTES], _shown(self._path), is_stream=True)
-        splitter = LineSplitter if form_found.form is Form.LINES else DocumentSplitter
-        self._splitter = splitter(number=self._before.number, max_bytes=self._max_line_bytes)
+        beginning = self._begun[:BEGINNING_BYTES]
+        form_found = beginning_of(beginning, _shown(self._path), is_stream=True, options=self._options)
+        splitter: LineSplitter | DocumentSplitter | RecordSplitter
+        if form_found.table is not None:
+            self._header_number = self._before.number + 1
+            splitter = self._table_splitter(form_found.table, number=self._before.number)
+        else:
+            of_form = LineSplitter if form_found.form is Form.LINES else DocumentSplitter
+            splitter = of_form(number=self._before.number, max_bytes=self._max_line_bytes)
+        self._splitter = splitter
         begun, self._begun = self._begun[form_found.skipped :], b""
-        return [*self._splitter.feed(begun), *([] if data else self._splitter.finish())]
+        return [*splitter.feed(begun), *([] if data else splitter.finish())]
 
     def _receive(self, line: Line) -> list[Received]:
         """Returns the events of a line; none for a blank one."""
@@ -267,11 +311,16 @@ class JsonlSource:
         origin = f"{self._place}:{line.number}"
         half_read = origin if line.number == self._half_read else None
         if line.sha256 is not None:
-            dead_letter_of_line = _too_long(line, line.sha256, origin, self._max_line_bytes)
+            dead_letter_of_line = _too_long(line, line.sha256, origin, self._max_line_bytes, self._default_source)
             return [Received(dead_letter_of_line, str(cursor), half_read)]
+        if self._table is not None and line.number == self._header_number:
+            return []
         body = line.body.removeprefix(_BYTE_ORDER_MARK) if line.number == 1 else line.body
-        self._refuse_strangeness(body)
-        reading = read_line(body, origin=origin, position=line.number)
+        if self._table is not None:
+            reading = read_record(body, self._table, origin=origin, position=line.number, source=self._default_source)
+        else:
+            self._refuse_strangeness(body)
+            reading = read_line(body, origin=origin, position=line.number)
         self._passed_over.update(reading.passed_over)
         if not reading.events:
             return []
@@ -342,10 +391,10 @@ def _unfinished_line(content: FileBytes, offset: int, number: int, max_line_byte
     return start + content.read_at(start, offset - start).rfind(b"\n") + 1, number - 1
 
 
-def _too_long(line: Line, sha256: str, origin: str, limit: int) -> DeadLetter:
+def _too_long(line: Line, sha256: str, origin: str, limit: int, source: str) -> DeadLetter:
     return dead_letter(
         origin=origin,
-        source=DEFAULT_SOURCE,
+        source=source,
         cause=LineFault.LINE_TOO_LONG.value,
         message=f"{line.size:,} bytes, the limit is {limit:,} (the setting max_line_bytes); its beginning is kept",
         body=line.body,

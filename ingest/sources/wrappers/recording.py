@@ -240,7 +240,8 @@ class RecordingSource:
             os.close(descriptor)
 
     def _open(self) -> None:
-        if self.name == f"jsonl:{path_as_text(os.path.abspath(self._path))}":
+        place = path_as_text(os.path.abspath(self._path))
+        if self.name in (f"csv:{place}", f"jsonl:{place}"):
             raise BadSettings(f"{self._path!r} is the feed itself: record it under another name")
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

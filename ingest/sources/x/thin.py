@@ -17,7 +17,7 @@ from tagstream.bounds import SOURCE_NAME_PATTERN
 # Fields that only lines of our own have: beside one of them, an id is its writer's and not taken for one of X.
 _OWN = ("hashtags", "media", "reply_to", "revision", "sequence", "url", "user")
 _OWN_ALONE = ("reply_to", "revision", "sequence")
-_OWN_SOURCES = frozenset({"jsonl", "mastodon", "bluesky", "rss", "simulate"})
+_OWN_SOURCES = frozenset({"csv", "jsonl", "mastodon", "bluesky", "rss", "simulate"})
 _SOURCE_NAME = re.compile(SOURCE_NAME_PATTERN)
 _CLOCKS_DIFFER = timedelta(seconds=2)
 # All ids of the years since 2010 are larger; ids that others count from 1 are not.

@@ -1,4 +1,4 @@
-"""The bytes of a file, compressed or not: gzip, Zstandard, bzip2 and xz, told by how the file begins.
+"""The bytes of a file, compressed or not: gzip, Zstandard, bzip2, xz and zip, told by how the file begins.
 
 Owns the meaning of an offset: it counts bytes of the content, so that a cursor is the same however the file is packed.
 Owns the bound on memory: every read returns at most as much as was asked for. Going to an offset of a compressed file
@@ -19,6 +19,8 @@ from typing import Protocol
 
 import zstandard
 
+from ingest.sources.formats.zipped import MAGIC as ZIP_MAGIC
+from ingest.sources.formats.zipped import ZippedBytes
 from tagstream.errors import UnreadableInput
 
 MAGIC_BYTES = 6
@@ -260,10 +262,17 @@ class CompressedBytes:
         return False
 
 
-FileBytes = PlainBytes | CompressedBytes
+FileBytes = PlainBytes | CompressedBytes | ZippedBytes
 
 
 def open_bytes(descriptor: int, path: str) -> FileBytes:
-    """Opens the content of a regular file whose descriptor stands at its beginning."""
-    compression = compression_of(os.pread(descriptor, MAGIC_BYTES, 0))
+    """Opens the content of a regular file whose descriptor stands at its beginning.
+
+    Raises:
+        UnreadableInput: it is a zip archive without posts, or one that cannot be read.
+    """
+    beginning = os.pread(descriptor, MAGIC_BYTES, 0)
+    if beginning.startswith(ZIP_MAGIC):
+        return ZippedBytes(descriptor, path)
+    compression = compression_of(beginning)
     return PlainBytes(descriptor) if compression is None else CompressedBytes(descriptor, compression, path)

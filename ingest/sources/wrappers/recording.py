@@ -40,6 +40,7 @@ from ingest.sources.formats.compressed import (
 )
 from ingest.sources.formats.json_fields import Fields, LineFault, MalformedLine, read_object, refuse, short
 from ingest.sources.formats.lines import MAX_LINE_BYTES
+from ingest.sources.formats.zipped import ZippedBytes
 from tagstream.dead_letter import dead_letter, dead_letter_of
 from tagstream.errors import BadSettings, Fatal, UnreadableInput
 from tagstream.posts import (
@@ -273,7 +274,7 @@ class RecordingSource:
             return 0
         content = open_bytes(descriptor, self._path)
         packed = isinstance(content, CompressedBytes)
-        if packed != (self._compression is not None):
+        if packed != (self._compression is not None) or isinstance(content, ZippedBytes):
             raise BadSettings(f"{self._path!r} is not compressed as its name says: name another file to record to")
         seen, end, offset = b"", 0, 0
         try:

@@ -37,8 +37,8 @@ def block(beginning: str) -> str:
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package of the page, installed: its module, and the entry points of its pyproject.toml."""
     project = tomllib.loads(block("# pyproject.toml"))["project"]
-    (tmp_path / "tagstream_csv.py").write_text(block("# tagstream_csv.py"), encoding="utf-8")
-    metadata = tmp_path / f"tagstream_csv-{project['version']}.dist-info"
+    (tmp_path / "tagstream_incidents.py").write_text(block("# tagstream_incidents.py"), encoding="utf-8")
+    metadata = tmp_path / f"tagstream_incidents-{project['version']}.dist-info"
     metadata.mkdir()
     named = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
     (metadata / "METADATA").write_text(named, encoding="utf-8")
@@ -64,14 +64,14 @@ async def read(source: Source, cursor: str | None, limit: int) -> list[Received]
 async def test_the_source_of_the_page_reads_and_resumes_exactly(tmp_path: Path) -> None:
     path = tmp_path / "posts.csv"
     path.write_text(ROWS, encoding="utf-8")
-    received = await read(open_source(f"csv:{path}", Settings()), None, 2)
+    received = await read(open_source(f"incidents:{path}", Settings()), None, 2)
     first, malformed, last = (one.event for one in received)
     assert isinstance(first, Post)
-    assert (first.id, first.hashtags[0].text) == ("csv:1", "NewYorkCity")
+    assert (first.id, first.hashtags[0].text) == ("incidents:1", "NewYorkCity")
     assert isinstance(malformed, DeadLetter)
     assert isinstance(last, Post)
     for number, one in enumerate(received, 1):
-        assert await read(open_source(f"csv:{path}", Settings()), one.cursor, 100) == received[number:]
+        assert await read(open_source(f"incidents:{path}", Settings()), one.cursor, 100) == received[number:]
 
 
 @pytest.mark.usefixtures("installed")
@@ -79,12 +79,12 @@ async def test_one_field_that_is_too_long_is_a_dead_letter_and_the_rest_is_read(
     path = tmp_path / "posts.csv"
     row = "{},2024-05-01T12:00:00+00:00,{}\n"
     path.write_text("id,time,text\n" + row.format(1, "first") + row.format(2, "a" * 200_000) + row.format(3, "last"))
-    first, long, last = (one.event for one in await read(open_source(f"csv:{path}", Settings()), None, 2))
+    first, long, last = (one.event for one in await read(open_source(f"incidents:{path}", Settings()), None, 2))
     assert isinstance(first, Post)
     assert isinstance(long, DeadLetter)
     assert "field larger than field limit" in long.message
     assert isinstance(last, Post)
-    assert last.id == "csv:3"
+    assert last.id == "incidents:3"
 
 
 @pytest.mark.usefixtures("installed")
@@ -93,16 +93,16 @@ def test_files_of_one_name_in_two_folders_are_two_feeds(tmp_path: Path, monkeypa
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
         monkeypatch.chdir(tmp_path / folder)
-        names.add(open_source("csv:posts.csv", Settings()).name)
+        names.add(open_source("incidents:posts.csv", Settings()).name)
     assert len(names) == 2
 
 
 @pytest.mark.usefixtures("installed")
 async def test_the_source_of_the_page_says_what_is_wrong(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match="csv:PATH"):
-        open_source("csv:", Settings())
+    with pytest.raises(BadSettings, match="incidents:PATH"):
+        open_source("incidents:", Settings())
     with pytest.raises(UnreadableInput, match="cannot be read"):
-        await open_source(f"csv:{tmp_path / 'none.csv'}", Settings()).open(None)
+        await open_source(f"incidents:{tmp_path / 'none.csv'}", Settings()).open(None)
 
 
 def test_the_page_names_the_schemes_that_are_taken() -> None:
@@ -111,8 +111,8 @@ def test_the_page_names_the_schemes_that_are_taken() -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_the_source_of_the_page_keeps_the_contract_as_the_page_runs_it(tmp_path: Path) -> None:
-    (tmp_path / "test_csv.py").write_text(block("# test_csv.py"), encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), "-c", os.devnull, "test_csv.py"]
+    (tmp_path / "test_incidents.py").write_text(block("# test_incidents.py"), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), "-c", os.devnull, "test_incidents.py"]
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120

@@ -56,7 +56,9 @@ class TestTable(SourceContract):
 
     def make_malformed_source(self, folder: Path) -> Source:
         path = folder / "malformed.csv"
-        path.write_bytes(b'id,text,date\n1,a,2024-05-02\n2,too,many,values\n3,\xff,2024-05-02\n4,b,never\n5,c,2024-05-03\n')
+        path.write_bytes(
+            b"id,text,date\n1,a,2024-05-02\n2,too,many,values\n3,\xff,2024-05-02\n4,b,never\n5,c,2024-05-03\n"
+        )
         return open_source(f"csv:{path}")
 
 

@@ -280,9 +280,7 @@ async def test_a_newer_index_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-async def test_posts_of_an_earlier_contract_are_read(
-    path: Path, version: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_posts_of_an_earlier_contract_are_read(path: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it was written then: one language, a listed hashtag with an empty span, a width that no picture has."""
     with monkeypatch.context() as patch:
         patch.setattr(upgrade, "MIGRATIONS", upgrade.MIGRATIONS[:3])

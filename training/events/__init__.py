@@ -1,0 +1,9 @@
+"""What the event detector is worth, measured: feeds with known events, three baselines, one score, cost and memory.
+
+::
+
+    corpora ─▶ feed (posts, known events) ─▶ tagging (cached) ─┬▶ detector  ─┬▶ events ─▶ score ─▶ the table
+                                                               └▶ baselines ─┘
+
+`python -m training.events.measure` runs it. Nothing that serves may import this package.
+"""

@@ -1,4 +1,4 @@
-"""The feeds that detectors are measured on, by name, and the development feed on which baselines get their parameters."""
+"""The feeds that detectors are measured on, by name, and the one on which baselines get their parameters."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -41,9 +41,7 @@ def moved(event: RealEvent, places: tuple[str, ...], place: str) -> RealEvent:
 
 
 _PLAN = FeedPlan()
-DEVELOPMENT = Case(
-    "development", "CrisisLex T6 with another seed", replace(_PLAN, seed=DEVELOPMENT_SEED), crisislex_t6
-)
+DEVELOPMENT = Case("development", "CrisisLex T6 with another seed", replace(_PLAN, seed=DEVELOPMENT_SEED), crisislex_t6)
 _CASES = (
     Case("t6", "6 events of CrisisLex T6, a day each", _PLAN, crisislex_t6),
     Case("seed-3", "the same, other tweets, authors and hours", replace(_PLAN, seed=3), crisislex_t6),

@@ -54,7 +54,9 @@ def crisismmd(data: Path | None = None) -> list[RealEvent]:
     for path in _files(data, "events/crisismmd", "*_final_data.csv"):
         with path.open(encoding="utf-8", errors="replace", newline="") as lines:
             tweets = {
-                row["tweet_id"]: Tweet(_milliseconds(datetime.strptime(row["created_at"], _CRISISMMD_TIME)), row["text"])
+                row["tweet_id"]: Tweet(
+                    _milliseconds(datetime.strptime(row["created_at"], _CRISISMMD_TIME)), row["text"]
+                )
                 for row in csv.DictReader(lines)
                 if row["text"] and row["created_at"]
             }

@@ -1,4 +1,4 @@
-"""The detector of `search/events`, replayed over tagged posts: in order of time, each minute closed by the feed's clock.
+"""The detector of `search/events`, replayed over tagged posts in order of time, minutes closed by the feed's clock.
 
 It does what `tagstream run` does while a feed comes in, without an index.
 """
@@ -75,8 +75,10 @@ class Replay:
         begin = time.process_time()
         for closed, trends in self._trends.close(minute):
             self.events.update((event.id, event) for event in self._events.close(closed, trends))
-        self.events.update((event.id, event) for event in self._events.close(minute, ()))
-        self._closed = minute
+            self._closed = closed
+        if self._closed is None or self._closed < minute:
+            self.events.update((event.id, event) for event in self._events.close(minute, ()))
+            self._closed = minute
         self.cost.close += time.process_time() - begin
 
 

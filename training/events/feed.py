@@ -6,8 +6,8 @@
                       + the event's tweets, in their order and rhythm, squeezed so that nine tenths lie within `hours`
                       + noise that must not become an event (training/events/noise.py)
 
-The recipe is that of the scorer's feeds: authors by a long-tailed draw, the author of each tweet of an event another one
-while there are enough, the onset of an event its tenth post. Everything random follows from the seed.
+The recipe is that of the scorer's feeds: authors by a long-tailed draw, another author for each tweet of an event while
+there are enough, the onset of an event its tenth post. Everything random follows from the seed.
 """
 
 import json
@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from tagstream.errors import UnreadableInput
-from training.events.corpora import RealEvent
+from training.events.corpora import RealEvent, Tweet
 from training.events.noise import NoisePost
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -115,7 +116,7 @@ def _squeezed(
     plan: FeedPlan, event: RealEvent, start: datetime, authors: Sequence[str], chance: Random
 ) -> Iterator[_Draft]:
     """Yields the event's posts from `start` on, for at most a day."""
-    tweets: Sequence = event.tweets
+    tweets: Sequence[Tweet] = event.tweets
     if len(tweets) > plan.event_posts:
         tweets = [tweets[number] for number in sorted(chance.sample(range(len(tweets)), plan.event_posts))]
     first = tweets[0].milliseconds
@@ -193,7 +194,7 @@ def read_feed(folder: Path) -> Feed:
         raise UnreadableInput(f"{folder}: no feed.jsonl and gold.json of a feed with known events: {error}") from error
 
 
-def _post(fields: dict) -> FeedPost:
+def _post(fields: dict[str, Any]) -> FeedPost:
     identifier = str(fields["id"]).removeprefix(f"{SOURCE}:")
     created_at = datetime.fromisoformat(fields["created_at"])
     return FeedPost(identifier, fields["text"], created_at, fields["author"]["id"])

@@ -42,7 +42,7 @@ class TaggedTexts:
     """The answers of one tagger, kept in a SQLite file of a folder."""
 
     def __init__(self, folder: Path, tagger: TextTagger) -> None:
-        self._tagger = tagger
+        self.tagger = tagger
         self._threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"tagged-{hashlib.sha256(tagger.model.encode()).hexdigest()[:12]}.sqlite"
@@ -73,7 +73,7 @@ class TaggedTexts:
         # A share for each core: one call keeps one core busy.
         shares = [texts[start :: self._threads] for start in range(self._threads)]
         with ThreadPoolExecutor(self._threads) as pool:
-            answers = list(pool.map(self._tagger.tag, shares))
+            answers = list(pool.map(self.tagger.tag, shares))
         rows = [
             (text, post.model_dump_json())
             for share, posts in zip(shares, answers, strict=True)

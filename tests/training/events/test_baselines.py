@@ -22,7 +22,7 @@ from training.events.feed import FeedPost
 from training.events.score import score
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
-CHAIN = ChainParameters(min_score=4.0, min_authors=6)
+CHAIN = ChainParameters(min_score=4.0, min_authors=12)
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +46,7 @@ def assert_finds_the_fire_alone(feed, events):
 
 def test_words_are_neither_links_accounts_numbers_nor_common():
     text = "RT @user: The FIRE’s out in Rotterdam! 2013 http://x.org/fire #HarbourFire and the fire"
-    assert worded(FeedPost("p1", text, NOON, "a")).words == ("fire", "out", "rotterdam", "#harbourfire")[:1] + (
-        "rotterdam",
-        "#harbourfire",
-    )
+    assert worded(FeedPost("p1", text, NOON, "a")).words == ("fire", "rotterdam", "#harbourfire")
 
 
 def test_word_scores_find_the_fire_alone(feed, posts):
@@ -57,7 +54,7 @@ def test_word_scores_find_the_fire_alone(feed, posts):
     assert_finds_the_fire_alone(feed, chain(bursts, CHAIN))
 
 
-def test_word_scores_take_copies_for_an_event_unless_they_are_folded(feed, posts):
+def test_word_scores_take_copies_for_an_event_unless_they_are_folded(posts):
     bursts = list(word_bursts(posts, WordScoreParameters(30, 12.0, fold_copies=False)))
     assert [event.title for event in chain(bursts, CHAIN) if "zandra" in event.title]
 
@@ -74,7 +71,7 @@ def test_first_stories_find_the_fire(feed, posts):
     assert_finds_the_fire_alone(feed, first_stories(posts, neighbours(posts), parameters))
 
 
-def test_a_thread_of_one_text_has_too_little_entropy(feed, posts):
+def test_a_thread_of_one_text_has_too_little_entropy(posts):
     parameters = FirstStoryParameters(min_cosine=0.4, min_authors=6, within_minutes=30, min_entropy=0.0)
     events = first_stories(posts, neighbours(posts), parameters)
     assert [event.title for event in events if "Zandra" in event.title]
@@ -98,23 +95,21 @@ def test_a_post_far_from_all_others_begins_a_thread():
 
 
 def burst(word, minute, numbers, words=None):
-    held = tuple(
-        WordedPost(f"p{number}", f"a{number}", NOON, "", words or (word, f"w{number}")) for number in numbers
-    )
+    held = tuple(WordedPost(f"p{number}", f"a{number}", NOON, "", words or (word, f"w{number}")) for number in numbers)
     return Burst(word, NOON + timedelta(minutes=minute), 9.0, len(numbers), held)
 
 
 def test_words_of_the_same_posts_are_one_event():
-    together = [burst("fire", 0, range(10)), burst("smoke", 0, range(8)), burst("exam", 0, range(20, 30))]
+    together = [burst("fire", 0, range(20)), burst("smoke", 0, range(14)), burst("exam", 0, range(20, 40))]
     events = chain([together], CHAIN)
     assert sorted(event.title for event in events) == ["exam", "fire smoke"]
-    assert not chain([together], replace(CHAIN, min_authors=11))
+    assert not chain([together], replace(CHAIN, min_authors=21))
     assert [event.title for event in chain([together], replace(CHAIN, min_words=2))] == ["fire smoke"]
     assert len(chain([together], replace(CHAIN, join=1.1))) == 3
 
 
 def test_an_event_goes_on_while_its_words_burst_and_ends_after_an_hour():
-    steps = [[burst("fire", minute, range(10))] for minute in (0, 30, 60, 180)]
+    steps = [[burst("fire", minute, range(20))] for minute in (0, 30, 60, 180)]
     first, second = sorted(chain(steps, CHAIN), key=lambda event: event.detected_at)
     assert (first.detected_at, second.detected_at) == (NOON, NOON + timedelta(minutes=180))
     assert len({first.id, second.id}) == 2

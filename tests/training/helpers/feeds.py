@@ -10,6 +10,7 @@ _EVERYDAY = (
     "coffee", "monday", "homework", "rain", "lunch", "movie", "guitar", "holiday", "puppy", "gym", "pizza", "traffic",
     "birthday", "exam", "garden", "novel", "laundry", "playlist", "sneakers", "weekend", "breakfast", "podcast",
 )  # fmt: skip
+_WORDS = tuple(first + second for first in _EVERYDAY for second in _EVERYDAY)  # posts that share one are rare
 _FIRE = ("smoke", "warehouse", "firefighters", "Rotterdam", "harbour", "flames", "evacuated", "#harbourfire")
 
 
@@ -30,17 +31,18 @@ def feed_with_a_fire(seed=1):
     """
     chance = Random(seed)
     drafts = [
-        (START + timedelta(minutes=minute), f"w{chance.randrange(400)}", " ".join(chance.sample(_EVERYDAY, 5)), False)
+        (START + timedelta(minutes=minute), f"w{chance.randrange(400)}", " ".join(chance.sample(_WORDS, 5)), False)
         for minute in range(0, 2880, 2)
     ]
     begin = START + timedelta(hours=30)
     for number in range(90):
-        text = " ".join([*chance.sample(_FIRE, 4), *chance.sample(_EVERYDAY, 1)])
+        text = " ".join([*chance.sample(_FIRE, 4), *chance.sample(_WORDS, 1)])
         drafts.append((begin + timedelta(seconds=30 * number), f"f{number}", text, True))
     for number in range(90):
         text = f"discount trainers outlet Birmingham {number}"
         drafts.append((begin + timedelta(hours=4, seconds=20 * number), "bot", text, False))
-        drafts.append((begin + timedelta(hours=8, seconds=20 * number), f"c{number}", "listen to Zandra Lightfoot", False))
+        copied = begin + timedelta(hours=8, seconds=20 * number)
+        drafts.append((copied, f"c{number}", "listen to Zandra Lightfoot", False))
     drafts.sort()
     posts = tuple(FeedPost(f"p{number}", text, when, who) for number, (when, who, text, _) in enumerate(drafts))
     mine = [post for post, draft in zip(posts, drafts, strict=True) if draft[3]]

@@ -82,9 +82,7 @@ def chain(steps: Iterable[Sequence[Burst]], parameters: ChainParameters) -> list
     ended: list[_LiveEvent] = []
     for bursts in steps:
         strong = [
-            burst
-            for burst in bursts
-            if burst.score >= parameters.min_score and burst.authors >= parameters.min_authors
+            burst for burst in bursts if burst.score >= parameters.min_score and burst.authors >= parameters.min_authors
         ]
         if not strong:
             continue

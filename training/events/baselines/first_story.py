@@ -2,8 +2,8 @@
 
 ::
 
-    post ─▶ TF-IDF ─▶ nearest earlier post: among those with a hash in common (random hyperplanes), else among the last
-            2,000 ─▶ far from it: a thread of its own; near: the thread of the nearest ─▶ a thread that grows is an event
+    post ─▶ TF-IDF ─▶ nearest earlier post, among those with a hash in common (random hyperplanes) and the last 2,000
+    far from it: a thread of its own; near: the thread of the nearest ─▶ a thread that grows is an event
 
 Paper: 13 bits, 70 tables, 3 × tables candidates compared, threads ranked by the users who joined them within 100,000
 tweets, threads of low entropy left out as spam. Departures: 24 tables, because a feed here has 40,000 posts and not 160
@@ -47,7 +47,7 @@ class FirstStoryParameters:
     Attributes:
         min_cosine: of a post and its nearest neighbour, for the post to join its thread.
         min_authors, within_minutes: distinct authors who join within that time.
-        min_entropy: of the words of the thread, in nats: spam repeats few words (the paper has 3.5 bits).
+        min_entropy: of the words of the thread, in nats: spam repeats few words (the paper has 3.5 bits, 2.4 nats).
     """
 
     min_cosine: float
@@ -169,7 +169,7 @@ def first_stories(
     within = timedelta(minutes=parameters.within_minutes)
     live: dict[int, _Thread] = {}
     for number, (post, neighbour) in enumerate(zip(posts, nearest, strict=True)):
-        thread = _thread_of(number, post, neighbour, live, parameters.min_cosine)
+        thread = _thread_of(post, neighbour, live, parameters.min_cosine)
         if thread is None:
             thread = _Thread(number)
             threads.append(thread)
@@ -188,9 +188,7 @@ def _events(threads: Sequence[_Thread]) -> Iterator[_Thread]:
     return (thread for thread in threads if thread.detected_at is not None)
 
 
-def _thread_of(
-    number: int, post: WordedPost, neighbour: Neighbour, live: dict[int, _Thread], min_cosine: float
-) -> _Thread | None:
+def _thread_of(post: WordedPost, neighbour: Neighbour, live: dict[int, _Thread], min_cosine: float) -> _Thread | None:
     if neighbour.number is None or neighbour.cosine < min_cosine:
         return None
     thread = live[neighbour.number]

@@ -18,6 +18,7 @@ from elasticsearch.helpers import bulk
 
 from training.events.baselines.chain import Burst
 from training.events.baselines.window import STEP, Window, steps
+from training.events.baselines.word_scores import WARM_UP
 from training.events.baselines.words import WordedPost
 
 HEURISTICS = ("jlh", "gnd", "chi_square", "mutual_information")
@@ -98,7 +99,7 @@ def _between(begin: datetime, end: datetime, parameters: SignificantTermsParamet
 def term_bursts(
     client: Elasticsearch, posts: Sequence[WordedPost], parameters: SignificantTermsParameters
 ) -> Iterator[list[Burst]]:
-    """Yields the bursts of each step that has some; the posts must have been given to `index_posts`."""
+    """Yields the bursts of each step that has some, after the first hour; `index_posts` must have had the posts."""
     window = Window(timedelta(minutes=parameters.window_minutes), fold_copies=parameters.fold_copies)
     for now, of_step in steps(posts, STEP):
         for post in of_step:
@@ -110,5 +111,5 @@ def term_bursts(
             for bucket in answer["aggregations"]["words"]["buckets"]
             if (held := window.by_word.get(bucket["key"]))
         ]
-        if bursts:
+        if bursts and now - posts[0].created_at >= WARM_UP:
             yield bursts

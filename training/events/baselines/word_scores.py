@@ -14,6 +14,7 @@ from training.events.baselines.window import STEP, Window, steps
 from training.events.baselines.words import WordedPost
 
 BIAS = 1.0
+WARM_UP = timedelta(hours=1)
 _FEWEST_AUTHORS = 4
 _LOWEST_SCORE = 2.0
 
@@ -62,11 +63,12 @@ class _Pasts:
 
     def note(self, counts: Mapping[str, int]) -> None:
         self.windows += 1
+        alpha = max(self.alpha, 1 / self.windows)  # a plain mean while the feed is young
         for word, count in counts.items():
             past = self.of_word.get(word)
             if past is None:
                 past = self.of_word[word] = _Past(0)
-            past.note(count, self.windows, self.alpha)
+            past.note(count, self.windows, alpha)
 
     def score(self, word: str, count: int) -> float:
         past = self.of_word.get(word)
@@ -75,20 +77,19 @@ class _Pasts:
 
 
 def word_bursts(posts: Sequence[WordedPost], parameters: WordScoreParameters) -> Iterator[list[Burst]]:
-    """Yields the bursts of each step that has some; the first half-life of a feed only teaches."""
+    """Yields the bursts of each step that has some; the first hour of a feed only teaches."""
     length = timedelta(minutes=parameters.window_minutes)
     window = Window(length, fold_copies=parameters.fold_copies)
     pasts = _Pasts(1 - 0.5 ** (length / timedelta(hours=parameters.half_life_hours)))
+    begin: datetime | None = None
     noted: datetime | None = None
     for now, of_step in steps(posts, STEP):
         for post in of_step:
             window.add(post)
         window.advance(now)
-        noted = noted or now
+        begin, noted = begin or now, noted or now
         authors = {
-            word: count
-            for word, held in window.by_word.items()
-            if (count := len({post.author for post in held})) > 0
+            word: count for word, held in window.by_word.items() if (count := len({post.author for post in held})) > 0
         }
         bursts = [
             Burst(word, now, score, count, tuple(window.by_word[word]))
@@ -98,5 +99,5 @@ def word_bursts(posts: Sequence[WordedPost], parameters: WordScoreParameters) ->
         if now - noted >= length:
             pasts.note(authors)
             noted = now
-        if bursts:
+        if bursts and now - begin >= WARM_UP:
             yield bursts

@@ -1,0 +1,147 @@
+"""What the detector costs: processor time a post beside the tagger's, memory over ever new names, an archive's replay.
+
+Cost a post depends on how many posts a minute has, because a minute is closed once: a tagged feed is replayed at
+1,000 posts a second, whatever its own rhythm. The tagger is given texts of the same feed in the same process.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+from tagstream.detections import PostMentions, Subject
+from tagstream.posts import TaggedPost
+from training.events.detector import Replay, replay
+from training.events.results import ArchiveFigures, CostFigures, MemoryFigures, today
+from workers.tagger.texts import TextTagger
+
+POSTS_PER_SECOND = 1_000
+_TAGGED_TEXTS = 2_000
+_BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
+_MILLION = 1_000_000
+_NAMES_A_POST = 3
+
+
+def at_rate(posts: Sequence[TaggedPost], posts_per_second: int, count: int) -> Iterator[TaggedPost]:
+    """Yields `count` posts, again from the first after the last, with the times of a feed of that rate.
+
+    Each round has ids and authors of its own, as other people's posts would; the texts come again.
+    """
+    for number in range(count):
+        lap, position = divmod(number, len(posts))
+        post = posts[position]
+        author = post.author.model_copy(update={"id": f"{lap}-{post.author.id}"}) if post.author else None
+        yield post.model_copy(
+            update={
+                "id": f"{post.source}:{number}",
+                "author": author,
+                "created_at": _BEGIN + timedelta(seconds=number / posts_per_second),
+            }
+        )
+
+
+def measure_cost(posts: Sequence[TaggedPost], tagger: TextTagger, count: int = 600_000) -> CostFigures:
+    """Replays `count` posts at 1,000 a second, then tags 2,000 of the texts."""
+    replayed = Replay()
+    group: list[TaggedPost] = []
+    for post in at_rate(posts, POSTS_PER_SECOND, count):
+        group.append(post)
+        if len(group) == 512:
+            replayed.add(group)
+            group = []
+    replayed.add(group)
+    texts = [post.text for post in Random(1).sample(list(posts), min(_TAGGED_TEXTS, len(posts)))]
+    tagger.tag(texts[:64])  # the first call is slower
+    begin = time.process_time()
+    tagger.tag(texts)
+    tagging = (time.process_time() - begin) / len(texts)
+    cost = replayed.cost
+    return CostFigures(
+        posts=cost.posts,
+        posts_per_second=POSTS_PER_SECOND,
+        mentions_microseconds=1e6 * cost.mentions / cost.posts,
+        add_microseconds=1e6 * cost.add / cost.posts,
+        close_microseconds=1e6 * cost.close / cost.posts,
+        tagger_microseconds=1e6 * tagging,
+        date=today(),
+    )
+
+
+def made_up_mentions(count: int, posts_per_minute: int, seed: int = 1) -> Iterator[list[PostMentions]]:
+    """Yields a minute of posts at a time: each names one name that no other post names, and two that many do."""
+    chance = Random(seed)
+    minute_posts: list[PostMentions] = []
+    for number in range(count):
+        names = [f"name {number}", *(f"known {int(chance.paretovariate(1.0))}" for _ in range(_NAMES_A_POST - 1))]
+        minute_posts.append(
+            PostMentions(
+                post_id=f"made-up:{number}",
+                author=chance.getrandbits(48),
+                minute=_BEGIN + timedelta(minutes=number // posts_per_minute),
+                shingles=tuple(sorted({chance.getrandbits(32) for _ in range(12)})),
+                subjects=tuple(Subject(type="PER", key=name, text=name) for name in dict.fromkeys(names)),
+            )
+        )
+        if len(minute_posts) == posts_per_minute:
+            yield minute_posts
+            minute_posts = []
+    if minute_posts:
+        yield minute_posts
+
+
+def measure_memory(posts_per_minute: int, count: int = _MILLION) -> MemoryFigures:
+    """Runs the replay in a process of its own, whose memory nothing else has touched."""
+    command = [sys.executable, "-m", "training.events.cost", str(posts_per_minute), str(count)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    return MemoryFigures.model_validate_json(done.stdout)
+
+
+def memory_of_replay(posts_per_minute: int, count: int) -> MemoryFigures:
+    """Replays made-up posts and notes the resident memory of this process ten times on the way."""
+    replayed = Replay()
+    seen, noted = [0], [resident_mebibytes()]
+    every = max(1, count // 10)
+    begin, passed = time.perf_counter(), 0
+    for minute_posts in made_up_mentions(count, posts_per_minute):
+        replayed.add_mentions(minute_posts)
+        replayed.events.clear()
+        passed += len(minute_posts)
+        if passed - seen[-1] >= every:
+            seen.append(passed)
+            noted.append(resident_mebibytes())
+    return MemoryFigures(
+        posts=tuple(seen),
+        mebibytes=tuple(round(one, 1) for one in noted),
+        posts_per_minute=posts_per_minute,
+        seconds=round(time.perf_counter() - begin, 1),
+        date=today(),
+    )
+
+
+def resident_mebibytes() -> float:
+    """Returns the resident memory of this process, from Linux."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * 4096 / 2**20
+
+
+def measure_archive(name: str, posts: Sequence[TaggedPost]) -> ArchiveFigures:
+    """Replays tagged posts with the times they have; reads no file and writes no index."""
+    begin = time.perf_counter()
+    replayed = replay(posts)
+    seconds = time.perf_counter() - begin
+    days = (posts[-1].created_at - posts[0].created_at) / timedelta(days=1)
+    return ArchiveFigures(
+        archive=name,
+        posts=len(posts),
+        days=round(days, 1),
+        seconds=round(seconds, 1),
+        events=len(replayed.events),
+        date=today(),
+    )
+
+
+if __name__ == "__main__":
+    print(memory_of_replay(int(sys.argv[1]), int(sys.argv[2])).model_dump_json())

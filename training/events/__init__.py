@@ -1,4 +1,4 @@
-"""What the event detector is worth, measured: feeds with known events, three baselines, one score, cost and memory.
+"""The measurement of the event detector: feeds with known events, three baselines, one score, cost and memory.
 
 ::
 

@@ -17,7 +17,7 @@ _POOL = 40_000
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class FeedCase:
     """A feed: what is in it, in words, and how it is built."""
 
     name: str
@@ -41,33 +41,35 @@ def moved(event: RealEvent, places: tuple[str, ...], place: str) -> RealEvent:
 
 
 _PLAN = FeedPlan()
-DEVELOPMENT = Case("development", "CrisisLex T6 with another seed", replace(_PLAN, seed=DEVELOPMENT_SEED), crisislex_t6)
+DEVELOPMENT = FeedCase(
+    "development", "CrisisLex T6 with another seed", replace(_PLAN, seed=DEVELOPMENT_SEED), crisislex_t6
+)
 _CASES = (
-    Case("t6", "6 events of CrisisLex T6, a day each", _PLAN, crisislex_t6),
-    Case("seed-3", "the same, other tweets, authors and hours", replace(_PLAN, seed=3), crisislex_t6),
-    Case("hours-2", "events squeezed into 2 hours", replace(_PLAN, hours=2.0), crisislex_t6),
-    Case("hours-18", "events spread over 18 hours", replace(_PLAN, hours=18.0), crisislex_t6),
-    Case("rate-1000", "1,000 everyday posts a day", replace(_PLAN, a_day=1_000), crisislex_t6),
-    Case("rate-5500", "5,500 everyday posts a day", replace(_PLAN, a_day=5_500), crisislex_t6),
-    Case("small", "200 posts an event", replace(_PLAN, event_posts=200), crisislex_t6),
-    Case("crisismmd", "7 disasters of CrisisMMD, a day each", _PLAN, crisismmd),
-    Case(
+    FeedCase("t6", "6 events of CrisisLex T6, a day each", _PLAN, crisislex_t6),
+    FeedCase("seed-3", "the same, other tweets, authors and hours", replace(_PLAN, seed=3), crisislex_t6),
+    FeedCase("hours-2", "events squeezed into 2 hours", replace(_PLAN, hours=2.0), crisislex_t6),
+    FeedCase("hours-18", "events spread over 18 hours", replace(_PLAN, hours=18.0), crisislex_t6),
+    FeedCase("rate-1000", "1,000 everyday posts a day", replace(_PLAN, a_day=1_000), crisislex_t6),
+    FeedCase("rate-5500", "5,500 everyday posts a day", replace(_PLAN, a_day=5_500), crisislex_t6),
+    FeedCase("small", "200 posts an event", replace(_PLAN, event_posts=200), crisislex_t6),
+    FeedCase("crisismmd", "7 disasters of CrisisMMD, a day each", _PLAN, crisismmd),
+    FeedCase(
         "army",
         "T6 with 500 accounts that copy each other with small changes, every second day",
         replace(_PLAN, noise=("one_account", "one_text", "changed_copies")),
         crisislex_t6,
     ),
-    Case(
+    FeedCase(
         "one-place",
         "two events in one place, in the same hour",
         replace(_PLAN, together=True),
         t6_pair_in_one_place,
     ),
 )
-CASES: Mapping[str, Case] = {case.name: case for case in _CASES}
+CASES: Mapping[str, FeedCase] = {case.name: case for case in _CASES}
 
 
-def build_case(case: Case, data: Path | None = None) -> Feed:
+def build_case(case: FeedCase, data: Path | None = None) -> Feed:
     """Builds the feed of a case from the data folder."""
     events = case.events(data)
     days = (1 if case.plan.together else len(events)) + 1

@@ -1,4 +1,4 @@
-"""What the detector costs: processor time a post beside the tagger's, memory over ever new names, an archive's replay.
+"""The cost of the detector: processor time a post beside the tagger's, memory over ever new names, an archive's replay.
 
 Cost a post depends on how many posts a minute has, because a minute is closed once: a tagged feed is replayed at
 1,000 posts a second, whatever its own rhythm. The tagger is given texts of the same feed in the same process.

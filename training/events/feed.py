@@ -34,7 +34,7 @@ _JITTER_MS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class FeedPlan:
-    """How a feed is built.
+    """The recipe of a feed.
 
     Attributes:
         hours: from the first tweet of an event to the last of its first nine tenths.

@@ -33,7 +33,6 @@ from training.events.tagging import TaggedTexts, served_tagger
 from training.events.tuning import (
     PARAMETERS_FILE,
     Chosen,
-    Parameters,
     choose_first_story,
     choose_significant_terms,
     choose_word_scores,
@@ -66,7 +65,7 @@ class Measurement:
     def tune(self) -> None:
         """Chooses the parameters of the baselines."""
         feed = build_case(DEVELOPMENT)
-        parameters = read_parameters() if PARAMETERS_FILE.exists() else Parameters()
+        parameters = read_parameters()
         for system in self._baselines():
             begin = time.perf_counter()
             chosen = self._chosen(system, feed)

@@ -1,4 +1,4 @@
-"""What a feed holds that must not become an event: accounts that repeat themselves, and armies that copy one text."""
+"""Posts that must not become an event: accounts that repeat themselves, and armies that copy one text."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from pathlib import Path
 from training.events.cases import CASES
 from training.events.results import Results, Row, read_results
 from training.events.systems import DETECTOR, TITLES
-from training.events.tuning import PARAMETERS_FILE, Parameters, read_parameters
+from training.events.tuning import Parameters, read_parameters
 
 EVENTS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "events.md"
 _NONE = "–"
@@ -62,8 +62,7 @@ def page_text(results: Results, parameters: Parameters) -> str:
 
 def write_page(path: Path = EVENTS_PAGE) -> Path:
     """Writes the page from what was measured last."""
-    parameters = read_parameters() if PARAMETERS_FILE.exists() else Parameters()
-    path.write_text(page_text(read_results(), parameters), encoding="utf-8")
+    path.write_text(page_text(read_results(), read_parameters()), encoding="utf-8")
     return path
 
 

@@ -1,4 +1,4 @@
-"""What was measured, kept as JSON: `docs/reference/events.md` is written from it, and no figure of it by hand."""
+"""The figures that were measured, kept as JSON; `docs/reference/events.md` is written from it, no figure by hand."""
 
 import platform
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ class Row(_Kept):
 
 
 class CostFigures(_Kept):
-    """What the detector takes of a processor at a rate of posts, beside the tagger in the same run."""
+    """The processor time of the detector at a rate of posts, beside the tagger's in the same run."""
 
     posts: int
     posts_per_second: float

@@ -17,7 +17,7 @@ _SHARE_OF_ONE_EVENT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class FoundEvent:
-    """What a detector says of one event: the form that `tagstream events --json` prints, as far as it is scored."""
+    """An event as a detector tells it: the form that `tagstream events --json` prints, as far as it is scored."""
 
     id: str
     title: str
@@ -30,7 +30,7 @@ class FoundEvent:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How well detected events match the known ones.
+    """The match of detected events with the known ones.
 
     Attributes:
         fragments: detected events of each known one that was found, on average.

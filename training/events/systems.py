@@ -28,7 +28,7 @@ TITLES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What systems need: tagged texts, the chosen parameters, a server; None where there is none."""
+    """The needs of the systems: tagged texts, the chosen parameters, a server; None where there is none."""
 
     tagged: TaggedTexts | None
     parameters: Parameters

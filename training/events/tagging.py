@@ -26,7 +26,7 @@ _TEXTS_AT_ONCE = 512
 
 @dataclass(frozen=True, slots=True)
 class TaggingCost:
-    """What tagging took: `processor_seconds` of all threads, for texts that were not tagged before."""
+    """The time that tagging took: `processor_seconds` of all threads, for texts that were not tagged before."""
 
     texts: int
     processor_seconds: float

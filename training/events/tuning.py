@@ -14,7 +14,7 @@ from elasticsearch import Elasticsearch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tagstream.errors import CorruptState
-from training.events.baselines.chain import Burst, ChainParameters, chain
+from training.events.baselines.chain import ChainParameters, WordBurst, chain
 from training.events.baselines.first_story import FirstStoryParameters, first_stories, neighbours
 from training.events.baselines.significant_terms import SignificantTermsParameters, index_posts, term_bursts
 from training.events.baselines.word_scores import WordScoreParameters, word_bursts
@@ -33,7 +33,7 @@ class _Kept(BaseModel):
 
 
 class Parameters(_Kept):
-    """What was chosen for each baseline; None for one that was not measured."""
+    """The choice for each baseline; None for one that was not measured."""
 
     first_story: FirstStoryParameters | None = None
     word_scores: Annotated[tuple[WordScoreParameters, ChainParameters] | None, Field()] = None
@@ -49,16 +49,18 @@ class Chosen:
 
 
 def read_parameters(path: Path = PARAMETERS_FILE) -> Parameters:
-    """Reads the chosen parameters.
+    """Reads the chosen parameters; none yet where there is no file.
 
     Raises:
-        CorruptState: the file is missing or damaged.
+        CorruptState: the file is damaged.
     """
+    if not path.exists():
+        return Parameters()
     try:
         return Parameters.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise CorruptState(
-            f"{path}: no parameters of the baselines: python -m training.events.measure tune makes them ({error})"
+            f"{path}: damaged: restore it, or python -m training.events.measure tune makes it anew ({error})"
         ) from error
 
 
@@ -90,7 +92,7 @@ def choose_significant_terms(feed: Feed, client: Elasticsearch) -> Chosen:
     )
 
 
-def _best_chain(feed: Feed, way: Any, bursts: Sequence[Sequence[Burst]], min_scores: Iterable[float]) -> Chosen:
+def _best_chain(feed: Feed, way: Any, bursts: Sequence[Sequence[WordBurst]], min_scores: Iterable[float]) -> Chosen:
     grid = product(min_scores, (5, 8, 12, 20), (1, 2, 3), (0.3, 0.5))
     best = _best(feed, (ChainParameters(*given) for given in grid), lambda one: chain(bursts, one))
     return Chosen((way, best.parameters), best.score)

@@ -7,7 +7,7 @@ import pytest
 from elasticsearch import Elasticsearch
 from feeds import feed_with_a_fire
 
-from training.events.baselines.chain import Burst, ChainParameters, chain
+from training.events.baselines.chain import ChainParameters, WordBurst, chain
 from training.events.baselines.evidence import evidence
 from training.events.baselines.first_story import FirstStoryParameters, first_stories, neighbours
 from training.events.baselines.significant_terms import (
@@ -96,7 +96,7 @@ def test_a_post_far_from_all_others_begins_a_thread():
 
 def burst(word, minute, numbers, words=None):
     held = tuple(WordedPost(f"p{number}", f"a{number}", NOON, "", words or (word, f"w{number}")) for number in numbers)
-    return Burst(word, NOON + timedelta(minutes=minute), 9.0, len(numbers), held)
+    return WordBurst(word, NOON + timedelta(minutes=minute), 9.0, len(numbers), held)
 
 
 def test_words_of_the_same_posts_are_one_event():

@@ -22,7 +22,7 @@ _ENDS_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Burst:
+class WordBurst:
     """A word that more authors use at `minute` than its past explains, with the posts of the window that hold it."""
 
     word: str
@@ -34,7 +34,7 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class ChainParameters:
-    """What makes bursts an event.
+    """The conditions under which bursts are an event.
 
     Attributes:
         min_score, min_authors: of a word that counts.
@@ -56,7 +56,7 @@ class _LiveEvent:
     words: dict[str, int] = field(default_factory=dict)
     posts: dict[str, WordedPost] = field(default_factory=dict)
 
-    def grow(self, bursts: Sequence[Burst]) -> None:
+    def grow(self, bursts: Sequence[WordBurst]) -> None:
         """Takes the bursts of a step: the posts that hold two of its words, or any where only one bursts."""
         held: dict[str, int] = {}
         for burst in bursts:
@@ -76,7 +76,7 @@ class _LiveEvent:
         return FoundEvent(self.id, title, self.detected_at, started_at, self.last_burst, authors, evidence(posts))
 
 
-def chain(steps: Iterable[Sequence[Burst]], parameters: ChainParameters) -> list[FoundEvent]:
+def chain(steps: Iterable[Sequence[WordBurst]], parameters: ChainParameters) -> list[FoundEvent]:
     """Returns the events of the bursts of successive steps."""
     live: list[_LiveEvent] = []
     ended: list[_LiveEvent] = []
@@ -95,7 +95,7 @@ def chain(steps: Iterable[Sequence[Burst]], parameters: ChainParameters) -> list
     return [event.found() for event in [*ended, *live]]
 
 
-def _match(bursts: Sequence[Burst], live: list[_LiveEvent], number: int) -> None:
+def _match(bursts: Sequence[WordBurst], live: list[_LiveEvent], number: int) -> None:
     """Gives the bursts to the live event that shares most of their words, or makes a new one."""
     shared = [(sum(burst.word in event.words for burst in bursts), event) for event in live]
     most, best = max(shared, key=lambda pair: pair[0], default=(0, None))
@@ -105,7 +105,7 @@ def _match(bursts: Sequence[Burst], live: list[_LiveEvent], number: int) -> None
     best.grow(bursts)
 
 
-def _joined(bursts: Sequence[Burst], join: float) -> list[list[Burst]]:
+def _joined(bursts: Sequence[WordBurst], join: float) -> list[list[WordBurst]]:
     """Groups the words that the same posts hold; copies count once."""
     graph: networkx.Graph[int] = networkx.Graph()
     graph.add_nodes_from(range(len(bursts)))

@@ -42,7 +42,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class FirstStoryParameters:
-    """When a post belongs to a thread, and when a thread is an event.
+    """The conditions under which a post belongs to a thread, and a thread is an event.
 
     Attributes:
         min_cosine: of a post and its nearest neighbour, for the post to join its thread.

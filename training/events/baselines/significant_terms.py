@@ -16,8 +16,8 @@ from typing import Any
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import bulk
 
-from training.events.baselines.chain import Burst
-from training.events.baselines.window import STEP, Window, steps
+from training.events.baselines.chain import WordBurst
+from training.events.baselines.window import STEP, WordWindow, steps
 from training.events.baselines.word_scores import WARM_UP
 from training.events.baselines.words import WordedPost
 
@@ -98,16 +98,16 @@ def _between(begin: datetime, end: datetime, parameters: SignificantTermsParamet
 
 def term_bursts(
     client: Elasticsearch, posts: Sequence[WordedPost], parameters: SignificantTermsParameters
-) -> Iterator[list[Burst]]:
+) -> Iterator[list[WordBurst]]:
     """Yields the bursts of each step that has some, after the first hour; `index_posts` must have had the posts."""
-    window = Window(timedelta(minutes=parameters.window_minutes), fold_copies=parameters.fold_copies)
+    window = WordWindow(timedelta(minutes=parameters.window_minutes), fold_copies=parameters.fold_copies)
     for now, of_step in steps(posts, STEP):
         for post in of_step:
             window.add(post)
         window.advance(now)
         answer = client.search(index=_INDEX, **search_body(now, parameters))
         bursts = [
-            Burst(bucket["key"], now, bucket["score"], bucket["authors"]["value"], tuple(held))
+            WordBurst(bucket["key"], now, bucket["score"], bucket["authors"]["value"], tuple(held))
             for bucket in answer["aggregations"]["words"]["buckets"]
             if (held := window.by_word.get(bucket["key"]))
         ]

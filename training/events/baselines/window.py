@@ -9,7 +9,7 @@ from training.events.baselines.words import WordedPost
 STEP = timedelta(minutes=5)
 
 
-class Window:
+class WordWindow:
     """The posts of the last `length` of a feed, by word.
 
     With `fold_copies`, a post whose words are exactly those of an earlier post of the window is left out.

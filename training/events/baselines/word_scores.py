@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from training.events.baselines.chain import Burst
-from training.events.baselines.window import STEP, Window, steps
+from training.events.baselines.chain import WordBurst
+from training.events.baselines.window import STEP, WordWindow, steps
 from training.events.baselines.words import WordedPost
 
 BIAS = 1.0
@@ -21,7 +21,7 @@ _LOWEST_SCORE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class WordScoreParameters:
-    """How words are counted: in a window of so many minutes, against a past of that half-life."""
+    """The way in which words are counted: in a window of so many minutes, against a past of that half-life."""
 
     window_minutes: int
     half_life_hours: float
@@ -76,10 +76,10 @@ class _Pasts:
         return (count - max(mean, BIAS)) / (math.sqrt(variance) + BIAS)
 
 
-def word_bursts(posts: Sequence[WordedPost], parameters: WordScoreParameters) -> Iterator[list[Burst]]:
+def word_bursts(posts: Sequence[WordedPost], parameters: WordScoreParameters) -> Iterator[list[WordBurst]]:
     """Yields the bursts of each step that has some; the first hour of a feed only teaches."""
     length = timedelta(minutes=parameters.window_minutes)
-    window = Window(length, fold_copies=parameters.fold_copies)
+    window = WordWindow(length, fold_copies=parameters.fold_copies)
     pasts = _Pasts(1 - 0.5 ** (length / timedelta(hours=parameters.half_life_hours)))
     begin: datetime | None = None
     noted: datetime | None = None
@@ -92,7 +92,7 @@ def word_bursts(posts: Sequence[WordedPost], parameters: WordScoreParameters) ->
             word: count for word, held in window.by_word.items() if (count := len({post.author for post in held})) > 0
         }
         bursts = [
-            Burst(word, now, score, count, tuple(window.by_word[word]))
+            WordBurst(word, now, score, count, tuple(window.by_word[word]))
             for word, count in authors.items()
             if count >= _FEWEST_AUTHORS and (score := pasts.score(word, count)) >= _LOWEST_SCORE
         ]

@@ -12,7 +12,7 @@ Knows nothing of sources, models or Kafka. `search.testing.IndexContract` tests 
 the group `tagstream.indexes` runs the same tests (docs/reference/index-contract.md).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
@@ -194,6 +194,29 @@ class Trend:
     expected: float
     score: float
     series: tuple[int, ...] = field(default=())
+
+
+class Span(NamedTuple):
+    """A stretch of time: from the minute of its first post to the end of the minute of its last one."""
+
+    since: datetime
+    until: datetime
+
+
+class Arrivals(NamedTuple):
+    """Posts that came into an index.
+
+    Attributes:
+        posts: the posts, in the order in which they came.
+        ids: the ids to be known by the next call: those of the posts, and of others that it would read again.
+        next: the position after them.
+        more: whether the next call has posts that are there already.
+    """
+
+    posts: tuple[TaggedPost, ...]
+    ids: frozenset[str]
+    next: str
+    more: bool
 
 
 class Compacted(NamedTuple):
@@ -412,6 +435,49 @@ class EntityIndex(Protocol):
 
         Called by a replay and a rebuild. Memory is bounded, however many posts there are. A post that is written
         meanwhile may be missing; none comes twice. They come without thumbnails.
+        """
+        ...
+
+    async def post_counts(self, query: Query, *, since: datetime, until: datetime, bucket_seconds: int) -> list[Bucket]:
+        """Returns the posts that match a query over time, and their distinct authors: every bucket, empty ones too.
+
+        The buckets begin at `since`. A post must lie in [since, until), and in the times of the query, which may begin
+        and end within a bucket. `order`, `size` and `after` of the query say nothing here.
+
+        Raises:
+            BadSettings: the text is no query, or the range makes no series of 1 to `MAX_BUCKETS` buckets.
+        """
+        ...
+
+    async def span(self, query: Query) -> Span | None:
+        """Returns the time between the first and the last post that match, None if none does.
+
+        Raises:
+            BadSettings: the text is no query.
+        """
+        ...
+
+    async def feed_span(self) -> Span | None:
+        """Returns the time in which the feed lies; None without posts.
+
+        Its ends are the outermost minutes within an hour of which several authors wrote, so that a stray date moves
+        neither, nor does a post that claims to be from the future. Called by commands that choose a window.
+        """
+        ...
+
+    async def arrivals(self, query: Query, after: str | None = None, known: Container[str] = ()) -> Arrivals:
+        """Returns matching posts that became visible after the position `after`: those of new ids, not new revisions.
+
+        Called again and again by whoever watches a query, with `Arrivals.next` of the call before and all `ids` of
+        earlier ones in `known`. The call without `after` returns no post, and the present position. A post that comes
+        in after the call that returned a position is in some later answer; exactly one if `known` holds the ids. The
+        order is that of arrival, and nothing depends on the times of posts.
+
+        An index to which many processes write may miss a post that came in long (minutes) after others which were
+        accepted later. The last million arrivals can be asked for, at least.
+
+        Raises:
+            BadSettings: the text is no query, or `after` is no position.
         """
         ...
 

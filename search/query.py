@@ -10,7 +10,7 @@
     hashtag:NewYork  #NewYork  author:bbc  source:bluesky  lang:en
     has:photo                  photo, video, label, hashtag, entity, link, reply
     label:"fishing boat"       photos show this, says the image model; degraded:photo   some could not be had
-    since:2026-03-01 until:2026-03-02T12:00     UTC; until excludes its moment
+    since:2026-03-01 until:2026-03-02T12:00     UTC; until excludes its moment; also since:2h, since:yesterday
     -word  NOT word  -type:PER           posts without
     merkel OR macron           either; binds closer than the space between words
     merkel AND macron          the same as the space; not beside OR, where it would leave open what belongs together
@@ -24,7 +24,7 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Literal, cast
 
 from search.author_names import author_name
@@ -34,6 +34,7 @@ from tagstream.posts import ENTITY_TYPES, EntityType, clean_text
 from tagstream.text.analysis import Phrase, phrase, tag
 from tagstream.text.entity_keys import fold_key
 from tagstream.text.languages import language_tag
+from tagstream.text.times import BadTime, parse_time
 
 MAX_QUERY_LENGTH = 2_000
 MAX_CLAUSES = 64
@@ -126,8 +127,12 @@ _TOKEN = re.compile(
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»＂", '"'))
 
 
-def parse(text: str) -> ParsedQuery:
+def parse(text: str, now: datetime | None = None) -> ParsedQuery:
     """Parses a query; an empty text asks for everything.
+
+    Args:
+        text: the query.
+        now: the moment from which `since:2h` counts; the present one if None.
 
     Raises:
         MalformedQuery: an unknown field, an open quotation mark, a bad date, or nothing to look for.
@@ -135,7 +140,7 @@ def parse(text: str) -> ParsedQuery:
     text = clean_text(text).replace("\0", " ").translate(_QUOTES)
     if len(text) > MAX_QUERY_LENGTH:
         raise MalformedQuery(f"The query has {len(text)} characters; at most {MAX_QUERY_LENGTH} are read. Shorten it.")
-    builder = _Builder()
+    builder = _Builder(now or datetime.now(UTC))
     for token in _TOKEN.finditer(text):
         try:
             builder.add(token)
@@ -147,7 +152,8 @@ def parse(text: str) -> ParsedQuery:
 class _Builder:
     """The clauses of a query, collected token by token, with the operator that waits for its right side."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: datetime) -> None:
+        self.now = now
         self.clauses: list[Clause] = []
         self.times: dict[str, datetime] = {}
         self.waiting: Operator | None = None
@@ -228,7 +234,7 @@ class _Builder:
         self.waiting = None
         if field in self.times:
             raise MalformedQuery(f"{field}: is given twice.")
-        self.times[field] = _moment(field, value)
+        self.times[field] = _moment(field, value, self.now)
 
     def _add_clause(self, clause: Leaf | Without) -> None:
         waiting, self.waiting = self.waiting, None
@@ -323,15 +329,8 @@ _VALUES: dict[str, Callable[[str], str]] = {
 }
 
 
-def _moment(field: str, value: str) -> datetime:
+def _moment(field: str, value: str, now: datetime) -> datetime:
     try:
-        day = date.fromisoformat(value)
-        return datetime(day.year, day.month, day.day, tzinfo=UTC)
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        message = f"{field}:{value[:40]} is not a date. Write 2026-03-01 or 2026-03-01T14:30."
-        raise MalformedQuery(message) from None
+        return parse_time(value, now)
+    except BadTime as error:
+        raise MalformedQuery(f"{field}: {error}.") from None

@@ -1,53 +1,20 @@
 """The commands `tagstream search` and `trends`."""
 
 import asyncio
-import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 import click
 
 from search.cli.tables import posts_table, trend_document, trends_table
+from search.cli.times import Duration, Timestamp, check_range, time_options
 from search.index import EntityIndex, Query, Trend
 from search.open import opened_index
 from search.query import parse
 from search.query_advice import Segment, advice
 from tagstream.cli.console import console, note, write_lines
 from tagstream.cli.options import TagstreamCommand, current_settings, index_option, json_option
-
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LONGEST_SECONDS = 3650 * 86_400
-
-
-class Timestamp(click.ParamType):
-    """A date or a time in ISO 8601; in UTC without a zone."""
-
-    name = "time"
-
-    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            timestamp = datetime.fromisoformat(value)
-            return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is not a time such as 2026-03-01 or 2026-03-01T12:30", param, ctx)
-
-
-class Duration(click.ParamType):
-    """A number and its unit: `90s`, `15m`, `6h`, `2d`. The answer is in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"([0-9]{1,9})([smhd])", value)
-        seconds = int(match[1]) * _UNIT_SECONDS[match[2]] if match else 0
-        if not 1 <= seconds <= _LONGEST_SECONDS:
-            self.fail(f"{value!r} is not a duration such as 90s, 15m, 6h or 2d (at most 3650d)", param, ctx)
-        return seconds
 
 
 def search_command(segment: Segment) -> click.Command:
@@ -61,8 +28,7 @@ def search_command(segment: Segment) -> click.Command:
     @click.command("search", cls=TagstreamCommand)
     @click.argument("query", nargs=-1)
     @index_option
-    @click.option("--since", type=Timestamp(), help="Posts from this moment on: 2026-03-01 or 2026-03-01T12:30, UTC.")
-    @click.option("--until", type=Timestamp(), help="Posts before this moment.")
+    @time_options("Posts")
     @click.option("--source", metavar="NAME", help="Posts of this source, such as jsonl.")
     @click.option("--order", type=click.Choice(["newest", "relevance"]), default="newest", show_default=True)
     @click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Posts a page.")
@@ -92,6 +58,7 @@ def search_command(segment: Segment) -> click.Command:
         merkel OR macron          either; binds closer than the space between words
         NOT word  -word           without (a hyphen after a --, as in: search -- merkel -berlin)
         """
+        check_range(since, until)
         settings = current_settings(index=index_spec)
         question = Query(" ".join(query), since, until, source, order, size, after)
         hints = advice(parse(question.text), segment)  # before the index is opened: a malformed query needs no index

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from search.index import EntityCount, Trend
+from search.index import Bucket, EntityCount, Trend
 from tagstream.posts import DeadLetter, Entity, EntityType, TaggedPost
 from tagstream.text.terminal_text import visible
 
@@ -25,6 +25,7 @@ _NAME_LENGTH = 200
 _MESSAGE_LENGTH = 2_000
 _NAME_WIDTH = 40
 _AUTHOR_WIDTH = 18
+_BAR_WIDTH = 40
 _UNLIMITED = 10_000
 _BARS = "▁▂▃▄▅▆▇█"
 # Below these a table of posts, or of dead letters, would be more space than text.
@@ -130,6 +131,25 @@ def entities_table(counts: Sequence[EntityCount], target: Console) -> Table:
         ],
         target,
     )
+
+
+def counts_table(buckets: Sequence[Bucket], target: Console, *, days: bool) -> Table:
+    """Returns a table of posts and authors over time, with a bar for the posts; `days`: the times are all midnight."""
+    highest = max((bucket.posts for bucket in buckets), default=0)
+    form = "%Y-%m-%d" if days else "%Y-%m-%d %H:%M"
+    return _fitted(
+        [
+            _Column("from (UTC)", [bucket.start.strftime(form) for bucket in buckets]),
+            _Column("posts", [f"{bucket.posts:,}" for bucket in buckets], justify="right"),
+            _Column("authors", [f"{bucket.authors:,}" for bucket in buckets], justify="right", dispensable=2),
+            _Column("", [_bar(bucket.posts, highest) for bucket in buckets], dispensable=1),
+        ],
+        target,
+    )
+
+
+def _bar(number: int, highest: int) -> str:
+    return "█" * -(-number * _BAR_WIDTH // highest) if highest else ""
 
 
 def letters_table(letters: Iterable[DeadLetter], target: Console) -> Table:

@@ -7,18 +7,19 @@ writing the same changes again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Self
 
-from search.elastic import backup, compaction, counts, reads
+from search.elastic import backup, compaction, counts, over_time, reads
 from search.elastic.address import Address, parse_address
 from search.elastic.client import ElasticClient
 from search.elastic.schema import OLD, prepare
 from search.elastic.upgrade import analyse_anew
 from search.elastic.writes import ElasticWriter
 from search.index import (
+    Arrivals,
     Bucket,
     Compacted,
     EntityCount,
@@ -27,6 +28,7 @@ from search.index import (
     Page,
     Query,
     SourceCursor,
+    Span,
     Trend,
     Writable,
     WriteReport,
@@ -176,6 +178,26 @@ class ElasticIndex:
         return await counts.trending(
             self.client, until=until, window_seconds=window_seconds, past_windows=past_windows, size=size
         )
+
+    async def post_counts(self, query: Query, *, since: datetime, until: datetime, bucket_seconds: int) -> list[Bucket]:
+        """Returns the posts that match a query over time, and their distinct authors; the buckets begin at `since`."""
+        self._check_open()
+        return await over_time.post_counts(self.client, query, since=since, until=until, bucket_seconds=bucket_seconds)
+
+    async def span(self, query: Query) -> Span | None:
+        """Returns the time between the first and the last post that match."""
+        self._check_open()
+        return await over_time.span(self.client, query)
+
+    async def feed_span(self) -> Span | None:
+        """Returns the time in which the feed lies."""
+        self._check_open()
+        return await over_time.feed_span(self.client)
+
+    async def arrivals(self, query: Query, after: str | None = None, known: Container[str] = ()) -> Arrivals:
+        """Returns matching posts that came in after the position `after`."""
+        self._check_open()
+        return await over_time.arrivals(self.client, query, after, known)
 
     async def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
         """Yields every visible post, in order of id, as of the call; `with_hidden` also those of hidden authors."""

@@ -25,6 +25,7 @@ _TERMS_A_CLAUSE = 50_000  # a server takes 65,536 by default
 NEWEST_FIRST = [{"time": "desc"}, {"id": "desc"}]
 
 Json = dict[str, Any]
+Filters = Sequence[Json]
 
 
 def search_body(query: Query, shown: Sequence[Json] = ()) -> Json:
@@ -226,6 +227,58 @@ def counts_body(shown: Sequence[Json], marks: Sequence[str], low: int, high: int
     """Returns the search for the posts and authors of an entity over time."""
     filters: list[Json] = [*shown, {"terms": {"marks": list(marks)}}, milliseconds(low, high)]
     return _counting(filters, {"buckets": histogram(low, width) | {"aggs": _AUTHORS}})
+
+
+def post_counts_body(query: Query, shown: Filters, low: int, high: int, width: int) -> Json:
+    """Returns the search for the posts that match a query over time, and their authors."""
+    body = _counting([], {"buckets": histogram(low, width) | {"aggs": _AUTHORS}})
+    return body | {"query": {"bool": _parts(query, [*shown, milliseconds(low, high)], scored=False)}}
+
+
+def span_body(query: Query, shown: Filters) -> Json:
+    """Returns the search for the times of the first and the last post that match."""
+    body = _counting([], {"first": {"min": {"field": "time"}}, "last": {"max": {"field": "time"}}})
+    return body | {"query": {"bool": _parts(query, shown, scored=False)}}
+
+
+def edge_body(shown: Filters, order: str, *, size: int, after: Sequence[Any] | None) -> Json:
+    """Returns the search for the times and authors of the plausible posts, from one end of time."""
+    return {
+        "query": {"bool": {"filter": [*shown, {"term": {"implausible": False}}]}},
+        "sort": [{"time": order}, {"id": order}],
+        "size": size,
+        "track_total_hits": False,
+        "_source": False,
+        "docvalue_fields": ["author"],
+    } | ({} if after is None else {"search_after": list(after)})
+
+
+def newest_arrival_body() -> Json:
+    """Returns the search for when the newest post was accepted."""
+    return _counting([], {"newest": {"max": {"field": "observed_at"}}})
+
+
+def arrivals_body(query: Query, shown: Filters, since: int, *, size: int, after: Sequence[Any] | None) -> Json:
+    """Returns the search for the ids of the matching posts that were accepted from `since` on, in that order."""
+    accepted = {"range": {"observed_at": {"gte": since}}}
+    return {
+        "query": {"bool": _parts(query, [*shown, accepted], scored=False)},
+        "sort": [{"observed_at": "asc"}, {"id": "asc"}],
+        "size": size,
+        "track_total_hits": False,
+        "_source": False,
+    } | ({} if after is None else {"search_after": list(after)})
+
+
+def by_id_body(query: Query, shown: Filters, ids: Sequence[str]) -> Json:
+    """Returns the search for these of the matching posts, in the order in which they were accepted."""
+    return {
+        "query": {"bool": _parts(query, [*shown, {"terms": {"id": list(ids)}}], scored=False)},
+        "sort": [{"observed_at": "asc"}, {"id": "asc"}],
+        "size": len(ids),
+        "track_total_hits": False,
+        "_source": ["document"],
+    }
 
 
 def heard_body(shown: Sequence[Json], low: int, high: int, width: int) -> Json:

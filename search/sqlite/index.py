@@ -9,7 +9,7 @@ import asyncio
 import re
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from search.index import (
+    Arrivals,
     Bucket,
     Compacted,
     EntityCount,
@@ -26,11 +27,12 @@ from search.index import (
     Page,
     Query,
     SourceCursor,
+    Span,
     Trend,
     Writable,
     WriteReport,
 )
-from search.sqlite import backup, compaction, counts, detections, reads, thumbnails, writes
+from search.sqlite import backup, compaction, counts, detections, over_time, reads, thumbnails, writes
 from search.sqlite.damage import WRITER_LOOK_SECONDS, our_errors, translate
 from search.sqlite.file import CREATE, READ_WRITE, UNTOUCHED, Found, look, reading_mode
 from search.sqlite.schema import connect, transaction
@@ -266,6 +268,22 @@ class SqliteIndex:
                     yield post
         finally:
             following.cancel()
+
+    async def post_counts(self, query: Query, *, since: datetime, until: datetime, bucket_seconds: int) -> list[Bucket]:
+        """Returns the posts that match a query over time, and their distinct authors; the buckets begin at `since`."""
+        return await self._read(over_time.post_counts, query, since=since, until=until, bucket_seconds=bucket_seconds)
+
+    async def span(self, query: Query) -> Span | None:
+        """Returns the time between the first and the last post that match."""
+        return await self._read(over_time.span, query)
+
+    async def feed_span(self) -> Span | None:
+        """Returns the time in which the feed lies."""
+        return await self._read(over_time.feed_span)
+
+    async def arrivals(self, query: Query, after: str | None = None, known: Container[str] = ()) -> Arrivals:
+        """Returns matching posts that came in after the position `after`."""
+        return await self._read(over_time.arrivals, query, after, known)
 
     async def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
         """Yields every visible post, in order of id; `with_hidden` also those of hidden authors.

@@ -15,6 +15,7 @@
     trends        the states of trends, by (subject, minute)
     events        an event each: when it was detected; event_states: its states, by (id, minute)
     detector_states   the newest snapshot of each detector, by name
+    arrivals      the numbers of the last million posts that became visible, in that order
     settings      the version of the analysis that made the terms
 
 A post's *number* is its time (`search/documents.py`) and a running count below it. So every table, and FTS5 above all,
@@ -126,6 +127,8 @@ DETECTION_TABLES = (
     "CREATE UNIQUE INDEX event_states_by_minute ON event_states (id, minute)",
     "CREATE TABLE detector_states (name TEXT PRIMARY KEY, state BLOB NOT NULL)",
 )
+
+ARRIVALS_TABLE = "CREATE TABLE arrivals (entry INTEGER PRIMARY KEY, number INTEGER NOT NULL)"
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:

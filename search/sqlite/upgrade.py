@@ -7,7 +7,7 @@ from pathlib import Path
 
 from search.sqlite.file import APPLICATION_ID
 from search.sqlite.postings import analyse_anew
-from search.sqlite.schema import ACCOUNT_TABLES, DETECTION_TABLES, TABLES, THUMBNAIL_TABLE, transaction
+from search.sqlite.schema import ACCOUNT_TABLES, ARRIVALS_TABLE, DETECTION_TABLES, TABLES, THUMBNAIL_TABLE, transaction
 from search.sqlite.writer_lock import WriterLock
 from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
 from tagstream.text.analysis import ANALYSIS_VERSION
@@ -41,6 +41,10 @@ def _add_detections(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _add_arrivals(connection: sqlite3.Connection) -> None:
+    connection.execute(ARRIVALS_TABLE)
+
+
 # Step n turns a file of version n into a file of version n + 1; step 0 makes the tables.
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create,
@@ -48,6 +52,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_thumbnails,
     _keep_as_it_is,
     _add_detections,
+    _add_arrivals,
 )
 
 

@@ -12,7 +12,7 @@ from search.batch import PlayedBatch, TouchedPost
 from search.documents import post_json
 from search.index import SourceCursor, Writable, WriteReport
 from search.registry import RegistryRecord
-from search.sqlite import postings, thumbnails
+from search.sqlite import over_time, postings, thumbnails
 from search.sqlite.schema import DEAD_LETTER_COLUMNS
 from search.sqlite.stored_state import RECORD_COLUMNS, SqliteStoredState
 from search.terms import author_key
@@ -113,6 +113,12 @@ def _add_documents(connection: sqlite3.Connection, batch: PlayedBatch) -> None:
     documents = [(number, author, post_json(post)) for number, author, post in added]
     connection.executemany("INSERT INTO documents VALUES (?, ?, ?)", documents)
     postings.add(connection, [numbered for numbered in added if numbered[1] not in hidden])
+    over_time.note_arrivals(connection, [touched.record.number for touched in _in_order(batch) if _came_in(touched)])
+
+
+def _came_in(touched: TouchedPost) -> bool:
+    """Returns whether the post is visible and was not before: a new revision of it, or a new answer, is no arrival."""
+    return touched.post is not None and (touched.before is None or not touched.before.visible)
 
 
 def _settle_thumbnails(connection: sqlite3.Connection, batch: PlayedBatch) -> None:

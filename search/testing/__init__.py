@@ -22,7 +22,17 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"search.testing.{name}"
-        for name in ("backup", "counting", "hiding", "index_contract", "media", "posts", "reading", "writing")
+        for name in (
+            "backup",
+            "counting",
+            "hiding",
+            "index_contract",
+            "media",
+            "over_time",
+            "posts",
+            "reading",
+            "writing",
+        )
     )
 )
 

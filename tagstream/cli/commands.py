@@ -14,6 +14,10 @@ COMMANDS = {
     "segment": CommandEntry("workers.cli.segment:segment", "Split hashtags into words."),
     "search": CommandEntry("workers.cli.search:search", "Find posts."),
     "trends": CommandEntry("search.cli.search:trends", "Show what is mentioned more than usual."),
+    "watch": CommandEntry("search.cli.watch:watch", "Show new posts of a query as they come."),
+    "counts": CommandEntry(
+        "search.cli.counts:counts", "Count the posts of a query over time, and their distinct authors."
+    ),
     "photo": CommandEntry(
         "search.cli.photo:photo", "Write the thumbnail of a post's photo: a JPEG of at most 256 pixels a side."
     ),

@@ -130,7 +130,8 @@ REFUSED: list[tuple[str, int, str]] = [
     # values that make no sense
     ("search --size 0", 2, "--size"),
     ("search --size 99999999999999999999999999", 2, "--size"),
-    ("search --since yesterday", 2, "yesterday"),
+    ("search --since soon", 2, "2026-03-01T12:30"),
+    ("search --since today --until yesterday", 2, "nothing lies between"),
     ("trends --window 0s", 2, "0s"),
     ("trends --until 9999-99-99", 2, "9999-99-99"),
     ("photo x --ordinal 4 --output o", 2, "--ordinal"),

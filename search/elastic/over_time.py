@@ -1,0 +1,134 @@
+"""Posts over time in Elasticsearch: figures of a query, the span of the feed, and what is new.
+
+Counts of one entity are in `counts.py`; these take any query.
+"""
+
+from collections import deque
+from collections.abc import AsyncIterator, Container
+from datetime import datetime, timedelta
+from typing import Any
+
+from search.elastic import queries
+from search.elastic.client import ElasticClient
+from search.elastic.documents import read_post
+from search.elastic.hidden_authors import shown_filters
+from search.elastic.reads import ask
+from search.index import Arrivals, Bucket, Query, Span
+from search.limits import bucket_count
+from search.query import MalformedQuery
+from search.trends import CLOCK_AUTHORS
+from tagstream.posts import from_epoch_milliseconds
+
+LATE_MILLISECONDS = 5 * 60_000
+"""The most by which a post may come into the index later than others that were accepted after it, and still be told."""
+_PAGE = 1_000
+_EDGE_STEP = 1_000
+_EDGE_POSTS_READ = 200_000
+_EDGE_WIDTH = 3_600_000
+_MINUTE = 60_000  # milliseconds
+
+
+async def post_counts(
+    client: ElasticClient, query: Query, *, since: datetime, until: datetime, bucket_seconds: int
+) -> list[Bucket]:
+    """Returns the matching posts and their distinct authors, for every bucket from `since` to `until`."""
+    low, high = queries.moments(since, until)
+    buckets = bucket_count(low, high, bucket_seconds, since, until)
+    width = bucket_seconds * 1000
+    body = queries.post_counts_body(query, await shown_filters(client), low, high, width)
+    answer = await ask(client, body)
+    found = {
+        (bucket["key"] - low) // width: (bucket["doc_count"], bucket["authors"]["value"])
+        for bucket in answer["aggregations"]["buckets"]["buckets"]
+    }
+    start = from_epoch_milliseconds(low)
+    return [Bucket(start + timedelta(seconds=bucket_seconds * at), *found.get(at, (0, 0))) for at in range(buckets)]
+
+
+async def span(client: ElasticClient, query: Query) -> Span | None:
+    """Returns the minutes of the first and the last post that match, None if none does."""
+    answer = await ask(client, queries.span_body(query, await shown_filters(client)))
+    first, last = (answer["aggregations"][name]["value"] for name in ("first", "last"))
+    return None if first is None else _minutes(int(first), int(last))
+
+
+async def feed_span(client: ElasticClient) -> Span | None:
+    """Returns the minutes between which the feed lies, without posts of stray dates; None without posts."""
+    shown = await shown_filters(client)
+    first, last = await _edge(client, shown, "asc"), await _edge(client, shown, "desc")
+    return None if first is None or last is None else _minutes(min(first, last), max(first, last))
+
+
+async def _edge(client: ElasticClient, shown: queries.Filters, order: str) -> int | None:
+    """Returns the first time, from one end, within an hour of which several authors wrote."""
+    recent: deque[tuple[int, int]] = deque()
+    outermost: int | None = None
+    after: list[Any] | None = None
+    for _ in range(_EDGE_POSTS_READ // _EDGE_STEP):
+        answer = await ask(client, queries.edge_body(shown, order, size=_EDGE_STEP, after=after))
+        hits = answer["hits"]["hits"]
+        for hit in hits:
+            time, author = hit["sort"][0], hit["fields"]["author"][0]
+            outermost = time if outermost is None else outermost
+            recent.append((time, author))
+            while abs(recent[0][0] - time) > _EDGE_WIDTH:
+                recent.popleft()
+            if len({author for _, author in recent}) >= CLOCK_AUTHORS:
+                return recent[0][0]
+        if len(hits) < _EDGE_STEP:
+            break
+        after = hits[-1]["sort"]
+    return outermost
+
+
+def _minutes(first: int, last: int) -> Span:
+    return Span(
+        from_epoch_milliseconds(first // _MINUTE * _MINUTE), from_epoch_milliseconds((last // _MINUTE + 1) * _MINUTE)
+    )
+
+
+async def arrivals(client: ElasticClient, query: Query, after: str | None, known: Container[str]) -> Arrivals:
+    """Returns the matching posts that came in after the position `after`, in order of acceptance.
+
+    A position is the time of acceptance of the newest post. Workers run beside each other, so a post may come in after
+    one that was accepted later: each call looks back `LATE_MILLISECONDS`, and reads the ids of what is known again.
+    """
+    shown = await shown_filters(client)
+    newest = int((await ask(client, queries.newest_arrival_body()))["aggregations"]["newest"]["value"] or 0)
+    position = newest if after is None else max(newest, _position(after))
+    since = newest if after is None else _position(after)
+    unknown: list[str] = []
+    async for post_id in _accepted(client, query, shown, since - LATE_MILLISECONDS):
+        if post_id not in known:
+            unknown.append(post_id)
+        if len(unknown) > _PAGE and after is not None:
+            break
+    if after is None:
+        return Arrivals((), frozenset(unknown), str(position), False)
+    more, unknown = len(unknown) > _PAGE, unknown[:_PAGE]
+    found = await ask(client, queries.by_id_body(query, shown, unknown)) if unknown else {"hits": {"hits": []}}
+    posts = tuple(read_post(hit["_source"]) for hit in found["hits"]["hits"])
+    return Arrivals(posts, frozenset(unknown), after if more else str(position), more)
+
+
+async def _accepted(client: ElasticClient, query: Query, shown: queries.Filters, since: int) -> AsyncIterator[str]:
+    """Yields the ids of the matching posts that were accepted from `since` on, in that order."""
+    last: list[Any] | None = None
+    while True:
+        answer = await ask(client, queries.arrivals_body(query, shown, since, size=_PAGE, after=last))
+        hits = answer["hits"]["hits"]
+        for hit in hits:
+            yield hit["sort"][1]
+        if len(hits) < _PAGE:
+            return
+        last = hits[-1]["sort"]
+
+
+def _position(after: str) -> int:
+    try:
+        position = int(after)
+        if not 0 <= position < 2**53:
+            raise ValueError
+    except ValueError:
+        raise MalformedQuery(f"{after[:80]!r} is no position of this index. Pass on the `next` of before.") from None
+    return position

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from search.index import EntityIndex
 from search.open import open_index
 from tagstream.cli.console import note
-from tagstream.errors import Fatal, Retryable
+from tagstream.errors import Retryable, UnreadableInput
 from tagstream.settings import Settings
 
 LOOK_SECONDS = 0.5
@@ -43,64 +43,87 @@ async def follow(settings: Settings, follower: Follower, stop: asyncio.Event) ->
     Raises:
         TagstreamError: the index cannot be opened at the start, or is damaged. One that goes away later is waited for.
     """
-    spec = settings.index
-    identity = _identity(spec)
-    index: EntityIndex | None = await open_index(spec, create=False, settings=settings)
+    place = _Place(settings)
     begun, pause, away = False, LOOK_SECONDS, False
+    await place.open()
     try:
         while not stop.is_set():
             try:
-                if index is None or _identity(spec) != identity:
-                    index, begun, identity = await _reopened(index, settings), False, _identity(spec)
-                if not begun:
-                    await unless_stopped(follower.begin(index), stop)
-                    begun = not stop.is_set()
-                else:
-                    await unless_stopped(follower.look(index), stop)
+                if await place.is_another():
+                    begun = False
+                work = follower.look if begun else follower.begin
+                await unless_stopped(work(place.index), stop)
+                begun = True
                 if away:
                     note("the index answers again")
                 pause, away = LOOK_SECONDS, False
-            except (Retryable, _Away, Fatal) as error:
-                if isinstance(error, Fatal) and not away and _identity(spec) == identity:
-                    raise
+            except (Retryable, _Away, UnreadableInput) as error:
                 if not away:
                     note(f"{error} Waiting for it")
                 away, pause = True, min(2 * pause, _LONGEST_PAUSE_SECONDS)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
     finally:
-        if index is not None:
-            await index.close()
+        await place.close()
 
 
 class _Away(Exception):
     """The file of the index is not there at the moment."""
 
 
-async def _reopened(index: EntityIndex | None, settings: Settings) -> EntityIndex:
-    """Opens the index again, of which another file has taken the place.
+class _Place:
+    """The open index, and the file that it is, if it is one: another may come to stand in its place."""
 
-    Raises:
-        _Away: no file has.
-    """
-    if _identity(settings.index) is None:
-        raise _Away(f"The index {settings.index} is gone.")
-    opened = await open_index(settings.index, create=False, settings=settings)
-    if index is not None:
-        await index.close()
-    return opened
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._index: EntityIndex | None = None
+        self._file: tuple[int, int] | None = None
 
+    @property
+    def index(self) -> EntityIndex:
+        """The index, which is open."""
+        assert self._index is not None
+        return self._index
 
-def _identity(spec: str) -> tuple[int, int] | None:
-    """Returns what tells the file of the index from another of its name; None without a file."""
-    kind, _, path = spec.partition(":")
-    if kind != "sqlite":
-        return None
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+    async def open(self) -> None:
+        """Opens the index."""
+        found = self._look()
+        self._index = await open_index(self._settings.index, create=False, settings=self._settings)
+        self._file = found
+
+    async def is_another(self) -> bool:
+        """Opens the index again if its file was away; returns whether another file is in its place.
+
+        Raises:
+            _Away: there is no file.
+            UnreadableInput: the file is none that can be read yet.
+        """
+        before, found = self._file, self._look()
+        if found is None and self._settings.index.startswith("sqlite:"):
+            await self.close()
+            raise _Away(f"The index {self._settings.index} is gone.")
+        if self._index is not None and found == before:
+            return False
+        await self.close()
+        await self.open()
+        return found != before
+
+    async def close(self) -> None:
+        """Closes the index."""
+        if self._index is not None:
+            closed, self._index = self._index, None
+            await closed.close()
+
+    def _look(self) -> tuple[int, int] | None:
+        """Returns what tells the file of the index from another of its name; None without a file."""
+        kind, _, path = self._settings.index.partition(":")
+        if kind != "sqlite":
+            return None
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 async def unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:

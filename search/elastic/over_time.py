@@ -13,6 +13,7 @@ from search.elastic.client import ElasticClient
 from search.elastic.documents import read_post
 from search.elastic.hidden_authors import shown_filters
 from search.elastic.reads import ask
+from search.feed_span import beginning, oldest_read
 from search.index import Arrivals, Bucket, Query, Span
 from search.limits import bucket_count
 from search.query import MalformedQuery
@@ -22,9 +23,9 @@ from tagstream.posts import from_epoch_milliseconds
 LATE_MILLISECONDS = 5 * 60_000
 """The most by which a post may come into the index later than others that were accepted after it, and still be told."""
 _PAGE = 1_000
-_EDGE_STEP = 1_000
-_EDGE_POSTS_READ = 200_000
-_EDGE_WIDTH = 3_600_000
+_STEP = 1_000
+_POSTS_READ = 200_000
+_HOUR = 3_600_000  # milliseconds
 _MINUTE = 60_000  # milliseconds
 
 
@@ -55,30 +56,35 @@ async def span(client: ElasticClient, query: Query) -> Span | None:
 async def feed_span(client: ElasticClient) -> Span | None:
     """Returns the minutes between which the feed lies, without posts of stray dates; None without posts."""
     shown = await shown_filters(client)
-    first, last = await _edge(client, shown, "asc"), await _edge(client, shown, "desc")
-    return None if first is None or last is None else _minutes(min(first, last), max(first, last))
+    last = await _newest(client, shown)
+    answer = await ask(client, queries.plausible_count_body(shown))
+    posts = answer["hits"]["total"]["value"]
+    if last is None or not posts:
+        return None
+    answer = await ask(client, queries.edge_body(shown, "asc", size=oldest_read(posts), after=None))
+    return _minutes(beginning([hit["sort"][0] for hit in answer["hits"]["hits"]], last), last)
 
 
-async def _edge(client: ElasticClient, shown: queries.Filters, order: str) -> int | None:
-    """Returns the first time, from one end, within an hour of which several authors wrote."""
+async def _newest(client: ElasticClient, shown: queries.Filters) -> int | None:
+    """Returns the newest time within an hour before which several authors wrote."""
     recent: deque[tuple[int, int]] = deque()
-    outermost: int | None = None
+    newest: int | None = None
     after: list[Any] | None = None
-    for _ in range(_EDGE_POSTS_READ // _EDGE_STEP):
-        answer = await ask(client, queries.edge_body(shown, order, size=_EDGE_STEP, after=after))
+    for _ in range(_POSTS_READ // _STEP):
+        answer = await ask(client, queries.edge_body(shown, "desc", size=_STEP, after=after))
         hits = answer["hits"]["hits"]
         for hit in hits:
             time, author = hit["sort"][0], hit["fields"]["author"][0]
-            outermost = time if outermost is None else outermost
+            newest = time if newest is None else newest
             recent.append((time, author))
-            while abs(recent[0][0] - time) > _EDGE_WIDTH:
+            while recent[0][0] - time > _HOUR:
                 recent.popleft()
             if len({author for _, author in recent}) >= CLOCK_AUTHORS:
                 return recent[0][0]
-        if len(hits) < _EDGE_STEP:
+        if len(hits) < _STEP:
             break
         after = hits[-1]["sort"]
-    return outermost
+    return newest
 
 
 def _minutes(first: int, last: int) -> Span:

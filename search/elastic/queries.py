@@ -253,6 +253,12 @@ def edge_body(shown: Filters, order: str, *, size: int, after: Sequence[Any] | N
     } | ({} if after is None else {"search_after": list(after)})
 
 
+def plausible_count_body(shown: Filters) -> Json:
+    """Returns the search for the number of plausible posts."""
+    filters = [*shown, {"term": {"implausible": False}}]
+    return {"query": {"bool": {"filter": filters}}, "size": 0, "track_total_hits": True}
+
+
 def newest_arrival_body() -> Json:
     """Returns the search for when the newest post was accepted."""
     return _counting([], {"newest": {"max": {"field": "observed_at"}}})

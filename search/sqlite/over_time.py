@@ -9,6 +9,7 @@ from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 
 from search.documents import IMPLAUSIBLE_TIME, TIME_SHIFT, read_document
+from search.feed_span import beginning, oldest_read
 from search.index import Arrivals, Bucket, Query, Span
 from search.limits import bucket_count
 from search.query import MalformedQuery, parse
@@ -21,8 +22,8 @@ from tagstream.posts import from_epoch_milliseconds
 ARRIVALS_KEPT = 1_000_000
 _ARRIVALS_A_CALL = 2_000
 _LOOKED_UP = 64
-_EDGE_POSTS_READ = 200_000
-_EDGE_WIDTH = 3_600_000 << TIME_SHIFT
+_POSTS_READ = 200_000
+_HOUR = 3_600_000  # milliseconds
 _MINUTE = 60_000  # milliseconds
 
 
@@ -62,27 +63,32 @@ def span(connection: sqlite3.Connection, query: Query) -> Span | None:
 
 def feed_span(connection: sqlite3.Connection) -> Span | None:
     """Returns the minutes between which the feed lies, without posts of stray dates; None without posts."""
+    plausible = f"FROM documents WHERE number & {IMPLAUSIBLE_TIME} = 0 AND {SHOWN}"
     with transaction(connection, write=False):
-        first, last = _edge(connection, "ASC"), _edge(connection, "DESC")
-    return None if first is None or last is None else _minutes(min(first, last), max(first, last))
+        last = _newest(connection, plausible)
+        posts = connection.execute(f"SELECT count(*) {plausible}").fetchone()[0]
+        rows = connection.execute(f"SELECT number {plausible} ORDER BY number LIMIT ?", (oldest_read(posts),))
+        oldest = [number >> TIME_SHIFT for (number,) in rows]
+    if last is None:
+        return None
+    first = beginning(oldest, last >> TIME_SHIFT)
+    return _minutes(first << TIME_SHIFT, last)
 
 
-def _edge(connection: sqlite3.Connection, order: str) -> int | None:
-    """Returns the first number, from one end, within an hour of which several authors wrote."""
+def _newest(connection: sqlite3.Connection, plausible: str) -> int | None:
+    """Returns the newest number within an hour before which several authors wrote."""
     recent: deque[tuple[int, int]] = deque()
-    outermost = None
+    newest = None
     for number, author in connection.execute(
-        f"SELECT number, coalesce(author, -number) FROM documents WHERE number & ? = 0 AND {SHOWN} "
-        f"ORDER BY number {order} LIMIT ?",
-        (IMPLAUSIBLE_TIME, _EDGE_POSTS_READ),
+        f"SELECT number, coalesce(author, -number) {plausible} ORDER BY number DESC LIMIT ?", (_POSTS_READ,)
     ):
-        outermost = number if outermost is None else outermost
+        newest = number if newest is None else newest
         recent.append((number, author))
-        while abs(recent[0][0] - number) > _EDGE_WIDTH:
+        while recent[0][0] - number > _HOUR << TIME_SHIFT:
             recent.popleft()
         if len({author for _, author in recent}) >= CLOCK_AUTHORS:
             return recent[0][0]
-    return outermost
+    return newest
 
 
 def _minutes(first: int, last: int) -> Span:

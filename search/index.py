@@ -12,7 +12,7 @@ Knows nothing of sources, models or Kafka. `search.testing.IndexContract` tests 
 the group `tagstream.indexes` runs the same tests (docs/reference/index-contract.md).
 """
 
-from collections.abc import AsyncIterator, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
@@ -125,6 +125,10 @@ class WriteReport:
     dead: int = 0
     new_revisions: frozenset[tuple[str, int]] = field(default=frozenset(), compare=False)
     refused_thumbnails: int = field(default=0, compare=False)
+
+
+StateOf = Callable[[WriteReport], Mapping[str, bytes]]
+"""What is to be stored of the detectors with a write, given its report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,12 +249,18 @@ class EntityIndex(Protocol):
     limit), and a `Fatal` error when the store is corrupt or newer than this code (the process stops).
     """
 
-    async def write(self, changes: Sequence[Writable], cursor: SourceCursor | None = None) -> WriteReport:
+    async def write(
+        self, changes: Sequence[Writable], cursor: SourceCursor | None = None, state: StateOf | None = None
+    ) -> WriteReport:
         """Applies the changes in order, then saves the cursor.
 
         Called by the index stage of the pipeline with a batch, and by repairs. Durable on return and idempotent.
         `cursor`, the position of the source after the last change, is given by a process that reads the source itself;
         it is never saved before everything up to it is durable.
+
+        `state` is called with the report, maybe in another thread and maybe more than once, and what it returns is
+        stored by name as by `write_detections`: with the changes where the store has transactions, else after them and
+        before the cursor. So detectors lose nothing of what was written (`search/detection/journal.py`).
 
         Of a post that the changes touch, exactly those thumbnails stay, of the stored ones and the brought ones, whose
         photos its visible document shows; and the ones kept ahead of a newer revision.

@@ -3,7 +3,7 @@
 ::
 
     source ─▶ see ─▶ prepare ─▶ tag (a batch of one length at a time) ─▶ index, with the source's cursor
-              └──────── in executors ────────┘
+              └──────── in executors ────────┘                             └─▶ detectors of trends and events
 
 Owns the order of the stages, and how a run ends. The stages are those of the distributed shape
 (`workers/pipeline/steps.py`), joined into one chain (`workers/pipeline/chain.py`) within the same limits
@@ -26,6 +26,7 @@ from tagstream.runtime.feed_lag import is_live
 from tagstream.runtime.metrics import PipelineProgress
 from tagstream.runtime.wall_clock import WallClock, installed_at, utc_now
 from tagstream.source import Received, Source
+from workers.detection.runner import DetectionRunner
 from workers.images.interface import ImageModel
 from workers.images.step import see
 from workers.pipeline import steps
@@ -71,12 +72,13 @@ async def run_pipeline(
     progress: Callable[[PipelineProgress], None] | None = None,
     now: Callable[[], datetime] = utc_now,
     clock: Callable[[], float] = time.monotonic,
+    detection: DetectionRunner | None = None,
 ) -> RunReport:
     """Reads the source from its saved cursor until it ends or `stop` is set; what was read by then is indexed.
 
     A file ends; a live feed runs until stopped. `image_model` looks at the photos, where there is one. `progress` is
-    called on the event loop every `settings.progress_seconds` and once at the end. Opens and closes the source, not the
-    index.
+    called on the event loop every `settings.progress_seconds` and once at the end. `detection` finds trends and events.
+    Opens and closes the source, not the index.
     May be cancelled at any moment: the next run goes on from the saved cursor.
 
     Raises:
@@ -85,7 +87,7 @@ async def run_pipeline(
     # The models and word lists live as long as the process: a collector that walks them again and again costs 3 %.
     gc.collect()
     gc.freeze()
-    pipeline = _Pipeline(source, image_model, tagger, index, settings or StageSettings(), now, clock)
+    pipeline = _Pipeline(source, image_model, tagger, index, settings or StageSettings(), now, clock, detection)
     return await pipeline.run(stop or asyncio.Event(), progress or (lambda _: None))
 
 
@@ -101,8 +103,10 @@ class _Pipeline:
         settings: StageSettings,
         now: Callable[[], datetime],
         clock: Callable[[], float],
+        detection: DetectionRunner | None,
     ) -> None:
         self._source = source
+        self._detection = detection
         self._index = index
         self._settings = settings
         self._clock = clock
@@ -134,11 +138,13 @@ class _Pipeline:
         try:
             async with asyncio.TaskGroup() as background:
                 reporter = background.create_task(self._report(progress))
+                notifying = background.create_task(self._notify())
                 try:
                     if await unless_stopped(stop, self._open()):
                         await self._run_stages(stop)
                 finally:
                     reporter.cancel()
+                    notifying.cancel()
         except BaseExceptionGroup as group:
             error = worst(group)
             raise error from error.__cause__
@@ -162,6 +168,8 @@ class _Pipeline:
 
     async def _open(self) -> bool:
         """Opens the source at the cursor that the index holds; always true, as a stop may come first."""
+        if self._detection is not None:
+            await self._detection.open()
         cursor = await self._write.gate.run(lambda: self._index.cursor(self._source.name))
         self._tracker.cursor = cursor
         await self._source_gate.run(lambda: self._source.open(cursor))
@@ -176,12 +184,29 @@ class _Pipeline:
             async with asyncio.timeout(None) as limit:
                 limiter = asyncio.create_task(self._limit_stop(stop, limit))
                 try:
-                    await run_chain(self._arrivals(stop), runners, self._finish)
+                    await self._run_chain(stop, runners)
                 finally:
                     limiter.cancel()
         except TimeoutError:
             if not stop.is_set():
                 raise
+
+    async def _run_chain(self, stop: asyncio.Event, runners: Sequence[StageRunner[Any, Any]]) -> None:
+        """Runs the stages, and beside them the detectors, until both are done."""
+        detection = self._detection
+        if detection is None:
+            await run_chain(self._arrivals(stop), runners, self._finish)
+            return
+        async with asyncio.TaskGroup() as tasks:
+            detecting = tasks.create_task(detection.run())
+            await run_chain(self._arrivals(stop), runners, self._finish)
+            detection.no_more()
+            await detecting
+            await detection.close_feed(ended=self._ended)
+
+    async def _notify(self) -> None:
+        if self._detection is not None:
+            await self._detection.writer.notify()
 
     async def _limit_stop(self, stop: asyncio.Event, limit: asyncio.Timeout) -> None:
         await stop.wait()
@@ -227,7 +252,9 @@ class _Pipeline:
         if superseded := [self._superseded[item] for item in cursors if item in self._superseded]:
             await self._index.drop_dead_letters(superseded)
         cursor = SourceCursor(self._source.name, values[-1].arrival.cursor)
-        report = await self._index.write([value.change for value in values], cursor)
+        changes = [value.change for value in values]
+        writer = self._index if self._detection is None else self._detection
+        report = await writer.write(changes, cursor)
         self._tracker.counters.fold(report)
         return report
 

@@ -29,6 +29,7 @@ from search.index import (
     Query,
     SourceCursor,
     Span,
+    StateOf,
     Trend,
     Writable,
     WriteReport,
@@ -86,15 +87,24 @@ class ElasticIndex:
             await analyse_anew(self.client)
             await prepare(self.client, replicas=replicas, create=create)
 
-    async def write(self, changes: Sequence[Writable], cursor: SourceCursor | None = None) -> WriteReport:
-        """Applies the changes in order, then saves the cursor. Durable on return and idempotent.
+    async def write(
+        self, changes: Sequence[Writable], cursor: SourceCursor | None = None, state: StateOf | None = None
+    ) -> WriteReport:
+        """Applies the changes in order, stores the state, then saves the cursor. Durable on return and idempotent.
 
         What cuts it off leaves a part of the changes, never the cursor without them; the same call makes it whole.
         """
         async with self._turn:
             self._check_open()
             await self._expire(changes)
-            return await self.writer.write(changes, cursor)
+            if state is None:
+                return await self.writer.write(changes, cursor)
+            report = await self.writer.write(changes)
+            if stored := state(report):
+                await self.write_detections((), (), stored)
+            if cursor is not None:
+                await self.writer.write((), cursor)
+            return report
 
     async def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
         """Makes what would be sent for each change; the server is not asked."""

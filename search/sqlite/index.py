@@ -28,6 +28,7 @@ from search.index import (
     Query,
     SourceCursor,
     Span,
+    StateOf,
     Trend,
     Writable,
     WriteReport,
@@ -109,14 +110,19 @@ class SqliteIndex:
             lock.release()
             raise
 
-    async def write(self, changes: Sequence[Writable], cursor: SourceCursor | None = None) -> WriteReport:
-        """Applies the changes in order, and the cursor, in one transaction: all or nothing, durable on return."""
-        return await self._write(self._apply, changes, cursor)
+    async def write(
+        self, changes: Sequence[Writable], cursor: SourceCursor | None = None, state: StateOf | None = None
+    ) -> WriteReport:
+        """Applies the changes in order, the cursor and the state in one transaction: all or nothing."""
+        return await self._write(self._apply, changes, cursor, state)
 
-    def _apply(self, changes: Sequence[Writable], cursor: SourceCursor | None) -> WriteReport:
+    def _apply(self, changes: Sequence[Writable], cursor: SourceCursor | None, state: StateOf | None) -> WriteReport:
         self._lock.take()
         with our_errors(self.path, WRITER_LOOK_SECONDS), transaction(self._writing):
-            return writes.apply(self._writing, changes, cursor)
+            report = writes.apply(self._writing, changes, cursor)
+            if state is not None:
+                detections.write(self._writing, (), (), state(report))
+            return report
 
     async def rehearse(self, changes: Sequence[Writable]) -> dict[int, Exception]:
         """Writes each change by itself, in a transaction that is undone."""

@@ -2,9 +2,10 @@
 
 ::
 
-    kinds.py ◀─ run, tagging, broker, elasticsearch, networks, media ◀─ schema.py: Settings
-                                                                                 ▲
-                     variables, TOML file ─▶ loading.py (sources.py merges) ─────┘   messages.py: what a refusal says
+    kinds.py ◀─ run, tagging, broker, elasticsearch, networks, media, detection ◀─ schema.py: Settings
+                                                                                            ▲
+           variables, TOML file ─▶ loading.py (sources.py merges) ──────────────────────────┘
+                                   messages.py: what a refusal says
 
 A key that is no setting is refused, and so is a variable that begins with `TAGSTREAM_`: a misspelt setting that is
 silently ignored costs an afternoon. `make docs` writes the page of all settings from these classes.

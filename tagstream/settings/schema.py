@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tagstream.settings.broker import BrokerSettings
+from tagstream.settings.detection import DetectionSettings
 from tagstream.settings.elasticsearch import ElasticsearchSettings
 from tagstream.settings.media import MediaSettings
 from tagstream.settings.networks import NetworkSettings
@@ -17,5 +18,13 @@ RENAMED_SETTINGS: Mapping[str, str] = {"row_memory_bytes": "emission_cache_bytes
 """The present name of each setting by its former one, which still works in this version and is warned of."""
 
 
-class Settings(RunSettings, TaggingSettings, NetworkSettings, MediaSettings, BrokerSettings, ElasticsearchSettings):
+class Settings(
+    RunSettings,
+    TaggingSettings,
+    NetworkSettings,
+    MediaSettings,
+    DetectionSettings,
+    BrokerSettings,
+    ElasticsearchSettings,
+):
     """The settings of one process; made once, never changed."""

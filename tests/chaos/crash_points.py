@@ -14,3 +14,7 @@ class CrashPoint(StrEnum):
     DURING_INDEX = "during_index"
     # The effect is durable, its acknowledgement never came: nothing may be applied or counted twice.
     AFTER_INDEX_BEFORE_ACKNOWLEDGE = "after_index_before_acknowledge"
+    # Closed minutes, or a snapshot of the detectors, are handed to the index: all of it or nothing may be there.
+    DURING_DETECTIONS = "during_detections"
+    # They are stored, and the detectors do not know it: they must say the same again, and nothing else.
+    AFTER_DETECTIONS = "after_detections"

@@ -16,10 +16,12 @@ from typing import Any
 from crash_points import CrashPoint
 
 from ingest.sources.open import open_source
-from search.index import Change, EntityIndex, SourceCursor, WriteReport
+from search.index import Change, EntityIndex, SourceCursor, StateOf, WriteReport
 from search.open import open_index
 from tagstream.posts import TaggedPost
+from tagstream.settings import Settings
 from tagstream.source import Received, Source
+from workers.detection.open import opened_detection
 from workers.local import run_pipeline
 from workers.pipeline.settings import StageSettings
 from workers.tagger.interface import PreparedPost
@@ -27,6 +29,8 @@ from workers.tagger.stub import StubTagger
 
 # Slow enough that a feed of some thousand posts is always caught in the middle, by a kill as by a crash point.
 TAG_SECONDS_A_BATCH = 0.004
+# Often enough that kills fall before, between and behind snapshots.
+SNAPSHOT_SECONDS = 0.15
 SETTINGS = StageSettings(
     batch_posts=16, batch_deadline_seconds=0.005, in_flight_posts=128, read_posts=40, prepare_posts=16, index_posts=24
 )
@@ -100,13 +104,22 @@ class DyingIndex:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._index, name)
 
-    async def write(self, changes: Sequence[Change], cursor: SourceCursor | None = None) -> WriteReport:
-        writing = asyncio.ensure_future(self._index.write(changes, cursor))
+    async def write(
+        self, changes: Sequence[Change], cursor: SourceCursor | None = None, state: StateOf | None = None
+    ) -> WriteReport:
+        writing = asyncio.ensure_future(self._index.write(changes, cursor, state))
         await asyncio.sleep(0)  # the write has begun in its thread
         self._death.passes(CrashPoint.DURING_INDEX)
         report = await writing
         self._death.passes(CrashPoint.AFTER_INDEX_BEFORE_ACKNOWLEDGE)
         return report
+
+    async def write_detections(self, *detections: Any) -> None:
+        writing = asyncio.ensure_future(self._index.write_detections(*detections))
+        await asyncio.sleep(0)
+        self._death.passes(CrashPoint.DURING_DETECTIONS)
+        await writing
+        self._death.passes(CrashPoint.AFTER_DETECTIONS)
 
 
 async def run(spec: str, database: str, trace: Path, order: str = "") -> None:
@@ -115,7 +128,12 @@ async def run(spec: str, database: str, trace: Path, order: str = "") -> None:
     index = await open_index(f"sqlite:{database}")
     try:
         source = TracedSource(open_source(spec), trace, death)
-        await run_pipeline(source, DyingTagger(death), DyingIndex(index, death), settings=SETTINGS)  # type: ignore[arg-type]
+        dying: EntityIndex = DyingIndex(index, death)  # type: ignore[assignment]
+        async with opened_detection(dying, Settings(), print) as detection:
+            assert detection is not None
+            detection._snapshot_seconds = SNAPSHOT_SECONDS
+            await run_pipeline(source, DyingTagger(death), dying, settings=SETTINGS, detection=detection)
+            assert detection.failure is None
     finally:
         await index.close()
 

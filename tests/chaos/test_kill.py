@@ -14,6 +14,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crash_points import CrashPoint
@@ -27,6 +28,7 @@ from workers.tagger.stub import NAMES
 KILLS = 10
 POSTS = 6000
 SEED = 11
+BURST = (POSTS * 4 // 5, POSTS * 9 // 10)
 DRIVER = Path(__file__).with_name("driver.py")
 REPOSITORY = DRIVER.parents[2]
 
@@ -39,6 +41,8 @@ class Remains:
     hidden: list[TaggedPost]
     letters: list[DeadLetter]
     cursor: str | None
+    trends: list[tuple[int, int, str]]
+    events: list[tuple[str, int, str]]
 
 
 def write_feed(path: Path, posts: int, seed: int) -> None:
@@ -62,6 +66,11 @@ def write_feed(path: Path, posts: int, seed: int) -> None:
                 line = {"id": earlier if earlier % 3 else f"n{earlier}", "delete": True}
             elif chance < 0.11:
                 line = {"author": f"a{dice.randrange(200)}", "erase": True}
+            elif BURST[0] <= number < BURST[1] and chance < 0.5:
+                said = " ".join("".join(dice.choices("abcdefghij", k=6)) for _ in range(6))
+                line |= {"author": f"b{number}", "text": f"{said} explosion in Boston #boom"}
+            elif chance > 0.9:
+                line["created_at"] = 1_700_000_000_000 + number * 1000 - dice.randrange(1, 600) * 1000
             file.write(json.dumps(line).encode() + b"\n")
             if chance > 0.97:
                 file.write(dice.choice([b"{", b"\xff\xfe\n", b"[]\n\n", b'{"id": 1}', b"x" * 3000]) + b"\n")
@@ -135,9 +144,16 @@ class Victim:
                 [post async for post in index.documents(with_hidden=True) if post.id not in seen_ids],
                 sorted([letter async for letter in index.dead_letters()], key=lambda letter: letter.origin),
                 await index.cursor(self._name),
+                self._rows("SELECT subject, minute, document FROM trends ORDER BY subject, minute"),
+                self._rows("SELECT id, minute, document FROM event_states ORDER BY id, minute"),
             )
         finally:
             await index.close()
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the detectors have said, byte for byte, read without the project's code."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(query).fetchall()
 
 
 @pytest.fixture(scope="module", params=["jsonl", "simulate"])
@@ -163,6 +179,8 @@ def test_the_feed_of_these_tests_is_not_vacuous(whole: Remains) -> None:
     assert sum(bool(post.entities) for post in whole.documents) > POSTS / 20
     assert len(whole.letters) > 10
     assert any(post.revision for post in whole.documents)
+    assert len(whole.trends) > 20
+    assert len(whole.events) > 5
 
 
 def test_ten_kills_at_random_leave_what_an_uninterrupted_run_leaves(spec: str, whole: Remains, tmp_path: Path) -> None:

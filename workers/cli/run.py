@@ -25,6 +25,7 @@ from tagstream.runtime.daemon_thread_pool import unless_stopped
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from tagstream.text.redaction import redacted
+from workers.detection.open import opened_detection
 from workers.images.interface import ImageModel
 from workers.local import RunReport, run_pipeline
 from workers.open_models import load_tagger, open_image_model
@@ -114,7 +115,10 @@ def run_source(
         try:
             if is_absent_file(settings.index):
                 await unless_stopped(stop, opened.open_early())
-            async with opened_index(settings, create=True) as index:
+            async with (
+                opened_index(settings, create=True) as index,
+                opened_detection(index, settings, note) as detection,
+            ):
                 with RunProgress(source.share_read) as progress:
                     report = await run_pipeline(
                         opened,
@@ -124,6 +128,7 @@ def run_source(
                         settings=stage_settings(settings),
                         stop=stop,
                         progress=progress,
+                        detection=detection,
                     )
         finally:
             await opened.close()  # again, after a run: an index that cannot be opened leaves it open

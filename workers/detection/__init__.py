@@ -1,0 +1,1 @@
+"""The detectors of trends and events beside a running pipeline: fed, stored, restored, told of."""

@@ -25,6 +25,8 @@ MAX_SUBJECTS = 32
 MAX_KEY_LENGTH = 256
 MAX_SHINGLES = 16
 MAX_EVIDENCE = 20
+MAX_NEW = 1_000
+"""More new authors of one subject in one minute are a sample of them."""
 
 Key = Annotated[str, Field(max_length=MAX_KEY_LENGTH)]
 Minute = Annotated[datetime, Field(strict=False)]
@@ -86,12 +88,17 @@ class MentionBatch(Contract):
 
 
 class EvidencePost(Contract):
-    """A post that mentions a trending subject, as evidence of it."""
+    """A post that mentions a trending subject, as evidence of it.
+
+    Attributes:
+        trending: the trending subjects that it mentions; the more, the more typical it is.
+    """
 
     post_id: Identifier
     author: int | None = None
     minute: Minute
     shingles: Shingles = ()
+    trending: Count = 1
 
 
 class Companion(Contract):
@@ -119,6 +126,8 @@ class TrendState(Contract):
         score: the deviations by which `authors` exceeds that.
         companions: the subjects mentioned with it in the window, most posts first.
         evidence: posts of the window, at most `MAX_EVIDENCE`.
+        new_authors, new_posts: hashes of the authors and posts since the state before, at most `MAX_NEW`, the smallest;
+            by them an event counts over its whole life.
     """
 
     type: SubjectType
@@ -133,6 +142,8 @@ class TrendState(Contract):
     score: float
     companions: tuple[Companion, ...] = ()
     evidence: Annotated[tuple[EvidencePost, ...], Field(max_length=MAX_EVIDENCE)] = ()
+    new_authors: Annotated[tuple[int, ...], Field(max_length=MAX_NEW)] = ()
+    new_posts: Annotated[tuple[int, ...], Field(max_length=MAX_NEW)] = ()
 
 
 class MinuteOfTrends(Contract):

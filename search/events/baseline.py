@@ -10,19 +10,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from search.events.minutes import HOUR
 from search.events.window import SubjectKey
 
 BLOCK = 5
-BLOCKS_A_DAY = 1440 // BLOCK
+BLOCKS_AN_HOUR = HOUR // BLOCK
+BLOCKS_A_DAY = 24 * BLOCKS_AN_HOUR
 HALF_LIFE_BLOCKS = BLOCKS_A_DAY
 """A day: the mean holds a whole round of the clock, and what happens all day is expected the next."""
 MAX_SUBJECTS_KEPT = 50_000
-SEASON_SPREAD = 12
+SEASON_SPREAD = 1
 """What recurs may come an hour earlier or later."""
 SEASON_KEEPS = 0.5
 """The weight of the newest day or week against all before it."""
 NOTABLE = 3
-"""The authors of a block that are kept by the time of day and week."""
+"""The authors of a block that are kept by the hour, for a week."""
 
 _DECAY = 0.5 ** (1 / HALF_LIFE_BLOCKS)
 
@@ -68,8 +70,9 @@ class Baseline:
             past.total += count
             past.squares += count * count
             if count >= NOTABLE:
-                past.notable[block] = count
-                for old in [old for old in past.notable if old < block - 8 * BLOCKS_A_DAY]:
+                hour = block // BLOCKS_AN_HOUR
+                past.notable[hour] = max(count, past.notable.get(hour, 0))
+                for old in [old for old in past.notable if old < hour - 8 * 24]:
                     del past.notable[old]
             self._past[subject] = past
         if len(self._past) > MAX_SUBJECTS_KEPT:
@@ -100,9 +103,8 @@ class Baseline:
         """Returns mean and variance of the authors at this time of the day, or of the week, whichever is higher."""
         if not past.notable:
             return 0.0, 0.0
-        block = minute // BLOCK
         blocks = minutes / BLOCK
-        days = [self._peak(past, block - day * BLOCKS_A_DAY) * blocks for day in range(7, 0, -1)]
+        days = [_peak(past.notable, minute // HOUR - day * 24) * blocks for day in range(7, 0, -1)]
         week = days[0]
         mean = variance = 0.0
         for count in days:
@@ -113,10 +115,6 @@ class Baseline:
         if weekly > mean:
             return weekly, weekly * weekly
         return mean, variance
-
-    @staticmethod
-    def _peak(past: Past, block: int) -> int:
-        return max((count for then, count in past.notable.items() if abs(then - block) <= SEASON_SPREAD), default=0)
 
     def state(self) -> list[Any]:
         return [
@@ -137,6 +135,11 @@ class Baseline:
         for kind, key, last, total, squares, notable in subjects:
             baseline._past[kind, key] = Past(last, total, squares, dict(notable))
         return baseline
+
+
+def _peak(notable: dict[int, int], hour: int) -> int:
+    """Returns the highest count of a block in the hour and its neighbours."""
+    return max(notable.get(hour + spread, 0) for spread in range(-SEASON_SPREAD, SEASON_SPREAD + 1))
 
 
 def significance(count: float, mean: float, variance: float, bias: float) -> float:

@@ -13,29 +13,35 @@ from search.events.window import SubjectKey
 from tagstream.detections import TrendState
 
 MIN_SIMILARITY = 0.1
+MAX_NODES = 400
+"""The subjects of a minute that are joined, highest scores first: a bound on the time that a minute takes."""
 _SEED = 7
 
 
 def communities_of(trends: Iterable[TrendState]) -> list[list[TrendState]]:
     """Returns the communities, each with its highest score first, in order of their first subject's score."""
-    by_subject: dict[SubjectKey, TrendState] = {
-        (trend.type, trend.key): trend for trend in sorted(trends, key=_highest_first)
-    }
+    ranked = sorted(trends, key=_highest_first)[:MAX_NODES]
+    by_subject: dict[SubjectKey, TrendState] = {(trend.type, trend.key): trend for trend in ranked}
     if not by_subject:
         return []
+    shares = {subject: shares_of_companions(trend) for subject, trend in by_subject.items()}
     graph = networkx.Graph()
     graph.add_nodes_from(by_subject)
-    for subject, trend in by_subject.items():
-        for companion in trend.companions:
-            other = (companion.type, companion.key)
-            if other in by_subject:
-                similarity = companion.posts / math.sqrt(max(1, trend.posts * by_subject[other].posts))
+    for subject, companions in shares.items():
+        for other, share in companions.items():
+            if other in by_subject and not graph.has_edge(subject, other):
+                similarity = math.sqrt(share * shares[other].get(subject, share))
                 if similarity >= MIN_SIMILARITY:
-                    known = graph.get_edge_data(subject, other, {"weight": 0.0})["weight"]
-                    graph.add_edge(subject, other, weight=max(known, similarity))
+                    graph.add_edge(subject, other, weight=similarity)
     found: Sequence[set[SubjectKey]] = networkx.community.louvain_communities(graph, weight="weight", seed=_SEED)
     communities = [sorted((by_subject[subject] for subject in group), key=_highest_first) for group in found]
     return sorted(communities, key=lambda community: _highest_first(community[0]))
+
+
+def shares_of_companions(trend: TrendState) -> dict[SubjectKey, float]:
+    """Returns the share of the subject's distinct posts that mention each companion."""
+    posts = max(1, trend.authors)
+    return {(one.type, one.key): min(1.0, one.posts / posts) for one in trend.companions}
 
 
 def _highest_first(trend: TrendState) -> tuple[float, str, str]:

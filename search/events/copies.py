@@ -4,14 +4,20 @@ A sketch holds the smallest hashes of a text's word runs (bottom-k), so the shar
 both is an estimate of the share of runs that the texts have in common.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Any
 
 from tagstream.detections import MAX_SHINGLES
 
 SIMILARITY = 0.5
 """Texts of one army differ in a few words and share 0.6 or more; independent posts on one event share 0.1 to 0.3."""
-
-Sketch = Sequence[int]
+LOOKED_UP = 6
+"""The smallest hashes by which copies are looked up: of half-equal texts, one in a hundred shares none of six."""
+MAX_HOLDERS = 8
+"""The newest groups that are looked up by one hash: a common word leads to many, a rare one to the right one."""
+KEPT_MINUTES = 180
+"""A group lasts as long as copies of it keep coming, and these minutes more."""
+MAX_GROUPS = 40_000
 
 
 def similarity(first: frozenset[int], second: frozenset[int]) -> float:
@@ -19,43 +25,83 @@ def similarity(first: frozenset[int], second: frozenset[int]) -> float:
     union = first | second
     if not union:
         return 1.0
-    if len(union) > MAX_SHINGLES:
-        union = frozenset(sorted(union)[:MAX_SHINGLES])
-    return len(first & second & union) / len(union)
+    both = first & second
+    if len(union) <= MAX_SHINGLES:
+        return len(both) / len(union)
+    smallest = sorted(union)[:MAX_SHINGLES]
+    return len(both.intersection(smallest)) / len(smallest)
 
 
-def groups_of_copies(sketches: Iterable[Sketch]) -> list[int]:
-    """Returns for each sketch the number of its group of near-copies, in order of first appearance.
+class CopyGroups:
+    """Groups of near-copies: a text joins the group whose first text it resembles most.
 
-    A text joins the first group whose first text it resembles, so the groups depend on the order: callers sort.
+    What it says depends on the order of the texts, so callers give the texts of a minute in order of id.
     """
-    leaders: list[frozenset[int]] = []
-    holders: dict[int, list[int]] = {}  # hash -> groups whose leader has it
-    exact: dict[Sketch, int] = {}
-    groups = []
-    for sketch in sketches:
-        known = exact.get(sketch)
-        if known is None:
-            hashes = frozenset(sketch)
-            known = _resembled(hashes, leaders, holders)
-            if known is None:
-                known = len(leaders)
-                leaders.append(hashes)
-                for number in hashes:
-                    holders.setdefault(number, []).append(known)
-            exact[sketch] = known
-        groups.append(known)
-    return groups
 
+    def __init__(self) -> None:
+        self._next = 0
+        self._leaders: dict[int, tuple[frozenset[int], int]] = {}  # group -> first text, last minute; oldest first
+        self._holders: dict[int, list[int]] = {}
 
-def _resembled(hashes: frozenset[int], leaders: list[frozenset[int]], holders: dict[int, list[int]]) -> int | None:
-    shared: dict[int, int] = {}
-    for number in hashes:
-        for group in holders.get(number, ()):
-            shared[group] = shared.get(group, 0) + 1
-    # Fewer hashes in common than this cannot be a similarity of SIMILARITY.
-    enough = SIMILARITY * len(hashes)
-    for group in sorted(group for group, count in shared.items() if count >= enough):
-        if similarity(hashes, leaders[group]) >= SIMILARITY:
-            return group
-    return None
+    def group_of(self, sketch: tuple[int, ...], minute: int) -> int:
+        """Returns the number of the group of a text, a new one if it resembles none."""
+        hashes = frozenset(sketch)
+        group = self._resembled(hashes, sketch)
+        if group is None:
+            group = self._next
+            self._next += 1
+            self._hold(group, sketch)
+            self._leaders[group] = (hashes, minute)
+        else:
+            leader, _ = self._leaders.pop(group)
+            self._leaders[group] = (leader, minute)  # to the end: it is the newest again
+        return group
+
+    def _resembled(self, hashes: frozenset[int], sketch: tuple[int, ...]) -> int | None:
+        shared: dict[int, int] = {}
+        for number in sketch[:LOOKED_UP]:
+            for group in self._holders.get(number, ()):
+                shared[group] = shared.get(group, 0) + 1
+        likeliest = sorted(shared, key=lambda group: (-shared[group], group))[:3]
+        for group in likeliest:
+            if similarity(hashes, self._leaders[group][0]) >= SIMILARITY:
+                return group
+        return None
+
+    def _hold(self, group: int, sketch: Iterable[int]) -> None:
+        for number in list(sketch)[:LOOKED_UP]:
+            holders = self._holders.setdefault(number, [])
+            holders.append(group)
+            if len(holders) > MAX_HOLDERS:
+                del holders[0]
+
+    def forget(self, minute: int) -> None:
+        """Forgets groups without a copy for long, and the oldest of too many."""
+        while self._leaders:
+            group, (leader, last) = next(iter(self._leaders.items()))
+            if last > minute - KEPT_MINUTES and len(self._leaders) <= MAX_GROUPS:
+                return
+            del self._leaders[group]
+            for number in sorted(leader)[:LOOKED_UP]:
+                holders = self._holders.get(number, [])
+                if group in holders:
+                    holders.remove(group)
+                if not holders:
+                    self._holders.pop(number, None)
+
+    def state(self) -> list[Any]:
+        leaders = []
+        for group, (leader, last) in self._leaders.items():
+            hashes = sorted(leader)
+            held = [group in self._holders.get(number, ()) for number in hashes[:LOOKED_UP]]
+            leaders.append([group, hashes, last, held])
+        return [self._next, leaders]
+
+    @classmethod
+    def of(cls, state: Any) -> "CopyGroups":
+        groups = cls()
+        groups._next, leaders = state
+        for group, hashes, _, held in sorted(leaders):
+            groups._hold(group, (number for number, is_held in zip(hashes, held, strict=False) if is_held))
+        groups._leaders = {group: (frozenset(hashes), last) for group, hashes, last, _ in leaders}
+        return groups

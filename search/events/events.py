@@ -9,59 +9,27 @@ on their order, and an event's id on its leading subject and its first minute al
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2b
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from search.events.communities import communities_of
-from search.events.minutes import HOUR, to_minute, to_number
+from search.events.following import FollowedEvent, event_id
+from search.events.minutes import HOUR, to_number
 from search.events.snapshots import pack, unpack
-from search.events.window import SubjectKey
-from tagstream.detections import (
-    MAX_EVIDENCE,
-    DetectedEvent,
-    EventSubject,
-    EvidencePost,
-    SubjectType,
-    TrendState,
-)
+from tagstream.detections import DetectedEvent, TrendState
 
 SILENCE = HOUR
 """Minutes without a trend after which an event has ended."""
-REVIVAL = 12 * HOUR
-"""Minutes within which the same subjects go on as the same event."""
-MIN_OVERLAP = 0.3
-MAX_SUBJECTS = 32
-MAX_NAMES = 3
+REVIVAL = 24 * HOUR
+"""Minutes within which the same subjects go on as the same event: news sleeps at night."""
+MIN_AFFINITY = 0.5
+BIRTH_AUTHORS = 8
+"""The authors whom the leading subject of a new event needs; fewer may join an event, not begin one."""
+LONE_SCORE = 12.0
+"""The score at which a subject begins an event alone: a single word that chance brings together scores less."""
+MAX_EVENTS = 1_000
 
 _KIND, _VERSION = "events", 1
-
-
-@dataclass(slots=True)
-class Member:
-    """A subject of an event: spelling, posts and authors at its height, highest score."""
-
-    text: str
-    posts: int
-    authors: int
-    score: float
-
-
-@dataclass(slots=True)
-class FollowedEvent:
-    id: str
-    detected: int
-    started: int
-    last: int
-    peak: int
-    peak_authors: int = 0
-    ended: bool = False
-    members: dict[SubjectKey, Member] = field(default_factory=dict)
-    authors: set[int] = field(default_factory=set)
-    evidence: dict[str, EvidencePost] = field(default_factory=dict)
-    posts: int = 0
-    score: float = 0.0
 
 
 class EventDetector:
@@ -73,47 +41,72 @@ class EventDetector:
     def close(self, minute: datetime, trends: Sequence[TrendState]) -> list[DetectedEvent]:
         """Takes all trends of a minute, later than every one before, and returns the events that changed."""
         number = to_number(minute)
-        changed: dict[str, FollowedEvent] = {}
+        changed: dict[str, DetectedEvent] = {}
+        grown: list[FollowedEvent] = []
         for community in communities_of(trends):
-            event = self._event_for(community, number)
-            _grow(event, community, number)
-            changed[event.id] = event
-        for event in list(self._events.values()):
-            if not event.ended and number - event.last >= SILENCE:
+            matches = self._matches(community)
+            event = matches[0] if matches else self._born(community, number)
+            if event is None:
+                continue
+            event.grow(community, number)
+            for part in matches[1:]:
+                if part not in grown and event not in (None, part) and part.id in self._events:
+                    changed[part.id] = self._merge(part, event, number)
+            if event not in grown:
+                grown.append(event)
+        grown += self._ended(number)
+        for event in grown:
+            if event.id in self._events:
+                changed[event.id] = event.detected_event(number)
+        return [changed[event_id] for event_id in sorted(changed)]
+
+    def _matches(self, community: Sequence[TrendState]) -> list[FollowedEvent]:
+        """Returns the events that the community belongs to: the best first, then older ones first."""
+        found = [(event.affinity(community), event) for event in self._events.values()]
+        found = [(affinity, event) for affinity, event in found if affinity >= MIN_AFFINITY]
+        found.sort(key=lambda item: (item[1].ended, -round(item[0], 6), item[1].detected, item[1].id))
+        return [event for _, event in found]
+
+    def _born(self, community: Sequence[TrendState], minute: int) -> FollowedEvent | None:
+        leading = community[0]
+        if max(trend.authors for trend in community) < BIRTH_AUTHORS:
+            return None
+        if len({trend.key for trend in community}) == 1 and leading.score < LONE_SCORE:
+            return None
+        started = min(to_number(trend.started_at) for trend in community)
+        event = FollowedEvent(event_id(leading, started), minute, started, minute, minute)
+        return self._events.setdefault(event.id, event)
+
+    def _merge(self, part: FollowedEvent, whole: FollowedEvent, minute: int) -> DetectedEvent:
+        """Makes an event part of another one and returns its last state."""
+        part.ended = True
+        del self._events[part.id]
+        whole.absorb(part)
+        return part.detected_event(minute, merged_into=whole.id)
+
+    def _ended(self, minute: int) -> list[FollowedEvent]:
+        """Returns the events that end with this minute, and forgets those that nothing can revive."""
+        ended = []
+        for event in sorted(self._events.values(), key=lambda event: event.id):
+            if not event.ended and minute - event.last >= SILENCE:
                 event.ended = True
-                changed[event.id] = event
-            elif number - event.last > REVIVAL:
+                ended.append(event)
+            elif minute - event.last > REVIVAL:
                 del self._events[event.id]
-        return [_detected(event, number) for _, event in sorted(changed.items())]
+        if len(self._events) > MAX_EVENTS:
+            newest = sorted(self._events.values(), key=lambda event: (-event.last, event.id))[:MAX_EVENTS]
+            self._events = {event.id: event for event in newest}
+        return ended
 
     def forget(self, post_ids: Iterable[str]) -> None:
-        """Takes deleted posts out of evidence and counts."""
+        """Takes deleted posts out of evidence and counts, as far as they are evidence."""
         gone = set(post_ids)
         for event in self._events.values():
-            for post_id in gone & event.evidence.keys():
-                del event.evidence[post_id]
-                event.posts = max(0, event.posts - 1)
-
-    def _event_for(self, community: Sequence[TrendState], minute: int) -> FollowedEvent:
-        best, best_overlap = None, MIN_OVERLAP
-        for _, event in sorted(self._events.items()):
-            shared = sum(trend.score for trend in community if (trend.type, trend.key) in event.members)
-            overlap = shared / sum(trend.score for trend in community)
-            if overlap > best_overlap:
-                best, best_overlap = event, overlap
-        if best is not None:
-            return best
-        leading = community[0]
-        started = min(to_number(trend.started_at) for trend in community)
-        name = f"{leading.type}\0{leading.key}\0{started}"
-        identifier = blake2b(name.encode(), digest_size=8).hexdigest()
-        event = FollowedEvent(identifier, detected=minute, started=started, last=minute, peak=minute)
-        self._events[identifier] = event
-        return event
+            event.forget(gone)
 
     def snapshot(self) -> bytes:
         """Returns the state, the same bytes for the same state."""
-        return pack(_KIND, _VERSION, [_event_state(event) for _, event in sorted(self._events.items())])
+        return pack(_KIND, _VERSION, [event.state() for _, event in sorted(self._events.items())])
 
     @classmethod
     def restore(cls, snapshot: bytes) -> Self:
@@ -127,93 +120,5 @@ class EventDetector:
     @classmethod
     def _of(cls, state: Any) -> Self:
         detector = cls()
-        detector._events = {event.id: event for event in map(_event_of, state)}
+        detector._events = {event.id: event for event in map(FollowedEvent.of, state)}
         return detector
-
-
-def _grow(event: FollowedEvent, community: Sequence[TrendState], minute: int) -> None:
-    event.last = minute
-    event.ended = False
-    for trend in community:
-        member = event.members.setdefault((trend.type, trend.key), Member(trend.text, 0, 0, 0.0))
-        member.posts = max(member.posts, trend.posts)
-        member.authors = max(member.authors, trend.authors)
-        member.score = max(member.score, trend.score)
-        event.started = min(event.started, to_number(trend.started_at))
-        for post in trend.evidence:
-            event.authors.add(_author(post))
-            if post.post_id not in event.evidence:
-                event.posts += 1
-                if len(event.evidence) < MAX_EVIDENCE:
-                    event.evidence[post.post_id] = post
-    ranked = sorted(event.members, key=lambda subject: (-event.members[subject].posts, subject))
-    event.members = {subject: event.members[subject] for subject in ranked[:MAX_SUBJECTS]}
-    authors = max(trend.authors for trend in community)
-    if authors > event.peak_authors:
-        event.peak, event.peak_authors = minute, authors
-    event.score = max(event.score, *(trend.score for trend in community))
-
-
-def _author(post: EvidencePost) -> int:
-    return post.author if post.author is not None else int.from_bytes(blake2b(post.post_id.encode()).digest()[:7])
-
-
-def _detected(event: FollowedEvent, minute: int) -> DetectedEvent:
-    subjects = tuple(
-        EventSubject(type=cast(SubjectType, kind), key=key, text=one.text, posts=one.posts, authors=one.authors)
-        for (kind, key), one in event.members.items()
-    )
-    named = [one for one in subjects if one.type != "WORD"] or list(subjects)
-    names = tuple(dict.fromkeys(one.text for one in named))[:MAX_NAMES]
-    evidence = tuple(sorted(event.evidence.values(), key=lambda post: (post.minute, post.post_id)))
-    return DetectedEvent(
-        id=event.id,
-        minute=to_minute(minute),
-        names=names,
-        detected_at=to_minute(event.detected),
-        started_at=to_minute(event.started),
-        peak_at=to_minute(event.peak),
-        ended_at=to_minute(event.last) if event.ended else None,
-        subjects=subjects,
-        authors=len(event.authors),
-        posts=event.posts,
-        score=event.score,
-        evidence=evidence,
-        typical=evidence[0].post_id if evidence else None,
-    )
-
-
-def _event_state(event: FollowedEvent) -> list[Any]:
-    return [
-        event.id,
-        event.detected,
-        event.started,
-        event.last,
-        event.peak,
-        event.peak_authors,
-        event.ended,
-        [[*subject, one.text, one.posts, one.authors, one.score] for subject, one in event.members.items()],
-        sorted(event.authors),
-        [post.model_dump_json() for _, post in sorted(event.evidence.items())],
-        event.posts,
-        event.score,
-    ]
-
-
-def _event_of(state: Any) -> FollowedEvent:
-    identifier, detected, started, last, peak, peak_authors, ended, members, authors, evidence, posts, score = state
-    read = [EvidencePost.model_validate_json(post) for post in evidence]
-    return FollowedEvent(
-        identifier,
-        detected,
-        started,
-        last,
-        peak,
-        peak_authors,
-        ended,
-        {(kind, key): Member(text, count, names, highest) for kind, key, text, count, names, highest in members},
-        set(authors),
-        {post.post_id: post for post in read},
-        posts,
-        score,
-    )

@@ -1,31 +1,31 @@
 """The support of a subject in a window: distinct authors, of whom those who copy one text count as one."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from search.events.copies import groups_of_copies
 from search.events.window import WindowPost
 
 MIN_SUPPORT = 5
 SUPPORT_A_ROOT = 0.25
 """Of the root of the posts in the window: chance brings more authors together in a fast feed than in a slow one."""
-SAMPLE = 200
-"""The authors whose texts are compared; of more, those with the smallest numbers stand for all."""
-COPIED = 3
-"""The texts of a sample that make an army, which counts once; rarer ones stand for their share of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """Attributes:
-    authors: distinct authors, or distinct texts if there are fewer.
-    posts: all posts, by minute and id.
-    distinct: one post of each author and text of the sample, by minute and id.
+    """The posts of a window that mention a subject.
+
+    Attributes:
+        posts: all of them, by minute and id.
+        distinct: those of an author and a text that no earlier one has; their number is the support.
     """
 
-    authors: int
     posts: list[WindowPost]
     distinct: list[WindowPost]
+
+    @property
+    def authors(self) -> int:
+        return len(self.distinct)
 
 
 def minimum_support(volume: int) -> int:
@@ -33,25 +33,15 @@ def minimum_support(volume: int) -> int:
     return max(MIN_SUPPORT, math.ceil(SUPPORT_A_ROOT * math.sqrt(volume)))
 
 
-def support_of(posts: list[WindowPost]) -> Support:
-    """Returns the support of posts that are in order of minute."""
-    by_author: dict[int, WindowPost] = {}
+def support_of(posts: Iterable[WindowPost]) -> Support:
+    """Returns the support of posts that are in order of minute and id."""
+    posts = list(posts)
+    authors: set[int] = set()
+    copies: set[int] = set()
+    distinct = []
     for post in posts:
-        by_author.setdefault(post.author, post)
-    authors = len(by_author)
-    sample = (
-        [by_author[author] for author in sorted(by_author)[:SAMPLE]] if authors > SAMPLE else list(by_author.values())
-    )
-    groups = groups_of_copies(post.shingles for post in sample)
-    sizes: dict[int, int] = {}
-    for group in groups:
-        sizes[group] = sizes.get(group, 0) + 1
-    armies = sum(size >= COPIED for size in sizes.values())
-    others = len(sizes) - armies
-    distinct, seen = [], set()
-    for post, group in zip(sample, groups, strict=True):
-        if group not in seen:
-            seen.add(group)
+        if post.author not in authors and post.copies not in copies:
             distinct.append(post)
-    distinct.sort(key=lambda post: (post.minute, post.post_id))
-    return Support(armies + round(others * authors / max(1, len(sample))), posts, distinct)
+        authors.add(post.author)
+        copies.add(post.copies)
+    return Support(posts, distinct)

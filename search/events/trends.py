@@ -8,15 +8,18 @@ Posts wait in the minute they belong to until it is closed, and a closed minute 
 order nor repeats nor restarts change what is said. Knows nothing of clocks: who calls says which minute is over.
 """
 
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Self, cast
+from itertools import takewhile
+from typing import Any, Self
 
 from search.events.baseline import BLOCK, Baseline, significance
+from search.events.copies import CopyGroups
 from search.events.minutes import to_minute, to_number
 from search.events.snapshots import pack, unpack
+from search.events.states import Finding, trend_state
 from search.events.support import Support, minimum_support, support_of
 from search.events.window import (
     MAX_POSTS_A_MINUTE,
@@ -27,7 +30,7 @@ from search.events.window import (
     post_state,
 )
 from search.terms import hash_key
-from tagstream.detections import MAX_EVIDENCE, Companion, EvidencePost, PostMentions, Subject, SubjectType, TrendState
+from tagstream.detections import PostMentions, Subject, TrendState
 
 WINDOWS = (5, 15, 60)
 """A sudden event shows in five minutes, a small one in an hour."""
@@ -38,7 +41,6 @@ COOL_DOWN = 10
 """Minutes below `KEEP_SCORE` after which a trend is over."""
 WARM_UP_BLOCKS = 12
 """An hour: before it everything is new."""
-MAX_COMPANIONS = 24
 MAX_OPEN_POSTS = 200_000
 
 _KIND, _VERSION = "trends", 1
@@ -60,6 +62,7 @@ class TrendDetector:
         self._open_minute: int | None = None
         self._window = Window()
         self._baseline = Baseline()
+        self._copies = CopyGroups()
         self._rises: dict[SubjectKey, Rise] = {}
 
     @property
@@ -111,22 +114,27 @@ class TrendDetector:
 
     def _close_one(self, minute: int) -> list[TrendState]:
         waiting = self._open.pop(minute, {})
-        posts = _sample([post for _, post in waiting.values()])
+        posts = [
+            replace(post, copies=self._copies.group_of(post.shingles, minute))
+            for post in _sample([post for _, post in waiting.values()])
+        ]
+        self._copies.forget(minute)
         self._window.add(minute, posts)
         candidates = set(self._rises)
         for post in posts:
             candidates.update(post.owned_subjects())
-        states = []
+        findings = []
         volumes = {minutes: self._window.volume(minute - minutes + 1) for minutes in WINDOWS}
         warm = self._baseline.blocks >= WARM_UP_BLOCKS - 0.5
-        for subject in candidates:
-            state = self._judge(subject, minute, volumes) if warm else None
-            if state is not None:
-                states.append(state)
+        if warm:
+            for subject in sorted(candidates):
+                finding = self._judge(subject, minute, volumes)
+                if finding is not None:
+                    findings.append(finding)
         if (minute + 1) % BLOCK == 0:
             self._learn(minute)
-        states.sort(key=lambda state: (-state.score, state.type, state.key))
-        return states
+        findings.sort(key=lambda finding: (-finding.score, finding.subject))
+        return [trend_state(finding, self._rises) for finding in findings]
 
     def _learn(self, minute: int) -> None:
         """Gives the baseline the distinct authors of the block that ends with the minute."""
@@ -138,28 +146,30 @@ class TrendDetector:
                 authors.setdefault(subject, set()).add(post.author)
         self._baseline.learn(minute // BLOCK, volume, {subject: len(names) for subject, names in authors.items()})
 
-    def _judge(self, subject: SubjectKey, minute: int, volumes: dict[int, int]) -> TrendState | None:
+    def _judge(self, subject: SubjectKey, minute: int, volumes: dict[int, int]) -> Finding | None:
         rise = self._rises.get(subject)
         mentions = self._window.mentions(subject)
-        best = None if mentions is None else self._most_significant(subject, minute, list(mentions), volumes, rise)
+        best = None if mentions is None else self._most_significant(subject, minute, mentions, volumes, rise)
         if best is None:
             if rise is not None and minute - rise.last >= COOL_DOWN:
                 del self._rises[subject]
             return None
         score, minutes, mean, support = best
+        known_until = minute - 1
         if rise is None:
             rise = self._rises[subject] = Rise(_start_of(support.posts, minute, mean / minutes), minute)
+            known_until = rise.started - 1
         rise.last = minute
-        return _state(subject, minute, minutes, rise.started, mean, score, support)
+        return Finding(subject, minute, minutes, rise.started, mean, score, support, known_until)
 
     def _most_significant(
-        self, subject: SubjectKey, minute: int, mentions: list[WindowPost], volumes: dict[int, int], rise: Rise | None
+        self, subject: SubjectKey, minute: int, mentions: deque[WindowPost], volumes: dict[int, int], rise: Rise | None
     ) -> tuple[float, int, float, Support] | None:
         """Returns score, length, expectation and support of the window in which the subject stands out most."""
         best = None
         threshold = START_SCORE if rise is None else KEEP_SCORE
         for minutes in WINDOWS:
-            posts = [post for post in mentions if post.minute > minute - minutes]
+            posts = _newer(mentions, minute - minutes)
             needed = minimum_support(volumes[minutes]) if rise is None else 2
             if len(posts) < needed:
                 continue
@@ -182,6 +192,7 @@ class TrendDetector:
             ],
             self._window.state(),
             self._baseline.state(),
+            self._copies.state(),
             [[*subject, rise.started, rise.last] for subject, rise in sorted(self._rises.items())],
         ]
         return pack(_KIND, _VERSION, state)
@@ -197,7 +208,7 @@ class TrendDetector:
 
     @classmethod
     def _of(cls, state: Any) -> Self:
-        open_minute, waiting, window, baseline, rises = state
+        open_minute, waiting, window, baseline, copies, rises = state
         detector = cls()
         detector._open_minute = open_minute
         for minute, posts in waiting:
@@ -205,6 +216,7 @@ class TrendDetector:
             detector._open[minute] = {post.post_id: (revision, post) for revision, post in read}
         detector._window = Window.of(window)
         detector._baseline = Baseline.of(baseline)
+        detector._copies = CopyGroups.of(copies)
         detector._rises = {(kind, key): Rise(started, last) for kind, key, started, last in rises}
         return detector
 
@@ -243,55 +255,8 @@ def _start_of(posts: list[WindowPost], minute: int, rate: float) -> int:
     return min(start, minute)
 
 
-def _state(
-    subject: SubjectKey, minute: int, minutes: int, started: int, mean: float, score: float, support: Support
-) -> TrendState:
-    kind, key = subject
-    return TrendState(
-        type=cast(SubjectType, kind),
-        key=key,
-        text=_commonest_text(subject, support.posts),
-        minute=to_minute(minute),
-        started_at=to_minute(started),
-        window_minutes=minutes,
-        authors=support.authors,
-        posts=len(support.posts),
-        expected=round(mean, 3),
-        score=round(score, 3),
-        companions=_companions(subject, support.posts),
-        evidence=tuple(
-            EvidencePost(
-                post_id=post.post_id, author=post.named_author, minute=to_minute(post.minute), shingles=post.shingles
-            )
-            for post in _evidence(support.distinct, started)
-        ),
-    )
-
-
-def _commonest_text(subject: SubjectKey, posts: list[WindowPost]) -> str:
-    texts = Counter(post.texts[post.subjects.index(subject)] for post in posts)
-    return min(texts, key=lambda text: (-texts[text], text))
-
-
-def _companions(subject: SubjectKey, posts: list[WindowPost]) -> tuple[Companion, ...]:
-    counts: Counter[SubjectKey] = Counter()
-    texts: dict[SubjectKey, str] = {}
-    for post in posts:
-        for other, text in zip(post.subjects, post.texts, strict=True):
-            if other != subject:
-                counts[other] += 1
-                texts[other] = min(texts.get(other, text), text)
-    ranked = sorted(counts, key=lambda other: (-counts[other], other))[:MAX_COMPANIONS]
-    return tuple(
-        Companion(type=cast(SubjectType, other[0]), key=other[1], text=texts[other], posts=counts[other])
-        for other in ranked
-    )
-
-
-def _evidence(posts: list[WindowPost], started: int) -> list[WindowPost]:
-    """Returns the earliest posts of the rise and the newest."""
-    rising = [post for post in posts if post.minute >= started]
-    if len(rising) <= MAX_EVIDENCE:
-        return rising
-    half = MAX_EVIDENCE // 2
-    return rising[:half] + rising[-half:]
+def _newer(posts: deque[WindowPost], minute: int) -> list[WindowPost]:
+    """Returns the posts after the minute, in order; a mere look at the newest where there are many older ones."""
+    newer = list(takewhile(lambda post: post.minute > minute, reversed(posts)))
+    newer.reverse()
+    return newer

@@ -20,7 +20,13 @@ SubjectKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class WindowPost:
-    """A post of the window. `owned` are the indexes of the subjects that this detector answers for."""
+    """A post of the window.
+
+    Attributes:
+        author: a post without an author is its own.
+        owned: the indexes of the subjects that this detector answers for; None for all.
+        copies: its group of near-copies, once its minute is closed.
+    """
 
     minute: int
     post_id: str
@@ -30,6 +36,7 @@ class WindowPost:
     subjects: tuple[SubjectKey, ...]
     texts: tuple[str, ...]
     owned: tuple[int, ...] | None
+    copies: int = -1
 
     def owned_subjects(self) -> Iterator[SubjectKey]:
         if self.owned is None:
@@ -78,7 +85,12 @@ class Window:
 
     def volume(self, since: int) -> int:
         """Returns the number of posts of the minutes from `since` on."""
-        return sum(len(posts) for minute, posts in self._minutes if minute >= since)
+        count = 0
+        for minute, posts in reversed(self._minutes):
+            if minute < since:
+                break
+            count += len(posts)
+        return count
 
     def since(self, minute: int) -> Iterator[WindowPost]:
         """Yields the posts of the minutes from `minute` on."""
@@ -110,11 +122,12 @@ def post_state(post: WindowPost) -> list[Any]:
         post.shingles,
         [[kind, key, text] for (kind, key), text in zip(post.subjects, post.texts, strict=True)],
         post.owned,
+        post.copies,
     ]
 
 
 def post_of(state: Any) -> WindowPost:
-    minute, post_id, author, named_author, shingles, subjects, owned = state
+    minute, post_id, author, named_author, shingles, subjects, owned, copies = state
     return WindowPost(
         minute=minute,
         post_id=post_id,
@@ -124,4 +137,5 @@ def post_of(state: Any) -> WindowPost:
         subjects=tuple((kind, key) for kind, key, _ in subjects),
         texts=tuple(text for _, _, text in subjects),
         owned=None if owned is None else tuple(owned),
+        copies=copies,
     )

@@ -1,0 +1,83 @@
+"""The evidence of an event: the earliest posts, the most typical and the most diverse; near-copies are folded."""
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
+
+from search.events.copies import SIMILARITY, similarity
+from tagstream.detections import MAX_EVIDENCE, EvidencePost
+
+EARLIEST = 5
+TYPICAL = 8
+MAX_POOL = 60
+"""The posts from which the evidence is chosen, kept over the life of an event."""
+
+
+def with_more(pool: dict[str, EvidencePost], posts: Iterable[EvidencePost]) -> dict[str, EvidencePost]:
+    """Returns the pool with more posts; of too many, the earliest and those that mention most of what trends stay."""
+    pool = dict(pool)
+    for post in sorted(posts, key=_in_time):
+        known = pool.get(post.post_id)
+        if known is None or known.trending < post.trending:
+            pool[post.post_id] = post
+    kept = list(pool.values())
+    if len(kept) > MAX_POOL:
+        first = _earliest(kept)
+        names = {post.post_id for post in first}
+        rest = sorted((post for post in kept if post.post_id not in names), key=_most_typical_first)
+        kept = first + rest[: MAX_POOL - len(first)]
+    return {post.post_id: post for post in sorted(kept, key=_in_time)}
+
+
+def chosen_from(pool: Iterable[EvidencePost]) -> tuple[tuple[EvidencePost, ...], str | None]:
+    """Returns the evidence, in order of time, and the id of the most typical post."""
+    posts = _without_copies(sorted(pool, key=_in_time))
+    if not posts:
+        return (), None
+    sketches = {post.post_id: frozenset(post.shingles) for post in posts}
+    holders = Counter(chain.from_iterable(sketches.values()))
+    # The mean number of posts that share a run of words with it.
+    likeness = {
+        post_id: sum(holders[number] for number in sketch) / max(1, len(sketch)) for post_id, sketch in sketches.items()
+    }
+    typical = sorted(posts, key=lambda post: (-post.trending, -likeness[post.post_id], *_in_time(post)))
+    chosen = {post.post_id: post for post in [*_earliest(posts), *typical[:TYPICAL]]}
+    while len(chosen) < min(MAX_EVIDENCE, len(posts)):
+        left = [post for post in typical if post.post_id not in chosen]
+        covered = frozenset[int]().union(*(sketches[post_id] for post_id in chosen))
+        newest = max(
+            left, key=lambda post: (len(sketches[post.post_id] - covered) * min(post.trending, 3), post.post_id)
+        )
+        chosen[newest.post_id] = newest
+    return tuple(sorted(chosen.values(), key=_in_time)), typical[0].post_id
+
+
+def _earliest(posts: Iterable[EvidencePost]) -> list[EvidencePost]:
+    """Returns the first posts that mention two or more of what trends, or the very first ones."""
+    ordered = sorted(posts, key=_in_time)
+    return ([post for post in ordered if post.trending > 1] or ordered)[:EARLIEST]
+
+
+def _without_copies(posts: Iterable[EvidencePost]) -> list[EvidencePost]:
+    kept: list[EvidencePost] = []
+    sketches: list[frozenset[int]] = []
+    holders: dict[int, list[int]] = {}
+    for post in posts:
+        sketch = frozenset(post.shingles)
+        shared = Counter(chain.from_iterable(holders.get(number, ()) for number in sketch))
+        alike = (index for index, count in shared.items() if count >= SIMILARITY * len(sketch) / 2)
+        if any(similarity(sketch, sketches[index]) >= SIMILARITY for index in alike):
+            continue
+        for number in sketch:
+            holders.setdefault(number, []).append(len(kept))
+        kept.append(post)
+        sketches.append(sketch)
+    return kept
+
+
+def _in_time(post: EvidencePost) -> tuple[float, str]:
+    return post.minute.timestamp(), post.post_id
+
+
+def _most_typical_first(post: EvidencePost) -> tuple[int, float, str]:
+    return (-post.trending, *_in_time(post))

@@ -1,0 +1,217 @@
+"""One event as it is followed: what it is made of, how it grows, and what belongs to it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, cast
+
+import datasketches
+
+from search.events.communities import shares_of_companions
+from search.events.evidence import chosen_from, with_more
+from search.events.minutes import to_minute, to_number
+from search.events.window import SubjectKey
+from tagstream.detections import DetectedEvent, EventSubject, EvidencePost, SubjectType, TrendState
+
+MAX_MEMBERS = 48
+MAX_NAMES = 3
+MIN_LINK = 0.1
+"""The share of a subject's posts that must name a second subject of an event for it to belong.
+
+The second, because two events in one place have the place in common: by the strongest link alone they would be one.
+"""
+_LOG2_COUNTERS = 10  # about 3 % off, 1 KiB
+
+
+def new_sketch() -> datasketches.hll_sketch:
+    return datasketches.hll_sketch(_LOG2_COUNTERS, datasketches.tgt_hll_type.HLL_8)
+
+
+@dataclass(slots=True)
+class Member:
+    """A subject of an event at its height."""
+
+    text: str
+    posts: int
+    authors: int
+    score: float
+    last: int
+
+
+@dataclass(slots=True)
+class FollowedEvent:
+    """The state of an event; numbers of minutes, see `DetectedEvent` for their meaning."""
+
+    id: str
+    detected: int
+    started: int
+    last: int
+    peak: int
+    peak_authors: int = 0
+    ended: bool = False
+    members: dict[SubjectKey, Member] = field(default_factory=dict)
+    authors: datasketches.hll_sketch = field(default_factory=new_sketch)
+    posts: datasketches.hll_sketch = field(default_factory=new_sketch)
+    forgotten: int = 0
+    pool: dict[str, EvidencePost] = field(default_factory=dict)
+    score: float = 0.0
+
+    def affinity(self, community: Sequence[TrendState]) -> float:
+        """Returns the share of a community's subjects that belong to the event, by the root of their authors."""
+        total = belonging = 0.0
+        for trend in community:
+            weight = trend.authors**0.5
+            total += weight
+            if (trend.type, trend.key) in self.members or self._is_linked(trend):
+                belonging += weight
+        return belonging / total
+
+    def _is_linked(self, trend: TrendState) -> bool:
+        shares = sorted(share for other, share in shares_of_companions(trend).items() if other in self.members)
+        return len(shares) > 1 and shares[-2] >= MIN_LINK
+
+    def grow(self, community: Sequence[TrendState], minute: int) -> None:
+        """Takes in the trends of a minute."""
+        self.last = minute
+        self.ended = False
+        for trend in community:
+            member = self.members.setdefault((trend.type, trend.key), Member(trend.text, 0, 0, 0.0, minute))
+            member.posts = max(member.posts, trend.posts)
+            member.authors = max(member.authors, trend.authors)
+            member.score = max(member.score, trend.score)
+            member.last = minute
+            self.started = min(self.started, to_number(trend.started_at))
+            self.score = max(self.score, trend.score)
+        self._count(community)
+        self._forget_the_least()
+        self.pool = with_more(self.pool, (post for trend in community for post in trend.evidence))
+        authors = max(trend.authors for trend in community)
+        if authors > self.peak_authors:
+            self.peak, self.peak_authors = minute, authors
+
+    def _count(self, community: Sequence[TrendState]) -> None:
+        # In order, because the estimate of a sketch depends a little on the order of what it is given.
+        for author in sorted({author for trend in community for author in trend.new_authors}):
+            self.authors.update(author)
+        for post in sorted({post for trend in community for post in trend.new_posts}):
+            self.posts.update(post)
+
+    def _forget_the_least(self) -> None:
+        ranked = sorted(self.members, key=lambda subject: (-self.members[subject].authors, subject))
+        self.members = {subject: self.members[subject] for subject in ranked[:MAX_MEMBERS]}
+
+    def absorb(self, other: "FollowedEvent") -> None:
+        """Takes in an event that became part of this one."""
+        for subject, member in other.members.items():
+            mine = self.members.setdefault(subject, member)
+            mine.posts = max(mine.posts, member.posts)
+            mine.authors = max(mine.authors, member.authors)
+            mine.score = max(mine.score, member.score)
+            mine.last = max(mine.last, member.last)
+        self._forget_the_least()
+        self.authors = _united(self.authors, other.authors)
+        self.posts = _united(self.posts, other.posts)
+        self.forgotten += other.forgotten
+        self.started = min(self.started, other.started)
+        self.score = max(self.score, other.score)
+        self.pool = with_more(self.pool, other.pool.values())
+
+    def forget(self, post_ids: Iterable[str]) -> bool:
+        """Takes deleted posts out of evidence and counts, as far as they are evidence; says whether any was."""
+        gone = [post_id for post_id in set(post_ids) if post_id in self.pool]
+        for post_id in gone:
+            del self.pool[post_id]
+        self.forgotten += len(gone)
+        return bool(gone)
+
+    def detected_event(self, minute: int, merged_into: str | None = None) -> DetectedEvent:
+        """Returns the contract of the event as it stands at the end of a minute."""
+        subjects = tuple(
+            EventSubject(type=cast(SubjectType, kind), key=key, text=one.text, posts=one.posts, authors=one.authors)
+            for (kind, key), one in sorted(self.members.items(), key=lambda item: (-item[1].posts, item[0]))
+        )
+        evidence, typical = chosen_from(self.pool.values())
+        return DetectedEvent(
+            id=self.id,
+            minute=to_minute(minute),
+            names=_names(subjects),
+            detected_at=to_minute(self.detected),
+            started_at=to_minute(self.started),
+            peak_at=to_minute(self.peak),
+            ended_at=to_minute(self.last) if self.ended else None,
+            merged_into=merged_into,
+            subjects=subjects,
+            authors=_estimate(self.authors, 0),
+            posts=_estimate(self.posts, self.forgotten),
+            score=self.score,
+            evidence=evidence,
+            typical=typical,
+        )
+
+    def state(self) -> list[Any]:
+        return [
+            self.id,
+            self.detected,
+            self.started,
+            self.last,
+            self.peak,
+            self.peak_authors,
+            self.ended,
+            [
+                [*subject, one.text, one.posts, one.authors, one.score, one.last]
+                for subject, one in sorted(self.members.items())
+            ],
+            self.authors.serialize_updatable(),
+            self.posts.serialize_updatable(),
+            self.forgotten,
+            [
+                [post.post_id, post.author, to_number(post.minute), post.shingles, post.trending]
+                for post in self.pool.values()
+            ],
+            self.score,
+        ]
+
+    @classmethod
+    def of(cls, state: Any) -> "FollowedEvent":
+        *times, ended, members, authors, posts, forgotten, pool, score = state
+        event = cls(*times)
+        event.ended = ended
+        event.members = {(kind, key): Member(*values) for kind, key, *values in members}
+        event.authors = datasketches.hll_sketch.deserialize(authors)
+        event.posts = datasketches.hll_sketch.deserialize(posts)
+        event.forgotten = forgotten
+        event.pool = {
+            post_id: EvidencePost(
+                post_id=post_id, author=author, minute=to_minute(minute), shingles=tuple(shingles), trending=trending
+            )
+            for post_id, author, minute, shingles, trending in pool
+        }
+        event.score = score
+        return event
+
+
+def event_id(leading: TrendState, started: int) -> str:
+    """Returns the id of an event: a hash of its leading subject and its first minute."""
+    name = f"{leading.type}\0{leading.key}\0{started}"
+    return blake2b(name.encode(), digest_size=8).hexdigest()
+
+
+def _names(subjects: Sequence[EventSubject]) -> tuple[str, ...]:
+    """Returns the spellings of the leading subjects: names and hashtags first, each key once."""
+    ranked = sorted(subjects, key=lambda one: (one.type == "WORD", -one.authors))
+    by_key: dict[str, str] = {}
+    for one in ranked:
+        by_key.setdefault(one.key.replace(" ", ""), one.text)
+    return tuple(by_key.values())[:MAX_NAMES]
+
+
+def _united(first: datasketches.hll_sketch, second: datasketches.hll_sketch) -> datasketches.hll_sketch:
+    union = datasketches.hll_union(_LOG2_COUNTERS)
+    union.update(first)
+    union.update(second)
+    return union.get_result(datasketches.tgt_hll_type.HLL_8)
+
+
+def _estimate(sketch: datasketches.hll_sketch, less: int) -> int:
+    estimate: float = sketch.get_estimate()
+    return max(0, round(estimate) - less)

@@ -1,0 +1,109 @@
+"""The contract of a trend, made of the posts of its window."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import cast
+
+from search.events.minutes import to_minute
+from search.events.support import Support
+from search.events.window import SubjectKey, WindowPost
+from search.terms import hash_key
+from tagstream.detections import (
+    MAX_EVIDENCE,
+    MAX_NEW,
+    Companion,
+    EvidencePost,
+    SubjectType,
+    TrendState,
+)
+
+MAX_COMPANIONS = 24
+COUNTED = 300
+"""The newest posts whose subjects are counted: enough to tell a companion, bounded in a fast feed."""
+EARLIEST = 6
+"""The pieces of evidence that are the first; the others are those with most of what trends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A subject that trends at the end of a minute; `known_until` is the last minute that was told before."""
+
+    subject: SubjectKey
+    minute: int
+    minutes: int
+    started: int
+    mean: float
+    score: float
+    support: Support
+    known_until: int
+
+
+def trend_state(finding: Finding, trending: Collection[SubjectKey]) -> TrendState:
+    """Returns the contract of a finding; `trending` are all subjects that trend."""
+    kind, key = finding.subject
+    support = finding.support
+    new = [post for post in support.distinct if post.minute > finding.known_until]
+    return TrendState(
+        type=cast(SubjectType, kind),
+        key=key,
+        text=_commonest_text(finding.subject, support.distinct[-COUNTED:]),
+        minute=to_minute(finding.minute),
+        started_at=to_minute(finding.started),
+        window_minutes=finding.minutes,
+        authors=support.authors,
+        posts=len(support.posts),
+        expected=round(finding.mean, 3),
+        score=round(finding.score, 3),
+        companions=_companions(finding.subject, support.distinct[-COUNTED:]),
+        evidence=_evidence(support.distinct, finding.started, trending),
+        new_authors=_smallest(post.author for post in new),
+        new_posts=_smallest(hash_key("post", post.post_id) for post in new),
+    )
+
+
+def _smallest(numbers: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(set(numbers))[:MAX_NEW])
+
+
+def _commonest_text(subject: SubjectKey, posts: Sequence[WindowPost]) -> str:
+    texts = Counter(post.texts[post.subjects.index(subject)] for post in posts)
+    return min(texts, key=lambda text: (-texts[text], text))
+
+
+def _companions(subject: SubjectKey, posts: Sequence[WindowPost]) -> tuple[Companion, ...]:
+    """Returns the subjects that more than one post mentions with the subject, most posts first."""
+    counts = Counter(chain.from_iterable(post.subjects for post in posts))
+    del counts[subject]
+    ranked = sorted((-count, other) for other, count in counts.items() if count > 1)[:MAX_COMPANIONS]
+    wanted = {other: "" for _, other in ranked}
+    for post in posts:
+        for other, text in zip(post.subjects, post.texts, strict=True):
+            if other in wanted and (not wanted[other] or text < wanted[other]):
+                wanted[other] = text
+    return tuple(
+        Companion(type=cast(SubjectType, other[0]), key=other[1], text=wanted[other], posts=-count)
+        for count, other in ranked
+    )
+
+
+def _evidence(posts: Sequence[WindowPost], started: int, trending: Collection[SubjectKey]) -> tuple[EvidencePost, ...]:
+    """Returns the earliest posts of the rise and those that mention most of what trends, in order of time."""
+    rising = [post for post in posts if post.minute >= started][-COUNTED:]
+    counts = [sum(subject in trending for subject in post.subjects) for post in rising]
+    chosen = list(range(len(rising)))
+    if len(rising) > MAX_EVIDENCE:
+        first = [index for index in chosen if counts[index] > 1][:EARLIEST]
+        rest = sorted(set(chosen).difference(first), key=lambda index: (-counts[index], -index))
+        chosen = sorted(first + rest[: MAX_EVIDENCE - len(first)])
+    return tuple(
+        EvidencePost(
+            post_id=rising[index].post_id,
+            author=rising[index].named_author,
+            minute=to_minute(rising[index].minute),
+            shingles=rising[index].shingles,
+            trending=counts[index],
+        )
+        for index in chosen
+    )

@@ -1,0 +1,192 @@
+"""Names that count as one: `NYC`, `#NewYorkCity` and `new york city`; and one name that means several.
+
+Learnt from what trends, so that two names become one only where a feed shows it. Nothing that is stored changes: keys
+stay as they are, an alias is a view upon them, `separate` takes it back, and `why` tells the reasons.
+
+Rules, in order:
+
+- *same key*: one key under several types, as a place and as a hashtag;
+- *same letters*: keys that differ in spaces, dots, dashes and apostrophes alone (`hongkong`, `hong kong`; `o'brien`);
+- *initials*: a short key that is the initials of a longer one (`nyc`), if both are mentioned with the same subjects.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import networkx
+import regex
+
+from tagstream.detections import TrendState
+from tagstream.text.entity_keys import fold_key
+
+Rule = Literal["same key", "same letters", "initials"]
+
+MAX_NAMES = 10_000
+MAX_COMPANIONS = 64
+SHARED_COMPANIONS = 2
+"""The companions that initials and the name must have in common, beside each other."""
+INITIALS = range(2, 7)
+MIN_FACET = 2
+"""The companions that make a facet: one alone may stand for anything."""
+_SEED = 7
+_NO_LETTER = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
+_NAME_TYPES = frozenset(["PER", "LOC", "ORG", "MISC", "HASHTAG"])
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A rule by which a key counts as another one, and the companions that speak for it."""
+
+    alias: str
+    canonical: str
+    rule: Rule
+    companions: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class KnownName:
+    """Facts about one key: types, the most authors at once by spelling, and the most posts by companion."""
+
+    authors: int = 0
+    types: set[str] = field(default_factory=set)
+    spellings: dict[str, int] = field(default_factory=dict)
+    companions: dict[str, int] = field(default_factory=dict)
+
+
+class NameAliases:
+    """Aliases that are learnt from trends; the same for the same set of trends, whatever their order."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, KnownName] = {}
+        self._separate: set[str] = set()
+        self._reasons: dict[str, Reason] | None = None
+
+    def learn(self, trends: Iterable[TrendState]) -> None:
+        """Learns the names, spellings and companions of trends; those seen before change nothing."""
+        for trend in trends:
+            if trend.type not in _NAME_TYPES:
+                continue
+            name = self._names.setdefault(trend.key, KnownName())
+            name.authors = max(name.authors, trend.authors)
+            name.types.add(trend.type)
+            name.spellings[trend.text] = max(name.spellings.get(trend.text, 0), trend.authors)
+            for companion in trend.companions:
+                name.companions[companion.key] = max(name.companions.get(companion.key, 0), companion.posts)
+            ranked = sorted(name.companions.items(), key=lambda item: (-item[1], item[0]))
+            name.companions = dict(ranked[:MAX_COMPANIONS])
+        if len(self._names) > MAX_NAMES:
+            kept = sorted(self._names, key=lambda key: (-self._names[key].authors, key))[:MAX_NAMES]
+            self._names = {key: self._names[key] for key in kept}
+        self._reasons = None
+
+    def separate(self, name: str) -> None:
+        """Lets a name count for itself again, from now on."""
+        self._separate.add(fold_key(name))
+        self._reasons = None
+
+    def canonical(self, name: str) -> str:
+        """Returns the key under which a name counts: its own, unless it is an alias."""
+        key = fold_key(name)
+        reason = self._all_reasons().get(key)
+        while reason is not None:
+            key = reason.canonical
+            reason = self._all_reasons().get(key)
+        return key
+
+    def aliases(self, name: str) -> tuple[str, ...]:
+        """Returns the keys that count as the name, itself first."""
+        key = self.canonical(name)
+        return (key, *sorted(alias for alias in self._all_reasons() if self.canonical(alias) == key))
+
+    def spelling(self, name: str) -> str:
+        """Returns the commonest spelling of a name and its aliases: the one of most words, a hashtag's last."""
+        texts: dict[str, int] = {}
+        for key in self.aliases(name):
+            for text, authors in self._names.get(key, KnownName()).spellings.items():
+                texts[text] = max(texts.get(text, 0), authors)
+        return min(texts, key=lambda text: (text.startswith("#"), -len(text.split()), -texts[text], text), default=name)
+
+    def why(self, name: str) -> tuple[Reason, ...]:
+        """Returns the reasons for which keys count as one with the name, by alias; none if it counts alone."""
+        canonical = self.canonical(name)
+        found = [reason for alias, reason in self._all_reasons().items() if self.canonical(alias) == canonical]
+        known = self._names.get(canonical)
+        if known is not None and len(known.types) > 1:
+            found.append(Reason(canonical, canonical, "same key", tuple(sorted(known.types))))
+        return tuple(sorted(found, key=lambda reason: (reason.alias, reason.rule)))
+
+    def facets(self, name: str) -> tuple[tuple[str, ...], ...]:
+        """Returns the groups of companions that tell the bearers of one name apart; one group if there is one bearer.
+
+        Companions that trend together without the name are of one group.
+        """
+        companions: dict[str, int] = {}
+        for key in self.aliases(name):
+            for other, posts in self._names.get(key, KnownName()).companions.items():
+                companions[other] = max(companions.get(other, 0), posts)
+        graph = networkx.Graph()
+        for other in sorted(companions):
+            for further, posts in self._names.get(other, KnownName()).companions.items():
+                if further in companions and further != other:
+                    graph.add_edge(other, further, weight=posts)
+        if not graph:
+            return ()
+        groups = networkx.community.louvain_communities(graph, weight="weight", seed=_SEED)
+        ordered = [
+            sorted(group, key=lambda key: (-companions[key], key)) for group in groups if len(group) >= MIN_FACET
+        ]
+        return tuple(tuple(group) for group in sorted(ordered, key=lambda group: (-companions[group[0]], group)))
+
+    def folded(self, trends: Sequence[TrendState]) -> list[TrendState]:
+        """Returns one trend a name: of those that count as one, that with most authors, under the best spelling."""
+        best: dict[str, TrendState] = {}
+        for trend in trends:
+            key = self.canonical(trend.key)
+            known = best.get(key)
+            if known is None or (-trend.authors, trend.type, trend.key) < (-known.authors, known.type, known.key):
+                best[key] = trend
+        kept = [trend.model_copy(update={"text": self.spelling(trend.key)}) for trend in best.values()]
+        return sorted(kept, key=lambda trend: (-trend.score, trend.type, trend.key))
+
+    def _all_reasons(self) -> dict[str, Reason]:
+        if self._reasons is None:
+            self._reasons = self._learnt_reasons()
+        return self._reasons
+
+    def _learnt_reasons(self) -> dict[str, Reason]:
+        by_letters: dict[str, list[str]] = {}
+        for key in sorted(self._names):
+            by_letters.setdefault(letters_of(key), []).append(key)
+        reasons: dict[str, Reason] = {}
+        for keys in by_letters.values():
+            canonical = min(keys, key=lambda key: (-len(key.split()), -self._names[key].authors, key))
+            for key in keys:
+                if key != canonical and key not in self._separate:
+                    reasons[key] = Reason(key, canonical, "same letters", self._shared(key, canonical))
+        by_initials: dict[str, list[str]] = {}
+        for key in sorted(self._names):
+            words = key.split()
+            if len(words) > 1:
+                by_initials.setdefault("".join(word[0] for word in words), []).append(key)
+        for key in sorted(self._names):
+            if key in self._separate or key in reasons or len(key) not in INITIALS:
+                continue
+            named = [(self._shared(key, full), full) for full in by_initials.get(key, ())]
+            shared, full = max(named, key=lambda item: (len(item[0]), item[1]), default=((), ""))
+            if len(shared) >= SHARED_COMPANIONS:
+                reasons[key] = Reason(key, full, "initials", shared)
+        return reasons
+
+    def _shared(self, first: str, second: str) -> tuple[str, ...]:
+        """Returns the companions that both keys have, those of most posts first."""
+        one, two = self._names[first].companions, self._names[second].companions
+        shared = [key for key in one if key in two and key not in (first, second)]
+        return tuple(sorted(shared, key=lambda key: (-min(one[key], two[key]), key))[:MAX_COMPANIONS])
+
+
+def letters_of(key: str) -> str:
+    """Returns the letters and digits of a key; the key itself if it has none, or signs that make the name (`C++`)."""
+    if key.endswith(("+", "#")) or key.startswith("."):
+        return key
+    return _NO_LETTER.sub("", key) or key

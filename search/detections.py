@@ -31,8 +31,13 @@ D = TypeVar("D", TrendState, DetectedEvent)
 
 def minute_number(minute: datetime) -> int:
     """Returns a minute as the milliseconds since 1970 at its beginning."""
-    milliseconds = min(max(to_epoch_milliseconds(with_zone(minute)), 0), MAX_MOMENT)
+    milliseconds = bounded_milliseconds(minute)
     return milliseconds - milliseconds % 60_000
+
+
+def bounded_milliseconds(timestamp: datetime) -> int:
+    """Returns the milliseconds since 1970, within what every index can store."""
+    return min(max(to_epoch_milliseconds(with_zone(timestamp)), 0), MAX_MOMENT)
 
 
 def subject_hash(trend: TrendState) -> int:

@@ -2,22 +2,25 @@
 
 ::
 
-    {"kind":"dump","format":1}                                            what it is
+    {"kind":"dump","format":2}                                            what it is
     {"author":"ann","hide":true,"source":"jsonl","sequence":7}            an account's newest status
     {"kind":"erasure","source":"jsonl","author":"bea","position":12}      an account that is gone up to there
     {"kind":"record","id":"jsonl:7","version":1,…,"visible":true}         the registry's record of an id, and
     {"version":3,"id":"jsonl:7",…}                                        its tagged post, if it may be seen, with
     {"kind":"thumbnail","id":"jsonl:7","sha256":"…","jpeg":"…"}           its pictures, in base64
+    {"kind":"trend","type":"LOC","key":"paris",…}                         a trend at the end of a minute
+    {"kind":"event","id":"…","minute":"…",…}                              an event at the end of a minute
     {"kind":"dead_letter","origin":"feed.jsonl:9",…,"body":"…"}           what could not be processed, in base64
     {"kind":"cursor","source":"jsonl:feed.jsonl","position":"…"}          how far a source was read
     {"kind":"end","lines":…,"sha256":"…",…}                               how many lines stand before it, their hash
 
-The first dumps held posts and statuses alone. So a line without `kind` is a post or a status, and a dump of these alone
-is an old one, or one of `--kind posts`.
+Format 2 added trends and events. The first dumps held posts and statuses alone. So a line without `kind` is a post or a
+status, and a dump of these alone is an old one, or one of `--kind posts`.
 """
 
 import base64
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -28,12 +31,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from search.detections import stored_json
 from search.documents import TIME_SHIFT, read_document
 from search.index import Kept, Remembered, SourceCursor, Thumbnail, Unnamed
 from search.limits import MAX_MOMENT
 from search.registry import UNSEEN, RegistryRecord
 from tagstream.bounds import MAX_ORIGIN_LENGTH
 from tagstream.codec import describe
+from tagstream.detections import DetectedEvent, TrendState
 from tagstream.errors import CorruptState, NewerVersion
 from tagstream.posts import (
     CONTRACT_VERSION,
@@ -49,7 +54,7 @@ from tagstream.text.entity_keys import with_current_keys
 from tagstream.text.json_text import why_not_json
 from tagstream.text.terminal_text import json_for_terminals
 
-FORMAT = 1
+FORMAT = 2
 _NUMBERS = tuple(one.name for one in fields(RegistryRecord) if one.name not in ("id", "visible"))
 _STATUS_FIELDS = frozenset({"author", "hide", "source", "sequence"})
 _LARGEST_INTEGER = 2**63 - 1
@@ -100,6 +105,12 @@ class DumpWriter:
                     self.counts["thumbnails"] += 1
                     shown = {"id": record.id, "sha256": photo, "jpeg": base64.b64encode(jpeg).decode()}
                     yield self._count({"kind": "thumbnail", **shown})
+            case TrendState():
+                self.counts["trends"] += 1
+                yield self._count({"kind": "trend", **json.loads(stored_json(kept))})
+            case DetectedEvent():
+                self.counts["events"] += 1
+                yield self._count({"kind": "event", **json.loads(stored_json(kept))})
             case DeadLetter():
                 self.counts["dead_letters"] += 1
                 body = base64.b64encode(kept.body).decode()
@@ -161,6 +172,8 @@ DumpLine = (
     | TaggedPost
     | AccountStatus
     | Erasure
+    | TrendState
+    | DetectedEvent
     | DeadLetter
     | SourceCursor
 )
@@ -207,6 +220,10 @@ def _read(document: dict[str, Any], line: bytes) -> DumpLine:
             return Erasure(**document)
         case "thumbnail":
             return DumpedThumbnail(_text(document["id"]), _thumbnail(document))
+        case "trend":
+            return TrendState.model_validate_json(_storable(document))
+        case "event":
+            return DetectedEvent.model_validate_json(_storable(document))
         case "dead_letter":
             return DeadLetter(**{**document, "body": _bytes("body", document["body"])})
         case "cursor":
@@ -229,9 +246,25 @@ def _post(document: Mapping[str, Any], line: bytes) -> TaggedPost:
     return with_current_keys(read_document(line))  # an older version may have written it
 
 
+def _storable(document: Mapping[str, Any]) -> str:
+    """Returns a document of contracts whose numbers have no bounds of their own as JSON that every store takes."""
+
+    def check(value: object) -> None:
+        if isinstance(value, dict | list):
+            for part in value.values() if isinstance(value, dict) else value:
+                check(part)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise MalformedDumpLine(f"{value} is no number that can be stored")
+        elif isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+            raise MalformedDumpLine(f"{_shown(value)} is not an integer of 64 bits")
+
+    check(document)
+    return json.dumps(document)
+
+
 def _supported(version: object) -> int:
     if type(version) is int and version > FORMAT:
-        raise NewerVersion(f"The dump is of format {version}; this tagstream reads {FORMAT}. Upgrade tagstream.")
+        raise NewerVersion(f"The dump is of format {version}; this tagstream reads up to {FORMAT}. Upgrade tagstream.")
     return _integer(version)
 
 

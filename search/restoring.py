@@ -4,9 +4,9 @@
 
     lines ─▶ read (a thread) ─▶ assemble: record + post + pictures ─▶ write, a batch at a time ─▶ cursors, at the end
 
-Everything goes through `EntityIndex.write`, which decides as it does for a feed: what is newer in the index stays, and
-nothing comes back that was deleted there. So a dump may be restored into an index that is in use, twice, or again from
-its beginning after it was cut off.
+Everything goes through `EntityIndex.write` and `write_detections`, which decide as they do for a feed: what is newer in
+the index stays, and nothing comes back that was deleted there. So a dump may be restored into an index that is in use,
+twice, or again from its beginning after it was cut off.
 """
 
 import asyncio
@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from search.dump_lines import DumpBegin, DumpedThumbnail, DumpEnd, DumpLine, MalformedDumpLine, read_line
-from search.index import EntityIndex, Indexable, Remembered, SourceCursor, Thumbnail, Writable
+from search.index import Detection, EntityIndex, Indexable, Remembered, SourceCursor, Thumbnail, Writable, WriteReport
 from search.registry import RegistryRecord
 from search.thumbnails import photos_of
+from tagstream.detections import DetectedEvent, TrendState
 from tagstream.errors import NewerVersion, Poison
 from tagstream.posts import TaggedPost, stored_version
 
@@ -29,13 +30,15 @@ _LINES_A_BATCH = 500
 _BYTES_A_BATCH = 4 * 1024 * 1024
 _FAULTS_KEPT = 20
 
+Restorable = Writable | Detection | SourceCursor
+
 
 @dataclass
 class Restored:
     """The report of a restored dump.
 
     Attributes:
-        outcomes: the counts of `WriteReport`, summed.
+        outcomes: the counts of `WriteReport`, summed, and those of states of trends and events.
         lines: the lines that were read.
         whole: whether the dump is of everything, and not of posts and statuses alone.
         ended: whether the last line was reached and fits the lines before it.
@@ -74,9 +77,9 @@ class _Reader:
         self._pictures: dict[str, Thumbnail] = {}
         self._has_posts = False
 
-    def next_batch(self) -> Sequence[Writable | SourceCursor] | None:
+    def next_batch(self) -> Sequence[Restorable] | None:
         """Returns the next things that the dump holds, None at its end."""
-        found: list[Writable | SourceCursor] = []
+        found: list[Restorable] = []
         size = 0
         while len(found) < _LINES_A_BATCH and size < _BYTES_A_BATCH:
             line = b"" if self._report.ended else self._stream.readline(MAX_LINE_BYTES)
@@ -89,7 +92,7 @@ class _Reader:
                 found += self._take(line)
         return found
 
-    def _take(self, line: bytes) -> list[Writable | SourceCursor]:
+    def _take(self, line: bytes) -> list[Restorable]:
         number = self._report.lines
         try:
             one = read_line(line)
@@ -106,7 +109,7 @@ class _Reader:
         self._hash.update(line)
         return found
 
-    def _assemble(self, one: DumpLine, number: int) -> Iterator[Writable | SourceCursor]:
+    def _assemble(self, one: DumpLine, number: int) -> Iterator[Restorable]:
         if isinstance(one, DumpedThumbnail):
             if self._post is None or self._post.id != one.id:
                 raise MalformedDumpLine("its post does not stand before it")
@@ -186,18 +189,30 @@ async def restore(
     return report
 
 
-async def _write(index: EntityIndex, changes: Sequence[Writable], report: Restored) -> None:
+async def _write(index: EntityIndex, batch: Sequence[Writable | Detection], report: Restored) -> None:
     try:
-        _count(report, await index.write(changes))
+        await _write_all(index, batch, report)
     except Poison:
-        for change in changes:
+        for one in batch:
             try:
-                _count(report, await index.write([change]))
+                await _write_all(index, [one], report)
             except Poison as error:
                 report.note_fault(str(error))
 
 
-def _count(report: Restored, written: Any) -> None:
+async def _write_all(index: EntityIndex, batch: Sequence[Writable | Detection], report: Restored) -> None:
+    """Writes the changes, then trends and events, which name posts of them."""
+    trends = [one for one in batch if isinstance(one, TrendState)]
+    events = [one for one in batch if isinstance(one, DetectedEvent)]
+    changes = [one for one in batch if not isinstance(one, TrendState | DetectedEvent)]
+    written = await index.write(changes) if changes else WriteReport()
+    if trends or events:
+        await index.write_detections(trends, events)
+    _count(report, written)
+    report.outcomes.update(trends=len(trends), events=len(events))
+
+
+def _count(report: Restored, written: WriteReport) -> None:
     for one in fields(written):
         if one.name != "new_revisions":
             report.outcomes[one.name] += getattr(written, one.name)

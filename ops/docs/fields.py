@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ops.docs.detection_fields import DETECTION_MEANINGS
 from tagstream.posts import (
     AccountStatus,
     Author,
@@ -122,6 +123,7 @@ MEANINGS: dict[type[BaseModel], dict[str, str]] = {
         "author": "The id of the author, where it could be read: erasures reach the dead letter by it.",
         "position": _POSITION,
     },
+    **DETECTION_MEANINGS,
 }
 
 

@@ -17,6 +17,7 @@ from search.dump_lines import DumpWriter
 from search.index import EntityCount, Remembered, SourceCursor, Thumbnail, Trend
 from search.registry import RegistryRecord
 from tagstream.dead_letter import dead_letter
+from tagstream.detections import Companion, DetectedEvent, EventSubject, EvidencePost, TrendState
 from tagstream.posts import (
     AccountStatus,
     Author,
@@ -38,6 +39,7 @@ from workers.pipeline.microbatch import BatchFigures
 _TEXT = "Angela Merkel lands in #NewYorkCity"
 _TIME = datetime(2024, 5, 1, 12, tzinfo=UTC)
 _PHOTO = "0" * 64
+_EVIDENCE = (EvidencePost(post_id="jsonl:7", author=1, minute=_TIME),)
 
 EXAMPLE = TaggedPost(
     id="jsonl:7",
@@ -106,6 +108,8 @@ _DUMP_KINDS = {
     "record": "What the registry says of an id: one line for every id that was ever seen.",
     "post": "Without `kind`: a tagged post, if it may be seen. It follows its record.",
     "thumbnail": "A thumbnail of that post; `jpeg` is base64.",
+    "trend": "A trend as it stood at the end of one minute.",
+    "event": "An event as it stood at the end of one minute.",
     "dead_letter": "A dead letter; `body` is base64.",
     "cursor": "How far a source has been read.",
     "end": "The last line: how many lines stand before it, their SHA-256, and how many there are of each sort.",
@@ -220,6 +224,33 @@ def _dump() -> Iterable[str]:
         AccountStatus(source="jsonl", author="bo", hidden=True, position=7),
         Erasure(source="jsonl", author="bea", position=12),
         Remembered(record, EXAMPLE, (Thumbnail(_PHOTO, b"\xff\xd8\xff"),)),
+        TrendState(
+            type="LOC",
+            key="new york city",
+            text="NewYorkCity",
+            minute=_TIME,
+            started_at=_TIME,
+            window_minutes=10,
+            authors=8,
+            posts=9,
+            expected=0.5,
+            score=12.0,
+            evidence=_EVIDENCE,
+        ),
+        DetectedEvent(
+            id="5f1c",
+            minute=_TIME,
+            names=("NewYorkCity",),
+            detected_at=_TIME,
+            started_at=_TIME,
+            peak_at=_TIME,
+            subjects=(EventSubject(type="LOC", key="new york city", text="NewYorkCity", posts=9, authors=8),),
+            authors=8,
+            posts=9,
+            score=12.0,
+            evidence=_EVIDENCE,
+            typical=EXAMPLE.id,
+        ),
         LETTER,
         SourceCursor("jsonl:feed.jsonl", "…"),
     )
@@ -236,13 +267,23 @@ def _dump() -> Iterable[str]:
     )
     yield "The fields of a record:"
     yield _meanings(_RECORD, json.loads(lines[3]) | {}, without=("kind",))
+    yield "The fields of a trend, but for those that are null:"
+    yield fields_table(TrendState)
+    yield "Those of an event:"
+    yield fields_table(DetectedEvent)
+    yield from _nested(EvidencePost, Companion, EventSubject)
+    yield (
+        "Trends and events name their posts as they were counted; what was deleted or is hidden is left out where an "
+        "index answers. Shingles are not kept, and no dump holds the snapshots of detectors."
+    )
     yield (
         "A dump leaves out thumbnails that wait for posts which are not written yet, and erasures of which an index in "
         "Elasticsearch kept no account name, as those of before `restore` existed did; the last line says how many "
         "(`unnamed_erasures`). `dump --kind posts` prints the statuses and the posts alone, those of hidden authors "
         "too: two runs over one feed print the same lines, and the whole dump does not, because it says when posts "
         "were seen. A `jsonl:` source reads both: it tags the posts anew, deletes what the records say was deleted, "
-        "and passes over thumbnails and cursors."
+        "and passes over thumbnails, cursors, trends and events. Format 1, of before there were trends and events, is "
+        "restored too."
     )
 
 

@@ -15,6 +15,19 @@ _INDICES = (
     ("media-DAY`, `PREFIX-media-old", elastic.MEDIA_FIELDS, "A document for each thumbnail."),
     ("accounts", elastic.ACCOUNT_FIELDS, "The newest status of each account that ever had one."),
     ("dead", elastic.DEAD_FIELDS, "A document for each dead letter."),
+    (
+        "trends",
+        elastic.TREND_FIELDS,
+        "A document for each minute of each trend. Use `minute` as the time of dashboards. `authors` and `posts` are "
+        "those that were counted then: what is deleted later is taken off where tagstream answers, and not here.",
+    ),
+    (
+        "events",
+        elastic.EVENT_FIELDS,
+        "A document for each event: its newest state. An event that lives has no `ended_at`.",
+    ),
+    ("event-states", elastic.EVENT_FIELDS, "A document for each minute in which an event changed."),
+    ("detectors", elastic.SNAPSHOT_FIELDS, "Snapshots of the detectors of trends and events, in parts."),
     ("cursors", elastic.CURSOR_FIELDS, "How far each source has been read."),
 )
 
@@ -88,7 +101,7 @@ def mappings_page() -> str:
                 meaning,
                 table(("field", "type"), ((f"`{one}`", kind) for one, kind in rows)),
             ]
-    tables = (*sqlite.TABLES, *sqlite.ACCOUNT_TABLES, sqlite.THUMBNAIL_TABLE)
+    tables = (*sqlite.TABLES, *sqlite.ACCOUNT_TABLES, sqlite.THUMBNAIL_TABLE, *sqlite.DETECTION_TABLES)
     statements = "\n".join(f"{_unindented(statement)};" for statement in tables)
     parts += [
         "## SQLite",

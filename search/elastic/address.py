@@ -10,6 +10,10 @@
     newsroom-posts-2026.03.01  the posts of one day; newsroom-posts-old those older than the retention at first sight
     newsroom-media-2026.03.01  the thumbnails of the posts of that day
     newsroom-dead              dead letters
+    newsroom-trends            the states of trends, minute by minute
+    newsroom-events            the newest state of each event
+    newsroom-event-states      the states of events, minute by minute
+    newsroom-detectors         the snapshots of the detectors of both
     newsroom-cursors           the position up to which each source has been read
 
 Credentials never show: neither in `repr` nor in any message.
@@ -51,6 +55,27 @@ class Names:
     @property
     def cursors(self) -> str:
         return f"{self.prefix}-cursors"
+
+    @property
+    def trends(self) -> str:
+        return f"{self.prefix}-trends"
+
+    @property
+    def events(self) -> str:
+        return f"{self.prefix}-events"
+
+    @property
+    def event_states(self) -> str:
+        return f"{self.prefix}-event-states"
+
+    @property
+    def detectors(self) -> str:
+        return f"{self.prefix}-detectors"
+
+    @property
+    def detections(self) -> tuple[str, ...]:
+        """The indices of what detectors say and know; an index of an older version lacks them."""
+        return self.trends, self.events, self.event_states, self.detectors
 
     @property
     def posts(self) -> str:

@@ -2,8 +2,9 @@
 
 ::
 
-    point in time ─▶ statuses ─▶ erasures ─▶ posts, each with its record ─▶ other records ─▶ dead letters ─▶ cursors
-                                                      ▲ and thumbnails, by id, as they are now
+    point in time ─▶ statuses ─▶ erasures ─▶ posts, each with its record ─▶ other records ─┐
+                                                      ▲ and thumbnails, by id, as they are now │
+                        cursors ◀─ dead letters ◀─ events ◀─ trends ◀──────────────────────────┘
 
 A post that changes meanwhile may be missing, and a post that is deleted meanwhile is never shown: its present record,
 which says so, is given instead.
@@ -14,6 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from search.detections import read_event, read_trend
 from search.elastic.client import ElasticClient
 from search.elastic.documents import RegistryEntry, post_id, read_entry, read_letter, read_post, read_status
 from search.elastic.reads import Hit, many
@@ -34,7 +36,8 @@ async def everything(client: ElasticClient) -> AsyncIterator[Kept]:
         IndexUnavailable: the server dropped the point in time, because the reader took minutes for a page; begin again.
     """
     names = client.names
-    indices = [names.registry, names.accounts, names.dead, names.cursors, names.posts]
+    detections = await _detections(client)
+    indices = [names.registry, names.accounts, names.dead, names.cursors, names.posts, *detections]
     await client.call(partial(client.raw.indices.refresh, index=indices))
     point = _PointInTime(client)
     await point.open(indices)
@@ -54,12 +57,26 @@ async def everything(client: ElasticClient) -> AsyncIterator[Kept]:
         async for page in point.pages(names.registry, [{"_shard_doc": "asc"}]):
             for remembered in await _without_posts(client, page):
                 yield remembered
+        for index in detections:
+            tie = "subject" if index == names.trends else "id"
+            read = read_trend if index == names.trends else read_event
+            async for hit in point.hits(index, [{"minute": "asc"}, {tie: "asc"}], fields=["document"]):
+                yield read(hit["_source"]["document"])
         async for hit in point.hits(names.dead, [{"kept_at": "asc"}, {"origin_key": "asc"}], fields=["letter"]):
             yield read_letter(hit["_source"])
         async for hit in point.hits(names.cursors, [{"_shard_doc": "asc"}]):
             yield SourceCursor(str(hit["_source"]["source"]), str(hit["_source"]["position"]))
     finally:
         await point.close()
+
+
+async def _detections(client: ElasticClient) -> list[str]:
+    """Returns the indices of states of trends and events; an index of an older version lacks them."""
+    names = client.names
+    settings = client.raw.indices.get_settings
+    wanted = [names.trends, names.event_states]
+    answer = await client.call(partial(settings, index=wanted, name="index.uuid", ignore_unavailable=True))
+    return [one for one in wanted if one in answer]
 
 
 class _PointInTime:

@@ -7,14 +7,18 @@ writing the same changes again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Container, Iterable, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Self
 
-from search.elastic import backup, compaction, counts, over_time, reads
+from search.elastic import backup, compaction, counts, over_time, reads, replay
 from search.elastic.address import Address, parse_address
 from search.elastic.client import ElasticClient
+from search.elastic.detections import reads as detections
+from search.elastic.detections import snapshots
+from search.elastic.detections import writes as detection_writes
 from search.elastic.schema import OLD, prepare
 from search.elastic.upgrade import analyse_anew
 from search.elastic.writes import ElasticWriter
@@ -34,6 +38,7 @@ from search.index import (
     Writable,
     WriteReport,
 )
+from tagstream.detections import DetectedEvent, TrendState
 from tagstream.errors import IndexUnavailable, ServiceUnavailable
 from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
 from tagstream.settings import Settings
@@ -127,6 +132,8 @@ class ElasticIndex:
         names = self.client.names
         searched = [names.posts, names.dead, names.accounts]
         await self.client.call(partial(self.client.raw.indices.refresh, index=searched))
+        refresh = partial(self.client.raw.indices.refresh, index=list(names.detections), ignore_unavailable=True)
+        await self.client.call(refresh)
 
     async def cursor(self, source: str) -> str | None:
         """Returns the saved position of a source."""
@@ -208,6 +215,60 @@ class ElasticIndex:
         """Returns matching posts that came in after the position `after`."""
         self._check_open()
         return await over_time.arrivals(self.client, query, after, known)
+
+    async def write_detections(
+        self,
+        trends: Sequence[TrendState],
+        events: Sequence[DetectedEvent],
+        state: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Stores trends and events, then the snapshots. Durable on return; the same call completes one cut off."""
+        self._check_open()
+        await detection_writes.write(self.client, trends, events)
+        await snapshots.write(self.client, state or {})
+
+    async def detector_state(self, name: str) -> bytes | None:
+        """Returns the snapshot that was last written under this name."""
+        self._check_open()
+        return await snapshots.read(self.client, name)
+
+    async def clear_detections(self) -> None:
+        """Removes all trends, events and snapshots; the same call completes one that was cut off."""
+        self._check_open()
+        await detection_writes.clear(self.client)
+
+    async def events(
+        self, *, since: datetime | None = None, until: datetime | None = None, live: bool = False, size: int = 20
+    ) -> list[DetectedEvent]:
+        """Returns the newest state of each event that lived in the range, newest detected first."""
+        self._check_open()
+        return await detections.events(self.client, since=since, until=until, live=live, size=size)
+
+    async def event(self, id: str) -> DetectedEvent | None:
+        """Returns the newest state of that event."""
+        self._check_open()
+        return await detections.event(self.client, id)
+
+    async def event_history(self, id: str) -> list[DetectedEvent]:
+        """Returns the last states of that event by minute, oldest first."""
+        self._check_open()
+        return await detections.event_history(self.client, id)
+
+    async def stored_trends(
+        self, *, since: datetime | None = None, until: datetime | None = None, size: int = 20
+    ) -> list[TrendState]:
+        """Returns the newest state of each subject in the range, highest score first."""
+        self._check_open()
+        return await detections.stored_trends(self.client, since=since, until=until, size=size)
+
+    async def posts_by_time(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AsyncIterator[Indexable]:
+        """Yields the visible posts of the range in order of time, as of the call but for what is deleted meanwhile."""
+        self._check_open()
+        async with aclosing(replay.posts_by_time(self.client, since, until)) as posts:
+            async for post in posts:
+                yield post
 
     async def documents(self, *, with_hidden: bool = False) -> AsyncIterator[TaggedPost]:
         """Yields every visible post, in order of id, as of the call; `with_hidden` also those of hidden authors."""

@@ -3,7 +3,7 @@
 An answer is whole: a search that an index did not answer is an outage, and never an answer with fewer posts.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -52,13 +52,18 @@ async def many(
 
 
 def _check_missing(client: ElasticClient, hit: Hit) -> None:
-    """Passes over a day without an index, which has no posts; anything else that is not answered is not known."""
+    """Passes over an index that may be missing; anything else that is not answered is not known.
+
+    A day without an index has no posts, and an index of an older version no trends and no events.
+    """
     problem = error_type(hit)
     if problem != "index_not_found_exception":
         raise IndexUnavailable(
             f"Elasticsearch at {client.address} cannot read {hit['_index']}: {problem}. Trying again."
         )
-    if not hit["_index"].startswith((client.names.of_day(""), client.names.media_of_day(""))):
+    names = client.names
+    may_be_missing = hit["_index"].startswith((names.of_day(""), names.media_of_day("")))
+    if not may_be_missing and hit["_index"] not in names.detections:
         raise CorruptState(f"The index {hit['_index']} at {client.address} is gone. Restore it from a snapshot.")
 
 
@@ -79,7 +84,7 @@ async def scan(
     sort: Sequence[Mapping[str, str]],
     *,
     fields: Sequence[str] | None = None,
-) -> AsyncIterator[Hit]:
+) -> AsyncGenerator[Hit]:
     """Yields every document that matches, in order, as of one point in time: what is written meanwhile is not seen.
 
     A server that restarts, or a reader that takes minutes over a page, loses it: this then goes on as of another one,

@@ -3,7 +3,7 @@
 ::
 
     open ─▶ read mappings ─▶ newer than this code? ─▶ stop
-                         ├─▶ not there: create   (templates for the days, four fixed indices, posts-old)
+                         ├─▶ not there: create   (templates for the days, the fixed indices, posts-old)
                          └─▶ older: add fields   (template and open indices)
 
 Every mapping is strict: the server refuses a field that the mapping lacks. Changes only add fields: another type of a
@@ -23,8 +23,8 @@ from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
 from tagstream.text.analysis import ANALYSIS_VERSION
 
 # 2: accounts may be hidden, which whoever reads must know of. 3: so must whoever writes of where thumbnails lie.
-# 4: posts are of contract version 3, with `langs` and `links`.
-SCHEMA_VERSION = 4
+# 4: posts are of contract version 3, with `langs` and `links`. 5: there are trends and events, which a backup carries.
+SCHEMA_VERSION = 5
 OLD = "old"  # the "day" of posts older than the retention
 REFRESH_INTERVAL = "250ms"
 MAX_KEYWORD_LENGTH = 1_024
@@ -131,6 +131,49 @@ ACCOUNT_FIELDS: dict[str, Any] = {
 
 MEDIA_FIELDS: dict[str, Any] = {"jpeg": {"type": "binary"}}
 
+_MOMENT = {"type": "date", "format": "epoch_millis"}
+_SUBJECTS = dict.fromkeys(("person", "place", "organisation", "other", "hashtags", "words"), _KEYWORD)
+
+TREND_FIELDS: dict[str, Any] = {
+    "subject": _LONG,  # a hash of type and key
+    "minute": _MOMENT,
+    "score": {"type": "double"},
+    "document": _KEPT,
+    # For people and dashboards, here and in events: nothing of ours asks these.
+    "started_at": _MOMENT,
+    "type": _KEYWORD,
+    "key": _KEYWORD,
+    "text": _KEYWORD,
+    **_SUBJECTS,
+    "authors": _LONG,
+    "posts": _LONG,
+    "expected": {"type": "double"},
+}
+
+EVENT_FIELDS: dict[str, Any] = {
+    "id": {"type": "keyword"},
+    "minute": _MOMENT,
+    "detected_at": _MOMENT,
+    "ended_at": _MOMENT,
+    "document": _KEPT,
+    "started_at": _MOMENT,
+    "peak_at": _MOMENT,
+    "merged_into": {"type": "keyword"},
+    "names": _KEYWORD,
+    **_SUBJECTS,
+    "authors": _LONG,
+    "posts": _LONG,
+    "score": {"type": "double"},
+}
+
+SNAPSHOT_FIELDS: dict[str, Any] = {
+    "name": _KEPT,
+    "slot": _KEPT_LONG,
+    "parts": _KEPT_LONG,
+    "digest": _KEPT,
+    "part": {"type": "binary"},
+}
+
 CURSOR_FIELDS: dict[str, Any] = {"source": _KEPT, "position": _KEPT}
 
 
@@ -162,6 +205,10 @@ def fixed_indices(names: Names, replicas: int) -> dict[str, dict[str, Any]]:
         names.cursors: {"settings": read_by_id, "mappings": mapping(CURSOR_FIELDS)},
         names.dead: {"settings": searched, "mappings": mapping(DEAD_FIELDS)},
         names.accounts: {"settings": searched, "mappings": mapping(ACCOUNT_FIELDS)},
+        names.trends: {"settings": searched, "mappings": mapping(TREND_FIELDS)},
+        names.events: {"settings": searched, "mappings": mapping(EVENT_FIELDS)},
+        names.event_states: {"settings": searched, "mappings": mapping(EVENT_FIELDS)},
+        names.detectors: {"settings": read_by_id, "mappings": mapping(SNAPSHOT_FIELDS)},
         names.of_day(OLD): {"settings": searched, "mappings": post_mapping()},
     }
 
@@ -230,7 +277,7 @@ async def _mappings(client: ElasticClient) -> dict[str, Any]:
     pattern = f"{client.names.prefix}-*"
     answer = await client.call(partial(client.raw.indices.get_mapping, index=pattern))
     names = client.names
-    ours = (names.registry, names.cursors, names.dead, names.accounts)
+    ours = (names.registry, names.cursors, names.dead, names.accounts, *names.detections)
     return {
         index: one["mappings"]
         for index, one in answer.items()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import starmap
 from pathlib import Path
 
+from search.detections import read_event, read_trend
 from search.documents import read_document
 from search.index import Kept, Remembered, SourceCursor, Thumbnail
 from search.registry import RegistryRecord
@@ -37,6 +38,11 @@ def pages(connection: sqlite3.Connection) -> Iterator[Sequence[Kept]]:
     while remembered := _remembered_after(connection, last):
         yield remembered
         last = remembered[-1].record.id
+    for table, read in (("trends", read_trend), ("event_states", read_event)):
+        row = 0
+        while documents := _documents_after(connection, table, row):
+            yield [read(document) for _, document in documents]
+            row = documents[-1][0]
     entry = 0
     while letters := dead_letters_after(connection, entry, None):
         yield [letter for _, letter in letters]
@@ -75,6 +81,12 @@ def _erasures_after(connection: sqlite3.Connection, account: tuple[str, str]) ->
         (*account, _STEP),
     )
     return [Erasure(source=source, author=author, position=position) for source, author, position in rows]
+
+
+def _documents_after(connection: sqlite3.Connection, table: str, row: int) -> list[tuple[int, str]]:
+    """Returns the next stored trends or events in the order in which they first came."""
+    question = f"SELECT rowid, document FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?"
+    return connection.execute(question, (row, _STEP)).fetchall()
 
 
 def _remembered_after(connection: sqlite3.Connection, last: str) -> list[Remembered]:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from search.detections import (
     D,
+    bounded_milliseconds,
     evidence_of,
     minute_number,
     read_event,
@@ -19,12 +20,10 @@ from search.detections import (
     stored_json,
     subject_hash,
 )
-from search.documents import with_zone
 from search.limits import MAX_HISTORY, MAX_SIZE, check_detections
 from search.sqlite.reads import SHOWN
 from search.sqlite.schema import transaction
 from tagstream.detections import DetectedEvent, TrendState
-from tagstream.posts import to_epoch_milliseconds
 
 _TABLES = ("trends", "events", "event_states", "detector_states")
 _IDS_A_QUERY = 500
@@ -45,7 +44,7 @@ def write(
     )
     connection.executemany(
         "INSERT INTO events VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET detected_at = excluded.detected_at",
-        [(one.id, _milliseconds(one.detected_at)) for one in events],
+        [(one.id, minute_number(one.detected_at)) for one in events],
     )
     connection.executemany(
         "INSERT INTO event_states (id, minute, ended_at, document) VALUES (?, ?, ?, ?) ON CONFLICT (id, minute) "
@@ -159,4 +158,4 @@ def _as_shown(connection: sqlite3.Connection, detections: Sequence[D]) -> list[D
 
 
 def _milliseconds(timestamp: datetime | None, default: int | None = None) -> int | None:
-    return default if timestamp is None else to_epoch_milliseconds(with_zone(timestamp))
+    return default if timestamp is None else bounded_milliseconds(timestamp)

@@ -25,6 +25,7 @@ pytest.register_assert_rewrite(
         for name in (
             "backup",
             "counting",
+            "detecting",
             "hiding",
             "index_contract",
             "media",

@@ -15,6 +15,7 @@ from search.dump_lines import DumpWriter
 from search.index import EntityIndex, SourceCursor
 from search.restoring import Restored, restore
 from search.sqlite.index import SqliteIndex
+from search.testing.detecting import event, evidence, seen_of, trend
 from search.testing.media import illustrated, shown
 from search.testing.posts import OBSERVED, START, found, indexable, letters, stored, tagged, write
 from search.testing.writing import EVENTS, deletion, erasure, letter, status
@@ -68,6 +69,12 @@ async def filled(path: Path) -> SqliteIndex:
         letter("two", "other", author="x"),
         cursor=SourceCursor("jsonl:feed", "7:1:a"),
     )
+    seen = evidence("pqr", author=1)  # of which one is deleted, and one of a hidden author
+    await index.write_detections(
+        [trend(name, minute, seen=seen) for name in ("e", "f") for minute in range(300)],
+        [event("e", minute, seen=seen, typical="q") for minute in range(300)] + [event("f", 7, ended=7)],
+        {"trends": b"no part of a backup"},
+    )
     return index
 
 
@@ -85,6 +92,11 @@ class BackupContract:
         assert set(await index.top_entities()) == set(await first.top_entities())
         assert await shown(index, "p") == "BE"
         assert await index.cursor("jsonl:feed") == "7:1:a"
+        assert (report.outcomes["trends"], report.outcomes["events"]) == (600, 301)
+        assert await seen_of(index) == await seen_of(first)
+        assert (await seen_of(index))["event"] == ("p", None, 7, 7)
+        assert await index.event_history("e") == await first.event_history("e")
+        assert await index.detector_state("trends") is None
         third = await SqliteIndex.open(tmp_path / "third.db")
         assert (await restored(third, await dumped(index))).fault_count == 0
         assert compared(await dumped(third)) == compared(lines)
@@ -93,6 +105,7 @@ class BackupContract:
 
     async def test_16b_what_was_deleted_stays_deleted(self, index: EntityIndex, tmp_path: Path) -> None:
         first = await SqliteIndex.open(tmp_path / "first.db")
+        await first.write_detections([], [event("e", seen=evidence(["seen", "erased"]), typical="seen")])
         gone = [tagged("seen", author="a"), tagged("unseen"), tagged("edited"), tagged("erased", author="b")]
         await write(first, *gone[:1], *gone[2:])
         await write(first, deletion("seen"), deletion("unseen"), deletion("edited", revision=3, position=20))
@@ -102,6 +115,7 @@ class BackupContract:
         report = await write(index, *(indexable(one, 40) for one in [*gone, *later]))
         assert report.deleted == 6
         assert await stored(index) == []
+        assert (await index.events())[0].evidence == ()
         kept = await write(index, letter("l", post_id="jsonl:seen"), letter("m", author="b", position=50))
         assert (kept.deleted, await letters(index)) == (2, [])
         after = await write(index, indexable(tagged("edited", revision=4)), indexable(tagged("back", author="b"), 51))

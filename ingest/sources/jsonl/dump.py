@@ -2,7 +2,7 @@
 
 `tagstream restore` puts a dump back as it was. A run over a dump tags its posts anew instead, and must not bring back
 deleted posts: so a record with a deletion deletes, an erasure erases, and a dead letter is one again. The other lines
-(beginning and end, thumbnails, cursors, records of posts that are there) mean nothing to a feed.
+(beginning and end, thumbnails, cursors, trends, events, records of posts that are there) mean nothing to a feed.
 """
 
 import base64
@@ -16,7 +16,7 @@ from ingest.sources.formats.json_fields import MalformedLine, read_object
 from tagstream.posts import DELETED_FOR_EVER, DeadLetter, Deletion, Erasure, Event
 
 _BEGINNING = b'{"kind":"'  # exactly as a dump writes it: a feed's own field of that name is left alone
-_SAID_BY_NO_FEED = frozenset({"dump", "end", "thumbnail", "cursor"})
+_SAID_BY_NO_FEED = frozenset({"dump", "end", "thumbnail", "cursor", "trend", "event"})
 _GENERATION_BITS = 12
 
 

@@ -15,6 +15,7 @@ from search.registry import RegistryRecord
 from search.restoring import Restored, restore
 from search.sqlite.index import SqliteIndex
 from tagstream.dead_letter import dead_letter
+from tagstream.detections import Companion, DetectedEvent, EventSubject, EvidencePost, TrendState
 from tagstream.errors import NewerVersion
 from tagstream.posts import (
     AccountStatus,
@@ -101,6 +102,36 @@ def lines_of_every_kind() -> list[str]:
         Erasure(source="jsonl", author="bea", position=3),
         remembered("p", 0),
         Remembered(RegistryRecord("jsonl:gone", deleted=2**63 - 1, deleted_position=3)),
+        TrendState(
+            type="LOC",
+            key="paris",
+            text="Paris",
+            minute=NOON,
+            started_at=NOON,
+            window_minutes=10,
+            authors=3,
+            posts=3,
+            expected=0.5,
+            score=2.5,
+            companions=(Companion(type="WORD", key="rain", text="rain", posts=2),),
+            evidence=(EvidencePost(post_id="jsonl:p", author=-7, minute=NOON, shingles=(1, 2)),),
+        ),
+        DetectedEvent(
+            id="e1",
+            minute=NOON,
+            names=("Paris",),
+            detected_at=NOON,
+            started_at=NOON,
+            peak_at=NOON,
+            ended_at=NOON,
+            merged_into="e0",
+            subjects=(EventSubject(type="LOC", key="paris", text="Paris", posts=3, authors=3),),
+            authors=3,
+            posts=3,
+            score=2.5,
+            evidence=(EvidencePost(post_id="jsonl:p", minute=NOON),),
+            typical="jsonl:p",
+        ),
         letter,
         SourceCursor("jsonl:feed", "7"),
     )

@@ -1,0 +1,62 @@
+"""Meanings of the fields of trends and events, for the tables of `fields.py`."""
+
+from pydantic import BaseModel
+
+from tagstream.detections import Companion, DetectedEvent, EventSubject, EvidencePost, TrendState
+
+_TYPE = "`PER`, `LOC`, `ORG`, `MISC`, `HASHTAG` or `WORD`."
+_KEY = "The form by which it is counted."
+_EVIDENCE = "Posts that show it, by id."
+
+DETECTION_MEANINGS: dict[type[BaseModel], dict[str, str]] = {
+    TrendState: {
+        "type": _TYPE,
+        "key": _KEY,
+        "text": "Its commonest spelling.",
+        "minute": "The closed minute, by the feed's clock, at whose end this was so.",
+        "started_at": "The first minute of the rise.",
+        "window_minutes": "How long the window is that ends with the minute.",
+        "authors": "Distinct authors in the window; accounts that copy one text count once.",
+        "posts": "Posts in the window.",
+        "expected": "How many authors its past lets expect.",
+        "score": "By how many deviations the authors exceed that.",
+        "companions": "What is mentioned with it in the window, most posts first.",
+        "evidence": _EVIDENCE,
+    },
+    DetectedEvent: {
+        "version": "The version of the contract.",
+        "id": "Stays the same while the event lives.",
+        "minute": "The closed minute, by the feed's clock, at whose end this was so.",
+        "names": "The names of what leads it.",
+        "detected_at": "When it was first said.",
+        "started_at": "The first minute in which a part of it rose.",
+        "peak_at": "The minute of the most authors so far.",
+        "ended_at": "When it ended; null while it lives.",
+        "merged_into": "The id of the event that it became part of, if it ended so.",
+        "subjects": "What it is about, most posts first.",
+        "authors": "Distinct authors over its whole life, estimated.",
+        "posts": "Its posts so far; near-copies count once.",
+        "score": "The highest significance of what it is about.",
+        "evidence": _EVIDENCE,
+        "typical": "The id of its most typical post; null if there is none.",
+    },
+    EvidencePost: {
+        "post_id": "The id of the post.",
+        "author": "A hash of source and author; null for a post without author.",
+        "minute": "The minute of its time.",
+        "shingles": "Hashes of its runs of words; on the bus, never in an index or a dump.",
+    },
+    Companion: {
+        "type": _TYPE,
+        "key": _KEY,
+        "text": "A spelling of it.",
+        "posts": "How many posts mention both; near-copies count once.",
+    },
+    EventSubject: {
+        "type": _TYPE,
+        "key": _KEY,
+        "text": "A spelling of it.",
+        "posts": "Posts of the event that mention it.",
+        "authors": "Their distinct authors.",
+    },
+}

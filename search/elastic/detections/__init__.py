@@ -1,0 +1,1 @@
+"""Trends, events and detector snapshots in Elasticsearch: their documents, writes and reads."""

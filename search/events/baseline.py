@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.events.minutes import HOUR
-from search.events.window import SubjectKey
+from search.events.window import BLOCK, SubjectKey
 
-BLOCK = 5
 BLOCKS_AN_HOUR = HOUR // BLOCK
 BLOCKS_A_DAY = 24 * BLOCKS_AN_HOUR
 HALF_LIFE_BLOCKS = BLOCKS_A_DAY

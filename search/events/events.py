@@ -20,8 +20,8 @@ from tagstream.detections import DetectedEvent, TrendState
 
 SILENCE = HOUR
 """Minutes without a trend after which an event has ended."""
-REVIVAL = 24 * HOUR
-"""Minutes within which the same subjects go on as the same event: news sleeps at night."""
+REVIVAL = 12 * HOUR
+"""Minutes within which the same subjects go on as the same event; a night's sleep."""
 MIN_AFFINITY = 0.5
 BIRTH_AUTHORS = 8
 """The authors whom the leading subject of a new event needs; fewer may join an event, not begin one."""
@@ -62,7 +62,11 @@ class EventDetector:
 
     def _matches(self, community: Sequence[TrendState]) -> list[FollowedEvent]:
         """Returns the events that the community belongs to: the best first, then older ones first."""
-        found = [(event.affinity(community), event) for event in self._events.values()]
+        found = [
+            (event.affinity(community), event)
+            for event in self._events.values()
+            if not event.ended or event.is_led_by(community)
+        ]
         found = [(affinity, event) for affinity, event in found if affinity >= MIN_AFFINITY]
         found.sort(key=lambda item: (item[1].ended, -round(item[0], 6), item[1].detected, item[1].id))
         return [event for _, event in found]

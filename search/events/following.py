@@ -15,6 +15,7 @@ from tagstream.detections import DetectedEvent, EventSubject, EvidencePost, Subj
 
 MAX_MEMBERS = 48
 MAX_NAMES = 3
+LEADING = 5
 MIN_LINK = 0.1
 """The share of a subject's posts that must name a second subject of an event for it to belong.
 
@@ -65,6 +66,11 @@ class FollowedEvent:
             if (trend.type, trend.key) in self.members or self._is_linked(trend):
                 belonging += weight
         return belonging / total
+
+    def is_led_by(self, community: Sequence[TrendState]) -> bool:
+        """Says whether the community has one of the event's leading subjects: lesser ones are of many events."""
+        leading = sorted(self.members, key=lambda subject: (-self.members[subject].authors, subject))[:LEADING]
+        return any((trend.type, trend.key) in leading for trend in community)
 
     def _is_linked(self, trend: TrendState) -> bool:
         shares = sorted(share for other, share in shares_of_companions(trend).items() if other in self.members)

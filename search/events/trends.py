@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any, Self
 
-from search.events.baseline import BLOCK, Baseline, significance
+from search.events.baseline import Baseline, significance
 from search.events.copies import CopyGroups
 from search.events.minutes import to_minute, to_number
 from search.events.snapshots import pack, unpack
@@ -34,7 +34,7 @@ from tagstream.detections import PostMentions, Subject, TrendState
 
 WINDOWS = (5, 15, 60)
 """A sudden event shows in five minutes, a small one in an hour."""
-START_SCORE = 5.0
+START_SCORE = 4.0
 KEEP_SCORE = 2.0
 BIAS = 1.0
 COOL_DOWN = 10
@@ -119,7 +119,8 @@ class TrendDetector:
             for post in _sample([post for _, post in waiting.values()])
         ]
         self._copies.forget(minute)
-        self._window.add(minute, posts)
+        for block, leaving in self._window.add(minute, posts):
+            self._learn(block, leaving)
         candidates = set(self._rises)
         for post in posts:
             candidates.update(post.owned_subjects())
@@ -131,20 +132,19 @@ class TrendDetector:
                 finding = self._judge(subject, minute, volumes)
                 if finding is not None:
                     findings.append(finding)
-        if (minute + 1) % BLOCK == 0:
-            self._learn(minute)
         findings.sort(key=lambda finding: (-finding.score, finding.subject))
         return [trend_state(finding, self._rises) for finding in findings]
 
-    def _learn(self, minute: int) -> None:
-        """Gives the baseline the distinct authors of the block that ends with the minute."""
+    def _learn(self, block: int, posts: list[WindowPost]) -> None:
+        """Gives the baseline the distinct authors of a block that leaves the window.
+
+        Not before: no rise is measured against itself.
+        """
         authors: dict[SubjectKey, set[int]] = {}
-        volume = 0
-        for post in self._window.since(minute - BLOCK + 1):
-            volume += 1
+        for post in posts:
             for subject in post.owned_subjects():
                 authors.setdefault(subject, set()).add(post.author)
-        self._baseline.learn(minute // BLOCK, volume, {subject: len(names) for subject, names in authors.items()})
+        self._baseline.learn(block, len(posts), {subject: len(names) for subject, names in authors.items()})
 
     def _judge(self, subject: SubjectKey, minute: int, volumes: dict[int, int]) -> Finding | None:
         rise = self._rises.get(subject)

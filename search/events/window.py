@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+BLOCK = 5
+"""Minutes that leave together, and are learnt as one."""
 WINDOW_MINUTES = 60
 SHORTEST_WINDOW = 5
 MAX_POSTS = 20_000
@@ -52,8 +54,8 @@ class Window:
         self._posts: dict[SubjectKey, deque[WindowPost]] = {}
         self._count = 0
 
-    def add(self, minute: int, posts: list[WindowPost]) -> None:
-        """Adds the posts of a minute, which is later than every one before."""
+    def add(self, minute: int, posts: list[WindowPost]) -> list[tuple[int, list[WindowPost]]]:
+        """Adds the posts of a minute, which is later than every one before; returns the blocks that leave for it."""
         if posts:
             self._minutes.append((minute, posts))
             self._count += len(posts)
@@ -63,21 +65,28 @@ class Window:
                     if mentions is None:
                         mentions = self._posts[subject] = deque()
                     mentions.append(post)
-        self._forget(minute)
+        leaving = []
+        while self._minutes and self._may_leave(self._minutes[0][0] // BLOCK, minute):
+            leaving.append(self._forget(self._minutes[0][0] // BLOCK))
+        return leaving
 
-    def _forget(self, minute: int) -> None:
-        while self._minutes and (
-            self._minutes[0][0] <= minute - WINDOW_MINUTES
-            or (self._count > MAX_POSTS and self._minutes[0][0] <= minute - SHORTEST_WINDOW)
-        ):
-            _, posts = self._minutes.popleft()
-            self._count -= len(posts)
-            for post in posts:
-                for subject in post.owned_subjects():
-                    mentions = self._posts[subject]
-                    mentions.popleft()
-                    if not mentions:
-                        del self._posts[subject]
+    def _may_leave(self, block: int, minute: int) -> bool:
+        last = (block + 1) * BLOCK - 1
+        return last <= minute - WINDOW_MINUTES or (self._count > MAX_POSTS and last <= minute - SHORTEST_WINDOW)
+
+    def _forget(self, block: int) -> tuple[int, list[WindowPost]]:
+        """Forgets a block, all of it at once, so that the past is learnt in whole blocks."""
+        gone: list[WindowPost] = []
+        while self._minutes and self._minutes[0][0] // BLOCK == block:
+            gone += self._minutes.popleft()[1]
+        self._count -= len(gone)
+        for post in gone:
+            for subject in post.owned_subjects():
+                mentions = self._posts[subject]
+                mentions.popleft()
+                if not mentions:
+                    del self._posts[subject]
+        return block, gone
 
     def mentions(self, subject: SubjectKey) -> deque[WindowPost] | None:
         """Returns the posts that mention the subject, oldest minute first."""
@@ -91,12 +100,6 @@ class Window:
                 break
             count += len(posts)
         return count
-
-    def since(self, minute: int) -> Iterator[WindowPost]:
-        """Yields the posts of the minutes from `minute` on."""
-        for number, posts in self._minutes:
-            if number >= minute:
-                yield from posts
 
     @property
     def oldest(self) -> int | None:

@@ -18,6 +18,7 @@ COMMANDS = {
     "counts": CommandEntry(
         "search.cli.counts:counts", "Count the posts of a query over time, and their distinct authors."
     ),
+    "serve": CommandEntry("search.cli.serve:serve", "Show an index in a browser, and answer its JSON API."),
     "photo": CommandEntry(
         "search.cli.photo:photo", "Write the thumbnail of a post's photo: a JPEG of at most 256 pixels a side."
     ),

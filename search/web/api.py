@@ -1,0 +1,176 @@
+"""The JSON API under `/api`, described by `/api/openapi.json`; queries and times are those of the command line."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from search.web import documents, questions
+from search.web.questions import MAX_PAGE_SIZE, query_of, seconds_of, time_of, type_of
+from search.web.streams import Streams, as_json
+from tagstream.detections import DetectedEvent
+from tagstream.posts import MAX_MEDIA, TaggedPost, clean_text
+
+Text = Annotated[str | None, Query(max_length=2_000)]
+Moment = Annotated[str | None, Query(max_length=64, description="2026-03-01T12:30, 2h, yesterday, …; in UTC")]
+Size = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)]
+Identifier = Annotated[str, Query(min_length=1, max_length=1_024)]
+
+_FAILURES: dict[int | str, dict[str, Any]] = {
+    400: {"model": documents.Failure, "description": "A parameter makes no sense."},
+    404: {"model": documents.Failure, "description": "There is none."},
+    422: {"model": documents.Failure, "description": "A parameter is missing or out of bounds."},
+    429: {"model": documents.Failure, "description": "Too many requests."},
+    503: {"model": documents.Failure, "description": "The index does not answer; try again."},
+}
+
+router = APIRouter(prefix="/api", responses=_FAILURES)
+
+
+@router.get("/posts")
+async def search_posts(
+    request: Request,
+    q: Text = None,
+    since: Moment = None,
+    until: Moment = None,
+    source: Text = None,
+    order: Annotated[str, Query(pattern="^(newest|relevance)$")] = "newest",
+    size: Size = 20,
+    after: Text = None,
+) -> documents.PostPage:
+    """Finds posts, a page at a time."""
+    given = {"q": q, "since": since, "until": until, "source": source, "order": order, "after": after}
+    page = await request.app.state.index.search(query_of(_given(given), size=size))
+    return documents.PostPage(posts=page.posts, total=page.total, next=page.next)
+
+
+@router.get("/post")
+async def get_post(request: Request, id: Identifier) -> TaggedPost:
+    """Returns one post."""
+    post: TaggedPost | None = await request.app.state.index.get(clean_text(id))
+    if post is None:
+        raise NotThere(f"There is no post {id[:200]!r}.")
+    return post
+
+
+@router.get("/thumbnail", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+async def get_thumbnail(
+    request: Request, id: Identifier, ordinal: Annotated[int, Query(ge=0, lt=MAX_MEDIA)] = 0
+) -> Response:
+    """Returns the JPEG of a post's photo, at most 256 pixels a side."""
+    jpeg: bytes | None = await request.app.state.index.thumbnail(clean_text(id), ordinal)
+    if jpeg is None:
+        raise NotThere(f"No thumbnail is kept of photo {ordinal} of {id[:200]!r}.")
+    return Response(jpeg, media_type="image/jpeg", headers={"Content-Disposition": "inline; filename=thumbnail.jpg"})
+
+
+@router.get("/counts")
+async def count_posts(
+    request: Request,
+    q: Text = None,
+    since: Moment = None,
+    until: Moment = None,
+    source: Text = None,
+    per: Annotated[str | None, Query(max_length=32, description="1m, 1h, 1d, …")] = None,
+) -> documents.HistogramDocument:
+    """Counts the posts of a query, and their authors, over time."""
+    given = {"q": q, "since": since, "until": until, "source": source}
+    found = await questions.histogram(request.app.state.index, query_of(_given(given), size=1), seconds_of("per", per))
+    if found is None:
+        return documents.HistogramDocument(seconds=None, buckets=[])
+    buckets = [documents.counts_document(bucket) for bucket in found.buckets]
+    return documents.HistogramDocument(seconds=found.seconds, buckets=buckets)
+
+
+@router.get("/entities")
+async def top_entities(
+    request: Request, type: Text = None, since: Moment = None, until: Moment = None, size: Size = 20
+) -> list[documents.EntityDocument]:
+    """Returns the names that most authors mention."""
+    found = await request.app.state.index.top_entities(
+        since=time_of("since", since), until=time_of("until", until), type=type_of(type), size=size
+    )
+    return [documents.entity_document(entity) for entity in found]
+
+
+@router.get("/companions")
+async def companions(
+    request: Request,
+    key: Identifier,
+    type: Text = None,
+    since: Moment = None,
+    until: Moment = None,
+    size: Size = 20,
+) -> list[documents.EntityDocument]:
+    """Returns the names that the same posts mention."""
+    found = await request.app.state.index.companions(
+        clean_text(key), type_of(type), since=time_of("since", since), until=time_of("until", until), size=size
+    )
+    return [documents.entity_document(entity) for entity in found]
+
+
+@router.get("/trends")
+async def trends(
+    request: Request,
+    window: Annotated[str, Query(max_length=32, description="The length of the window that is counted")] = "1h",
+    until: Moment = None,
+    size: Size = 20,
+) -> list[documents.TrendDocument]:
+    """Returns the names that more authors mention in the last window than the windows before explain."""
+    found = await request.app.state.index.trending(
+        until=time_of("until", until), window_seconds=seconds_of("window", window) or 3600, size=size
+    )
+    return [documents.counted_trend(trend) for trend in found]
+
+
+@router.get("/trends/detected")
+async def detected_trends(
+    request: Request, since: Moment = None, until: Moment = None, size: Size = 20
+) -> list[documents.TrendDocument]:
+    """Returns what the detector found while the feed ran: names, hashtags and words, highest score first."""
+    found = await request.app.state.index.stored_trends(
+        since=time_of("since", since), until=time_of("until", until), size=size
+    )
+    return [documents.stored_trend(trend) for trend in found]
+
+
+@router.get("/events")
+async def events(
+    request: Request, since: Moment = None, until: Moment = None, live: bool = False, size: Size = 20
+) -> list[documents.EventDocument]:
+    """Returns events, newest detected first."""
+    found: list[DetectedEvent] = await request.app.state.index.events(
+        since=time_of("since", since), until=time_of("until", until), live=live, size=size
+    )
+    return [documents.event_document(event) for event in found]
+
+
+@router.get("/event")
+async def event(request: Request, id: Identifier) -> documents.EventDocument:
+    """Returns one event."""
+    found: DetectedEvent | None = await request.app.state.index.event(clean_text(id))
+    if found is None:
+        raise NotThere(f"There is no event {id[:200]!r}.")
+    return documents.event_document(found)
+
+
+@router.get("/stream", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+async def stream(request: Request, q: Text = None, source: Text = None) -> StreamingResponse:
+    """Sends new posts of a query as server-sent events `post`, each one line of JSON."""
+    streams: Streams = request.app.state.streams
+    query = query_of(_given({"q": q, "source": source}), size=20)
+    position = await streams.begin(query, request.headers.get("last-event-id"))
+    return StreamingResponse(streams.posts(query, position, as_json), media_type="text/event-stream")
+
+
+class NotThere(Exception):
+    """What was asked for is not in the index."""
+
+
+def failure(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Returns an error as the API gives it."""
+    return JSONResponse({"error": message}, status, headers)
+
+
+def _given(parameters: dict[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in parameters.items() if value}

@@ -1,0 +1,149 @@
+"""The answers of the JSON API, with stable names."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from search.index import Bucket, EntityCount, Trend
+from tagstream.detections import DetectedEvent, TrendState
+from tagstream.posts import ENTITY_TYPES, EntityType, TaggedPost
+
+
+class Failure(BaseModel):
+    """An answer that is an error: what was wrong, and what to do."""
+
+    error: str
+
+
+class PostPage(BaseModel):
+    """A page of posts; `next` asks for the page after it, by the parameter `after`."""
+
+    posts: Sequence[TaggedPost]
+    total: int = Field(description="Posts of all pages.")
+    next: str | None
+
+
+class CountsDocument(BaseModel):
+    """Posts and distinct authors in a stretch of time that begins at `start`."""
+
+    start: datetime
+    posts: int
+    authors: int
+
+
+class HistogramDocument(BaseModel):
+    """The posts of a query over time; every stretch is `seconds` long."""
+
+    seconds: int | None
+    buckets: Sequence[CountsDocument]
+
+
+class EntityDocument(BaseModel):
+    """A name, the posts that mention it, and their distinct authors."""
+
+    type: EntityType
+    key: str
+    text: str
+    posts: int
+    authors: int
+
+
+class TrendDocument(BaseModel):
+    """A name that more authors mention than its past explains; `series` counts authors, oldest first."""
+
+    type: str
+    key: str
+    text: str
+    posts: int
+    authors: int
+    expected: float
+    score: float
+    series: Sequence[int] = ()
+    started_at: datetime | None = None
+    minute: datetime | None = None
+
+
+class EventEntityDocument(BaseModel):
+    """A name, a hashtag or a word of an event."""
+
+    text: str
+    type: str
+    key: str
+    posts: int
+    authors: int
+
+
+class EventDocument(BaseModel):
+    """An event: subjects that trend together. `posts` are the ids of its evidence."""
+
+    id: str
+    title: str
+    detected_at: datetime
+    started_at: datetime
+    peak_at: datetime
+    ended_at: datetime | None
+    merged_into: str | None
+    authors: int
+    score: float
+    entities: Sequence[EventEntityDocument]
+    subjects: Sequence[EventEntityDocument]
+    posts: Sequence[str]
+
+
+def counts_document(bucket: Bucket) -> CountsDocument:
+    """Returns a stretch of time as the API gives it."""
+    return CountsDocument(start=bucket.start, posts=bucket.posts, authors=bucket.authors)
+
+
+def entity_document(entity: EntityCount) -> EntityDocument:
+    """Returns a name as the API gives it."""
+    return EntityDocument(
+        type=entity.type, key=entity.key, text=entity.text, posts=entity.posts, authors=entity.authors
+    )
+
+
+def counted_trend(trend: Trend) -> TrendDocument:
+    """Returns a trend that was counted when it was asked for."""
+    return TrendDocument(
+        **entity_document(trend.entity).model_dump(), expected=trend.expected, score=trend.score, series=trend.series
+    )
+
+
+def stored_trend(trend: TrendState) -> TrendDocument:
+    """Returns a trend that the detector found while the feed ran."""
+    return TrendDocument(
+        type=trend.type,
+        key=trend.key,
+        text=trend.text,
+        posts=trend.posts,
+        authors=trend.authors,
+        expected=trend.expected,
+        score=trend.score,
+        started_at=trend.started_at,
+        minute=trend.minute,
+    )
+
+
+def event_document(event: DetectedEvent) -> EventDocument:
+    """Returns an event as the API gives it; its title here is its names."""
+    subjects = [
+        EventEntityDocument(
+            text=subject.text, type=subject.type, key=subject.key, posts=subject.posts, authors=subject.authors
+        )
+        for subject in event.subjects
+    ]
+    return EventDocument(
+        id=event.id,
+        title=", ".join(event.names),
+        detected_at=event.detected_at,
+        started_at=event.started_at,
+        peak_at=event.peak_at,
+        ended_at=event.ended_at,
+        merged_into=event.merged_into,
+        authors=event.authors,
+        score=event.score,
+        entities=[subject for subject in subjects if subject.type in ENTITY_TYPES],
+        subjects=subjects,
+        posts=[post.post_id for post in event.evidence],
+    )

@@ -1,0 +1,129 @@
+"""Posts as pieces of HTML: names marked, hostile characters made visible, everything escaped.
+
+A template gets `Markup` from here and escapes everything else by itself. Only links to http and https are links.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import quote, urlencode, urlsplit
+
+from markupsafe import Markup, escape
+
+from search.index import Bucket
+from tagstream.posts import Entity, TaggedPost
+from tagstream.text.terminal_text import visible, visible_lines
+
+MAX_TEXT_LENGTH = 4_000
+_SHOWN_LENGTH = 300
+TYPE_NAMES = {"PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
+
+
+def shown(text: object, limit: int = _SHOWN_LENGTH) -> str:
+    """Returns a text of one line as it may be shown; what nobody would see is made visible, the end is cut."""
+    return visible(str(text), limit)
+
+
+def name_address(type_: str, key: str) -> str:
+    """Returns the address of the page of a name."""
+    return f"/name?{urlencode({'type': type_, 'key': key})}"
+
+
+def search_address(**given: object) -> str:
+    """Returns the address of a search with these parameters, without the empty ones."""
+    return f"/search?{urlencode({name: value for name, value in given.items() if value not in (None, '')})}"
+
+
+def web_address(url: str | None) -> str | None:
+    """Returns the address if a browser may be sent there, None otherwise."""
+    if not url:
+        return None
+    try:
+        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
+    except ValueError:
+        return None
+    return quote(url, safe=":/?#[]@!$&'()*+,;=%-._~") if scheme in ("http", "https") and host else None
+
+
+def marked(post: TaggedPost) -> Markup:
+    """Returns the text of the post with its names as links to their pages."""
+    text, entities = post.text, _apart(post.entities)
+    pieces: list[Markup] = []
+    done = 0
+    for entity in entities:
+        if entity.end > MAX_TEXT_LENGTH:
+            break
+        pieces.append(escape(visible_lines(text[done : entity.start])))
+        pieces.append(
+            Markup('<a class="name {}" href="{}" title="{}">{}</a>').format(
+                entity.type.lower(),
+                name_address(entity.type, entity.key),
+                f"{TYPE_NAMES[entity.type]}, {entity.score:.0%}",
+                visible_lines(text[entity.start : entity.end]),
+            )
+        )
+        done = entity.end
+    pieces.append(escape(visible_lines(text[done:MAX_TEXT_LENGTH])))
+    if len(text) > MAX_TEXT_LENGTH:
+        pieces.append(Markup("…"))
+    return Markup("").join(pieces)
+
+
+def _apart(entities: Sequence[Entity]) -> list[Entity]:
+    """Returns the entities in order, without those that begin inside another."""
+    found: list[Entity] = []
+    for entity in sorted(entities, key=lambda entity: (entity.start, -entity.end)):
+        if not found or entity.start >= found[-1].end:
+            found.append(entity)
+    return found
+
+
+def clock_time(moment: datetime) -> Markup:
+    """Returns a time in UTC, for people and machines."""
+    return Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), f"{moment:%Y-%m-%d %H:%M}")
+
+
+def sparkline(series: Sequence[int]) -> Markup:
+    """Returns a row of counts as a small drawing; its label says first, last and highest."""
+    if len(series) < 2:
+        return Markup("")
+    highest = max(series) or 1
+    points = " ".join(
+        f"{index * 100 / (len(series) - 1):.1f},{28 - 26 * count / highest:.1f}" for index, count in enumerate(series)
+    )
+    label = f"from {series[0]} to {series[-1]}, at most {max(series)}"
+    return Markup(
+        '<svg class="sparkline" viewBox="0 0 100 30" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<polyline points="{}"/></svg>'
+    ).format(label, points)
+
+
+def bars(buckets: Sequence[Bucket], seconds: int, address: str) -> Markup:
+    """Returns counts over time as a drawing whose bars are links: each asks for its own stretch of time."""
+    if not buckets:
+        return Markup("")
+    highest = max(bucket.posts for bucket in buckets) or 1
+    width = 600 / len(buckets)
+    drawn = [
+        Markup(
+            '<a href="{}{}since={}&amp;until={}"><title>{}</title>'
+            '<rect class="room" x="{:.2f}" y="0" width="{:.2f}" height="80"/>'
+            '<rect x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}"/></a>'
+        ).format(
+            address,
+            "&" if "?" in address else "?",
+            quote(bucket.start.isoformat()),
+            quote(datetime.fromtimestamp(bucket.start.timestamp() + seconds, bucket.start.tzinfo).isoformat()),
+            f"{bucket.start:%Y-%m-%d %H:%M}: {bucket.posts:,} posts, {bucket.authors:,} authors",
+            index * width,
+            width,
+            index * width,
+            80 - 78 * bucket.posts / highest,
+            max(width - 0.5, 0.5),
+            78 * bucket.posts / highest,
+        )
+        for index, bucket in enumerate(buckets)
+    ]
+    return Markup(
+        '<svg class="histogram" viewBox="0 0 600 80" preserveAspectRatio="none" role="group" '
+        'aria-label="posts over time">{}</svg>'
+    ).format(Markup("").join(drawn))

@@ -1,0 +1,298 @@
+"""The pages for people: HTML made here, readable without scripts; one small script adds what is new while one looks."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response, StreamingResponse
+
+from search.index import EntityIndex, Query
+from search.web import markup
+from search.web.api import NotThere
+from search.web.guard import COOKIE
+from search.web.questions import histogram, query_of, seconds_of, time_of, type_of
+from search.web.streams import Streams
+from tagstream.errors import BadSettings
+from tagstream.posts import DeadLetter, EntityType, TaggedPost, clean_text
+from tagstream.text.terminal_text import visible_lines
+
+_FOLDER = Path(__file__).parent
+_STATIC = {"style.css": "text/css", "live.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_TABS = (("/", "Now"), ("/trends", "Trends"), ("/events", "Events"), ("/search", "Search"), ("/system", "System"))
+_PAGE_SIZE = 30
+_FACETS = 8
+_SHOWN_LETTERS = 50
+
+router = APIRouter(include_in_schema=False)
+
+
+def environment() -> Environment:
+    """Makes the environment of the templates: everything that is not `Markup` is escaped."""
+    made = Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "shown": markup.shown,
+        "marked": markup.marked,
+        "clock": markup.clock_time,
+        "sparkline": markup.sparkline,
+        "web_address": markup.web_address,
+        "lines": visible_lines,
+    }
+    made.globals |= {
+        "name_address": markup.name_address,
+        "search_address": markup.search_address,
+        "type_names": markup.TYPE_NAMES,
+        "tabs": _TABS,
+    }
+    return made
+
+
+def rendered(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
+    """Returns a page."""
+    made = request.app.state.environment.get_template(template)
+    path = request.url.path
+    return HTMLResponse(made.render(path=path, index_name=request.app.state.index_name, **values), status)
+
+
+@router.get("/")
+async def now(request: Request) -> Response:
+    """The newest posts, and new ones as they come."""
+    given = dict(request.query_params)
+    query = query_of(given, size=_PAGE_SIZE)
+    page = await _index(request).search(query)
+    return rendered(request, "now.html", page=page, q=query.text, title="Now")
+
+
+@router.get("/live")
+async def live(request: Request) -> Response:
+    """New posts as pieces of a page, for the script of `now`."""
+    streams: Streams = request.app.state.streams
+    query = query_of(dict(request.query_params), size=_PAGE_SIZE)
+    position = await streams.begin(query, request.headers.get("last-event-id"))
+    template = request.app.state.environment.get_template("post.html")
+
+    def render(post: TaggedPost) -> str:
+        return cast(str, template.render(post=post))
+
+    return StreamingResponse(streams.posts(query, position, render), media_type="text/event-stream")
+
+
+@router.get("/trends")
+async def trends(request: Request) -> Response:
+    """What is mentioned more than usual."""
+    given = request.query_params
+    window = given.get("window") or "1h"
+    found = await _index(request).trending(
+        until=time_of("until", given.get("until")), window_seconds=seconds_of("window", window) or 3600, size=50
+    )
+    detected = await _index(request).stored_trends(
+        since=time_of("since", given.get("since")), until=time_of("until", given.get("until")), size=50
+    )
+    return rendered(request, "trends.html", counted=found, detected=detected, window=window, title="Trends")
+
+
+@router.get("/events")
+async def events(request: Request) -> Response:
+    """What happens: subjects that trend together."""
+    given = request.query_params
+    only_live = given.get("live") == "1"
+    found = await _index(request).events(
+        since=time_of("since", given.get("since")),
+        until=time_of("until", given.get("until")),
+        live=only_live,
+        size=50,
+    )
+    return rendered(request, "events.html", events=found, live=only_live, title="Events")
+
+
+@router.get("/event")
+async def event(request: Request) -> Response:
+    """One event: its time line, who and where, and its posts."""
+    identifier = clean_text(request.query_params.get("id", ""))
+    index = _index(request)
+    found = await index.event(identifier)
+    if found is None:
+        raise NotThere(f"There is no event {identifier[:200]!r}.")
+    history = await index.event_history(identifier)
+    posts = [post for one in found.evidence if (post := await index.get(one.post_id)) is not None]
+    return rendered(
+        request,
+        "event.html",
+        event=found,
+        posts=posts,
+        series=[state.authors for state in history],
+        by_type=_by_type(found.subjects),
+        title=", ".join(found.names),
+    )
+
+
+@router.get("/search")
+async def search(request: Request) -> Response:
+    """The posts of a query, with what they name and when they were written."""
+    given = dict(request.query_params)
+    index = _index(request)
+    query = query_of(given, size=_PAGE_SIZE)
+    page = await index.search(query)
+    over_time = await histogram(index, query) if page.total else None
+    narrowed = {name: given.get(name) for name in ("q", "source", "order")}
+    address = markup.search_address(**narrowed)
+    return rendered(
+        request,
+        "search.html",
+        page=page,
+        given=given,
+        bars=markup.bars(over_time.buckets, over_time.seconds, address) if over_time else Markup(""),
+        facets=_facets(page.posts),
+        title="Search",
+    )
+
+
+@router.get("/name")
+async def name(request: Request) -> Response:
+    """One name: its history, its companions, its spellings and its posts."""
+    given = request.query_params
+    key, type_ = clean_text(given.get("key", "")), type_of(given.get("type"))
+    if not key:
+        raise BadSettings("key: which name? For example /name?key=berlin&type=LOC.")
+    index = _index(request)
+    query = Query(text=_named(key, type_), size=_PAGE_SIZE)
+    page = await index.search(query)
+    over_time = await histogram(index, query) if page.total else None
+    spellings = sorted({entity.text for post in page.posts for entity in post.entities if entity.key == key})
+    return rendered(
+        request,
+        "name.html",
+        key=key,
+        type=type_,
+        page=page,
+        spellings=spellings,
+        companions=await index.companions(key, type_, size=20),
+        query=query.text,
+        bars=markup.bars(over_time.buckets, over_time.seconds, markup.search_address(q=query.text))
+        if over_time
+        else Markup(""),
+        title=spellings[0] if spellings else key,
+    )
+
+
+@router.get("/post")
+async def post(request: Request) -> Response:
+    """One post."""
+    identifier = clean_text(request.query_params.get("id", ""))
+    found = await _index(request).get(identifier)
+    if found is None:
+        raise NotThere(f"There is no post {identifier[:200]!r}.")
+    return rendered(request, "one_post.html", post=found, title=identifier)
+
+
+@router.get("/system")
+async def system(request: Request) -> Response:
+    """How much is in the index, and what could not be processed."""
+    index = _index(request)
+    everything = await index.search(Query(size=1))
+    span = await index.feed_span()
+    causes: dict[str, int] = {}
+    letters: list[DeadLetter] = []
+    async for letter in index.dead_letters():
+        causes[letter.cause] = causes.get(letter.cause, 0) + 1
+        if len(letters) < _SHOWN_LETTERS:
+            letters.append(letter)
+    degraded = {
+        cause: (await index.search(Query(text=f"degraded:{cause}", size=1))).total for cause in ("photo", "image")
+    }
+    return rendered(
+        request,
+        "system.html",
+        total=everything.total,
+        span=span,
+        causes=sorted(causes.items(), key=lambda one: -one[1]),
+        letters=letters,
+        degraded=degraded,
+        title="System",
+    )
+
+
+@router.get("/token")
+async def ask_for_token(request: Request) -> Response:
+    """The form in which the token of the server is written."""
+    return rendered(request, "token.html", title="Token")
+
+
+@router.post("/token")
+async def take_token(request: Request) -> Response:
+    """Keeps the token in a cookie that no script reads; the guard checks it with the next request."""
+    fields = await _form(request)
+    response = RedirectResponse("/", status_code=303)
+    token = fields.get("token", "")
+    if re.fullmatch(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,512}", token):
+        response.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
+    return response
+
+
+@router.get("/static/{name}")
+async def static(name: str) -> Response:
+    """The style sheet, the script and the icon."""
+    if name not in _STATIC:
+        raise NotThere(f"There is no file {name[:80]!r}.")
+    headers = {"Cache-Control": "public, max-age=3600"}
+    return FileResponse(_FOLDER / "static" / name, media_type=_STATIC[name], headers=headers)
+
+
+def _index(request: Request) -> EntityIndex:
+    return cast(EntityIndex, request.app.state.index)
+
+
+async def _form(request: Request) -> Mapping[str, str]:
+    """Returns the fields of a small form."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > 4_096:
+            raise BadSettings("The form is too long.")
+    return dict(parse_qsl(body.decode("ascii", "replace")))
+
+
+def _named(key: str, type_: EntityType | None) -> str:
+    """Returns the query that finds the posts that mention the name."""
+    field = "entity" if type_ is None else markup.TYPE_NAMES[type_]
+    escaped = key.replace("\\", " ").replace('"', " ")
+    return f'{field}:"{escaped}"'
+
+
+def _by_type(subjects: Any) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for subject in subjects:
+        found.setdefault(subject.type, []).append(subject)
+    return found
+
+
+def _facets(posts: Any) -> dict[str, list[tuple[str, str, int]]]:
+    """Returns what the posts of a page name most, by kind: what is shown, the query for it, how often."""
+    counts: dict[str, dict[tuple[str, str], int]] = {}
+
+    def add(kind: str, shown: str, query: str) -> None:
+        counted = counts.setdefault(kind, {})
+        counted[shown, query] = counted.get((shown, query), 0) + 1
+
+    for post in posts:
+        for type_, key in dict.fromkeys((entity.type, entity.key) for entity in post.entities):
+            add(markup.TYPE_NAMES[type_], key, _named(key, type_))
+        for hashtag in dict.fromkeys(hashtag.text for hashtag in post.hashtags):
+            add("hashtag", f"#{hashtag}", f"#{hashtag}")
+        add("source", post.source, f"source:{post.source}")
+        if post.lang:
+            add("language", post.lang, f"lang:{post.lang}")
+    return {
+        kind: [(*one, count) for one, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:_FACETS]]
+        for kind, counted in counts.items()
+    }

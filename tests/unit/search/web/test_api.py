@@ -1,0 +1,154 @@
+"""The JSON API: stable names, pages by cursor, errors as JSON, streams of new posts."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from fastapi.openapi.utils import get_openapi
+from web_posts import HOSTILE, JPEG
+
+from search.index import EntityIndex, Query
+from search.testing.posts import indexable, tagged
+from search.web import api
+from search.web.streams import MAX_STREAMS, Streams, TooManyStreams, as_json
+from tagstream.errors import BadSettings
+from tagstream.posts import Deletion
+
+
+async def test_pages_follow_each_other_without_gap_or_repeat(client: httpx.AsyncClient) -> None:
+    seen: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        page = (await client.get("/api/posts", params={"size": 7, "after": after})).json()
+        seen += [post["id"] for post in page["posts"]]
+        after = page["next"]
+        assert page["total"] == 43
+    assert len(seen) == len(set(seen)) == 43
+
+
+async def test_a_post_is_given_as_it_is_stored(client: httpx.AsyncClient, index: EntityIndex) -> None:
+    stored = await index.get("jsonl:1")
+    assert stored is not None
+    assert (await client.get("/api/post", params={"id": "jsonl:1"})).json() == json.loads(stored.model_dump_json())
+    assert HOSTILE in (await client.get("/api/post", params={"id": "jsonl:1"})).json()["text"]
+
+
+async def test_thumbnails(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/thumbnail", params={"id": "jsonl:2", "ordinal": 0})
+    assert (answer.content, answer.headers["content-type"]) == (JPEG, "image/jpeg")
+    assert (await client.get("/api/thumbnail", params={"id": "jsonl:1"})).status_code == 404
+    assert (await client.get("/api/thumbnail", params={"id": "jsonl:2", "ordinal": 4})).status_code == 422
+
+
+async def test_counts_sum_to_what_search_finds(client: httpx.AsyncClient) -> None:
+    for per in (None, "1m", "1h", "1d"):
+        found = (await client.get("/api/counts", params={"q": "berlin", **({"per": per} if per else {})})).json()
+        assert sum(bucket["posts"] for bucket in found["buckets"]) == 2
+    assert (await client.get("/api/counts", params={"q": "nowhere"})).json() == {"seconds": None, "buckets": []}
+
+
+async def test_names_and_companions(client: httpx.AsyncClient) -> None:
+    [berlin] = (await client.get("/api/entities")).json()
+    assert berlin == {"type": "LOC", "key": "berlin", "text": "Berlin", "posts": 2, "authors": 2}
+    assert (await client.get("/api/companions", params={"key": "berlin"})).json() == []
+    assert (await client.get("/api/entities", params={"type": "PER"})).json() == []
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/api/posts?q=(", 400),
+        ("/api/posts?since=never", 400),
+        ("/api/posts?since=2026-03-02&until=2026-03-01", 400),
+        ("/api/posts?size=0", 422),
+        ("/api/posts?size=100000", 422),
+        ("/api/posts?after=%00", 400),
+        ("/api/counts?per=1s&since=2000-01-01", 400),
+        ("/api/entities?type=XYZ", 400),
+        ("/api/companions", 422),
+        ("/api/post?id=none", 404),
+        ("/api/event?id=none", 404),
+        ("/api/nowhere", 404),
+    ],
+)
+async def test_errors_are_json_that_says_what_is_wrong(client: httpx.AsyncClient, address: str, status: int) -> None:
+    answer = await client.get(address)
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error"}
+    assert len(answer.json()["error"]) > 8
+
+
+async def test_trends_and_events_answer_where_there_are_none(client: httpx.AsyncClient) -> None:
+    for address in ("/api/trends", "/api/trends/detected", "/api/events", "/api/events?live=true"):
+        assert (await client.get(address)).json() == []
+
+
+async def test_the_description_of_the_api_is_served_and_names_every_route(client: httpx.AsyncClient) -> None:
+    described = (await client.get("/api/openapi.json")).json()
+    assert {"/api/posts", "/api/events", "/api/stream"} <= set(described["paths"])
+    assert all(path.startswith("/api/") for path in described["paths"])
+    assert get_openapi(title="a", version="1", routes=api.router.routes)["paths"].keys() == described["paths"].keys()
+
+
+async def test_a_stream_gives_each_new_post_once_and_goes_on_after_a_break(
+    index: EntityIndex, streams: Streams
+) -> None:
+    query = Query(text="storm")
+    position = await streams.begin(query, None)
+    first = streams.posts(query, position, as_json)
+    assert (await anext(first)).startswith("retry:")
+    await index.write([indexable(tagged("new1", "storm one")), indexable(tagged("other", "rain"))])
+    event = await _next_post(first)
+    assert event["id"] == "jsonl:new1"
+    await index.write([indexable(tagged("new2", "storm two"))])
+    assert (await _next_post(first))["id"] == "jsonl:new2"
+    await first.aclose()
+    again = streams.posts(query, await streams.begin(query, position), as_json)
+    assert [(await _next_post(again))["id"], (await _next_post(again))["id"]] == ["jsonl:new1", "jsonl:new2"]
+    await again.aclose()
+
+
+async def test_a_deleted_post_is_not_streamed(index: EntityIndex, streams: Streams) -> None:
+    query = Query(text="storm")
+    stream = streams.posts(query, await streams.begin(query, None), as_json)
+    await anext(stream)
+    await index.write(
+        [
+            indexable(tagged("gone", "storm")),
+            Deletion(id="jsonl:gone", source="jsonl"),
+            indexable(tagged("here", "storm")),
+        ]
+    )
+    assert (await _next_post(stream))["id"] == "jsonl:here"
+    await stream.aclose()
+
+
+async def test_streams_are_bounded_and_end_with_the_server(index: EntityIndex) -> None:
+    streams = Streams(index, pause_seconds=0.01)
+    query = Query()
+    opened = [streams.posts(query, await streams.begin(query, None), as_json) for _ in range(MAX_STREAMS)]
+    for stream in opened:
+        await anext(stream)
+    with pytest.raises(TooManyStreams):
+        await streams.begin(query, None)
+    streams.stop()
+    for stream in opened:
+        assert not [piece async for piece in stream if piece.startswith("event")]
+    assert await streams.begin(query, None)
+
+
+async def test_a_stream_of_a_malformed_query_is_refused(client: httpx.AsyncClient, streams: Streams) -> None:
+    assert (await client.get("/api/stream", params={"q": "("})).status_code == 400
+    with pytest.raises(BadSettings):
+        await streams.begin(Query(text="("), None)
+
+
+async def _next_post(stream: object) -> dict[str, str]:
+    async with asyncio.timeout(5):
+        async for piece in stream:  # type: ignore[attr-defined]
+            if piece.startswith("event: post"):
+                line = next(line for line in piece.splitlines() if line.startswith("data: "))
+                found: dict[str, str] = json.loads(line.removeprefix("data: "))
+                return found
+    raise AssertionError("the stream ended")

@@ -1,0 +1,129 @@
+"""The pages: what they show, and that no post can do more than be read."""
+
+import re
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+
+PAGES = [
+    "/",
+    "/trends",
+    "/events",
+    "/search",
+    "/search?q=berlin&since=2020-01-01&order=relevance",
+    "/name?key=berlin&type=LOC",
+    "/name?key=berlin",
+    "/post?id=jsonl:1",
+    "/system",
+    "/token",
+]
+BROKEN = [
+    ("/search?q=(", 400),
+    ("/search?since=01/03/2026", 400),
+    ("/search?after=nonsense", 400),
+    ("/search?order=best", 400),
+    ("/trends?window=1M", 400),
+    ("/name", 400),
+    ("/name?key=a&type=XYZ", 400),
+    ("/post?id=none", 404),
+    ("/event?id=none", 404),
+    ("/static/..%2fapp.py", 404),
+    ("/nowhere", 404),
+]
+
+
+class Elements(HTMLParser):
+    """The elements of a page, with their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+@pytest.mark.parametrize("address", PAGES)
+async def test_every_page_is_whole_and_loads_nothing_from_elsewhere(client: httpx.AsyncClient, address: str) -> None:
+    answer = await client.get(address)
+    assert answer.status_code == 200
+    page = Elements(answer.text)
+    assert len(page.named("h1")) == 1
+    assert page.named("html") == [{"lang": "en"}]
+    for element, attribute in (("link", "href"), ("script", "src"), ("img", "src"), ("form", "action")):
+        for attributes in page.named(element):
+            assert (attributes.get(attribute) or "/").startswith("/")
+            assert not (attributes.get(attribute) or "/").startswith("//")
+    assert not [name for _, attributes in page.found for name in attributes if name.startswith("on") or name == "style"]
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/search?q=berlin", "/name?key=berlin&type=LOC", "/post?id=jsonl:1", "/system"]
+)
+async def test_a_hostile_post_is_only_text(client: httpx.AsyncClient, address: str) -> None:
+    answer = await client.get(f"{address}{'&' if '?' in address else '?'}size=100")
+    if address == "/":  # it is on the second page
+        answer = await client.get("/search?q=berlin")
+    page = Elements(answer.text)
+    scripts = page.named("script")
+    assert all(set(script) == {"src", "defer"} for script in scripts)
+    assert "<script>alert(1)</script>" in "".join(page.texts)
+    assert "\u202e" not in answer.text
+    assert "\x1b" not in answer.text
+    assert "49" not in "".join(page.texts).replace("2049", "")
+
+
+async def test_names_are_links_to_their_pages(client: httpx.AsyncClient) -> None:
+    page = Elements((await client.get("/post?id=jsonl:2")).text)
+    [name] = [found for found in page.named("a") if "name" in (found.get("class") or "").split()]
+    assert name["href"] == "/name?type=LOC&key=berlin"
+    assert (await client.get(name["href"])).status_code == 200
+
+
+async def test_pages_of_a_search_follow_each_other(client: httpx.AsyncClient) -> None:
+    seen: list[str] = []
+    address: str | None = "/search"
+    while address:
+        page = Elements((await client.get(address)).text)
+        links = [found["href"] or "" for found in page.named("a")]
+        seen += [link for link in links if link.startswith("/post?id=")]
+        address = next((link for link in links if "after=" in link), None)
+    assert len(seen) == len(set(seen)) == 43
+
+
+async def test_a_bar_asks_for_its_own_stretch_of_time(client: httpx.AsyncClient) -> None:
+    page = Elements((await client.get("/search?q=berlin")).text)
+    bars = [
+        found["href"] or ""
+        for found in page.named("a")
+        if "since=" in (found["href"] or "") and "until=" in found["href"]
+    ]
+    assert bars
+    totals = []
+    for bar in bars:
+        text = "".join(Elements((await client.get(bar)).text).texts)
+        totals.append(int(re.findall(r"([0-9]+) posts", text)[0]))
+    assert sum(totals) == 2
+
+
+@pytest.mark.parametrize(("address", "status"), BROKEN)
+async def test_what_cannot_be_answered_is_said_on_a_page(client: httpx.AsyncClient, address: str, status: int) -> None:
+    answer = await client.get(address)
+    assert answer.status_code == status
+    assert Elements(answer.text).named("p")
+    assert "Traceback" not in answer.text
+
+
+async def test_the_bytes_of_dead_letters_are_shown(client: httpx.AsyncClient) -> None:
+    texts = "".join(Elements((await client.get("/system")).text).texts)
+    assert "invalid_json" in texts
+    assert "alert(1)" in texts

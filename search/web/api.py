@@ -164,7 +164,7 @@ async def stream(request: Request, q: Text = None, source: Text = None) -> Strea
 
 
 class NotThere(Exception):
-    """What was asked for is not in the index."""
+    """An answer that there is none: the index does not hold it."""
 
 
 def failure(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:

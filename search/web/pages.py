@@ -89,7 +89,7 @@ async def live(request: Request) -> Response:
 
 @router.get("/trends")
 async def trends(request: Request) -> Response:
-    """What is mentioned more than usual."""
+    """Trends: subjects that are mentioned more than usual."""
     given = request.query_params
     window = given.get("window") or "1h"
     found = await _index(request).trending(
@@ -103,7 +103,7 @@ async def trends(request: Request) -> Response:
 
 @router.get("/events")
 async def events(request: Request) -> Response:
-    """What happens: subjects that trend together."""
+    """Events: subjects that trend together."""
     given = request.query_params
     only_live = given.get("live") == "1"
     found = await _index(request).events(
@@ -197,7 +197,7 @@ async def post(request: Request) -> Response:
 
 @router.get("/system")
 async def system(request: Request) -> Response:
-    """How much is in the index, and what could not be processed."""
+    """The state of the index, and the inputs that could not be processed."""
     index = _index(request)
     everything = await index.search(Query(size=1))
     span = await index.feed_span()

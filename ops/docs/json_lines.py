@@ -12,9 +12,12 @@ from ingest.cli import report_document as ingest_report
 from ingest.run import IngestProgress, IngestReport
 from ingest.sources.jsonl.line import read_event
 from ops.docs.fields import fields_table, table
-from search.cli.tables import dead_letter_document, trend_document
+from search.cli.counts import count_document
+from search.cli.event_view import EventView, event_document
+from search.cli.tables import dead_letter_document
+from search.cli.trend_view import TrendView
 from search.dump_lines import DumpWriter
-from search.index import EntityCount, Remembered, SourceCursor, Thumbnail, Trend
+from search.index import Bucket, Remembered, SourceCursor, Thumbnail
 from search.registry import RegistryRecord
 from tagstream.dead_letter import dead_letter
 from tagstream.detections import Companion, DetectedEvent, EventSubject, EvidencePost, TrendState
@@ -127,13 +130,39 @@ _RECORD = {
 }
 _TREND = {
     "key": "The form by which the name is counted and asked for.",
-    "type": "`PER`, `LOC`, `ORG` or `MISC`.",
+    "type": "`PER`, `LOC`, `ORG` or `MISC`; of a trend that the detector stored also `HASHTAG` or `WORD`.",
     "text": "Its commonest spelling.",
     "posts": "Posts in the window that mention it.",
     "authors": "Their distinct authors; a post without author is its own.",
     "expected": "How many authors the windows before explain.",
     "score": "By how many deviations the authors exceed that.",
-    "series": "Authors of each window, oldest first.",
+    "series": "Authors of each window, oldest first; empty with `--follow`.",
+    "until": "The end of the window.",
+    "window_seconds": "The length of the window.",
+    "started_at": "When its rise began, if the detector stored it; else null.",
+}
+_EVENT = {
+    "id": "The id, which stays while the event lives.",
+    "title": "Its names, then the text of its most typical post, shortened; safe to show on a terminal.",
+    "detected_at": "When it was first said, by the feed's clock.",
+    "started_at": "The first minute in which one of its names rose.",
+    "ended_at": "When it ended; null while it lives.",
+    "authors": "Distinct authors over its whole life, estimated.",
+    "score": "The highest significance of its names.",
+    "entities": "Its named entities, most posts first.",
+    "posts": "The ids of posts as evidence, at most 20; near-copies are folded, and what is deleted is not among them.",
+    "peak_at": "The minute of the most authors so far.",
+    "places": "The spellings of its places.",
+    "people": "The spellings of its people.",
+    "photos": "Photos of its posts: `post`, `ordinal` (for `tagstream photo`), `url` and `alt`.",
+    "merged_into": "The id of the event that it became part of; null if it did not.",
+    "hashtags": "Its hashtags.",
+    "words": "Its words that are neither names nor hashtags.",
+}
+_COUNT = {
+    "start": "The beginning of the stretch of time, UTC.",
+    "posts": "The posts in it that the query finds.",
+    "authors": "Their distinct authors; a post without author is its own.",
 }
 _RUN = {
     "posts": "Posts that were finished.",
@@ -182,8 +211,12 @@ def json_lines_page() -> str:
         *_read(),
         "## Other answers",
         "### A trend",
-        "Printed by `tagstream trends --json`, one line for each entity.",
-        _meanings(_TREND, trend_document(_trend())),
+        "Printed by `tagstream trends --json`, one line for each name.",
+        _meanings(_TREND, _trend().document()),
+        *_events(),
+        "### A count",
+        "Printed by `tagstream counts --json`, one line for each stretch of time.",
+        _meanings(_COUNT, count_document(Bucket(_TIME, 9, 8))),
         "### The report of a run",
         "Printed by `tagstream run --json` and `tagstream retag --json` at the end.",
         _meanings(_RUN, run_report(_run())),
@@ -315,8 +348,39 @@ def _block(text: str) -> str:
     return f"```json\n{text}\n```"
 
 
-def _trend() -> Trend:
-    return Trend(EntityCount("berlin", "LOC", "Berlin", 9, 8), 0.5, 12.0, (0, 1, 8))
+def _trend() -> TrendView:
+    return TrendView("berlin", "LOC", "Berlin", 9, 8, 0.5, 12.0, _TIME, 3600, (0, 1, 8), _TIME)
+
+
+def _event() -> EventView:
+    merkel = EventSubject(type="PER", key="angela merkel", text="Angela Merkel", posts=9, authors=8)
+    new_york = EventSubject(type="LOC", key="new york city", text="NewYorkCity", posts=7, authors=7)
+    event = DetectedEvent(
+        id="5f3a9c0d1b2e4f68",
+        minute=_TIME,
+        names=("Angela Merkel", "NewYorkCity"),
+        detected_at=_TIME,
+        started_at=_TIME,
+        peak_at=_TIME,
+        subjects=(merkel, new_york),
+        authors=8,
+        posts=9,
+        score=12.5,
+        typical=EXAMPLE.id,
+    )
+    return EventView(event, {EXAMPLE.id: EXAMPLE})
+
+
+def _events() -> Iterable[str]:
+    yield "### An event"
+    yield "Printed by `tagstream events --json` and `tagstream event --json`."
+    yield _block(json.dumps(event_document(_event()), ensure_ascii=False))
+    yield _meanings(_EVENT, event_document(_event()))
+    yield (
+        "`tagstream event --json` adds `history`: `minute`, `authors`, `posts` and `score` of each minute of the "
+        "event's life. With `--csv`, lists are joined by semicolons, `photos` are addresses, and a cell that a "
+        "spreadsheet would take for a formula begins with an apostrophe."
+    )
 
 
 def _run() -> RunReport:

@@ -1,4 +1,4 @@
-"""The commands `tagstream search` and `trends`."""
+"""The command `tagstream search`."""
 
 import asyncio
 from dataclasses import replace
@@ -7,9 +7,10 @@ from typing import Literal
 
 import click
 
-from search.cli.tables import posts_table, trend_document, trends_table
-from search.cli.times import Duration, Timestamp, check_range, time_options
-from search.index import EntityIndex, Query, Trend
+from search.cli.newest_minute import note_newest_minute
+from search.cli.tables import posts_table
+from search.cli.times import check_range, command_time, time_options
+from search.index import EntityIndex, Query
 from search.open import opened_index
 from search.query import parse
 from search.query_advice import Segment, advice
@@ -59,6 +60,7 @@ def search_command(segment: Segment) -> click.Command:
         NOT word  -word           without (a hyphen after a --, as in: search -- merkel -berlin)
         """
         check_range(since, until)
+        now = command_time(click.get_current_context())
         settings = current_settings(index=index_spec)
         question = Query(" ".join(query), since, until, source, order, size, after)
         hints = advice(parse(question.text), segment)  # before the index is opened: a malformed query needs no index
@@ -66,6 +68,8 @@ def search_command(segment: Segment) -> click.Command:
         async def work() -> None:
             async with opened_index(settings) as index:
                 found = await _show_pages(index, question, all_pages=all_pages, as_json=as_json)
+                if not found and (since is not None or until is not None):
+                    await note_newest_minute(index, now)
             if not found:
                 for hint in hints:
                     note(hint)
@@ -91,40 +95,3 @@ async def _show_pages(index: EntityIndex, question: Query, *, all_pages: bool, a
         question = replace(question, after=page.next)
     note(f"{shown:,} of {page.total:,} posts" + (f"; more with --after {page.next}" if page.next else ""))
     return page.total
-
-
-@click.command(cls=TagstreamCommand)
-@index_option
-@click.option("--window", type=Duration(), default="1h", show_default=True, help="How recent: 15m, 6h, 2d.")
-@click.option(
-    "--past",
-    type=click.IntRange(1, 1000),
-    default=24,
-    show_default=True,
-    help="With how many windows before it the last one is compared.",
-)
-@click.option("--until", type=Timestamp(), help="The end of the window. [default: the newest minute of the feed]")
-@click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Entities at most.")
-@json_option
-def trends(index_spec: str | None, window: int, past: int, until: datetime | None, size: int, as_json: bool) -> None:
-    """Show what is mentioned more than usual.
-
-    An entity trends when more authors mention it in the last window than the windows before it explain.
-    """
-    settings = current_settings(index=index_spec)
-
-    async def work() -> list[Trend]:
-        async with opened_index(settings) as index:
-            return await index.trending(until=until, window_seconds=window, past_windows=past, size=size)
-
-    found = asyncio.run(work())
-    if as_json:
-        write_lines(trend_document(trend) for trend in found)
-    elif found:
-        target = console()
-        target.print(trends_table(found, target))
-    else:
-        note(
-            "nothing is mentioned more than its past explains; "
-            "--until looks at an earlier time, --window at a longer one"
-        )

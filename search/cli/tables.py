@@ -1,4 +1,4 @@
-"""Tables of posts, trends, entities and dead letters for a terminal of any width, and their JSON for machines.
+"""Tables of posts, entities, figures and dead letters for a terminal of any width, and their JSON for machines.
 
 Names come first: a narrow terminal first loses the columns that are dispensable, then lines are broken; no name is cut.
 Text of posts is hostile and is made visible here (`tagstream/text/terminal_text.py`).
@@ -7,19 +7,18 @@ Text of posts is hostile and is made visible here (`tagstream/text/terminal_text
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import zip_longest
 from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from search.index import Bucket, EntityCount, Trend
-from tagstream.posts import DeadLetter, Entity, EntityType, TaggedPost
+from search.index import Bucket, EntityCount
+from tagstream.detections import SubjectType
+from tagstream.posts import DeadLetter, Entity, TaggedPost
 from tagstream.text.terminal_text import visible
 
-STYLES: dict[EntityType, str] = {"PER": "bold cyan", "LOC": "bold green", "ORG": "bold magenta", "MISC": "bold yellow"}
+STYLES: dict[str, str] = {"PER": "bold cyan", "LOC": "bold green", "ORG": "bold magenta", "MISC": "bold yellow"}
 _POST_LENGTH = 400
 _NAME_LENGTH = 200
 _MESSAGE_LENGTH = 2_000
@@ -34,8 +33,8 @@ _LETTERS_SIDE_BY_SIDE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
-    """A column; `dispensable` orders the columns that are left out where there is no room, None for never."""
+class Column:
+    """A column of a table. `dispensable` orders the columns left out where there is no room, None for never."""
 
     name: str
     cells: Sequence[Text | str]
@@ -101,33 +100,14 @@ def posts_table(posts: Iterable[TaggedPost], target: Console) -> Table:
     return table
 
 
-def trends_table(trends: Iterable[Trend], target: Console, moments: Iterable[datetime] | None = None) -> Table:
-    """Returns a table of trends with their recent past as a sparkline; `moments` are the times of the trends."""
-    rows = list(zip_longest(trends, moments or ()))
-    entities = [trend.entity for trend, _ in rows]
-    columns = [
-        _Column("entity", [_name(entity.text, entity.type) for entity in entities]),
-        _Column("type", [entity.type for entity in entities]),
-        _Column("authors", [f"{entity.authors:,}" for entity in entities], justify="right"),
-        _Column("expected", [f"{trend.expected:.1f}" for trend, _ in rows], justify="right", dispensable=2),
-        _Column("posts", [f"{entity.posts:,}" for entity in entities], justify="right", dispensable=3),
-        _Column("score", [f"{trend.score:.1f}" for trend, _ in rows], justify="right", dispensable=4),
-        _Column("recent, oldest first", [sparkline(trend.series) for trend, _ in rows], dispensable=1),
-    ]
-    if moments is not None:
-        shown = [f"{moment:%Y-%m-%d %H:%M}" for _, moment in rows]
-        columns.append(_Column("until (UTC)", shown, dispensable=5, style="dim"))
-    return _fitted(columns, target)
-
-
 def entities_table(counts: Sequence[EntityCount], target: Console) -> Table:
     """Returns a table of entities with their authors and posts."""
-    return _fitted(
+    return fitted(
         [
-            _Column("entity", [_name(count.text, count.type) for count in counts]),
-            _Column("type", [count.type for count in counts]),
-            _Column("authors", [f"{count.authors:,}" for count in counts], justify="right"),
-            _Column("posts", [f"{count.posts:,}" for count in counts], justify="right", dispensable=1),
+            Column("entity", [name_text(count.text, count.type) for count in counts]),
+            Column("type", [count.type for count in counts]),
+            Column("authors", [f"{count.authors:,}" for count in counts], justify="right"),
+            Column("posts", [f"{count.posts:,}" for count in counts], justify="right", dispensable=1),
         ],
         target,
     )
@@ -137,12 +117,12 @@ def counts_table(buckets: Sequence[Bucket], target: Console, *, days: bool) -> T
     """Returns a table of posts and authors over time, with a bar for the posts; `days`: the times are all midnight."""
     highest = max((bucket.posts for bucket in buckets), default=0)
     form = "%Y-%m-%d" if days else "%Y-%m-%d %H:%M"
-    return _fitted(
+    return fitted(
         [
-            _Column("from (UTC)", [bucket.start.strftime(form) for bucket in buckets]),
-            _Column("posts", [f"{bucket.posts:,}" for bucket in buckets], justify="right"),
-            _Column("authors", [f"{bucket.authors:,}" for bucket in buckets], justify="right", dispensable=2),
-            _Column("", [_bar(bucket.posts, highest) for bucket in buckets], dispensable=1),
+            Column("from (UTC)", [bucket.start.strftime(form) for bucket in buckets]),
+            Column("posts", [f"{bucket.posts:,}" for bucket in buckets], justify="right"),
+            Column("authors", [f"{bucket.authors:,}" for bucket in buckets], justify="right", dispensable=2),
+            Column("", [_bar(bucket.posts, highest) for bucket in buckets], dispensable=1),
         ],
         target,
     )
@@ -169,52 +149,44 @@ def letters_table(letters: Iterable[DeadLetter], target: Console) -> Table:
     return table
 
 
-def _fitted(columns: Sequence[_Column], target: Console) -> Table:
-    """Returns the table of the columns that fit beside whole names; at last, names are broken."""
+def fitted(columns: Sequence[Column], target: Console, *, first_width: int = _NAME_WIDTH) -> Table:
+    """Returns the table of the columns that fit beside whole names; at last, names are broken.
+
+    Args:
+        columns: the columns; the first is of names, and broken into lines where it is longer than `first_width`.
+        target: the terminal.
+        first_width: the most characters of a line of the first column.
+    """
     kept = list(columns)
     unlimited = target.options.update_width(_UNLIMITED)
     for column in sorted((one for one in columns if one.dispensable is not None), key=lambda one: one.dispensable or 0):
-        if target.measure(_table(kept), options=unlimited).maximum <= target.width:
+        if target.measure(_table(kept, first_width), options=unlimited).maximum <= target.width:
             break
         kept.remove(column)
-    return _table(kept)
+    return _table(kept, first_width)
 
 
-def _table(columns: Sequence[_Column]) -> Table:
+def _table(columns: Sequence[Column], first_width: int) -> Table:
     table = plain_table()
     for index, column in enumerate(columns):
         if index:
             table.add_column(column.name, justify=column.justify, no_wrap=True, style=column.style)
         else:
-            table.add_column(column.name, overflow="fold", max_width=_NAME_WIDTH)
+            table.add_column(column.name, overflow="fold", max_width=first_width)
     for row in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*row)
     return table
 
 
-def _name(text: str, kind: EntityType) -> Text:
-    return Text(visible(text, _NAME_LENGTH), STYLES[kind])
+def name_text(text: str, kind: SubjectType) -> Text:
+    """Returns a name in the colour of its type."""
+    return Text(visible(text, _NAME_LENGTH), STYLES.get(kind, "bold"))
 
 
 def sparkline(series: Sequence[int]) -> str:
     """Returns a bar for each number, as high as its share of the greatest."""
     highest = max(series, default=0)
     return "".join(_BARS[number * (len(_BARS) - 1) // highest if highest else 0] for number in series)
-
-
-def trend_document(trend: Trend) -> dict[str, Any]:
-    """Returns a trend as JSON."""
-    entity = trend.entity
-    return {
-        "key": entity.key,
-        "type": entity.type,
-        "text": entity.text,
-        "posts": entity.posts,
-        "authors": entity.authors,
-        "expected": trend.expected,
-        "score": trend.score,
-        "series": list(trend.series),
-    }
 
 
 def dead_letter_document(letter: DeadLetter) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from ingest.feed import refuse_unreadable
 from ingest.sources.wrappers.survey import Survey
-from search.cli.tables import entities_table, posts_table, trends_table
+from search.cli.tables import entities_table, posts_table
+from search.cli.trend_view import counted_view, trends_table
 from search.index import EntityIndex, Query, Trend
 from search.open import opened_index
 from tagstream.cli.console import console, note
@@ -121,7 +122,7 @@ async def _show(index: EntityIndex, spec: str, target: Console) -> None:
     peaks = await _peaks(index, posts[0].created_at)
     target.print(_heading("Posts and the names in them"), posts_table(posts, target), sep="\n")
     if peaks:
-        table = trends_table([trend for trend, _ in peaks], target, [moment for _, moment in peaks])
+        table = trends_table([counted_view(trend, moment, 3600) for trend, moment in peaks], target)
         target.print(_heading("Trending: mentioned by more people than usual, in its best hour"), table, sep="\n")
     else:
         counts = await index.top_entities(size=_TRENDS_SHOWN)

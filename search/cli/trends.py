@@ -1,0 +1,233 @@
+"""The command `tagstream trends`: what is mentioned more than usual, as the detector stored it or by counting.
+
+::
+
+    --window auto ─┬▶ the index holds trends of that time      what the detector said, minute by minute
+                   └▶ none: counted                           by windows that fit the length of the feed
+    --window 1h   ───▶ counted                                the last hour beside the hours before it
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import click
+
+from search.cli.following import follow
+from search.cli.newest_minute import is_live, note_newest_minute
+from search.cli.output import Form, form_of, output_options, write_csv
+from search.cli.times import NamedDuration, check_range, command_time, time_options
+from search.cli.trend_view import (
+    TREND_HEADER,
+    TrendView,
+    counted_view,
+    stored_view,
+    trend_line,
+    trend_row,
+    trends_table,
+)
+from search.cli.windows import archive_window, live_window, peaks
+from search.index import EntityIndex, Span
+from search.open import opened_index
+from tagstream.cli.console import answer, console, note, write_lines
+from tagstream.cli.errors import Interrupted
+from tagstream.cli.options import TagstreamCommand, current_settings, index_option, run_until_stopped
+from tagstream.detections import TrendState
+from tagstream.settings import Settings
+
+_RECENT = (timedelta(minutes=15), timedelta(hours=1), timedelta(days=1))
+_FOLLOWED = 1000
+_LOOK_BACK = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    since: datetime | None
+    until: datetime | None
+    window: int | None
+    past: int
+    size: int
+    now: datetime
+
+
+@click.command(cls=TagstreamCommand)
+@index_option
+@click.option(
+    "--window",
+    type=NamedDuration(auto=None),
+    metavar="auto|DURATION",
+    default="auto",
+    show_default=True,
+    help="How recent: 15m, 6h, 2d, which are counted. auto: what the detector stored, or a window that fits the feed.",
+)
+@click.option(
+    "--past",
+    type=click.IntRange(1, 1000),
+    default=24,
+    show_default=True,
+    help="With how many windows before it a window is compared, where trends are counted.",
+)
+@time_options("Trends")
+@click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Trends at most.")
+@click.option("--follow", "following", is_flag=True, help="Print a line for each new trend, until Ctrl-C.")
+@output_options
+def trends(
+    index_spec: str | None,
+    window: int | None,
+    past: int,
+    since: datetime | None,
+    until: datetime | None,
+    size: int,
+    following: bool,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Show what is mentioned more than usual.
+
+    A name, hashtag or word trends when more authors mention it in a window than the time before explains. Of a feed
+    that goes on now this shows what trends at its end; of an archive, what trended in it, each at its best. With
+    --until it is as of then; with --since, of all the time from there.
+    """
+    form = form_of(as_json=as_json, as_csv=as_csv)
+    check_range(since, until)
+    settings = current_settings(index=index_spec)
+    if following:
+        if until is not None or since is not None or window is not None:
+            raise click.UsageError("--follow shows what is new: leave --since, --until and --window out")
+        _follow(settings, form)
+    question = _Question(since, until, window, past, size, command_time(click.get_current_context()))
+
+    async def work() -> list[TrendView]:
+        async with opened_index(settings) as index:
+            return await _found(index, question)
+
+    _show(asyncio.run(work()), form)
+
+
+async def _found(index: EntityIndex, question: _Question) -> list[TrendView]:
+    feed = await index.feed_span()
+    if feed is None:
+        note("the index has no posts")
+        return []
+    found = []
+    if question.window is None:
+        found = await _stored(index, question, feed)
+    if not found:
+        found = await _counted(index, question, feed)
+    if not found:
+        note(
+            "nothing is mentioned more than its past explains; --since and --until look at other times, --window at "
+            "a longer one"
+        )
+        await note_newest_minute(index, question.now)
+    return found
+
+
+async def _stored(index: EntityIndex, question: _Question, feed: Span) -> list[TrendView]:
+    """Returns what the detector stored of the time that is meant; none if it stored nothing."""
+    end = question.until or feed.until
+    if question.since is not None:
+        begins: Sequence[datetime | None] = [question.since]
+    elif question.until is not None or is_live(feed.until, question.now):
+        begins = [end - length for length in _RECENT]  # the shortest time in which anything trended
+    else:
+        begins = [None]
+    for since in begins:
+        states = await index.stored_trends(since=since, until=question.until, size=question.size)
+        if states:
+            reach = f"since {since:%Y-%m-%d %H:%M}" if since else "in the whole feed"
+            note(f"as the detector saw it, {reach} (UTC)")
+            return [await stored_view(index, state) for state in states]
+    return []
+
+
+async def _counted(index: EntityIndex, question: _Question, feed: Span) -> list[TrendView]:
+    """Returns what trends by counting: at one time, or over a stretch of time, window by window.
+
+    An archive in whose last window nothing trends is looked through.
+    """
+    at_once = question.until is not None or is_live(feed.until, question.now) or question.window is not None
+    if question.since is None and at_once:
+        known = Span(min(feed.since, question.until), question.until) if question.until else feed
+        window = question.window or live_window(known)
+        found = await index.trending(
+            until=question.until, window_seconds=window, past_windows=question.past, size=question.size
+        )
+        if found or question.until is not None or is_live(feed.until, question.now):
+            return [counted_view(trend, question.until or feed.until, window) for trend in found]
+    span = Span(max(question.since or feed.since, feed.since), min(question.until or feed.until, feed.until))
+    if span.since >= span.until:
+        return []
+    window = question.window or archive_window(span)
+    note(
+        f"counted in windows of {_spoken(window)}, each name at its best, from {span.since:%Y-%m-%d %H:%M} to "
+        f"{span.until:%Y-%m-%d %H:%M} (UTC)"
+    )
+    found_peaks = await peaks(index, span, feed, window=window, past=question.past, size=question.size)
+    return [counted_view(*peak) for peak in found_peaks]
+
+
+def _spoken(seconds: int) -> str:
+    for length, unit in ((86_400, "d"), (3600, "h"), (60, "m")):
+        if seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+def _show(found: Sequence[TrendView], form: Form, *, header: bool = True) -> None:
+    if form == "json":
+        write_lines(view.document() for view in found)
+    elif form == "csv":
+        write_csv(map(trend_row, found), TREND_HEADER if header else ())
+    elif found:
+        target = console()
+        target.print(trends_table(found, target))
+
+
+class _TrendFollower:
+    """The trends that were there or were shown: one is told by its subject and the beginning of its rise."""
+
+    def __init__(self, form: Form) -> None:
+        self.shown = 0
+        self._form = form
+        self._known: dict[tuple[str, str, datetime], None] = {}
+        self._newest: datetime | None = None
+        self._header = True
+
+    async def begin(self, index: EntityIndex) -> None:
+        """Notes the trends that are there."""
+        await self._new(index)
+        note("following; Ctrl-C ends it")
+
+    async def look(self, index: EntityIndex) -> None:
+        """Shows the trends that were stored since."""
+        found = [counted for state in await self._new(index) if (counted := TrendView.of_state(state))]
+        if self._form == "table":
+            if found:
+                answer(*map(trend_line, found))
+        elif found or self._header:
+            _show(found, self._form, header=self._header)
+        self._header = False
+        self.shown += len(found)
+
+    async def _new(self, index: EntityIndex) -> list[TrendState]:
+        since = None if self._newest is None else self._newest - _LOOK_BACK
+        states = await index.stored_trends(since=since, size=_FOLLOWED)
+        found = [state for state in states if (state.type, state.key, state.started_at) not in self._known]
+        self._known |= {(state.type, state.key, state.started_at): None for state in found}
+        for old in list(self._known)[: max(0, len(self._known) - 100 * _FOLLOWED)]:
+            del self._known[old]
+        if states:
+            self._newest = max(state.minute for state in states)
+        return sorted(found, key=lambda state: state.minute)
+
+
+def _follow(settings: Settings, form: Form) -> None:
+    follower = _TrendFollower(form)
+
+    async def work(stop: asyncio.Event) -> None:
+        await follow(settings, follower, stop)
+
+    run_until_stopped(work)
+    raise Interrupted(f"stopped: {follower.shown:,} trends were shown")

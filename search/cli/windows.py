@@ -1,0 +1,67 @@
+"""Windows of trends that are counted when asked: chosen from the length of a feed, each entity at its best one.
+
+A feed that goes on now is asked what trends at its end. An archive is asked window by window, because what trended in
+it rarely does in its last hour.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from search.index import EntityIndex, Span, Trend
+
+_LENGTHS = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 7 * 86_400, 30 * 86_400, 365 * 86_400)
+MOST_WINDOWS = 48
+LONGEST_LIVE_SECONDS = 3600
+_LIVE_WINDOWS = 6
+_LEAST_PAST = 3
+
+
+class Peak(NamedTuple):
+    """A trend, and the end of the window in which it was at its best."""
+
+    trend: Trend
+    until: datetime
+    window_seconds: int
+
+
+def archive_window(span: Span) -> int:
+    """Returns the shortest length, in seconds, of which at most `MOST_WINDOWS` cover the span."""
+    length = (span.until - span.since).total_seconds()
+    return next((one for one in _LENGTHS if length <= one * MOST_WINDOWS), _LENGTHS[-1])
+
+
+def live_window(span: Span) -> int:
+    """Returns the length for the end of a feed: an hour, or less where the feed has no past of hours."""
+    length = (span.until - span.since).total_seconds()
+    fitting = [one for one in _LENGTHS if one <= LONGEST_LIVE_SECONDS and length >= one * _LIVE_WINDOWS]
+    return max(fitting, default=_LENGTHS[0])
+
+
+async def peaks(index: EntityIndex, span: Span, feed: Span, *, window: int, past: int, size: int) -> list[Peak]:
+    """Returns what trended in the windows that end with the span and before: each entity once, at its best.
+
+    Args:
+        index: the index.
+        span: the time that the windows cover.
+        feed: the time in which the feed lies. The first windows of a feed have no past to be compared with, and are
+            passed over where there are others.
+        window: the length of a window in seconds.
+        past: with how many windows before it each is compared.
+        size: the most trends.
+    """
+    best: dict[tuple[str, str], Peak] = {}
+    for until in _ends(span, feed, window):
+        for trend in await index.trending(until=until, window_seconds=window, past_windows=past, size=size):
+            key = (trend.entity.key, trend.entity.type)
+            if key not in best or trend.score > best[key].trend.score:
+                best[key] = Peak(trend, until, window)
+    return sorted(best.values(), key=lambda peak: (-peak.trend.score, peak.trend.entity.key))[:size]
+
+
+def _ends(span: Span, feed: Span, window: int) -> Sequence[datetime]:
+    length = timedelta(seconds=window)
+    count = min(-(-(span.until - span.since) // length), MOST_WINDOWS)
+    ends = [span.until - length * back for back in range(max(count, 1))]
+    compared = [end for end in ends if end - length * (_LEAST_PAST + 1) >= feed.since]
+    return compared or ends

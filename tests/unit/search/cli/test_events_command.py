@@ -1,0 +1,243 @@
+"""`tagstream events`, `event` and `trends` on an index that holds detections, in every form."""
+
+import asyncio
+import csv
+import io
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from terminal import Terminal
+
+from search.cli.event_view import TITLE_LENGTH, EventView, event_document, shortened
+from search.cli.events import _EventFollower
+from search.cli.trends import _TrendFollower
+from search.sqlite.index import SqliteIndex
+from search.testing.posts import START, tagged, write
+from tagstream.detections import DetectedEvent, EventSubject, EvidencePost, TrendState
+from tagstream.posts import Deletion, Media
+
+MINUTE = timedelta(minutes=1)
+FIELDS = ["id", "title", "detected_at", "started_at", "ended_at", "authors", "score", "entities", "posts"]
+HOSTILE = (
+    "Explosion at the \x1b[31mfinish line\u202e of the marathon https://t.co/x, many are hurt and the roads are closed"
+)
+
+
+def subject(text: str, type: str = "LOC") -> EventSubject:
+    return EventSubject.model_validate({"type": type, "key": text.lower(), "text": text, "posts": 5, "authors": 4})
+
+
+def detected(id: str, minute: int, *posts: str, **fields: object) -> DetectedEvent:
+    at = START + minute * MINUTE
+    evidence = tuple(EvidencePost(post_id=f"jsonl:{post}", minute=at) for post in posts)
+    return DetectedEvent.model_validate(
+        {
+            "id": id,
+            "minute": at,
+            "names": ("Boston", "=marathon"),
+            "detected_at": at,
+            "started_at": at - 3 * MINUTE,
+            "peak_at": at,
+            "subjects": (subject("Boston"), subject("Obama", "PER"), subject("explosion", "WORD")),
+            "authors": 40,
+            "posts": 50,
+            "score": 12.5,
+            "evidence": evidence,
+            "typical": f"jsonl:{posts[0]}",
+        }
+        | fields
+    )
+
+
+def trend(text: str, minute: int, post: str, type: str = "LOC", score: float = 5.0) -> TrendState:
+    at = START + minute * MINUTE
+    return TrendState.model_validate(
+        {
+            "type": type,
+            "key": text.lower(),
+            "text": text,
+            "minute": at,
+            "started_at": at - MINUTE,
+            "window_minutes": 5,
+            "authors": 9,
+            "posts": 11,
+            "expected": 0.5,
+            "score": score,
+            "evidence": (EvidencePost(post_id=f"jsonl:{post}", minute=at),),
+        }
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Terminal:
+    monkeypatch.chdir(tmp_path)
+    photo = Media(kind="photo", url="https://example.org/a.jpg", alt="smoke")
+
+    async def fill() -> None:
+        index = await SqliteIndex.open("tagstream.db")
+        posts = [
+            tagged("a", HOSTILE, minute=9, author="x", names=["Boston"], media=[photo]),
+            tagged("b", "=cmd in Boston", minute=10, author="y", names=["Boston"]),
+            tagged("c", "Earthquake", minute=99, author="z"),
+        ]
+        await write(index, *posts)
+        ended = START + 60 * MINUTE
+        await index.write_detections(
+            [trend("Boston", 10, "a"), trend("quake", 99, "c", "HASHTAG", 9.0)],
+            [
+                detected("first", 10, "a", "b"),
+                detected("first", 60, "a", "b", detected_at=START + 10 * MINUTE, ended_at=ended),
+                detected("second", 99, "c", names=("quake",)),
+            ],
+        )
+        await index.close()
+
+    asyncio.run(fill())
+    return Terminal(capsysbinary)
+
+
+def test_events_for_programs_have_exactly_these_fields_first(run: Terminal) -> None:
+    assert run("events", "--json") == 0
+    second, first = run.documents
+    assert list(first)[: len(FIELDS)] == FIELDS
+    assert (first["id"], first["ended_at"], second["ended_at"]) == ("first", "2026-03-01T13:00:00Z", None)
+    assert first["title"].startswith("Boston, =marathon: Explosion at the ␛[31mfinish line")
+    assert "https:" not in first["title"]
+    assert first["entities"] == [
+        {"text": "Boston", "type": "LOC", "key": "boston"},
+        {"text": "Obama", "type": "PER", "key": "obama"},
+    ]
+    assert (first["posts"], first["places"], first["people"]) == (["jsonl:a", "jsonl:b"], ["Boston"], ["Obama"])
+    assert first["photos"] == [{"post": "jsonl:a", "ordinal": 0, "url": "https://example.org/a.jpg", "alt": "smoke"}]
+    assert b"\x1b" not in run.output
+
+
+def test_events_for_people_and_for_spreadsheets(run: Terminal) -> None:
+    assert run("events") == 0
+    shown = run.output.decode()
+    assert "Boston, =marathon" in shown
+    assert "live" in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert run("events", "--csv") == 0
+    header, _, first = csv.reader(io.StringIO(run.output.decode()))
+    assert header[: len(FIELDS)] == FIELDS
+    assert first[header.index("posts")] == "jsonl:a; jsonl:b"
+    assert not any(cell.startswith("=") for cell in first)
+
+
+def test_events_of_a_time_and_those_that_live(run: Terminal) -> None:
+    def ids(*options: str) -> list[str]:
+        assert run("events", "--json", *options) == 0
+        return [document["id"] for document in run.documents]
+
+    assert ids("--live") == ["second"]
+    assert ids("--since", "2026-03-01T13:30") == ["second"]
+    assert ids("--until", "2026-03-01 12:30") == ["first"]
+    assert ids("--until", "2026-03-01 12:30", "--live") == ["first"]  # as of then
+    assert ids("--until", "2020-01-01") == []
+    assert "its newest minute, 2026-03-01 13:39" in run.notes
+    assert ids("--size", "1") == ["second"]
+
+
+def test_a_deleted_post_is_in_no_title_and_no_evidence(run: Terminal) -> None:
+    async def delete() -> None:
+        index = await SqliteIndex.open("tagstream.db")
+        await write(index, Deletion(id="jsonl:a", source="jsonl"))
+        await index.close()
+
+    asyncio.run(delete())
+    assert run("events", "--json", "--until", "2026-03-01 12:30") == 0
+    (first,) = run.documents
+    assert (first["posts"], first["photos"]) == (["jsonl:b"], [])
+    assert first["title"] == "Boston, =marathon: =cmd in Boston"
+
+
+def test_one_event_with_its_history(run: Terminal) -> None:
+    assert run("event", "first", "--json") == 0
+    assert [one["minute"] for one in run.documents[0]["history"]] == ["2026-03-01T12:10:00Z", "2026-03-01T13:00:00Z"]
+    assert run("event", "first") == 0
+    assert "40 authors" in run.output.decode()
+    assert "explosion (word 5)" in run.output.decode()
+    assert run("event", "\x1b[31mnone") == 3
+    assert "\x1b" not in run.notes
+
+
+def test_stored_trends_come_before_counting(run: Terminal) -> None:
+    assert run("trends", "--json") == 0
+    quake, boston = run.documents
+    assert (quake["type"], quake["score"], quake["until"]) == ("HASHTAG", 9.0, "2026-03-01T13:40:00Z")
+    assert (boston["authors"], boston["expected"], boston["started_at"]) == (9, 0.5, "2026-03-01T12:09:00Z")
+    assert boston["series"][-1] == 2  # counted now: the posts that the index shows
+    assert run("trends", "--until", "2026-03-01 12:30", "--json") == 0
+    assert [one["key"] for one in run.documents] == ["boston"]
+    assert run("trends") == 0
+    assert "quake" in run.output.decode()
+    assert run("trends", "--csv") == 0
+    assert run.output.decode().startswith(
+        "key,type,text,posts,authors,expected,score,until,window_seconds,started_at\n"
+    )
+
+
+def test_an_index_without_detections_says_how_they_are_made(run: Terminal, tmp_path: Path) -> None:
+    async def fill() -> None:
+        index = await SqliteIndex.open(tmp_path / "plain.db")
+        feed = [tagged(f"f{at}", minute=at, author=f"a{at % 5}", names=["Paris"]) for at in range(0, 1_200, 7)]
+        burst = [tagged(f"b{at}", minute=600 + at / 2, author=f"b{at}", names=["Berlin"]) for at in range(60)]
+        await write(index, *feed, *burst)
+        await index.close()
+
+    asyncio.run(fill())
+    assert run("events", "--index", "sqlite:plain.db") == 0
+    assert "--rebuild" in run.notes
+    # What trended in an archive is found although nothing does in its last hour.
+    assert run("trends", "--index", "sqlite:plain.db", "--json") == 0
+    assert [one["key"] for one in run.documents] == ["berlin"]
+    assert run("trends", "--window", "2h", "--index", "sqlite:plain.db", "--json") == 0
+    assert [one["key"] for one in run.documents] == ["berlin"]
+    assert run("trends", "--since", "2026-03-02", "--index", "sqlite:plain.db", "--json") == 0
+    assert run.output == b""
+
+
+async def test_followers_tell_what_is_stored_later_once(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    index = await SqliteIndex.open(tmp_path / "index.db")
+    await write(index, *(tagged(name, f"post {name}", minute=1) for name in "abc"))
+    await index.write_detections([trend("Paris", 1, "a")], [detected("old", 1, "a")])
+    events, trends = _EventFollower("table"), _TrendFollower("table")
+    await events.begin(index)
+    await trends.begin(index)
+    await index.write_detections(
+        [trend("Paris", 1, "a"), trend("Lagos", 2, "b"), trend("\x1b[1mOslo", 3, "c")],
+        [detected("old", 2, "a", detected_at=START + MINUTE), detected("new", 3, "b")],
+    )
+    capsysbinary.readouterr()
+    for _ in range(2):
+        await events.look(index)
+        await trends.look(index)
+    lines = capsysbinary.readouterr().out.decode().splitlines()
+    assert [line.split()[2] for line in lines] == ["event", "trend", "trend"]
+    assert "post b" in lines[0]
+    assert "Lagos (loc)" in lines[1]
+    assert "\x1b" not in "".join(lines)
+    await index.close()
+
+
+@given(st.text(), st.text(), st.integers(min_value=10, max_value=60))
+def test_a_title_is_short_and_cut_at_a_word(name: str, text: str, length: int) -> None:
+    cut = shortened(text, length)
+    assert len(cut) <= length
+    assert cut == text or text.startswith(cut[:-1])
+    view = EventView(detected("x", 1, "a", names=(name[:200],)), {"jsonl:a": tagged("a", text)})
+    assert len(event_document(view)["title"].splitlines()) <= 1
+    assert len(view.title) <= 2 * TITLE_LENGTH + 100
+
+
+def test_a_long_sentence_ends_with_a_whole_word() -> None:
+    assert shortened("one two three four", 12) == "one two…"
+    assert shortened("one two three", 8) == "one two…"
+    assert shortened("x" * 20, 5) == "xxxx…"

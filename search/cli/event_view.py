@@ -28,7 +28,9 @@ EVENT_HEADER = (
 TITLE_LENGTH = 160
 _NAMES_SHOWN = 3
 _SHORTEST_SENTENCE = 40
-_TITLE_WIDTH = 76
+# The least width of titles, and what the other columns take.
+_TITLE_WIDTH = 40
+_OTHER_COLUMNS = 72
 _READS_AT_ONCE = 16
 # What stands before the words of a repeated post, and addresses, say nothing in a title.
 _NO_WORDS = re.compile(r"^RT @\w+:?\s+|https?://\S+|\bpic\.twitter\.com/\S+")
@@ -161,14 +163,14 @@ def events_table(found: Iterable[EventView], target: Console) -> Table:
     return fitted(
         [
             Column("event", [Text(view.title) for view in rows]),
-            Column("since (UTC)", [f"{view.event.started_at:%Y-%m-%d %H:%M}" for view in rows], dispensable=1),
+            Column("since (UTC)", [f"{view.event.started_at:%Y-%m-%d %H:%M}" for view in rows], dispensable=5),
             Column("authors", [f"{view.event.authors:,}" for view in rows], justify="right", dispensable=2),
-            Column("score", [f"{view.event.score:.1f}" for view in rows], justify="right", dispensable=4),
+            Column("score", [f"{view.event.score:.1f}" for view in rows], justify="right", dispensable=1),
             Column("state", [view.state for view in rows], dispensable=3, style="dim"),
-            Column("id", [visible(view.event.id, _SHORTEST_SENTENCE) for view in rows], dispensable=5, style="dim"),
+            Column("id", [visible(view.event.id, _SHORTEST_SENTENCE) for view in rows], dispensable=4, style="dim"),
         ],
         target,
-        first_width=_TITLE_WIDTH,
+        first_width=max(_TITLE_WIDTH, target.width - _OTHER_COLUMNS),
     )
 
 

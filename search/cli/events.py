@@ -1,6 +1,7 @@
 """The commands `tagstream events` and `event`: what is breaking, since when, who and where."""
 
 import asyncio
+import time
 from datetime import datetime
 from itertools import pairwise
 
@@ -36,6 +37,7 @@ NO_EVENTS = (
 )
 _FOLLOWED = 1000
 _SHOWN_ID = 80
+_NOTE_EVERY_SECONDS = 5.0
 _BARS_SHOWN = 60
 
 
@@ -45,6 +47,7 @@ _BARS_SHOWN = 60
 @click.option("--live", is_flag=True, help="Those that have not ended.")
 @click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Events at most.")
 @click.option("--follow", "following", is_flag=True, help="Print a line for each new event, until Ctrl-C.")
+@click.option("--rebuild", "rebuilding", is_flag=True, help="Make all trends and events anew from the posts, first.")
 @output_options
 def events(
     index_spec: str | None,
@@ -53,6 +56,7 @@ def events(
     live: bool,
     size: int,
     following: bool,
+    rebuilding: bool,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -60,24 +64,45 @@ def events(
 
     An event is names, hashtags and words that trend together. Its title is its names, then the text of its most typical
     post. With --until the answer is as of then. All times are those of the feed.
+
+    `tagstream run` and `worker` detect events while they run. --rebuild replays the posts of an index through the
+    detectors, by the feed's clock; nobody else may write to a SQLite index meanwhile.
     """
     form = form_of(as_json=as_json, as_csv=as_csv)
     check_range(since, until)
     settings = current_settings(index=index_spec)
+    if following and (until is not None or rebuilding):
+        raise click.UsageError("--follow has no end and goes on from now: leave --until and --rebuild out")
     if following:
-        if until is not None:
-            raise click.UsageError("--follow has no end: leave --until out")
         _follow(settings, form)
     now = command_time(click.get_current_context())
 
     async def work() -> list[EventView]:
         async with opened_index(settings) as index:
+            if rebuilding:
+                await _rebuild(index)
             found = await index.events(since=since, until=until, live=live, size=size)
             if not found:
                 await _say_why(index, now, is_limited=live or since is not None or until is not None)
             return await views(index, found, evidence=form != "table")
 
     _show(asyncio.run(work()), form)
+
+
+async def _rebuild(index: EntityIndex) -> None:
+    # Imported here: the detectors take longer to load than an answer takes.
+    from search.detection.rebuild import rebuild
+
+    last = time.monotonic()
+
+    def progress(posts: int, newest: datetime | None) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _NOTE_EVERY_SECONDS:
+            last = time.monotonic()
+            note(f"{posts:,} posts" + (f" | {newest:%Y-%m-%d %H:%M}" if newest else ""))
+
+    posts = await rebuild(index, progress)
+    note(f"done: trends and events were made anew from {posts:,} posts")
 
 
 async def _say_why(index: EntityIndex, now: datetime, *, is_limited: bool) -> None:

@@ -22,6 +22,8 @@ DETECTION_MEANINGS: dict[type[BaseModel], dict[str, str]] = {
         "score": "By how many deviations the authors exceed that.",
         "companions": "What is mentioned with it in the window, most posts first.",
         "evidence": _EVIDENCE,
+        "new_authors": "Hashes of authors since the state before: an event counts its whole life by them.",
+        "new_posts": "Hashes of posts since the state before, likewise.",
     },
     DetectedEvent: {
         "version": "The version of the contract.",
@@ -45,6 +47,7 @@ DETECTION_MEANINGS: dict[type[BaseModel], dict[str, str]] = {
         "author": "A hash of source and author; null for a post without author.",
         "minute": "The minute of its time.",
         "shingles": "Hashes of its runs of words; on the bus, never in an index or a dump.",
+        "trending": "How many of the trending names, hashtags and words it mentions.",
     },
     Companion: {
         "type": _TYPE,

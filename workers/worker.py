@@ -20,17 +20,20 @@ from tagstream.kafka.topics import open_topics
 from tagstream.runtime.exposition import MetricFamily
 from tagstream.runtime.health_page import HealthPage
 from tagstream.settings import Settings
+from workers.detection.writer import DetectionWriter
 from workers.faust.agents import WorkerAgents
 from workers.faust.app import create_app
 from workers.faust.app_settings import WorkerApp, group_of, quiet_libraries
 from workers.faust.committed_offsets import CommittedOffsets
 from workers.faust.dead_letter_sweep import keep_swept
+from workers.faust.detection import WorkerDetection
 from workers.faust.liveness import LagMonitor, Partition
 from workers.faust.metrics import worker_metrics
 from workers.faust.publisher import TopicPublisher
 from workers.faust.steps import WorkerStages, open_pools, open_steps
 from workers.faust.transport import consumer_of
 from workers.images.interface import ImageModel
+from workers.notifications.notifier import open_notifier
 from workers.tagger.interface import Tagger
 
 # A commit and the leaving of a group are one round trip each; a broker that is down is not waited for.
@@ -63,7 +66,21 @@ async def run_worker(
     try:
         agents = WorkerAgents(pools.records)
         publish = _LatePublisher()
-        steps = open_steps(settings, image_model, tagger, index, publish, topics, pools)
+        writer = None
+        if settings.detect_events and hasattr(index, "write_detections"):
+            writer = DetectionWriter(index, await open_notifier(index, settings, say))
+        detection = None
+        if writer is not None:
+            detection = WorkerDetection(
+                settings,
+                topics,
+                publish,
+                writer,
+                pools.detect,
+                generation=lambda: publish.publisher.generation,
+                lags=lambda: committed_offsets.lags(()),
+            )
+        steps = open_steps(settings, image_model, tagger, index, publish, topics, pools, detection)
         app = create_app(settings, steps, agents)
         publish.publisher = TopicPublisher(app)
         agents.attach(lambda: consumer_of(app))
@@ -77,11 +94,13 @@ async def run_worker(
                 say=say,
             )
         )
+        notifying = asyncio.create_task(writer.notify() if writer else asyncio.sleep(0))
         try:
             return await worker.run(stop)
         finally:
-            sweeping.cancel()
-            await asyncio.gather(sweeping, return_exceptions=True)
+            for task in (sweeping, notifying):
+                task.cancel()
+            await asyncio.gather(sweeping, notifying, return_exceptions=True)
     finally:
         pools.shutdown()
         await letters.close()
@@ -146,13 +165,16 @@ class _Worker:
             starting = asyncio.ensure_future(app.start())
             stopping = asyncio.ensure_future(stop.wait())
             crashing = asyncio.ensure_future(app._crashed.wait())
-            ends += [starting, stopping, crashing, self._agents.failure, asyncio.ensure_future(self._watching())]
+            detection = self._steps.detection
+            keeping = asyncio.ensure_future(detection.keep() if detection else asyncio.Event().wait())
+            watching = asyncio.ensure_future(self._watching())
+            ends += [starting, stopping, crashing, self._agents.failure, keeping, watching]
             await asyncio.wait((starting, *ends[1:]), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 starting.result()
                 self._started = True
                 await asyncio.wait(ends[1:], return_when=asyncio.FIRST_COMPLETED)
-            for end in (self._agents.failure, ends[-1]):
+            for end in (self._agents.failure, keeping, watching):
                 if end.done():
                     end.result()
             if crashing.done():

@@ -2,14 +2,15 @@
 
 ::
 
-    ingest ─▶ posts ─▶ tag ─▶ posts.tagged ─▶ index
-                 │        └─▶ mentions
+    ingest ─▶ posts ─▶ tag ─▶ posts.tagged ─▶ index ─▶ mentions ─▶ trends ─▶ events, in the index
+                 │                                        └── detectors ──┘ (their snapshots)
                  └─ posts.dead ◀─ every process, for what it cannot process
     ingest ◀─▶ cursors
 
 Every key is raw UTF-8, so that the default partitioner of every client sends equal keys to one partition. `posts` and
 `posts.tagged` have the same number of partitions and the same keys, so the order of one post's revisions and deletions
-holds across both. Values are MessagePack (`tagstream/codec.py`), but JSON on `posts.tagged`, `mentions` and `cursors`.
+holds across both. Values are MessagePack (`tagstream/codec.py`), but JSON on `posts.tagged`, `mentions`,
+`trends` and `cursors`.
 
 A record on `posts` and `posts.tagged` carries headers, whose values are ASCII: `observed_at`, when the post was
 accepted, in ms since 1970; on `posts.tagged` also `position`, the post's position in its source's own order, and
@@ -96,11 +97,13 @@ class Topics:
     posts: Topic
     tagged: Topic
     mentions: Topic
+    trends: Topic
+    detectors: Topic
     dead: Topic
     cursors: Topic
 
     def __iter__(self) -> Iterator[Topic]:
-        return iter((self.posts, self.tagged, self.mentions, self.dead, self.cursors))
+        return iter((self.posts, self.tagged, self.mentions, self.trends, self.detectors, self.dead, self.cursors))
 
 
 def open_topics(settings: Settings) -> Topics:
@@ -127,9 +130,25 @@ def open_topics(settings: Settings) -> Topics:
             name=f"{prefix}mentions",
             partitions=partitions,
             retention_hours=24,
-            max_value_bytes=64 * KIB,
-            key="the entity's key",
-            value="entity, author, minute, post id and companions, JSON",
+            max_value_bytes=512 * KIB,
+            key="the partition of `posts.tagged` that the posts come from",
+            value="MentionBatch, JSON",
+        ),
+        trends=Topic(
+            name=f"{prefix}trends",
+            partitions=1,
+            retention_hours=24,
+            max_value_bytes=3 * KIB * KIB,
+            key="the partition of `mentions` that it is said of",
+            value="MinuteOfTrends, JSON",
+        ),
+        detectors=Topic(
+            name=f"{prefix}detectors",
+            partitions=1,
+            retention_hours=None,
+            max_value_bytes=KIB * KIB,
+            key="the detector, a slot and the number of the chunk",
+            value="a chunk of the detector's snapshot, MessagePack",
         ),
         dead=Topic(
             name=f"{prefix}posts.dead",

@@ -3,9 +3,9 @@
 import difflib
 from collections.abc import Callable
 from datetime import date, time
-from typing import get_args
+from typing import Any, get_args
 
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from tagstream.errors import BadSettings
 from tagstream.settings.schema import PREFIX, Settings
@@ -43,7 +43,7 @@ def name_like(origin: str, key: str) -> str:
 
 def shown_value(key: str, value: object) -> str:
     """Returns the value as a message may quote it: never a secret, nor what may hold one, and never much."""
-    if SecretStr in get_args(Settings.model_fields[key].annotation):
+    if may_hold_secret(Settings.model_fields[key].annotation):
         return "(not shown)"
     if isinstance(value, str):
         # An address with a user and a password in it, well formed or not.
@@ -55,6 +55,13 @@ def shown_value(key: str, value: object) -> str:
     if isinstance(value, int):
         return str(value) if value.bit_length() < _SHOWN_BITS else "(a huge number)"
     return f"({_KINDS.get(type(value), type(value).__name__)})"
+
+
+def may_hold_secret(annotation: Any) -> bool:
+    """Says whether a value of this type is a secret, or holds one."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return any(may_hold_secret(field.annotation) for field in annotation.model_fields.values())
+    return annotation is SecretStr or any(may_hold_secret(argument) for argument in get_args(annotation))
 
 
 def limits(key: str) -> str:

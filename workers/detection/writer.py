@@ -31,14 +31,25 @@ class DetectionWriter:
         Raises:
             Fatal: from the index.
         """
+        await self.gate.run(lambda: self.attempt(minutes, state))
+
+    async def attempt(
+        self, minutes: Sequence[ClosedMinute], state: Callable[[], Mapping[str, bytes]] | None = None
+    ) -> None:
+        """Does what `write` does, once.
+
+        Raises:
+            IndexUnavailable: the index does not answer; the same call again makes it whole.
+            Fatal: from the index.
+        """
         trends, events = detections(minutes)
         notifier = self._notifier
         async with self._one_at_a_time:
             if notifier is not None:
-                await self.gate.run(lambda: notifier.note(minutes))
+                await notifier.note(minutes)
             stored = {**(state() if state else {}), **(notifier.state() if notifier else {})}
             if trends or events or stored:
-                await self.gate.run(lambda: self._index.write_detections(trends, events, stored))
+                await self._index.write_detections(trends, events, stored)
             if notifier is not None:
                 notifier.stored()
         self.trends += len(trends)

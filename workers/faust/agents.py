@@ -11,7 +11,7 @@ because Faust would start the agent again over the same stream, whose events in 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -19,7 +19,7 @@ from tagstream.runtime.backoff import BackOff
 from workers.faust.deliveries import ConsumedRecord, OffsetConsumer, current_only, deliveries
 from workers.pipeline.chain import run_chain
 from workers.pipeline.retry import RetryGate
-from workers.pipeline.runner import Delivery, Stage, StageRunner, acknowledge
+from workers.pipeline.runner import Delivery, HandOver, Stage, StageRunner, acknowledge
 
 Read = Callable[[Sequence[ConsumedRecord]], Sequence[Any]]
 
@@ -56,8 +56,19 @@ class WorkerAgents:
         """Returns when all that was taken is acknowledged, which happens only after `stop`."""
         await self._idle.wait()
 
-    async def run(self, stream: Any, read: Read, *stages: Stage[Any, Any]) -> None:
-        """Works off the stream until it is cancelled; after `stop` there is nothing left to do."""
+    async def run(
+        self,
+        stream: Any,
+        read: Read,
+        *stages: Stage[Any, Any],
+        to: HandOver = acknowledge,
+        finish: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Works off the stream until it is cancelled; after `stop` there is nothing left to do.
+
+        What the last stage gives is handed `to`, which acknowledges it at once or later. `finish` is called when all
+        that was taken has been handed over.
+        """
         assert self._consumer is not None, "attach() comes before the app starts"
         runners = [StageRunner(stage, gate=RetryGate(self._back_off)) for stage in stages]
         self.runners |= {stage.name: runner for stage, runner in zip(stages, runners, strict=True)}
@@ -65,7 +76,9 @@ class WorkerAgents:
         self._idle.clear()
         try:
             source = self._read(deliveries(stream, self._consumer(), self.stop), read)
-            await run_chain(source, runners, acknowledge, between=current_only)
+            await run_chain(source, runners, to, between=current_only)
+            if finish is not None:
+                await finish()
         except Exception as error:  # the boundary: every error that ends a chain ends the worker
             if not self.failure.done():
                 self.failure.set_exception(error)

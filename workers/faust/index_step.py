@@ -1,22 +1,23 @@
-"""The index stages of the distributed shape: changes ─▶ index, dead letters ─▶ posts.dead, new revisions ─▶ mentions.
+"""The index stage of the distributed shape: changes ─▶ index, dead letters ─▶ posts.dead, new revisions ─▶ mentions.
 
 Owns the effects of a batch of `posts.tagged`. Knows an index by its interface and topics by a function that publishes.
-Mentions go out after the write and before the acknowledgement, and a repeated write names them again: a crash in
-between loses none (invariants 2 and 3).
+Mentions go out after the write (`mention_step.py`) and before the acknowledgement, and a repeated write names them
+again: a crash in between loses none (invariants 2 and 3).
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from search.events.subjects import mentions_of
 from search.index import EntityIndex, Indexable, WriteReport
-from tagstream.errors import Fatal, Poison
+from tagstream.detections import PostMentions
+from tagstream.errors import Poison
 from tagstream.kafka.topics import Topics
-from tagstream.posts import DeadLetter
+from tagstream.posts import DeadLetter, Deletion
 from tagstream.runtime.feed_lag import FeedLag
 from tagstream.runtime.metrics import EventOutcome
 from workers.faust.deliveries import ConsumedRecord
-from workers.faust.mentions import mentions_of
 from workers.faust.records import Indexing, Outgoing, dead_letter_of_record, dead_letter_record
 from workers.pipeline.canaries import CanaryCheck
 from workers.pipeline.canary_posts import canary_answers
@@ -32,9 +33,11 @@ _CANARY = ConsumedRecord("canary", 0, 0, None, None, {}, 0)
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A change that was written, and the mentions that it leads to."""
+    """A change that was written, its place in `posts.tagged`, and (`told`) itself if the detectors are told of it."""
 
-    mentions: tuple[Outgoing, ...]
+    partition: int
+    offset: int
+    told: Indexable | Deletion | None
     size_bytes: int
 
 
@@ -67,7 +70,7 @@ def index(
             if isinstance(value.change, Indexable):
                 distance.add(value.change.post.created_at, value.change.observed_at, written_at)
         new_revisions = set(report.new_revisions)
-        return [Indexed(_mentions(value, new_revisions, names), _bytes_of(value)) for value in values]
+        return [_indexed(value, _told(value, new_revisions)) for value in values]
 
     async def dead_letter(value: Indexing, error: Exception) -> Indexed:
         cause = EventOutcome.REJECTED if isinstance(error, Poison) else EventOutcome.UNEXPECTED
@@ -77,10 +80,10 @@ def index(
         if kept := dead_letter_record(letter, names):
             await publish([kept])
         counters.count_change(letter)
-        return Indexed((), 0)
+        return _indexed(value, None)
 
     async def examine(values: Sequence[Indexing]) -> Mapping[int, Exception]:
-        named = failures(lambda value: _mentions_of(value, names), values)
+        named = failures(_mentions_of, values)
         return named or await entities.rehearse([value.change for value in values])
 
     async def canaries() -> list[Indexing]:
@@ -93,37 +96,24 @@ def index(
     return Stage("index", work, dead_letter, size, replace(limits, concurrency=1), CanaryCheck(canaries, examine))
 
 
-def mention(publish: Publish, limits: StageLimits) -> Stage[Indexed, None]:
-    """Makes the stage that publishes the mentions of the posts that were indexed.
-
-    Nothing is checked by canaries: published ones would count, and any failure is `Fatal` as it is.
-    """
-
-    async def work(values: Sequence[Indexed]) -> list[None]:
-        if mentions := [mention for value in values for mention in value.mentions]:
-            await publish(mentions)
-        return [None] * len(values)
-
-    async def dead_letter(_: Indexed, error: Exception) -> None:
-        raise Fatal(f"mentions cannot be published: {explain(error)}") from error  # the post itself is in the index
-
-    def size(value: Indexed) -> Size:
-        return Size(size_bytes=value.size_bytes)
-
-    return Stage("mention", work, dead_letter, size, replace(limits, concurrency=1))
+def _indexed(value: Indexing, told: Indexable | Deletion | None) -> Indexed:
+    return Indexed(value.record.partition, value.record.offset, told, _bytes_of(value))
 
 
-def _mentions(value: Indexing, new_revisions: set[tuple[str, int]], names: Topics) -> tuple[Outgoing, ...]:
-    """Returns the mentions of a new revision; once, should the batch hold it twice."""
+def _told(value: Indexing, new_revisions: set[tuple[str, int]]) -> Indexable | Deletion | None:
+    """Returns the change if the detectors are told of it: a new revision, once, and a deletion."""
     change = value.change
+    if isinstance(change, Deletion):
+        return change
     if not isinstance(change, Indexable) or (change.post.id, change.post.revision) not in new_revisions:
-        return ()
+        return None
     new_revisions.discard((change.post.id, change.post.revision))
-    return _mentions_of(value, names)
+    return change
 
 
-def _mentions_of(value: Indexing, names: Topics) -> tuple[Outgoing, ...]:
-    return tuple(mentions_of(value.change, names)) if isinstance(value.change, Indexable) else ()
+def _mentions_of(value: Indexing) -> PostMentions | None:
+    change = value.change
+    return mentions_of(change.post, change.observed_at) if isinstance(change, Indexable) else None
 
 
 def _bytes_of(value: Indexing) -> int:

@@ -22,6 +22,11 @@ class TopicPublisher:
         self._app = app
         self.published = 0
 
+    @property
+    def generation(self) -> int:
+        """A number that changes with every rebalance of the app's consumer."""
+        return int(self._app.consumer_generation_id)
+
     async def __call__(self, records: Sequence[Outgoing]) -> None:
         """Publishes the records, in order; on return all replicas that must have them do.
 
@@ -36,7 +41,7 @@ class TopicPublisher:
             try:
                 waiting.append(
                     await self._app.producer.send(
-                        record.topic, record.key, record.value, None, None, list(record.headers)
+                        record.topic, record.key, record.value, record.partition, None, list(record.headers)
                     )
                 )
             except ProducerSendError as error:

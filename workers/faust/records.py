@@ -51,12 +51,13 @@ class Indexing:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to be published."""
+    """A record to be published; to the partition of its key where none is named."""
 
     topic: str
     key: bytes
     value: bytes
     headers: topics.Headers
+    partition: int | None = None
 
 
 def read_posts(records: Sequence[ConsumedRecord]) -> list[Arrival]:

@@ -20,6 +20,7 @@ from tagstream.runtime.feed_lag import FeedLag
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from workers.faust import index_step
+from workers.faust.detection import WorkerDetection
 from workers.faust.records import Indexing, outgoing
 from workers.images.interface import ImageModel
 from workers.images.step import see
@@ -33,15 +34,16 @@ from workers.tagger.interface import Tagger
 
 @dataclass(frozen=True, slots=True)
 class WorkerThreads:
-    """The threads of a worker: one that reads and writes records and prepares posts, some that tag, some for photos."""
+    """The threads of a worker: one for records and preparing, some that tag, some for photos, one for detectors."""
 
     records: DaemonThreadPool
     tag: DaemonThreadPool
     see: DaemonThreadPool
+    detect: DaemonThreadPool
 
     def shutdown(self) -> None:
         """Ends the threads after what they compute at the moment; nobody waits for it."""
-        for pool in (self.records, self.tag, self.see):
+        for pool in (self.records, self.tag, self.see, self.detect):
             pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -57,7 +59,7 @@ class WorkerStages:
     tag: Stage[PreparedArrival, Tagged]
     publish: Stage[Tagged, Tagged]
     index: Stage[Indexing, index_step.Indexed]
-    mention: Stage[index_step.Indexed, None]
+    detection: WorkerDetection | None
     tag_counters: Counters
     index_counters: Counters
     distance: FeedLag
@@ -70,6 +72,7 @@ def open_pools(settings: Settings) -> WorkerThreads:
         DaemonThreadPool(1, "records"),
         DaemonThreadPool(limits.tag_threads, "tag"),
         DaemonThreadPool(limits.image_threads + 1, "see"),
+        DaemonThreadPool(1, "detect"),
     )
 
 
@@ -81,8 +84,9 @@ def open_steps(
     publish: index_step.Publish,
     topics: Topics,
     pools: WorkerThreads,
+    detection: WorkerDetection | None = None,
 ) -> WorkerStages:
-    """Makes the stages of a worker with this image model, this tagger and this index."""
+    """Makes the stages of a worker with this image model, this tagger, this index and these detectors, if any."""
     limits = worker_stage_settings(settings)
     tag_counters, index_counters, distance = Counters(), Counters(), FeedLag()
     return WorkerStages(
@@ -91,7 +95,7 @@ def open_steps(
         tag=steps.tag(tagger, pools.tag, limits.tag_limits),
         publish=publish_stage(index, publish, topics, tag_counters, pools.records, limits.publish_limits),
         index=index_step.index(index, publish, topics, index_counters, limits.index_limits, distance=distance),
-        mention=index_step.mention(publish, limits.publish_limits),
+        detection=detection,
         tag_counters=tag_counters,
         index_counters=index_counters,
         distance=distance,

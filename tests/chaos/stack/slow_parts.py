@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from search.index import Change, Indexable, WriteReport
+from tagstream.detections import DetectedEvent, TrendState
 from tagstream.posts import TaggedPost
 from workers.cli import worker
 from workers.tagger.interface import PreparedPost
@@ -36,12 +37,23 @@ class EffectLog:
 
     def __init__(self, path: str) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._said = os.open(f"{path}.said", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     async def write(self, changes: Sequence[Change], _: object = None) -> WriteReport:
         await asyncio.sleep(WRITE_SECONDS)
         os.write(self._descriptor, json.dumps([_document(change) for change in changes]).encode() + b"\n")
         posts = [change.post for change in changes if isinstance(change, Indexable)]
         return WriteReport(stored=len(posts), new_revisions=frozenset((post.id, post.revision) for post in posts))
+
+    async def write_detections(
+        self, trends: Sequence[TrendState], events: Sequence[DetectedEvent], _: object = None
+    ) -> None:
+        lines = [["trend", f"{one.type} {one.key} {one.minute}", one.model_dump_json()] for one in trends]
+        lines += [["event", f"{one.id} {one.minute}", one.model_dump_json()] for one in events]
+        os.write(self._said, "".join(json.dumps(line) + "\n" for line in lines).encode())
+
+    async def detector_state(self, _: str) -> None:
+        return None
 
     async def rehearse(self, _: Sequence[Change]) -> dict[int, Exception]:
         return {}

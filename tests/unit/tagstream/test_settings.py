@@ -3,13 +3,12 @@
 import re
 import traceback
 from pathlib import Path
-from typing import get_args
 
 import pytest
-from pydantic import SecretStr
 
 from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.settings import RENAMED_SETTINGS, Settings, limits, load_settings
+from tagstream.settings.messages import may_hold_secret
 
 
 def test_the_defaults_stand_alone() -> None:
@@ -181,5 +180,15 @@ def test_every_setting_that_may_hold_a_secret_is_one() -> None:
     named = {key for key in Settings.model_fields if re.search("token$|key|passw|secret|credential", key)}
     named -= {"webhook_secret_file"}
     assert named == {"mastodon_token", "x_bearer_token", "elasticsearch_api_key", "webhook_secret"}
-    for key in (*named, "webhook_urls"):
-        assert SecretStr in get_args(Settings.model_fields[key].annotation)
+    assert {key for key in Settings.model_fields if may_hold_secret(Settings.model_fields[key].annotation)} == {
+        *named,
+        "webhook_urls",
+        "alerts",
+    }
+
+
+@pytest.mark.parametrize("variable", ["TAGSTREAM_WEBHOOK_URLS", "TAGSTREAM_ALERTS"])
+def test_no_message_shows_the_address_of_a_webhook(variable: str) -> None:
+    with pytest.raises(BadSettings, match=f"{variable} = .not shown.") as caught:
+        load_settings({variable: '[{"query": "a", "url": "https://a.example/abcdef@x"'})
+    assert "abcdef" not in str(caught.value)

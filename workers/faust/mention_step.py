@@ -1,0 +1,120 @@
+"""The stage that publishes mentions: what is new in the index, in the order of its partition, with the watermark.
+
+::
+
+    Indexed ─▶ MentionFeed of its partition ─▶ MentionBatch ─▶ mentions, then the feed's clock ─▶ detectors
+
+Which posts are late is decided here, by the order of one partition of `posts.tagged`. The clock is saved behind the
+mentions that it stands for: so a restart, which reads records again, neither publishes others than before nor judges
+them anew. Keeps invariants 2 and 3.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from search.detection.mention_feed import MentionFeed
+from search.events.subjects import mentions_of
+from search.index import Indexable
+from tagstream.detections import PostMentions
+from tagstream.errors import Fatal
+from tagstream.kafka.topics import Topics
+from tagstream.posts import Deletion
+from workers.faust.detector_states import DetectorStates, SavedState, chunks_of
+from workers.faust.index_step import Indexed, Publish
+from workers.faust.mentions import mention_records
+from workers.faust.records import Outgoing
+from workers.pipeline.runner import Size, Stage, StageLimits
+from workers.pipeline.steps import explain
+
+
+@dataclass(slots=True)
+class _Partition:
+    feed: MentionFeed
+    taken: int
+    told: datetime | None = None
+    slot: int = 0
+    unsaid: list[Outgoing] = field(default_factory=list)
+
+
+class MentionPublisher:
+    """The feeds of the partitions of `posts.tagged` that this worker holds. `late` counts posts that came too late."""
+
+    def __init__(
+        self,
+        publish: Publish,
+        names: Topics,
+        states: DetectorStates,
+        generation: Callable[[], int],
+        executor: Executor,
+    ) -> None:
+        self.late = 0
+        self._publish = publish
+        self._names = names
+        self._states = states
+        self._generation = generation
+        self._executor = executor
+        self._of_generation: int | None = None
+        self._partitions: dict[int, _Partition] = {}
+
+    def stage(self, limits: StageLimits) -> Stage[Indexed, None]:
+        """Returns the stage. Nothing is checked by canaries: published ones would count, and any failure is `Fatal`."""
+
+        async def dead_letter(_: Indexed, error: Exception) -> None:
+            raise Fatal(f"mentions cannot be published: {explain(error)}") from error  # the post is in the index
+
+        def size(value: Indexed) -> Size:
+            return Size(size_bytes=value.size_bytes)
+
+        return Stage("mention", self._work, dead_letter, size, replace(limits, concurrency=1))
+
+    async def _work(self, values: Sequence[Indexed]) -> list[None]:
+        if self._generation() != self._of_generation:
+            self._of_generation = self._generation()
+            self._partitions.clear()
+        for number in dict.fromkeys(value.partition for value in values):
+            partition = await self._partition(number)
+            mine = [value for value in values if value.partition == number]
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._take, partition, mine)
+            await self._say(number, partition)
+        return [None] * len(values)
+
+    async def _partition(self, number: int) -> _Partition:
+        partition = self._partitions.get(number)
+        if partition is None:
+            saved = await self._states.load(self._name(number))
+            if saved is None:
+                partition = _Partition(MentionFeed(number), -1)
+            else:
+                partition = _Partition(MentionFeed.restore(saved.snapshot), saved.offset)
+            self._partitions[number] = partition
+        return partition
+
+    def _take(self, partition: _Partition, values: Sequence[Indexed]) -> None:
+        fresh = [value for value in values if value.offset > partition.taken]
+        if not fresh:
+            return
+        feed, late = partition.feed, partition.feed.late
+        batch = feed.take(_item(value.told) for value in fresh if value.told is not None)
+        self.late += feed.late - late
+        partition.taken = fresh[-1].offset
+        moved = batch.watermark != partition.told
+        partition.told = batch.watermark
+        partition.unsaid += mention_records(batch, self._names, to_all=moved)
+
+    async def _say(self, number: int, partition: _Partition) -> None:
+        if partition.unsaid:
+            await self._publish(partition.unsaid)
+            partition.unsaid = []
+        partition.slot += 1
+        state = SavedState(partition.taken, partition.feed.snapshot())
+        await self._publish(chunks_of(self._name(number), state, partition.slot, self._names))
+
+    def _name(self, number: int) -> str:
+        return f"feed/{number}"
+
+
+def _item(told: Indexable | Deletion) -> PostMentions | str:
+    return told.id if isinstance(told, Deletion) else mentions_of(told.post, told.observed_at)

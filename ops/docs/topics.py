@@ -1,36 +1,56 @@
 """docs/reference/topics.md and docs/reference/schemas/: what is on Kafka, with a JSON schema of each contract."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import BaseModel
+
 from ops.docs.fields import MEANINGS, described, fields_table, table
-from ops.docs.json_lines import EXAMPLE
-from search.index import Indexable
 from tagstream.codec import KINDS, MAX_BYTES
+from tagstream.detections import DeletedPost, MentionBatch, MinuteOfTrends, PostMentions, Subject
 from tagstream.kafka.topics import ENVELOPE_BYTES, KIND, OBSERVED_AT, POSITION, Topic, open_topics
 from tagstream.posts import AccountStatus, Deletion, Erasure, Post
 from tagstream.settings import Settings
-from workers.faust.mentions import mentions_of
 
 _Fields = dict[str, tuple[dict[str, Any], str]]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-# The two values that no contract describes. Their fields are compared with what the code writes.
-_MENTION: _Fields = {
-    "version": ({"const": 1}, "The version of this form."),
-    "key": ({"type": "string", "maxLength": 256}, "The key of the entity."),
-    "type": ({"enum": ["PER", "LOC", "ORG", "MISC"]}, "Its type."),
-    "author": ({"type": ["string", "null"]}, "The author's id; null for a post without one."),
-    "minute": ({"type": "string"}, "The UTC minute of the earlier of the post's own time and its acceptance."),
-    "post_id": ({"type": "string"}, "The id of the post."),
-    "revision": ({"type": "integer", "minimum": 0}, "The revision of the post."),
-    "companions": (
-        {"type": "array", "maxItems": 32, "items": {"type": "array", "minItems": 2, "maxItems": 2}},
-        "The other entities of the post, each as `[type, key]`.",
-    ),
+_DETECTION: dict[type[BaseModel], dict[str, str]] = {
+    MentionBatch: {
+        "version": "The version of this form. Records of version 1 are passed over.",
+        "source_partition": "The partition of `posts.tagged` that the posts come from.",
+        "watermark": "The newest minute up to which that partition has been read; null before it is known. It stands "
+        "on the last record of a batch, behind all its posts.",
+        "posts": "Posts with at least one subject that the record's partition owns.",
+        "deleted": "Posts that their network deleted, each named to one partition.",
+    },
+    PostMentions: {
+        "post_id": "The id of the post.",
+        "revision": "The revision of the post.",
+        "author": "A number that stands for source and author; null for a post without one.",
+        "minute": "The UTC minute of the earlier of the post's own time and its acceptance.",
+        "shingles": "The smallest hashes of its words and pairs of words, by which near-copies are told.",
+        "subjects": "What it is about: named entities, hashtags and words.",
+    },
+    Subject: {
+        "type": "`PER`, `LOC`, `ORG`, `MISC`, `HASHTAG` or `WORD`.",
+        "key": "The form by which it is counted.",
+        "text": "Its spelling in the post.",
+    },
+    DeletedPost: {
+        "post_id": "The id of the post.",
+        "minute": "The first minute that was open when the feed said so.",
+    },
+    MinuteOfTrends: {
+        "version": "The version of this form.",
+        "partition": "The partition of `mentions`, which has closed every minute up to this one.",
+        "minute": "The minute.",
+        "trends": "The subjects that trend at its end.",
+        "deleted": "As on `mentions`.",
+    },
 }
+# The value that no contract describes. Its fields are compared with what the code writes.
 _CURSOR: _Fields = {
     "cursor": ({"type": ["string", "null"]}, "Where reading of the source goes on."),
     "owner": ({"type": "string"}, "Which process saved it: the newest owner of a source stops the others."),
@@ -70,7 +90,7 @@ def topics_page() -> str:
             (
                 (
                     f"`{OBSERVED_AT}`",
-                    "`posts`, `posts.tagged`, `mentions`",
+                    "`posts`, `posts.tagged`",
                     "When the post was accepted, in milliseconds since 1970.",
                 ),
                 (f"`{POSITION}`", "`posts.tagged`", "The post's position in the order of its source."),
@@ -100,9 +120,18 @@ def topics_page() -> str:
         parts += [f"### {contract.__name__}", _linked(fields_table(contract))]
     parts += [
         "### `mentions`",
-        "One record for each entity of a post that is new in the index. Delivery is at least once: a repeat has the "
-        "same `post_id`, `revision`, `type` and `key`. Schema: [schemas/mention.json](schemas/mention.json).",
-        _fields(_MENTION),
+        "Batches of posts that are new in the index, in the order of their partition. A subject belongs to the "
+        "partition that a hash of its key names, and a batch that moves the watermark goes to all. Delivery is at "
+        "least once: a repeat has the same `post_id` and `revision`. Schema: "
+        "[schemas/mention.json](schemas/mention.json).",
+        *(f"#### {one.__name__}\n\n{_meanings(one)}" for one in (MentionBatch, PostMentions, Subject, DeletedPost)),
+        "### `trends`",
+        "What the partitions of `mentions` say of closed minutes, oldest first within a partition. A repeat says the "
+        "same. Schema: [schemas/trends.json](schemas/trends.json).",
+        _meanings(MinuteOfTrends),
+        "### `detectors`",
+        "Snapshots of the detectors in chunks, MessagePack: `[name, offset, number, chunks, data]`. A snapshot holds "
+        "everything up to the offset of the topic that its detector reads. For tagstream alone.",
         "### `cursors`",
         "The newest value of a key is how far its source has been read. Schema: "
         "[schemas/cursor.json](schemas/cursor.json).",
@@ -113,7 +142,7 @@ def topics_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-SCHEMAS = (*KINDS, "mention", "cursor")
+SCHEMAS = (*KINDS, "mention", "trends", "cursor")
 
 
 def schema_file(name: str) -> str:
@@ -122,11 +151,21 @@ def schema_file(name: str) -> str:
         return _text(described(KINDS[name], MEANINGS[KINDS[name]]))
     if name == "cursor":
         return _text(_schema("A saved cursor", _CURSOR))
-    written = mentions_of(Indexable(EXAMPLE, datetime(2024, 5, 1, tzinfo=UTC)), open_topics(Settings()))
-    mention = json.loads(written[0].value)
-    if mention.keys() != _MENTION.keys():
-        raise LookupError(f"ops/docs/topics.py and the mentions differ in {set(mention) ^ set(_MENTION)}")
-    return _text(_schema("A mention of an entity", _MENTION))
+    return _text((MentionBatch if name == "mention" else MinuteOfTrends).model_json_schema())
+
+
+def _meanings(contract: type[BaseModel]) -> str:
+    """The fields of a contract of the detectors.
+
+    Raises:
+        LookupError: a field has no meaning here, or a meaning no field.
+    """
+    meanings = _DETECTION[contract]
+    if meanings.keys() != contract.model_fields.keys():
+        raise LookupError(
+            f"ops/docs/topics.py and {contract.__name__} differ in {set(meanings) ^ set(contract.model_fields)}"
+        )
+    return table(("field", "meaning"), ((f"`{name}`", meaning) for name, meaning in meanings.items()))
 
 
 def _text(schema: dict[str, Any]) -> str:

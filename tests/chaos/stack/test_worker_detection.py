@@ -28,6 +28,8 @@ START = datetime(2023, 11, 14, 22, 13, tzinfo=UTC)
 BURST = range(2600, 3000)
 # Minutes that every run closes, whatever its last batch was.
 COMPARED_BEFORE = START + timedelta(minutes=POSTS * SECONDS_APART // 60 - 10)
+# The whole feed, on a machine that has other work.
+PATIENCE_SECONDS = 300
 _numbers = count(1)
 
 
@@ -90,8 +92,8 @@ def fleet(kafka: Any, feed_file: Path, tmp_path: Path) -> Iterator[Fleet]:
 
 def finished(fleet: Fleet) -> dict[tuple[str, str], str]:
     """What the fleet says of the minutes that are compared, when all is done."""
-    fleet.until_done()
-    fleet.until(lambda: fleet.detection_lag() == 0, "everything in a snapshot")
+    fleet.until(lambda: fleet.lag() == 0, "everything acknowledged", PATIENCE_SECONDS)
+    fleet.until(lambda: fleet.detection_lag() == 0, "everything in a snapshot", PATIENCE_SECONDS)
     fleet.stop_all()
     found: dict[tuple[str, str], str] = {}
     for name, documents in fleet.said().items():
@@ -140,7 +142,7 @@ def test_a_rebalance_changes_nothing_of_what_is_said(fleet: Fleet, undisturbed: 
     second = fleet.start()
     fleet.until(second.is_ready, "the second is in the group")
     fleet.publish_some()
-    fleet.until(lambda: second.written() > 200, "the second gets its share")
+    fleet.until(lambda: second.written() > 100, "the second gets its share")
     first.signal(signal.SIGTERM)
     assert first.wait() == 0, first.output()
     third = fleet.start()

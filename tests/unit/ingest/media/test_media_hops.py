@@ -131,7 +131,7 @@ async def tag(steps: WorkerStages, *events: Event) -> int:
 
 
 async def write(steps: WorkerStages, broker: Broker, start: int = 0) -> int:
-    return await through(read_tagged(broker.tagged[start:]), steps.index, steps.mention)
+    return await through(read_tagged(broker.tagged[start:]), steps.index)
 
 
 async def kept(index: Faulty) -> set[tuple[str, str]]:

@@ -1,21 +1,28 @@
-"""Which mentions go out, and when: for news only, each once, with what a counter needs."""
+"""Mentions on the broker: which go out, to which partition, and what a restart makes of them."""
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from mention_feeds import MINUTE, START, mentions
 
+from search.detection.trend_partition import partition_of
 from search.index import Change, Indexable, WriteReport
-from tagstream.errors import Fatal, RejectedDocument
+from tagstream.detections import DeletedPost, MentionBatch
+from tagstream.errors import BrokerUnavailable, Fatal, NewerVersion, RejectedDocument
 from tagstream.kafka.topics import open_topics
-from tagstream.posts import Author, Entity, TaggedPost
+from tagstream.posts import Author, Deletion, Entity, TaggedPost
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
 from workers.faust import index_step
 from workers.faust.deliveries import ConsumedRecord
-from workers.faust.mentions import MAX_COMPANIONS, mentions_of
+from workers.faust.detector_states import CHUNK_BYTES, SavedState, chunks_of, newest_states
+from workers.faust.index_step import Indexed
+from workers.faust.mention_step import MentionPublisher
+from workers.faust.mentions import mention_records, read_mentions, read_trends
 from workers.faust.records import Indexing, Outgoing, dead_letter_of_record
 from workers.pipeline.counters import Counters
 from workers.pipeline.runner import StageLimits
@@ -39,38 +46,6 @@ def post(names: Sequence[tuple[str, Any]], created_at: datetime = SEEN, **fields
     return Indexable(tagged, SEEN)
 
 
-def test_a_mention_for_each_distinct_entity() -> None:
-    found = mentions_of(post([("Berlin", "LOC"), ("NASA", "ORG"), ("BERLIN", "LOC")]), NAMES)
-    assert [one.key for one in found] == [b"berlin", b"nasa"]
-    assert json.loads(found[0].value) == {
-        "version": 1,
-        "key": "berlin",
-        "type": "LOC",
-        "author": "x",
-        "minute": "2026-03-01T12:30Z",
-        "post_id": "jsonl:a",
-        "revision": 0,
-        "companions": [["ORG", "nasa"]],
-    }
-
-
-@pytest.mark.parametrize(
-    ("created_at", "minute"),
-    [
-        (datetime(9999, 1, 1, tzinfo=UTC), "2026-03-01T12:30Z"),
-        (datetime(13, 1, 1, 0, 5, tzinfo=UTC), "0013-01-01T00:05Z"),
-    ],
-)
-def test_no_author_s_clock_runs_ahead(created_at: datetime, minute: str) -> None:
-    assert json.loads(mentions_of(post([("Berlin", "LOC")], created_at), NAMES)[0].value)["minute"] == minute
-
-
-def test_a_post_that_names_a_thousand_makes_no_mention_too_large() -> None:
-    found = mentions_of(post([("🎉" * 200 + str(number), "MISC") for number in range(200)], author=None), NAMES)
-    assert len(json.loads(found[0].value)["companions"]) == MAX_COMPANIONS
-    assert all(len(one.value) <= NAMES.mentions.max_value_bytes for one in found)
-
-
 class Index:
     """Knows which posts are news; refuses those that it is told to."""
 
@@ -90,6 +65,42 @@ class Index:
         return {}
 
 
+class Broker:
+    """Takes records, or is away; gives back what was saved."""
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+        self.away_for = 0
+        self.topics = NAMES
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        if self.away_for:
+            self.away_for -= 1
+            raise BrokerUnavailable("away, says a test")
+        self.sent += records
+
+    async def load(self, name: str) -> SavedState | None:
+        saved = [one.value for one in self.sent if one.topic == NAMES.detectors.name]
+        return newest_states(saved).get(name)
+
+    def batches(self) -> list[tuple[int | None, MentionBatch]]:
+        mine = [one for one in self.sent if one.topic == NAMES.mentions.name]
+        return [(one.partition, MentionBatch.model_validate_json(one.value)) for one in mine]
+
+    def mentioned(self) -> list[str]:
+        return list(dict.fromkeys(one.post_id for _, batch in self.batches() for one in batch.posts))
+
+
+def publisher(broker: Broker) -> MentionPublisher:
+    states: Any = broker
+    return MentionPublisher(broker.publish, NAMES, states, lambda: 1, ThreadPoolExecutor(1))
+
+
+def indexed(offset: int, minute: datetime, partition: int = 0) -> Indexed:
+    told = post([("Berlin", "LOC")], minute, id=f"jsonl:{offset}", author=Author(id=f"a{offset}"))
+    return Indexed(partition, offset, told, 0)
+
+
 def stage(index: Any, sent: list[Outgoing]) -> tuple[Any, Counters]:
     counters = Counters()
 
@@ -103,8 +114,14 @@ async def test_only_news_is_mentioned_and_once_in_a_batch() -> None:
     made, counters = stage(Index({("jsonl:a", 2)}), [])
     old, new = post([("Berlin", "LOC")], revision=1), post([("Paris", "LOC")], revision=2)
     answers = await made.work([Indexing(RECORD, one) for one in (old, new, new)])
-    assert [[one.key for one in answer.mentions] for answer in answers] == [[], [b"paris"], []]
+    assert [answer.told for answer in answers] == [None, new, None]
     assert counters[EventOutcome.STORED] == 3
+
+
+async def test_a_deletion_is_told() -> None:
+    made, _ = stage(Index(set()), [])
+    deletion = Deletion(id="jsonl:a", source="jsonl")
+    assert [answer.told for answer in await made.work([Indexing(RECORD, deletion)])] == [deletion]
 
 
 async def test_dead_letters_go_to_their_topic_and_not_into_the_index() -> None:
@@ -122,14 +139,104 @@ async def test_a_post_that_the_index_refuses_is_kept_with_its_record() -> None:
     sent: list[Outgoing] = []
     made, counters = stage(Index(set(), "jsonl:a"), sent)
     answer = await made.dead_letter(Indexing(RECORD, post([("Berlin", "LOC")])), RejectedDocument("too odd"))
-    assert answer.mentions == ()
+    assert answer.told is None
     assert [(one.topic, one.key) for one in sent] == [("posts.dead", b"posts.tagged-0-0")]
     assert counters[EventOutcome.REJECTED] == 1
 
 
 async def test_a_mention_that_cannot_go_out_stops_the_worker() -> None:
-    async def publish(_: object) -> None: ...
-
-    made = index_step.mention(publish, StageLimits())
     with pytest.raises(Fatal):
-        await made.dead_letter(index_step.Indexed((), 0), RejectedDocument("too large"))
+        await publisher(Broker()).stage(StageLimits()).dead_letter(indexed(0, START), RejectedDocument("too large"))
+
+
+async def test_a_post_goes_to_the_partitions_of_its_subjects_and_the_watermark_to_all() -> None:
+    broker = Broker()
+    await publisher(broker).stage(StageLimits()).work([indexed(offset, START) for offset in range(3)])
+    partitions = NAMES.mentions.partitions
+    with_posts = {partition for partition, batch in broker.batches() if batch.posts}
+    assert partition_of("berlin", partitions) in with_posts
+    assert len(with_posts) < partitions
+    assert {partition for partition, batch in broker.batches() if batch.watermark == START} == set(range(partitions))
+
+
+async def test_after_a_restart_nothing_is_judged_anew() -> None:
+    """A post that was in time stays so when it is read again, and one that was late stays late."""
+    values = [indexed(offset, START) for offset in range(3)] + [
+        indexed(3 + one, START + 9 * MINUTE) for one in range(3)
+    ]
+    late, rest = indexed(6, START + MINUTE), indexed(7, START + 9 * MINUTE)
+    whole = Broker()
+    await publisher(whole).stage(StageLimits()).work([*values, late, rest])
+
+    broken = Broker()
+    first = publisher(broken).stage(StageLimits())
+    await first.work(values)
+    # Killed before it acknowledged anything: another one reads all of it again.
+    await publisher(broken).stage(StageLimits()).work([*values, late, rest])
+    assert broken.mentioned() == whole.mentioned()
+    assert "jsonl:6" not in broken.mentioned()
+    assert len(broken.batches()) - len(whole.batches()) <= NAMES.mentions.partitions
+
+
+async def test_what_the_broker_did_not_take_is_published_by_the_next_attempt() -> None:
+    broker = Broker()
+    broker.away_for = 1
+    made = publisher(broker).stage(StageLimits())
+    values = [indexed(offset, START) for offset in range(3)]
+    with pytest.raises(BrokerUnavailable):
+        await made.work(values)
+    await made.work(values)
+    assert broker.mentioned() == ["jsonl:0", "jsonl:1", "jsonl:2"]
+
+
+def test_a_batch_is_parted_so_that_a_record_can_hold_it_and_the_watermark_comes_last() -> None:
+    keys = tuple("ö" * 120 + str(number) for number in range(30))
+    posts = tuple(mentions(number, START, number, keys) for number in range(300))
+    deleted = (DeletedPost(post_id="jsonl:x", minute=START),)
+    batch = MentionBatch(source_partition=1, watermark=START, posts=posts, deleted=deleted)
+    records = mention_records(batch, NAMES, to_all=False)
+    assert len(records) > NAMES.mentions.partitions
+    assert all(len(one.value) <= NAMES.mentions.max_value_bytes for one in records)
+    for partition in range(NAMES.mentions.partitions):
+        mine = [MentionBatch.model_validate_json(one.value) for one in records if one.partition == partition]
+        assert [one.watermark for one in mine] == [None] * (len(mine) - 1) + [START]
+        assert sum(len(one.posts) for one in mine) == 300
+    assert sum(b"jsonl:x" in one.value for one in records) == 1
+
+
+def record(value: bytes | None, offset: int = 5) -> ConsumedRecord:
+    return ConsumedRecord("mentions", 2, offset, b"0", value, {}, 0)
+
+
+def test_records_of_version_1_and_rubbish_are_passed_over_and_a_newer_version_stops_the_worker() -> None:
+    old = {"version": 1, "key": "berlin", "type": "LOC", "post_id": "jsonl:a", "companions": []}
+    good = MentionBatch(source_partition=1, watermark=START).model_dump_json().encode()
+    read = read_mentions([record(json.dumps(old).encode()), record(b"{"), record(None), record(b"[]"), record(good, 6)])
+    assert [one.batch is None for one in read] == [True, True, True, True, False]
+    assert (read[4].partition, read[4].offset) == (2, 6)
+    with pytest.raises(NewerVersion):
+        read_mentions([record(b'{"version": 3}')])
+    with pytest.raises(NewerVersion):
+        read_trends([record(b'{"version": 2}')])
+
+
+def test_of_saved_snapshots_the_whole_one_with_the_highest_offset_counts() -> None:
+    large = bytes(range(256)) * (CHUNK_BYTES // 200)
+    first = chunks_of("trends/0", SavedState(7, large), 1, NAMES)
+    second = chunks_of("trends/0", SavedState(9, b"short"), 2, NAMES)
+    torn = chunks_of("trends/0", SavedState(12, large), 3, NAMES)[:1]
+    other = chunks_of("trends/1", SavedState(3, b"other"), 1, NAMES)
+    late = chunks_of("trends/0", SavedState(8, b"of one that was given up"), 4, NAMES)
+    assert len(first) > 1
+    assert all(len(one.value) <= NAMES.detectors.max_value_bytes for one in first)
+    found = newest_states(one.value for one in [*first, *other, *second, *torn, *late])
+    assert found == {"trends/0": SavedState(9, b"short"), "trends/1": SavedState(3, b"other")}
+    # The two slots share no key: compaction leaves one of them whole.
+    assert not {one.key for one in first} & {one.key for one in second}
+
+
+def test_the_minute_of_a_post_is_never_later_than_its_acceptance() -> None:
+    from search.events.subjects import mentions_of
+
+    ahead = post([("Berlin", "LOC")], datetime(9999, 1, 1, tzinfo=UTC))
+    assert mentions_of(ahead.post, ahead.observed_at).minute == SEEN - timedelta(seconds=15)

@@ -1,0 +1,130 @@
+"""The detectors of one process beside a real index: restored, bounded, and no danger to the feed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.detection.journal import SLOTS, SNAPSHOT, entries_after, read_snapshot
+from search.detection.rebuild import rebuild
+from search.index import Indexable, SourceCursor
+from search.sqlite.index import SqliteIndex
+from tagstream.posts import Author, Deletion, TaggedPost
+from workers.detection.runner import DetectionRunner
+from workers.detection.writer import DetectionWriter
+
+START = datetime(2024, 5, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def index(tmp_path: Path) -> AsyncIterator[SqliteIndex]:
+    index = await SqliteIndex.open(tmp_path / "index.db")
+    yield index
+    await index.close()
+
+
+def post(number: int, minute: int = 0) -> Indexable:
+    created = START + timedelta(minutes=minute)
+    tagged = TaggedPost(
+        id=f"jsonl:{number}",
+        source="jsonl",
+        author=Author(id=f"a{number}"),
+        created_at=created,
+        text="a flood in Valencia",
+        model="m@1",
+        generation=1,
+    )
+    return Indexable(tagged, created)
+
+
+def runner(index: Any, **options: Any) -> DetectionRunner:
+    return DetectionRunner(index, DetectionWriter(index), ThreadPoolExecutor(1), **options)
+
+
+async def fed(made: DetectionRunner, *batches: Sequence[Any], save: bool = True) -> None:
+    await made.open()
+    running = asyncio.create_task(made.run())
+    for number, batch in enumerate(batches):
+        await made.write(batch, SourceCursor("jsonl", str(number)))
+    made.no_more()
+    await running
+    if save:
+        await made.close_feed(ended=False)
+
+
+async def saved(index: SqliteIndex) -> tuple[int, bytes]:
+    stored = await index.detector_state(SNAPSHOT)
+    assert stored is not None
+    return read_snapshot(stored)
+
+
+async def test_what_the_detectors_are_given_is_stored_with_the_posts_that_are_new(index: SqliteIndex) -> None:
+    one, two = post(1), post(2)
+    await fed(runner(index), [one, Deletion(id="jsonl:9", source="jsonl")], [two, two], save=False)
+    entries = [entry async for entry in entries_after(index, 0)]
+    found = [[item if isinstance(item, str) else item.post_id for item in entry.items] for entry in entries]
+    assert found == [["jsonl:1", "jsonl:9"], ["jsonl:2"]]
+
+
+async def test_a_run_that_was_killed_is_made_good_from_the_journal(index: SqliteIndex) -> None:
+    await fed(runner(index), [post(1)], [post(2, 1)], save=False)  # killed: no snapshot
+    await fed(runner(index), [post(3, 2)])
+    restarted = await saved(index)
+    await index.clear_detections()
+    await fed(runner(index), [post(1)], [post(2, 1)], [post(3, 2)])  # exact repeats are new again
+    assert await saved(index) == restarted
+    assert restarted[0] == 3
+
+
+async def test_a_snapshot_comes_before_the_ring_of_the_journal_is_full(index: SqliteIndex) -> None:
+    made = runner(index, snapshot_seconds=1e9)
+    await fed(made, *([post(number)] for number in range(SLOTS + 20)), save=False)
+    number, _ = await saved(index)
+    assert [entry.number async for entry in entries_after(index, number)] == list(range(number + 1, SLOTS + 21))
+
+
+async def test_a_defect_of_a_detector_ends_detection_and_not_the_feed(index: SqliteIndex) -> None:
+    said: list[str] = []
+    made = runner(index, say=said.append)
+
+    def broken(_: object) -> Any:
+        raise ZeroDivisionError("a defect, says a test")
+
+    made._chain.take = broken  # type: ignore[method-assign, assignment]
+    async with asyncio.timeout(20):
+        await fed(made, *([post(number)] for number in range(40)))
+    assert isinstance(made.failure, ZeroDivisionError)
+    assert "the feed goes on" in said[0]
+    assert await index.cursor("jsonl") == "39"
+
+
+async def test_a_state_that_cannot_be_read_is_begun_anew_and_said(index: SqliteIndex) -> None:
+    await index.write_detections((), (), {SNAPSHOT: b"of another version"})
+    said: list[str] = []
+    await fed(runner(index, say=said.append), [post(1)])
+    assert "begin anew" in said[0]
+    assert (await saved(index))[0] == 1
+
+
+async def test_a_full_queue_makes_the_next_write_wait(index: SqliteIndex) -> None:
+    made = runner(index)
+    await made.open()
+    for number in range(8):
+        await made.write([post(number)], None)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await made.write([post(9)], None)
+
+
+async def test_a_rebuild_goes_through_all_posts_and_leaves_a_state_to_go_on_from(index: SqliteIndex) -> None:
+    for minute in range(5):
+        await index.write([post(minute * 10 + one, minute) for one in range(10)])
+    told: list[int] = []
+    assert await rebuild(index, lambda posts, _: told.append(posts)) == 50
+    assert told[-1] == 50
+    await fed(runner(index), [post(100, 6)])
+    assert (await saved(index))[0] == 1

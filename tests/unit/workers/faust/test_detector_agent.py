@@ -1,0 +1,138 @@
+"""A detector on Kafka: acknowledged when saved, restored after a rebalance, told to say what was not said."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tagstream.errors import BrokerUnavailable
+from tagstream.kafka.topics import open_topics
+from tagstream.settings import Settings
+from workers.faust.detector_agent import DetectorAgent, DetectorKind, Place
+from workers.faust.detector_states import SavedState, newest_states
+from workers.faust.records import Outgoing
+from workers.pipeline.runner import Delivery, StageLimits
+
+NAMES = open_topics(Settings())
+
+
+class Adder:
+    """A detector that says the sum of all offsets so far."""
+
+    def __init__(self, total: int = 0) -> None:
+        self.total = total
+
+    def snapshot(self) -> bytes:
+        return b"%d" % self.total
+
+
+class World:
+    """A broker, a clock and a group; the detectors in it may be killed and made again."""
+
+    def __init__(self, snapshot_seconds: float = 10.0) -> None:
+        self.now = 0.0
+        self.generation = 1
+        self.sent: list[Outgoing] = []
+        self.said: list[int] = []
+        self.acknowledged: list[int] = []
+        self.away = False
+        self.topics = NAMES
+        self._snapshot_seconds = snapshot_seconds
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        self.sent += records
+
+    async def emit(self, said: Sequence[int]) -> None:
+        if self.away:
+            raise BrokerUnavailable("away, says a test")
+        self.said += said
+
+    async def load(self, name: str) -> SavedState | None:
+        return newest_states(one.value for one in self.sent).get(name)
+
+    def agent(self) -> "DetectorAgent[Adder, Place]":
+        def take(adder: Adder, record: Place) -> list[int]:
+            adder.total += record.offset
+            return [adder.total]
+
+        kind = DetectorKind("sum", lambda _: Adder(), lambda saved: Adder(int(saved)), take, self.emit)
+        states: Any = self
+        return DetectorAgent(
+            kind,
+            states,
+            self.publish,
+            ThreadPoolExecutor(1),
+            lambda: self.generation,
+            snapshot_seconds=self._snapshot_seconds,
+            clock=lambda: self.now,
+        )
+
+    async def give(self, agent: "DetectorAgent[Adder, Place]", *offsets: int) -> None:
+        places = await agent.stage(StageLimits()).work([Place(0, offset) for offset in offsets])
+        await agent.hold([Delivery(place, lambda at=place.offset: self.acknowledged.append(at)) for place in places])  # type: ignore[misc]
+
+
+async def test_a_record_is_acknowledged_when_a_snapshot_holds_it_and_not_before() -> None:
+    world = World()
+    agent = world.agent()
+    await world.give(agent, 0, 1, 2)
+    assert world.said == [0, 1, 3]
+    assert world.acknowledged == []
+    world.now = 10
+    await world.give(agent, 3)
+    assert max(world.acknowledged) == 3
+    assert newest_states(one.value for one in world.sent) == {"sum/0": SavedState(3, b"6")}
+
+
+async def test_a_snapshot_is_saved_though_no_record_comes() -> None:
+    world = World()
+    agent = world.agent()
+    await world.give(agent, 0, 1)
+    await agent.save_due()
+    assert world.acknowledged == []
+    world.now = 10
+    await agent.save_due()
+    assert world.acknowledged == [1]
+    sent = len(world.sent)
+    world.now = 20
+    await agent.save_due()
+    assert len(world.sent) == sent  # nothing is new
+
+
+async def test_who_takes_over_goes_on_with_the_snapshot_and_passes_over_what_it_holds() -> None:
+    world = World()
+    first = world.agent()
+    await world.give(first, 0, 1, 2)
+    await first.save_due(0.0)
+    await world.give(first, 3)  # and it is killed: 3 is in no snapshot
+    world.said.clear()
+    await world.give(world.agent(), 1, 2, 3, 4)  # from an older commit
+    assert world.said == [6, 10]
+
+
+async def test_after_a_rebalance_nothing_in_memory_is_trusted() -> None:
+    world = World()
+    agent, other = world.agent(), world.agent()
+    await world.give(agent, 0, 1)
+    await agent.save_due(0.0)
+    world.generation = 2
+    await world.give(other, 2, 3)
+    await other.save_due(0.0)
+    world.generation = 3
+    world.said.clear()
+    await world.give(agent, 4)
+    assert world.said == [10]
+
+
+async def test_what_could_not_be_said_is_said_by_the_next_attempt_and_never_saved_before() -> None:
+    world = World()
+    agent = world.agent()
+    world.away = True
+    with pytest.raises(BrokerUnavailable):
+        await world.give(agent, 0, 1)
+    await agent.save_due(0.0)
+    assert world.sent == []
+    world.away = False
+    await world.give(agent, 0, 1)
+    assert world.said == [0, 1]

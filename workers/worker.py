@@ -79,6 +79,7 @@ async def run_worker(
                 pools.detect,
                 generation=lambda: publish.publisher.generation,
                 lags=lambda: committed_offsets.lags(()),
+                say=say,
             )
         steps = open_steps(settings, image_model, tagger, index, publish, topics, pools, detection)
         app = create_app(settings, steps, agents)

@@ -44,6 +44,7 @@ class WorkerDetection:
         executor: Executor,
         generation: Callable[[], int],
         lags: Lags,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.passed_over = 0
         self._topics = topics
@@ -70,6 +71,7 @@ class WorkerDetection:
             executor,
             generation,
             snapshot_seconds=seconds,
+            say=say,
         )
         self.events: DetectorAgent[EventTimeline, ReadTrends] = DetectorAgent(
             DetectorKind(
@@ -84,6 +86,7 @@ class WorkerDetection:
             executor,
             generation,
             snapshot_seconds=seconds,
+            say=say,
         )
         self.trends_stage = self.trends.stage(limits)
         self.events_stage = self.events.stage(limits)

@@ -16,9 +16,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
-from tagstream.errors import Fatal
+from tagstream.errors import CorruptState, Fatal
 from workers.faust.detector_states import DetectorStates, SavedState, chunks_of
 from workers.faust.index_step import Publish
 from workers.pipeline.runner import Delivery, Size, Stage, StageLimits
@@ -49,7 +49,7 @@ R = TypeVar("R", bound=PartitionRecord)
 
 @dataclass(frozen=True, slots=True)
 class DetectorKind(Generic[D, R]):
-    """What tells one kind of detector from another.
+    """The parts in which one kind of detector differs from another.
 
     Attributes:
         name: the beginning of the names of its snapshots, and the name of its stage.
@@ -98,6 +98,7 @@ class DetectorAgent(Generic[D, R]):
         generation: Callable[[], int],
         *,
         snapshot_seconds: float,
+        say: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.partitions: dict[int, KeptPartition[D]] = {}
@@ -108,6 +109,7 @@ class DetectorAgent(Generic[D, R]):
         self._generation = generation
         self._of_generation: int | None = None
         self._snapshot_seconds = snapshot_seconds
+        self._say_of = say
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
 
@@ -170,10 +172,18 @@ class DetectorAgent(Generic[D, R]):
             if saved is None:
                 kept = KeptPartition(self._kind.make(partition), -1, -1, self._clock())
             else:
-                detector = await self._compute(self._kind.restore, saved.snapshot)
+                detector = await self._restored(partition, saved)
                 kept = KeptPartition(detector, saved.offset, saved.offset, self._clock())
             self.partitions[partition] = kept
         return kept
+
+    async def _restored(self, partition: int, saved: SavedState) -> D:
+        """Returns the detector of a snapshot; one that begins anew where an upgrade has changed what they hold."""
+        try:
+            return cast(D, await self._compute(self._kind.restore, saved.snapshot))
+        except CorruptState as error:
+            self._say_of(f"{self._name(partition)} begins anew: {error}")
+            return self._kind.make(partition)
 
     def _take(self, detector: D, records: Sequence[R]) -> list[Any]:
         return [said for record in records for said in self._kind.take(detector, record)]

@@ -19,7 +19,7 @@ from search.detection.mention_feed import MentionFeed
 from search.events.subjects import mentions_of
 from search.index import Indexable
 from tagstream.detections import PostMentions
-from tagstream.errors import Fatal
+from tagstream.errors import CorruptState, Fatal
 from tagstream.kafka.topics import Topics
 from tagstream.posts import Deletion
 from workers.faust.detector_states import DetectorStates, SavedState, chunks_of
@@ -88,7 +88,7 @@ class MentionPublisher:
             if saved is None:
                 partition = _Partition(MentionFeed(number), -1)
             else:
-                partition = _Partition(MentionFeed.restore(saved.snapshot), saved.offset)
+                partition = _Partition(_restored(number, saved.snapshot), saved.offset)
             self._partitions[number] = partition
         return partition
 
@@ -114,6 +114,14 @@ class MentionPublisher:
 
     def _name(self, number: int) -> str:
         return f"feed/{number}"
+
+
+def _restored(number: int, snapshot: bytes) -> MentionFeed:
+    """Returns the feed of a snapshot; one that begins anew where an upgrade has changed what it holds."""
+    try:
+        return MentionFeed.restore(snapshot)
+    except CorruptState:
+        return MentionFeed(number)
 
 
 def _item(told: Indexable | Deletion) -> PostMentions | str:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tagstream.errors import BrokerUnavailable
+from tagstream.errors import BrokerUnavailable, CorruptState
 from tagstream.kafka.topics import open_topics
 from tagstream.settings import Settings
 from workers.faust.detector_agent import DetectorAgent, DetectorKind, Place
-from workers.faust.detector_states import SavedState, newest_states
+from workers.faust.detector_states import SavedState, chunks_of, newest_states
 from workers.faust.records import Outgoing
 from workers.pipeline.runner import Delivery, StageLimits
 
@@ -37,6 +37,7 @@ class World:
         self.said: list[int] = []
         self.acknowledged: list[int] = []
         self.away = False
+        self.told: list[str] = []
         self.topics = NAMES
         self._snapshot_seconds = snapshot_seconds
 
@@ -56,7 +57,12 @@ class World:
             adder.total += record.offset
             return [adder.total]
 
-        kind = DetectorKind("sum", lambda _: Adder(), lambda saved: Adder(int(saved)), take, self.emit)
+        def restore(saved: bytes) -> Adder:
+            if not saved.isdigit():
+                raise CorruptState("no number, says a test")
+            return Adder(int(saved))
+
+        kind = DetectorKind("sum", lambda _: Adder(), restore, take, self.emit)
         states: Any = self
         return DetectorAgent(
             kind,
@@ -65,6 +71,7 @@ class World:
             ThreadPoolExecutor(1),
             lambda: self.generation,
             snapshot_seconds=self._snapshot_seconds,
+            say=self.told.append,
             clock=lambda: self.now,
         )
 
@@ -136,3 +143,11 @@ async def test_what_could_not_be_said_is_said_by_the_next_attempt_and_never_save
     world.away = False
     await world.give(agent, 0, 1)
     assert world.said == [0, 1]
+
+
+async def test_a_snapshot_that_cannot_be_read_is_begun_anew_from_its_offset_and_said() -> None:
+    world = World()
+    world.sent += chunks_of("sum/0", SavedState(3, b"of another version"), 1, NAMES)
+    await world.give(world.agent(), 3, 4)
+    assert world.said == [4]
+    assert "sum/0 begins anew" in world.told[0]

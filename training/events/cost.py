@@ -1,7 +1,7 @@
 """The cost of the detector: processor time a post beside the tagger's, memory over ever new names, an archive's replay.
 
-Cost a post depends on how many posts a minute has, because a minute is closed once: a tagged feed is replayed at
-1,000 posts a second, whatever its own rhythm. The tagger is given texts of the same feed in the same process.
+The cost of a post depends on how many posts a minute has, because a minute is closed once: a tagged feed is replayed at
+1,000 posts a second, whatever its own rhythm. The tagger gets texts of the same feed in the same process.
 """
 
 import subprocess
@@ -14,50 +14,54 @@ from random import Random
 
 from tagstream.detections import PostMentions, Subject
 from tagstream.posts import TaggedPost
-from training.events.detector import Replay, replay
+from training.events.detector import Replay, ReplayCost, replay
 from training.events.results import ArchiveFigures, CostFigures, MemoryFigures, today
 from workers.tagger.texts import TextTagger
 
 POSTS_PER_SECOND = 1_000
+_MINUTES = 3
+_WARM_UP_PER_MINUTE = 2_000
+_WARM_UP_MINUTES = 64
+_POSTS_AT_ONCE = 512
 _TAGGED_TEXTS = 2_000
 _BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 _MILLION = 1_000_000
 _NAMES_A_POST = 3
 
 
-def at_rate(posts: Sequence[TaggedPost], posts_per_second: int, count: int) -> Iterator[TaggedPost]:
-    """Yields `count` posts, again from the first after the last, with the times of a feed of that rate.
+def at_rate(
+    posts: Sequence[TaggedPost], per_minute: int, minutes: int, begin: datetime = _BEGIN
+) -> Iterator[list[TaggedPost]]:
+    """Yields as many minutes of a feed of that rate, made of the posts, again from the first after the last.
 
-    Each round has ids and authors of its own, as other people's posts would; the texts come again.
+    Each post has an id and an author of its own lap, as other people's posts would; the texts come again.
     """
-    for number in range(count):
-        lap, position = divmod(number, len(posts))
-        post = posts[position]
-        author = post.author.model_copy(update={"id": f"{lap}-{post.author.id}"}) if post.author else None
-        yield post.model_copy(
-            update={
-                "id": f"{post.source}:{number}",
-                "author": author,
-                "created_at": _BEGIN + timedelta(seconds=number / posts_per_second),
-            }
-        )
+    for minute in range(minutes):
+        of_minute = []
+        for number in range(minute * per_minute, (minute + 1) * per_minute):
+            lap, position = divmod(number, len(posts))
+            post = posts[position]
+            author = post.author.model_copy(update={"id": f"{lap}-{post.author.id}"}) if post.author else None
+            created_at = begin + timedelta(minutes=minute, seconds=60 * (number % per_minute) / per_minute)
+            identifier = f"{post.source}:{begin:%d%H%M}-{number}"
+            of_minute.append(post.model_copy(update={"id": identifier, "author": author, "created_at": created_at}))
+        yield of_minute
 
 
-def measure_cost(posts: Sequence[TaggedPost], tagger: TextTagger, count: int = 600_000) -> CostFigures:
-    """Replays `count` posts at 1,000 a second, then tags 2,000 of the texts."""
+def measure_cost(posts: Sequence[TaggedPost], tagger: TextTagger) -> CostFigures:
+    """Replays minutes of 1,000 posts a second, then tags 2,000 of the texts.
+
+    Before that the detector sees an hour at a slower rate: in its first hour it only learns, which is cheap.
+    """
     replayed = Replay()
-    group: list[TaggedPost] = []
-    for post in at_rate(posts, POSTS_PER_SECOND, count):
-        group.append(post)
-        if len(group) == 512:
-            replayed.add(group)
-            group = []
-    replayed.add(group)
-    texts = [post.text for post in Random(1).sample(list(posts), min(_TAGGED_TEXTS, len(posts)))]
-    tagger.tag(texts[:64])  # the first call is slower
-    begin = time.process_time()
-    tagger.tag(texts)
-    tagging = (time.process_time() - begin) / len(texts)
+    for of_minute in at_rate(posts, _WARM_UP_PER_MINUTE, _WARM_UP_MINUTES):
+        replayed.add(of_minute)
+    replayed.cost = ReplayCost()
+    begin = _BEGIN + timedelta(minutes=_WARM_UP_MINUTES)
+    for of_minute in at_rate(posts, 60 * POSTS_PER_SECOND, _MINUTES, begin):
+        for start in range(0, len(of_minute), _POSTS_AT_ONCE):
+            replayed.add(of_minute[start : start + _POSTS_AT_ONCE])
+    replayed.finish(begin + timedelta(minutes=_MINUTES - 1))
     cost = replayed.cost
     return CostFigures(
         posts=cost.posts,
@@ -65,9 +69,18 @@ def measure_cost(posts: Sequence[TaggedPost], tagger: TextTagger, count: int = 6
         mentions_microseconds=1e6 * cost.mentions / cost.posts,
         add_microseconds=1e6 * cost.add / cost.posts,
         close_microseconds=1e6 * cost.close / cost.posts,
-        tagger_microseconds=1e6 * tagging,
+        tagger_microseconds=1e6 * _tagging_seconds(posts, tagger),
         date=today(),
     )
+
+
+def _tagging_seconds(posts: Sequence[TaggedPost], tagger: TextTagger) -> float:
+    """Returns the processor seconds that the tagger takes for a text."""
+    texts = [post.text for post in Random(1).sample(list(posts), min(_TAGGED_TEXTS, len(posts)))]
+    tagger.tag(texts[:64])  # the first call is slower
+    begin = time.process_time()
+    tagger.tag(texts)
+    return (time.process_time() - begin) / len(texts)
 
 
 def made_up_mentions(count: int, posts_per_minute: int, seed: int = 1) -> Iterator[list[PostMentions]]:
@@ -112,6 +125,7 @@ def memory_of_replay(posts_per_minute: int, count: int) -> MemoryFigures:
         if passed - seen[-1] >= every:
             seen.append(passed)
             noted.append(resident_mebibytes())
+            print(f"{passed:,} posts, {noted[-1]:.0f} MiB", file=sys.stderr, flush=True)
     return MemoryFigures(
         posts=tuple(seen),
         mebibytes=tuple(round(one, 1) for one in noted),

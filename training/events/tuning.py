@@ -23,7 +23,7 @@ from training.events.feed import Feed
 from training.events.score import FoundEvent, Score, score
 
 PARAMETERS_FILE = Path(__file__).parent / "parameters.json"
-_MIN_SCORES = {"jlh": (0.5, 1.0, 2.0, 4.0, 8.0), "gnd": (0.2, 0.3, 0.4, 0.5, 0.6), "chi_square": (10, 20, 40, 80, 160)}
+_MIN_SCORES = {"jlh": (1.0, 2.0, 4.0, 8.0), "gnd": (0.3, 0.4, 0.5, 0.6)}
 
 T = TypeVar("T")
 
@@ -65,22 +65,22 @@ def read_parameters(path: Path = PARAMETERS_FILE) -> Parameters:
 
 
 def choose_first_story(feed: Feed) -> Chosen:
-    """Tries 180 settings of first-story detection."""
+    """Tries every setting of a grid; what is nearest to what is found once."""
     posts = worded_posts(feed.posts)
     near = neighbours(posts)
-    grid = product((0.3, 0.4, 0.5, 0.6, 0.7), (5, 8, 12, 20), (15, 30, 60), (2.0, 2.4, 3.0))
+    grid = product((0.4, 0.5, 0.6, 0.7), (8, 12, 20, 30, 40), (15, 30), (2.4, 3.0, 3.6, 4.2))
     return _best(feed, (FirstStoryParameters(*given) for given in grid), lambda one: first_stories(posts, near, one))
 
 
 def choose_word_scores(feed: Feed) -> Chosen:
-    """Tries 12 ways of counting words, each with 96 ways of joining them."""
+    """Tries several ways of counting words, each with every way of joining them."""
     posts = worded_posts(feed.posts)
-    ways = (WordScoreParameters(*given) for given in product((15, 30, 60), (6.0, 24.0), (False, True)))
-    return _best_of(_best_chain(feed, way, list(word_bursts(posts, way)), (3.0, 5.0, 8.0, 12.0)) for way in ways)
+    ways = (WordScoreParameters(*given) for given in product((15, 30), (6.0, 24.0), (True,)))
+    return _best_of(_best_chain(feed, way, list(word_bursts(posts, way)), (5.0, 8.0, 12.0, 18.0)) for way in ways)
 
 
 def choose_significant_terms(feed: Feed, client: Elasticsearch) -> Chosen:
-    """Tries 6 requests, each with 120 ways of joining what they answer."""
+    """Tries several requests, each with every way of joining what they answer."""
     posts = worded_posts(feed.posts)
     index_posts(client, posts)
     ways = (
@@ -93,7 +93,7 @@ def choose_significant_terms(feed: Feed, client: Elasticsearch) -> Chosen:
 
 
 def _best_chain(feed: Feed, way: Any, bursts: Sequence[Sequence[WordBurst]], min_scores: Iterable[float]) -> Chosen:
-    grid = product(min_scores, (5, 8, 12, 20), (1, 2, 3), (0.3, 0.5))
+    grid = product(min_scores, (8, 12, 20), (1, 2, 3), (0.3, 0.5))
     best = _best(feed, (ChainParameters(*given) for given in grid), lambda one: chain(bursts, one))
     return Chosen((way, best.parameters), best.score)
 

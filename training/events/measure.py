@@ -73,7 +73,7 @@ class Measurement:
             PARAMETERS_FILE.write_text(parameters.model_dump_json(indent=1) + "\n", encoding="utf-8")
             row = row_of(feed, system, chosen.score)
             write_results(read_results().with_row(row, development=True))
-            note(f"{system}, {time.perf_counter() - begin:.0f} s: {chosen.parameters}, F1 {chosen.score.f1:.3f}")
+            note(f"{system}, {time.perf_counter() - begin:.0f} s: {chosen.parameters}, {chosen.score}")
 
     def score(self) -> None:
         """Scores each system on each feed."""

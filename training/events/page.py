@@ -37,8 +37,9 @@ The aim: all events in time, at most one false event a day, at most 1.5 fragment
 misses the aim is in *italics*. The scorer gives the figures of the scorer that the project was given (a test compares).
 
 The baselines read the words of the posts; the detector also reads the names that the served tagger finds. Every
-baseline may leave out word-for-word copies, counts distinct authors, and has the parameters with the best result on a
-development feed (the same six events with another seed):
+baseline counts distinct authors, and the two of words leave out word-for-word copies. Each has the parameters that do
+best on a development feed, which has the same six events with another seed: at most one false event a day, then the
+most events in time, then the fewest fragments:
 
 {baselines}
 

@@ -27,13 +27,16 @@ from search.cli.trend_view import (
     trend_row,
     trends_table,
 )
+from search.cli.why import learnt_names, why_document, why_lines
 from search.cli.windows import archive_window, live_window, peaks
+from search.events.names import NameAliases
 from search.index import EntityIndex, Span
 from search.open import opened_index
 from tagstream.cli.console import answer, console, note, write_lines
 from tagstream.cli.errors import Interrupted
 from tagstream.cli.options import TagstreamCommand, current_settings, index_option, run_until_stopped
 from tagstream.detections import TrendState
+from tagstream.posts import clean_text
 from tagstream.settings import Settings
 
 _RECENT = (timedelta(minutes=15), timedelta(hours=1), timedelta(days=1))
@@ -71,6 +74,7 @@ class _Question:
 @time_options("Trends")
 @click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Trends at most.")
 @click.option("--follow", "following", is_flag=True, help="Print a line for each new trend, until Ctrl-C.")
+@click.option("--why", metavar="NAME", help="Say what counts as one with this name, and why.")
 @output_options
 def trends(
     index_spec: str | None,
@@ -80,6 +84,7 @@ def trends(
     until: datetime | None,
     size: int,
     following: bool,
+    why: str | None,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -88,6 +93,8 @@ def trends(
     A name, hashtag or word trends when more authors mention it in a window than the time before explains. Of a feed
     that goes on now this shows what trends at its end; of an archive, what trended in it, each at its best. With
     --until it is as of then; with --since, of all the time from there.
+
+    Names that the feed shows to be one, such as NYC and #NewYorkCity, count as one; --why tells the reasons.
     """
     form = form_of(as_json=as_json, as_csv=as_csv)
     check_range(since, until)
@@ -96,6 +103,9 @@ def trends(
         if until is not None or since is not None or window is not None:
             raise click.UsageError("--follow shows what is new: leave --since, --until and --window out")
         _follow(settings, form)
+    if why is not None:
+        _explain(settings, clean_text(why), form, since, until)
+        return
     question = _Question(since, until, window, past, size, command_time(click.get_current_context()))
 
     async def work() -> list[TrendView]:
@@ -134,8 +144,9 @@ async def _stored(index: EntityIndex, question: _Question, feed: Span) -> list[T
     else:
         begins = [None]
     for since in begins:
-        states = await index.stored_trends(since=since, until=question.until, size=question.size)
+        names, states = await learnt_names(index, since=since, until=question.until)
         if states:
+            states = names.folded(states)[: question.size]
             reach = f"since {since:%Y-%m-%d %H:%M}" if since else "in the whole feed"
             note(f"as the detector saw it, {reach} (UTC)")
             return [await stored_view(index, state) for state in states]
@@ -166,6 +177,26 @@ async def _counted(index: EntityIndex, question: _Question, feed: Span) -> list[
     )
     found_peaks = await peaks(index, span, feed, window=window, past=question.past, size=question.size)
     return [counted_view(*peak) for peak in found_peaks]
+
+
+def _explain(settings: Settings, name: str, form: Form, since: datetime | None, until: datetime | None) -> None:
+    """Prints what counts as one with a name.
+
+    Raises:
+        UsageError: as CSV, which has no form for it.
+    """
+    if form == "csv":
+        raise click.UsageError("--why has no form in CSV: give --json, or neither")
+
+    async def work() -> tuple[NameAliases, Sequence[TrendState]]:
+        async with opened_index(settings) as index:
+            return await learnt_names(index, since=since, until=until)
+
+    names, states = asyncio.run(work())
+    if form == "json":
+        write_lines([why_document(names, states, name)])
+    else:
+        answer(*why_lines(names, states, name))
 
 
 def _spoken(seconds: int) -> str:

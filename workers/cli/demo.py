@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ingest.feed import refuse_unreadable
 from ingest.sources.wrappers.survey import Survey
+from search.cli.event_view import EventView, events_table, views
 from search.cli.tables import entities_table, posts_table
 from search.cli.trend_view import counted_view, trends_table
 from search.index import EntityIndex, Query, Trend
@@ -37,6 +38,7 @@ _POSTS_SHOWN = 14
 _POSTS_LOOKED_AT = 400
 _LONGEST_SHOWN = 300
 _TRENDS_SHOWN = 8
+_EVENTS_SHOWN = 8
 _HOURS_LOOKED_AT = 24
 
 
@@ -127,8 +129,12 @@ async def _show(index: EntityIndex, spec: str, target: Console) -> None:
     else:
         counts = await index.top_entities(size=_TRENDS_SHOWN)
         target.print(_heading("Most mentioned (nothing is trending)"), entities_table(counts, target), sep="\n")
+    events = await views(index, await index.events(size=_EVENTS_SHOWN), evidence=False)
+    if events:
+        target.print(_heading("Events: names that many people began to mention together"))
+        target.print(events_table(events, target))
     target.print(_heading("Now search it"))
-    for line in _commands(posts, peaks, spec):
+    for line in _commands(posts, peaks, events, spec):
         target.print(Text(f"  {visible(line)}"), soft_wrap=True)
 
 
@@ -163,7 +169,9 @@ async def _worth_showing(index: EntityIndex) -> list[TaggedPost]:
     return chosen
 
 
-def _commands(posts: list[TaggedPost], peaks: list[tuple[Trend, datetime]], spec: str) -> list[str]:
+def _commands(
+    posts: list[TaggedPost], peaks: list[tuple[Trend, datetime]], events: list[EventView], spec: str
+) -> list[str]:
     """Commands that can be pasted, about what was found."""
     program = _program()
     index = f"--index {shlex.quote(spec)}"
@@ -174,10 +182,13 @@ def _commands(posts: list[TaggedPost], peaks: list[tuple[Trend, datetime]], spec
         name, kind = trend.entity.text, trend.entity.type
         when = f"--until {moment.replace(tzinfo=None).isoformat(timespec='seconds')} "
     by_name = f'{_FIELDS[kind]}:"{name}"'.replace("\n", " ")
+    about_events = [f"{program} event {shlex.quote(view.event.id)} {index}" for view in events[:1]]
     return [
         f"{program} search {shlex.quote(by_name)} {index}",
         f"{program} search type:PER has:hashtag {index}",
+        f"{program} counts {shlex.quote(by_name)} --per hour {index}",
         f"{program} trends {when}{index}",
+        *about_events,
         f"{program} dead-letters list {index}",
     ]
 

@@ -182,6 +182,29 @@ def test_stored_trends_come_before_counting(run: Terminal) -> None:
     )
 
 
+def test_names_that_count_as_one_are_one_trend_and_explained(run: Terminal) -> None:
+    async def fill() -> None:
+        index = await SqliteIndex.open("tagstream.db")
+        await index.write_detections(
+            [trend("Hong Kong", 20, "b", score=7.0), trend("HongKong", 21, "b", "HASHTAG", score=6.0)], []
+        )
+        await index.close()
+
+    asyncio.run(fill())
+    assert run("trends", "--json") == 0
+    assert [one["text"] for one in run.documents].count("Hong Kong") == 1
+    assert "HongKong" not in [one["text"] for one in run.documents]
+    assert run("trends", "--why", "#HongKong", "--json") == 0
+    (why,) = run.documents
+    assert (why["key"], why["aliases"], why["reasons"][0]["rule"]) == ("hong kong", ["hongkong"], "same letters")
+    assert run("trends", "--why", "hong kong") == 0
+    assert "hongkong = hong kong: the same letters" in run.output.decode()
+    assert run("trends", "--why", "\x1bnobody") == 0
+    assert "counts for itself" in run.output.decode()
+    assert b"\x1b" not in run.output
+    assert run("trends", "--why", "x", "--csv") == 2
+
+
 def test_an_index_without_detections_says_how_they_are_made(run: Terminal, tmp_path: Path) -> None:
     async def fill() -> None:
         index = await SqliteIndex.open(tmp_path / "plain.db")

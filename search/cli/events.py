@@ -35,6 +35,9 @@ NO_EVENTS = (
     "the index holds no events: `tagstream run` and `worker` detect them while they run, and "
     "`tagstream events --rebuild` finds those of the posts that are there"
 )
+NOTHING_BROKE = (
+    "no event was detected: nothing that trends did so together for long enough. `tagstream trends` shows what trended"
+)
 _FOLLOWED = 1000
 _SHOWN_ID = 80
 _NOTE_EVERY_SECONDS = 5.0
@@ -108,7 +111,8 @@ async def _rebuild(index: EntityIndex) -> None:
 async def _say_why(index: EntityIndex, now: datetime, *, is_limited: bool) -> None:
     """Says why no events were found: none are stored, or none of that time."""
     if not is_limited or not await index.events(size=1):
-        note(NO_EVENTS)
+        detected = bool(await index.stored_trends(size=1))
+        note(NOTHING_BROKE if detected else NO_EVENTS)
         return
     note("no events are found; without --live, --since and --until all are shown")
     await note_newest_minute(index, now)

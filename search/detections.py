@@ -24,7 +24,8 @@ from tagstream.detections import DetectedEvent, EvidencePost, TrendState
 from tagstream.errors import CorruptState
 from tagstream.posts import to_epoch_milliseconds
 
-_NOT_STORED = {"evidence": {"__all__": {"shingles"}}}
+# Hashes of words, authors and posts, of which there are many, and which no deletion would reach.
+_NOT_STORED: Any = {"evidence": {"__all__": {"shingles"}}, "new_authors": True, "new_posts": True}
 
 D = TypeVar("D", TrendState, DetectedEvent)
 
@@ -46,7 +47,7 @@ def subject_hash(trend: TrendState) -> int:
 
 
 def stored_json(detection: TrendState | DetectedEvent) -> str:
-    """Returns the trend or event as every index stores it: without shingles, which are made of the words of posts."""
+    """Returns the trend or event as every index stores it: without what only the detectors need."""
     return detection.model_dump_json(exclude=_NOT_STORED, exclude_none=True)
 
 

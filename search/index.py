@@ -384,7 +384,8 @@ class EntityIndex(Protocol):
         may leave a part of the detections, and never the snapshots without them, where the store has no transactions;
         the same call again completes them.
 
-        Shingles are not stored: they are made of the words of posts, which a deletion must reach.
+        What only the detectors need is not stored: shingles, which are made of the words of posts, and the hashes of
+        new authors and new posts. No deletion would reach it.
         """
         ...
 

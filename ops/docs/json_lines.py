@@ -307,7 +307,7 @@ def _dump() -> Iterable[str]:
     yield from _nested(EvidencePost, Companion, EventSubject)
     yield (
         "Trends and events name their posts as they were counted; what was deleted or is hidden is left out where an "
-        "index answers. Shingles are not kept, and no dump holds the snapshots of detectors."
+        "index answers. Shingles, new authors and new posts are not kept, and no dump holds the snapshots of detectors."
     )
     yield (
         "A dump leaves out thumbnails that wait for posts which are not written yet, and erasures of which an index in "

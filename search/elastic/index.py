@@ -16,8 +16,8 @@ from typing import Self
 from search.elastic import backup, compaction, counts, over_time, reads, replay
 from search.elastic.address import Address, parse_address
 from search.elastic.client import ElasticClient
+from search.elastic.detections import expiry, snapshots
 from search.elastic.detections import reads as detections
-from search.elastic.detections import snapshots
 from search.elastic.detections import writes as detection_writes
 from search.elastic.schema import OLD, prepare
 from search.elastic.upgrade import analyse_anew
@@ -43,6 +43,8 @@ from tagstream.errors import IndexUnavailable, ServiceUnavailable
 from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
 from tagstream.settings import Settings
 
+_EXPIRY_INTERVAL = timedelta(hours=1)
+
 
 class ElasticIndex:
     """An `EntityIndex` under one prefix of one server. Make it with `open`; close it once, from the loop that used it.
@@ -56,6 +58,7 @@ class ElasticIndex:
         self.writer = ElasticWriter(client, settings.elasticsearch_retention_days)
         self._retention = timedelta(days=settings.elasticsearch_retention_days)
         self._newest_seen = datetime.min.replace(tzinfo=UTC)
+        self._next_expiry = datetime.min.replace(tzinfo=UTC)
         self._turn = asyncio.Lock()
         self._closed = False
 
@@ -224,6 +227,7 @@ class ElasticIndex:
     ) -> None:
         """Stores trends and events, then the snapshots. Durable on return; the same call completes one cut off."""
         self._check_open()
+        await self._expire_detections()
         await detection_writes.write(self.client, trends, events)
         await snapshots.write(self.client, state or {})
 
@@ -336,6 +340,13 @@ class ElasticIndex:
         if newest.date() > self._newest_seen.date():
             self._newest_seen = newest
             await self.drop_days(newest - self._retention)
+
+    async def _expire_detections(self) -> None:
+        """Removes some of the states of trends and events that are older than the retention, once an hour."""
+        now = datetime.now(UTC)
+        if now >= self._next_expiry:
+            self._next_expiry = now + _EXPIRY_INTERVAL
+            await expiry.drop_expired(self.client, now - self._retention)
 
     def _check_open(self) -> None:
         if self._closed:

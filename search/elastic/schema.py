@@ -137,6 +137,7 @@ _SUBJECTS = dict.fromkeys(("person", "place", "organisation", "other", "hashtags
 TREND_FIELDS: dict[str, Any] = {
     "subject": _LONG,  # a hash of type and key
     "minute": _MOMENT,
+    "kept_at": _MOMENT,  # when it was stored, which decides with its minute when it goes
     "score": {"type": "double"},
     "document": _KEPT,
     # For people and dashboards, here and in events: nothing of ours asks these.
@@ -153,6 +154,7 @@ TREND_FIELDS: dict[str, Any] = {
 EVENT_FIELDS: dict[str, Any] = {
     "id": {"type": "keyword"},
     "minute": _MOMENT,
+    "kept_at": _MOMENT,
     "detected_at": _MOMENT,
     "ended_at": _MOMENT,
     "document": _KEPT,

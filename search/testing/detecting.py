@@ -128,11 +128,16 @@ def everywhere(shown: str, posts: int, authors: int, typical: str | None = None)
 class DetectingContract:
     """The promises of every index about trends and events."""
 
-    async def test_17a_what_is_written_is_answered_without_shingles(self, index: EntityIndex) -> None:
+    async def test_17a_what_is_written_is_answered_without_hashes(self, index: EntityIndex) -> None:
         await write(index, tagged("a"), tagged("b"))
         said = evidence("ab", author=-5)
         stored = tuple(one.model_copy(update={"shingles": ()}) for one in said)
-        await say(index, trend("paris", 3, seen=said), event("e", 3, ended=2.5, seen=said, typical="a"))
+        hashes = {"new_authors": (1, -2), "new_posts": (3,)}
+        await say(
+            index,
+            trend("paris", 3, seen=said).model_copy(update=hashes),
+            event("e", 3, ended=2.5, seen=said, typical="a"),
+        )
         expected = event("e", 3, ended=2.5, seen=stored, typical="a")
         assert await index.event("e") == expected
         assert await index.events() == await index.event_history("e") == [expected]

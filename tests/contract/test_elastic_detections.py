@@ -13,7 +13,7 @@ from elastic_proxy import Fault, healthy, proxy
 from elasticsearch import AsyncElasticsearch, NotFoundError
 
 from search.elastic import schema
-from search.elastic.detections import snapshots, writes
+from search.elastic.detections import expiry, snapshots, writes
 from search.elastic.index import ElasticIndex
 from search.testing.detecting import event, evidence, seen_of, trend
 from search.testing.posts import START, stored, tagged, write
@@ -164,6 +164,24 @@ async def test_a_snapshot_that_is_cut_off_leaves_the_one_before(
     await index.client.raw.delete(index=index.address.names.detectors, id="d:trends/1/1")
     with pytest.raises(CorruptState, match="--rebuild"):
         await index.detector_state("trends")
+
+
+async def test_minutes_older_than_the_retention_go_unless_they_were_stored_since(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = await opened()
+    day = timedelta(days=1)
+    for stored_at, name in ((START, "past"), (START + 30 * day, "archive")):
+        monkeypatch.setattr(writes, "_now", lambda moment=stored_at: int(moment.timestamp() * 1000))
+        await index.write_detections([trend(name, 1), trend(name, 90_000)], [event(name, 1), event(name, 90_000)])
+    await index.refresh()
+    assert await expiry.drop_expired(index.client, START) == 0
+    assert await expiry.drop_expired(index.client, START + day) == 2
+    await index.refresh()
+    assert await expiry.drop_expired(index.client, START + day) == 0
+    assert [len(await index.event_history(name)) for name in ("past", "archive")] == [1, 2]
+    assert await index.stored_trends(until=START + day) == [trend("archive", 1)]
+    assert {one.id for one in await index.events()} == {"past", "archive"}
 
 
 async def test_an_index_of_the_version_before(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,9 +39,10 @@ def event_state_id(event: DetectedEvent) -> str:
     return document_id("e", f"{minute_number(event.minute)}/{event.id}")
 
 
-def trend_document(trend: TrendState) -> dict[str, Any]:
-    """Returns the document of the state of a trend."""
+def trend_document(trend: TrendState, kept_at: int) -> dict[str, Any]:
+    """Returns the document of the state of a trend, stored at that time in milliseconds since 1970."""
     return {
+        "kept_at": kept_at,
         "subject": subject_hash(trend),
         "minute": minute_number(trend.minute),
         "started_at": minute_number(trend.started_at),
@@ -57,9 +58,10 @@ def trend_document(trend: TrendState) -> dict[str, Any]:
     }
 
 
-def event_document(event: DetectedEvent) -> dict[str, Any]:
-    """Returns the document of the state of an event."""
+def event_document(event: DetectedEvent, kept_at: int) -> dict[str, Any]:
+    """Returns the document of the state of an event, stored at that time in milliseconds since 1970."""
     document: dict[str, Any] = {
+        "kept_at": kept_at,
         "id": event.id,
         "minute": minute_number(event.minute),
         "detected_at": minute_number(event.detected_at),

@@ -10,6 +10,7 @@ server's own: an external one would outlast a removal for a minute, and refuse w
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -43,10 +44,17 @@ async def write(client: ElasticClient, trends: Sequence[TrendState], events: Seq
 
 
 def _states(client: ElasticClient, trends: Iterable[TrendState], events: Iterable[DetectedEvent]) -> list[Action]:
-    names = client.names
-    found = [Action("index", names.trends, trend_id(one), to_json(trend_document(one))) for one in trends]
-    found += [Action("index", names.event_states, event_state_id(one), to_json(event_document(one))) for one in events]
+    names, now = client.names, _now()
+    found = [Action("index", names.trends, trend_id(one), to_json(trend_document(one, now))) for one in trends]
+    found += [
+        Action("index", names.event_states, event_state_id(one), to_json(event_document(one, now))) for one in events
+    ]
     return found
+
+
+def _now() -> int:
+    """Returns the milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
 
 
 async def _write_newest(client: ElasticClient, events: Sequence[DetectedEvent]) -> None:
@@ -86,7 +94,7 @@ def _newest(client: ElasticClient, event: DetectedEvent, stored: tuple[int, tupl
         "create" if stored is None else "index",
         client.names.events,
         event_id(event.id),
-        to_json(event_document(event)),
+        to_json(event_document(event, _now())),
         seen=None if stored is None else stored[1],
     )
 

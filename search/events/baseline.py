@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.events.minutes import HOUR
+from search.events.seasons import SCATTER, NotableHours
 from search.events.window import BLOCK, SubjectKey
 
 BLOCKS_AN_HOUR = HOUR // BLOCK
@@ -18,10 +19,6 @@ BLOCKS_A_DAY = 24 * BLOCKS_AN_HOUR
 HALF_LIFE_BLOCKS = BLOCKS_A_DAY
 """A day: the mean holds a whole round of the clock, and what happens all day is expected the next."""
 MAX_SUBJECTS_KEPT = 50_000
-SEASON_SPREAD = 1
-"""What recurs may come an hour earlier or later."""
-SEASON_KEEPS = 0.5
-"""The weight of the newest day or week against all before it."""
 NOTABLE = 3
 """The authors of a block that are kept by the hour, for a week."""
 
@@ -35,7 +32,7 @@ class Past:
     block: int
     total: float = 0.0
     squares: float = 0.0
-    notable: dict[int, int] = field(default_factory=dict)
+    notable: NotableHours = field(default_factory=NotableHours)
 
     def at(self, block: int) -> "Past":
         """The same past seen from a later block."""
@@ -69,10 +66,7 @@ class Baseline:
             past.total += count
             past.squares += count * count
             if count >= NOTABLE:
-                hour = block // BLOCKS_AN_HOUR
-                past.notable[hour] = max(count, past.notable.get(hour, 0))
-                for old in [old for old in past.notable if old < hour - 8 * 24]:
-                    del past.notable[old]
+                past.notable.note(block // BLOCKS_AN_HOUR, count)
             self._past[subject] = past
         if len(self._past) > MAX_SUBJECTS_KEPT:
             self._forget()
@@ -93,26 +87,9 @@ class Baseline:
         # By share of the feed, and by the clock: posts of an army swell the feed, and the end of them no name.
         mean = max(now.total / max(self._volume, 1.0) * volume, in_block * blocks)
         variance = max(0.0, now.squares / self._blocks - in_block * in_block) * blocks
-        season, spread = self._seasonal(past, minute, minutes)
-        if season > mean:
-            return season, max(variance, spread)
-        return mean, variance
-
-    def _seasonal(self, past: Past, minute: int, minutes: int) -> tuple[float, float]:
-        """Returns mean and variance of the authors at this time of the day, or of the week, whichever is higher."""
-        if not past.notable:
-            return 0.0, 0.0
-        blocks = minutes / BLOCK
-        days = [_peak(past.notable, minute // HOUR - day * 24) * blocks for day in range(7, 0, -1)]
-        week = days[0]
-        mean = variance = 0.0
-        for count in days:
-            step = count - mean
-            mean += SEASON_KEEPS * step
-            variance = (1 - SEASON_KEEPS) * (variance + SEASON_KEEPS * step * step)
-        weekly = SEASON_KEEPS * week
-        if weekly > mean:
-            return weekly, weekly * weekly
+        recurring = past.notable.recurring(minute // HOUR, blocks) if past.notable else 0.0
+        if recurring > mean:
+            return recurring, max(variance, (SCATTER * recurring) ** 2)
         return mean, variance
 
     def state(self) -> list[Any]:
@@ -121,7 +98,7 @@ class Baseline:
             self._volume,
             self._block,
             [
-                [*subject, past.block, past.total, past.squares, sorted(past.notable.items())]
+                [*subject, past.block, past.total, past.squares, past.notable.state()]
                 for subject, past in sorted(self._past.items())
             ],
         ]
@@ -132,13 +109,8 @@ class Baseline:
         baseline = cls()
         baseline._blocks, baseline._volume, baseline._block = float(blocks), float(volume), int(block)
         for kind, key, last, total, squares, notable in subjects:
-            baseline._past[kind, key] = Past(last, total, squares, dict(notable))
+            baseline._past[kind, key] = Past(last, total, squares, NotableHours.of(notable))
         return baseline
-
-
-def _peak(notable: dict[int, int], hour: int) -> int:
-    """Returns the highest count of a block in the hour and its neighbours."""
-    return max(notable.get(hour + spread, 0) for spread in range(-SEASON_SPREAD, SEASON_SPREAD + 1))
 
 
 def significance(count: float, mean: float, variance: float, bias: float) -> float:

@@ -24,7 +24,7 @@ REVIVAL = 12 * HOUR
 """Minutes within which the same subjects go on as the same event; a night's sleep."""
 MIN_AFFINITY = 0.5
 BIRTH_AUTHORS = 8
-"""The authors whom the leading subject of a new event needs; fewer may join an event, not begin one."""
+"""The authors whom a new event needs, of all its subjects; fewer may join an event, not begin one."""
 LONE_SCORE = 12.0
 """The score at which a subject begins an event alone: a single word that chance brings together scores less."""
 MAX_EVENTS = 1_000
@@ -42,7 +42,7 @@ class EventDetector:
         """Takes all trends of a minute, later than every one before, and returns the events that changed."""
         number = to_number(minute)
         changed: dict[str, DetectedEvent] = {}
-        grown: list[FollowedEvent] = []
+        grown = self._ended(number)
         for community in communities_of(trends):
             matches = self._matches(community)
             event = matches[0] if matches else self._born(community, number)
@@ -54,7 +54,6 @@ class EventDetector:
                     changed[part.id] = self._merge(part, event, number)
             if event not in grown:
                 grown.append(event)
-        grown += self._ended(number)
         for event in grown:
             if event.id in self._events:
                 changed[event.id] = event.detected_event(number)
@@ -73,7 +72,7 @@ class EventDetector:
 
     def _born(self, community: Sequence[TrendState], minute: int) -> FollowedEvent | None:
         leading = community[0]
-        if max(trend.authors for trend in community) < BIRTH_AUTHORS:
+        if len({post.author or post.post_id for trend in community for post in trend.evidence}) < BIRTH_AUTHORS:
             return None
         if len({trend.key for trend in community}) == 1 and leading.score < LONE_SCORE:
             return None
@@ -89,7 +88,7 @@ class EventDetector:
         return part.detected_event(minute, merged_into=whole.id)
 
     def _ended(self, minute: int) -> list[FollowedEvent]:
-        """Returns the events that end with this minute, and forgets those that nothing can revive."""
+        """Returns the events that have ended by this minute, and forgets those that nothing can revive."""
         ended = []
         for event in sorted(self._events.values(), key=lambda event: event.id):
             if not event.ended and minute - event.last >= SILENCE:

@@ -41,7 +41,13 @@ COOL_DOWN = 10
 """Minutes below `KEEP_SCORE` after which a trend is over."""
 WARM_UP_BLOCKS = 12
 """An hour: before it everything is new."""
-MAX_OPEN_POSTS = 200_000
+TOLD_AFTERWARDS = 120
+"""Minutes told after the last trend: longer than the silence after which an event has ended."""
+MAX_OPEN_POSTS = 100_000
+"""Posts of open minutes; of more, the minutes furthest ahead are forgotten: a feed cannot have reached them."""
+
+MAX_WAITING = 4 * MAX_POSTS_A_MINUTE
+"""Posts of an open minute that are kept until it is closed, several times those that are looked at."""
 
 _KIND, _VERSION = "trends", 1
 
@@ -60,6 +66,8 @@ class TrendDetector:
     def __init__(self) -> None:
         self._open: dict[int, dict[str, tuple[int, WindowPost]]] = {}
         self._open_minute: int | None = None
+        self._open_posts = 0
+        self._last_trend: int | None = None
         self._window = Window()
         self._baseline = Baseline()
         self._copies = CopyGroups()
@@ -87,11 +95,20 @@ class TrendDetector:
             waiting = self._open.setdefault(minute, {})
             known = waiting.get(post.post_id)
             if known is None or known[0] < post.revision:
+                self._open_posts += known is None
                 waiting[post.post_id] = (post.revision, _window_post(post, minute, owns))
+                if len(waiting) > MAX_WAITING:
+                    self._open[minute] = _smallest_authors(waiting, MAX_POSTS_A_MINUTE)
+                    self._open_posts -= len(waiting) - len(self._open[minute])
+        while self._open_posts > MAX_OPEN_POSTS and len(self._open) > 1:
+            self._open_posts -= len(self._open.pop(max(self._open)))
         return late
 
     def close(self, minute: datetime) -> list[tuple[datetime, list[TrendState]]]:
-        """Closes every open minute up to and including `minute`, and returns those that have trends, in order."""
+        """Closes every open minute up to and including `minute`, and returns those that have trends, in order.
+
+        Minutes without trends are told for some time after one with trends, so that events end on time.
+        """
         last = to_number(minute)
         if self._open_minute is None:
             if not self._open:
@@ -103,21 +120,22 @@ class TrendDetector:
             states = self._close_one(number)
             self._open_minute = number + 1
             if states:
+                self._last_trend = number
+            if states or (self._last_trend is not None and number - self._last_trend <= TOLD_AFTERWARDS):
                 found.append((to_minute(number), states))
         return found
 
     def _next_minute_with_work(self, first: int, last: int) -> int:
         """Returns the next minute that has posts, or in which something may end; skips the silence of an archive."""
-        if self._rises or self._window.oldest is not None:
+        is_told = self._last_trend is not None and first - self._last_trend <= TOLD_AFTERWARDS
+        if self._rises or self._window.oldest is not None or is_told:
             return first
         return min((number for number in self._open if number <= last), default=last)
 
     def _close_one(self, minute: int) -> list[TrendState]:
         waiting = self._open.pop(minute, {})
-        posts = [
-            replace(post, copies=self._copies.group_of(post.shingles, minute))
-            for post in _sample([post for _, post in waiting.values()])
-        ]
+        self._open_posts -= len(waiting)
+        posts = [replace(post, copies=self._copies.group_of(post.shingles, minute)) for post in _sample(waiting)]
         self._copies.forget(minute)
         for block, leaving in self._window.add(minute, posts):
             self._learn(block, leaving)
@@ -186,6 +204,7 @@ class TrendDetector:
         """Returns the state, the same bytes for the same state."""
         state = [
             self._open_minute,
+            self._last_trend,
             [
                 [minute, [[revision, post_state(post)] for _, (revision, post) in sorted(waiting.items())]]
                 for minute, waiting in sorted(self._open.items())
@@ -208,12 +227,13 @@ class TrendDetector:
 
     @classmethod
     def _of(cls, state: Any) -> Self:
-        open_minute, waiting, window, baseline, copies, rises = state
+        open_minute, last_trend, waiting, window, baseline, copies, rises = state
         detector = cls()
-        detector._open_minute = open_minute
+        detector._open_minute, detector._last_trend = open_minute, last_trend
         for minute, posts in waiting:
             read = [(revision, post_of(post)) for revision, post in posts]
             detector._open[minute] = {post.post_id: (revision, post) for revision, post in read}
+            detector._open_posts += len(read)
         detector._window = Window.of(window)
         detector._baseline = Baseline.of(baseline)
         detector._copies = CopyGroups.of(copies)
@@ -235,11 +255,17 @@ def _window_post(post: PostMentions, minute: int, owns: Callable[[Subject], bool
     )
 
 
-def _sample(posts: list[WindowPost]) -> list[WindowPost]:
+def _sample(waiting: dict[str, tuple[int, WindowPost]]) -> list[WindowPost]:
     """Returns the posts of a minute, in order of id; of too many, those of the authors with the smallest numbers."""
-    if len(posts) > MAX_POSTS_A_MINUTE:
-        posts = sorted(posts, key=lambda post: (post.author, post.post_id))[:MAX_POSTS_A_MINUTE]
-    return sorted(posts, key=lambda post: post.post_id)
+    if len(waiting) > MAX_POSTS_A_MINUTE:
+        waiting = _smallest_authors(waiting, MAX_POSTS_A_MINUTE)
+    return [post for _, (_, post) in sorted(waiting.items())]
+
+
+def _smallest_authors(waiting: dict[str, tuple[int, WindowPost]], count: int) -> dict[str, tuple[int, WindowPost]]:
+    """Returns the posts of the authors with the smallest numbers: the same sample in whatever order they came."""
+    ranked = sorted(waiting, key=lambda post_id: (waiting[post_id][1].author, post_id))
+    return {post_id: waiting[post_id] for post_id in ranked[:count]}
 
 
 def _start_of(posts: list[WindowPost], minute: int, rate: float) -> int:

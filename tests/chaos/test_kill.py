@@ -54,7 +54,7 @@ def write_feed(path: Path, posts: int, seed: int) -> None:
             line: dict[str, object] = {
                 "id": number if number % 3 else f"n{number}",
                 "text": f"{dice.choice(names)} and {dice.choice(names)} 🎉 #{dice.choice(names).replace(' ', '')}",
-                "created_at": 1_700_000_000_000 + number * 1000,
+                "created_at": 1_700_000_000_000 + number * 2500,
                 "author": f"a{dice.randrange(200)}",
                 "lang": dice.choice(["en", "en", "en", "de", None]),
             }
@@ -70,7 +70,7 @@ def write_feed(path: Path, posts: int, seed: int) -> None:
                 said = " ".join("".join(dice.choices("abcdefghij", k=6)) for _ in range(6))
                 line |= {"author": f"b{number}", "text": f"{said} explosion in Boston #boom"}
             elif chance > 0.9:
-                line["created_at"] = 1_700_000_000_000 + number * 1000 - dice.randrange(1, 600) * 1000
+                line["created_at"] = 1_700_000_000_000 + number * 2500 - dice.randrange(1, 600) * 1000
             file.write(json.dumps(line).encode() + b"\n")
             if chance > 0.97:
                 file.write(dice.choice([b"{", b"\xff\xfe\n", b"[]\n\n", b'{"id": 1}', b"x" * 3000]) + b"\n")

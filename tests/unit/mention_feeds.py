@@ -8,7 +8,7 @@ from tagstream.detections import PostMentions, Subject
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-BURST_AT, MINUTES = 100, 160
+BURST_AT, MINUTES = 135, 190
 BURST = ("boston", "explosion")
 
 

@@ -23,7 +23,7 @@ from tagstream.kafka.topics import open_topics
 from tagstream.settings import load_settings
 
 POSTS = 3600
-SECONDS_APART = 2
+SECONDS_APART = 4
 START = datetime(2023, 11, 14, 22, 13, tzinfo=UTC)
 BURST = range(2600, 3000)
 # Minutes that every run closes, whatever its last batch was.

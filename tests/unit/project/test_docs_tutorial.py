@@ -75,7 +75,7 @@ def _found(folder: Path) -> str:
 @pytest.mark.usefixtures("news")
 def test_every_output_of_the_tutorial_is_what_the_command_prints(folder: Path) -> None:
     outputs = [(command, output) for command, output in SHOWN if output]
-    assert len(outputs) == 6
+    assert len(outputs) == 7
     for command, output in outputs:
         printed = tagstream(folder, *shlex.split(command)[1:])
         assert without_speed(printed) == without_speed(output), command

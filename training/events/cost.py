@@ -19,11 +19,11 @@ from training.events.results import ArchiveFigures, CostFigures, MemoryFigures, 
 from workers.tagger.texts import TextTagger
 
 POSTS_PER_SECOND = 1_000
-_MINUTES = 3
-_WARM_UP_PER_MINUTE = 2_000
+_MINUTES = 1
+_WARM_UP_PER_MINUTE = 500
 _WARM_UP_MINUTES = 64
 _POSTS_AT_ONCE = 512
-_TAGGED_TEXTS = 2_000
+_TAGGED_TEXTS = 500
 _BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 _MILLION = 1_000_000
 _NAMES_A_POST = 3
@@ -49,7 +49,7 @@ def at_rate(
 
 
 def measure_cost(posts: Sequence[TaggedPost], tagger: TextTagger) -> CostFigures:
-    """Replays minutes of 1,000 posts a second, then tags 2,000 of the texts.
+    """Replays a minute of 1,000 posts a second, then tags 500 of the texts.
 
     Before that the detector sees an hour at a slower rate: in its first hour it only learns, which is cheap.
     """

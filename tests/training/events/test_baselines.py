@@ -11,6 +11,7 @@ from training.events.baselines.chain import ChainParameters, WordBurst, chain
 from training.events.baselines.evidence import evidence
 from training.events.baselines.first_story import FirstStoryParameters, first_stories, neighbours
 from training.events.baselines.significant_terms import (
+    INDEX,
     SignificantTermsParameters,
     index_posts,
     search_body,
@@ -153,4 +154,4 @@ def test_significant_terms_find_the_fire(feed, posts, elasticsearch):
         index_posts(client, posts)
         bursts = list(term_bursts(client, posts, SignificantTermsParameters(30, 24, "jlh", fold_copies=True)))
         assert_finds_the_fire_alone(feed, chain(bursts, ChainParameters(min_score=3.0, min_authors=8, min_words=2)))
-        client.indices.delete(index="tagstream-measure-*")
+        client.indices.delete(index=INDEX)

@@ -22,7 +22,7 @@ from training.events.baselines.word_scores import WARM_UP
 from training.events.baselines.words import WordedPost
 
 HEURISTICS = ("jlh", "gnd", "chi_square", "mutual_information")
-_INDEX = "tagstream-measure-significant-terms"
+INDEX = "tagstream-measure-significant-terms"
 _SIZE = 40
 _FEWEST_AUTHORS = 4
 _MAPPINGS: Mapping[str, Any] = {
@@ -47,10 +47,10 @@ class SignificantTermsParameters:
 
 def index_posts(client: Elasticsearch, posts: Sequence[WordedPost]) -> None:
     """Replaces the index by one of these posts; `copy` marks those whose words are exactly those of an hour before."""
-    client.indices.delete(index=_INDEX, ignore_unavailable=True)
-    client.indices.create(index=_INDEX, mappings=_MAPPINGS, settings={"number_of_shards": 1, "number_of_replicas": 0})
-    bulk(client, _documents(posts), index=_INDEX, chunk_size=5_000)
-    client.indices.refresh(index=_INDEX)
+    client.indices.delete(index=INDEX, ignore_unavailable=True)
+    client.indices.create(index=INDEX, mappings=_MAPPINGS, settings={"number_of_shards": 1, "number_of_replicas": 0})
+    bulk(client, _documents(posts), index=INDEX, chunk_size=5_000)
+    client.indices.refresh(index=INDEX)
 
 
 def _documents(posts: Sequence[WordedPost]) -> Iterator[dict[str, Any]]:
@@ -105,7 +105,7 @@ def term_bursts(
         for post in of_step:
             window.add(post)
         window.advance(now)
-        answer = client.search(index=_INDEX, **search_body(now, parameters))
+        answer = client.search(index=INDEX, **search_body(now, parameters))
         bursts = [
             WordBurst(bucket["key"], now, bucket["score"], bucket["authors"]["value"], tuple(held))
             for bucket in answer["aggregations"]["words"]["buckets"]

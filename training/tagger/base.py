@@ -9,13 +9,12 @@ Stopped and run again, the training goes on where it was; a finished one is expo
 and in no repository: who wants them makes them. Answers of it replace those of the small tagger.
 """
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from training.script import run_script
+from training.script import ScriptParser, not_negative, positive, run_script
 from training.tagger.export import export, print_figures
 from training.tagger.train import TaggerRecipe, train
 from workers.models.repository import DESCRIPTION, TAGGER, TaggerDescription
@@ -51,12 +50,12 @@ def generation_after(repository: Path) -> int:
 
 def main() -> None:
     """Runs the command line of this module."""
-    parser = argparse.ArgumentParser(description="Make the tagger for GPUs; run again to go on where it stopped.")
+    parser = ScriptParser(description="Make the tagger for GPUs; run again to go on where it stopped.")
     parser.add_argument("--run", type=Path, default=Path("runs/tagger_base"), help="folder for checkpoints and figures")
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--repository", type=Path, default=Path("triton_models"))
-    parser.add_argument("--version", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=0, help="0: as many as there are cores")
+    parser.add_argument("--version", type=positive, default=1)
+    parser.add_argument("--threads", type=not_negative, default=0, help="0: as many as there are cores")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

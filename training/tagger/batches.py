@@ -21,6 +21,7 @@ from training.tagger.known_names import KnownNames
 from training.tagger.misspellings import misspelled
 from training.tagger.pseudo_labels import PseudoExample
 from training.tagger.surroundings import with_surroundings, without_punctuation
+from training.tagger.trailing_hashtags import HashtagMatter, with_trailing_hashtags
 from training.tagger.wrong_captions import wrong_caption
 from workers.tagger.crf_decoder import TAGS
 from workers.tagger.encoding import EncodedSequence, Encoder, stack_sequences
@@ -94,8 +95,8 @@ class _EncodedExample:
 class BatchMaker:
     """A maker of training batches. `segment` splits a hashtag, given without its sign.
 
-    `known` mends the annotation of hashtags; `pool` holds names to join others with, in hashtags; `captions` are those
-    of all photos.
+    `known` mends the annotation of hashtags; `matter` is what further hashtags are made of; `captions` are those of all
+    photos.
     """
 
     def __init__(
@@ -104,14 +105,14 @@ class BatchMaker:
         segment: Callable[[str], Sequence[str]],
         noise: Noise,
         known: KnownNames | None = None,
-        pool: Sequence[tuple[str, str]] = (),
+        matter: HashtagMatter | None = None,
         captions: Sequence[str] = (),
     ) -> None:
         self._encoder = encoder
         self._segment = segment
         self._noise = noise
         self._known = known
-        self._pool = pool
+        self._matter = matter or HashtagMatter()
         self._captions = captions
 
     def batches(
@@ -130,7 +131,9 @@ class BatchMaker:
     def _encode(self, example: Example | PseudoExample, chance: random.Random) -> _EncodedExample | None:
         noise = self._noise
         if isinstance(example, Example):
-            example = with_hashtags(example, noise.hashtags, self._pool, chance)
+            example = with_hashtags(example, noise.hashtags, self._matter.names, chance)
+            if noise.hashtags.trailing and chance.random() < noise.hashtags.trailing:
+                example = with_trailing_hashtags(example, noise.hashtags, self._matter, chance)
             if chance.random() < noise.surroundings:
                 example = with_surroundings(example, chance)
         words, line_starts = read_words(example.text, self._segment)

@@ -1,6 +1,6 @@
 """Calibration: a name's score becomes the probability that the name is right, and the least score is chosen.
 
-`python -m training.tagger.calibrate --version 1` tags the development sets, fits the map from the CRF's probability to
+`python -m training.tagger.calibrate` tags the development sets, fits the map from the CRF's probability to
 the score by logistic regression, chooses `min_score`, and writes both into `tagger.json`, with the hashes that follow.
 The sets weigh alike. Answers change with it: a version is calibrated before it is put into service.
 """
@@ -11,10 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from tagstream.errors import BadSettings
 from tagstream.posts import ENTITY_TYPES
 from training.datasets import CORPORA
+from training.script import run_script, share_of_thousand
 from training.tagger.calibration import CAPPED, Answers, choose, errors, fit, operating_points, scores
-from training.tagger.measuring import development_posts, keep_figures, marked_types, served_tagger, version_arguments
+from training.tagger.measuring import (
+    development_posts,
+    keep_figures,
+    marked_types,
+    parse_version,
+    served_tagger,
+    version_arguments,
+)
 from training.tagger.model_card import measure, write_card
 from training.triton_config import write_configuration
 from workers.models.repository import DESCRIPTION, TAGGER, TaggerDescription
@@ -29,7 +38,11 @@ MOST_FALSE = 90.0
 
 
 def collect(repository: Path, version: int, name: str = TAGGER) -> Answers:
-    """Tags the development sets with every name given and the CRF's probabilities as scores."""
+    """Tags the development sets with every name given and the CRF's probabilities as scores.
+
+    Raises:
+        BadSettings: no name is given.
+    """
     tagger = served_tagger(repository, version, name=name)
     tagger.scoring = Scoring()
     rows: list[tuple[float, bool, int, int, int, bool]] = []
@@ -50,6 +63,8 @@ def collect(repository: Path, version: int, name: str = TAGGER) -> Answers:
                     rows.append((entity.score, span in gold, kind, number, half, is_free))
         gold_names.append(names)
         free_posts.append(free)
+    if not rows:
+        raise BadSettings(f"{name}, version {version}, gives no name on the development sets: nothing to calibrate")
     probability, is_right, kinds, corpora, halves, in_free = (np.array(column) for column in zip(*rows, strict=True))
     return Answers(probability, is_right, kinds, corpora, halves, in_free, np.array(gold_names), np.array(free_posts))
 
@@ -113,13 +128,13 @@ def main() -> None:
     parser = version_arguments("Calibrate the scores of a model version and choose its least score.")
     parser.add_argument(
         "--most-false",
-        type=float,
+        type=share_of_thousand,
         default=MOST_FALSE,
         help="the most false names in 1,000 posts without any, on each of " + ", ".join(CAPPED),
     )
-    arguments = parser.parse_args()
+    arguments = parse_version(parser)
     _print(calibrate(arguments.repository, arguments.version, arguments.most_false, arguments.name))
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

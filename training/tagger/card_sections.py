@@ -6,8 +6,11 @@ from textwrap import fill
 from typing import Any
 
 from tagstream.posts import ENTITY_TYPES
+from workers.models.version_folder import MODEL
 
 _WIDTH = 120
+COUNTINGS = ("strict", "lenient")
+MEASURES = ("precision", "recall", "f1")
 # What an error that somebody read can come from (errors.py).
 CAUSES: Mapping[str, str] = {
     "convention": "the sets draw the line elsewhere: products, teams of a city, bands, holidays, star signs, parties",
@@ -96,13 +99,16 @@ def hashtag_section(figures: Mapping[str, Any]) -> str:
     groups, nameless = figures["found"], figures["nameless"]
     what = _paragraph(
         "Persons, places and organisations of one to three words from all development sets, each once, that are found "
-        "as plain words; the share of them in percent that is found when the same sentence has them in a hashtag, by "
-        "`python -m training.tagger.hashtag_names`. Joined with other words (`#PrayForParis`, `#parisnews`), the "
-        "entity must be the name's words alone.",
+        "as plain words; the share of them in percent that is found when a hashtag has them, by "
+        "`python -m training.tagger.hashtag_names`: in the same sentence, alone or joined with words of topics "
+        "(`#EvacuateParis`, `#parisskyline`) that training does not use; moved after the sentence; among hashtags "
+        "of ordinary words; written together with another name. The entity must be the name's words alone.",
     )
+    after = nameless.get("after_posts_per_1000")  # older figures have none
     false = _paragraph(
         f"In {nameless['hashtags']:,} hashtags of ordinary words there are {nameless['false_entities_per_1000']:.0f} "
-        "false entities for every 1,000.",
+        "false entities for every 1,000"
+        + ("." if after is None else f", and {after:.0f} where they stand after posts of the development sets."),
     )
     rows = [[way, *(f"{100 * shares[group]:.1f}" for group in groups)] for way, shares in figures["shares"].items()]
     head = ["", *(f"{group} ({number:,})" for group, number in groups.items())]
@@ -127,23 +133,36 @@ def image_words_section(figures: Mapping[str, Any]) -> str:
 
 
 def test_section(figures: Mapping[str, Any]) -> str:
-    """Returns F1 on the test parts: the mean over seeds, each seed, and the file that serves."""
-    what = _paragraph(
-        "Raw text and hashtags only (no caption, no alt text, no pixels); strict and lenient F1 in percent, by "
-        "`python -m training.tagger.test_figures`, after everything had been chosen on the development parts. The "
-        "seeds are trained alike, and scored in float32 and without a least score; the last row is the served file.",
+    """Returns precision, recall and F1 on the test parts: of the file that serves, each seed, and their mean."""
+    seeds, served = figures["seeds"], figures["int8"]
+    whose = (
+        f"The {len(seeds)} seeds are trained alike, and scored in float32 and without a least score; `{MODEL}` is the "
+        "served file of the first, with its least score."
+        if seeds
+        else f"They are of `{MODEL}`, trained with **one seed**, and were looked at once: how far another seed would "
+        "be from them is not known."
     )
-    columns = [(corpus, counting) for corpus in figures["summary"] for counting in ("strict", "lenient")]
-    mean = [f"mean of {len(figures['seeds'])} seeds (deviation)"]
-    for corpus, counting in columns:
-        of_corpus = figures["summary"][corpus]
-        value, deviation = (100 * of_corpus[f"{counting}_{kind}"] for kind in ("mean", "deviation"))
-        mean += [f"{value:.1f} ({deviation:.1f})"]
-    rows = [mean]
-    for name, of_row in {**figures["seeds"], "served, int8": figures["int8"]}.items():
-        rows.append([name, *(f"{100 * of_row[corpus][counting]['f1']:.1f}" for corpus, counting in columns)])
-    head = ["", *(f"{corpus}, {counting}" for corpus, counting in columns)]
+    what = _paragraph(
+        "Raw text and hashtags only (no caption, no alt text, no pixels), strict and lenient counting, in percent, by "
+        "`python -m training.tagger.test_figures`, after everything had been chosen on the development parts. " + whose
+    )
+    rows = []
+    for corpus, of_corpus in served.items():
+        for counting in COUNTINGS:
+            rows.append([corpus, counting, f"`{MODEL}`", *percent(of_corpus[counting])])
+            for name, of_seed in seeds.items():
+                rows.append([corpus, counting, name, *percent(of_seed[corpus][counting])])
+            if seeds:
+                over = figures["summary"][corpus][counting]
+                spread = [f"{100 * over[one]['mean']:.1f} ({100 * over[one]['deviation']:.1f})" for one in MEASURES]
+                rows.append([corpus, counting, f"mean of {len(seeds)} seeds (deviation)", *spread])
+    head = ["test part", "counting", "of", "precision", "recall", "F1"]
     return "\n".join(["## Figures on the test sets", "", what, "", *table(head, rows), ""])
+
+
+def percent(figures: Mapping[str, float]) -> list[str]:
+    """Returns precision, recall and F1 in percent, as cells of a table."""
+    return [f"{100 * figures[one]:.1f}" for one in MEASURES]
 
 
 def false_names_section(figures: Mapping[str, Any]) -> str:

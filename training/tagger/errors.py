@@ -1,4 +1,4 @@
-"""Errors of a version, to be read and sorted by their causes: `python -m training.tagger.errors --version 1`.
+"""Errors of a version, to be read and sorted by their causes: `python -m training.tagger.errors`.
 
 `--sample FILE` draws errors from the development sets, as many from each, and writes them with their posts into a table
 of tab-separated values: for whoever reads them, never for the repository. The reader fills its column `cause` with a
@@ -16,9 +16,17 @@ from typing import Any, Literal
 from tagstream.errors import UnreadableInput
 from tagstream.posts import TaggedPost
 from training.datasets import CORPORA
-from training.script import run_script
+from training.script import positive, run_script
 from training.tagger.card_sections import CAUSES
-from training.tagger.measuring import development_posts, keep_figures, marked_types, served_tagger, version_arguments
+from training.tagger.measuring import (
+    development_posts,
+    judged_rows,
+    keep_figures,
+    marked_types,
+    parse_version,
+    served_tagger,
+    version_arguments,
+)
 from training.tagger.model_card import write_card
 from workers.tagger.conll import ConllPost, Span, gold_spans
 from workers.tagger.evaluation import answered_spans, tag_conll
@@ -101,11 +109,11 @@ def read_judged(path: Path) -> dict[str, Any]:
         UnreadableInput: a row has no cause, or one that is none of `CAUSES`.
     """
     causes: dict[str, Counter[str]] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file, dialect="excel-tab"), start=2):
-            if row.get("cause") not in CAUSES or not row.get("kind"):
-                raise UnreadableInput(f"{path}:{number}: cause {row.get('cause')!r}: write one of {', '.join(CAUSES)}")
-            causes.setdefault(row["cause"], Counter()).update(["all", row["kind"]])
+    for number, row in judged_rows(path):
+        cause, kind = row.get("cause"), row.get("kind")
+        if cause is None or cause not in CAUSES or not kind:
+            raise UnreadableInput(f"{path}:{number}: cause {cause!r}: write one of {', '.join(CAUSES)}")
+        causes.setdefault(cause, Counter()).update(["all", kind])
     ordered = sorted(causes, key=lambda cause: -causes[cause]["all"])
     return {cause: dict(causes[cause]) for cause in ordered}
 
@@ -116,8 +124,8 @@ def main() -> None:
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--sample", type=Path, metavar="FILE", help="write the errors to be read")
     action.add_argument("--judged", type=Path, metavar="FILE", help="count the causes of the errors that were read")
-    parser.add_argument("--errors", type=int, default=ERRORS, help="how many to draw")
-    arguments = parser.parse_args()
+    parser.add_argument("--errors", type=positive, default=ERRORS, help="how many to draw")
+    arguments = parse_version(parser)
     repository, version, name = arguments.repository, arguments.version, arguments.name
     if arguments.sample:
         errors = all_errors(served_tagger(repository, version, name=name))

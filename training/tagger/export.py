@@ -6,7 +6,6 @@ of it is made and measured elsewhere first, and put into the repository whole. T
 F1 or more on either development set; then the repository stays as it was.
 """
 
-import argparse
 import copy
 import json
 import logging
@@ -27,7 +26,7 @@ from torch import Tensor, nn
 
 from training.onnx.origin import forget_origin
 from training.scored_texts import ScoredTexts, training_examples
-from training.script import run_script
+from training.script import ScriptParser, positive, run_script
 from training.tagger.batches import BatchMaker, Noise
 from training.tagger.calibrate import calibrate
 from training.tagger.development import score_development
@@ -219,11 +218,11 @@ def print_figures(figures: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """Runs the command line of this module."""
-    parser = argparse.ArgumentParser(description="Export a trained tagger into the model repository.")
+    parser = ScriptParser(description="Export a trained tagger into the model repository.")
     parser.add_argument("--run", type=Path, required=True, help="the folder that training wrote")
     parser.add_argument("--repository", type=Path, default=Path("triton_models"))
     parser.add_argument("--name", default=TAGGER, help="the model of the repository: mner, mner_base, or one of yours")
-    parser.add_argument("--version", type=int, default=1)
+    parser.add_argument("--version", type=positive, default=1)
     arguments = parser.parse_args()
     print_figures(export(arguments.run, arguments.repository, arguments.version, arguments.name))
 

@@ -1,4 +1,4 @@
-"""Names given in posts without any, to be read: `python -m training.tagger.false_names --version 1`.
+"""Names given in posts without any, to be read: `python -m training.tagger.false_names`.
 
 Annotators miss names, so what they call a post without one may hold one. `--sample FILE` writes every name that a
 version gives in such posts of the development sets that have many of them, as a table of tab-separated values, for
@@ -14,7 +14,15 @@ from typing import Any
 from tagstream.errors import UnreadableInput
 from training.script import run_script
 from training.tagger.calibration import CAPPED
-from training.tagger.measuring import development_posts, keep_figures, marked_types, served_tagger, version_arguments
+from training.tagger.measuring import (
+    development_posts,
+    judged_rows,
+    keep_figures,
+    marked_types,
+    parse_version,
+    served_tagger,
+    version_arguments,
+)
 from training.tagger.model_card import write_card
 from workers.tagger.conll import ConllPost, gold_spans
 from workers.tagger.evaluation import tag_conll
@@ -49,11 +57,11 @@ def read_judged(path: Path) -> dict[str, Counter[str]]:
         UnreadableInput: a row has no verdict, or another one.
     """
     counted = {corpus: Counter[str]() for corpus in CAPPED}
-    with path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file, dialect="excel-tab"), start=2):
-            if row.get("verdict") not in VERDICTS or row.get("corpus") not in counted:
-                raise UnreadableInput(f"{path}:{number}: verdict {row.get('verdict')!r}: write {' or '.join(VERDICTS)}")
-            counted[row["corpus"]][row["verdict"]] += 1
+    for number, row in judged_rows(path):
+        verdict, corpus = row.get("verdict"), row.get("corpus")
+        if verdict not in VERDICTS or corpus not in counted:
+            raise UnreadableInput(f"{path}:{number}: verdict {verdict!r}: write {' or '.join(VERDICTS)}")
+        counted[corpus][verdict] += 1
     return counted
 
 
@@ -77,7 +85,7 @@ def main() -> None:
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--sample", type=Path, metavar="FILE", help="write what is to be read")
     action.add_argument("--judged", type=Path, metavar="FILE", help="count the verdicts of what was read")
-    arguments = parser.parse_args()
+    arguments = parse_version(parser)
     repository, version, name = arguments.repository, arguments.version, arguments.name
     if arguments.sample:
         number = write_sample(served_tagger(repository, version, name=name), arguments.sample)

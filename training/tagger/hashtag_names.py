@@ -1,78 +1,32 @@
 """Names in hashtags: of names that are found as plain words, the share that is found when a hashtag holds them.
 
-`python -m training.tagger.hashtag_names --version 1` takes persons, places and organisations of one to three words from
-the development sets, each once, where the tagger finds it as it stands. It writes the name in the same sentence as a
-hashtag, alone and joined with words of topics; found is the same type over the words of the name and no others. It also
-counts entities in hashtags that hold no name.
+`python -m training.tagger.hashtag_names` takes persons, places and organisations of one to three words from the
+development sets, each once, where the tagger finds it as it stands, and writes it as a hashtag in the ways of
+`named_posts.py`; found is the same type over the words of the name and no others. It also counts entities in hashtags
+that hold no name, in posts without any and after the posts of the development sets.
 """
 
+import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tagstream.posts import EntityType, TaggedPost
 from training.datasets import CORPORA
-from training.tagger.measuring import development_posts, keep_figures, served_tagger, version_arguments
+from training.script import run_script
+from training.tagger.measuring import development_posts, keep_figures, parse_version, served_tagger, version_arguments
 from training.tagger.model_card import write_card
+from training.tagger.named_posts import TYPES, WAYS, NamedPost, Written, names_to_write
 from training.tagger.nameless import nameless_hashtags, nameless_posts
-from training.tagger.perturbations import camel, names_of, tokens_of
+from training.tagger.perturbations import tokens_of
 from workers.models.repository import TAGGER
-from workers.tagger.conll import SPELLINGS, ConllPost, joined_post
+from workers.tagger.conll import ConllPost, joined_post
 from workers.tagger.evaluation import answered_spans, tag_conll
 from workers.tagger.interface import Tagger
 
-TYPES: tuple[EntityType, ...] = ("PER", "LOC", "ORG")
-MAX_WORDS = 3
 _ONE, _SEVERAL = "one word", "two or three words"
-# The words of hashtags about a name, which stands at the `*`; taken in turn.
-TOPICS: Mapping[EntityType, Sequence[str]] = {
-    "PER": ("vote *", "* fans", "happy birthday *", "* live tonight", "thank you *"),
-    "LOC": ("pray for *", "* news", "visit *", "* strong", "made in *"),
-    "ORG": ("boycott *", "* news", "go *", "* jobs", "support *"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class NamedPost:
-    """A post and one of its names: the tokens `start` to `end`."""
-
-    post: ConllPost
-    start: int
-    end: int
-    kind: EntityType
-
-    @property
-    def words(self) -> list[str]:
-        """The words of the name."""
-        return [word for word, _ in tokens_of(self.post)[self.start : self.end]]
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The post with its name in a hashtag, and where in the text the name then stands."""
-
-    post: ConllPost
-    start: int
-    end: int
-
-
-def names_to_write() -> list[NamedPost]:
-    """Returns each person, place and organisation of the development sets once, with the first post that has it."""
-    found: dict[tuple[str, EntityType], NamedPost] = {}
-    for corpus in CORPORA:
-        for post in development_posts(corpus):
-            tokens = tokens_of(post)
-            for start, end in names_of(tokens):
-                kind = SPELLINGS[tokens[start][1][2:].lower()]
-                words = [word for word, _ in tokens[start:end]]
-                is_plain = all(word.isascii() and word.isalpha() for word in words) and len("".join(words)) > 1
-                after_sign = start > 0 and tokens[start - 1][0][-1] in "#@"
-                if kind in TYPES and len(words) <= MAX_WORDS and is_plain and not after_sign:
-                    found.setdefault((" ".join(words).lower(), kind), NamedPost(post, start, end, kind))
-    return list(found.values())
+_AFTER_A_POST = 3
 
 
 def found_as_plain_words(names: Sequence[NamedPost], tagger: Tagger) -> list[NamedPost]:
@@ -83,34 +37,6 @@ def found_as_plain_words(names: Sequence[NamedPost], tagger: Tagger) -> list[Nam
         for name, answer in zip(names, answers, strict=True)
         if (name.start, name.end, name.kind) in answered_spans(name.post, answer)
     ]
-
-
-def write_as_hashtag(name: NamedPost, before: Sequence[str], after: Sequence[str], *, capitals: bool) -> Written:
-    """Returns the post with the name as a hashtag, between the words before and after it."""
-    join: Callable[[Sequence[str]], str] = camel if capitals else lambda words: "".join(words).lower()
-    head, middle, tail = join(before), join(name.words), join(after)
-    tokens = tokens_of(name.post)
-    tokens[name.start : name.end] = [(f"#{head}{middle}{tail}", f"B-{name.kind}")]
-    post = joined_post(tokens)
-    start = post.tokens[name.start][0] + 1 + len(head)
-    return Written(post, start, start + len(middle))
-
-
-def _alone(name: NamedPost, _: int, *, capitals: bool) -> Written:
-    return write_as_hashtag(name, (), (), capitals=capitals)
-
-
-def _joined(name: NamedPost, place: int, *, capitals: bool) -> Written:
-    topics = TOPICS[name.kind]
-    before, after = topics[place % len(topics)].split("*")
-    return write_as_hashtag(name, before.split(), after.split(), capitals=capitals)
-
-
-WAYS = {
-    f"{kind}, {case}": partial(write, capitals=capitals)
-    for case, capitals in (("CamelCase", True), ("lower case", False))
-    for kind, write in (("alone", _alone), ("joined with other words", _joined))
-}
 
 
 def is_found(answer: TaggedPost, written: Written, kind: EntityType) -> bool:
@@ -129,7 +55,7 @@ def score_names(tagger: Tagger) -> dict[str, Any]:
     totals = {group: counted[group] for group in ("all", *TYPES, _ONE, _SEVERAL) if counted[group]}
     shares = {}
     for way, write in WAYS.items():
-        written = [write(name, place) for place, name in enumerate(names)]
+        written = [write(names, place) for place in range(len(names))]
         answers = tag_conll([one.post for one in written], tagger)
         found = Counter(
             group
@@ -142,14 +68,42 @@ def score_names(tagger: Tagger) -> dict[str, Any]:
 
 
 def score_nameless(tagger: Tagger) -> dict[str, float]:
-    """Returns the entities that touch a hashtag without a name, in 1,000 of them, and how many were tried."""
+    """Returns how many hashtags without a name were tried, and the entities that touch one, in 1,000 of them.
+
+    `after_posts_per_1000` is of the same hashtags after posts of the development sets, three after each.
+    """
     hashtags = nameless_hashtags()
-    posts = [joined_post([(word, "O") for word in text.split()]) for text in nameless_posts(hashtags)]
+    alone = [joined_post([(word, "O") for word in text.split()]) for text in nameless_posts(hashtags)]
+    after = after_posts(hashtags)
+    return {
+        "hashtags": len(hashtags),
+        "false_entities_per_1000": 1000 * _false(alone, [[one] for one in hashtags], tagger) / len(hashtags),
+        "after_posts_per_1000": 1000 * _false(*after, tagger) / len(hashtags),
+    }
+
+
+def after_posts(hashtags: Sequence[str]) -> tuple[list[ConllPost], list[list[str]]]:
+    """Returns posts of the development sets with three of the hashtags after each, and which these are."""
+    shuffled = random.Random("hashtags").sample(hashtags, len(hashtags))
+    groups = [shuffled[start : start + _AFTER_A_POST] for start in range(0, len(shuffled), _AFTER_A_POST)]
+    every = [post for corpus in CORPORA for post in development_posts(corpus)]
+    posts = [
+        joined_post([*tokens_of(post), *((f"#{hashtag}", "O") for hashtag in group)])
+        for post, group in zip(random.Random("posts").sample(every, len(groups)), groups, strict=True)
+    ]
+    return posts, groups
+
+
+def _false(posts: Sequence[ConllPost], hashtags: Sequence[Sequence[str]], tagger: Tagger) -> int:
+    """Returns the entities that touch the hashtags of each post, which stand last of their kind in it."""
     false = 0
-    for post, hashtag, answer in zip(posts, hashtags, tag_conll(posts, tagger), strict=True):
-        start = post.text.index(f"#{hashtag}")
-        false += sum(entity.start < start + 1 + len(hashtag) and entity.end > start for entity in answer.entities)
-    return {"hashtags": len(hashtags), "false_entities_per_1000": 1000 * false / len(hashtags)}
+    for post, group, answer in zip(posts, hashtags, tag_conll(posts, tagger), strict=True):
+        signed = {f"#{hashtag}" for hashtag in group}
+        places = [(start, end) for start, end, _ in post.tokens if post.text[start:end] in signed][-len(group) :]
+        false += sum(
+            any(entity.start < end and entity.end > start for start, end in places) for entity in answer.entities
+        )
+    return false
 
 
 def hashtag_names(repository: Path, version: int, name: str = TAGGER) -> dict[str, Any]:
@@ -163,20 +117,22 @@ def hashtag_names(repository: Path, version: int, name: str = TAGGER) -> dict[st
 
 def main() -> None:
     """Runs the command line of this module."""
-    arguments = version_arguments("Measure how a model version finds names in hashtags.").parse_args()
+    arguments = parse_version(version_arguments("Measure how a model version finds names in hashtags."))
     figures = hashtag_names(arguments.repository, arguments.version, arguments.name)
     print(
         f"{figures['names']:,} names, found as plain words: {figures['found']['all']:,}; of these found in hashtags, %"
     )
     groups = list(figures["found"])
-    print(f"{'':36}" + "".join(f"{group:>20}" for group in groups))
+    print(f"{'':48}" + "".join(f"{group:>20}" for group in groups))
     for way, shares in figures["shares"].items():
-        print(f"{way:36}" + "".join(f"{100 * shares[group]:20.1f}" for group in groups))
+        print(f"{way:48}" + "".join(f"{100 * shares[group]:20.1f}" for group in groups))
     nameless = figures["nameless"]
     print(
-        f"{nameless['false_entities_per_1000']:.1f} entities in 1,000 hashtags without a name ({nameless['hashtags']})"
+        f"entities in 1,000 hashtags without a name ({nameless['hashtags']}): "
+        f"{nameless['false_entities_per_1000']:.1f} in posts without one, "
+        f"{nameless['after_posts_per_1000']:.1f} after the posts of the development sets"
     )
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -31,19 +31,29 @@ _AFTER = (
     "Speaks", "Interview", "Debate", "Summit", "Trip", "Diaries", "Bombing", "Relief",
 )  # fmt: skip
 _BETWEEN = ("In", "At", "And", "Vs", "For", "With", "Meets", "To", "From", "On")
-_STYLES = ("camel", "camel", "lower", "camel", "lower", "upper")
+STYLES = ("camel", "camel", "lower", "camel", "lower", "upper")
 
 
 @dataclass(frozen=True, slots=True)
 class HashtagNoise:
     """The chances, from 0 to 1, of a name, or a run of ordinary words in a post, to become a hashtag.
 
-    `joined` is the share of such names that are joined with words of topics or with another name.
+    `joined` is the share of such names that are joined with words of topics or with another name; `trailing` the chance
+    of a post to get hashtags after it (`trailing_hashtags.py`).
     """
 
     name: float = 0.0
     words: float = 0.0
     joined: float = 0.4
+    trailing: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hashtag:
+    """A hashtag with its sign; `names` are given by offsets in `text`."""
+
+    text: str
+    names: tuple[MarkedName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,11 @@ def with_hashtags(
     return _edited(example, sorted(edits, key=lambda edit: edit.start)) if edits else example
 
 
+def topic_words() -> set[str]:
+    """Returns the words that names are joined with in hashtags, in lower case."""
+    return {word.lower() for phrase in (*_BEFORE, *_AFTER, *_BETWEEN) for word in phrase.split()}
+
+
 def hashtag_names(examples: Sequence[Example]) -> list[tuple[str, str]]:
     """Returns the names (text, type) of posts that can be written as hashtags, once each, in order."""
     pool = {
@@ -101,27 +116,52 @@ def _can_be_hashtag(example: Example, start: int, end: int) -> bool:
 def _hashtag_of_name(
     example: Example, name: MarkedName, noise: HashtagNoise, pool: Sequence[tuple[str, str]], chance: random.Random
 ) -> _Edit:
-    style = chance.choice(_STYLES)
-    parts: list[tuple[str, str | None]] = [(example.text[name.start : name.end], name.type)]
-    if chance.random() < noise.joined:
+    hashtag = hashtag_of(example.text[name.start : name.end], name.type, noise.joined, pool, chance)
+    return _Edit(name.start, name.end, hashtag.text, hashtag.names)
+
+
+def hashtag_of(
+    name: str,
+    kind: str | None,
+    joined: float,
+    pool: Sequence[tuple[str, str]],
+    chance: random.Random,
+    style: str | None = None,
+) -> Hashtag:
+    """Returns a name as a hashtag, in a style of chance where none is said.
+
+    `joined` is the chance that words of a topic, or a name of `pool`, are written with it.
+    """
+    style = style or chance.choice(STYLES)
+    parts: list[tuple[str, str | None]] = [(name, kind)]
+    if chance.random() < joined:
         turn = chance.random()
         if turn < 0.4:
             parts.insert(0, (chance.choice(_BEFORE), None))
         elif turn < 0.8:
             parts.append((chance.choice(_AFTER), None))
-        elif pool and name.type != "ANY":
+        elif pool and kind != "ANY":
             parts += [(chance.choice(_BETWEEN), None), chance.choice(pool)]
     written, names = "#", []
-    for text, kind in parts:
+    for text, part in parts:
         start = len(written)
-        written += _joined(text, style)
-        if kind is not None:
-            names.append(MarkedName(start, len(written), kind))
-    return _Edit(name.start, name.end, written, tuple(names))
+        written += join_words(text, style)
+        if part is not None:
+            names.append(MarkedName(start, len(written), part))
+    return Hashtag(written, tuple(names))
 
 
 def _hashtag_of_words(text: str, taken: Sequence[tuple[int, int]], chance: random.Random) -> list[_Edit]:
     """Returns an edit that makes a hashtag of one to three ordinary words in small letters; none where none stand."""
+    run = ordinary_words(text, taken, chance)
+    if run is None:
+        return []
+    start, end = run
+    return [_Edit(start, end, "#" + join_words(text[start:end], chance.choice(STYLES)))]
+
+
+def ordinary_words(text: str, taken: Sequence[tuple[int, int]], chance: random.Random) -> tuple[int, int] | None:
+    """Returns where one to three words in small letters stand that are in no name (`taken`); None where none do."""
     words = split_words(text)
     plain = [
         word.kind is Kind.WORD and word.surface.isascii() and word.surface.islower() and word.surface.isalpha()
@@ -137,14 +177,13 @@ def _hashtag_of_words(text: str, taken: Sequence[tuple[int, int]], chance: rando
         and not (i and words[i - 1].surface in ("#", "@"))
     ]  # fmt: skip
     if not starts:
-        return []
+        return None
     first = chance.choice(starts)
-    run = words[first : first + length]
-    written = "#" + _joined(text[run[0].start : run[-1].end], chance.choice(_STYLES))
-    return [_Edit(run[0].start, run[-1].end, written)]
+    return words[first].start, words[first + length - 1].end
 
 
-def _joined(text: str, style: str) -> str:
+def join_words(text: str, style: str) -> str:
+    """Returns words as they stand in a hashtag of a style: `camel`, `lower` or `upper`."""
     words = text.split()
     if style == "lower":
         return "".join(words).lower()

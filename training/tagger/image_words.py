@@ -1,6 +1,6 @@
 """Image words: what captions and labels add to text and hashtags, what wrong ones cost, and what missing ones do.
 
-`python -m training.tagger.image_words --version 1` tags the development sets of Twitter-2015 and -2017 with the words
+`python -m training.tagger.image_words` tags the development sets of Twitter-2015 and -2017 with the words
 of each source in the third segment. Differences in F1 are paired, with an interval by bootstrap over posts.
 """
 
@@ -13,12 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from tagstream.posts import Media
+from training.datasets import CORPORA
 from training.inputs.captions import load_captions, load_labels, load_plain_captions
+from training.script import run_script
 from training.tagger.measuring import (
     counts,
     development_posts,
     f1,
     keep_figures,
+    parse_version,
     served_tagger,
     version_arguments,
 )
@@ -111,7 +114,9 @@ def image_words(repository: Path, version: int, name: str = TAGGER) -> dict[str,
 
 def main() -> None:
     """Runs the command line of this module."""
-    arguments = version_arguments("Measure what image words do to a model version's answers.").parse_args()
+    parser = version_arguments("Measure what image words do to a model version's answers.")
+    captions = [f"captions/{file}" for corpus in SETS for file in (f"blip2_{corpus}.txt", f"catr_{corpus}.json")]
+    arguments = parse_version(parser, data=[*(CORPORA[corpus].dev for corpus in SETS), *captions])
     for corpus, rows in image_words(arguments.repository, arguments.version, arguments.name).items():
         print(corpus)
         for condition, row in rows.items():
@@ -120,4 +125,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

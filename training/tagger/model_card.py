@@ -1,6 +1,6 @@
 """The card of an exported version: what it was made from, how good it is, what it cannot do.
 
-`python -m training.tagger.model_card --version 1` measures the files of the version again and writes it; so does an
+`python -m training.tagger.model_card` measures the files of the version again and writes it; so does an
 export. `--name mner_base` does so for the tagger for GPUs. The figures of the other measures (`measuring.py`) are
 written from what the version's folder keeps.
 """
@@ -12,10 +12,10 @@ from typing import Any
 
 from tagstream.settings import Settings
 from training.datasets import CORPORA
+from training.script import run_script
 from training.tagger.card_sections import SECTIONS
 from training.tagger.development import score_corpus
-from training.tagger.measuring import keep_figures, read_figures, served_tagger, version_arguments
-from training.tagger.pretrained import BASE
+from training.tagger.measuring import keep_figures, parse_version, read_figures, served_tagger, version_arguments
 from workers.models.repository import TAGGER, open_version
 from workers.models.version_folder import GPU_MODEL, MODEL
 from workers.tagger.openvino_network import OpenVinoNetwork
@@ -76,7 +76,7 @@ def write_card(repository: Path, version: int, name: str = TAGGER) -> None:
     description = open_version(repository, name, version).description
     recipe = description.record["recipe"]
     sizes = {file: (folder / file).stat().st_size / 1e6 for file in (MODEL, GPU_MODEL)}
-    encoder, config = recipe["encoder"], "tagger_base" if recipe["encoder"] == BASE else "tagger"
+    encoder = recipe["encoder"]
     millions = int(sizes[GPU_MODEL] / 2)  # two bytes a parameter
     layers = f"{recipe['layers']} layers, " if "layers" in recipe else ""
     size = f"{encoder}, {layers}{millions} M parameters"
@@ -101,9 +101,9 @@ about its photos) and a linear-chain CRF; `training/tagger/network.py`.
 {data}
 {how}
 {learnt}
-Made by `python -m training.tagger.train training/configs/{config}.toml --run RUN` and
-`python -m training.tagger.export --run RUN --name {name}`. One seed. The epoch was chosen on these
-development sets, so the figures flatter a little{looked}.
+Made by `python -m training.tagger.train RECIPE --run RUN`, RECIPE with the values above, and
+`python -m training.tagger.export --run RUN --name {name} --version {folder.name}`. One seed. The epoch was chosen on
+these development sets, so the figures flatter a little{looked}.
 
 ## Figures on the development sets
 
@@ -149,10 +149,10 @@ def _rows(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 def main() -> None:
     """Runs the command line of this module."""
-    arguments = version_arguments("Measure the files of a model version and write its card.").parse_args()
+    arguments = parse_version(version_arguments("Measure the files of a model version and write its card."))
     measure(arguments.repository, arguments.version, arguments.name)
     write_card(arguments.repository, arguments.version, arguments.name)
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

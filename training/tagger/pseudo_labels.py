@@ -8,7 +8,6 @@ A student that learns these probabilities learns how sure its teachers are, too 
 Wang et al., ACL 2020, whose posterior distillation this is).
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 
 from tagstream.errors import CorruptState
 from training.scored_texts import ScoredTexts
-from training.script import run_script
+from training.script import ScriptParser, positive, run_script
 from training.tagger.development import torch_tagger
 from training.tagger.network import load_run
 from training.tagger.pretrained import vocabulary_file
@@ -142,12 +141,12 @@ def label_with(run: Path, texts: Sequence[str], folder: Path) -> Iterator[HalfAr
 
 def main() -> None:
     """Runs the command line of this module."""
-    parser = argparse.ArgumentParser(description="Label unlabelled tweets by teachers; run again to go on.")
+    parser = ScriptParser(description="Label unlabelled tweets by teachers; run again to go on.")
     parser.add_argument(
         "--teacher", type=Path, action="append", required=True, help="the folder of a run; may be repeated"
     )
     parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--posts", type=int, default=100_000)
+    parser.add_argument("--posts", type=positive, default=100_000)
     arguments = parser.parse_args()
     texts = unlabelled_texts(ScoredTexts.load())[: arguments.posts]
     kept = arguments.to.with_suffix(".parts")

@@ -1,6 +1,6 @@
 """Robustness: F1 on development sets whose posts are perturbed, and on posts with 280 hashtags after them.
 
-`python -m training.tagger.robustness --version 1` measures a version as it is served, and writes its card again.
+`python -m training.tagger.robustness` measures a version as it is served, and writes its card again.
 """
 
 import random
@@ -10,12 +10,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from training.script import run_script
 from training.tagger.measuring import (
     counts,
     development_posts,
     f1,
     keep_figures,
     marked_types,
+    parse_version,
     served_tagger,
     version_arguments,
 )
@@ -93,9 +95,9 @@ def _print(figures: Mapping[str, Any], sets: Sequence[str] = SETS) -> None:
 
 def main() -> None:
     """Runs the command line of this module."""
-    arguments = version_arguments("Measure a model version on perturbed posts.").parse_args()
+    arguments = parse_version(version_arguments("Measure a model version on perturbed posts."))
     _print(robustness(arguments.repository, arguments.version, arguments.name))
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -6,7 +6,6 @@ of about one length, and take turns, so that whatever else the machine does is s
 measured: what surrounds them is the same for all.
 """
 
-import argparse
 import json
 import statistics
 import time
@@ -17,8 +16,9 @@ from pathlib import Path
 
 import torch
 
-from training.datasets import load_examples
-from training.script import run_script
+from training.datasets import CORPORA as ALL_CORPORA
+from training.datasets import load_examples, require_data
+from training.script import ScriptParser, positive, run_script
 from training.tagger.base import BASE_TAGGER
 from training.tagger.development import TorchNetwork
 from training.tagger.encoders import read_config
@@ -111,14 +111,15 @@ def report(rates: Mapping[str, Sequence[float]]) -> Iterable[str]:
 
 def main() -> None:
     """Runs the command line of this module."""
-    parser = argparse.ArgumentParser(prog="python -m training.tagger.speed", description=__doc__.split("\n")[0])
+    parser = ScriptParser(prog="python -m training.tagger.speed", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", default=[TAGGER, BASE_TAGGER], help="taggers of the repository")
     parser.add_argument("--repository", type=Path, default=Path("triton_models"))
-    parser.add_argument("--posts", type=int, default=POSTS)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--posts", type=positive, default=POSTS)
+    parser.add_argument("--rounds", type=positive, default=ROUNDS)
+    parser.add_argument("--threads", type=positive, default=1)
     parser.add_argument("--to", type=Path, metavar="FILE", help="also write the rounds as JSON")
     arguments = parser.parse_args()
+    require_data(ALL_CORPORA[corpus].dev for corpus in CORPORA)
     torch.set_num_threads(arguments.threads)
     names, repository = list(dict.fromkeys(arguments.names)), arguments.repository
     runners: dict[str, Runner] = {}

@@ -5,7 +5,6 @@ of every run (`training/run_folder.py`) this one keeps an exponential average of
 average that scored best. `training/loop.py` says how a run goes on where it was stopped.
 """
 
-import argparse
 import math
 import random
 import tomllib
@@ -22,7 +21,7 @@ from training.datasets import CORPORA, Example
 from training.loop import EpochScore, Progress, TrainingTask, epoch_seed, fit
 from training.run_folder import open_run
 from training.scored_texts import ScoredTexts, training_examples
-from training.script import run_script
+from training.script import ScriptParser, not_negative, run_script
 from training.tagger.batches import BatchMaker, Noise, TaggerBatch
 from training.tagger.development import score_development
 from training.tagger.encoders import stored_config
@@ -32,6 +31,7 @@ from training.tagger.name_lists import list_of_names
 from training.tagger.network import ThreeSegmentTagger
 from training.tagger.pretrained import fetched_encoder, vocabulary_file
 from training.tagger.pseudo_labels import PseudoExample, read_pseudo_labels
+from training.tagger.trailing_hashtags import HashtagMatter, hashtags_alone, ordinary_phrases
 from workers.hashtags.segmenter import HashtagSegmenter
 from workers.tagger.encoding import Encoder
 
@@ -79,6 +79,9 @@ class TaggerRecipe:
     average_decay: float
     patience: int
     posts: dict[str, int]
+    # Those of version 2 and before have none.
+    trailing_hashtags: float = 0.0
+    hashtag_lists: int = 0
 
     @classmethod
     def read(cls, path: Path) -> "TaggerRecipe":
@@ -106,7 +109,7 @@ class TaggerRecipe:
             self.misspelled,
             self.account_names_and_links,
             self.no_punctuation,
-            HashtagNoise(self.names_as_hashtags, self.words_as_hashtags),
+            HashtagNoise(self.names_as_hashtags, self.words_as_hashtags, trailing=self.trailing_hashtags),
         )
 
 
@@ -128,10 +131,11 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         self._posts = {name: training_examples(name, scored) for name in recipe.posts}
         self._pseudo_posts, self._teachers = _pseudo_posts(recipe, pseudo_labels, scored)
         everything = [example for examples in self._posts.values() for example in examples]
-        self._names = hashtag_names(everything)
+        phrases = ordinary_phrases(everything, random.Random(recipe.seed))
+        self._matter = HashtagMatter(hashtag_names(everything), phrases)
         captions = [example.caption for example in everything if example.caption]
         known = KnownNames(everything)
-        self._maker = BatchMaker(self._encoder, self._segment, recipe.noise, known, self._names, captions)
+        self._maker = BatchMaker(self._encoder, self._segment, recipe.noise, known, self._matter, captions)
         self._tagger = ThreeSegmentTagger.from_pretrained(
             fetched_encoder(recipe.encoder), recipe.dropout, recipe.attention_dropout, recipe.layers
         )
@@ -139,7 +143,7 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=recipe.weight_decay, fused=True)
         posts_an_epoch = sum(map(min, recipe.posts.values(), map(len, self._posts.values())))
-        posts_an_epoch += recipe.pseudo_posts + recipe.name_lists
+        posts_an_epoch += recipe.pseudo_posts + recipe.name_lists + recipe.hashtag_lists
         self._steps = math.ceil(posts_an_epoch / recipe.batch) * recipe.epochs
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -156,7 +160,9 @@ class TaggerTraining(TrainingTask[TaggerBatch]):
         examples: list[Example | PseudoExample] = []
         for name, posts in self.recipe.posts.items():
             examples += chance.sample(self._posts[name], min(posts, len(self._posts[name])))
-        examples += [list_of_names(self._names, chance) for _ in range(self.recipe.name_lists)]
+        examples += [list_of_names(self._matter.names, chance) for _ in range(self.recipe.name_lists)]
+        hashtags = self.recipe.noise.hashtags
+        examples += [hashtags_alone(hashtags, self._matter, chance) for _ in range(self.recipe.hashtag_lists)]
         if self.recipe.pseudo_posts:
             first = epoch * self.recipe.pseudo_posts
             pool = self._pseudo_posts
@@ -251,11 +257,11 @@ def train(recipe: TaggerRecipe, folder: Path, pseudo_labels: Path | None = None)
 
 def main() -> None:
     """Runs the command line of this module."""
-    parser = argparse.ArgumentParser(description="Train the served tagger; run again to go on where it stopped.")
+    parser = ScriptParser(description="Train the served tagger; run again to go on where it stopped.")
     parser.add_argument("config", type=Path)
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and the log")
     parser.add_argument("--pseudo-labels", type=Path, help="what `python -m training.tagger.pseudo_labels` wrote")
-    parser.add_argument("--threads", type=int, default=0, help="0: as many as there are cores")
+    parser.add_argument("--threads", type=not_negative, default=0, help="0: as many as there are cores")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

@@ -28,6 +28,9 @@ GPU_MODEL = "model.fp16.onnx"
 MODEL_HASH_PARAMETER = "model_sha256"
 GPU_MODEL_HASH_PARAMETER = "gpu_model_sha256"
 
+# Models that do not ship, and what makes them.
+_MADE_BY = {"mner_base": "make tagger-base"}
+
 ModelDescription = TypeVar("ModelDescription", bound=BaseModel)
 
 
@@ -107,7 +110,8 @@ def find_version(repository: Path, name: str, version: int | None = None) -> Ver
     model = repository / name
     versions = sorted(int(path.name) for path in model.glob("*") if path.name.isdigit() and (path / MODEL).is_file())
     if not versions:
-        raise BadSettings(f"{model}: no model here: expected {name}/<version>/{MODEL} in the model repository")
+        cure = f"; `{_MADE_BY[name]}` makes it" if name in _MADE_BY else ""
+        raise BadSettings(f"{model}: no model here: expected {name}/<version>/{MODEL} in the model repository{cure}")
     chosen = versions[-1] if version is None else version
     if chosen not in versions:
         raise BadSettings(f"{model}: no version {chosen}: there are {', '.join(map(str, versions))}")

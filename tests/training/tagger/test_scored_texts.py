@@ -85,11 +85,11 @@ def test_posts_name_lists_captions_and_pseudo_labels_of_a_training_are_of_what_i
     labels = tmp_path / "labels.npz"
     uniform = np.full((5, 9), 1 / 9, np.float16)
     write_pseudo_labels(labels, [*texts, "somewhere else it rains again"], [uniform] * (len(texts) + 1), ["teacher"])
-    recipe = replace(train.TaggerRecipe.read(RECIPES / "tagger.toml"), pseudo_posts=2, name_lists=3)
+    recipe = replace(train.TaggerRecipe.read(RECIPES / "tagger.toml"), pseudo_posts=2, name_lists=3, hashtag_lists=0)
     task = train.TaggerTraining(recipe, labels)
     batches = list(task.batches(0))
     assert [post.text for post in task._pseudo_posts] == ["somewhere else it rains again"]
-    assert sorted(task._names) == [("Bob", "PER"), ("Rome", "LOC")]
+    assert sorted(task._matter.names) == [("Bob", "PER"), ("Rome", "LOC")]
     assert all(len(posts) == 1 for posts in task._posts.values())
     assert sum(len(batch.pieces) for batch in batches) == len(CORPORA) + 2 + 3
 

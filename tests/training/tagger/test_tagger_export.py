@@ -219,7 +219,7 @@ def test_an_export_is_put_into_the_repository_whole(run, exporting):
     for part in (
         "# mner_base, version 2",
         "all-mpnet-base-v2, 12 layers, ",
-        "--name mner_base",
+        "--name mner_base --version 2",
         "btc 3",
         "80.0",
     ):

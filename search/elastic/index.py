@@ -135,8 +135,8 @@ class ElasticIndex:
         names = self.client.names
         searched = [names.posts, names.dead, names.accounts]
         await self.client.call(partial(self.client.raw.indices.refresh, index=searched))
-        refresh = partial(self.client.raw.indices.refresh, index=list(names.detections), ignore_unavailable=True)
-        await self.client.call(refresh)
+        detected = [names.trends, names.events, names.event_states]  # which an index of an older version lacks
+        await self.client.call(partial(self.client.raw.indices.refresh, index=detected, ignore_unavailable=True))
 
     async def cursor(self, source: str) -> str | None:
         """Returns the saved position of a source."""

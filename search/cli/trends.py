@@ -28,7 +28,7 @@ from search.cli.trend_view import (
     trends_table,
 )
 from search.cli.why import learnt_names, why_document, why_lines
-from search.cli.windows import archive_window, live_window, peaks
+from search.cli.windows import archive_windows, live_window, peaks
 from search.events.names import NameAliases
 from search.index import EntityIndex, Span
 from search.open import opened_index
@@ -170,13 +170,15 @@ async def _counted(index: EntityIndex, question: _Question, feed: Span) -> list[
     span = Span(max(question.since or feed.since, feed.since), min(question.until or feed.until, feed.until))
     if span.since >= span.until:
         return []
-    window = question.window or archive_window(span)
-    note(
-        f"counted in windows of {_spoken(window)}, each name at its best, from {span.since:%Y-%m-%d %H:%M} to "
-        f"{span.until:%Y-%m-%d %H:%M} (UTC)"
-    )
-    found_peaks = await peaks(index, span, feed, window=window, past=question.past, size=question.size)
-    return [counted_view(*peak) for peak in found_peaks]
+    for window in [question.window] if question.window else archive_windows(span):
+        found_peaks = await peaks(index, span, feed, window=window, past=question.past, size=question.size)
+        if found_peaks:
+            note(
+                f"counted in windows of {_spoken(window)}, each name at its best, from {span.since:%Y-%m-%d %H:%M} to "
+                f"{span.until:%Y-%m-%d %H:%M} (UTC)"
+            )
+            return [counted_view(*peak) for peak in found_peaks]
+    return []
 
 
 def _explain(settings: Settings, name: str, form: Form, since: datetime | None, until: datetime | None) -> None:

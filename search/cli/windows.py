@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from search.index import EntityIndex, Span, Trend
+from search.limits import MAX_TREND_SECONDS
 
 _LENGTHS = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 7 * 86_400, 30 * 86_400, 365 * 86_400)
 MOST_WINDOWS = 48
@@ -25,10 +26,15 @@ class Peak(NamedTuple):
     window_seconds: int
 
 
-def archive_window(span: Span) -> int:
-    """Returns the shortest length, in seconds, of which at most `MOST_WINDOWS` cover the span."""
-    length = (span.until - span.since).total_seconds()
-    return next((one for one in _LENGTHS if length <= one * MOST_WINDOWS), _LENGTHS[-1])
+def archive_windows(span: Span) -> list[int]:
+    """Returns the lengths, in seconds, to be tried one after the other: from `MOST_WINDOWS` windows to a single one.
+
+    Short windows show when something rose; in a thin feed only long ones hold enough authors. The last length is that
+    of the whole span, which is compared with nothing.
+    """
+    length = int((span.until - span.since).total_seconds())
+    compared = [one for one in _LENGTHS if one * (_LEAST_PAST + 1) <= length <= one * MOST_WINDOWS]
+    return [*compared, min(length, MAX_TREND_SECONDS)]
 
 
 def live_window(span: Span) -> int:
@@ -50,6 +56,7 @@ async def peaks(index: EntityIndex, span: Span, feed: Span, *, window: int, past
         past: with how many windows before it each is compared.
         size: the most trends.
     """
+    past = max(1, min(past, MAX_TREND_SECONDS // window))
     best: dict[tuple[str, str], Peak] = {}
     for until in _ends(span, feed, window):
         for trend in await index.trending(until=until, window_seconds=window, past_windows=past, size=size):
@@ -61,7 +68,7 @@ async def peaks(index: EntityIndex, span: Span, feed: Span, *, window: int, past
 
 def _ends(span: Span, feed: Span, window: int) -> Sequence[datetime]:
     length = timedelta(seconds=window)
-    count = min(-(-(span.until - span.since) // length), MOST_WINDOWS)
+    count = min((span.until - span.since) // length, MOST_WINDOWS)
     ends = [span.until - length * back for back in range(max(count, 1))]
     compared = [end for end in ends if end - length * (_LEAST_PAST + 1) >= feed.since]
     return compared or ends

@@ -40,9 +40,6 @@ COLUMN_FIELDS = tuple(_NAMES)
 _OF_X = frozenset({"tweet_id", "tweetid"})
 _SEPARATORS = re.compile(r"[\W_]+")
 _ID_OF_X = re.compile(r"[0-9]{1,19}")
-_MAX_VALUE_LENGTH = 1_048_576
-
-csv.field_size_limit(_MAX_VALUE_LENGTH)
 
 
 @dataclass(frozen=True, slots=True)

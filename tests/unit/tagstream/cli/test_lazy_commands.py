@@ -57,7 +57,7 @@ def test_a_shell_is_given_its_script(shell: str) -> None:
 @pytest.mark.parametrize(
     ("words", "position", "expected"),
     [
-        ("tagstream se", 1, ["search", "segment"]),
+        ("tagstream se", 1, ["search", "segment", "serve"]),
         ("tagstream search --ind", 2, ["--index"]),
         ("tagstream dead-letters r", 2, ["requeue"]),
         ("tagstream --ver", 1, ["--version"]),

@@ -37,6 +37,8 @@ REFUSED: list[tuple[str, int, str]] = [
     ("tag", 2, "exactly one of"),
     ("segment", 2, "HASHTAGs or --input"),
     ("photo", 2, "POST_ID"),
+    ("serve --http nowhere", 2, "is no address"),
+    ("serve --http 0.0.0.0:8080", 2, "TAGSTREAM_SERVE_TOKEN"),
     ("photo x", 2, "--output"),
     ("restore", 2, "FILE"),
     ("dead-letters show", 2, "ORIGIN"),

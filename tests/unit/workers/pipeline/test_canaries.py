@@ -12,7 +12,6 @@ from stage_bench import Bench, failing, until
 
 import search.sqlite.damage
 import search.sqlite.writes
-import workers.faust.mentions
 from search.index import Indexable
 from search.sqlite.index import SqliteIndex
 from tagstream import codec
@@ -246,8 +245,8 @@ def of_faust_index(defect: Defect, index: SqliteIndex, patch: pytest.MonkeyPatch
 
 
 def of_mentions_in_faust_index(defect: Defect, index: SqliteIndex, patch: pytest.MonkeyPatch) -> Made:
-    naming = workers.faust.mentions.mentions_of
-    patch.setattr(index_step, "mentions_of", lambda one, names: (defect.check(one.post.text), naming(one, names))[1])
+    naming = index_step.mentions_of
+    patch.setattr(index_step, "mentions_of", lambda post, at: (defect.check(post.text), naming(post, at))[1])
     values = [
         Indexing(ConsumedRecord("t", 0, place, b"k", b"v", {}, 0), one.change) for place, one in enumerate(tagged(200))
     ]

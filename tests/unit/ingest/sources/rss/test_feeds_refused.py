@@ -17,13 +17,13 @@ from tagstream.cli.errors import run_guarded
 
 Command = Callable[..., tuple[int, str]]
 LINE = b'{"id": 1, "text": "Hello from Oslo", "created_at": "2024-05-01T12:00:00Z"}\n'
-TABLE = "id;text;created_at\n" + "1;Überschwemmung in Köln;2024-05-01\n" * 2000
+TABLE = "nummer;meldung;wann\n" + "1;Überschwemmung in Köln;2024-05-01\n" * 2000
 
 
 def zipped() -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("tweets.js", "window.YTD.tweets.part0 = []")
+        archive.writestr("readme.txt", "nothing here")
     return stream.getvalue()
 
 

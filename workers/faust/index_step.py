@@ -9,9 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from search.events.subjects import mentions_of
 from search.index import EntityIndex, Indexable, WriteReport
-from tagstream.detections import PostMentions
 from tagstream.errors import Poison
 from tagstream.kafka.topics import Topics
 from tagstream.posts import DeadLetter, Deletion
@@ -23,7 +21,7 @@ from workers.pipeline.canaries import CanaryCheck
 from workers.pipeline.canary_posts import canary_answers
 from workers.pipeline.counters import Counters
 from workers.pipeline.runner import Size, Stage, StageLimits
-from workers.pipeline.steps import explain, failures
+from workers.pipeline.steps import explain
 
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
@@ -83,8 +81,7 @@ def index(
         return _indexed(value, None)
 
     async def examine(values: Sequence[Indexing]) -> Mapping[int, Exception]:
-        named = failures(_mentions_of, values)
-        return named or await entities.rehearse([value.change for value in values])
+        return await entities.rehearse([value.change for value in values])
 
     async def canaries() -> list[Indexing]:
         return [Indexing(_CANARY, Indexable(post, post.created_at)) for post in canary_answers()]
@@ -109,11 +106,6 @@ def _told(value: Indexing, new_revisions: set[tuple[str, int]]) -> Indexable | D
         return None
     new_revisions.discard((change.post.id, change.post.revision))
     return change
-
-
-def _mentions_of(value: Indexing) -> PostMentions | None:
-    change = value.change
-    return mentions_of(change.post, change.observed_at) if isinstance(change, Indexable) else None
 
 
 def _bytes_of(value: Indexing) -> int:

@@ -10,7 +10,7 @@ them anew. Keeps invariants 2 and 3.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -40,7 +40,11 @@ class _Partition:
 
 
 class MentionPublisher:
-    """The feeds of the partitions of `posts.tagged` that this worker holds. `late` counts posts that came too late."""
+    """The feeds of the partitions of `posts.tagged` that this worker holds.
+
+    `late` counts posts that came too late, `failed` those whose subjects could not be read: they are in the index, and
+    no single post may stop the others from being counted.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class MentionPublisher:
         executor: Executor,
     ) -> None:
         self.late = 0
+        self.failed = 0
         self._publish = publish
         self._names = names
         self._states = states
@@ -97,12 +102,23 @@ class MentionPublisher:
         if not fresh:
             return
         feed, late = partition.feed, partition.feed.late
-        batch = feed.take(_item(value.told) for value in fresh if value.told is not None)
+        batch = feed.take(self._items(fresh))
         self.late += feed.late - late
         partition.taken = fresh[-1].offset
         moved = batch.watermark != partition.told
         partition.told = batch.watermark
         partition.unsaid += mention_records(batch, self._names, to_all=moved)
+
+    def _items(self, values: Sequence[Indexed]) -> Iterator[PostMentions | str]:
+        for value in values:
+            if value.told is None:
+                continue
+            try:
+                item = _item(value.told)
+            except Exception:  # the boundary to the reading of subjects: a defect of ours is not the feed's
+                self.failed += 1
+                continue
+            yield item
 
     async def _say(self, number: int, partition: _Partition) -> None:
         if partition.unsaid:

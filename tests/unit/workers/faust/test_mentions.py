@@ -10,14 +10,15 @@ import pytest
 from mention_feeds import MINUTE, START, mentions
 
 from search.detection.trend_partition import partition_of
+from search.events.subjects import mentions_of
 from search.index import Change, Indexable, WriteReport
-from tagstream.detections import DeletedPost, MentionBatch
+from tagstream.detections import DeletedPost, MentionBatch, PostMentions
 from tagstream.errors import BrokerUnavailable, Fatal, NewerVersion, RejectedDocument
 from tagstream.kafka.topics import open_topics
 from tagstream.posts import Author, Deletion, Entity, TaggedPost
 from tagstream.runtime.metrics import EventOutcome
 from tagstream.settings import Settings
-from workers.faust import index_step
+from workers.faust import index_step, mention_step
 from workers.faust.deliveries import ConsumedRecord
 from workers.faust.detector_states import CHUNK_BYTES, SavedState, chunks_of, newest_states
 from workers.faust.index_step import Indexed
@@ -172,10 +173,28 @@ async def test_after_a_restart_nothing_is_judged_anew() -> None:
     first = publisher(broken).stage(StageLimits())
     await first.work(values)
     # Killed before it acknowledged anything: another one reads all of it again.
-    await publisher(broken).stage(StageLimits()).work([*values, late, rest])
+    second = publisher(broken)
+    await second.stage(StageLimits()).work([*values, late, rest])
+    assert second.late == 1
     assert broken.mentioned() == whole.mentioned()
     assert "jsonl:6" not in broken.mentioned()
     assert len(broken.batches()) - len(whole.batches()) <= NAMES.mentions.partitions
+
+
+async def test_a_post_whose_subjects_cannot_be_read_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails_on_one(post: TaggedPost, observed_at: datetime) -> PostMentions:
+        if post.id == "jsonl:1":
+            raise RuntimeError("a defect, says a test")
+        return mentions_of(post, observed_at)
+
+    monkeypatch.setattr(mention_step, "mentions_of", fails_on_one)
+    broker = Broker()
+    made = publisher(broker)
+    values = [indexed(offset, START) for offset in range(3)]
+    await made.stage(StageLimits()).work([*values, *(indexed(3 + one, START + 9 * MINUTE) for one in range(3))])
+    assert made.failed == 1
+    assert "jsonl:1" not in broker.mentioned()
+    assert {"jsonl:0", "jsonl:2"} <= set(broker.mentioned())
 
 
 async def test_what_the_broker_did_not_take_is_published_by_the_next_attempt() -> None:

@@ -244,15 +244,6 @@ def of_faust_index(defect: Defect, index: SqliteIndex, patch: pytest.MonkeyPatch
     return index_step.index(index, _published, TOPICS, Counters(), LIMITS), values
 
 
-def of_mentions_in_faust_index(defect: Defect, index: SqliteIndex, patch: pytest.MonkeyPatch) -> Made:
-    naming = index_step.mentions_of
-    patch.setattr(index_step, "mentions_of", lambda post, at: (defect.check(post.text), naming(post, at))[1])
-    values = [
-        Indexing(ConsumedRecord("t", 0, place, b"k", b"v", {}, 0), one.change) for place, one in enumerate(tagged(200))
-    ]
-    return index_step.index(index, _published, TOPICS, Counters(), LIMITS), values
-
-
 LIMITS = StageLimits(batch_count=64)
 TOPICS = open_topics(Settings(topic_prefix="unit."))
 STAGES: list[Callable[..., Made]] = [
@@ -261,7 +252,6 @@ STAGES: list[Callable[..., Made]] = [
     of_local_index,
     of_publish,
     of_faust_index,
-    of_mentions_in_faust_index,
 ]
 
 

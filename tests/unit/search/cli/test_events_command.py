@@ -119,7 +119,7 @@ def test_events_for_people_and_for_spreadsheets(run: Terminal) -> None:
     assert run("events") == 0
     shown = run.output.decode()
     assert "Boston, =marathon" in shown
-    assert "live" in shown
+    assert "quake: Earthquake" in shown
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert run("events", "--csv") == 0

@@ -105,7 +105,7 @@ def _shown(detection: D, visible: Collection[str]) -> D | None:
     if removed:
         posts = max(detection.posts - removed, len(left))
         authors = min(posts, max(detection.authors - _authors_gone(detection.evidence, left), _authors(left)))
-        if not left:
+        if not posts:
             return None
         changed |= {"evidence": left, "posts": posts, "authors": authors}
         if isinstance(detection, DetectedEvent):

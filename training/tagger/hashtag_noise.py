@@ -49,7 +49,7 @@ class HashtagNoise:
 
 
 @dataclass(frozen=True, slots=True)
-class Hashtag:
+class WrittenHashtag:
     """A hashtag with its sign; `names` are given by offsets in `text`."""
 
     text: str
@@ -127,7 +127,7 @@ def hashtag_of(
     pool: Sequence[tuple[str, str]],
     chance: random.Random,
     style: str | None = None,
-) -> Hashtag:
+) -> WrittenHashtag:
     """Returns a name as a hashtag, in a style of chance where none is said.
 
     `joined` is the chance that words of a topic, or a name of `pool`, are written with it.
@@ -148,7 +148,7 @@ def hashtag_of(
         written += join_words(text, style)
         if part is not None:
             names.append(MarkedName(start, len(written), part))
-    return Hashtag(written, tuple(names))
+    return WrittenHashtag(written, tuple(names))
 
 
 def _hashtag_of_words(text: str, taken: Sequence[tuple[int, int]], chance: random.Random) -> list[_Edit]:

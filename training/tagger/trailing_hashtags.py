@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from training.datasets import Example, MarkedName
-from training.tagger.hashtag_noise import STYLES, Hashtag, HashtagNoise, hashtag_of, join_words, ordinary_words
+from training.tagger.hashtag_noise import STYLES, HashtagNoise, WrittenHashtag, hashtag_of, join_words, ordinary_words
 
 _MOST_AFTER = 4
 _MOST_ALONE = 8
@@ -23,7 +23,7 @@ _ONE_STYLE = 0.7  # share of posts whose hashtags are all written alike
 
 @dataclass(frozen=True, slots=True)
 class HashtagMatter:
-    """What hashtags are made of: names (text, type), and runs of ordinary words."""
+    """The matter of hashtags: names (text, type), and runs of ordinary words."""
 
     names: Sequence[tuple[str, str]] = ()
     words: Sequence[str] = ()
@@ -76,7 +76,7 @@ def _hashtags(
     noise: HashtagNoise,
     matter: HashtagMatter,
     chance: random.Random,
-) -> list[Hashtag]:
+) -> list[WrittenHashtag]:
     style = chance.choice(STYLES) if chance.random() < _ONE_STYLE else None
     made = []
     for _ in range(number):
@@ -86,9 +86,9 @@ def _hashtags(
             made.append(hashtag_of(name, kind, noise.joined, matter.names, chance, style))
         elif matter.words:
             written = join_words(chance.choice(matter.words), style or chance.choice(STYLES))
-            made.append(Hashtag(f"#{written}"))
+            made.append(WrittenHashtag(f"#{written}"))
     return made
 
 
-def _moved(hashtag: Hashtag, by: int) -> list[MarkedName]:
+def _moved(hashtag: WrittenHashtag, by: int) -> list[MarkedName]:
     return [MarkedName(name.start + by, name.end + by, name.type) for name in hashtag.names]

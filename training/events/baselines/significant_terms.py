@@ -47,7 +47,7 @@ class SignificantTermsParameters:
 
 def index_posts(client: Elasticsearch, posts: Sequence[WordedPost]) -> None:
     """Replaces the index by one of these posts; `copy` marks those whose words are exactly those of an hour before."""
-    client.indices.delete(index=INDEX, ignore_unavailable=True)
+    client.options(ignore_status=404).indices.delete(index=INDEX)
     client.indices.create(index=INDEX, mappings=_MAPPINGS, settings={"number_of_shards": 1, "number_of_replicas": 0})
     bulk(client, _documents(posts), index=INDEX, chunk_size=5_000)
     client.indices.refresh(index=INDEX)

@@ -11,7 +11,14 @@ from typing import NamedTuple
 from search.index import EntityIndex, Span, Trend
 from search.limits import MAX_TREND_SECONDS
 
-_LENGTHS = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 7 * 86_400, 30 * 86_400, 365 * 86_400)
+_LENGTHS = (
+    60,
+    300,
+    900,
+    1800,
+    *(3600 * hours for hours in (1, 3, 6, 12)),
+    *(86_400 * days for days in (1, 7, 30, 90, 365)),
+)
 MOST_WINDOWS = 48
 LONGEST_LIVE_SECONDS = 3600
 _LIVE_WINDOWS = 6

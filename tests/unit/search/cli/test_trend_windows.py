@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from search.cli.windows import LONGEST_LIVE_SECONDS, MOST_WINDOWS, archive_windows, live_window
@@ -15,6 +15,7 @@ def span(seconds: int) -> Span:
     return Span(START - timedelta(seconds=seconds), START)
 
 
+@example(124_416_001)
 @given(st.integers(60, 10 * 365 * 86_400))
 def test_windows_of_an_archive_grow_until_one_holds_all_of_it(seconds: int) -> None:
     lengths = archive_windows(span(seconds))

@@ -25,7 +25,7 @@ from tagstream.errors import CorruptState
 from tagstream.posts import to_epoch_milliseconds
 
 # Hashes of words, authors and posts, of which there are many, and which no deletion would reach.
-_NOT_STORED: Any = {"evidence": {"__all__": {"shingles"}}, "new_authors": True, "new_posts": True}
+_NOT_STORED: Any = {"evidence": {"__all__": {"shingles", "trending"}}, "new_authors": True, "new_posts": True}
 
 D = TypeVar("D", TrendState, DetectedEvent)
 

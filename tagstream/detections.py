@@ -91,14 +91,14 @@ class EvidencePost(Contract):
     """A post that mentions a trending subject, as evidence of it.
 
     Attributes:
-        trending: the trending subjects that it mentions; the more, the more typical it is.
+        trending: the keys of the trending subjects that it mentions; of an event, of its own; on the bus, never stored.
     """
 
     post_id: Identifier
     author: int | None = None
     minute: Minute
     shingles: Shingles = ()
-    trending: Count = 1
+    trending: Annotated[tuple[Key, ...], Field(max_length=MAX_SUBJECTS)] = ()
 
 
 class Companion(Contract):

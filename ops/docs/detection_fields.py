@@ -47,7 +47,7 @@ DETECTION_MEANINGS: dict[type[BaseModel], dict[str, str]] = {
         "author": "A hash of source and author; null for a post without author.",
         "minute": "The minute of its time.",
         "shingles": "Hashes of its runs of words; on the bus, never in an index or a dump.",
-        "trending": "How many of the trending names, hashtags and words it mentions.",
+        "trending": "The keys of what trends and stands in it; on the bus, never in an index or a dump.",
     },
     Companion: {
         "type": _TYPE,

@@ -72,9 +72,10 @@ class Baseline:
             self._forget()
 
     def _forget(self) -> None:
-        """Keeps four fifths of the room: the subjects that were mentioned most, by decayed count."""
-        ranked = sorted(self._past.items(), key=lambda item: (-item[1].at(self._block).total, item[0]))
-        self._past = dict(ranked[: MAX_SUBJECTS_KEPT * 4 // 5])
+        """Keeps at most four fifths of the room: the subjects that were mentioned most, by decayed count."""
+        totals = {subject: past.at(self._block).total for subject, past in self._past.items()}
+        least = sorted(totals.values())[-MAX_SUBJECTS_KEPT * 4 // 5]
+        self._past = {subject: past for subject, past in self._past.items() if totals[subject] > least}
 
     def expected(self, subject: SubjectKey, minute: int, minutes: int, volume: int) -> tuple[float, float]:
         """Returns the mean and the variance of the authors of `minutes` minutes with `volume` posts."""
@@ -99,7 +100,7 @@ class Baseline:
             self._block,
             [
                 [*subject, past.block, past.total, past.squares, past.notable.state()]
-                for subject, past in sorted(self._past.items())
+                for subject, past in self._past.items()
             ],
         ]
 

@@ -1,4 +1,4 @@
-"""Near-copies: posts whose sketches of word runs overlap by half.
+"""Near-copies: posts whose sketches of word runs overlap by a third.
 
 A sketch holds the smallest hashes of a text's word runs (bottom-k), so the share of equal hashes among the smallest of
 both is an estimate of the share of runs that the texts have in common.
@@ -9,14 +9,16 @@ from typing import Any
 
 from tagstream.detections import MAX_SHINGLES
 
-SIMILARITY = 0.5
-"""Texts of one army differ in a few words and share 0.6 or more; independent posts on one event share 0.1 to 0.3."""
-LOOKED_UP = 6
-"""The smallest hashes by which copies are looked up: of half-equal texts, one in a hundred shares none of six."""
+SIMILARITY = 0.33
+"""Two texts that each change two words in fourteen of a third share 0.4; independent posts on one event 0.1 to 0.2."""
+LOOKED_UP = 8
+"""The smallest hashes by which copies are looked up: of texts that share 0.4, one in sixty shares none of them."""
+COMPARED = 6
+"""The groups with which a text is compared, those that share most of its smallest hashes."""
 MAX_HOLDERS = 8
 """The newest groups that are looked up by one hash: a common word leads to many, a rare one to the right one."""
-KEPT_MINUTES = 180
-"""A group lasts as long as copies of it keep coming, and these minutes more."""
+KEPT_MINUTES = 60
+"""A group lasts as long as copies of it keep coming, and these minutes more: those of the longest window."""
 MAX_GROUPS = 40_000
 
 
@@ -62,7 +64,7 @@ class CopyGroups:
         for number in sketch[:LOOKED_UP]:
             for group in self._holders.get(number, ()):
                 shared[group] = shared.get(group, 0) + 1
-        likeliest = sorted(shared, key=lambda group: (-shared[group], group))[:3]
+        likeliest = sorted(shared, key=lambda group: (-shared[group], group))[:COMPARED]
         for group in likeliest:
             if similarity(hashes, self._leaders[group][0]) >= SIMILARITY:
                 return group

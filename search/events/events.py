@@ -8,7 +8,7 @@ After Fedoryszak, Frederick, Rajaram and Zhong (KDD 2019). What it says of a min
 on their order, and an event's id on its leading subject and its first minute alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -20,14 +20,16 @@ from tagstream.detections import DetectedEvent, TrendState
 
 SILENCE = HOUR
 """Minutes without a trend after which an event has ended."""
-REVIVAL = 12 * HOUR
-"""Minutes within which the same subjects go on as the same event; a night's sleep."""
+REVIVAL = 6 * HOUR
+"""Minutes within which the same subjects go on as the same event; another day brings another flood."""
 MIN_AFFINITY = 0.5
 BIRTH_AUTHORS = 8
 """The authors whom a new event needs, of all its subjects; fewer may join an event, not begin one."""
 LONE_SCORE = 12.0
 """The score at which a subject begins an event alone: a single word that chance brings together scores less."""
 MAX_EVENTS = 1_000
+TOLD_MINUTES = 2 * HOUR
+"""Minutes for which a deleted post may still be among the evidence of a trend: a window, and what lags behind."""
 
 _KIND, _VERSION = "events", 1
 
@@ -37,10 +39,14 @@ class EventDetector:
 
     def __init__(self) -> None:
         self._events: dict[str, FollowedEvent] = {}
+        self._forgotten: dict[str, int] = {}  # post -> newest minute then
+        self._minute = 0
 
     def close(self, minute: datetime, trends: Sequence[TrendState]) -> list[DetectedEvent]:
         """Takes all trends of a minute, later than every one before, and returns the events that changed."""
-        number = to_number(minute)
+        number = self._minute = to_number(minute)
+        self._forgotten = {post: then for post, then in self._forgotten.items() if number - then <= TOLD_MINUTES}
+        trends = [_without(trend, self._forgotten) for trend in trends]
         changed: dict[str, DetectedEvent] = {}
         grown = self._ended(number)
         for community in communities_of(trends):
@@ -102,14 +108,16 @@ class EventDetector:
         return ended
 
     def forget(self, post_ids: Iterable[str]) -> None:
-        """Takes deleted posts out of evidence and counts, as far as they are evidence."""
+        """Takes deleted posts out of evidence and counts, as far as they are evidence, and keeps them out."""
         gone = set(post_ids)
+        self._forgotten |= dict.fromkeys(sorted(gone), self._minute)
         for event in self._events.values():
             event.forget(gone)
 
     def snapshot(self) -> bytes:
         """Returns the state, the same bytes for the same state."""
-        return pack(_KIND, _VERSION, [event.state() for _, event in sorted(self._events.items())])
+        events = [event.state() for _, event in sorted(self._events.items())]
+        return pack(_KIND, _VERSION, [self._minute, sorted(self._forgotten.items()), events])
 
     @classmethod
     def restore(cls, snapshot: bytes) -> Self:
@@ -123,5 +131,15 @@ class EventDetector:
     @classmethod
     def _of(cls, state: Any) -> Self:
         detector = cls()
-        detector._events = {event.id: event for event in map(FollowedEvent.of, state)}
+        detector._minute, forgotten, events = state
+        detector._forgotten = dict(forgotten)
+        detector._events = {event.id: event for event in map(FollowedEvent.of, events)}
         return detector
+
+
+def _without(trend: TrendState, forgotten: Collection[str]) -> TrendState:
+    """Returns the trend without deleted posts among its evidence."""
+    if not any(post.post_id in forgotten for post in trend.evidence):
+        return trend
+    kept = tuple(post for post in trend.evidence if post.post_id not in forgotten)
+    return trend.model_copy(update={"evidence": kept})

@@ -18,7 +18,7 @@ def with_more(pool: dict[str, EvidencePost], posts: Iterable[EvidencePost]) -> d
     pool = dict(pool)
     for post in sorted(posts, key=_in_time):
         known = pool.get(post.post_id)
-        if known is None or known.trending < post.trending:
+        if known is None or len(known.trending) < len(post.trending):
             pool[post.post_id] = post
     kept = list(pool.values())
     if len(kept) > MAX_POOL:
@@ -40,13 +40,13 @@ def chosen_from(pool: Iterable[EvidencePost]) -> tuple[tuple[EvidencePost, ...],
     likeness = {
         post_id: sum(holders[number] for number in sketch) / max(1, len(sketch)) for post_id, sketch in sketches.items()
     }
-    typical = sorted(posts, key=lambda post: (-post.trending, -likeness[post.post_id], *_in_time(post)))
+    typical = sorted(posts, key=lambda post: (-len(post.trending), -likeness[post.post_id], *_in_time(post)))
     chosen = {post.post_id: post for post in [*_earliest(posts), *typical[:TYPICAL]]}
     while len(chosen) < min(MAX_EVIDENCE, len(posts)):
         left = [post for post in typical if post.post_id not in chosen]
         covered = frozenset[int]().union(*(sketches[post_id] for post_id in chosen))
         newest = max(
-            left, key=lambda post: (len(sketches[post.post_id] - covered) * min(post.trending, 3), post.post_id)
+            left, key=lambda post: (len(sketches[post.post_id] - covered) * min(len(post.trending), 3), post.post_id)
         )
         chosen[newest.post_id] = newest
     return tuple(sorted(chosen.values(), key=_in_time)), typical[0].post_id
@@ -55,7 +55,7 @@ def chosen_from(pool: Iterable[EvidencePost]) -> tuple[tuple[EvidencePost, ...],
 def _earliest(posts: Iterable[EvidencePost]) -> list[EvidencePost]:
     """Returns the first posts that mention two or more of what trends, or the very first ones."""
     ordered = sorted(posts, key=_in_time)
-    return ([post for post in ordered if post.trending > 1] or ordered)[:EARLIEST]
+    return ([post for post in ordered if len(post.trending) > 1] or ordered)[:EARLIEST]
 
 
 def _without_copies(posts: Iterable[EvidencePost]) -> list[EvidencePost]:
@@ -80,4 +80,4 @@ def _in_time(post: EvidencePost) -> tuple[float, str]:
 
 
 def _most_typical_first(post: EvidencePost) -> tuple[int, float, str]:
-    return (-post.trending, *_in_time(post))
+    return (-len(post.trending), *_in_time(post))

@@ -90,7 +90,7 @@ class FollowedEvent:
             self.score = max(self.score, trend.score)
         self._count(community)
         self._forget_the_least()
-        self.pool = with_more(self.pool, (post for trend in community for post in trend.evidence))
+        self.pool = with_more(self.pool, self._own(post for trend in community for post in trend.evidence))
         authors = max(trend.authors for trend in community)
         if authors > self.peak_authors:
             self.peak, self.peak_authors = minute, authors
@@ -101,6 +101,17 @@ class FollowedEvent:
             self.authors.update(author)
         for post in sorted({post for trend in community for post in trend.new_posts}):
             self.posts.update(post)
+
+    def _own(self, posts: Iterable[EvidencePost]) -> list[EvidencePost]:
+        """Returns the posts that mention two subjects of the event: one may be a place that it shares with another."""
+        keys = {key for _, key in self.members}
+        needed = min(2, len(keys))
+        own = []
+        for post in posts:
+            mine = tuple(key for key in post.trending if key in keys)
+            if len(mine) >= needed:
+                own.append(post.model_copy(update={"trending": mine}))
+        return own
 
     def _forget_the_least(self) -> None:
         ranked = sorted(self.members, key=lambda subject: (-self.members[subject].authors, subject))
@@ -188,7 +199,11 @@ class FollowedEvent:
         event.forgotten = forgotten
         event.pool = {
             post_id: EvidencePost(
-                post_id=post_id, author=author, minute=to_minute(minute), shingles=tuple(shingles), trending=trending
+                post_id=post_id,
+                author=author,
+                minute=to_minute(minute),
+                shingles=tuple(shingles),
+                trending=tuple(trending),
             )
             for post_id, author, minute, shingles, trending in pool
         }

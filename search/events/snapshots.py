@@ -5,7 +5,7 @@ went on from a guess would tell another story than an undisturbed run.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import msgpack
@@ -19,8 +19,18 @@ State = TypeVar("State")
 
 def pack(kind: str, version: int, state: Any) -> bytes:
     """Returns the snapshot of a state of plain values."""
-    body: bytes = msgpack.packb(state)
+    body = b"".join(_parts(state, msgpack.Packer()))
     return f"{kind} {version}\n".encode() + zlib.compress(body, _LEVEL)
+
+
+def _parts(state: Any, packer: Any, depth: int = 3) -> Iterator[bytes]:
+    """Yields the state in parts, because to pack a large one at once would hold the interpreter's lock for long."""
+    if depth and isinstance(state, list) and len(state) > 0:
+        yield packer.pack_array_header(len(state))
+        for part in state:
+            yield from _parts(part, packer, depth - 1)
+    else:
+        yield packer.pack(state)
 
 
 def unpack(kind: str, version: int, snapshot: bytes, read: Callable[[Any], State]) -> State:

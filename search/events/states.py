@@ -91,11 +91,11 @@ def _companions(subject: SubjectKey, posts: Sequence[WindowPost]) -> tuple[Compa
 def _evidence(posts: Sequence[WindowPost], started: int, trending: Collection[SubjectKey]) -> tuple[EvidencePost, ...]:
     """Returns the earliest posts of the rise and those that mention most of what trends, in order of time."""
     rising = [post for post in posts if post.minute >= started][-COUNTED:]
-    counts = [sum(subject in trending for subject in post.subjects) for post in rising]
+    keys = [tuple(sorted({one[1] for one in post.subjects if one in trending})) for post in rising]
     chosen = list(range(len(rising)))
     if len(rising) > MAX_EVIDENCE:
-        first = [index for index in chosen if counts[index] > 1][:EARLIEST]
-        rest = sorted(set(chosen).difference(first), key=lambda index: (-counts[index], -index))
+        first = [index for index in chosen if len(keys[index]) > 1][:EARLIEST]
+        rest = sorted(set(chosen).difference(first), key=lambda index: (-len(keys[index]), -index))
         chosen = sorted(first + rest[: MAX_EVIDENCE - len(first)])
     return tuple(
         EvidencePost(
@@ -103,7 +103,7 @@ def _evidence(posts: Sequence[WindowPost], started: int, trending: Collection[Su
             author=rising[index].named_author,
             minute=to_minute(rising[index].minute),
             shingles=rising[index].shingles,
-            trending=counts[index],
+            trending=keys[index],
         )
         for index in chosen
     )

@@ -9,7 +9,7 @@ order nor repeats nor restarts change what is said. Knows nothing of clocks: who
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
@@ -18,19 +18,12 @@ from typing import Any, Self
 from search.events.baseline import Baseline, significance
 from search.events.copies import CopyGroups
 from search.events.minutes import to_minute, to_number
+from search.events.open_minutes import OpenMinutes, Owns
 from search.events.snapshots import pack, unpack
 from search.events.states import Finding, trend_state
 from search.events.support import Support, minimum_support, support_of
-from search.events.window import (
-    MAX_POSTS_A_MINUTE,
-    SubjectKey,
-    Window,
-    WindowPost,
-    post_of,
-    post_state,
-)
-from search.terms import hash_key
-from tagstream.detections import PostMentions, Subject, TrendState
+from search.events.window import SubjectKey, Window, WindowPost
+from tagstream.detections import PostMentions, TrendState
 
 WINDOWS = (5, 15, 60)
 """A sudden event shows in five minutes, a small one in an hour."""
@@ -43,11 +36,6 @@ WARM_UP_BLOCKS = 12
 """An hour: before it everything is new."""
 TOLD_AFTERWARDS = 120
 """Minutes told after the last trend: longer than the silence after which an event has ended."""
-MAX_OPEN_POSTS = 100_000
-"""Posts of open minutes; of more, the minutes furthest ahead are forgotten: a feed cannot have reached them."""
-
-MAX_WAITING = 4 * MAX_POSTS_A_MINUTE
-"""Posts of an open minute that are kept until it is closed, several times those that are looked at."""
 
 _KIND, _VERSION = "trends", 1
 
@@ -64,9 +52,8 @@ class TrendDetector:
     """Finds the subjects that trend; see the module."""
 
     def __init__(self) -> None:
-        self._open: dict[int, dict[str, tuple[int, WindowPost]]] = {}
+        self._open = OpenMinutes()
         self._open_minute: int | None = None
-        self._open_posts = 0
         self._last_trend: int | None = None
         self._window = Window()
         self._baseline = Baseline()
@@ -78,7 +65,7 @@ class TrendDetector:
         """The first minute that is not closed; None before the first close."""
         return None if self._open_minute is None else to_minute(self._open_minute)
 
-    def add(self, posts: Iterable[PostMentions], owns: Callable[[Subject], bool] | None = None) -> int:
+    def add(self, posts: Iterable[PostMentions], owns: Owns | None = None) -> int:
         """Takes posts of any minute and returns how many came too late: their minute is closed.
 
         A post that was taken before changes nothing; a newer revision of it replaces it while its minute is open.
@@ -92,16 +79,7 @@ class TrendDetector:
             if self._open_minute is not None and minute < self._open_minute:
                 late += 1
                 continue
-            waiting = self._open.setdefault(minute, {})
-            known = waiting.get(post.post_id)
-            if known is None or known[0] < post.revision:
-                self._open_posts += known is None
-                waiting[post.post_id] = (post.revision, _window_post(post, minute, owns))
-                if len(waiting) > MAX_WAITING:
-                    self._open[minute] = _smallest_authors(waiting, MAX_POSTS_A_MINUTE)
-                    self._open_posts -= len(waiting) - len(self._open[minute])
-        while self._open_posts > MAX_OPEN_POSTS and len(self._open) > 1:
-            self._open_posts -= len(self._open.pop(max(self._open)))
+            self._open.add(post, minute, owns)
         return late
 
     def close(self, minute: datetime) -> list[tuple[datetime, list[TrendState]]]:
@@ -111,9 +89,9 @@ class TrendDetector:
         """
         last = to_number(minute)
         if self._open_minute is None:
-            if not self._open:
+            self._open_minute = self._open.first
+            if self._open_minute is None:
                 return []
-            self._open_minute = min(self._open)
         found = []
         while self._open_minute <= last:
             number = self._next_minute_with_work(self._open_minute, last)
@@ -130,12 +108,10 @@ class TrendDetector:
         is_told = self._last_trend is not None and first - self._last_trend <= TOLD_AFTERWARDS
         if self._rises or self._window.oldest is not None or is_told:
             return first
-        return min((number for number in self._open if number <= last), default=last)
+        return min(last, last if self._open.first is None else self._open.first)
 
     def _close_one(self, minute: int) -> list[TrendState]:
-        waiting = self._open.pop(minute, {})
-        self._open_posts -= len(waiting)
-        posts = [replace(post, copies=self._copies.group_of(post.shingles, minute)) for post in _sample(waiting)]
+        posts = [replace(post, copies=self._copies.group_of(post.shingles, minute)) for post in self._open.take(minute)]
         self._copies.forget(minute)
         for block, leaving in self._window.add(minute, posts):
             self._learn(block, leaving)
@@ -205,10 +181,7 @@ class TrendDetector:
         state = [
             self._open_minute,
             self._last_trend,
-            [
-                [minute, [[revision, post_state(post)] for _, (revision, post) in sorted(waiting.items())]]
-                for minute, waiting in sorted(self._open.items())
-            ],
+            self._open.state(),
             self._window.state(),
             self._baseline.state(),
             self._copies.state(),
@@ -230,42 +203,12 @@ class TrendDetector:
         open_minute, last_trend, waiting, window, baseline, copies, rises = state
         detector = cls()
         detector._open_minute, detector._last_trend = open_minute, last_trend
-        for minute, posts in waiting:
-            read = [(revision, post_of(post)) for revision, post in posts]
-            detector._open[minute] = {post.post_id: (revision, post) for revision, post in read}
-            detector._open_posts += len(read)
+        detector._open = OpenMinutes.of(waiting)
         detector._window = Window.of(window)
         detector._baseline = Baseline.of(baseline)
         detector._copies = CopyGroups.of(copies)
         detector._rises = {(kind, key): Rise(started, last) for kind, key, started, last in rises}
         return detector
-
-
-def _window_post(post: PostMentions, minute: int, owns: Callable[[Subject], bool] | None) -> WindowPost:
-    author = hash_key("post", post.post_id) if post.author is None else post.author
-    return WindowPost(
-        minute=minute,
-        post_id=post.post_id,
-        author=author,
-        named_author=post.author,
-        shingles=post.shingles,
-        subjects=tuple((subject.type, subject.key) for subject in post.subjects),
-        texts=tuple(subject.text for subject in post.subjects),
-        owned=None if owns is None else tuple(index for index, one in enumerate(post.subjects) if owns(one)),
-    )
-
-
-def _sample(waiting: dict[str, tuple[int, WindowPost]]) -> list[WindowPost]:
-    """Returns the posts of a minute, in order of id; of too many, those of the authors with the smallest numbers."""
-    if len(waiting) > MAX_POSTS_A_MINUTE:
-        waiting = _smallest_authors(waiting, MAX_POSTS_A_MINUTE)
-    return [post for _, (_, post) in sorted(waiting.items())]
-
-
-def _smallest_authors(waiting: dict[str, tuple[int, WindowPost]], count: int) -> dict[str, tuple[int, WindowPost]]:
-    """Returns the posts of the authors with the smallest numbers: the same sample in whatever order they came."""
-    ranked = sorted(waiting, key=lambda post_id: (waiting[post_id][1].author, post_id))
-    return {post_id: waiting[post_id] for post_id in ranked[:count]}
 
 
 def _start_of(posts: list[WindowPost], minute: int, rate: float) -> int:

@@ -1,0 +1,122 @@
+"""The posts of the minutes that are not closed yet, bounded: a sample of the authors where there are too many.
+
+A post waits as the set of its minute: a repeat changes nothing, a newer revision replaces, and of too many posts those
+of the authors with the smallest numbers stay, in whatever order they came.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from search.events.window import MAX_POSTS_A_MINUTE, WindowPost, post_of, post_state
+from search.terms import hash_key
+from tagstream.detections import PostMentions, Subject
+
+MAX_WAITING = 2 * MAX_POSTS_A_MINUTE
+"""Posts of a minute at which it is cut to the sample; twice as many, so that it is cut seldom."""
+MAX_OPEN_POSTS = 100_000
+"""Posts of all open minutes; of more, the minutes furthest ahead are forgotten: a feed cannot have reached them."""
+
+Owns = Callable[[Subject], bool]
+
+
+class OpenMinute:
+    """The posts of one minute, by id."""
+
+    __slots__ = ("_last", "_posts")
+
+    def __init__(self) -> None:
+        self._posts: dict[str, tuple[int, WindowPost]] = {}
+        self._last: tuple[int, str] | None = None
+
+    def __len__(self) -> int:
+        return len(self._posts)
+
+    def add(self, post: PostMentions, minute: int, owns: Owns | None) -> None:
+        """Adds a post, unless the sample is full of authors with smaller numbers."""
+        author = hash_key("post", post.post_id) if post.author is None else post.author
+        if self._last is not None and (author, post.post_id) > self._last:
+            return
+        known = self._posts.get(post.post_id)
+        if known is None or known[0] < post.revision:
+            self._posts[post.post_id] = (post.revision, _window_post(post, minute, author, owns))
+            if len(self._posts) > MAX_WAITING:
+                self._cut()
+
+    def _cut(self) -> None:
+        ranked = sorted((post.author, post_id) for post_id, (_, post) in self._posts.items())
+        self._posts = {post_id: self._posts[post_id] for _, post_id in ranked[:MAX_POSTS_A_MINUTE]}
+        self._last = ranked[MAX_POSTS_A_MINUTE - 1]
+
+    def posts(self) -> list[WindowPost]:
+        """Returns the posts of the minute, or of the sample, in order of id."""
+        return [post for _, post in self._sampled()]
+
+    def _sampled(self) -> list[tuple[int, WindowPost]]:
+        if len(self._posts) > MAX_POSTS_A_MINUTE:
+            self._cut()
+        return [known for _, known in sorted(self._posts.items())]
+
+    def state(self) -> list[Any]:
+        return [[revision, post_state(post)] for revision, post in self._sampled()]
+
+    @classmethod
+    def of(cls, state: Iterable[Any]) -> "OpenMinute":
+        minute = cls()
+        for revision, post_values in state:
+            post = post_of(post_values)
+            minute._posts[post.post_id] = (revision, post)
+        return minute
+
+
+class OpenMinutes:
+    """All minutes that are not closed."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[int, OpenMinute] = {}
+        self._count = 0
+
+    @property
+    def first(self) -> int | None:
+        return min(self._minutes, default=None)
+
+    def add(self, post: PostMentions, minute: int, owns: Owns | None) -> None:
+        waiting = self._minutes.get(minute)
+        if waiting is None:
+            waiting = self._minutes[minute] = OpenMinute()
+        before = len(waiting)
+        waiting.add(post, minute, owns)
+        self._count += len(waiting) - before
+        while self._count > MAX_OPEN_POSTS and len(self._minutes) > 1:
+            self._count -= len(self._minutes.pop(max(self._minutes)))
+
+    def take(self, minute: int) -> list[WindowPost]:
+        """Returns the posts of a minute, in order of id, and forgets it."""
+        waiting = self._minutes.pop(minute, None)
+        if waiting is None:
+            return []
+        self._count -= len(waiting)
+        return waiting.posts()
+
+    def state(self) -> list[Any]:
+        return [[minute, waiting.state()] for minute, waiting in sorted(self._minutes.items())]
+
+    @classmethod
+    def of(cls, state: Iterable[Any]) -> "OpenMinutes":
+        minutes = cls()
+        for minute, posts in state:
+            waiting = minutes._minutes[minute] = OpenMinute.of(posts)
+            minutes._count += len(waiting)
+        return minutes
+
+
+def _window_post(post: PostMentions, minute: int, author: int, owns: Owns | None) -> WindowPost:
+    return WindowPost(
+        minute=minute,
+        post_id=post.post_id,
+        author=author,
+        named_author=post.author,
+        shingles=post.shingles,
+        subjects=tuple((subject.type, subject.key) for subject in post.subjects),
+        texts=tuple(subject.text for subject in post.subjects),
+        owned=None if owns is None else tuple(index for index, one in enumerate(post.subjects) if owns(one)),
+    )

@@ -5,7 +5,7 @@ that partition alone: so a restart, which reads the same order again, and any nu
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from search.events.clock import FeedClock
@@ -15,14 +15,15 @@ from tagstream.detections import DeletedPost, MentionBatch, PostMentions
 
 GRACE_MINUTES = 1
 """The minutes that a post may come late, besides the minute that the feed is in: clocks of authors differ."""
-
+# The calendar begins with the year 1, and a hostile feed may be dated there.
+_FIRST_WATERMARK = datetime.min.replace(tzinfo=UTC) + (1 + GRACE_MINUTES) * MINUTE
 
 _KIND, _VERSION = "partition of a feed", 1
 
 
 def last_closed(watermark: datetime) -> datetime:
     """Returns the newest minute that is closed where a feed has come up to this one."""
-    return watermark - (1 + GRACE_MINUTES) * MINUTE
+    return max(watermark, _FIRST_WATERMARK) - (1 + GRACE_MINUTES) * MINUTE
 
 
 def closing(minute: datetime) -> datetime:

@@ -27,12 +27,21 @@ class Burst:
     start_ms: int
     end_ms: int
 
+    def draw_time_ms(self, random: Random) -> int:
+        """Draws when a post is written: sooner rather than later, because an event is newest at its beginning."""
+        return self.start_ms + int((self.end_ms - self.start_ms) * random.share() ** 1.5)
 
-def plan_burst(random: Random, chapter: int) -> Burst | None:
-    """Draws the planted event of a chapter; every fourth chapter has none."""
+
+def plan_burst(random: Random, seed: int, chapter: int) -> Burst | None:
+    """Draws the planted event of a chapter; every fourth chapter has none.
+
+    The kinds take turns, in an order of the seed's own: two events of one kind within a few hours may be one event.
+    """
     if chapter % 4 == 2:
         return None
-    kind = random.pick(topics("event"))
+    kinds = list(topics("event"))
+    Random(f"{seed}/kinds").shuffle(kinds)
+    kind = kinds[(chapter - (chapter + 1) // 4) % len(kinds)]
     shared = {}
     for noun_kind, count in _SHARED[kind].items():
         choice = list(nouns()[noun_kind])

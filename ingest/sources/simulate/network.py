@@ -24,6 +24,7 @@ from ingest.sources.simulate.network_events import (
 from ingest.sources.simulate.pictures import POOL
 from ingest.sources.simulate.random import Random
 from ingest.sources.simulate.vocabulary import everyday, sentences, topics
+from ingest.sources.simulate.witnesses import Witnesses
 from ingest.sources.simulate.world import Person, World
 from ingest.sources.simulate.writing import Draft, addressed, fill, marked, plain, reposted, untidy
 
@@ -77,7 +78,8 @@ class _ChapterWriter:
 
     def write(self) -> Chapter:
         random = self._generator
-        burst = plan_burst(random, self._number)
+        burst = plan_burst(random, self._world.seed, self._number)
+        witnesses = None if burst is None else self._witnesses(burst)
         contents = random.deal(CONTENTS, "plain", POSTS_PER_CHAPTER)
         fates = random.deal(FATES, "kept", POSTS_PER_CHAPTER)
         oddities = random.deal(ODDITIES, "none", POSTS_PER_CHAPTER)
@@ -85,7 +87,7 @@ class _ChapterWriter:
         for count, (time_ms, in_burst) in enumerate(self._times(burst)):
             self._now_ms = time_ms
             content = "burst" if in_burst else contents[count]
-            post = self._new_post(burst if in_burst else None, content, fates[count], oddities[count])
+            post = self._new_post(witnesses if in_burst else None, content, fates[count], oddities[count])
             self._events.append(post)
             self._alive[post.id] = post
             self._recent.append(post)
@@ -101,27 +103,30 @@ class _ChapterWriter:
     def _times(self, burst: Burst | None) -> list[tuple[int, bool]]:
         """Draws when each new post is written, and whether it is about the planted event."""
         random = self._generator
-        busy = min(random.between(28, 45), self._posts // 4) if burst else 0
+        busy = min(random.between(45, 60), self._posts // 4) if burst else 0
         times = [(clock.time_ms(self._number, random.share()), False) for _ in range(self._posts - busy)]
         if burst is not None:
-            times += [(random.between(burst.start_ms, burst.end_ms), True) for _ in range(busy)]
+            times += [(burst.draw_time_ms(random), True) for _ in range(busy)]
         return sorted(times)
 
     def _position(self) -> int:
         return self._number * POSITIONS_PER_CHAPTER + len(self._events) + 1
 
+    def _witnesses(self, burst: Burst) -> Witnesses:
+        return Witnesses(Random(f"{self._world.seed}/{self._number}/witnesses"), self._world, burst)
+
     # --- posts -----------------------------------------------------------------------------------------------------
 
-    def _new_post(self, burst: Burst | None, content: str, fate: str, oddity: str) -> PostPublished:
+    def _new_post(self, witnesses: Witnesses | None, content: str, fate: str, oddity: str) -> PostPublished:
         random, position = self._generator, self._position()
         stem = f"{self._world.seed}-{position}"
         target = random.pick(self._recent) if self._recent and content in ("repost", "reply") else None
-        draft, lang, known = self._draft(burst, content, target)
+        draft, lang, known = self._draft(witnesses, content, target)
         nobody = oddity == "no_author" and fate != "account_closed"
         return PostPublished(
             position=position,
             id=hostile.hostile_id(random, stem) if oddity == "strange_id" else stem,
-            author=None if nobody else self._author(burst),
+            author=None if nobody else self._author(is_witness=witnesses is not None),
             created_at_ms=hostile.hostile_date(random, self._now_ms) if oddity == "strange_date" else self._now_ms,
             revision=0,
             text=draft.text,
@@ -134,17 +139,18 @@ class _ChapterWriter:
             fate=fate,
         )
 
-    def _author(self, burst: Burst | None) -> Person:
+    def _author(self, *, is_witness: bool) -> Person:
         if self._returning:
             return self._returning.pop()
-        return self._generator.pick(self._world.authors) if burst else self._world.pick_author(self._generator)
+        return self._generator.pick(self._world.authors) if is_witness else self._world.pick_author(self._generator)
 
-    def _draft(self, burst: Burst | None, content: str, target: PostPublished | None) -> tuple[Draft, str | None, bool]:
+    def _draft(
+        self, witnesses: Witnesses | None, content: str, target: PostPublished | None
+    ) -> tuple[Draft, str | None, bool]:
         """Drafts a text; returns it with its language, and whether all names in it are known."""
         random, world = self._generator, self._world
-        if burst is not None:
-            sentence = random.pick(sentences()[f"event:{burst.kind}"])
-            return untidy(random, fill(random, world, sentence, burst.nouns)), "en", True
+        if witnesses is not None:
+            return witnesses.draft(), "en", True
         if content == "hostile":
             return plain(random.pick(hostile.TEXTS)[1](random)), None, False
         if content == "foreign":

@@ -89,8 +89,12 @@ def fill(random: Random, world: World, sentence: Sentence, bindings: Bindings | 
     return Draft(tuple(pieces))
 
 
-def untidy(random: Random, draft: Draft) -> Draft:
-    """Returns the draft as somebody on a phone would type it: case, typos, hashtags, emoji, links."""
+def untidy(random: Random, draft: Draft, tags: Sequence[Noun] | None = None) -> Draft:
+    """Returns the draft as somebody on a phone would type it: case, typos, hashtags, emoji, links.
+
+    Args:
+        tags: the hashtags beside those made of names; those of every day if None.
+    """
     pieces = list(draft.pieces)
     habit = random.share()
     if habit < 0.10:
@@ -100,7 +104,7 @@ def untidy(random: Random, draft: Draft) -> Draft:
     elif habit < 0.21:
         pieces = _with_typo(random, pieces)
     if random.chance(0.3):
-        pieces += _hashtags(random, pieces)
+        pieces += _hashtags(random, pieces, nouns()["tag"] if tags is None else tags)
     if random.chance(0.1):
         pieces.append(Piece(f" {_link(random)}"))
     if random.chance(0.12):
@@ -126,7 +130,7 @@ def hashtag_form(random: Random, name: str) -> str:
     return "".join(words).lower()
 
 
-def _hashtags(random: Random, pieces: Sequence[Piece]) -> list[Piece]:
+def _hashtags(random: Random, pieces: Sequence[Piece], tags: Sequence[Noun]) -> list[Piece]:
     names = [piece for piece in pieces if piece.type is not None]
     found = []
     for _ in range(random.between(1, 3)):
@@ -136,7 +140,7 @@ def _hashtags(random: Random, pieces: Sequence[Piece]) -> list[Piece]:
         if named and not form.isdigit():
             found.append(Piece(form, named.type, in_hashtag=True))
         else:
-            found.append(Piece(random.pick(nouns()["tag"]).text))
+            found.append(Piece(random.pick(tags).text))
     return found
 
 

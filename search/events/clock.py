@@ -1,77 +1,61 @@
-"""The clock of the feed: the newest minute that several authors have reached.
+"""The clock of the feed: the newest minute that most of its latest authors have reached.
 
 An archive is years old and a hostile account may date its posts as it likes, so neither the clock of the machine nor
-the newest post says how late it is in a feed. A minute is reached when `AUTHORS` distinct authors have written in it
-or later; a jump of more than a day takes `AUTHORS_FOR_A_JUMP`. What the clock says depends on the set of posts noted,
-except that it never goes back.
+the newest post says how late it is in a feed. The latest `VOTERS` distinct authors vote, each with the minute of their
+latest post; a minute is reached when more than half of them, and at least `AUTHORS`, have written in it or later. So it
+takes as many accounts with a wrong date as there are honest ones at a time to move it. It never goes back, and posts of
+before it do not vote: old posts among new ones hold nothing up.
 """
 
 from datetime import datetime
 from typing import Any, Self
 
-from search.events.minutes import DAY, to_minute, to_number
+from search.events.minutes import to_minute, to_number
 from search.events.snapshots import pack, unpack
 
 AUTHORS = 3
-AUTHORS_FOR_A_JUMP = 10
-"""More than a day ahead at once: an archive with a gap does so, but so do a few accounts with a wrong clock."""
+VOTERS = 15
+"""More would be safer, and later by as many posts where a feed is slow."""
 
-_KIND, _VERSION = "feed clock", 1
+_KIND, _VERSION = "feed clock", 2
 
 
 class FeedClock:
-    """The newest minute of a feed; see the module.
-
-    Keeps the newest minute of each of the few authors who are ahead, and nothing of the others.
-    """
+    """The newest minute of a feed; see the module."""
 
     def __init__(self) -> None:
         self._newest: int | None = None
-        self._ahead: dict[int | str, int] = {}
+        self._votes: dict[int | str, int] = {}  # by author, the latest last
 
     @property
     def newest(self) -> datetime | None:
-        """The newest minute that several authors have reached; None before that."""
+        """The newest minute that most of the latest authors have reached; None before there are enough."""
         return None if self._newest is None else to_minute(self._newest)
 
     def note(self, author: int | None, minute: datetime, post_id: str) -> None:
-        """Notes a post; one without an author is its own author. Notes of the past change nothing."""
+        """Notes a post; one without an author is its own author. Posts of the past change nothing."""
         number = to_number(minute)
-        if self._newest is not None and number <= self._newest:
+        if self._newest is not None and number < self._newest:
             return
         name = post_id if author is None else author
-        if number <= self._ahead.get(name, number - 1):
-            return
-        self._ahead[name] = number
-        self._advance()
-        self._forget_all_but_the_newest()
+        votes = self._votes
+        votes.pop(name, None)
+        votes[name] = number
+        if len(votes) > VOTERS:
+            del votes[next(iter(votes))]
+        if self._newest is None or number > self._newest:
+            self._advance()
 
     def _advance(self) -> None:
         """Moves to the newest minute that enough authors have reached, if there is one."""
-        ahead = sorted(self._ahead.values(), reverse=True)
-        for enough in (AUTHORS, AUTHORS_FOR_A_JUMP):
-            if len(ahead) < enough:
-                return
-            reached = ahead[enough - 1]
-            if enough == AUTHORS_FOR_A_JUMP or self._newest is None or reached - self._newest <= DAY:
-                self._newest = reached
-                self._ahead = {name: number for name, number in self._ahead.items() if number > reached}
-                return
-
-    def _forget_all_but_the_newest(self) -> None:
-        """Keeps the authors furthest ahead within a day and the ones beyond it, each few enough to be bounded."""
-        near = DAY + (self._newest or 0)
-        kept: dict[int | str, int] = {}
-        for group in (
-            [item for item in self._ahead.items() if item[1] <= near],
-            [item for item in self._ahead.items() if item[1] > near],
-        ):
-            kept.update(sorted(group, key=_newest_first)[:AUTHORS_FOR_A_JUMP])
-        self._ahead = kept
+        enough = max(AUTHORS, len(self._votes) // 2 + 1)
+        if len(self._votes) >= enough:
+            reached = sorted(self._votes.values(), reverse=True)[enough - 1]
+            self._newest = reached if self._newest is None else max(self._newest, reached)
 
     def snapshot(self) -> bytes:
         """Returns the state, the same bytes for the same state."""
-        return pack(_KIND, _VERSION, [self._newest, sorted(self._ahead.items(), key=_newest_first)])
+        return pack(_KIND, _VERSION, [self._newest, list(self._votes.items())])
 
     @classmethod
     def restore(cls, snapshot: bytes) -> Self:
@@ -84,12 +68,8 @@ class FeedClock:
 
     @classmethod
     def _of(cls, state: Any) -> Self:
-        newest, ahead = state
+        newest, votes = state
         clock = cls()
         clock._newest = None if newest is None else int(newest)
-        clock._ahead = {name: int(number) for name, number in ahead}
+        clock._votes = {name: int(number) for name, number in votes}
         return clock
-
-
-def _newest_first(item: tuple[int | str, int]) -> tuple[int, str]:
-    return -item[1], str(item[0])

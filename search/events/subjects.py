@@ -5,10 +5,12 @@ of accounts, numbers and the commonest words of some languages are no subjects; 
 counter and never trend, so the list of stop words only saves work. Scripts without spaces have names and hashtags only.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
+from zlib import crc32
 
 import regex
 
@@ -26,76 +28,78 @@ MAX_WORD_LENGTH = 40
 MAX_LENGTH = 4_000
 """The characters of a post that are read for words: the longest post of a microblog, several times over."""
 
-_IGNORED = regex.compile(
-    r"(?:https?://|www\.)\S++|(?<![\p{L}\p{N}_])@[\p{L}\p{N}_.\-]++|&[a-z]{2,8};|\ART\b", regex.IGNORECASE
+# A word may hold signs that nobody sees: copies are told apart by them, and readers do not tell.
+_WORD = r"[\p{L}\p{M}][\p{L}\p{M}\p{Default_Ignorable_Code_Point}]*+"
+_TOKEN = regex.compile(
+    r"(?:https?://|www\.)\S++|(?<![\p{L}\p{N}_])@[\p{L}\p{N}_.\-]++|&[a-z]{2,8};|\ART\b"
+    rf"|(?P<word>{_WORD}(?:['’]{_WORD})*+)",
+    regex.IGNORECASE,
 )
-_WORD = regex.compile(r"[\p{L}\p{M}]++(?:['’][\p{L}\p{M}]++)*+")
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+
+_FoldedWord = tuple[str, bytes, bool]
 
 
 def mentions_of(post: TaggedPost, observed_at: datetime) -> PostMentions:
     """Returns the subjects of a post; `observed_at` is when it was accepted."""
-    text = _IGNORED.sub(_blank, post.text[:MAX_LENGTH])
-    spans = [match.span() for match in _WORD.finditer(text)]
-    words = [_folded(text[start:end]) for start, end in spans]
+    spans = [match.span() for match in _TOKEN.finditer(post.text, 0, MAX_LENGTH) if match.lastgroup]
+    words = [_folded(post.text[start:end]) for start, end in spans]
     return PostMentions(
         post_id=post.id,
         revision=post.revision,
         author=None if post.author is None else author_key(post.source, post.author.id),
         minute=minute_of(min(post.created_at, observed_at)),
-        shingles=_shingles([number for _, number, _ in words]),
+        shingles=_shingles([digest for _, digest, _ in words]),
         subjects=_subjects(post, spans, words),
     )
 
 
-def _blank(ignored: regex.Match[str]) -> str:
-    return " " * len(ignored[0])
-
-
 @lru_cache(maxsize=65_536)
-def _folded(word: str) -> tuple[str, int, bool]:
+def _folded(word: str) -> _FoldedWord:
     """Returns the folded form of a word, its hash, and whether it may be a subject."""
     key = fold_key(word)
     may_be = MIN_WORD_LENGTH <= len(key) <= MAX_WORD_LENGTH and key not in STOP_WORDS and not _UNSPACED.search(key)
-    return key, int.from_bytes(blake2b(key.encode(), digest_size=4).digest()), may_be
+    return key, blake2b(key.encode(), digest_size=4).digest(), may_be
 
 
-def _subjects(
-    post: TaggedPost, spans: list[tuple[int, int]], words: list[tuple[str, int, bool]]
-) -> tuple[Subject, ...]:
+@lru_cache(maxsize=16_384)
+def _subject(kind: SubjectType, key: str, text: str) -> Subject:
+    """Returns the subject: most posts name what other posts have named, and to check it anew takes time."""
+    return Subject(type=kind, key=key[:MAX_KEY_LENGTH], text=text[:MAX_KEY_LENGTH])
+
+
+def _subjects(post: TaggedPost, spans: Sequence[tuple[int, int]], words: Sequence[_FoldedWord]) -> tuple[Subject, ...]:
     """Returns each subject once: names first, then hashtags, then words that stand in neither."""
     found: dict[tuple[str, str], Subject] = {}
+    for entity in post.entities[:MAX_SUBJECTS]:
+        found.setdefault((entity.type, entity.key), _subject(entity.type, entity.key, entity.text))
+    for hashtag in post.hashtags[:MAX_SUBJECTS]:
+        key = fold_key(" ".join(hashtag.words) or hashtag.text)
+        found.setdefault(("HASHTAG", key), _subject("HASHTAG", key, f"#{hashtag.text}"))
+    found.pop(("HASHTAG", ""), None)
+    for start, end, key in _free_words(post, spans, words):
+        found.setdefault(("WORD", key), _subject("WORD", key, post.text[start:end]))
+    return tuple(found.values())[:MAX_SUBJECTS]
 
-    def add(kind: SubjectType, key: str, text: str) -> None:
-        key = key[:MAX_KEY_LENGTH]
-        if key and (kind, key) not in found and len(found) < MAX_SUBJECTS:
-            found[kind, key] = Subject(type=kind, key=key, text=text[:MAX_KEY_LENGTH])
 
-    for entity in post.entities:
-        add(entity.type, entity.key, entity.text)
-    for hashtag in post.hashtags:
-        add("HASHTAG", fold_key(" ".join(hashtag.words) or hashtag.text), f"#{hashtag.text}")
+def _free_words(
+    post: TaggedPost, spans: Sequence[tuple[int, int]], words: Sequence[_FoldedWord]
+) -> list[tuple[int, int, str]]:
+    """Returns the place and the key of the first `MAX_WORDS` words that stand in no name and no hashtag."""
     taken = [(entity.start, entity.end) for entity in post.entities[:MAX_SUBJECTS]]
     taken += [hashtag.span for hashtag in post.hashtags[:MAX_SUBJECTS] if hashtag.span]
-    left = MAX_WORDS
+    free: list[tuple[int, int, str]] = []
     for (start, end), (key, _, may_be) in zip(spans, words, strict=True):
-        if not may_be or any(start < after and end > before for before, after in taken):
-            continue
-        add("WORD", key, post.text[start:end])
-        left -= 1
-        if left == 0:
-            break
-    return tuple(found.values())
+        if may_be and not (taken and any(start < after and end > before for before, after in taken)):
+            free.append((start, end, key))
+            if len(free) == MAX_WORDS:
+                break
+    return free
 
 
-def _shingles(words: list[int]) -> tuple[int, ...]:
+def _shingles(words: Sequence[bytes]) -> tuple[int, ...]:
     """Returns the smallest hashes of the words and of the pairs of neighbours among them."""
-    return tuple(sorted({*words, *(_mixed(first, second) for first, second in pairwise(words))})[:MAX_SHINGLES])
-
-
-def _mixed(first: int, second: int) -> int:
-    """Returns the hash of a pair of hashes, in the finishing steps of MurmurHash3."""
-    number = (first * 0x9E3779B1 + second) & 0xFFFFFFFF
-    number = ((number ^ number >> 16) * 0x85EBCA6B) & 0xFFFFFFFF
-    number = ((number ^ number >> 13) * 0xC2B2AE35) & 0xFFFFFFFF
-    return number ^ number >> 16
+    numbers = {int.from_bytes(word) for word in words}
+    # A checksum of random bytes is as random, and changes with their order.
+    numbers.update(crc32(first + second) for first, second in pairwise(words))
+    return tuple(sorted(numbers)[:MAX_SHINGLES])

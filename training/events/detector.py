@@ -1,18 +1,18 @@
-"""The detector of `search/events`, replayed over tagged posts in order of time, minutes closed by the feed's clock.
+"""The detectors that serve, replayed over tagged posts in order of time, minutes closed by the feed's clock.
 
 It does what `tagstream run` does while a feed comes in, without an index.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from search.events.clock import FeedClock
-from search.events.events import EventDetector
+from search.detection.event_timeline import EventTimeline
+from search.detection.mention_feed import MentionFeed, closing
+from search.detection.trend_partition import TrendPartition
 from search.events.subjects import mentions_of
-from search.events.trends import TrendDetector
-from tagstream.detections import DetectedEvent, PostMentions
+from tagstream.detections import DetectedEvent, MentionBatch, PostMentions
 from tagstream.posts import TaggedPost
 from training.events.score import FoundEvent
 
@@ -35,16 +35,19 @@ class ReplayCost:
 
 
 class Replay:
-    """Trend and event detector behind a clock of the feed. Give it posts in order of time, then `finish`."""
+    """The detectors of one process. Give it posts in order of time, then `finish`."""
 
     def __init__(self) -> None:
         self.cost = ReplayCost()
-        self.late = 0
         self.events: dict[str, DetectedEvent] = {}
-        self._clock = FeedClock()
-        self._trends = TrendDetector()
-        self._events = EventDetector()
-        self._closed: datetime | None = None
+        self._feed = MentionFeed()
+        self._trends = TrendPartition()
+        self._timeline = EventTimeline()
+
+    @property
+    def late(self) -> int:
+        """The number of posts that came too late to count."""
+        return self._feed.late + self._trends.late
 
     def add(self, posts: Iterable[TaggedPost]) -> None:
         """Takes posts; closes every minute that the clock has passed."""
@@ -53,32 +56,26 @@ class Replay:
         self.cost.mentions += time.process_time() - begin
         self.add_mentions(mentions)
 
-    def add_mentions(self, mentions: list[PostMentions]) -> None:
+    def add_mentions(self, mentions: Sequence[PostMentions]) -> None:
         """Takes the mentions of posts; closes every minute that the clock has passed."""
         begin = time.process_time()
         self.cost.posts += len(mentions)
-        self.late += self._trends.add(mentions)
-        for post in mentions:
-            self._clock.note(post.author, post.minute, post.post_id)
+        batch = self._feed.take(mentions)
+        # Without a watermark nothing is closed: the two costs are told apart.
+        self._trends.take(batch.model_copy(update={"watermark": None}))
         self.cost.add += time.process_time() - begin
-        newest = self._clock.newest
-        if newest is not None:
-            self._close(newest - timedelta(minutes=1))
+        if batch.watermark is not None:
+            self._close(batch.watermark)
 
     def finish(self, minute: datetime) -> None:
         """Closes every minute up to `minute`, as the feed would have gone on."""
-        self._close(minute)
+        self._close(closing(minute))
 
-    def _close(self, minute: datetime) -> None:
-        if self._closed is not None and minute <= self._closed:
-            return
+    def _close(self, watermark: datetime) -> None:
         begin = time.process_time()
-        for closed, trends in self._trends.close(minute):
-            self.events.update((event.id, event) for event in self._events.close(closed, trends))
-            self._closed = closed
-        if self._closed is None or self._closed < minute:
-            self.events.update((event.id, event) for event in self._events.close(minute, ()))
-            self._closed = minute
+        for minute in self._trends.take(MentionBatch(source_partition=0, watermark=watermark)):
+            for closed in self._timeline.take(minute):
+                self.events.update((event.id, event) for event in closed.events)
         self.cost.close += time.process_time() - begin
 
 

@@ -155,7 +155,7 @@ def _cost(results: Results) -> str:
         f"{cost.posts:,} tagged posts at {cost.posts_per_second:,.0f} a second, processor time a post, {cost.date}:\n\n"
         "| part | µs a post |\n|---|---|\n"
         f"| subjects of a post (`mentions_of`) | {cost.mentions_microseconds:.1f} |\n"
-        f"| taking it in (`add`, clock) | {cost.add_microseconds:.1f} |\n"
+        f"| taking it in (clock, open minutes) | {cost.add_microseconds:.1f} |\n"
         f"| closing minutes, trends and events | {cost.close_microseconds:.1f} |\n"
         f"| together | {cost.microseconds:.1f} |\n"
         f"| the tagger, same run | {cost.tagger_microseconds:,.0f} |\n\n"

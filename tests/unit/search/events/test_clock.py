@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from search.events.clock import AUTHORS_FOR_A_JUMP, FeedClock
+from search.events.clock import VOTERS, FeedClock
 from tagstream.errors import CorruptState
 
 NOON = datetime(2013, 4, 15, 12, tzinfo=UTC)
@@ -22,6 +22,8 @@ def test_it_takes_three_authors() -> None:
     assert clock.newest is None
     clock.note(3, at(3), "a:4")
     assert clock.newest == at(1)
+    clock.note(4, at(3), "a:5")
+    assert clock.newest == at(2)
 
 
 def test_posts_without_author_are_their_own_authors_and_repeats_count_once() -> None:
@@ -34,18 +36,43 @@ def test_posts_without_author_are_their_own_authors_and_repeats_count_once() -> 
     assert clock.newest == at(0)
 
 
-def test_a_few_accounts_with_a_wrong_date_do_not_move_it() -> None:
+@pytest.mark.parametrize("ahead", [at(3), at(23 * 60), at(60 * 24 * 400)], ids=["minutes", "hours", "a year"])
+def test_it_takes_more_accounts_with_a_wrong_date_than_honest_ones(ahead: datetime) -> None:
     clock = FeedClock()
-    for author in range(3):
-        clock.note(author, at(0), f"a:{author}")
-    for author in range(10, 10 + AUTHORS_FOR_A_JUMP - 1):
-        clock.note(author, at(60 * 24 * 400), f"b:{author}")
-    assert clock.newest == at(0)
-    for author in range(3):
-        clock.note(author, at(5), f"c:{author}")
-    assert clock.newest == at(5)
-    clock.note(99, at(60 * 24 * 400), "b:99")
-    assert clock.newest == at(60 * 24 * 400)
+    for number in range(200):
+        clock.note(number, at(number / 100), f"a:{number}")
+        if number % 2:
+            clock.note(1_000 + number % 7, ahead, f"b:{number}")
+    assert clock.newest == at(1)
+    for author in range(2_000, 2_000 + VOTERS):
+        clock.note(author, ahead, f"c:{author}")
+    assert clock.newest == ahead
+
+
+def test_old_posts_among_new_ones_hold_nothing_up() -> None:
+    clock = FeedClock()
+    for number in range(100):
+        clock.note(number, at(number / 10), f"a:{number}")
+        for old in range(5):
+            clock.note(1_000 + old, at(-600 - number), f"b:{number}-{old}")
+    assert clock.newest == at(9)
+
+
+def test_it_is_behind_a_slow_feed_by_half_of_the_voters_at_most() -> None:
+    clock = FeedClock()
+    for number in range(100):
+        clock.note(number, at(number), f"a:{number}")
+    assert clock.newest == at(99 - VOTERS // 2)
+
+
+def test_a_gap_of_years_is_passed_by_those_who_write_after_it() -> None:
+    clock = FeedClock()
+    for number in range(30):
+        clock.note(number, at(0), f"a:{number}")
+    for number in range(VOTERS // 2 + 1):
+        assert clock.newest == at(0)
+        clock.note(number, at(60 * 24 * 900), f"b:{number}")
+    assert clock.newest == at(60 * 24 * 900)
 
 
 def test_a_snapshot_goes_on() -> None:

@@ -49,6 +49,13 @@ def test_names_hashtags_and_words_are_subjects() -> None:
     }
 
 
+def test_signs_that_nobody_sees_change_neither_words_nor_sketch() -> None:
+    text = "Explosion near the bridge, many people injured"
+    hidden = "\u200b".join(text).replace("\u200b \u200b", " ").replace(",\u200b", ",").replace("\u200b,", ",")
+    assert named(mentions_of(tagged(hidden), NOON)) == named(mentions_of(tagged(text), NOON))
+    assert sketch(hidden) == sketch(text)
+
+
 def test_words_of_other_languages_are_subjects() -> None:
     spanish = mentions_of(tagged("Fuerte terremoto sacude la ciudad, todos estamos en la calle"), NOON)
     assert {"terremoto", "sacude", "calle"} <= {key for _, key in named(spanish)}

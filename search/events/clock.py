@@ -2,9 +2,9 @@
 
 An archive is years old and a hostile account may date its posts as it likes, so neither the clock of the machine nor
 the newest post says how late it is in a feed. The latest `VOTERS` distinct authors vote, each with the minute of their
-latest post; a minute is reached when more than half of them, and at least `AUTHORS`, have written in it or later. So it
-takes as many accounts with a wrong date as there are honest ones at a time to move it. It never goes back, and posts of
-before it do not vote: old posts among new ones hold nothing up.
+latest post; a minute is reached when more than half of them have written in it or later; while there are fewer, but
+`AUTHORS` at least, when all have. So it takes as many accounts with a wrong date as there are honest ones at a time to
+move it. It never goes back, and posts of before it do not vote: old posts among new ones hold nothing up.
 """
 
 from datetime import datetime
@@ -48,8 +48,10 @@ class FeedClock:
 
     def _advance(self) -> None:
         """Moves to the newest minute that enough authors have reached, if there is one."""
-        enough = max(AUTHORS, len(self._votes) // 2 + 1)
-        if len(self._votes) >= enough:
+        voters = len(self._votes)
+        # Among the first few authors of a feed a few with a wrong date are already most.
+        enough = voters if voters < VOTERS else voters // 2 + 1
+        if voters >= AUTHORS:
             reached = sorted(self._votes.values(), reverse=True)[enough - 1]
             self._newest = reached if self._newest is None else max(self._newest, reached)
 

@@ -31,8 +31,9 @@ from search.detection.journal import (
     stored_entry,
     stored_snapshot,
 )
+from search.detection.rebuild import rebuild
 from search.events.subjects import mentions_of
-from search.index import Change, EntityIndex, Indexable, SourceCursor, WriteReport
+from search.index import Change, EntityIndex, Indexable, Query, SourceCursor, WriteReport
 from tagstream.errors import CorruptState, TagstreamError
 from tagstream.posts import Deletion
 from tagstream.runtime.bounded_buffer import BoundedBuffer, BufferClosed
@@ -42,6 +43,8 @@ from workers.pipeline.steps import explain
 _QUEUED_ENTRIES = 8
 # A snapshot is due before the ring is full, however short the time since the last one.
 _ENTRIES_A_SNAPSHOT = SLOTS // 2
+# One late post in so many of the index is many.
+_PARTS = 20
 
 
 class DetectionRunner:
@@ -155,11 +158,31 @@ class DetectionRunner:
         self._queue.close()
 
     async def close_feed(self, *, ended: bool) -> None:
-        """Closes what is open at the end of a feed (`ended`), and stores a snapshot. Called after `run` is done."""
+        """Stores a snapshot; at the end of a feed (`ended`) closes what is open before, and makes good what came late.
+
+        Called after `run` is done.
+        """
         if self.failure is None:
             if ended:
                 await self._store(await self._compute(self._chain.finish))
             await self._save()
+            if ended and self.late:
+                await self._make_good()
+
+    async def _make_good(self) -> None:
+        """Makes trends and events anew from the index where many posts were late, as in an archive of another order.
+
+        Where they are few beside what the index holds, that would take long for little; then it is said.
+        """
+        page = await self.writer.gate.run(lambda: self._index.search(Query(size=1)))
+        many = self.late * _PARTS > page.total
+        self._say(
+            f"{self.late:,} posts were older than what came before them, too late for trends and events: "
+            + ("these are made anew from the index" if many else "`tagstream events --rebuild` counts them")
+        )
+        if many:
+            posts = await self.writer.gate.run(lambda: rebuild(self._index))
+            self._say(f"trends and events were made anew from {posts:,} posts")
 
     async def _take(self, entries: Sequence[JournalEntry]) -> None:
         minutes: list[ClosedMinute] = []

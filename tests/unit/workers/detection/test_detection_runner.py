@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -128,3 +129,55 @@ async def test_a_rebuild_goes_through_all_posts_and_leaves_a_state_to_go_on_from
     assert told[-1] == 50
     await fed(runner(index), [post(100, 6)])
     assert (await saved(index))[0] == 1
+
+
+def news(number: int, minute: int) -> Indexable:
+    one = post(number, minute)
+    chance = Random(number)
+    words = " ".join("".join(chance.choices("abdegiklmnoprstu", k=7)) for _ in range(8))
+    text = f"Earthquake {words} Kyoto" if minute >= EARTHQUAKE else words
+    return Indexable(one.post.model_copy(update={"text": text}), one.observed_at)
+
+
+EARTHQUAKE = 200
+ARCHIVE = [
+    news(number, minute) for number, minute in enumerate(sorted([*range(230)] * 3 + [*range(EARTHQUAKE, 230)] * 5))
+]
+
+
+async def events_of(index: SqliteIndex) -> list[str]:
+    return [event.model_dump_json() for event in await index.events()]
+
+
+async def test_an_archive_that_begins_with_the_newest_gives_the_events_of_a_sorted_one(
+    index: SqliteIndex, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    made = runner(index, say=said.append)
+    await fed(made, *([one] for one in reversed(ARCHIVE)), save=False)
+    await made.close_feed(ended=True)
+    assert made.late > len(ARCHIVE) / 2
+    assert said == [
+        f"{made.late:,} posts were older than what came before them, too late for trends and events: these are made "
+        "anew from the index",
+        f"trends and events were made anew from {len(ARCHIVE)} posts",
+    ]
+    other = await SqliteIndex.open(tmp_path / "sorted.db")
+    in_order = runner(other, say=said.append)
+    await fed(in_order, *([one] for one in ARCHIVE), save=False)
+    await in_order.close_feed(ended=True)
+    assert len(said) == 2
+    assert len(await events_of(other)) == 1
+    assert await events_of(index) == await events_of(other)
+    await other.close()
+
+
+async def test_a_few_late_posts_are_said_and_no_more(index: SqliteIndex) -> None:
+    said: list[str] = []
+    made = runner(index, say=said.append)
+    await fed(made, ARCHIVE[100:], ARCHIVE[:5], save=False)
+    await made.close_feed(ended=True)
+    assert said == [
+        "5 posts were older than what came before them, too late for trends and events: `tagstream events --rebuild` "
+        "counts them"
+    ]

@@ -2,21 +2,24 @@
 
 ::
 
-    TrendState, DetectedEvent ─▶ stored_json ─▶ the store ─▶ shown, given the posts that may be seen ─▶ the answer
+    TrendState, DetectedEvent ─▶ storable ─▶ the store ─▶ shown, given the posts that may be seen ─▶ the answer
+                                                  └─▶ remaining, given those that are there ─▶ backups, `compact`
 
-What is stored names posts by id alone and is not touched when one of them is deleted, erased or hidden. An answer
-leaves out what may not be seen when it is given: so a deletion wins in whatever order things come, an account that is
-shown again brings its evidence back, and neither costs a search for the events that a post is evidence of. Keeps
-invariant 4 for trends and events.
+**No name without a post.** What is stored names subjects that its evidence mentions, and no others, and evidence says
+which. So whoever knows which posts are left knows which names are left: an answer leaves out what may not be seen when
+it is given, and a trend or an event that no evidence is left of is told nowhere. A deletion wins in whatever order
+things come, an account that is shown again brings its evidence back, and neither costs a search for the events that a
+post is evidence of. Keeps invariant 4 for trends and events.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from search.documents import with_zone
+from search.events.leading_names import names_of
 from search.limits import MAX_MOMENT
 from search.terms import hash_key
 from tagstream.codec import describe
@@ -25,7 +28,7 @@ from tagstream.errors import CorruptState
 from tagstream.posts import to_epoch_milliseconds
 
 # Hashes of words, authors and posts, of which there are many, and which no deletion would reach.
-_NOT_STORED: Any = {"evidence": {"__all__": {"shingles", "trending"}}, "new_authors": True, "new_posts": True}
+_NOT_STORED: Any = {"evidence": {"__all__": {"shingles"}}, "new_authors": True, "new_posts": True}
 
 D = TypeVar("D", TrendState, DetectedEvent)
 
@@ -46,8 +49,17 @@ def subject_hash(trend: TrendState) -> int:
     return hash_key(trend.type, trend.key)
 
 
+def storable(detections: Iterable[D]) -> list[D]:
+    """Returns the trends and events as they are to be stored: with those names alone that their evidence mentions.
+
+    A trend without evidence is left out; an event without evidence says when it ended, and names nothing.
+    """
+    found = (_supported(detection) if detection.evidence else _withdrawn(detection) for detection in detections)
+    return [one for one in found if one is not None]
+
+
 def stored_json(detection: TrendState | DetectedEvent) -> str:
-    """Returns the trend or event as every index stores it: without what only the detectors need."""
+    """Returns a storable trend or event as every index stores it: without what only the detectors need."""
     return detection.model_dump_json(exclude=_NOT_STORED, exclude_none=True)
 
 
@@ -86,38 +98,69 @@ def evidence_of(detections: Sequence[TrendState | DetectedEvent]) -> set[str]:
 
 
 def shown(detections: Sequence[D], visible: Collection[str]) -> list[D]:
-    """Returns the trends or events with the evidence that may be seen, those that no post is left of left out.
+    """Returns the trends or events with the evidence that may be seen, those that none is left of left out.
 
     Args:
         detections: trends or events as they are stored.
         visible: the ids, of those in `evidence_of`, of the posts that may be seen.
     """
-    found = (_shown(detection, visible) for detection in detections)
+    return [one for one in remaining(detections, visible) if one.evidence]
+
+
+def remaining(detections: Iterable[D], there: Collection[str]) -> list[D]:
+    """Returns what is left of stored trends and events where of their evidence these posts alone are there.
+
+    Counts are lower by what is gone, and names that no evidence mentions any more are gone with it. A trend without
+    evidence is left out. An event without evidence names nothing: that it was withdrawn is known by its last state.
+    """
+    found = (_remaining(detection, there) for detection in detections)
     return [one for one in found if one is not None]
 
 
-def _shown(detection: D, visible: Collection[str]) -> D | None:
-    left = tuple(post for post in detection.evidence if post.post_id in visible)
-    removed = len(detection.evidence) - len(left)
+def _remaining(detection: D, there: Collection[str]) -> D | None:
+    left = tuple(post for post in detection.evidence if post.post_id in there)
+    if not left:
+        return _withdrawn(detection)
     changed: dict[str, Any] = {}
-    if isinstance(detection, DetectedEvent) and detection.typical is not None and detection.typical not in visible:
+    if isinstance(detection, DetectedEvent) and detection.typical is not None and detection.typical not in there:
         changed["typical"] = None
+    removed = len(detection.evidence) - len(left)
     if removed:
         posts = max(detection.posts - removed, len(left))
         authors = min(posts, max(detection.authors - _authors_gone(detection.evidence, left), _authors(left)))
-        if not posts:
-            return None
         changed |= {"evidence": left, "posts": posts, "authors": authors}
-        if isinstance(detection, DetectedEvent):
-            bounded = [
-                one.model_copy(update={"posts": min(one.posts, posts), "authors": min(one.authors, authors)})
-                for one in detection.subjects
-            ]
-            changed["subjects"] = tuple(bounded)
-        else:
-            companions = [one.model_copy(update={"posts": min(one.posts, posts)}) for one in detection.companions]
-            changed["companions"] = tuple(companions)
-    return detection.model_copy(update=changed) if changed else detection
+    left_of_it = detection.model_copy(update=changed) if changed else detection
+    return _supported(left_of_it) if removed else left_of_it
+
+
+def _withdrawn(detection: D) -> D | None:
+    """Returns what is stored of a trend or event without evidence: of a trend nothing, of an event no name."""
+    if not isinstance(detection, DetectedEvent):
+        return None
+    nothing: dict[str, Any] = {"names": (), "subjects": (), "evidence": (), "typical": None, "posts": 0, "authors": 0}
+    return detection.model_copy(update=nothing)
+
+
+def _supported(detection: D) -> D | None:
+    """Returns the trend or event with those names alone that its evidence mentions, and counts that fit its own."""
+    mentioned = {key for post in detection.evidence for key in post.trending}
+    posts, authors = detection.posts, detection.authors
+    if not isinstance(detection, DetectedEvent):
+        companions = tuple(
+            one.model_copy(update={"posts": min(one.posts, posts)})
+            for one in detection.companions
+            if one.key in mentioned
+        )
+        return detection.model_copy(update={"companions": companions})
+    subjects = tuple(
+        one.model_copy(update={"posts": min(one.posts, posts), "authors": min(one.authors, authors)})
+        for one in detection.subjects
+        if one.key in mentioned
+    )
+    if not subjects:
+        return _withdrawn(detection)
+    names = detection.names if len(subjects) == len(detection.subjects) else names_of(subjects)
+    return detection.model_copy(update={"subjects": subjects, "names": names})
 
 
 def _authors_gone(before: Sequence[EvidencePost], left: Sequence[EvidencePost]) -> int:

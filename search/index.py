@@ -384,8 +384,9 @@ class EntityIndex(Protocol):
         may leave a part of the detections, and never the snapshots without them, where the store has no transactions;
         the same call again completes them.
 
-        What only the detectors need is not stored: shingles, which are made of the words of posts, and the hashes of
-        new authors and new posts. No deletion would reach it.
+        A name that no post of the evidence mentions is not stored, nor is a trend without evidence: no deletion would
+        reach them. Neither is what only the detectors need: shingles, which are made of the words of posts, and the
+        hashes of new authors and new posts.
         """
         ...
 
@@ -411,8 +412,9 @@ class EntityIndex(Protocol):
 
         Evidence, here and in every method below, is what `get` would show: a post that is deleted, erased, unknown to
         the index, or of a hidden author is neither in `evidence` nor `typical`, from the moment its `write` returned,
-        and whichever came first. The counts are lower by the evidence left out, and an event or trend that no post
-        is left of is not there. An account that is shown again brings its evidence back.
+        and whichever came first. The counts are lower by the evidence left out, and names go that no evidence mentions
+        any more. An event or trend that no evidence is left of is not there, whatever it counted. An account that is
+        shown again brings its evidence back.
 
         Raises:
             BadSettings: `size` is not between 1 and `MAX_PAGE`.
@@ -424,7 +426,10 @@ class EntityIndex(Protocol):
         ...
 
     async def event_history(self, id: str) -> list[DetectedEvent]:
-        """Returns the states of that event by minute, oldest first; of a longer life the last `MAX_HISTORY`."""
+        """Returns the states of that event by minute, oldest first; of a longer life the last `MAX_HISTORY`.
+
+        None of an event whose newest state no evidence is left of.
+        """
         ...
 
     async def stored_trends(

@@ -91,7 +91,8 @@ class EvidencePost(Contract):
     """A post that mentions a trending subject, as evidence of it.
 
     Attributes:
-        trending: the keys of the trending subjects that it mentions; of an event, of its own; on the bus, never stored.
+        trending: the keys of the trending subjects that it mentions; of an event, of its own. A name stays as long as
+            a piece of the evidence mentions it.
     """
 
     post_id: Identifier

@@ -47,7 +47,7 @@ DETECTION_MEANINGS: dict[type[BaseModel], dict[str, str]] = {
         "author": "A hash of source and author; null for a post without author.",
         "minute": "The minute of its time.",
         "shingles": "Hashes of its runs of words; on the bus, never in an index or a dump.",
-        "trending": "The keys of what trends and stands in it; on the bus, never in an index or a dump.",
+        "trending": "The keys of what trends and stands in it: a name stays while a post of the evidence mentions it.",
     },
     Companion: {
         "type": _TYPE,

@@ -42,7 +42,7 @@ from workers.pipeline.microbatch import BatchFigures
 _TEXT = "Angela Merkel lands in #NewYorkCity"
 _TIME = datetime(2024, 5, 1, 12, tzinfo=UTC)
 _PHOTO = "0" * 64
-_EVIDENCE = (EvidencePost(post_id="jsonl:7", author=1, minute=_TIME),)
+_EVIDENCE = (EvidencePost(post_id="jsonl:7", author=1, minute=_TIME, trending=("angela merkel", "new york city")),)
 
 EXAMPLE = TaggedPost(
     id="jsonl:7",

@@ -7,7 +7,7 @@
                         cursors ◀─ dead letters ◀─ events ◀─ trends ◀──────────────────────────┘
 
 A post that changes meanwhile may be missing, and a post that is deleted meanwhile is never shown: its present record,
-which says so, is given instead.
+which says so, is given instead. Of trends and events that is given which the posts support that are there.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,10 +17,11 @@ from typing import Any
 
 from search.detections import read_event, read_trend
 from search.elastic.client import ElasticClient
+from search.elastic.detections.reads import as_kept
 from search.elastic.documents import RegistryEntry, post_id, read_entry, read_letter, read_post, read_status
 from search.elastic.reads import Hit, many
 from search.elastic.thumbnails import address, photo_of, read_jpeg, shown_places
-from search.index import Kept, Remembered, SourceCursor, Thumbnail, Unnamed
+from search.index import Detection, Kept, Remembered, SourceCursor, Thumbnail, Unnamed
 from search.registry import RegistryRecord
 from tagstream.errors import CorruptState, TagstreamError
 from tagstream.posts import Erasure
@@ -59,9 +60,15 @@ async def everything(client: ElasticClient) -> AsyncIterator[Kept]:
                 yield remembered
         for index in detections:
             tie = "subject" if index == names.trends else "id"
-            read = read_trend if index == names.trends else read_event
-            async for hit in point.hits(index, [{"minute": "asc"}, {tie: "asc"}], fields=["document"]):
-                yield read(hit["_source"]["document"])
+            async for page in point.pages(index, [{"minute": "asc"}, {tie: "asc"}], fields=["document"]):
+                documents = [hit["_source"]["document"] for hit in page]
+                kept: Sequence[Detection]
+                if index == names.trends:
+                    kept = await as_kept(client, [read_trend(document) for document in documents])
+                else:
+                    kept = await as_kept(client, [read_event(document) for document in documents])
+                for detection in kept:
+                    yield detection
         async for hit in point.hits(names.dead, [{"kept_at": "asc"}, {"origin_key": "asc"}], fields=["letter"]):
             yield read_letter(hit["_source"])
         async for hit in point.hits(names.cursors, [{"_shard_doc": "asc"}]):

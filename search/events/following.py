@@ -9,12 +9,12 @@ import datasketches
 
 from search.events.communities import shares_of_companions
 from search.events.evidence import chosen_from, with_more
+from search.events.leading_names import names_of
 from search.events.minutes import to_minute, to_number
 from search.events.window import SubjectKey
 from tagstream.detections import DetectedEvent, EventSubject, EvidencePost, SubjectType, TrendState
 
 MAX_MEMBERS = 48
-MAX_NAMES = 3
 LEADING = 5
 MIN_LINK = 0.1
 """The share of a subject's posts that must name a second subject of an event for it to belong.
@@ -151,7 +151,7 @@ class FollowedEvent:
         return DetectedEvent(
             id=self.id,
             minute=to_minute(minute),
-            names=_names(subjects),
+            names=names_of(subjects),
             detected_at=to_minute(self.detected),
             started_at=to_minute(self.started),
             peak_at=to_minute(self.peak),
@@ -215,15 +215,6 @@ def event_id(leading: TrendState, started: int) -> str:
     """Returns the id of an event: a hash of its leading subject and its first minute."""
     name = f"{leading.type}\0{leading.key}\0{started}"
     return blake2b(name.encode(), digest_size=8).hexdigest()
-
-
-def _names(subjects: Sequence[EventSubject]) -> tuple[str, ...]:
-    """Returns the spellings of the leading subjects: names and hashtags first, each key once."""
-    ranked = sorted(subjects, key=lambda one: (one.type == "WORD", -one.authors))
-    by_key: dict[str, str] = {}
-    for one in ranked:
-        by_key.setdefault(one.key.replace(" ", ""), one.text)
-    return tuple(by_key.values())[:MAX_NAMES]
 
 
 def _united(first: datasketches.hll_sketch, second: datasketches.hll_sketch) -> datasketches.hll_sketch:

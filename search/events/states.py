@@ -90,7 +90,8 @@ def _companions(subject: SubjectKey, posts: Sequence[WindowPost]) -> tuple[Compa
 
 def _evidence(posts: Sequence[WindowPost], started: int, trending: Collection[SubjectKey]) -> tuple[EvidencePost, ...]:
     """Returns the earliest posts of the rise and those that mention most of what trends, in order of time."""
-    rising = [post for post in posts if post.minute >= started][-COUNTED:]
+    # Where all that came since the rise began are copies of what came before, that is the evidence.
+    rising = [post for post in posts if post.minute >= started][-COUNTED:] or list(posts[-COUNTED:])
     keys = [tuple(sorted({one[1] for one in post.subjects if one in trending})) for post in rising]
     chosen = list(range(len(rising)))
     if len(rising) > MAX_EVIDENCE:

@@ -15,6 +15,7 @@ from search.detections import read_event, read_trend
 from search.documents import read_document
 from search.index import Kept, Remembered, SourceCursor, Thumbnail
 from search.registry import RegistryRecord
+from search.sqlite.detections import as_kept
 from search.sqlite.reads import account_statuses_after, dead_letters_after
 from search.thumbnails import photos_of
 from tagstream.errors import UnreadableInput
@@ -38,11 +39,14 @@ def pages(connection: sqlite3.Connection) -> Iterator[Sequence[Kept]]:
     while remembered := _remembered_after(connection, last):
         yield remembered
         last = remembered[-1].record.id
-    for table, read in (("trends", read_trend), ("event_states", read_event)):
-        row = 0
-        while documents := _documents_after(connection, table, row):
-            yield [read(document) for _, document in documents]
-            row = documents[-1][0]
+    row = 0
+    while documents := _documents_after(connection, "trends", row):
+        yield as_kept(connection, [read_trend(document) for _, document in documents])
+        row = documents[-1][0]
+    row = 0
+    while documents := _documents_after(connection, "event_states", row):
+        yield as_kept(connection, [read_event(document) for _, document in documents])
+        row = documents[-1][0]
     entry = 0
     while letters := dead_letters_after(connection, entry, None):
         yield [letter for _, letter in letters]

@@ -5,7 +5,7 @@ one moment.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -16,7 +16,9 @@ from search.detections import (
     minute_number,
     read_event,
     read_trend,
+    remaining,
     shown,
+    storable,
     stored_json,
     subject_hash,
 )
@@ -37,6 +39,7 @@ def write(
     state: Mapping[str, bytes],
 ) -> None:
     """Stores trends, events and snapshots; of one minute what is written last stays."""
+    trends, events = storable(trends), storable(events)
     connection.executemany(
         "INSERT INTO trends (subject, minute, score, document) VALUES (?, ?, ?, ?) ON CONFLICT (subject, minute) "
         "DO UPDATE SET score = excluded.score, document = excluded.document",
@@ -92,7 +95,7 @@ def event(connection: sqlite3.Connection, event_id: str) -> DetectedEvent | None
 
 
 def event_history(connection: sqlite3.Connection, event_id: str) -> list[DetectedEvent]:
-    """Returns the last states of that event by minute, oldest first."""
+    """Returns the last states of that event by minute, oldest first; none of one whose newest is not there."""
     return _states(connection, event_id, MAX_HISTORY)[::-1]
 
 
@@ -112,12 +115,14 @@ def stored_trends(
 
 
 def _states(connection: sqlite3.Connection, event_id: str, size: int) -> list[DetectedEvent]:
-    """Returns the newest states of an event, newest first."""
+    """Returns the newest states of an event, newest first; none if nothing is left of the newest."""
     with transaction(connection, write=False):
         rows = connection.execute(
             "SELECT document FROM event_states WHERE id = ? ORDER BY minute DESC LIMIT ?", (event_id, size)
         ).fetchall()
-        return _as_shown(connection, [read_event(document) for (document,) in rows])
+        states = [read_event(document) for (document,) in rows]
+        found = _as_shown(connection, states)
+        return found if found and found[0].minute == states[0].minute else []
 
 
 @contextmanager
@@ -144,17 +149,26 @@ def _first(connection: sqlite3.Connection, pages: Iterator[Sequence[D]], size: i
 
 
 def _as_shown(connection: sqlite3.Connection, detections: Sequence[D]) -> list[D]:
-    wanted = sorted(evidence_of(detections))
-    visible: set[str] = set()
+    return shown(detections, _there(connection, evidence_of(detections), f"AND {SHOWN}"))
+
+
+def as_kept(connection: sqlite3.Connection, detections: Sequence[D]) -> list[D]:
+    """Returns what is left of trends and events without what was deleted; what is only hidden is there."""
+    return remaining(detections, _there(connection, evidence_of(detections)))
+
+
+def _there(connection: sqlite3.Connection, ids: Collection[str], condition: str = "") -> set[str]:
+    """Returns the ids, of these, of the posts that are there, and that fulfil a condition on their documents."""
+    wanted, there = sorted(ids), set[str]()
     for start in range(0, len(wanted), _IDS_A_QUERY):
-        ids = wanted[start : start + _IDS_A_QUERY]
+        some = wanted[start : start + _IDS_A_QUERY]
         rows = connection.execute(
-            f"SELECT id FROM registry JOIN documents USING (number) WHERE id IN ({', '.join('?' * len(ids))}) "
-            f"AND {SHOWN}",
-            ids,
+            f"SELECT id FROM registry JOIN documents USING (number) WHERE id IN ({', '.join('?' * len(some))}) "
+            f"{condition}",
+            some,
         )
-        visible.update(post_id for (post_id,) in rows)
-    return shown(detections, visible)
+        there.update(post_id for (post_id,) in rows)
+    return there
 
 
 def _milliseconds(timestamp: datetime | None, default: int | None = None) -> int | None:

@@ -24,14 +24,22 @@ def at(minute: float) -> datetime:
     return START + minute * MINUTE
 
 
-def evidence(names: Iterable[str], author: int | None = None) -> tuple[EvidencePost, ...]:
+def evidence(
+    names: Iterable[str], author: int | None = None, keys: tuple[str, ...] = ("explosion", "paris")
+) -> tuple[EvidencePost, ...]:
+    """Returns posts, each of which mentions the subjects of these keys."""
     return tuple(
-        EvidencePost(post_id=f"jsonl:{name}", author=author, minute=START, shingles=SHINGLES) for name in names
+        EvidencePost(post_id=f"jsonl:{name}", author=author, minute=START, shingles=SHINGLES, trending=keys)
+        for name in names
     )
 
 
+SEEN = tuple(one.model_copy(update={"shingles": ()}) for one in evidence("a"))
+"""The post that trends and events have as evidence, if nothing else is said."""
+
+
 def trend(
-    key: str, minute: float = 0, *, score: float = 3.0, posts: int = 9, seen: Sequence[EvidencePost] = ()
+    key: str, minute: float = 0, *, score: float = 3.0, posts: int = 9, seen: Sequence[EvidencePost] = SEEN
 ) -> TrendState:
     """Returns the state of a trend that began at `START`."""
     return TrendState(
@@ -58,7 +66,7 @@ def event(
     ended: float | None = None,
     posts: int = 9,
     authors: int | None = None,
-    seen: Sequence[EvidencePost] = (),
+    seen: Sequence[EvidencePost] = SEEN,
     typical: str | None = None,
 ) -> DetectedEvent:
     """Returns the state of an event that began at `START`."""
@@ -145,6 +153,7 @@ class DetectingContract:
         assert (await index.event("none"), await index.event_history("none")) == (None, [])
 
     async def test_17b_a_minute_is_stored_once_and_the_latest_is_the_newest(self, index: EntityIndex) -> None:
+        await write(index, tagged("a"))
         states = [event("e", minute, posts=minute + 5) for minute in range(4)]
         trends = [trend("paris", minute, score=minute) for minute in range(4)]
         for order in itertools.permutations(reversed(range(4)), 2):
@@ -161,6 +170,7 @@ class DetectingContract:
         assert [one.posts for one in await index.events()] == [7]
 
     async def test_17c_events_of_a_range_are_as_of_its_end(self, index: EntityIndex) -> None:
+        await write(index, tagged("a"))
         await say(index, event("old", 0, detected=0), event("old", 9, detected=0, ended=8))
         await say(index, *(event("long", minute, detected=2) for minute in range(2, 30)))
         await say(index, event("short", 12, detected=12), event("short", 14, detected=12, ended=13))
@@ -175,6 +185,7 @@ class DetectingContract:
         assert await events(index, until=START) == await events(index, since=at(40), live=True, until=START) == []
 
     async def test_17d_the_newest_detected_come_first_in_any_number(self, index: EntityIndex) -> None:
+        await write(index, tagged("a"))
         told = [event(f"{number:04}", number % 7, detected=number % 50) for number in range(700)]
         await say(index, *told)
         expected = sorted(told, key=lambda one: (-one.detected_at.timestamp(), one.id))
@@ -184,6 +195,7 @@ class DetectingContract:
         assert [one.id for one in await index.events(size=1000, until=until)] == early
 
     async def test_17e_trends_are_the_newest_of_each_subject_by_score(self, index: EntityIndex) -> None:
+        await write(index, tagged("a"))
         rising = [
             trend(f"{name}", minute, score=minute * 10 + place) for minute in (1, 5) for place, name in enumerate("abc")
         ]
@@ -217,7 +229,7 @@ class DetectingContract:
         await say(index, trend("e", seen=seen), event("e", seen=seen, typical="a"))
         assert await seen_of(index) == everywhere("c", 7, 7)
         await say(index, event("e", 1, seen=evidence("ab"), typical="b"), trend("e", 1, seen=evidence("ab")))
-        assert await seen_of(index) == everywhere("", 7, 7)
+        assert await seen_of(index) == {}
         later = indexable(tagged("a", revision=1))
         kept = deletion("d", revision=0)
         await write(index, kept, indexable(tagged("d", revision=1)), later)
@@ -251,11 +263,12 @@ class DetectingContract:
         await write(index, status("x", 3, hidden=True), deletion("a"), status("x", 4, hidden=False))
         assert await seen_of(index) == everywhere("bc", 8, 8, "c")
 
-    async def test_17j_what_no_post_is_left_of_is_not_there(self, index: EntityIndex) -> None:
+    async def test_17j_what_no_evidence_is_left_of_is_told_nowhere(self, index: EntityIndex) -> None:
         await write(index, *(tagged(name) for name in "abc"))
-        await say(index, *(event(f"other{one:02}", seen=evidence("c"), posts=1) for one in range(30)))
-        await say(index, *(trend(f"other{one}", seen=evidence("c"), posts=1, score=9) for one in range(30)))
+        await say(index, *(event(f"other{one:02}", seen=evidence("c"), posts=9) for one in range(30)))
+        await say(index, *(trend(f"other{one}", seen=evidence("c"), score=9) for one in range(30)))
         await say(index, event("e", seen=evidence("ab"), posts=2), trend("e", seen=evidence("ab"), posts=2))
+        await say(index, event("other00", -1, seen=evidence("a")))
         await write(index, deletion("a"), deletion("c"))
         assert await seen_of(index) == everywhere("b", 1, 1)
         assert [one.id for one in await index.events(size=3)] == ["e"]
@@ -263,6 +276,7 @@ class DetectingContract:
         await index.write([deletion("b")])
         assert await seen_of(index) == {}
         assert (await index.events(), await index.stored_trends()) == ([], [])
+        assert await index.event_history("other00") == []
 
     async def test_17k_a_post_that_the_index_never_met_is_no_evidence(self, index: EntityIndex) -> None:
         await write(index, tagged("a"))
@@ -333,6 +347,38 @@ class DetectingContract:
         async for one in index.posts_by_time():
             assert one.post.id == "jsonl:00000"
             break
+
+    async def test_17q_names_go_with_the_last_post_that_mentions_them(self, index: EntityIndex) -> None:
+        await write(index, *(tagged(name) for name in "abc"))
+        seen = (*evidence("a", keys=("explosion",)), *evidence("b", keys=("paris",)), *evidence("c", keys=("paris",)))
+        await say(index, event("e", seen=seen, typical="a"), trend("paris", seen=seen))
+        assert await told_names(index) == [("Paris", "explosion"), ["paris", "explosion"], ["explosion"]]
+        await index.write([deletion("b")])
+        assert await told_names(index) == [("Paris", "explosion"), ["paris", "explosion"], ["explosion"]]
+        await index.write([deletion("a")])
+        assert await told_names(index) == [("Paris",), ["paris"], []]
+
+    async def test_17r_a_name_without_a_post_is_not_stored(self, index: EntityIndex) -> None:
+        await write(index, tagged("a"))
+        seen = evidence("a", keys=("paris",))
+        await say(index, event("e", seen=seen), trend("paris", seen=seen), event("none", seen=()), trend("x", seen=()))
+        assert await told_names(index) == [("Paris",), ["paris"], []]
+        kept = [one async for one in index.everything() if isinstance(one, TrendState | DetectedEvent)]
+        assert not [one for one in kept if "xplosion" in one.model_dump_json() or '"x"' in one.model_dump_json()]
+        assert [one.id for one in await index.events()] == ["e"]
+
+    async def test_17s_an_event_that_was_withdrawn_is_told_again_with_another_post(self, index: EntityIndex) -> None:
+        await write(index, tagged("a"), tagged("b"))
+        await say(index, event("e", 1), event("e", 2, ended=1, seen=()))
+        assert (await index.events(), await index.event("e"), await index.event_history("e")) == ([], None, [])
+        await say(index, event("e", 3, seen=evidence("b")))
+        assert [one.minute for one in await index.event_history("e")] == [at(1), at(3)]
+
+
+async def told_names(index: EntityIndex) -> list[object]:
+    """Returns the names and subjects of the one event, and the companions of the one trend."""
+    (told,), (trending,) = await index.events(), await index.stored_trends()
+    return [told.names, [one.key for one in told.subjects], [one.key for one in trending.companions]]
 
 
 async def replayed(index: EntityIndex, **range_: datetime) -> list[TaggedPost]:

@@ -1,20 +1,33 @@
-"""The notifier: finds what is to be told, keeps it in the outbox, and sends it to each receiver by itself."""
+"""The notifier: finds what is to be told, keeps it in the outbox, and sends it to each receiver by itself.
+
+What is told of an event is made when it is sent, of the posts that are there then; an event that was withdrawn
+meanwhile, because its posts were deleted, is told to nobody. Keeps invariant 4 for webhooks.
+"""
 
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from search.detection.event_timeline import ClosedMinute
 from search.index import EntityIndex
 from tagstream.detections import DetectedEvent
-from tagstream.errors import BadSettings, UnreadableInput
+from tagstream.errors import BadSettings, Retryable, UnreadableInput
 from tagstream.network.address import parse_endpoints
 from tagstream.runtime.backoff import BackOff
 from tagstream.settings import Settings
 from workers.notifications.alerts import AlertWatch, ReachedCount
-from workers.notifications.outbox import Notification, Outbox, receiver_of
+from workers.notifications.outbox import (
+    COUNT_REACHED,
+    EVENT_DETECTED,
+    Notification,
+    Outbox,
+    event_key,
+    event_of,
+    receiver_of,
+)
 from workers.notifications.webhook import NotDelivered, WebhookSender
 
 OUTBOX, ALERTS = "notifications", "alerts"
@@ -73,13 +86,13 @@ class Notifier:
         """
         for event in (event for minute in minutes for event in minute.events):
             if event.minute == event.detected_at and self._event_receivers:
-                document = await self._event_document(event)
-                self._put(self._event_receivers, f"event:{event.id}", "event.detected", {"event": document})
+                self._put(self._event_receivers, event_key(event.id), EVENT_DETECTED)
         if minutes:
             for reached in await self._watch.look(self._index, minutes[-1].minute):
                 url = reached.query.url
                 receivers = self._event_receivers if url is None else [receiver_of(url.get_secret_value())]
-                self._put(receivers, reached.key, "count.reached", {"alert": _alert_document(reached)})
+                body = _body(reached.key, COUNT_REACHED, {"alert": _alert_document(reached)})
+                self._put(receivers, reached.key, COUNT_REACHED, body)
 
     def state(self) -> dict[str, bytes]:
         """Returns what is to be stored, by name."""
@@ -114,7 +127,14 @@ class Notifier:
             # One that was refused lets the others go first.
             notification = min(waiting, key=lambda one: refusals.get(one.key, 0))
             try:
-                await sender.send(notification)
+                message = await self._message(notification)
+                if message is None:
+                    self._remove(notification)
+                    continue
+                await sender.send(message)
+            except Retryable:  # the index is away
+                failures += 1
+                await asyncio.sleep(self._back_off.delay(failures))
             except NotDelivered as error:
                 self.failures += 1
                 failures += 1
@@ -135,14 +155,28 @@ class Notifier:
         self._outbox.remove(notification)
         self._taken.set()
 
-    def _put(self, receivers: Sequence[str], key: str, kind: str, content: Mapping[str, Any]) -> None:
-        body = json.dumps({"type": kind, "key": key, **content}, ensure_ascii=False)
+    async def _message(self, notification: Notification) -> Notification | None:
+        """Returns the notification as it is to be sent now; None where what it tells of was withdrawn.
+
+        Raises:
+            IndexUnavailable: the index does not answer.
+        """
+        if notification.kind != EVENT_DETECTED:
+            return notification
+        event = await self._index.event(event_of(notification))
+        if event is None:
+            return None
+        document = await self._event_document(event)
+        return replace(notification, body=_body(notification.key, EVENT_DETECTED, {"event": document}))
+
+    def _put(self, receivers: Sequence[str], key: str, kind: str, body: str = "") -> None:
         self._unstored.add(key)
         for receiver in receivers:
             self._outbox.add(Notification(receiver, key, kind, body))
 
     async def _event_document(self, event: DetectedEvent) -> dict[str, Any]:
-        typical = None if event.typical is None else await self._index.get(event.typical)
+        shown = event.typical or event.evidence[0].post_id
+        typical = await self._index.get(shown)
         title = ", ".join(event.names)
         if typical is not None:
             title = f"{title}: {' '.join(typical.text.split())[:_LONGEST_SENTENCE]}"
@@ -157,6 +191,10 @@ class Notifier:
             "entities": [{"text": one.text, "type": one.type, "key": one.key} for one in event.entities],
             "posts": [post.post_id for post in event.evidence],
         }
+
+
+def _body(key: str, kind: str, content: Mapping[str, Any]) -> str:
+    return json.dumps({"type": kind, "key": key, **content}, ensure_ascii=False)
 
 
 def _alert_document(reached: ReachedCount) -> dict[str, Any]:

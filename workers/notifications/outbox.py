@@ -1,4 +1,7 @@
-"""The outbox: notifications that their receivers have not yet taken, in memory and as bytes for the index. Pure."""
+"""The outbox: notifications that their receivers have not yet taken, in memory and as bytes for the index. Pure.
+
+Of an event it holds the id alone: what is told of it is made when it is sent, of the posts that are there then.
+"""
 
 import json
 from collections.abc import Iterable
@@ -7,6 +10,9 @@ from hashlib import blake2b
 from typing import Self
 
 from tagstream.errors import CorruptState
+
+EVENT_DETECTED, COUNT_REACHED = "event.detected", "count.reached"
+"""The kinds of notifications."""
 
 MAX_WAITING = 500
 """The most notifications that wait for one receiver; of more the oldest go, and are counted."""
@@ -21,14 +27,24 @@ class Notification:
     Attributes:
         receiver: which address it goes to: a hash, so that no token of an address is stored.
         key: the same whenever the same thing is told, by which a receiver knows a repeat.
-        kind: `event.detected` or `count.reached`.
-        body: JSON.
+        kind: `EVENT_DETECTED` or `COUNT_REACHED`.
+        body: JSON; empty until it is made, when it is sent.
     """
 
     receiver: str
     key: str
     kind: str
-    body: str
+    body: str = ""
+
+
+def event_key(event_id: str) -> str:
+    """Returns the key of the notification of an event."""
+    return f"event:{event_id}"
+
+
+def event_of(notification: Notification) -> str:
+    """Returns the id of the event that a notification tells of."""
+    return notification.key.partition(":")[2]
 
 
 def receiver_of(url: str) -> str:

@@ -8,11 +8,20 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from search.detections import D, bounded_milliseconds, evidence_of, minute_number, read_event, read_trend, shown
+from search.detections import (
+    D,
+    bounded_milliseconds,
+    evidence_of,
+    minute_number,
+    read_event,
+    read_trend,
+    remaining,
+    shown,
+)
 from search.documents import with_zone
 from search.elastic.client import ElasticClient
 from search.elastic.detections.documents import event_id
-from search.elastic.detections.visibility import visible_entries
+from search.elastic.detections.visibility import kept_entries, visible_entries
 from search.elastic.reads import Hit, ask, many
 from search.limits import MAX_HISTORY, MAX_SIZE, check_detections
 from tagstream.detections import DetectedEvent, TrendState
@@ -44,11 +53,15 @@ async def event(client: ElasticClient, name: str) -> DetectedEvent | None:
 
 
 async def event_history(client: ElasticClient, name: str) -> list[DetectedEvent]:
-    """Returns the last states of that event by minute, oldest first."""
+    """Returns the last states of that event by minute, oldest first; none of one whose newest is not there."""
     states: list[DetectedEvent] = []
     query = {"term": {"id": name}}
     async for page in _pages(client, client.names.event_states, query, [{"minute": "desc"}], size=_STEP):
-        states += await as_shown(client, [_event(hit) for hit in page])
+        told = [_event(hit) for hit in page]
+        found = await as_shown(client, told)
+        if not states and (not found or found[0].minute != told[0].minute):
+            return []  # nothing is left of the newest
+        states += found
         if len(states) >= MAX_HISTORY:
             break
     return states[:MAX_HISTORY][::-1]
@@ -83,8 +96,12 @@ async def stored_trends(
 
 async def as_shown(client: ElasticClient, detections: Sequence[D]) -> list[D]:
     """Returns the trends or events with the evidence that may be seen at this moment."""
-    named = evidence_of(detections)
-    return shown(detections, await visible_entries(client, named)) if named else list(detections)
+    return shown(detections, await visible_entries(client, evidence_of(detections)))
+
+
+async def as_kept(client: ElasticClient, detections: Sequence[D]) -> list[D]:
+    """Returns what is left of trends and events without what was deleted; what is only hidden is there."""
+    return remaining(detections, await kept_entries(client, evidence_of(detections)))
 
 
 async def _candidates(

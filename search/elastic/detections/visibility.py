@@ -16,11 +16,16 @@ _AUTHORS_A_QUERY = 5_000
 
 async def visible_entries(client: ElasticClient, ids: Collection[str]) -> dict[str, RegistryEntry]:
     """Returns the entries of the registry of those posts that are neither deleted nor erased nor hidden."""
+    kept = await kept_entries(client, ids)
+    hidden = await _hidden_among(client, {entry.author for entry in kept.values() if entry.author is not None})
+    return {name: entry for name, entry in kept.items() if entry.author not in hidden}
+
+
+async def kept_entries(client: ElasticClient, ids: Collection[str]) -> dict[str, RegistryEntry]:
+    """Returns the entries of the registry of those posts that are neither deleted nor erased."""
     wanted = [(client.names.registry, post_id(one)) for one in sorted(ids)]
     entries = [read_entry(hit) async for hit in many(client, wanted)]
-    visible = [entry for entry in entries if entry.record.visible]
-    hidden = await _hidden_among(client, {entry.author for entry in visible if entry.author is not None})
-    return {entry.record.id: entry for entry in visible if entry.author not in hidden}
+    return {entry.record.id: entry for entry in entries if entry.record.visible}
 
 
 async def _hidden_among(client: ElasticClient, authors: Collection[int]) -> set[int]:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from search.detections import minute_number
+from search.detections import minute_number, storable
 from search.elastic.bulk import Action, ActionOutcome, send
 from search.elastic.client import ElasticClient, pause
 from search.elastic.detections.documents import (
@@ -39,6 +39,7 @@ async def write(client: ElasticClient, trends: Sequence[TrendState], events: Seq
     Raises:
         IndexUnavailable: some are not stored.
     """
+    trends, events = await asyncio.to_thread(lambda: (storable(trends), storable(events)))
     await send(client, await asyncio.to_thread(_states, client, trends, events))
     await _write_newest(client, events)
 

@@ -32,7 +32,8 @@ def subject(text: str, type: str = "LOC") -> EventSubject:
 
 def detected(id: str, minute: int, *posts: str, **fields: object) -> DetectedEvent:
     at = START + minute * MINUTE
-    evidence = tuple(EvidencePost(post_id=f"jsonl:{post}", minute=at) for post in posts)
+    keys = ("boston", "explosion", "obama")
+    evidence = tuple(EvidencePost(post_id=f"jsonl:{post}", minute=at, trending=keys) for post in posts)
     return DetectedEvent.model_validate(
         {
             "id": id,

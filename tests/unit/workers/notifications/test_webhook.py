@@ -13,9 +13,11 @@ import pytest
 
 from search.detection.event_timeline import ClosedMinute
 from search.index import Page, Query
-from tagstream.detections import DetectedEvent, EventSubject
-from tagstream.errors import BadSettings, UnreadableInput
+from search.testing.posts import tagged
+from tagstream.detections import DetectedEvent, EventSubject, EvidencePost
+from tagstream.errors import BadSettings, IndexUnavailable, UnreadableInput
 from tagstream.network.address import parse_endpoints
+from tagstream.posts import TaggedPost
 from tagstream.runtime.backoff import BackOff
 from tagstream.settings import Settings
 from tagstream.settings.detection import SavedQuery
@@ -99,14 +101,19 @@ def event(identifier: str, minute: datetime = MINUTE) -> DetectedEvent:
         authors=9,
         posts=9,
         score=8.0,
+        evidence=(EvidencePost(post_id="jsonl:1", minute=minute, trending=("boston",)),),
+        typical="jsonl:1",
     )
 
 
 class Index:
-    """The part of an index that a notifier asks: how many posts a query finds, and what was stored."""
+    """The part of an index that a notifier asks: posts, how many a query finds, events, and what was stored."""
 
     def __init__(self) -> None:
         self.total = 0
+        self.texts: dict[str, str] = {}
+        self.withdrawn: set[str] = set()
+        self.is_away = False
         self.stored: dict[str, bytes] = {}
         self.asked: list[Query] = []
 
@@ -119,8 +126,13 @@ class Index:
     async def detector_state(self, name: str) -> bytes | None:
         return self.stored.get(name)
 
-    async def get(self, _: str) -> None:
-        return None
+    async def get(self, post_id: str) -> TaggedPost | None:
+        return tagged("1", self.texts[post_id]) if post_id in self.texts else None
+
+    async def event(self, identifier: str) -> DetectedEvent | None:
+        if self.is_away:
+            raise IndexUnavailable("away, says a test")
+        return None if identifier in self.withdrawn else event(identifier)
 
 
 async def test_a_request_is_signed_and_carries_its_key() -> None:
@@ -208,6 +220,31 @@ async def test_a_new_event_is_told_once_stored_and_a_receiver_that_fails_is_trie
     assert [headers["idempotency-key"] for headers, _ in receiver.requests] == ["event:e"] * 3
     assert json.loads(receiver.requests[0][1])["event"]["title"] == "Boston"
     assert told.waiting == 0
+
+
+async def test_what_is_told_of_an_event_is_made_when_it_is_sent_of_the_posts_that_are_there() -> None:
+    index = Index()
+    index.texts["jsonl:1"] = "words that are deleted"
+    async with serving() as receiver:
+        told = notifier(index, sender(receiver.url, f"127.0.0.1:{receiver.port}"))
+        await told.note([ClosedMinute(MINUTE, (), [event("gone"), event("e")])])
+        stored = told.state()[OUTBOX]
+        assert b"words" not in stored
+        assert b"Boston" not in stored
+        told.stored()
+        index.texts["jsonl:1"] = "words that are there"
+        index.withdrawn.add("gone")
+        index.is_away = True
+        running = asyncio.create_task(told.run())
+        await asyncio.sleep(0.1)
+        assert (receiver.requests, told.waiting) == ([], 2)
+        index.is_away = False
+        await until(lambda: told.waiting == 0)
+        running.cancel()
+        await asyncio.wait([running])
+    assert [headers["idempotency-key"] for headers, _ in receiver.requests] == ["event:e"]
+    assert json.loads(receiver.requests[0][1])["event"]["title"] == "Boston: words that are there"
+    assert (told.sent, told.dropped) == (1, 0)
 
 
 async def test_a_dead_receiver_keeps_no_other_waiting() -> None:

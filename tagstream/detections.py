@@ -77,7 +77,7 @@ class MentionBatch(Contract):
     Attributes:
         source_partition: the partition of `posts.tagged` that the posts come from.
         watermark: the newest minute up to which that partition has been read; None before it is known.
-        deleted: deleted posts, each named to one partition alone.
+        deleted: deleted posts, named to every partition: any may have counted them.
     """
 
     version: Literal[2] = 2

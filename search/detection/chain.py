@@ -1,6 +1,6 @@
 """The detectors of one process: a feed of one partition, its trends, its events."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, Self
 
@@ -47,6 +47,15 @@ class DetectionChain:
 
     def _pass_on(self, batch: MentionBatch) -> list[ClosedMinute]:
         return [closed for minute in self._trends.take(batch) for closed in self._events.take(minute)]
+
+    def ids(self) -> set[str]:
+        """Returns the ids of the posts of which it keeps more than the id."""
+        return self._trends.ids() | self._events.ids()
+
+    def purge(self, ids: Collection[str]) -> None:
+        """Removes all words of these posts at once. Called when the detectors rest: `take` is told of deletions."""
+        self._trends.purge(ids)
+        self._events.purge(ids)
 
     def snapshot(self) -> bytes:
         """Returns the state, the same bytes for the same state."""

@@ -1,10 +1,11 @@
 """The trends of all partitions as one timeline: a minute is taken when every partition has closed it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from search.events.events import EventDetector
+from search.detections import evidence_of, remaining
+from search.events.events import EventDetector, without_deleted
 from search.events.minutes import MINUTE, to_minute, to_number
 from search.events.snapshots import pack, unpack
 from tagstream.detections import DetectedEvent, MinuteOfTrends, TrendState
@@ -87,7 +88,12 @@ class EventTimeline:
         self._forget(minute)
         reports = self._waiting.pop(minute, {})
         trends = sorted(
-            (self._without_deleted(trend) for report in reports.values() for trend in report),
+            (
+                left
+                for report in reports.values()
+                for trend in report
+                if (left := without_deleted(trend, self._deleted)) is not None
+            ),
             key=lambda trend: (trend.type, trend.key),
         )
         return ClosedMinute(minute, trends, self._detector.close(minute, trends))
@@ -103,11 +109,20 @@ class EventTimeline:
         kept = sorted((since, post_id) for post_id, since in self._deleted.items() if since > minute - _REMEMBERED)
         self._deleted = {post_id: since for since, post_id in kept[-_MOST_REMEMBERED:]}
 
-    def _without_deleted(self, trend: TrendState) -> TrendState:
-        if not self._deleted or not any(post.post_id in self._deleted for post in trend.evidence):
-            return trend
-        left = tuple(post for post in trend.evidence if post.post_id not in self._deleted)
-        return trend.model_copy(update={"evidence": left})
+    def ids(self) -> set[str]:
+        """Returns the ids of the posts that are kept."""
+        return self._detector.ids() | evidence_of(list(self._all_waiting()))
+
+    def purge(self, ids: Collection[str]) -> None:
+        """Removes all words of these posts at once. Called when the detectors rest."""
+        self._detector.purge(ids)
+        there = evidence_of(list(self._all_waiting())).difference(ids)
+        for reports in self._waiting.values():
+            for partition, trends in reports.items():
+                reports[partition] = tuple(remaining(trends, there))
+
+    def _all_waiting(self) -> Iterator[TrendState]:
+        return (trend for reports in self._waiting.values() for trends in reports.values() for trend in trends)
 
     def snapshot(self) -> bytes:
         """Returns the state, the same bytes for the same state."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from search.events.clock import FeedClock
-from search.events.minutes import MINUTE
+from search.events.minutes import MINUTE, to_minute
 from search.events.snapshots import pack, unpack
 from tagstream.detections import DeletedPost, MentionBatch, PostMentions
 
@@ -52,8 +52,8 @@ class MentionFeed:
         closed = None if clock.newest is None else last_closed(clock.newest)
         for item in items:
             if isinstance(item, str):
-                if closed is not None:
-                    deleted.append(DeletedPost(post_id=item, minute=closed + MINUTE))
+                # Before the feed is known to have come anywhere, every minute is open.
+                deleted.append(DeletedPost(post_id=item, minute=to_minute(0) if closed is None else closed + MINUTE))
                 continue
             if closed is not None and item.minute <= closed:
                 self.late += 1

@@ -1,6 +1,6 @@
 """One partition of the mentions: closes a minute when every partition of the posts has passed it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -53,7 +53,10 @@ class TrendPartition:
         """Counts the posts of the batch, closes the minutes that it ends, and returns their trends, oldest first."""
         if batch.posts:
             self.late += self._detector.add(batch.posts, self._owns)
-        self._deleted += batch.deleted
+        for one in batch.deleted:
+            self._detector.delete(one.post_id, one.minute)
+            if partition_of(one.post_id, len(self.watermarks)) == self._partition:  # one of all tells the events
+                self._deleted.append(one)
         watermark = self.watermarks[batch.source_partition]
         if batch.watermark is None or (watermark is not None and batch.watermark <= watermark):
             return []
@@ -80,6 +83,14 @@ class TrendPartition:
         if told:
             self._deleted = [one for one in self._deleted if one.minute > minute]
         return told
+
+    def ids(self) -> set[str]:
+        """Returns the ids of the posts that are kept."""
+        return self._detector.ids()
+
+    def purge(self, ids: Collection[str]) -> None:
+        """Removes all words of these posts at once. Called when the detectors rest."""
+        self._detector.purge(ids)
 
     def snapshot(self) -> bytes:
         """Returns the state, the same bytes for the same state."""

@@ -2,7 +2,8 @@
 
 After SigniTrend (Schubert, Weiler, Kriegel, KDD 2014), with departures: counts are of distinct authors in blocks of
 five minutes, a mean is a share of the feed's posts, so that the feed's own rhythm and its gaps move nothing, and blocks
-without a mention cost nothing, because their effect is one power.
+without a mention cost nothing, because their effect is one power. Subjects are known by a hash: the past outlasts its
+posts, so a word in it would outlast its deletion.
 """
 
 import math
@@ -13,6 +14,7 @@ from typing import Any
 from search.events.minutes import HOUR
 from search.events.seasons import SCATTER, NotableHours
 from search.events.window import BLOCK, SubjectKey
+from search.terms import hash_key
 
 BLOCKS_AN_HOUR = HOUR // BLOCK
 BLOCKS_A_DAY = 24 * BLOCKS_AN_HOUR
@@ -44,7 +46,7 @@ class Baseline:
     """The past of all subjects, bounded: the least mentioned are forgotten."""
 
     def __init__(self) -> None:
-        self._past: dict[SubjectKey, Past] = {}
+        self._past: dict[int, Past] = {}
         self._blocks = 0.0
         self._volume = 0.0
         self._block = 0
@@ -61,13 +63,14 @@ class Baseline:
         self._volume = self._volume * fade + volume
         self._block = block
         for subject, count in counts.items():
-            past = self._past.get(subject)
+            name = hash_key(*subject)
+            past = self._past.get(name)
             past = Past(block) if past is None else past.at(block)
             past.total += count
             past.squares += count * count
             if count >= NOTABLE:
                 past.notable.note(block // BLOCKS_AN_HOUR, count)
-            self._past[subject] = past
+            self._past[name] = past
         if len(self._past) > MAX_SUBJECTS_KEPT:
             self._forget()
 
@@ -79,7 +82,7 @@ class Baseline:
 
     def expected(self, subject: SubjectKey, minute: int, minutes: int, volume: int) -> tuple[float, float]:
         """Returns the mean and the variance of the authors of `minutes` minutes with `volume` posts."""
-        past = self._past.get(subject)
+        past = self._past.get(hash_key(*subject))
         if past is None or not self._blocks:
             return 0.0, 0.0
         now = past.at(self._block)
@@ -98,10 +101,7 @@ class Baseline:
             self._blocks,
             self._volume,
             self._block,
-            [
-                [*subject, past.block, past.total, past.squares, past.notable.state()]
-                for subject, past in self._past.items()
-            ],
+            [[name, past.block, past.total, past.squares, past.notable.state()] for name, past in self._past.items()],
         ]
 
     @classmethod
@@ -109,8 +109,8 @@ class Baseline:
         blocks, volume, block, subjects = state
         baseline = cls()
         baseline._blocks, baseline._volume, baseline._block = float(blocks), float(volume), int(block)
-        for kind, key, last, total, squares, notable in subjects:
-            baseline._past[kind, key] = Past(last, total, squares, NotableHours.of(notable))
+        for name, last, total, squares, notable in subjects:
+            baseline._past[name] = Past(last, total, squares, NotableHours.of(notable))
         return baseline
 
 

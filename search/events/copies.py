@@ -80,16 +80,20 @@ class CopyGroups:
     def forget(self, minute: int) -> None:
         """Forgets groups without a copy for long, and the oldest of too many."""
         while self._leaders:
-            group, (leader, last) = next(iter(self._leaders.items()))
+            group, (_, last) = next(iter(self._leaders.items()))
             if last > minute - KEPT_MINUTES and len(self._leaders) <= MAX_GROUPS:
                 return
-            del self._leaders[group]
-            for number in sorted(leader)[:LOOKED_UP]:
-                holders = self._holders.get(number, [])
-                if group in holders:
-                    holders.remove(group)
-                if not holders:
-                    self._holders.pop(number, None)
+            self.remove(group)
+
+    def remove(self, group: int) -> None:
+        """Removes a group; one that is not there is passed over."""
+        leader, _ = self._leaders.pop(group, (frozenset[int](), 0))
+        for number in sorted(leader)[:LOOKED_UP]:
+            holders = self._holders.get(number, [])
+            if group in holders:
+                holders.remove(group)
+            if not holders:
+                self._holders.pop(number, None)
 
     def state(self) -> list[Any]:
         leaders = []

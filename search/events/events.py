@@ -46,7 +46,7 @@ class EventDetector:
         """Takes all trends of a minute, later than every one before, and returns the events that changed."""
         number = self._minute = to_number(minute)
         self._forgotten = {post: then for post, then in self._forgotten.items() if number - then <= TOLD_MINUTES}
-        trends = [_without(trend, self._forgotten) for trend in trends]
+        trends = [left for trend in trends if (left := without_deleted(trend, self._forgotten)) is not None]
         changed: dict[str, DetectedEvent] = {}
         grown = self._ended(number)
         for community in communities_of(trends):
@@ -114,6 +114,16 @@ class EventDetector:
         for event in self._events.values():
             event.forget(gone)
 
+    def ids(self) -> set[str]:
+        """Returns the ids of the posts that are kept."""
+        return {post_id for event in self._events.values() for post_id in event.pool}
+
+    def purge(self, post_ids: Collection[str]) -> None:
+        """Removes deleted posts, and every subject that no evidence mentions. Called when the detectors rest."""
+        self.forget(post_ids)
+        for event in self._events.values():
+            event.purge(post_ids)
+
     def snapshot(self) -> bytes:
         """Returns the state, the same bytes for the same state."""
         events = [event.state() for _, event in sorted(self._events.items())]
@@ -137,9 +147,9 @@ class EventDetector:
         return detector
 
 
-def _without(trend: TrendState, forgotten: Collection[str]) -> TrendState:
-    """Returns the trend without deleted posts among its evidence."""
+def without_deleted(trend: TrendState, forgotten: Collection[str]) -> TrendState | None:
+    """Returns the trend without deleted posts among its evidence; None if they were all of it."""
     if not any(post.post_id in forgotten for post in trend.evidence):
         return trend
     kept = tuple(post for post in trend.evidence if post.post_id not in forgotten)
-    return trend.model_copy(update={"evidence": kept})
+    return trend.model_copy(update={"evidence": kept}) if kept else None

@@ -1,6 +1,6 @@
 """One event as it is followed: what it is made of, how it grows, and what belongs to it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, cast
@@ -135,11 +135,25 @@ class FollowedEvent:
 
     def forget(self, post_ids: Iterable[str]) -> bool:
         """Takes deleted posts out of evidence and counts, as far as they are evidence; says whether any was."""
-        gone = [post_id for post_id in set(post_ids) if post_id in self.pool]
-        for post_id in gone:
-            del self.pool[post_id]
+        gone = [self.pool.pop(post_id) for post_id in set(post_ids) if post_id in self.pool]
         self.forgotten += len(gone)
+        if gone:
+            self._keep_supported({key for post in gone for key in post.trending})
         return bool(gone)
+
+    def purge(self, post_ids: Iterable[str]) -> None:
+        """Forgets deleted posts, and every subject that no post of the pool mentions."""
+        self.forget(post_ids)
+        self._keep_supported({key for _, key in self.members})
+
+    def _keep_supported(self, doubtful: Collection[str]) -> None:
+        """Takes out the subjects of these keys that no post of the pool mentions; without any post, all of them.
+
+        The event then belongs to nothing and ends in silence, unless the same rise begins it again.
+        """
+        supported = {key for post in self.pool.values() for key in post.trending}
+        gone = set(doubtful).difference(supported) if self.pool else {key for _, key in self.members}
+        self.members = {subject: one for subject, one in self.members.items() if subject[1] not in gone}
 
     def detected_event(self, minute: int, merged_into: str | None = None) -> DetectedEvent:
         """Returns the contract of the event as it stands at the end of a minute."""

@@ -4,7 +4,8 @@ A post waits as the set of its minute: a repeat changes nothing, a newer revisio
 of the authors with the smallest numbers stay, in whatever order they came.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from search.events.window import MAX_POSTS_A_MINUTE, WindowPost, post_of, post_state
@@ -47,6 +48,17 @@ class OpenMinute:
         self._posts = {post_id: self._posts[post_id] for _, post_id in ranked[:MAX_POSTS_A_MINUTE]}
         self._last = ranked[MAX_POSTS_A_MINUTE - 1]
 
+    def empty(self, post_id: str) -> None:
+        """Takes its subjects out of a post, which keeps its place in the sample."""
+        known = self._posts.get(post_id)
+        if known is not None:
+            revision, post = known
+            owned = None if post.owned is None else ()
+            self._posts[post_id] = revision, replace(post, shingles=(), subjects=(), texts=(), owned=owned)
+
+    def ids(self) -> Iterable[str]:
+        return self._posts
+
     def posts(self) -> list[WindowPost]:
         """Returns the posts of the minute, or of the sample, in order of id."""
         return [post for _, post in self._sampled()]
@@ -88,6 +100,16 @@ class OpenMinutes:
         self._count += len(waiting) - before
         while self._count > MAX_OPEN_POSTS and len(self._minutes) > 1:
             self._count -= len(self._minutes.pop(max(self._minutes)))
+
+    def empty(self, post_id: str, since: int = 0) -> None:
+        """Takes its subjects out of a post of the minutes from `since` on."""
+        for minute, waiting in self._minutes.items():
+            if minute >= since:
+                waiting.empty(post_id)
+
+    def ids(self) -> Iterator[str]:
+        """Yields the ids of all posts."""
+        return (post_id for waiting in self._minutes.values() for post_id in waiting.ids())
 
     def take(self, minute: int) -> list[WindowPost]:
         """Returns the posts of a minute, in order of id, and forgets it."""

@@ -6,10 +6,12 @@
 
 Posts wait in the minute they belong to until it is closed, and a closed minute is worked through as a set. So neither
 order nor repeats nor restarts change what is said. Knows nothing of clocks: who calls says which minute is over.
+A deleted post leaves before the first minute that was open when its deletion came is closed, and no later minute counts
+it; of earlier minutes it counts, because they may be closed before the deletion gets here, or after.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
@@ -34,10 +36,13 @@ COOL_DOWN = 10
 """Minutes below `KEEP_SCORE` after which a trend is over."""
 WARM_UP_BLOCKS = 12
 """An hour: before it everything is new."""
+REMEMBERED = 120
+"""Minutes for which a deleted post is kept out: longer than a post of before can be waited for."""
+MAX_REMEMBERED = 50_000
 TOLD_AFTERWARDS = 120
 """Minutes told after the last trend: longer than the silence after which an event has ended."""
 
-_KIND, _VERSION = "trends", 1
+_KIND, _VERSION = "trends", 2
 
 
 @dataclass(slots=True)
@@ -59,6 +64,8 @@ class TrendDetector:
         self._baseline = Baseline()
         self._copies = CopyGroups()
         self._rises: dict[SubjectKey, Rise] = {}
+        self._deletions: dict[str, int] = {}  # post -> minute; those to come
+        self._deleted: dict[str, int] = {}  # and those that are done
 
     @property
     def open_minute(self) -> datetime | None:
@@ -81,6 +88,24 @@ class TrendDetector:
                 continue
             self._open.add(post, minute, owns)
         return late
+
+    def delete(self, post_id: str, minute: datetime) -> None:
+        """Takes a deletion; `minute` is the first one that was open when it came."""
+        since = min(to_number(minute), self._deletions.get(post_id, to_number(minute)))
+        self._deletions[post_id] = since
+        self._open.empty(post_id, since)
+
+    def ids(self) -> set[str]:
+        """Returns the ids of the posts that are kept."""
+        return {*self._open.ids(), *(post.post_id for post in self._window.posts())}
+
+    def purge(self, ids: Collection[str]) -> None:
+        """Removes all words of these posts at once. Called when the detectors rest."""
+        for post_id in ids:
+            self._open.empty(post_id)
+        self._remove(ids)
+        for subject in [subject for subject in self._rises if self._window.mentions(subject) is None]:
+            del self._rises[subject]
 
     def close(self, minute: datetime) -> list[tuple[datetime, list[TrendState]]]:
         """Closes every open minute up to and including `minute`, and returns those that have trends, in order.
@@ -110,8 +135,33 @@ class TrendDetector:
             return first
         return min(last, last if self._open.first is None else self._open.first)
 
+    def _apply_deletions(self, minute: int) -> None:
+        """Removes the posts whose deletion came when this minute, or an earlier one, was open."""
+        due = {post_id: since for post_id, since in self._deletions.items() if since <= minute}
+        if due:
+            self._deletions = {post_id: since for post_id, since in self._deletions.items() if since > minute}
+            self._deleted |= dict.fromkeys(due, minute)
+            self._remove(due)
+        kept = sorted((since, post_id) for post_id, since in self._deleted.items() if since > minute - REMEMBERED)
+        self._deleted = {post_id: since for since, post_id in kept[-MAX_REMEMBERED:]}
+
+    def _remove(self, ids: Collection[str]) -> None:
+        gone = self._window.remove(ids)
+        if not gone:
+            return
+        for subject in {subject for post in gone for subject in post.owned_subjects()}:
+            if self._window.mentions(subject) is None:
+                self._rises.pop(subject, None)
+        for group in {post.copies for post in gone}.difference(post.copies for post in self._window.posts()):
+            self._copies.remove(group)
+
     def _close_one(self, minute: int) -> list[TrendState]:
-        posts = [replace(post, copies=self._copies.group_of(post.shingles, minute)) for post in self._open.take(minute)]
+        self._apply_deletions(minute)
+        posts = [
+            replace(post, copies=self._copies.group_of(post.shingles, minute))
+            for post in self._open.take(minute)
+            if post.post_id not in self._deleted
+        ]
         self._copies.forget(minute)
         for block, leaving in self._window.add(minute, posts):
             self._learn(block, leaving)
@@ -186,6 +236,8 @@ class TrendDetector:
             self._baseline.state(),
             self._copies.state(),
             [[*subject, rise.started, rise.last] for subject, rise in sorted(self._rises.items())],
+            sorted(self._deletions.items()),
+            sorted(self._deleted.items()),
         ]
         return pack(_KIND, _VERSION, state)
 
@@ -200,7 +252,7 @@ class TrendDetector:
 
     @classmethod
     def _of(cls, state: Any) -> Self:
-        open_minute, last_trend, waiting, window, baseline, copies, rises = state
+        open_minute, last_trend, waiting, window, baseline, copies, rises, deletions, deleted = state
         detector = cls()
         detector._open_minute, detector._last_trend = open_minute, last_trend
         detector._open = OpenMinutes.of(waiting)
@@ -208,6 +260,7 @@ class TrendDetector:
         detector._baseline = Baseline.of(baseline)
         detector._copies = CopyGroups.of(copies)
         detector._rises = {(kind, key): Rise(started, last) for kind, key, started, last in rises}
+        detector._deletions, detector._deleted = dict(deletions), dict(deleted)
         return detector
 
 

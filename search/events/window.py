@@ -5,7 +5,7 @@ minutes than hold `MAX_POSTS` posts.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,28 @@ class Window:
                 if not mentions:
                     del self._posts[subject]
         return block, gone
+
+    def remove(self, ids: Collection[str]) -> list[WindowPost]:
+        """Removes the posts of these ids, as if they had never been; returns those that were there."""
+        gone: list[WindowPost] = []
+        minutes: deque[tuple[int, list[WindowPost]]] = deque()
+        for minute, posts in self._minutes:
+            found = [post for post in posts if post.post_id in ids]
+            left = [post for post in posts if post.post_id not in ids] if found else posts
+            gone += found
+            if left:
+                minutes.append((minute, left))
+        self._minutes = minutes
+        self._count -= len(gone)
+        for subject in {subject for post in gone for subject in post.owned_subjects()}:
+            mentions = deque(post for post in self._posts.pop(subject) if post.post_id not in ids)
+            if mentions:
+                self._posts[subject] = mentions
+        return gone
+
+    def posts(self) -> Iterator[WindowPost]:
+        """Yields all posts, oldest minute first."""
+        return (post for _, posts in self._minutes for post in posts)
 
     def mentions(self, subject: SubjectKey) -> deque[WindowPost] | None:
         """Returns the posts that mention the subject, oldest minute first."""

@@ -1,9 +1,9 @@
 """Records of `mentions` and `trends`: what the index agent says of a partition's posts, and what the detectors say.
 
 Pure. A `MentionBatch` goes to each partition of `mentions` whose subjects its posts name, and one that moves the
-watermark to all of them. The watermark stands on the last record of a batch, behind all its posts. Delivery is at least
-once: a reader tells a repeat by its posts' ids and revisions. Records of version 1, which an earlier tagstream wrote,
-are passed over and counted.
+watermark or names a deleted post to all of them. The watermark stands on the last record of a batch, behind all its
+posts. Delivery is at least once: a reader tells a repeat by its posts' ids and revisions. Records of version 1, which
+an earlier tagstream wrote, are passed over and counted.
 """
 
 import json
@@ -49,9 +49,8 @@ def mention_records(batch: MentionBatch, names: Topics, *, to_all: bool) -> list
             posts[target].append(post)
     records: list[Outgoing] = []
     for target in range(partitions):
-        deleted = tuple(one for one in batch.deleted if partition_of(one.post_id, partitions) == target)
-        if posts[target] or deleted or to_all:
-            mine = batch.model_copy(update={"posts": tuple(posts[target]), "deleted": deleted})
+        if posts[target] or batch.deleted or to_all:
+            mine = batch.model_copy(update={"posts": tuple(posts[target])})
             records += [mention_record(part, target, names) for part in _parts(mine, names.mentions.max_value_bytes)]
     return records
 

@@ -114,8 +114,7 @@ def partitioned(items: Sequence[PostMentions | str], seed: int, partitions: int 
             batch = feeds[number].take(sources[number][:size])
             del sources[number][:size]
             for target, partition in enumerate(trends):
-                mine = batch if target == 0 else batch.model_copy(update={"deleted": ()})
-                waiting[target] += partition.take(mine)
+                waiting[target] += partition.take(batch)
         elif waiting[number]:
             found += timeline.take(waiting[number].pop(0))
     return said(found)

@@ -220,7 +220,7 @@ def test_a_batch_is_parted_so_that_a_record_can_hold_it_and_the_watermark_comes_
         mine = [MentionBatch.model_validate_json(one.value) for one in records if one.partition == partition]
         assert [one.watermark for one in mine] == [None] * (len(mine) - 1) + [START]
         assert sum(len(one.posts) for one in mine) == 300
-    assert sum(b"jsonl:x" in one.value for one in records) == 1
+    assert sum(b"jsonl:x" in one.value for one in records) == NAMES.mentions.partitions
 
 
 def record(value: bytes | None, offset: int = 5) -> ConsumedRecord:

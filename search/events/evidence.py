@@ -61,17 +61,13 @@ def _earliest(posts: Iterable[EvidencePost]) -> list[EvidencePost]:
 def _without_copies(posts: Iterable[EvidencePost]) -> list[EvidencePost]:
     kept: list[EvidencePost] = []
     sketches: list[frozenset[int]] = []
-    holders: dict[int, list[int]] = {}
     for post in posts:
         sketch = frozenset(post.shingles)
-        shared = Counter(chain.from_iterable(holders.get(number, ()) for number in sketch))
-        alike = (index for index, count in shared.items() if count >= SIMILARITY * len(sketch) / 2)
-        if any(similarity(sketch, sketches[index]) >= SIMILARITY for index in alike):
-            continue
-        for number in sketch:
-            holders.setdefault(number, []).append(len(kept))
-        kept.append(post)
-        sketches.append(sketch)
+        # As many must be shared at least: to count them is quicker than to estimate.
+        shared = SIMILARITY * len(sketch) / 2
+        if not any(len(sketch & other) >= shared and similarity(sketch, other) >= SIMILARITY for other in sketches):
+            kept.append(post)
+            sketches.append(sketch)
     return kept
 
 

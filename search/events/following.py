@@ -106,11 +106,16 @@ class FollowedEvent:
         """Returns the posts that mention two subjects of the event: one may be a place that it shares with another."""
         keys = {key for _, key in self.members}
         needed = min(2, len(keys))
+        fullest: dict[str, EvidencePost] = {}
+        for post in posts:  # each is evidence of several trends
+            known = fullest.get(post.post_id)
+            if known is None or len(known.trending) < len(post.trending):
+                fullest[post.post_id] = post
         own = []
-        for post in posts:
+        for post in fullest.values():
             mine = tuple(key for key in post.trending if key in keys)
             if len(mine) >= needed:
-                own.append(post.model_copy(update={"trending": mine}))
+                own.append(post if mine == post.trending else post.model_copy(update={"trending": mine}))
         return own
 
     def _forget_the_least(self) -> None:
@@ -130,6 +135,7 @@ class FollowedEvent:
         self.posts = _united(self.posts, other.posts)
         self.forgotten += other.forgotten
         self.started = min(self.started, other.started)
+        self.detected = min(self.detected, other.detected)
         self.score = max(self.score, other.score)
         self.pool = with_more(self.pool, other.pool.values())
 

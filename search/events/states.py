@@ -40,8 +40,38 @@ class Finding:
     known_until: int
 
 
-def trend_state(finding: Finding, trending: Collection[SubjectKey]) -> TrendState:
-    """Returns the contract of a finding; `trending` are all subjects that trend."""
+class MinuteEvidence:
+    """The posts of one minute's window as evidence, each made once: it is evidence of several trends."""
+
+    def __init__(self, trending: Collection[SubjectKey]) -> None:
+        self._trending = trending
+        self._keys: dict[str, tuple[str, ...]] = {}
+        self._made: dict[str, EvidencePost] = {}
+
+    def keys(self, post: WindowPost) -> tuple[str, ...]:
+        """Returns the keys of the trending subjects that the post mentions."""
+        known = self._keys.get(post.post_id)
+        if known is None:
+            trending = self._trending
+            known = self._keys[post.post_id] = tuple(sorted({one[1] for one in post.subjects if one in trending}))
+        return known
+
+    def of(self, post: WindowPost) -> EvidencePost:
+        """Returns the contract of the post."""
+        known = self._made.get(post.post_id)
+        if known is None:
+            known = self._made[post.post_id] = EvidencePost(
+                post_id=post.post_id,
+                author=post.named_author,
+                minute=to_minute(post.minute),
+                shingles=post.shingles,
+                trending=self.keys(post),
+            )
+        return known
+
+
+def trend_state(finding: Finding, found: MinuteEvidence) -> TrendState:
+    """Returns the contract of a finding."""
     kind, key = finding.subject
     support = finding.support
     new = [post for post in support.distinct if post.minute > finding.known_until]
@@ -57,7 +87,7 @@ def trend_state(finding: Finding, trending: Collection[SubjectKey]) -> TrendStat
         expected=round(finding.mean, 3),
         score=round(finding.score, 3),
         companions=_companions(finding.subject, support.distinct[-COUNTED:]),
-        evidence=_evidence(support.distinct, finding.started, trending),
+        evidence=_evidence(support.distinct, finding.started, found),
         new_authors=_smallest(post.author for post in new),
         new_posts=_smallest(hash_key("post", post.post_id) for post in new),
     )
@@ -73,38 +103,26 @@ def _commonest_text(subject: SubjectKey, posts: Sequence[WindowPost]) -> str:
 
 
 def _companions(subject: SubjectKey, posts: Sequence[WindowPost]) -> tuple[Companion, ...]:
-    """Returns the subjects that more than one post mentions with the subject, most posts first."""
+    """Returns the subjects that several posts mention with the subject, most posts first, spelt as the newest do."""
     counts = Counter(chain.from_iterable(post.subjects for post in posts))
     del counts[subject]
     ranked = sorted((-count, other) for other, count in counts.items() if count > 1)[:MAX_COMPANIONS]
-    wanted = {other: "" for _, other in ranked}
+    spellings: dict[SubjectKey, str] = {}
     for post in posts:
-        for other, text in zip(post.subjects, post.texts, strict=True):
-            if other in wanted and (not wanted[other] or text < wanted[other]):
-                wanted[other] = text
+        spellings.update(zip(post.subjects, post.texts, strict=True))
     return tuple(
-        Companion(type=cast(SubjectType, other[0]), key=other[1], text=wanted[other], posts=-count)
+        Companion(type=cast(SubjectType, other[0]), key=other[1], text=spellings[other], posts=-count)
         for count, other in ranked
     )
 
 
-def _evidence(posts: Sequence[WindowPost], started: int, trending: Collection[SubjectKey]) -> tuple[EvidencePost, ...]:
+def _evidence(posts: Sequence[WindowPost], started: int, found: MinuteEvidence) -> tuple[EvidencePost, ...]:
     """Returns the earliest posts of the rise and those that mention most of what trends, in order of time."""
     # Where all that came since the rise began are copies of what came before, that is the evidence.
-    rising = [post for post in posts if post.minute >= started][-COUNTED:] or list(posts[-COUNTED:])
-    keys = [tuple(sorted({one[1] for one in post.subjects if one in trending})) for post in rising]
-    chosen = list(range(len(rising)))
-    if len(rising) > MAX_EVIDENCE:
-        first = [index for index in chosen if len(keys[index]) > 1][:EARLIEST]
-        rest = sorted(set(chosen).difference(first), key=lambda index: (-len(keys[index]), -index))
-        chosen = sorted(first + rest[: MAX_EVIDENCE - len(first)])
-    return tuple(
-        EvidencePost(
-            post_id=rising[index].post_id,
-            author=rising[index].named_author,
-            minute=to_minute(rising[index].minute),
-            shingles=rising[index].shingles,
-            trending=keys[index],
-        )
-        for index in chosen
-    )
+    chosen = [post for post in posts if post.minute >= started][-COUNTED:] or list(posts[-COUNTED:])
+    if len(chosen) > MAX_EVIDENCE:
+        mentioned = [len(found.keys(post)) for post in chosen]
+        first = [index for index, count in enumerate(mentioned) if count > 1][:EARLIEST]
+        rest = sorted(set(range(len(chosen))).difference(first), key=lambda index: (-mentioned[index], -index))
+        chosen = [chosen[index] for index in sorted(first + rest[: MAX_EVIDENCE - len(first)])]
+    return tuple(found.of(post) for post in chosen)

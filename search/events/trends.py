@@ -22,7 +22,7 @@ from search.events.copies import CopyGroups
 from search.events.minutes import to_minute, to_number
 from search.events.open_minutes import OpenMinutes, Owns
 from search.events.snapshots import pack, unpack
-from search.events.states import Finding, trend_state
+from search.events.states import Finding, MinuteEvidence, trend_state
 from search.events.support import Support, minimum_support, support_of
 from search.events.window import SubjectKey, Window, WindowPost
 from tagstream.detections import PostMentions, TrendState
@@ -177,7 +177,8 @@ class TrendDetector:
                 if finding is not None:
                     findings.append(finding)
         findings.sort(key=lambda finding: (-finding.score, finding.subject))
-        return [trend_state(finding, self._rises) for finding in findings]
+        found = MinuteEvidence(self._rises)
+        return [trend_state(finding, found) for finding in findings]
 
     def _learn(self, block: int, posts: list[WindowPost]) -> None:
         """Gives the baseline the distinct authors of a block that leaves the window.

@@ -144,11 +144,14 @@ class PlayedBatch:
         self._visibility: dict[Account, AccountVisibility] = {}
         self._counts: Counter[str] = Counter()
         self._new_revisions: set[tuple[str, int]] = set()
+        self._erased_posts: set[str] = set()
 
     @property
     def report(self) -> WriteReport:
         """The counts of what became of the changes."""
-        return WriteReport(**self._counts, new_revisions=frozenset(self._new_revisions))
+        return WriteReport(
+            **self._counts, new_revisions=frozenset(self._new_revisions), erased=frozenset(self._erased_posts)
+        )
 
     def play(self, changes: Iterable[Writable]) -> None:
         """Applies the changes to the records, in order."""
@@ -243,7 +246,10 @@ class PlayedBatch:
             self._touch(post_id)
         for touched in self.touched.values():
             if touched.author == key:
+                was_visible = touched.record.visible
                 touched.record.erase(position)
+                if was_visible and not touched.record.visible:
+                    self._erased_posts.add(touched.record.id)
         for origin, letter in list(self.letters.items()):
             if (letter.source, letter.author) == account and letter.position <= position:
                 del self.letters[origin]

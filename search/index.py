@@ -12,7 +12,7 @@ Knows nothing of sources, models or Kafka. `search.testing.IndexContract` tests 
 the group `tagstream.indexes` runs the same tests (docs/reference/index-contract.md).
 """
 
-from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
@@ -113,6 +113,7 @@ class WriteReport:
             not stored before; a new answer of a model to a stored revision is not. The exact repeat of what is stored
             is new again, because it may replay a write whose mentions never went out. Posts of hidden authors and
             posts from a backup are never new.
+        erased: the ids of the posts that erasures of the batch removed. Empty where the batch is repeated.
         refused_thumbnails: thumbnails that the media store never takes; their posts are stored without them.
     """
 
@@ -124,6 +125,7 @@ class WriteReport:
     statuses: int = 0
     dead: int = 0
     new_revisions: frozenset[tuple[str, int]] = field(default=frozenset(), compare=False)
+    erased: frozenset[str] = field(default=frozenset(), compare=False)
     refused_thumbnails: int = field(default=0, compare=False)
 
 
@@ -522,8 +524,18 @@ class EntityIndex(Protocol):
         """Removes dead letters by origin; returns how many were there. Called when a letter was requeued or is void."""
         ...
 
+    async def kept(self, ids: Collection[str]) -> set[str]:
+        """Returns those of these ids whose post is kept: not deleted and not erased, but maybe hidden.
+
+        Called before the detectors' state is compacted. Sees every earlier write at once.
+        """
+        ...
+
     async def compact(self) -> Compacted:
         """Removes every trace of removed posts from what is stored, as far as the store can do so at once.
+
+        Of trends and events stays what posts that are kept support. Snapshots of detectors are none of its business:
+        `search/detection/compaction.py` does both.
 
         Raises:
             IndexUnavailable: somebody still reads what was removed; call again later.

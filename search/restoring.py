@@ -214,5 +214,5 @@ async def _write_all(index: EntityIndex, batch: Sequence[Writable | Detection], 
 
 def _count(report: Restored, written: WriteReport) -> None:
     for one in fields(written):
-        if one.name != "new_revisions":
+        if one.name not in ("new_revisions", "erased"):
             report.outcomes[one.name] += getattr(written, one.name)

@@ -236,16 +236,21 @@ def _document(report: Restored) -> dict[str, object]:
 def compact(index_spec: str | None, as_json: bool) -> None:
     """Remove the last traces of deleted posts from the files of an index.
 
-    Their words may stay in inverted lists until these are merged, and their pages in free space. A run merges a little
-    whenever it ends; this merges everything, and gives free space back to the disk. A SQLite index needs the space of a
+    Their words may stay in inverted lists until these are merged, and their pages in free space; in stored trends and
+    events, and in what the detectors keep to go on from. A run merges a little whenever it ends; this merges
+    everything, leaves of trends and events what posts that are there support, and gives free space back to the disk. A
+    SQLite index needs the space of a
     second copy meanwhile, and nobody else may write to it. Where somebody goes on reading what was deleted, the
     command says so and ends with 4: run it again. docs/explanation/indexes.md says what Elasticsearch does.
     """
+    # Imported here: the detectors take longer to load than other commands take.
+    from search.detection.compaction import compact as compacted
+
     settings = current_settings(index=index_spec)
 
     async def work() -> Compacted:
         async with opened_index(settings) as index:
-            return await index.compact()
+            return await compacted(index)
 
     done = asyncio.run(work())
     if as_json:

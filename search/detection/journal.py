@@ -10,7 +10,7 @@ snapshot holds. Pure, but for `entries_after`, which reads.
 """
 
 import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -65,6 +65,31 @@ async def entries_after(index: EntityIndex, number: int) -> AsyncIterator[Journa
             raise CorruptState(
                 f"entry {number} of the detectors' journal cannot be read: `tagstream events --rebuild` begins anew"
             ) from error
+
+
+async def stored_journal(index: EntityIndex, number: int) -> Mapping[str, bytes]:
+    """Returns the journal as it is to be stored without the words of posts that are gone: its entries after a number.
+
+    Their posts stay, without subjects, so that the feed comes as far as it came; entries up to the number are emptied.
+
+    Raises:
+        CorruptState: an entry cannot be read.
+    """
+    stored: dict[str, bytes] = {}
+    for slot in range(SLOTS):
+        if await index.detector_state(_name(slot)):
+            stored[_name(slot)] = b""
+    async for entry in entries_after(index, number):
+        ids = {item.post_id for item in entry.items if not isinstance(item, str)}
+        gone = ids.difference(await index.kept(ids))
+        stored |= stored_entry(JournalEntry(entry.number, [_without_words(item, gone) for item in entry.items]))
+    return stored
+
+
+def _without_words(item: JournalItem, gone: Collection[str]) -> JournalItem:
+    if isinstance(item, str) or item.post_id not in gone:
+        return item
+    return item.model_copy(update={"subjects": (), "shingles": ()})
 
 
 def stored_snapshot(number: int, snapshot: bytes) -> Mapping[str, bytes]:

@@ -7,7 +7,7 @@ writing the same changes again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Container, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,6 +19,7 @@ from search.elastic.client import ElasticClient
 from search.elastic.detections import expiry, snapshots
 from search.elastic.detections import reads as detections
 from search.elastic.detections import writes as detection_writes
+from search.elastic.detections.visibility import kept_entries
 from search.elastic.schema import OLD, prepare
 from search.elastic.upgrade import analyse_anew
 from search.elastic.writes import ElasticWriter
@@ -319,9 +320,18 @@ class ElasticIndex:
             await self.client.call(partial(self.client.raw.indices.delete, index=gone, ignore_unavailable=True))
         return gone
 
-    async def compact(self) -> Compacted:
-        """Merges the segments that hold removed documents; Lucene keeps those removed just now for a while."""
+    async def kept(self, ids: Collection[str]) -> set[str]:
+        """Returns those of these ids whose post is kept, hidden or not."""
         self._check_open()
+        return set(await kept_entries(self.client, ids))
+
+    async def compact(self) -> Compacted:
+        """Takes what is gone out of trends and events, and merges the segments that hold removed documents.
+
+        Lucene keeps those removed just now for a while.
+        """
+        self._check_open()
+        await detection_writes.forget_removed(self.client)
         return await compaction.compact(self.client)
 
     async def close(self) -> None:

@@ -148,6 +148,40 @@ def _first(connection: sqlite3.Connection, pages: Iterator[Sequence[D]], size: i
     return found[:size]
 
 
+def forget_removed(connection: sqlite3.Connection) -> None:
+    """Takes out of trends and events what posts that were removed support. The caller holds the transaction."""
+    for row, document in _rows(connection, "trends"):
+        left = as_kept(connection, [read_trend(document)])
+        if not left:
+            connection.execute("DELETE FROM trends WHERE rowid = ?", (row,))
+        elif (stored := stored_json(left[0])) != document:
+            connection.execute("UPDATE trends SET document = ? WHERE rowid = ?", (stored, row))
+    seen, supported = set[str](), set[str]()
+    for row, document in _rows(connection, "event_states"):
+        (event,) = as_kept(connection, [read_event(document)])
+        seen.add(event.id)
+        if event.evidence:
+            supported.add(event.id)
+        if (stored := stored_json(event)) != document:
+            connection.execute("UPDATE event_states SET document = ? WHERE rowid = ?", (stored, row))
+    for table in ("events", "event_states"):
+        connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(name,) for name in sorted(seen - supported)])
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[int, str]]:
+    """Yields the rows of a table, which may be changed and removed meanwhile."""
+    row = 0
+    question = f"SELECT rowid, document FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {_IDS_A_QUERY}"
+    while rows := connection.execute(question, (row,)).fetchall():
+        yield from rows
+        row = rows[-1][0]
+
+
+def kept(connection: sqlite3.Connection, ids: Collection[str]) -> set[str]:
+    """Returns those of these ids whose post is kept, hidden or not."""
+    return _there(connection, ids)
+
+
 def _as_shown(connection: sqlite3.Connection, detections: Sequence[D]) -> list[D]:
     return shown(detections, _there(connection, evidence_of(detections), f"AND {SHOWN}"))
 

@@ -9,7 +9,7 @@ import asyncio
 import re
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -342,6 +342,10 @@ class SqliteIndex:
         with our_errors(self.path), transaction(self._writing):
             return writes.drop_dead_letters(self._writing, origins)
 
+    async def kept(self, ids: Collection[str]) -> set[str]:
+        """Returns those of these ids whose post is kept, hidden or not."""
+        return await self._read(detections.kept, ids)
+
     async def compact(self) -> Compacted:
         """Removes every trace of removed posts, and gives free space back to the disk.
 
@@ -354,6 +358,8 @@ class SqliteIndex:
         self._lock.take()
         before = self.path.stat().st_size
         with our_errors(self.path):
+            with transaction(self._writing):
+                detections.forget_removed(self._writing)
             journal = compaction.compact(self._writing)
             what = "words of deleted posts" if compaction.is_pending(self._writing) else "pages of before"
         if not journal.is_empty:

@@ -216,3 +216,26 @@ async def test_an_index_of_the_version_before(opened: Opener, monkeypatch: pytes
         for create in (False, True):
             with pytest.raises(NewerVersion):
                 await opened(create=create)
+
+
+async def test_compacted_no_document_holds_a_word_of_a_deleted_post(opened: Opener) -> None:
+    index = await opened()
+    await write(index, tagged("a"), tagged("b"), tagged("c"))
+    seen = (*evidence("a", keys=("explosion",)), *evidence("b", keys=("paris",)))
+    await index.write_detections(
+        [trend("paris", seen=seen), trend("explosion", seen=evidence("a", keys=("explosion",)))],
+        [event("e", minute, seen=seen, typical="a") for minute in range(3)] + [event("f", seen=evidence("c"))],
+    )
+    await write(index, deletion("a"), deletion("c"))
+    await index.compact()
+    await index.refresh()
+    told = await index.events(), await index.event_history("e"), await index.stored_trends()
+    assert [[one.key for one in state.subjects] for state in told[1]] == [["paris"]] * 3
+    assert ([one.id for one in told[0]], [one.key for one in told[2]]) == (["e"], ["paris"])
+    names = index.address.names
+    answer = await index.client.raw.search(index=[names.trends, names.events, names.event_states], size=100)
+    documents = [str(hit["_source"]) for hit in answer["hits"]["hits"]]
+    assert len(documents) == 1 + 4 + 2
+    assert not [one for one in documents if "xplosion" in one]
+    await index.compact()
+    assert (await index.events(), await index.event_history("e"), await index.stored_trends()) == told

@@ -231,7 +231,7 @@ def _offered(changes: Sequence[Change]) -> list[tuple[tuple[str, int] | None, Jo
 
 
 def _counted(offered: Sequence[tuple[tuple[str, int] | None, JournalItem]], report: WriteReport) -> list[JournalItem]:
-    """Returns those of a batch that count: posts whose revision is new, each once, and deletions."""
+    """Returns those of a batch that count: posts whose revision is new, each once, and deletions; then the erased."""
     new = set(report.new_revisions)
     counted: list[JournalItem] = []
     for revision, item in offered:
@@ -240,4 +240,4 @@ def _counted(offered: Sequence[tuple[tuple[str, int] | None, JournalItem]], repo
         elif revision in new:
             new.discard(revision)
             counted.append(item)
-    return counted
+    return counted + sorted(report.erased)

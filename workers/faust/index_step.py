@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from search.index import EntityIndex, Indexable, WriteReport
 from tagstream.errors import Poison
 from tagstream.kafka.topics import Topics
-from tagstream.posts import DeadLetter, Deletion
+from tagstream.posts import DeadLetter, Deletion, Erasure
 from tagstream.runtime.feed_lag import FeedLag
 from tagstream.runtime.metrics import EventOutcome
 from workers.faust.deliveries import ConsumedRecord
@@ -31,11 +31,15 @@ _CANARY = ConsumedRecord("canary", 0, 0, None, None, {}, 0)
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A change that was written, its place in `posts.tagged`, and (`told`) itself if the detectors are told of it."""
+    """A change that was written, its place in `posts.tagged`, and (`told`) what the detectors are told of it.
+
+    Of an erasure these are the ids of the posts that it removed. A repeated erasure removes none, so a crash between
+    the write and the mentions leaves its posts in the windows of trends: no answer shows them, the index decides.
+    """
 
     partition: int
     offset: int
-    told: Indexable | Deletion | None
+    told: Indexable | Deletion | frozenset[str] | None
     size_bytes: int
 
 
@@ -67,8 +71,12 @@ def index(
             counters.count_change(value.change)
             if isinstance(value.change, Indexable):
                 distance.add(value.change.post.created_at, value.change.observed_at, written_at)
-        new_revisions = set(report.new_revisions)
-        return [_indexed(value, _told(value, new_revisions)) for value in values]
+        new_revisions, erased = set(report.new_revisions), report.erased
+        told = [_told(value, new_revisions) for value in values]
+        # All of them with the last erasure of the batch: behind every post that it removed.
+        if last := [place for place, value in enumerate(values) if isinstance(value.change, Erasure)][-1:]:
+            told[last[0]] = erased
+        return [_indexed(value, one) for value, one in zip(values, told, strict=True)]
 
     async def dead_letter(value: Indexing, error: Exception) -> Indexed:
         cause = EventOutcome.REJECTED if isinstance(error, Poison) else EventOutcome.UNEXPECTED
@@ -93,11 +101,11 @@ def index(
     return Stage("index", work, dead_letter, size, replace(limits, concurrency=1), CanaryCheck(canaries, examine))
 
 
-def _indexed(value: Indexing, told: Indexable | Deletion | None) -> Indexed:
+def _indexed(value: Indexing, told: Indexable | Deletion | frozenset[str] | None) -> Indexed:
     return Indexed(value.record.partition, value.record.offset, told, _bytes_of(value))
 
 
-def _told(value: Indexing, new_revisions: set[tuple[str, int]]) -> Indexable | Deletion | None:
+def _told(value: Indexing, new_revisions: set[tuple[str, int]]) -> Indexable | Deletion | frozenset[str] | None:
     """Returns the change if the detectors are told of it: a new revision, once, and a deletion."""
     change = value.change
     if isinstance(change, Deletion):

@@ -113,6 +113,9 @@ class MentionPublisher:
         for value in values:
             if value.told is None:
                 continue
+            if isinstance(value.told, frozenset):
+                yield from sorted(value.told)
+                continue
             try:
                 item = _item(value.told)
             except Exception:  # the boundary to the reading of subjects: a defect of ours is not the feed's

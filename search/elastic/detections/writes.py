@@ -11,10 +11,10 @@ server's own: an external one would outlast a removal for a minute, and refuse w
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from search.detections import minute_number, storable
+from search.detections import evidence_of, minute_number, read_event, read_trend, remaining, storable
 from search.elastic.bulk import Action, ActionOutcome, send
 from search.elastic.client import ElasticClient, pause
 from search.elastic.detections.documents import (
@@ -24,8 +24,9 @@ from search.elastic.detections.documents import (
     trend_document,
     trend_id,
 )
+from search.elastic.detections.visibility import kept_entries
 from search.elastic.documents import to_json
-from search.elastic.reads import many, scan
+from search.elastic.reads import Hit, many, scan
 from tagstream.detections import DetectedEvent, TrendState
 from tagstream.errors import IndexUnavailable
 
@@ -98,6 +99,44 @@ def _newest(client: ElasticClient, event: DetectedEvent, stored: tuple[int, tupl
         to_json(event_document(event, _now())),
         seen=None if stored is None else stored[1],
     )
+
+
+async def forget_removed(client: ElasticClient) -> None:
+    """Takes out of trends and events what posts that were removed support; what is written meanwhile stays."""
+    names = client.names
+    request = partial(client.raw.indices.refresh, index=list(names.detections), ignore_unavailable=True)
+    await client.call(request)
+    for index in (names.trends, names.event_states, names.events):
+        page: list[Hit] = []
+        async for hit in scan(
+            client, index, {"match_all": {}}, [{"_shard_doc": "asc"}], fields=["document", "kept_at"]
+        ):
+            page.append(hit)
+            if len(page) == _REMOVED_AT_ONCE:
+                await send(client, await _left_of(client, index, page))
+                page = []
+        await send(client, await _left_of(client, index, page))
+
+
+async def _left_of(client: ElasticClient, index: str, page: Sequence[Hit]) -> list[Action]:
+    """Returns what makes of stored trends or events what is left of them; of most, nothing."""
+    is_trend = index == client.names.trends
+    read: Callable[[str], TrendState | DetectedEvent] = read_trend if is_trend else read_event
+    stored = [(hit, read(hit["_source"]["document"])) for hit in page]
+    there = await kept_entries(client, evidence_of([one for _, one in stored]))
+    changes = []
+    for hit, one in stored:
+        seen, kept_at = (hit["_seq_no"], hit["_primary_term"]), hit["_source"]["kept_at"]
+        if isinstance(one, TrendState):
+            trends = remaining([one], there)
+            document = trend_document(trends[0], kept_at) if trends else None
+        else:
+            document = event_document(remaining([one], there)[0], kept_at)
+        if document is None:
+            changes.append(Action("delete", index, hit["_id"], seen=seen))
+        elif document["document"] != hit["_source"]["document"]:
+            changes.append(Action("index", index, hit["_id"], to_json(document), seen=seen))
+    return changes
 
 
 async def clear(client: ElasticClient) -> None:

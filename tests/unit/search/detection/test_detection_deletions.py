@@ -7,6 +7,7 @@ from mention_feeds import BURST, BURST_AT, MINUTE, START, feed, mentions
 from opened_states import opened
 
 from search.detection.chain import DetectionChain
+from search.events.baseline import Baseline
 from tagstream.detections import DetectedEvent, PostMentions
 
 DELETED_AT = START + (BURST_AT + 12) * MINUTE
@@ -76,3 +77,11 @@ def test_what_rests_is_rid_of_words_at_once(
     chain.purge(burst_ids(before))
     assert b"boston" not in opened(chain.snapshot())
     assert b"word1" in opened(chain.snapshot())
+
+
+def test_the_past_of_subjects_holds_no_word() -> None:
+    past = Baseline()
+    past.learn(1, 10, {("WORD", "xylophonist"): 4})
+    assert past.expected(("WORD", "xylophonist"), 10, 5, 10)[0] > 0
+    assert past.expected(("PER", "xylophonist"), 10, 5, 10) == (0.0, 0.0)
+    assert "xylophonist" not in repr(past.state())

@@ -54,6 +54,7 @@ async def opened(elasticsearch: Any) -> AsyncIterator[Opener]:
 
 async def test_the_newest_state_is_the_latest_minute_whoever_writes(opened: Opener) -> None:
     writers = [await opened() for _ in range(3)]
+    await write(writers[0], tagged("a"))
     chance = random.Random(5)
     states = [event(f"{name}", minute) for name in range(4) for minute in range(12)]
     chance.shuffle(states)
@@ -74,6 +75,7 @@ async def test_a_writer_that_stalls_does_not_turn_the_newest_state_back(
     opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index, other = await opened(), await opened()
+    await write(index, tagged("a"))
     await index.write_detections([], [event("e", 1)])
     original, stalled = writes.many, False
 
@@ -99,6 +101,7 @@ async def test_what_is_cut_off_the_same_call_completes(
     opened: Opener, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     index = await opened()
+    await write(index, tagged("a"))
     told = [trend("paris", 1)], [event("e", minute) for minute in range(3)], {"trends": b"new"}
     await index.write_detections([], [], {"trends": b"old"})
 
@@ -119,6 +122,7 @@ async def test_what_is_cut_off_the_same_call_completes(
 async def test_an_answer_that_is_lost_costs_and_doubles_nothing(elasticsearch: Any, opened: Opener) -> None:
     async with proxy(elasticsearch.url) as between:
         index = await opened(between.url)
+        await write(index, tagged("a"))
         chance = random.Random(3)
 
         def fault(path: str) -> Fault:
@@ -170,6 +174,7 @@ async def test_minutes_older_than_the_retention_go_unless_they_were_stored_since
     opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = await opened()
+    await write(index, tagged("a"))
     day = timedelta(days=1)
     for stored_at, name in ((START, "past"), (START + 30 * day, "archive")):
         monkeypatch.setattr(writes, "_now", lambda moment=stored_at: int(moment.timestamp() * 1000))

@@ -202,6 +202,36 @@ class Trend:
     series: tuple[int, ...] = field(default=())
 
 
+FacetKind = Literal["person", "place", "organisation", "other", "type", "source", "language", "hashtag"]
+
+
+class FacetValue(NamedTuple):
+    """A name, type, source, language or hashtag with the posts of a query that have it.
+
+    `value` is what a query asks for: the key of a name, a folded hashtag, a tag such as `en-US`. `text` is how people
+    write it.
+    """
+
+    value: str
+    text: str
+    posts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """What the posts of a query have in common: of each kind the values of most posts, most posts first.
+
+    Attributes:
+        values: the values by kind; a kind without any is left out.
+        total: the posts that match.
+        counted: the posts that were counted: all of them, or the newest where there are too many.
+    """
+
+    values: Mapping[FacetKind, tuple[FacetValue, ...]]
+    total: int
+    counted: int
+
+
 class Span(NamedTuple):
     """A stretch of time: from the minute of its first post to the end of the minute of its last one."""
 
@@ -464,6 +494,24 @@ class EntityIndex(Protocol):
 
         Raises:
             BadSettings: the text is no query, or the range makes no series of 1 to `MAX_BUCKETS` buckets.
+        """
+        ...
+
+    async def facets(self, query: Query, *, size: int = 10) -> Facets:
+        """Returns what the posts of a query have in common: names, types, sources, languages, hashtags.
+
+        Counted over the whole result, whatever `size` and `after` of the query say; over its newest posts where an
+        index cannot count all of them soon. Of equal counts the lower value by code point comes first.
+
+        Raises:
+            BadSettings: the text is no query, or `size` is not between 1 and `MAX_FACET_VALUES`.
+        """
+        ...
+
+    async def spellings(self, word: str) -> list[str]:
+        """Returns words of posts that differ from a folded word by one letter or two swapped ones, commonest first.
+
+        Called to make suggestions. A handful at most; not every such word need be there.
         """
         ...
 

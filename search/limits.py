@@ -7,6 +7,7 @@ from tagstream.errors import BadSettings
 MAX_MOMENT = 1 << 42  # milliseconds: the year 2109
 MAX_PAGE = 1_000
 MAX_SIZE = 10_000
+MAX_FACET_VALUES = 100
 MAX_HISTORY = 10_080  # minutes: a week
 MAX_BUCKETS = 10_000
 MAX_TREND_SECONDS = 10 * 366 * 86_400
@@ -30,6 +31,16 @@ def check_detections(size: int) -> None:
     """
     if not 1 <= size <= MAX_PAGE:
         raise BadSettings(f"{size} events or trends were asked for; between 1 and {MAX_PAGE} can be given.")
+
+
+def check_facets(size: int) -> None:
+    """Checks the number of values of each kind of facet.
+
+    Raises:
+        BadSettings: `size` is not between 1 and `MAX_FACET_VALUES`.
+    """
+    if not 1 <= size <= MAX_FACET_VALUES:
+        raise BadSettings(f"{size} values of each kind were asked for; between 1 and {MAX_FACET_VALUES} can be given.")
 
 
 def check_size(size: int) -> None:
@@ -65,5 +76,5 @@ def check_windows(window_seconds: int, past_windows: int) -> None:
         BadSettings: there are none, or they reach further back than `MAX_TREND_SECONDS`.
     """
     if window_seconds < 1 or not 1 <= past_windows <= MAX_BUCKETS or window_seconds * past_windows > MAX_TREND_SECONDS:
-        limit = f"both must be at least 1, and together they may reach back {MAX_TREND_SECONDS // 86_400:,} days"
+        limit = f"both must be at least 1, and their product at most {MAX_TREND_SECONDS}"
         raise BadSettings(f"{past_windows} past windows of {window_seconds} s: {limit}.")

@@ -2,129 +2,59 @@
 
 ::
 
-    merkel berlin              posts with both words
-    "angela merkel"  merk*     words side by side; the beginning of a word ("angela merk*": of the last one)
-    entity:"Angela Merkel"     posts that name exactly this, of any type
-    person: place: organisation: other:      the same, of one type
-    type:PER                   posts that name some person (PER, LOC, ORG, MISC)
-    hashtag:NewYork  #NewYork  author:bbc  source:bluesky  lang:en
-    has:photo                  photo, video, label, hashtag, entity, link, reply
-    label:"fishing boat"       photos show this, says the image model; degraded:photo   some could not be had
-    since:2026-03-01 until:2026-03-02T12:00     UTC; until excludes its moment; also since:2h, since:yesterday
-    -word  NOT word  -type:PER           posts without
-    merkel OR macron           either; binds closer than the space between words
-    merkel AND macron          the same as the space; not beside OR, where it would leave open what belongs together
+    query  = { [AND] either }               all must hold; a space says the same as AND
+    either = part { OR part }               OR binds closer than the space
+    part   = [NOT | -] ( "(" query ")" | value )
+    value  = word | word* | "words side by side" | field:value | field:"value" | #hashtag
 
-Signs of other query languages (parentheses, a star within a word) are refused, except in quotation marks
-(`query_signs.py`). Words are compared as `tagstream.text.analysis` folds them. A text that is no query raises
-`MalformedQuery`, which says where.
+docs/reference/query.md lists every form with what it finds, and a test asks each. The tree is in `query_tree.py`, the
+tokens in `query_tokens.py`, the fields in `query_fields.py`; signs of other query languages are refused, except in
+quotation marks (`query_signs.py`). Words are compared as `tagstream.text.analysis` folds them.
 """
 
-import difflib
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, cast
+from typing import NoReturn
 
-from search.author_names import author_name
-from search.query_signs import OPERATORS, Operator, ends_with_star, unknown_sign, unknown_star
-from tagstream.errors import BadSettings
-from tagstream.posts import ENTITY_TYPES, EntityType, clean_text
-from tagstream.text.analysis import Phrase, phrase, tag
-from tagstream.text.entity_keys import fold_key
-from tagstream.text.languages import language_tag
+from search.query_fields import TIME_FIELDS, check_closed, field_of, is_small_operator, leaf_of
+from search.query_signs import Operator
+from search.query_tokens import Sign, Token, tokens
+from search.query_tree import (
+    AllOf,
+    AnyOf,
+    Field,
+    Leaf,
+    MalformedQuery,
+    Named,
+    NameWords,
+    ParsedQuery,
+    Part,
+    Placed,
+    Without,
+)
+from tagstream.posts import clean_text
 from tagstream.text.times import BadTime, parse_time
 
 MAX_QUERY_LENGTH = 2_000
 MAX_CLAUSES = 64
-MIN_PREFIX_LENGTH = 2
+MAX_DEPTH = 8
 
-FieldName = Literal["type", "hashtag", "source", "author", "lang", "has", "label", "degraded"]
-FEATURES = ("photo", "video", "label", "hashtag", "entity", "link", "reply")
+__all__ = [
+    "AllOf",
+    "AnyOf",
+    "Field",
+    "Leaf",
+    "MalformedQuery",
+    "NameWords",
+    "Named",
+    "ParsedQuery",
+    "Part",
+    "Placed",
+    "Without",
+    "parse",
+]
 
-
-class MalformedQuery(BadSettings):
-    """A text that is no query; the message says where, and what would be a query."""
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A clause: the post names the entity of this key, any type if `type` is None; `asked` is the user's spelling."""
-
-    key: str
-    type: EntityType | None = None
-    asked: str = field(default="", compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A clause: a property of the post has exactly this folded value."""
-
-    name: FieldName
-    value: str
-
-
-Leaf = Phrase | Named | Field
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """A clause: at least one of the choices holds."""
-
-    choices: tuple[Leaf, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Without:
-    """A clause: the leaf does not hold."""
-
-    leaf: Leaf
-
-
-Clause = Leaf | AnyOf | Without
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedQuery:
-    """A query as clauses that all must hold.
-
-    Attributes:
-        clauses: the clauses.
-        since: the earliest time of a post, None for any.
-        until: the time before which a post must lie, None for any.
-        small: the words in small letters that would be operators in capitals.
-    """
-
-    clauses: tuple[Clause, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    small: tuple[str, ...] = field(default=(), compare=False)
-
-
-_ENTITY_FIELDS: dict[str, EntityType | None] = {
-    "entity": None,
-    "person": "PER",
-    "per": "PER",
-    "place": "LOC",
-    "location": "LOC",
-    "loc": "LOC",
-    "organisation": "ORG",
-    "organization": "ORG",
-    "org": "ORG",
-    "other": "MISC",
-    "misc": "MISC",
-}
-# What other query languages call our fields.
-_OTHER_NAMES = {"from": "author", "by": "author", "user": "author", "tag": "hashtag", "filter": "has", "name": "entity"}
-_TIME_FIELDS = ("since", "until")
-_FIELDS = (*_ENTITY_FIELDS, "type", "hashtag", "source", "author", "lang", "has", "label", "degraded", *_TIME_FIELDS)
-
-_TOKEN = re.compile(
-    r"""(?P<minus>-)?(?:(?P<field>[A-Za-z_]+):(?!//))?(?:"(?P<quoted>[^"]*)(?P<closed>"?)(?P<star>\*)?|(?P<bare>[^\s"]+))""",
-    re.VERBOSE,
-)
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»＂", '"'))
+_OPERATORS = (Operator.AND, Operator.OR, Operator.NOT)
 
 
 def parse(text: str, now: datetime | None = None) -> ParsedQuery:
@@ -140,197 +70,213 @@ def parse(text: str, now: datetime | None = None) -> ParsedQuery:
     text = clean_text(text).replace("\0", " ").translate(_QUOTES)
     if len(text) > MAX_QUERY_LENGTH:
         raise MalformedQuery(f"The query has {len(text)} characters; at most {MAX_QUERY_LENGTH} are read. Shorten it.")
-    builder = _Builder(now or datetime.now(UTC))
-    for token in _TOKEN.finditer(text):
+    return _Parser(text, now or datetime.now(UTC)).query()
+
+
+class _Parser:
+    """The tokens of a query with the leaf of each, and the position in them."""
+
+    def __init__(self, text: str, now: datetime) -> None:
+        self._text = text
+        self._now = now
+        self._times: dict[str, datetime] = {}
+        self._time_places: list[tuple[int, int]] = []
+        self._leaves: list[Placed] = []
+        self._small: list[tuple[int, str]] = []
+        self._tokens: list[tuple[Token, Leaf | None]] = []
+        self._at = 0
+        self._read()
+
+    def _read(self) -> None:
+        depth = 0
+        for token in tokens(self._text):
+            leaf = None
+            if token.sign is None:
+                leaf = self._leaf(token)
+                if leaf is None and not self._is_time(token):
+                    continue  # punctuation
+            depth += (token.sign is Sign.OPEN) - (token.sign is Sign.CLOSE)
+            if depth > MAX_DEPTH:
+                self._refuse(token, f"Parentheses are nested more than {MAX_DEPTH} deep. Write fewer.")
+            if depth < 0:
+                self._refuse(token, "This parenthesis closes nothing. Remove it, or put the text in quotation marks.")
+            if len(self._leaves) > MAX_CLAUSES:
+                self._refuse(token, f"The query has more than {MAX_CLAUSES} parts. Shorten it.")
+            self._tokens.append((token, leaf))
+
+    def _leaf(self, token: Token) -> Leaf | None:
+        """Returns the leaf that the token is, None for a time and for punctuation."""
         try:
-            builder.add(token)
+            check_closed(token)
+            if field_of(token) in TIME_FIELDS:
+                return None
+            leaf = leaf_of(token)
         except MalformedQuery as malformed:
-            raise MalformedQuery(f"{malformed} (At character {token.start() + 1} of the query.)") from None
-    return builder.finish(text)
+            raise malformed.within(self._text, token.start, token.end) from None
+        if leaf is not None:
+            if is_small_operator(token):
+                self._small.append((len(self._leaves), token.value))
+            self._leaves.append(Placed(leaf, token.start, token.end))
+        return leaf
 
+    def query(self) -> ParsedQuery:
+        """Returns the query that the tokens are.
 
-class _Builder:
-    """The clauses of a query, collected token by token, with the operator that waits for its right side."""
-
-    def __init__(self, now: datetime) -> None:
-        self.now = now
-        self.clauses: list[Clause] = []
-        self.times: dict[str, datetime] = {}
-        self.waiting: Operator | None = None
-        self.negated = False
-        self.joined: set[Operator] = set()
-        self.small: list[tuple[int, str]] = []
-
-    def add(self, token: re.Match[str]) -> None:
-        plain = token["bare"] is not None and not token["field"] and not token["minus"]
-        operator = OPERATORS.get(token["bare"]) if plain else None
-        if operator is not None:
-            self._add_operator(operator, token["bare"])
-            return
-        if token["bare"] is not None:
-            problem = unknown_sign(token["bare"], negated=bool(token["minus"]), field=token["field"] or "")
-        else:
-            problem = "A star goes with words, not with a field." if token["star"] and token["field"] else None
-            problem = problem or unknown_star(token["quoted"], field=token["field"] or "")
-        if problem is not None:
-            raise MalformedQuery(problem)
-        field, value = _field_and_value(token)
-        if field in _TIME_FIELDS:
-            self._add_time(token, field, value)
-            return
-        leaf = _leaf(field, value, exact=token["quoted"] is not None, star=bool(token["star"]))
-        if leaf is None:  # punctuation only: nothing an index could hold
-            return
-        if plain and token["bare"].upper() in OPERATORS:
-            self.small.append((len(self.clauses), token["bare"]))
-        self._add_clause(self._negated(leaf, minus=bool(token["minus"])))
-        if len(self.clauses) > MAX_CLAUSES:
-            raise MalformedQuery(f"The query has more than {MAX_CLAUSES} parts. Shorten it.")
-
-    def _add_operator(self, operator: Operator, written: str) -> None:
-        quoted = f'to search the word, quote it: "{written.lower()}".'
-        if operator is Operator.NOT:
-            if self.negated or self.waiting is Operator.OR:
-                raise MalformedQuery(f"{written} cannot stand after {'OR' if self.waiting else 'NOT'}; {quoted}")
-            self.negated = True
-            return
-        nothing_before = not self.clauses and not (self.times and operator is Operator.AND)
-        after_without = operator is Operator.OR and self.clauses and isinstance(self.clauses[-1], Without)
-        if self.waiting or self.negated or nothing_before or after_without:
-            raise MalformedQuery(f"{written} must stand between two things to look for; {quoted}")
-        self.waiting = operator
-        self.joined.add(operator)
-        if {Operator.AND, Operator.OR} <= self.joined:
-            raise MalformedQuery(
-                "AND beside OR leaves open what belongs together. OR binds closer than a space here: write "
-                "`a b OR c` for a and (b or c)."
-            )
-
-    def _negated(self, leaf: Leaf, *, minus: bool) -> Leaf | Without:
-        if minus and self.negated:
-            raise MalformedQuery("NOT and - say the same: write one of them.")
-        negated, self.negated = minus or self.negated, False
-        return Without(leaf) if negated else leaf
-
-    def finish(self, text: str) -> ParsedQuery:
-        if self.waiting or self.negated:
-            last = Operator.NOT if self.negated else self.waiting
-            raise MalformedQuery(f"Nothing follows the last {last.name if last else ''}.")
-        if text.strip() and not self.clauses and not self.times:
-            raise MalformedQuery(f"There is no word to look for in {text.strip()[:80]!r}.")
-        since, until = self.times.get("since"), self.times.get("until")
+        Raises:
+            MalformedQuery: they are none.
+        """
+        placed = self._all(depth=0)
+        if self._text.strip() and not placed and not self._times:
+            raise MalformedQuery(f"There is no word to look for in {self._text.strip()[:80]!r}.")
+        since, until = self._times.get("since"), self._times.get("until")
         if since and until and since >= until:
-            raise MalformedQuery(f"since:{since.isoformat()} is not before until:{until.isoformat()}.")
-        return ParsedQuery(tuple(self.clauses), since, until, self._small_operators())
+            raise MalformedQuery(
+                f"since:{since.isoformat()} is not before until:{until.isoformat()}.",
+                self._text,
+                *self._time_places[-1],
+            )
+        clauses: list[Part] = []
+        for part, _, _ in placed:
+            clauses.extend(part.parts if isinstance(part, AllOf) else (part,))
+        return ParsedQuery(
+            tuple(clauses),
+            since,
+            until,
+            self._small_operators(),
+            self._text,
+            tuple(self._leaves),
+            tuple(placed),
+            tuple(self._time_places),
+        )
+
+    def _all(self, depth: int) -> list[Placed]:
+        """Reads what a query or the inside of parentheses says: parts that all must hold."""
+        parts: list[Placed] = []
+        joined: set[Operator] = set()
+        waiting: Token | None = None
+        while (token := self._peek()) is not None and token.sign is not Sign.CLOSE:
+            if token.sign in (Operator.AND, Operator.OR):
+                nothing_before = not parts and not (self._times and token.sign is Operator.AND)
+                if waiting is not None or nothing_before or token.sign is Operator.OR:
+                    self._refuse_operator(token)
+                self._join(joined, token)
+                waiting = token
+                self._at += 1
+            elif self._is_time(token):
+                self._time(token, depth)
+                waiting = None
+            else:
+                parts.append(self._either(joined, depth))
+                waiting = None
+        if waiting is not None:
+            self._refuse(waiting, "Nothing follows the last AND.")
+        return parts
+
+    def _either(self, joined: set[Operator], depth: int) -> Placed:
+        """Reads parts joined by OR."""
+        parts = [self._part(depth)]
+        while (token := self._peek()) is not None and token.sign is Operator.OR:
+            self._join(joined, token)
+            self._at += 1
+            following = self._peek()
+            if following is None or following.sign is Sign.CLOSE:
+                self._refuse(token, "Nothing follows the last OR.")
+            if following.sign in (Operator.AND, Operator.OR):
+                self._refuse_operator(following)
+            parts.append(self._part(depth))
+        if len(parts) == 1:
+            return parts[0]
+        choices: list[Part] = []
+        for part, _, _ in parts:
+            choices.extend(part.choices if isinstance(part, AnyOf) else (part,))
+        return Placed(AnyOf(tuple(choices)), parts[0].start, parts[-1].end)
+
+    def _part(self, depth: int) -> Placed:
+        """Reads a value or a group, negated or not."""
+        token, leaf = self._tokens[self._at]
+        if token.sign in (Operator.NOT, Sign.MINUS):
+            return self._negation(token, depth)
+        if token.sign is Sign.OPEN:
+            return self._group(token, depth)
+        if leaf is None:  # a time, or an operator
+            if self._is_time(token):
+                self._refuse(token, f"{field_of(token)}: can be neither negated nor part of an OR.")
+            self._refuse_operator(token)
+        self._at += 1
+        return Placed(Without(leaf) if token.minus else leaf, token.start, token.end)
+
+    def _negation(self, token: Token, depth: int) -> Placed:
+        self._at += 1
+        following = self._peek()
+        if following is None or following.sign is Sign.CLOSE:
+            self._refuse(token, "Nothing follows the last NOT.")
+        if following.sign in _OPERATORS:
+            written = self._written(following)
+            quoted = f'to search the word, quote it: "{written.lower()}".'
+            self._refuse(following, f"{written} cannot stand after NOT; {quoted}")
+        if following.minus or following.sign is Sign.MINUS:
+            self._refuse(following, "NOT and - say the same: write one of them.")
+        inner = self._part(depth)
+        return Placed(Without(inner.part), token.start, inner.end)
+
+    def _group(self, token: Token, depth: int) -> Placed:
+        self._at += 1
+        parts = self._all(depth + 1)
+        closing = self._peek()
+        if closing is None:
+            self._refuse(token, 'This parenthesis is never closed. Add a ")", or put the text in quotation marks.')
+        self._at += 1
+        if not parts:
+            self._refuse(token, "There is nothing to look for within the parentheses.", closing.end)
+        flat: list[Part] = []
+        for part, _, _ in parts:
+            flat.extend(part.parts if isinstance(part, AllOf) else (part,))
+        return Placed(flat[0] if len(flat) == 1 else AllOf(tuple(flat)), token.start, closing.end)
+
+    def _is_time(self, token: Token) -> bool:
+        return token.sign is None and bool(token.field) and field_of(token) in TIME_FIELDS
+
+    def _time(self, token: Token, depth: int) -> None:
+        field = field_of(token)
+        following = self._tokens[self._at + 1][0] if self._at + 1 < len(self._tokens) else None
+        if token.minus or (following is not None and following.sign is Operator.OR):
+            self._refuse(token, f"{field}: can be neither negated nor part of an OR.")
+        if depth:
+            self._refuse(token, f"{field}: is about the whole query: write it outside the parentheses.")
+        if field in self._times:
+            self._refuse(token, f"{field}: is given twice.")
+        try:
+            self._times[field] = parse_time(token.value, self._now)
+        except BadTime as error:
+            self._refuse(token, f"{field}: {error}.")
+        self._time_places.append((token.start, token.end))
+        self._at += 1
+
+    def _join(self, joined: set[Operator], token: Token) -> None:
+        assert isinstance(token.sign, Operator)
+        joined.add(token.sign)
+        if {Operator.AND, Operator.OR} <= joined:
+            self._refuse(
+                token,
+                "AND beside OR leaves open what belongs together. Say it with parentheses: `a AND (b OR c)` or "
+                "`(a AND b) OR c`.",
+            )
 
     def _small_operators(self) -> tuple[str, ...]:
         """Returns the words that stand where an operator would: before a part and, except `not`, after a part."""
-        last = len(self.clauses) - 1
-        return tuple(word for at, word in self.small if at < last and (at or self.times or word.lower() == "not"))
+        last = len(self._leaves) - 1
+        return tuple(word for at, word in self._small if at < last and (at or self._times or word.lower() == "not"))
 
-    def _add_time(self, token: re.Match[str], field: str, value: str) -> None:
-        if token["minus"] or self.negated or self.waiting is Operator.OR:
-            raise MalformedQuery(f"{field}: can be neither negated nor part of an OR.")
-        self.waiting = None
-        if field in self.times:
-            raise MalformedQuery(f"{field}: is given twice.")
-        self.times[field] = _moment(field, value, self.now)
+    def _peek(self) -> Token | None:
+        return self._tokens[self._at][0] if self._at < len(self._tokens) else None
 
-    def _add_clause(self, clause: Leaf | Without) -> None:
-        waiting, self.waiting = self.waiting, None
-        if waiting is not Operator.OR:
-            self.clauses.append(clause)
-            return
-        left = self.clauses.pop()
-        if isinstance(clause, Without) or isinstance(left, Without):
-            raise MalformedQuery("A part with - cannot stand beside OR.")
-        choices = left.choices if isinstance(left, AnyOf) else (left,)
-        if len(choices) >= MAX_CLAUSES:
-            raise MalformedQuery(f"More than {MAX_CLAUSES} parts are joined by OR. Shorten it.")
-        self.clauses.append(AnyOf((*choices, clause)))
+    def _written(self, token: Token) -> str:
+        return self._text[token.start : token.end]
 
+    def _refuse_operator(self, token: Token) -> NoReturn:
+        written = self._written(token)
+        quoted = f'to search the word, quote it: "{written.lower()}".'
+        self._refuse(token, f"{written} must stand between two things to look for; {quoted}")
 
-def _field_and_value(token: re.Match[str]) -> tuple[str, str]:
-    """Returns the field of a token ("" for plain words) and its value."""
-    field = (token["field"] or "").lower()
-    if token["quoted"] is not None and not token["closed"]:
-        raise MalformedQuery(f'The quotation mark before {token["quoted"][:40]!r} is never closed. Add a second ".')
-    value: str = token["quoted"] if token["quoted"] is not None else token["bare"]
-    if field and field not in _FIELDS:
-        known_as = _OTHER_NAMES.get(field)
-        near = [known_as] if known_as else difflib.get_close_matches(field, _FIELDS, n=1)
-        advice = f"Did you mean {near[0]}:? " if near else ""
-        known = ", ".join(f"{name}:" for name in _FIELDS)
-        raise MalformedQuery(
-            f"There is no field {field[:40]}:. {advice}Fields are {known}; quote the words to search them."
-        )
-    return field, value
-
-
-def _leaf(field: str, value: str, *, exact: bool, star: bool) -> Leaf | None:
-    if not field:
-        return _words(value, exact=exact, star=star)
-    if field in _ENTITY_FIELDS:
-        return Named(_filled(field, fold_key(value)), _ENTITY_FIELDS[field], value)
-    return Field(cast(FieldName, field), _filled(field, _VALUES[field](value)))
-
-
-def _words(value: str, *, exact: bool, star: bool) -> Leaf | None:
-    if not exact and value.startswith("#"):
-        return Field("hashtag", tag(value)) if tag(value) else None
-    if not exact and value.removesuffix(":").lower() in _FIELDS and value.endswith(":"):
-        raise MalformedQuery(f"Nothing follows {value[:40]!r}. Write the value right after the colon, without a space.")
-    star = star or (ends_with_star(value) if exact else value.endswith("*"))
-    found = phrase(value)
-    if not found.terms:
-        return None
-    if star and not found.prefix and len(found.terms[-1]) < MIN_PREFIX_LENGTH:
-        raise MalformedQuery(
-            f"{value[:40]!r} is too short; write at least {MIN_PREFIX_LENGTH} characters before the star."
-        )
-    return Phrase(found.terms, prefix=found.prefix or star)
-
-
-def _filled(field: str, value: str) -> str:
-    if not value:
-        raise MalformedQuery(f"{field}: has no value that could be looked for.")
-    return value
-
-
-def _type(value: str) -> str:
-    if value.upper() not in ENTITY_TYPES:
-        raise MalformedQuery(f"type:{value[:40]} is not one of {', '.join(ENTITY_TYPES)}.")
-    return value.upper()
-
-
-def _feature(value: str) -> str:
-    if value.lower() not in FEATURES:
-        raise MalformedQuery(f"has:{value[:40]} is not one of {', '.join(FEATURES)}.")
-    return value.lower()
-
-
-def _language(value: str) -> str:
-    return (language_tag(value) or value).lower()
-
-
-def _lower(value: str) -> str:
-    return value.strip().lower()
-
-
-_VALUES: dict[str, Callable[[str], str]] = {
-    "type": _type,
-    "has": _feature,
-    "hashtag": tag,
-    "author": author_name,
-    "source": _lower,
-    "lang": _language,
-    "label": fold_key,
-    "degraded": _lower,
-}
-
-
-def _moment(field: str, value: str, now: datetime) -> datetime:
-    try:
-        return parse_time(value, now)
-    except BadTime as error:
-        raise MalformedQuery(f"{field}: {error}.") from None
+    def _refuse(self, token: Token, message: str, end: int | None = None) -> NoReturn:
+        raise MalformedQuery(message, self._text, token.start, end or token.end)

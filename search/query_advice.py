@@ -1,8 +1,8 @@
-"""Hints for a search that found nothing."""
+"""Hints for a search that found nothing, which need no index."""
 
 from collections.abc import Callable, Iterator, Sequence
 
-from search.query import AnyOf, Named, ParsedQuery
+from search.query import Named, NameWords, ParsedQuery
 from tagstream.text.entity_keys import fold_key
 
 _FIELDS = {None: "entity", "PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
@@ -21,17 +21,10 @@ def advice(query: ParsedQuery, segment: Segment) -> Iterator[str]:
     if query.small:
         written = ", ".join(dict.fromkeys(query.small))
         yield f"operators are written in capitals (AND, OR, NOT); in small letters they are words: {written}"
-    named = [clause for clause in query.clauses if isinstance(clause, Named)]
-    choices = [choice for clause in query.clauses if isinstance(clause, AnyOf) for choice in clause.choices]
-    for name in (*named, *(choice for choice in choices if isinstance(choice, Named))):
-        key = _key_as_hashtag(name, segment)
-        if key != name.key:
-            yield f'names in hashtags are known by their words: {_FIELDS[name.type]}:"{key}"'
-    if named:
-        words = " ".join(f"{name.key} type:{name.type}" if name.type else f"{name.key} has:entity" for name in named)
-        yield f"person:, place:, entity: and the like ask for a whole name; a part of one is found by its word: {words}"
-
-
-def _key_as_hashtag(name: Named, segment: Segment) -> str:
-    asked = name.asked.lstrip("#＃")
-    return fold_key(" ".join(segment(asked))) if asked.isalnum() else name.key
+    for leaf, _, _ in query.leaves:
+        if isinstance(leaf, Named | NameWords):
+            field = _FIELDS.get(leaf.type if isinstance(leaf, Named) else leaf.kind, "")
+            asked = leaf.asked.lstrip("#＃")
+            key = fold_key(" ".join(segment(asked))) if asked.isalnum() else ""
+            if field and key and key != fold_key(asked):
+                yield f'names in hashtags are known by their words: {field}:"{key}"'

@@ -45,9 +45,10 @@ def unknown_sign(word: str, *, negated: bool, field: str) -> str | None:
             f"-{shown} looks like an option of the command: options stand before the query, and before `--`. "
             "To leave out a word write one hyphen."
         )
-    if _PARENTHESIS.search(word) and not link and (_LETTER.search(word) or not word.strip("()")):
+    if _PARENTHESIS.search(word) and not link and _LETTER.search(word):
         return (
-            f"{shown!r}: there are no parentheses. OR binds closer than a space: `a b OR c` is a and (b or c). {_QUOTE}"
+            f"{shown!r}: parentheses stand before and after parts, such as (a OR b) c, not within a word or after a "
+            f"colon. {_QUOTE}"
         )
     if _JOINED.search(word) and _LETTER.search(word) and not link:
         return _glued(word, field)
@@ -55,8 +56,6 @@ def unknown_sign(word: str, *, negated: bool, field: str) -> str | None:
         return "A star stands at the end of a word, such as merk*; alone it stands for nothing."
     if "*" in word.rstrip("*") and not link and _LETTER.search(word):
         return f"{shown!r}: a star can only stand at the end of a word, such as merk*. {_QUOTE}"
-    if word.endswith("*") and (field or word.startswith("#")):
-        return f"{shown!r}: a star goes with words, not with a field or a hashtag."
     return None if field or link else _of_other_languages(word, shown)
 
 
@@ -68,14 +67,12 @@ def _glued(word: str, field: str) -> str:
     return f"{word[:60]!r}: {advice}. {_QUOTE}"
 
 
-def unknown_star(quoted: str, *, field: str) -> str | None:
+def unknown_star(quoted: str) -> str | None:
     """Returns the hint for a star in quotation marks that would be dropped, None if there is none."""
     words = quoted.split()
     starred = [place for place, word in enumerate(words) if ends_with_star(word)]
     if not starred:
         return None
-    if field:
-        return f"{quoted[:60]!r}: a star goes with words, not with a field."
     if starred[0] < len(words) - 1:
         return f'{quoted[:60]!r}: a star in quotation marks can only stand at their end, such as "angela merk*".'
     return None

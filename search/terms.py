@@ -1,21 +1,27 @@
-"""The terms of a post: its words, and one mark for each property that a query can ask for.
+"""The terms of a post: its words, and marks for each property that a query can ask for.
 
 Every kind of index stores these two columns and searches nothing else, so the same query finds the same posts in each.
 A mark is a hash in hexadecimal: no value of a hostile post can be mistaken for another value, however long or odd it
-is, and a query over properties needs no text search of its own.
+is, and a query over properties needs no text search of its own. The words of names and the hashtags are marks that can
+be read, because queries ask for their beginnings: folded words after their kind, apart by `SEPARATOR`, which no folded
+word can hold. Two words that stand side by side in a name make a mark of their own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import pairwise
 
 from search.author_names import author_names
-from tagstream.posts import TaggedPost
-from tagstream.text.analysis import post_terms, tag
+from tagstream.posts import ENTITY_TYPES, TaggedPost
+from tagstream.text.analysis import post_terms, tag, terms
 from tagstream.text.entity_keys import fold_key
 from tagstream.text.languages import UNDETERMINED, spellings_found
 
 MAX_ENTITY_MARKS = 1_000
+MAX_NAME_WORDS = 16
+SEPARATOR = "\u241f"
+LABEL = "LABEL"
 
 
 @lru_cache(maxsize=65_536)
@@ -49,6 +55,46 @@ def marks_column(post: TaggedPost) -> str:
     return " ".join({EVERY_POST, *_marks(post)})
 
 
+def name_marks(kind: str, words: Sequence[str]) -> list[str]:
+    """Returns the marks of every post with a name of this kind that holds the words side by side.
+
+    Of a query whose last word is only a beginning, the last mark is.
+    """
+    if len(words) == 1:
+        return [f"{kind.lower()}{SEPARATOR}{words[0]}"]
+    return [f"{kind.lower()}{SEPARATOR}{first}{SEPARATOR}{second}" for first, second in pairwise(words)]
+
+
+def name_kinds(kind: str | None) -> tuple[str, ...]:
+    """Returns the kinds of names that are asked for: of entities of any type without one."""
+    return ENTITY_TYPES if kind is None else (kind,)
+
+
+def hashtag_mark(folded: str) -> str:
+    """Returns the mark of a hashtag, which a query may ask for by its beginning."""
+    return f"hashtag{SEPARATOR}{folded}"
+
+
+def facets_of(post: TaggedPost) -> Iterator[tuple[str, str]]:
+    """Yields the kind and value of what is counted of a post besides its names, each once."""
+    yield "source", post.source
+    yield from (("language", tag_) for tag_ in post.langs or (UNDETERMINED,))
+    yield from (("hashtag", folded) for folded in hashtags_of(post))
+
+
+def hashtags_of(post: TaggedPost) -> list[str]:
+    """Returns the hashtags of a post, folded, in order of code points."""
+    return sorted({folded for one in post.hashtags[:MAX_ENTITY_MARKS] if (folded := tag(one.text))})
+
+
+def _marks_of_words(kind: str, name: str) -> Iterator[str]:
+    words = terms(name)[:MAX_NAME_WORDS]
+    for word in words:
+        yield from name_marks(kind, [word])
+    if len(words) > 1:
+        yield from name_marks(kind, words)
+
+
 def _marks(post: TaggedPost) -> Iterator[str]:
     source = post.source.lower()
     yield mark("source", source)
@@ -62,10 +108,12 @@ def _marks(post: TaggedPost) -> Iterator[str]:
     for entity in post.entities[:MAX_ENTITY_MARKS]:
         yield mark(entity.type, entity.key)
         yield mark("type", entity.type)
+        yield from _marks_of_words(entity.type, entity.key)
     for hashtag in post.hashtags[:MAX_ENTITY_MARKS]:
-        yield mark("hashtag", tag(hashtag.text))
+        yield hashtag_mark(tag(hashtag.text))
     for label in post.image_labels[:MAX_ENTITY_MARKS]:
         yield mark("label", fold_key(label))
+        yield from _marks_of_words(LABEL, fold_key(label))
     for cause in post.degraded[:MAX_ENTITY_MARKS]:
         yield mark("degraded", cause.lower())
     yield from (mark("has", feature) for feature in _features(post))

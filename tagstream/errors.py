@@ -25,7 +25,13 @@ A message says which post or setting, its value, the limit, and what to do.
 
 
 class TagstreamError(Exception):
-    """The root of all errors that tagstream raises."""
+    """The root of all errors that tagstream raises.
+
+    Attributes:
+        excerpt: lines that show the place of the error in what was given; mostly none.
+    """
+
+    excerpt: str = ""
 
 
 class Retryable(TagstreamError):

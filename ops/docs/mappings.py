@@ -101,7 +101,14 @@ def mappings_page() -> str:
                 meaning,
                 table(("field", "type"), ((f"`{one}`", kind) for one, kind in rows)),
             ]
-    tables = (*sqlite.TABLES, *sqlite.ACCOUNT_TABLES, sqlite.THUMBNAIL_TABLE, *sqlite.DETECTION_TABLES)
+    tables = (
+        *sqlite.TABLES,
+        *sqlite.ACCOUNT_TABLES,
+        sqlite.THUMBNAIL_TABLE,
+        *sqlite.DETECTION_TABLES,
+        sqlite.ARRIVALS_TABLE,
+        sqlite.FACETS_TABLE,
+    )
     statements = "\n".join(f"{_unindented(statement)};" for statement in tables)
     parts += [
         "## SQLite",

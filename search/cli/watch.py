@@ -8,7 +8,8 @@ import click
 from rich.text import Text
 
 from search.cli.following import follow
-from search.cli.output import Form, form_of, json_time, output_options, write_csv
+from search.cli.output import Form, form_of, output_options, write_csv
+from search.cli.post_rows import POST_HEADER, post_row
 from search.cli.tables import marked
 from search.index import EntityIndex, Query
 from search.query import parse
@@ -21,7 +22,6 @@ from tagstream.text.terminal_text import visible
 _KNOWN_IDS = 200_000
 _TEXT_LENGTH = 400
 _NAME_LENGTH = 60
-_HEADER = ("created_at", "id", "author", "text", "url", "entities")
 
 
 @click.command(cls=TagstreamCommand)
@@ -99,7 +99,7 @@ class _Watcher:
         if self._form == "json":
             write_lines(post.model_dump_json() for post in posts)
         elif self._form == "csv":
-            write_csv(map(post_row, posts), _HEADER if self._header else ())
+            write_csv(map(post_row, posts), POST_HEADER if self._header else ())
             self._header = False
         elif posts:
             target = console()
@@ -107,13 +107,6 @@ class _Watcher:
                 target.print(_line(post, coloured=target.color_system is not None), soft_wrap=True)
         self._know(post.id for post in posts)
         self.shown += len(posts)
-
-
-def post_row(post: TaggedPost) -> list[str]:
-    """Returns the post as the cells of a CSV."""
-    author = (post.author.handle or post.author.id) if post.author else ""
-    entities = "; ".join(dict.fromkeys(f"{entity.text} ({entity.type})" for entity in post.entities))
-    return [json_time(post.created_at), post.id, author, post.text, post.url or "", entities]
 
 
 def _line(post: TaggedPost, *, coloured: bool) -> Text:

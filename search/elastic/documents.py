@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from search.documents import IMPLAUSIBLE_TIME, TIME_SHIFT, read_document, with_zone
 from search.elastic.schema import MAX_KEYWORD_LENGTH, OLD
 from search.registry import AccountVisibility, RegistryRecord
-from search.terms import MAX_ENTITY_MARKS, author_key, hash_key, marks_column, words_column
+from search.terms import MAX_ENTITY_MARKS, author_key, hash_key, hashtags_of, marks_column, words_column
 from tagstream.errors import CorruptState
 from tagstream.posts import (
     ENTITY_TYPES,
@@ -29,10 +29,9 @@ from tagstream.posts import (
     from_epoch_milliseconds,
     stored_version,
 )
-from tagstream.text.analysis import tag
 
 MAX_ID_BYTES = 512  # what Elasticsearch takes as the id of a document
-_FLAT_FIELDS: dict[EntityType, str] = {"PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
+FLAT_FIELDS: dict[EntityType, str] = {"PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
 _RECORD_FIELDS = tuple(one.name for one in fields(RegistryRecord))
 
 
@@ -171,7 +170,7 @@ def post_document(post: TaggedPost, written: str, record: RegistryRecord) -> dic
         "text": post.text,
         "url": post.url,
         "links": [link.model_dump() for link in post.links],
-        "hashtags": sorted({tag(one.text) for one in post.hashtags[:MAX_ENTITY_MARKS]}),
+        "hashtags": hashtags_of(post),
         "media_kinds": sorted({one.kind for one in post.media}),
         "image_labels": list(post.image_labels[:MAX_ENTITY_MARKS]),
         "model": post.model,
@@ -180,7 +179,7 @@ def post_document(post: TaggedPost, written: str, record: RegistryRecord) -> dic
         "untagged": post.untagged,
     }
     for entity in mentions.values():
-        document.setdefault(_FLAT_FIELDS[entity.type], []).append(entity.key)
+        document.setdefault(FLAT_FIELDS[entity.type], []).append(entity.key)
     return {name: value for name, value in document.items() if value not in (None, [])}
 
 

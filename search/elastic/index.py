@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Self
 
-from search.elastic import backup, compaction, counts, over_time, reads, replay
+from search.elastic import backup, compaction, counts, facets, over_time, reads, replay
 from search.elastic.address import Address, parse_address
 from search.elastic.client import ElasticClient
 from search.elastic.detections import expiry, snapshots
@@ -28,6 +28,7 @@ from search.index import (
     Bucket,
     Compacted,
     EntityCount,
+    Facets,
     Indexable,
     Kept,
     Page,
@@ -199,6 +200,16 @@ class ElasticIndex:
         return await counts.trending(
             self.client, until=until, window_seconds=window_seconds, past_windows=past_windows, size=size
         )
+
+    async def facets(self, query: Query, *, size: int = 10) -> Facets:
+        """Returns what the posts of a query have in common, counted over all of them."""
+        self._check_open()
+        return await facets.facets(self.client, query, size=size)
+
+    async def spellings(self, word: str) -> list[str]:
+        """Returns words of posts that differ from a folded word by one letter or two swapped ones, commonest first."""
+        self._check_open()
+        return await facets.spellings(self.client, word)
 
     async def post_counts(self, query: Query, *, since: datetime, until: datetime, bucket_seconds: int) -> list[Bucket]:
         """Returns the posts that match a query over time, and their distinct authors; the buckets begin at `since`."""

@@ -11,16 +11,27 @@ from datetime import datetime
 from typing import Any
 
 from search.documents import with_zone
-from search.elastic.documents import mention_of
+from search.elastic.documents import FLAT_FIELDS, mention_of
 from search.index import Query
 from search.limits import MAX_MOMENT, check_page
-from search.query import AnyOf, Clause, Field, Leaf, MalformedQuery, Named, Without, parse
-from search.terms import mark
+from search.query import AllOf, AnyOf, Field, Leaf, MalformedQuery, Named, NameWords, Part, Without, parse
+from search.terms import hashtag_mark, mark, name_kinds, name_marks
 from tagstream.posts import ENTITY_TYPES, EntityType, to_epoch_milliseconds
 from tagstream.text.analysis import Phrase
+from tagstream.text.languages import UNDETERMINED
 
 MAX_PREFIX_EXPANSIONS = 4_096
 EXACT_UP_TO = 3_000  # distinct authors; above, the count is within a few percent
+_ANY_FREQUENCY = 1_000_000_000
+FACET_FIELDS = {
+    "person": "person",
+    "place": "place",
+    "organisation": "organisation",
+    "other": "other",
+    "source": "source",
+    "language": "langs",
+    "hashtag": "hashtags",
+}
 _TERMS_A_CLAUSE = 50_000  # a server takes 65,536 by default
 NEWEST_FIRST = [{"time": "desc"}, {"id": "desc"}]
 
@@ -68,31 +79,43 @@ def hidden_left_out(authors: Sequence[int]) -> list[Json]:
 
 def _parts(query: Query, shown: Sequence[Json], *, scored: bool) -> Json:
     parsed = parse(query.text)
-    words: list[Json] = []
-    filters: list[Json] = [*shown]
-    for clause in parsed.clauses:
-        if not isinstance(clause, Without):
-            (words if scored and _has_words(clause) else filters).append(_clause(clause))
+    filters: list[Json] = []
     if query.source is not None:
         filters.append(_mark("source", query.source.lower()))
     for since, until in ((query.since, query.until), (parsed.since, parsed.until)):
         if since is not None or until is not None:
             filters.append(time_range(since, until))
-    without = [_leaf(clause.leaf) for clause in parsed.clauses if isinstance(clause, Without)]
-    parts = {"must": words, "filter": filters, "must_not": without}
-    return {name: found for name, found in parts.items() if found}
+    return _all(parsed.clauses, shown, filters, scored=scored)
 
 
-def _has_words(clause: Clause) -> bool:
-    choices = clause.choices if isinstance(clause, AnyOf) else (clause,)
-    return any(isinstance(one, Phrase) for one in choices)
+def _all(parts: Sequence[Part], first: Filters = (), last: Filters = (), *, scored: bool) -> Json:
+    """Returns the clauses of a boolean query of parts that must all hold; what holds no words only filters."""
+    words: list[Json] = []
+    filters: list[Json] = [*first]
+    for part in parts:
+        if not isinstance(part, Without):
+            (words if scored and _has_words(part) else filters).append(_part(part, scored=scored))
+    without = [_part(part.part, scored=False) for part in parts if isinstance(part, Without)]
+    clauses = {"must": words, "filter": [*filters, *last], "must_not": without}
+    return {name: found for name, found in clauses.items() if found}
 
 
-def _clause(clause: Clause) -> Json:
-    if isinstance(clause, AnyOf):
-        return {"bool": {"should": [_leaf(one) for one in clause.choices], "minimum_should_match": 1}}
-    assert not isinstance(clause, Without)
-    return _leaf(clause)
+def _has_words(part: Part) -> bool:
+    match part:
+        case AnyOf(inner) | AllOf(inner):
+            return any(_has_words(one) for one in inner)
+    return isinstance(part, Phrase)
+
+
+def _part(part: Part, *, scored: bool) -> Json:
+    match part:
+        case AnyOf(choices):
+            return {"bool": {"should": [_part(one, scored=scored) for one in choices], "minimum_should_match": 1}}
+        case AllOf(parts):
+            return {"bool": _all(parts, scored=scored)}
+        case Without():
+            return {"bool": _all([part], scored=scored)}
+    return _leaf(part)
 
 
 def _leaf(leaf: Leaf) -> Json:
@@ -103,8 +126,19 @@ def _leaf(leaf: Leaf) -> Json:
             return {"terms": {"marks": entity_marks(key, None), "boost": 0}}
         case Named(key, type_):
             return _mark(str(type_), key)
+        case NameWords(words, kind, prefix):
+            choices = [_name(one, words, prefix) for one in name_kinds(kind)]
+            return choices[0] if len(choices) == 1 else {"bool": {"should": choices, "minimum_should_match": 1}}
+        case Field("hashtag", value, prefix):
+            return _term(hashtag_mark(value), prefix)
         case Field(name, value):
             return _mark(name, value)
+
+
+def _name(kind: str, words: Sequence[str], prefix: bool) -> Json:
+    *whole, last = name_marks(kind, words)
+    terms = [*map(_term, whole), _term(last, prefix)]
+    return terms[0] if len(terms) == 1 else {"bool": {"filter": terms}}
 
 
 def _phrase(terms: Sequence[str], prefix: bool) -> Json:
@@ -117,7 +151,11 @@ def _phrase(terms: Sequence[str], prefix: bool) -> Json:
 
 
 def _mark(kind: str, value: str) -> Json:
-    return {"term": {"marks": {"value": mark(kind, value), "boost": 0}}}
+    return _term(mark(kind, value))
+
+
+def _term(text: str, prefix: bool = False) -> Json:
+    return {"prefix" if prefix else "term": {"marks": {"value": text, "boost": 0}}}
 
 
 def entity_marks(key: str, type: EntityType | None) -> list[str]:
@@ -233,6 +271,26 @@ def post_counts_body(query: Query, shown: Filters, low: int, high: int, width: i
     """Returns the search for the posts that match a query over time, and their authors."""
     body = _counting([], {"buckets": histogram(low, width) | {"aggs": _AUTHORS}})
     return body | {"query": {"bool": _parts(query, [*shown, milliseconds(low, high)], scored=False)}}
+
+
+def facets_body(query: Query, shown: Filters, size: int) -> Json:
+    """Returns the search for the values that most posts of a query have, by kind."""
+    by_kind: Json = {
+        kind: {"terms": {"field": field, "size": size, "shard_size": 2 * size + 1_000}}
+        for kind, field in FACET_FIELDS.items()
+    }
+    by_kind["language"]["terms"]["missing"] = UNDETERMINED
+    types = {type_: {"exists": {"field": field}} for type_, field in FLAT_FIELDS.items()}
+    by_kind["type"] = {"filters": {"filters": types}}
+    body = {"size": 0, "track_total_hits": True, "aggs": by_kind}
+    return body | {"query": {"bool": _parts(query, shown, scored=False)}}
+
+
+def spellings_of_word_body(word: str) -> Json:
+    """Returns the search for the words of posts that differ by one letter, or two swapped ones."""
+    term = {"field": "words", "suggest_mode": "always", "max_edits": 1, "prefix_length": 0, "min_word_length": 3}
+    term |= {"sort": "frequency", "max_term_freq": _ANY_FREQUENCY, "size": 10}
+    return {"size": 0, "track_total_hits": False, "suggest": {"spellings": {"text": word, "term": term}}}
 
 
 def span_body(query: Query, shown: Filters) -> Json:

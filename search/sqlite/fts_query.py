@@ -4,27 +4,37 @@ The FTS5 table holds the two columns of `search/terms.py`: `words` and `marks`. 
 single FTS5 expression over them, which walks the posts in order of time.
 """
 
-from search.query import AnyOf, Clause, Field, Leaf, Named, ParsedQuery, Without
-from search.terms import EVERY_POST, mark
+from collections.abc import Sequence
+
+from search.query import AllOf, AnyOf, Field, Leaf, Named, NameWords, ParsedQuery, Part, Without
+from search.terms import EVERY_POST, hashtag_mark, mark, name_kinds, name_marks
 from tagstream.posts import ENTITY_TYPES
 from tagstream.text.analysis import Phrase
 
 
 def match_expression(query: ParsedQuery, source: str | None) -> str:
     """Returns the expression of a query, limited to `source` if given; each text in it is a quoted string of terms."""
-    wanted = [_clause(clause) for clause in query.clauses if not isinstance(clause, Without)]
-    unwanted = [_leaf(clause.leaf) for clause in query.clauses if isinstance(clause, Without)]
-    if source is not None:
-        wanted.append(_mark("source", source.lower()))
+    required = [] if source is None else [_mark("source", source.lower())]
+    return _all(query.clauses, required)
+
+
+def _all(parts: Sequence[Part], required: Sequence[str] = ()) -> str:
+    """Returns the expression of parts that must all hold. NOT takes two sides in FTS5: it takes away from the left."""
+    wanted = [*(_part(part) for part in parts if not isinstance(part, Without)), *required]
+    unwanted = [_part(part.part) for part in parts if isinstance(part, Without)]
     expression = " AND ".join(wanted) if wanted else f'marks : "{EVERY_POST}"'
     return f"({expression}) NOT ({' OR '.join(unwanted)})" if unwanted else expression
 
 
-def _clause(clause: Clause) -> str:
-    if isinstance(clause, AnyOf):
-        return f"({' OR '.join(_leaf(leaf) for leaf in clause.choices)})"
-    assert not isinstance(clause, Without)
-    return _leaf(clause)
+def _part(part: Part) -> str:
+    match part:
+        case AnyOf(choices):
+            return f"({' OR '.join(_part(choice) for choice in choices)})"
+        case AllOf(parts):
+            return f"({_all(parts)})"
+        case Without():
+            return f"({_all([part])})"
+    return _leaf(part)
 
 
 def _leaf(leaf: Leaf) -> str:
@@ -35,12 +45,25 @@ def _leaf(leaf: Leaf) -> str:
             return f"({' OR '.join(_mark(type_, key) for type_ in ENTITY_TYPES)})"
         case Named(key, type_):
             return _mark(str(type_), key)
+        case NameWords(words, kind, prefix):
+            return f"({' OR '.join(_name(one, words, prefix) for one in name_kinds(kind))})"
+        case Field("hashtag", value, prefix):
+            return _term(hashtag_mark(value), prefix)
         case Field(name, value):
             return _mark(name, value)
 
 
+def _name(kind: str, words: Sequence[str], prefix: bool) -> str:
+    *whole, last = name_marks(kind, words)
+    return f"({' AND '.join([*map(_term, whole), _term(last, prefix)])})"
+
+
 def _mark(kind: str, value: str) -> str:
-    return f"marks : {_quoted(mark(kind, value))}"
+    return _term(mark(kind, value))
+
+
+def _term(text: str, prefix: bool = False) -> str:
+    return f"marks : {_quoted(text)}{' *' if prefix else ''}"
 
 
 def _quoted(text: str) -> str:

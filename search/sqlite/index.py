@@ -22,6 +22,7 @@ from search.index import (
     Bucket,
     Compacted,
     EntityCount,
+    Facets,
     Indexable,
     Kept,
     Page,
@@ -33,7 +34,7 @@ from search.index import (
     Writable,
     WriteReport,
 )
-from search.sqlite import backup, compaction, counts, detections, over_time, reads, thumbnails, writes
+from search.sqlite import backup, compaction, counts, detections, facets, over_time, reads, thumbnails, writes
 from search.sqlite.damage import WRITER_LOOK_SECONDS, our_errors, translate
 from search.sqlite.file import CREATE, READ_WRITE, UNTOUCHED, Found, look, reading_mode
 from search.sqlite.schema import connect, transaction
@@ -274,6 +275,14 @@ class SqliteIndex:
                     yield post
         finally:
             following.cancel()
+
+    async def facets(self, query: Query, *, size: int = 10) -> Facets:
+        """Returns what the posts of a query have in common, counted over the newest of a large result."""
+        return await self._read(facets.facets, query, size=size)
+
+    async def spellings(self, word: str) -> list[str]:
+        """Returns words of posts that differ from a folded word by one letter or two swapped ones, commonest first."""
+        return await self._read(facets.spellings, word)
 
     async def post_counts(self, query: Query, *, since: datetime, until: datetime, bucket_seconds: int) -> list[Bucket]:
         """Returns the posts that match a query over time, and their distinct authors; the buckets begin at `since`."""

@@ -1,4 +1,4 @@
-"""The tables that searches and counts read in the SQLite index: `terms`, `mentions` and `entities`.
+"""The tables that searches and counts read in the SQLite index: `terms`, `mentions`, `entities` and `facets`.
 
 They hold exactly the documents whose author is not hidden. So no search has to ask who is hidden, however many authors
 are; hiding or showing an author instead costs a step for each of the author's posts. Nothing is kept aside meanwhile:
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from search.documents import read_document
 from search.sqlite.compaction import note_removal
 from search.sqlite.reads import SHOWN
-from search.terms import hash_key, marks_column, words_column
+from search.terms import facets_of, hash_key, marks_column, words_column
 from tagstream.posts import Entity, TaggedPost
 from tagstream.text.entity_keys import with_current_keys
 
@@ -21,7 +21,7 @@ Numbered = tuple[int, int | None, TaggedPost]
 """A post's number, the key of its author if it has one, and the post."""
 
 
-def add(connection: sqlite3.Connection, posts: Iterable[Numbered]) -> None:
+def add(connection: sqlite3.Connection, posts: Sequence[Numbered]) -> None:
     """Adds posts to what is searched and counted, in order of number; none of them may be there."""
     terms, entities, mentions = [], [], []
     for number, author, post in posts:
@@ -34,6 +34,12 @@ def add(connection: sqlite3.Connection, posts: Iterable[Numbered]) -> None:
     execute("INSERT INTO terms (rowid, words, marks) VALUES (?, ?, ?)", terms)
     execute("INSERT OR IGNORE INTO entities VALUES (?, ?, ?)", entities)
     execute("INSERT INTO mentions VALUES (?, ?, ?, ?)", mentions)
+    _add_facets(connection, posts)
+
+
+def _add_facets(connection: sqlite3.Connection, posts: Iterable[Numbered]) -> None:
+    facets = [(number, *facet) for number, _, post in posts for facet in facets_of(post)]
+    connection.executemany("INSERT INTO facets VALUES (?, ?, ?)", facets)
 
 
 def remove(connection: sqlite3.Connection, posts: Iterable[int]) -> None:
@@ -49,6 +55,7 @@ def remove(connection: sqlite3.Connection, posts: Iterable[int]) -> None:
     execute = connection.executemany
     execute("DELETE FROM terms WHERE rowid = ?", numbers)
     execute("DELETE FROM mentions WHERE number = ?", numbers)
+    execute("DELETE FROM facets WHERE number = ?", numbers)
     # A name that nobody mentions any more may be what a deletion was about.
     execute(
         "DELETE FROM entities WHERE entity = ?1 AND NOT EXISTS (SELECT 1 FROM mentions WHERE entity = ?1)",
@@ -82,7 +89,7 @@ def analyse_anew(connection: sqlite3.Connection) -> None:
 
     Hidden authors' posts get their keys, too, for when their authors are shown again.
     """
-    for table in ("terms", "mentions", "entities"):
+    for table in ("terms", "mentions", "entities", "facets"):
         connection.execute(f"DELETE FROM {table}")
     last = -1
     while rows := connection.execute(

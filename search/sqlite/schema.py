@@ -7,6 +7,7 @@
     terms         FTS5: their words and marks, by number; without those of hidden authors
     mentions      (entity, number): the mentions of entities, by entity and by time; without those of hidden authors
     entities      the type and the key that an entity's hash stands for
+    facets        sources, languages and hashtags by post; without those of hidden authors
     erasures      the position up to which an account is erased
     account_statuses, hidden_authors   the newest status of each account; the keys of those that are hidden
     dead_letters  by origin
@@ -127,6 +128,12 @@ DETECTION_TABLES = (
     "CREATE UNIQUE INDEX event_states_by_minute ON event_states (id, minute)",
     "CREATE TABLE detector_states (name TEXT PRIMARY KEY, state BLOB NOT NULL)",
 )
+
+FACETS_TABLE = """CREATE TABLE facets (
+    number INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (number, kind, value)) WITHOUT ROWID"""
 
 ARRIVALS_TABLE = "CREATE TABLE arrivals (entry INTEGER PRIMARY KEY, number INTEGER NOT NULL)"
 

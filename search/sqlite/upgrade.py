@@ -7,7 +7,15 @@ from pathlib import Path
 
 from search.sqlite.file import APPLICATION_ID
 from search.sqlite.postings import analyse_anew
-from search.sqlite.schema import ACCOUNT_TABLES, ARRIVALS_TABLE, DETECTION_TABLES, TABLES, THUMBNAIL_TABLE, transaction
+from search.sqlite.schema import (
+    ACCOUNT_TABLES,
+    ARRIVALS_TABLE,
+    DETECTION_TABLES,
+    FACETS_TABLE,
+    TABLES,
+    THUMBNAIL_TABLE,
+    transaction,
+)
 from search.sqlite.writer_lock import WriterLock
 from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
 from tagstream.text.analysis import ANALYSIS_VERSION
@@ -41,6 +49,10 @@ def _add_detections(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _add_facets(connection: sqlite3.Connection) -> None:
+    connection.execute(FACETS_TABLE)  # filled with the terms: no file of before has those of this analysis
+
+
 def _add_arrivals(connection: sqlite3.Connection) -> None:
     connection.execute(ARRIVALS_TABLE)
 
@@ -53,6 +65,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _keep_as_it_is,
     _add_detections,
     _add_arrivals,
+    _add_facets,
 )
 
 

@@ -26,6 +26,8 @@ pytest.register_assert_rewrite(
             "backup",
             "counting",
             "detecting",
+            "evaluation",
+            "faceting",
             "hiding",
             "index_contract",
             "media",

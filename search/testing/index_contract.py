@@ -6,6 +6,7 @@ Each scenario has the number of its promise in docs/reference/index-contract.md.
 from search.testing.backup import BackupContract
 from search.testing.counting import CountingContract
 from search.testing.detecting import DetectingContract
+from search.testing.faceting import FacetingContract
 from search.testing.hiding import HidingContract
 from search.testing.media import MediaContract
 from search.testing.over_time import OverTimeContract
@@ -22,6 +23,7 @@ class IndexContract(
     BackupContract,
     OverTimeContract,
     DetectingContract,
+    FacetingContract,
 ):
     """Inherit from it in a class named Test..., with an asynchronous fixture `index`: a new, empty index.
 

@@ -5,6 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from search.highlights import highlights
+from search.index import EntityIndex
+from search.query import parse
+from search.suggestions import suggestions
 from search.web import documents, questions
 from search.web.questions import MAX_PAGE_SIZE, query_of, seconds_of, time_of, type_of
 from search.web.streams import Streams, as_json
@@ -40,8 +44,18 @@ async def search_posts(
 ) -> documents.PostPage:
     """Finds posts, a page at a time."""
     given = {"q": q, "since": since, "until": until, "source": source, "order": order, "after": after}
-    page = await request.app.state.index.search(query_of(_given(given), size=size))
-    return documents.PostPage(posts=page.posts, total=page.total, next=page.next)
+    index: EntityIndex = request.app.state.index
+    query = query_of(_given(given), size=size)
+    page = await index.search(query)
+    parsed = parse(query.text)
+    others = [] if page.total else await suggestions(index, query)
+    return documents.PostPage(
+        posts=page.posts,
+        total=page.total,
+        next=page.next,
+        highlights=[highlights(parsed, post.text) for post in page.posts],
+        suggestions=[documents.SuggestionDocument(q=one.text, posts=one.posts) for one in others],
+    )
 
 
 @router.get("/post")
@@ -62,6 +76,20 @@ async def get_thumbnail(
     if jpeg is None:
         raise NotThere(f"No thumbnail is kept of photo {ordinal} of {id[:200]!r}.")
     return Response(jpeg, media_type="image/jpeg", headers={"Content-Disposition": "inline; filename=thumbnail.jpg"})
+
+
+@router.get("/facets")
+async def facets(
+    request: Request,
+    q: Text = None,
+    since: Moment = None,
+    until: Moment = None,
+    source: Text = None,
+    size: Size = 10,
+) -> documents.FacetsDocument:
+    """Counts what all posts of a query have in common: names, types, sources, languages, hashtags."""
+    given = {"q": q, "since": since, "until": until, "source": source}
+    return documents.facets_document(await request.app.state.index.facets(query_of(_given(given), size=1), size=size))
 
 
 @router.get("/counts")
@@ -167,9 +195,12 @@ class NotThere(Exception):
     """An answer that there is none: the index does not hold it."""
 
 
-def failure(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Returns an error as the API gives it."""
-    return JSONResponse({"error": message}, status, headers)
+def failure(
+    status: int, message: str, headers: dict[str, str] | None = None, place: tuple[int, int] | None = None
+) -> JSONResponse:
+    """Returns an error as the API gives it; `place` is the part of the query that cannot be obeyed."""
+    where = {} if place is None else {"start": place[0], "end": place[1]}
+    return JSONResponse({"error": message, **where}, status, headers)
 
 
 def _given(parameters: dict[str, str | None]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from search.index import EntityIndex
+from search.query import MalformedQuery
 from search.web import api, pages
 from search.web.api import NotThere, failure
 from search.web.guard import Access, Guard
@@ -50,7 +51,7 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(BadSettings)
     async def bad_question(request: Request, error: BadSettings) -> Response:
-        return _answer(request, 400, str(error))
+        return _answer(request, 400, str(error), error)
 
     @app.exception_handler(RequestValidationError)
     async def bad_parameter(request: Request, error: RequestValidationError) -> Response:
@@ -79,11 +80,21 @@ def _handle_errors(app: FastAPI) -> None:
         return _answer(request, 500, f"tagstream failed ({type(error).__name__}); its log says more.")
 
 
-def _answer(request: Request, status: int, message: str) -> Response:
+def _answer(request: Request, status: int, message: str, error: BadSettings | None = None) -> Response:
     message = visible(message, _MESSAGE_LENGTH)
     headers = {"Retry-After": "5"} if status == 503 else None
     if request.url.path.startswith("/api/"):
-        return failure(status, message, headers)
-    response = rendered(request, "error.html", status=status, message=message, title="Error")
+        known = isinstance(error, MalformedQuery) and error.start is not None
+        place = (error.start, error.end) if known else None  # type: ignore[union-attr]
+        return failure(status, message, headers, place)
+    response = rendered(
+        request,
+        "error.html",
+        status=status,
+        message=message,
+        excerpt="" if error is None else error.excerpt,
+        query=request.query_params.get("q", "")[:2_000],
+        title="Error",
+    )
     response.headers.update(headers or {})
     return response

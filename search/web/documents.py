@@ -1,19 +1,25 @@
 """The answers of the JSON API, with stable names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from search.index import Bucket, EntityCount, Trend
+from search.facet_queries import facet_query
+from search.index import Bucket, EntityCount, Facets, Trend
 from tagstream.detections import DetectedEvent, TrendState
 from tagstream.posts import ENTITY_TYPES, EntityType, TaggedPost
 
 
 class Failure(BaseModel):
-    """An answer that is an error: what was wrong, and what to do."""
+    """An answer that is an error: what was wrong, and what to do.
+
+    Of a malformed query also the part that cannot be obeyed: its first character and the one after it, from 0.
+    """
 
     error: str
+    start: int | None = None
+    end: int | None = None
 
 
 class PostPage(BaseModel):
@@ -22,6 +28,36 @@ class PostPage(BaseModel):
     posts: Sequence[TaggedPost]
     total: int = Field(description="Posts of all pages.")
     next: str | None
+    highlights: Sequence[Sequence[tuple[int, int]]] = Field(
+        description="Of each post, in order, the places in its text (code points) of the words that the query found."
+    )
+    suggestions: Sequence["SuggestionDocument"] = Field(
+        description="Of a query that finds nothing: others that find something."
+    )
+
+
+class SuggestionDocument(BaseModel):
+    """Another query, and the number of posts that it finds."""
+
+    q: str
+    posts: int
+
+
+class FacetDocument(BaseModel):
+    """A value that posts of a query have, the number of these posts, and the query that asks for it."""
+
+    value: str
+    text: str
+    posts: int
+    q: str
+
+
+class FacetsDocument(BaseModel):
+    """What the posts of a query have in common, by kind: person, place, …, type, source, language, hashtag."""
+
+    total: int
+    counted: int = Field(description="The posts that were counted: all, or the newest of a large result.")
+    facets: Mapping[str, Sequence[FacetDocument]]
 
 
 class CountsDocument(BaseModel):
@@ -89,6 +125,21 @@ class EventDocument(BaseModel):
     entities: Sequence[EventEntityDocument]
     subjects: Sequence[EventEntityDocument]
     posts: Sequence[str]
+
+
+def facets_document(facets: Facets) -> FacetsDocument:
+    """Returns facets as the API gives them."""
+    return FacetsDocument(
+        total=facets.total,
+        counted=facets.counted,
+        facets={
+            kind: [
+                FacetDocument(value=one.value, text=one.text, posts=one.posts, q=facet_query(kind, one.value))
+                for one in values
+            ]
+            for kind, values in facets.values.items()
+        },
+    )
 
 
 def counts_document(bucket: Bucket) -> CountsDocument:

@@ -9,7 +9,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from markupsafe import Markup, escape
 
+from search.highlights import highlights
 from search.index import Bucket
+from search.query import ParsedQuery
 from tagstream.posts import Entity, TaggedPost
 from tagstream.text.terminal_text import visible, visible_lines
 
@@ -44,28 +46,41 @@ def web_address(url: str | None) -> str | None:
     return quote(url, safe=":/?#[]@!$&'()*+,;=%-._~") if scheme in ("http", "https") and host else None
 
 
-def marked(post: TaggedPost) -> Markup:
-    """Returns the text of the post with its names as links to their pages."""
-    text, entities = post.text, _apart(post.entities)
+def marked(post: TaggedPost, query: ParsedQuery | None = None) -> Markup:
+    """Returns the text of the post with its names as links to their pages, and the words that a query found marked."""
+    text = post.text
+    words = [] if query is None else highlights(query, text)
     pieces: list[Markup] = []
     done = 0
-    for entity in entities:
+    for entity in _apart(post.entities):
         if entity.end > MAX_TEXT_LENGTH:
             break
-        pieces.append(escape(visible_lines(text[done : entity.start])))
+        pieces.append(_lines(text, done, entity.start, words))
         pieces.append(
             Markup('<a class="name {}" href="{}" title="{}">{}</a>').format(
                 entity.type.lower(),
                 name_address(entity.type, entity.key),
                 f"{TYPE_NAMES[entity.type]}, {entity.score:.0%}",
-                visible_lines(text[entity.start : entity.end]),
+                _lines(text, entity.start, entity.end, words),
             )
         )
         done = entity.end
-    pieces.append(escape(visible_lines(text[done:MAX_TEXT_LENGTH])))
+    pieces.append(_lines(text, done, MAX_TEXT_LENGTH, words))
     if len(text) > MAX_TEXT_LENGTH:
         pieces.append(Markup("…"))
     return Markup("").join(pieces)
+
+
+def _lines(text: str, start: int, end: int, words: Sequence[tuple[int, int]]) -> Markup:
+    """Returns a piece of a text, escaped, with the words within it marked."""
+    pieces: list[Markup] = []
+    for word_start, word_end in words:
+        first, last = max(word_start, start), min(word_end, end)
+        if first < last:
+            pieces.append(escape(visible_lines(text[start:first])))
+            pieces.append(Markup("<mark>{}</mark>").format(visible_lines(text[first:last])))
+            start = last
+    return Markup("").join([*pieces, escape(visible_lines(text[start:end]))])
 
 
 def _apart(entities: Sequence[Entity]) -> list[Entity]:

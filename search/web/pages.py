@@ -11,7 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response, StreamingResponse
 
+from search.facet_queries import narrowed
 from search.index import EntityIndex, Query
+from search.query import parse
+from search.suggestions import suggestions
 from search.web import markup
 from search.web.api import NotThere
 from search.web.guard import COOKIE
@@ -52,6 +55,8 @@ def environment() -> Environment:
         "name_address": markup.name_address,
         "search_address": markup.search_address,
         "type_names": markup.TYPE_NAMES,
+        "narrowed": narrowed,
+        "found": None,
         "tabs": _TABS,
     }
     return made
@@ -144,15 +149,17 @@ async def search(request: Request) -> Response:
     query = query_of(given, size=_PAGE_SIZE)
     page = await index.search(query)
     over_time = await histogram(index, query) if page.total else None
-    narrowed = {name: given.get(name) for name in ("q", "source", "order")}
-    address = markup.search_address(**narrowed)
+    kept = {name: given.get(name) for name in ("q", "source", "order")}
+    address = markup.search_address(**kept)
     return rendered(
         request,
         "search.html",
         page=page,
         given=given,
         bars=markup.bars(over_time.buckets, over_time.seconds, address) if over_time else Markup(""),
-        facets=_facets(page.posts),
+        facets=await index.facets(query, size=_FACETS) if page.total else None,
+        suggestions=[] if page.total else await suggestions(index, query),
+        found=parse(query.text),
         title="Search",
     )
 
@@ -274,25 +281,3 @@ def _by_type(subjects: Any) -> dict[str, list[Any]]:
     for subject in subjects:
         found.setdefault(subject.type, []).append(subject)
     return found
-
-
-def _facets(posts: Any) -> dict[str, list[tuple[str, str, int]]]:
-    """Returns what the posts of a page name most, by kind: what is shown, the query for it, how often."""
-    counts: dict[str, dict[tuple[str, str], int]] = {}
-
-    def add(kind: str, shown: str, query: str) -> None:
-        counted = counts.setdefault(kind, {})
-        counted[shown, query] = counted.get((shown, query), 0) + 1
-
-    for post in posts:
-        for type_, key in dict.fromkeys((entity.type, entity.key) for entity in post.entities):
-            add(markup.TYPE_NAMES[type_], key, _named(key, type_))
-        for hashtag in dict.fromkeys(hashtag.text for hashtag in post.hashtags):
-            add("hashtag", f"#{hashtag}", f"#{hashtag}")
-        add("source", post.source, f"source:{post.source}")
-        if post.lang:
-            add("language", post.lang, f"lang:{post.lang}")
-    return {
-        kind: [(*one, count) for one, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:_FACETS]]
-        for kind, counted in counts.items()
-    }

@@ -1,4 +1,4 @@
-"""The end of a command by an error: one line on standard error and an exit code. Only this file catches everything.
+"""The end of a command by an error: a line on standard error and an exit code. Only this file catches everything.
 
 0 done      1 fatal      2 usage      3 an input that cannot be read      4 a service unavailable      130 interrupted
 
@@ -88,7 +88,7 @@ def writing_answers() -> Iterator[None]:
 
 
 def _report(error: BaseException) -> int:
-    """Shows in one line what went wrong; returns the exit code."""
+    """Shows in one line what went wrong, and where if the error has an excerpt; returns the exit code."""
     match error:
         case click.exceptions.NoArgsIsHelpError():
             _say_lines(error.format_message())
@@ -109,7 +109,10 @@ def _report(error: BaseException) -> int:
         case click.Abort() | KeyboardInterrupt():
             return _say_stopped("stopped: nothing more was done")
         case Fatal():
-            return _say(str(error), error.exit_code)
+            _say(str(error), error.exit_code)
+            if error.excerpt:
+                _say_lines(error.excerpt)
+            return error.exit_code
         case Retryable():
             return _say(str(error), UNAVAILABLE)
         case TagstreamError():

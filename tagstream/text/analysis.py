@@ -4,8 +4,9 @@ Text becomes *terms*: folded words (NFKC, case, accents, Arabic and Hebrew point
 for scripts that write no spaces, single emoji. A term holds ASCII letters and digits and characters beyond ASCII,
 never a space or ASCII punctuation, so a store needs no tokenizer of its own: it splits at spaces.
 
-Owns which words count as the same. Knows nothing of any store. A change here, or to the keys of names
-(tagstream/text/entity_keys.py), needs every index to be built anew: raise `ANALYSIS_VERSION`.
+Owns which words count as the same. Knows nothing of any store. A change here, to the keys of names
+(tagstream/text/entity_keys.py) or to the marks of posts (search/terms.py) needs the terms of every index to be made
+anew: raise `ANALYSIS_VERSION`.
 """
 
 import re
@@ -17,7 +18,7 @@ from tagstream.posts import SegmentedHashtag, TaggedPost
 from tagstream.text.plain_letters import SMALL_CAPITALS
 from tagstream.text.safe_text import normalise, pieces, unescape
 
-ANALYSIS_VERSION = 5
+ANALYSIS_VERSION = 6
 GAP = "\u241e"  # stands between the parts of a post so that no phrase reaches across; no query can hold it
 MAX_TERM_LENGTH = 128  # a longer word is cut, in posts and queries alike
 

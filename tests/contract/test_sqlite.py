@@ -18,7 +18,7 @@ import writer_process
 from search import batch, terms
 from search.index import Indexable, Query, SourceCursor, Thumbnail
 from search.open import open_index
-from search.sqlite import damage, over_time, stored_state, upgrade, writer_lock, writes
+from search.sqlite import damage, over_time, postings, stored_state, upgrade, writer_lock, writes
 from search.sqlite.index import SqliteIndex
 from search.testing.index_contract import IndexContract
 from search.testing.media import illustrated, shown
@@ -285,6 +285,7 @@ async def test_posts_of_an_earlier_contract_are_read(path: Path, version: int, m
     with monkeypatch.context() as patch:
         patch.setattr(upgrade, "MIGRATIONS", upgrade.MIGRATIONS[:3])
         patch.setattr(over_time, "note_arrivals", lambda *_: None)  # of a later version
+        patch.setattr(postings, "_add_facets", lambda *_: None)
         index = await SqliteIndex.open(path)
         await write(index, tagged("a", "Rain in Oslo"))
         await index.close()
@@ -338,6 +339,7 @@ async def test_a_file_from_before_thumbnails_gets_them(path: Path, monkeypatch: 
         patch.setattr(upgrade, "MIGRATIONS", upgrade.MIGRATIONS[:2])
         patch.setattr(writes, "_settle_thumbnails", lambda *_: None)
         patch.setattr(over_time, "note_arrivals", lambda *_: None)
+        patch.setattr(postings, "_add_facets", lambda *_: None)
         old = await SqliteIndex.open(path)
         await write(old, illustrated("a", "A", brought=""), illustrated("b", "B", brought=""))
         await old.close()

@@ -59,6 +59,7 @@ async def test_names_and_companions(client: httpx.AsyncClient) -> None:
     ("address", "status"),
     [
         ("/api/posts?q=(", 400),
+        ("/api/posts?q=" + "x" * 2_001, 422),
         ("/api/posts?since=never", 400),
         ("/api/posts?since=2026-03-02&until=2026-03-01", 400),
         ("/api/posts?size=0", 422),
@@ -75,8 +76,24 @@ async def test_names_and_companions(client: httpx.AsyncClient) -> None:
 async def test_errors_are_json_that_says_what_is_wrong(client: httpx.AsyncClient, address: str, status: int) -> None:
     answer = await client.get(address)
     assert answer.status_code == status
-    assert set(answer.json()) == {"error"}
+    assert set(answer.json()) - {"start", "end"} == {"error"}
     assert len(answer.json()["error"]) > 8
+
+
+async def test_a_malformed_query_is_answered_with_the_place_of_its_error(client: httpx.AsyncClient) -> None:
+    for address in ("/api/posts", "/api/counts", "/api/stream"):
+        answer = await client.get(address, params={"q": "red persn:merkel"})
+        assert (answer.status_code, answer.json()["start"], answer.json()["end"]) == (400, 4, 16), address
+
+
+async def test_facets_highlights_and_suggestions(client: httpx.AsyncClient) -> None:
+    found = (await client.get("/api/facets", params={"q": "berlin"})).json()
+    assert (found["total"], found["counted"]) == (2, 2)
+    assert found["facets"]["place"] == [{"value": "berlin", "text": "Berlin", "posts": 2, "q": 'place:"berlin"'}]
+    page = (await client.get("/api/posts", params={"q": "again"})).json()
+    assert (page["highlights"], page["suggestions"]) == ([[[7, 12]]], [])
+    nothing = (await client.get("/api/posts", params={"q": "person:berlin"})).json()
+    assert {"q": "entity:berlin", "posts": 2} in nothing["suggestions"]
 
 
 async def test_trends_and_events_answer_where_there_are_none(client: httpx.AsyncClient) -> None:

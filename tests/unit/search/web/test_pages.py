@@ -127,3 +127,32 @@ async def test_the_bytes_of_dead_letters_are_shown(client: httpx.AsyncClient) ->
     texts = "".join(Elements((await client.get("/system")).text).texts)
     assert "invalid_json" in texts
     assert "alert(1)" in texts
+
+
+async def test_a_malformed_query_is_shown_with_its_place_and_can_be_mended(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/search", params={"q": "red <b> persn:<i>x"})
+    assert answer.status_code == 400
+    assert "^^^^^" in answer.text
+    assert 'value="red &lt;b&gt; persn:&lt;i&gt;x"' in answer.text
+    assert "<i>" not in answer.text
+
+
+async def test_facets_are_of_the_whole_result_and_each_link_finds_as_many(client: httpx.AsyncClient) -> None:
+    page = Elements((await client.get("/search")).text)
+    aside = [found["href"] or "" for found in page.named("a") if "q=source%3A" in (found["href"] or "")]
+    assert aside
+    assert "Counted over all 43 posts" in "".join(page.texts)
+    text = "".join(Elements((await client.get(aside[0])).text).texts)
+    assert re.findall(r"([0-9]+) posts", text)[0] == "43"
+
+
+async def test_a_search_that_finds_nothing_offers_one_that_does(client: httpx.AsyncClient) -> None:
+    page = Elements((await client.get("/search", params={"q": "brelin"})).text)
+    assert [found["href"] for found in page.named("a") if found["href"] == "/search?q=berlin"]
+
+
+async def test_the_words_that_were_asked_for_are_marked(client: httpx.AsyncClient) -> None:
+    text = (await client.get("/search", params={"q": "nothing"})).text
+    assert "<mark>nothing</mark> here" in text
+    hostile = (await client.get("/search", params={"q": "script alert"})).text
+    assert "<script>" not in hostile.replace('<script src="', "")

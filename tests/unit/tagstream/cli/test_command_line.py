@@ -1,5 +1,6 @@
 """The command line from outside: exit codes, what goes to which stream, signals, and hostile arguments."""
 
+import csv
 import json
 import os
 import re
@@ -627,8 +628,28 @@ def test_an_option_behind_the_dashes_is_not_searched_for_in_silence(indexed: Ter
     assert "--json before it" in indexed.notes
 
 
-def test_a_part_of_a_name_gets_a_hint(indexed: Terminal) -> None:
+def test_a_search_that_finds_nothing_is_told_what_would(indexed: Terminal) -> None:
     assert indexed("search", "person:lond") == 0
-    assert "lond type:PER" in indexed.notes
+    assert "posts: entity:lond*" in indexed.notes
     assert indexed("search", "place:london") == 0
-    assert "type:" not in indexed.notes
+    assert "entity:" not in indexed.notes
+
+
+def test_a_search_prints_what_its_posts_have_in_common(indexed: Terminal) -> None:
+    assert indexed("search", "place:london", "--facets", "--json") == 0
+    rows = indexed.documents
+    [london] = [row for row in rows if row["query"] == 'place:"london"']
+    assert (london["kind"], london["text"]) == ("place", "London")
+    assert f"{london['posts']:,} posts" in indexed.notes
+    assert indexed("search", "place:london", "--facets") == 0
+    assert "source:" in indexed.output.decode()
+
+
+def test_a_search_prints_ids_and_csv(indexed: Terminal) -> None:
+    assert indexed("search", "place:london", "--ids") == 0
+    ids = indexed.output.decode().split()
+    assert indexed("search", "place:london", "--csv") == 0
+    header, *rows = csv.reader(indexed.output.decode().splitlines())
+    assert header[:2] == ["created_at", "id"]
+    assert [row[1] for row in rows] == ids
+    assert indexed("search", "--ids", "--json") == 2

@@ -440,7 +440,8 @@ class EntityIndex(Protocol):
         """Returns the newest state of each event that lived at some time in [since, until), newest detected first.
 
         With `until` the answer is as of then: of each event its last state of a minute before `until`. `live` leaves
-        out events that have ended in that state. Sees a write after `refresh` at the latest.
+        out events that have ended in that state. An event that has become part of another one in that state is told in
+        the other one; `event` says so. Sees a write after `refresh` at the latest.
 
         Evidence, here and in every method below, is what `get` would show: a post that is deleted, erased, unknown to
         the index, or of a hidden author is neither in `evidence` nor `typical`, from the moment its `write` returned,

@@ -85,7 +85,8 @@ def events(
         "ORDER BY detected_at DESC, events.id"
     )
     with _pages(connection, rows, (low, high, live), size) as pages:
-        return _first(connection, ([read_event(document) for document in page] for page in pages), size)
+        states = ([read_event(document) for document in page] for page in pages)
+        return _first(connection, ([one for one in page if one.merged_into is None] for page in states), size)
 
 
 def event(connection: sqlite3.Connection, event_id: str) -> DetectedEvent | None:

@@ -184,6 +184,16 @@ class DetectingContract:
         assert await events(index, since=at(20), until=at(25)) == [("long", 24)]
         assert await events(index, until=START) == await events(index, since=at(40), live=True, until=START) == []
 
+    async def test_17s_a_part_is_told_in_the_whole_from_the_minute_it_became_one(self, index: EntityIndex) -> None:
+        await write(index, tagged("a"))
+        part = event("part", 8, detected=2, ended=8).model_copy(update={"merged_into": "whole"})
+        await say(
+            index, event("whole", 20, detected=4), event("whole", 5, detected=4), event("part", 5, detected=2), part
+        )
+        assert await events(index) == await events(index, since=at(3)) == [("whole", 20)]
+        assert await events(index, until=at(6)) == [("whole", 5), ("part", 5)]
+        assert await index.event("part") == part
+
     async def test_17d_the_newest_detected_come_first_in_any_number(self, index: EntityIndex) -> None:
         await write(index, tagged("a"))
         told = [event(f"{number:04}", number % 7, detected=number % 50) for number in range(700)]
@@ -367,7 +377,7 @@ class DetectingContract:
         assert not [one for one in kept if "xplosion" in one.model_dump_json() or '"x"' in one.model_dump_json()]
         assert [one.id for one in await index.events()] == ["e"]
 
-    async def test_17s_an_event_that_was_withdrawn_is_told_again_with_another_post(self, index: EntityIndex) -> None:
+    async def test_17t_an_event_that_was_withdrawn_is_told_again_with_another_post(self, index: EntityIndex) -> None:
         await write(index, tagged("a"), tagged("b"))
         await say(index, event("e", 1), event("e", 2, ended=1, seen=()))
         assert (await index.events(), await index.event("e"), await index.event_history("e")) == ([], None, [])

@@ -92,8 +92,8 @@ def replay(posts: Iterable[TaggedPost]) -> Replay:
 
 
 def found_events(replayed: Replay, texts: dict[str, str]) -> list[FoundEvent]:
-    """Returns the last state of every event that was said, those that later merged among them."""
-    return [_found(event, texts) for event in replayed.events.values()]
+    """Returns the last state of every event, but those that became part of another one, as `tagstream events` does."""
+    return [_found(event, texts) for event in replayed.events.values() if event.merged_into is None]
 
 
 def _found(event: DetectedEvent, texts: dict[str, str]) -> FoundEvent:

@@ -144,6 +144,8 @@ async def _as_of(client: ElasticClient, newest: Sequence[DetectedEvent], until: 
 
 
 def _lived(event: DetectedEvent, since: datetime | None, *, live: bool) -> bool:
+    if event.merged_into is not None:
+        return False
     if event.ended_at is None:
         return True
     return not live and (since is None or with_zone(event.ended_at) >= with_zone(since))

@@ -10,6 +10,7 @@ import pytest
 from mention_feeds import MINUTE, START, mentions
 
 from search.detection.trend_partition import partition_of
+from search.events.clock import VOTERS
 from search.events.subjects import mentions_of
 from search.index import Change, Indexable, WriteReport
 from tagstream.detections import DeletedPost, MentionBatch, PostMentions
@@ -162,10 +163,9 @@ async def test_a_post_goes_to_the_partitions_of_its_subjects_and_the_watermark_t
 
 async def test_after_a_restart_nothing_is_judged_anew() -> None:
     """A post that was in time stays so when it is read again, and one that was late stays late."""
-    values = [indexed(offset, START) for offset in range(3)] + [
-        indexed(3 + one, START + 9 * MINUTE) for one in range(3)
-    ]
-    late, rest = indexed(6, START + MINUTE), indexed(7, START + 9 * MINUTE)
+    values = [indexed(offset, START) for offset in range(VOTERS)]
+    values += [indexed(VOTERS + offset, START + 9 * MINUTE) for offset in range(VOTERS)]
+    late, rest = indexed(2 * VOTERS, START + MINUTE), indexed(2 * VOTERS + 1, START + 9 * MINUTE)
     whole = Broker()
     await publisher(whole).stage(StageLimits()).work([*values, late, rest])
 

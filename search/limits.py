@@ -76,5 +76,5 @@ def check_windows(window_seconds: int, past_windows: int) -> None:
         BadSettings: there are none, or they reach further back than `MAX_TREND_SECONDS`.
     """
     if window_seconds < 1 or not 1 <= past_windows <= MAX_BUCKETS or window_seconds * past_windows > MAX_TREND_SECONDS:
-        limit = f"both must be at least 1, and their product at most {MAX_TREND_SECONDS}"
+        limit = f"both must be at least 1, and together they may reach back {MAX_TREND_SECONDS // 86_400:,} days"
         raise BadSettings(f"{past_windows} past windows of {window_seconds} s: {limit}.")

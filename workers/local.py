@@ -26,6 +26,7 @@ from tagstream.runtime.feed_lag import is_live
 from tagstream.runtime.metrics import PipelineProgress
 from tagstream.runtime.wall_clock import WallClock, installed_at, utc_now
 from tagstream.source import Received, Source
+from workers.detection.figures import DetectionFigures
 from workers.detection.runner import DetectionRunner
 from workers.images.interface import ImageModel
 from workers.images.step import see
@@ -49,7 +50,8 @@ class RunReport:
 
     `ended`: the feed has ended, and all of it is in the index. `cursor`: where the next run goes on, None if nothing
     was ever read. `abandoned` events were in flight when the time to stop ran out. Latencies are from the arrival of
-    an event to its acknowledgement; `batches` are the figures of the tag stage's micro-batches.
+    an event to its acknowledgement; `batches` are the figures of the tag stage's micro-batches,
+    `detection` those of trends and events: None where none are detected.
     """
 
     progress: PipelineProgress
@@ -59,6 +61,7 @@ class RunReport:
     p50_seconds: float
     p95_seconds: float
     batches: BatchFigures
+    detection: DetectionFigures | None = None
 
 
 async def run_pipeline(
@@ -164,6 +167,7 @@ class _Pipeline:
             p50_seconds=tracker.latencies.quantile(0.5),
             p95_seconds=tracker.latencies.quantile(0.95),
             batches=self._tag.batcher.figures,
+            detection=None if self._detection is None else self._detection.figures(),
         )
 
     async def _open(self) -> bool:

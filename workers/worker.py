@@ -232,10 +232,12 @@ class _Worker:
         return None
 
     def _metrics(self) -> Iterator[MetricFamily]:
+        detection = self._steps.detection
         return worker_metrics(
             {"tag": self._steps.tag_counters, "index": self._steps.index_counters},
             self._agents.runners,
             published=self._publisher.published,
             behind_seconds=self._steps.distance.seconds(),
             lags={partition: offsets.lag for partition, offsets in self._lag_monitor.lags.items()},
+            detection=None if detection is None else detection.figures(),
         )

@@ -143,7 +143,8 @@ _TREND = {
 }
 _EVENT = {
     "id": "The id, which stays while the event lives.",
-    "title": "Its names, then the text of its most typical post, shortened; safe to show on a terminal.",
+    "title": "Its names, then the text of a post that mentions them, shortened to one line; the text as it is: "
+    "escape it for a terminal or a page.",
     "detected_at": "When it was first said, by the feed's clock.",
     "started_at": "The first minute in which one of its names rose.",
     "ended_at": "When it ended; null while it lives.",
@@ -184,6 +185,8 @@ _RUN = {
     "p50_seconds": "The median time from arrival to the durable index.",
     "p95_seconds": "The same, of 95 % of events.",
     "batches": "Figures of the tagger's batches: how many were closed and why, and how full they were.",
+    "detection": "Figures of the detection of trends and events: posts that were late or passed over, failures, states "
+    "that were written, and webhooks; null where nothing is detected.",
 }
 
 

@@ -19,6 +19,11 @@ _LABELS = {
     "what": "[what a source counts](sources.md#what-is-counted)",
     "topic": "a topic",
     "partition": "its partition",
+    "detected": "`late`: a post whose minute was closed; `passed_over`: one of more posts than a minute's "
+    "sample holds; "
+    "`failures` of a detector, or of reading what a post is about; states of `trends` and of `events` that "
+    "were written",
+    "result": "`sent`; `failed`, and tried again; `dropped`, of too many or refused again and again",
 }
 _OUTCOMES = {
     EventOutcome.STORED: "The post is in the index: it is new, or replaced an older answer.",

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
+from typing import Any, Literal
 
 import click
 
@@ -18,8 +19,22 @@ from search.query import parse
 from tagstream.cli.console import console, note, write_lines
 from tagstream.cli.options import TagstreamCommand, current_settings, index_option
 
+Calendar = Literal["month", "year"]
+Stretch = int | Calendar
+MANY_CALENDAR_LINES = 240
+"""Twenty years of months, each a question to the index: more are those of stray dates."""
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 """The moment from which all buckets are counted, so that days begin at midnight and weeks on Mondays."""
+
+
+class _Stretch(NamedDuration):
+    """A length of time, or a month or year of the calendar, whose lengths differ."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        name = value.strip().lower() if isinstance(value, str) else value
+        if name in ("month", "year"):
+            return name
+        return super().convert(value, param, ctx)
 
 
 @click.command(cls=TagstreamCommand)
@@ -27,11 +42,12 @@ _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 @index_option
 @click.option(
     "--per",
-    type=NamedDuration(minute=60, hour=3600, day=86_400, week=7 * 86_400),
-    metavar="minute|hour|day|week|DURATION",
+    type=_Stretch(minute=60, hour=3600, day=86_400, week=7 * 86_400),
+    metavar="minute|hour|day|week|month|year|DURATION",
     default="hour",
     show_default=True,
-    help="The length of time that a line stands for: also 15m or 6h. Days begin at midnight UTC, weeks on Mondays.",
+    help="The length of time that a line stands for: also 15m or 6h. Days begin at midnight UTC, weeks on Mondays; "
+    "months and years are those of the calendar.",
 )
 @time_options("Posts")
 @click.option("--source", metavar="NAME", help="Posts of this source, such as jsonl.")
@@ -39,7 +55,7 @@ _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 def counts(
     query: tuple[str, ...],
     index_spec: str | None,
-    per: int,
+    per: Stretch,
     since: datetime | None,
     until: datetime | None,
     source: str | None,
@@ -69,7 +85,7 @@ def counts(
         write_lines(count_document(bucket) for bucket in buckets)
     elif buckets:
         target = console()
-        target.print(counts_table(buckets, target, days=per % 86_400 == 0))
+        target.print(counts_table(buckets, target, days=not isinstance(per, int) or per % 86_400 == 0))
     if buckets:
         note(f"{sum(bucket.posts for bucket in buckets):,} posts")
 
@@ -93,7 +109,7 @@ def _with_its_times(question: Query) -> Query:
     return replace(question, since=since, until=until)
 
 
-async def _counted(index: EntityIndex, question: Query, per: int, now: datetime) -> list[Bucket]:
+async def _counted(index: EntityIndex, question: Query, per: Stretch, now: datetime) -> list[Bucket]:
     found = await index.span(question)
     if found is None and (question.since is None or question.until is None):
         note("no posts are found")
@@ -102,7 +118,11 @@ async def _counted(index: EntityIndex, question: Query, per: int, now: datetime)
     feed = await index.feed_span()
     since, until = _reach(question, found, feed, now)
     start = floor(since, per)
-    if found is not None and -((start - until) // timedelta(seconds=per)) > MAX_BUCKETS and feed is not None:
+    if (
+        found is not None
+        and _line_count(start, until, per) > (MAX_BUCKETS if isinstance(per, int) else MANY_CALENDAR_LINES)
+        and feed is not None
+    ):
         # A few posts of stray dates must not hide what the feed itself holds.
         since, until = max(since, feed.since), min(until, feed.until)
         if since < until:
@@ -111,7 +131,22 @@ async def _counted(index: EntityIndex, question: Query, per: int, now: datetime)
                 f"counted from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} (UTC), where the feed lies; "
                 "--since and --until look at other times"
             )
-    return await index.post_counts(question, since=start, until=until, bucket_seconds=per)
+    if isinstance(per, int):
+        return await index.post_counts(question, since=start, until=until, bucket_seconds=per)
+    return await _by_calendar(index, question, start, until, per)
+
+
+async def _by_calendar(
+    index: EntityIndex, question: Query, start: datetime, until: datetime, per: Calendar
+) -> list[Bucket]:
+    """Counts each month or year by itself: they differ in length, and authors of parts cannot be added up."""
+    buckets: list[Bucket] = []
+    while start < until:
+        after = _next(start, per)
+        seconds = int((after - start).total_seconds())
+        buckets += await index.post_counts(question, since=start, until=after, bucket_seconds=seconds)
+        start = after
+    return buckets
 
 
 def _reach(question: Query, found: Span | None, feed: Span | None, now: datetime) -> Sequence[datetime]:
@@ -126,7 +161,27 @@ def _reach(question: Query, found: Span | None, feed: Span | None, now: datetime
     return since, max(until, since + timedelta(milliseconds=1))
 
 
-def floor(moment: datetime, seconds: int) -> datetime:
-    """Returns the beginning of the stretch of that length in which the moment lies."""
-    length = timedelta(seconds=seconds)
+def _line_count(start: datetime, until: datetime, per: Stretch) -> int:
+    if isinstance(per, int):
+        return -((start - until) // timedelta(seconds=per))
+    years = until.year - start.year
+    return 1 + (years if per == "year" else 12 * years + until.month - start.month)
+
+
+def _next(start: datetime, per: Calendar) -> datetime:
+    """Returns the beginning of the month or year after the one that begins then."""
+    if per == "year" or start.month == 12:
+        if start.year == MAXYEAR:
+            return datetime.max.replace(tzinfo=UTC)
+        return start.replace(year=start.year + 1, month=1)
+    return start.replace(month=start.month + 1)
+
+
+def floor(moment: datetime, per: Stretch) -> datetime:
+    """Returns the beginning of the stretch in which the moment lies."""
+    if not isinstance(per, int):
+        midnight = moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        begin = midnight.replace(month=1) if per == "year" else midnight
+        return max(begin, datetime(1970, 1, 1, tzinfo=UTC))
+    length = timedelta(seconds=per)
     return max(_MONDAY + (moment - _MONDAY) // length * length, datetime(1970, 1, 1, tzinfo=UTC))

@@ -1,11 +1,8 @@
 """Events as they are shown: title, JSON, CSV, table and line.
 
-A title is the event's names, then a sentence: the text of its most typical post that may be seen. Texts of posts are
-hostile and made visible here.
+Texts of posts are hostile: what people see is made visible here, and programs get the text as it is.
 """
 
-import asyncio
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +13,7 @@ from rich.text import Text
 
 from search.cli.output import Cell, json_time
 from search.cli.tables import Column, fitted
+from search.event_titles import event_title, posts_of
 from search.index import EntityIndex
 from tagstream.detections import DetectedEvent, SubjectType
 from tagstream.posts import TaggedPost
@@ -25,15 +23,10 @@ EVENT_HEADER = (
     "id", "title", "detected_at", "started_at", "ended_at", "authors", "score", "entities", "posts",
     "peak_at", "places", "people", "photos", "merged_into",
 )  # fmt: skip
-TITLE_LENGTH = 160
-_NAMES_SHOWN = 3
-_SHORTEST_SENTENCE = 40
+_ID_LENGTH = 40
 # The least width of titles, and what the other columns take.
 _TITLE_WIDTH = 40
 _OTHER_COLUMNS = 72
-_READS_AT_ONCE = 16
-# What stands before the words of a repeated post, and addresses, say nothing in a title.
-_NO_WORDS = re.compile(r"^RT @\w+:?\s+|https?://\S+|\bpic\.twitter\.com/\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +43,13 @@ class EventView:
 
     @property
     def title(self) -> str:
-        """Its names, then a sentence, in one line that is safe on a terminal."""
-        names = ", ".join(self.event.names[:_NAMES_SHOWN])
-        typical = self.posts.get(self.event.typical or "") or next(iter(self.posts.values()), None)
-        sentence = " ".join(_NO_WORDS.sub(" ", typical.text).split()) if typical else ""
-        left = max(TITLE_LENGTH - len(names) - 2, _SHORTEST_SENTENCE)
-        parts = [names, shortened(sentence, left)]
-        return visible(": ".join(part for part in parts if part), TITLE_LENGTH + _SHORTEST_SENTENCE)
+        """Its names, then a sentence, in one line that is not made safe for a terminal."""
+        return event_title(self.event, self.posts)
+
+    @property
+    def shown_title(self) -> str:
+        """Its title, safe on a terminal."""
+        return visible(self.title)
 
     @property
     def photos(self) -> list[dict[str, Any]]:
@@ -77,40 +70,15 @@ class EventView:
         """Whether it lives, or how it ended, in few words."""
         if self.event.ended_at is None:
             return "live"
-        return "merged" if self.event.merged_into else f"ended {self.event.ended_at:%m-%d %H:%M}"
-
-
-def shortened(text: str, length: int) -> str:
-    """Returns the text, cut before a word if it is longer than that; the cut is marked."""
-    if len(text) <= length:
-        return text
-    cut = text[: length - 1]
-    at_word = cut.rpartition(" ")[0] if text[length - 1] != " " else cut
-    return f"{(at_word or cut).rstrip(' ,;:-')}…"
+        if self.event.merged_into:
+            return f"merged into {visible(self.event.merged_into, _ID_LENGTH)}"
+        return f"ended {self.event.ended_at:%m-%d %H:%M}"
 
 
 async def views(index: EntityIndex, events: Sequence[DetectedEvent], *, evidence: bool) -> list[EventView]:
     """Returns the events with their posts: all of the evidence, or only what a title needs."""
-    wanted = {
-        event.id: [post.post_id for post in event.evidence] if evidence else _for_a_title(event) for event in events
-    }
-    limit = asyncio.Semaphore(_READS_AT_ONCE)
-
-    async def read(post_id: str) -> tuple[str, TaggedPost | None]:
-        async with limit:
-            return post_id, await index.get(post_id)
-
-    ids = dict.fromkeys(post_id for some in wanted.values() for post_id in some)
-    posts = {post_id: post for post_id, post in await asyncio.gather(*map(read, ids)) if post is not None}
-    return [
-        EventView(event, {post_id: posts[post_id] for post_id in wanted[event.id] if post_id in posts})
-        for event in events
-    ]
-
-
-def _for_a_title(event: DetectedEvent) -> list[str]:
-    first = event.evidence[0].post_id if event.evidence else None
-    return [post_id for post_id in dict.fromkeys((event.typical, first)) if post_id is not None]
+    posts = await posts_of(index, events, evidence=evidence)
+    return [EventView(event, posts[event.id]) for event in events]
 
 
 def event_document(view: EventView) -> dict[str, Any]:
@@ -162,12 +130,12 @@ def events_table(found: Iterable[EventView], target: Console) -> Table:
     rows = list(found)
     return fitted(
         [
-            Column("event", [Text(view.title) for view in rows]),
+            Column("event", [Text(view.shown_title) for view in rows]),
             Column("since (UTC)", [f"{view.event.started_at:%Y-%m-%d %H:%M}" for view in rows], dispensable=5),
             Column("authors", [f"{view.event.authors:,}" for view in rows], justify="right", dispensable=2),
             Column("score", [f"{view.event.score:.1f}" for view in rows], justify="right", dispensable=1),
             Column("state", [view.state for view in rows], dispensable=3, style="dim"),
-            Column("id", [visible(view.event.id, _SHORTEST_SENTENCE) for view in rows], dispensable=4, style="dim"),
+            Column("id", [visible(view.event.id, _ID_LENGTH) for view in rows], dispensable=4, style="dim"),
         ],
         target,
         first_width=max(_TITLE_WIDTH, target.width - _OTHER_COLUMNS),
@@ -177,4 +145,4 @@ def events_table(found: Iterable[EventView], target: Console) -> Table:
 def event_line(view: EventView) -> str:
     """Returns an event in one line, as `--follow` prints it."""
     event = view.event
-    return f"{event.detected_at:%Y-%m-%d %H:%M}  event  {view.title}  ({event.authors:,} authors, {event.id})"
+    return f"{event.detected_at:%Y-%m-%d %H:%M}  event  {view.shown_title}  ({event.authors:,} authors, {event.id})"

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from search.cli.event_view import EVENT_HEADER, EventView, event_document, event_line, event_row, events_table, views
-from search.cli.following import follow
+from search.cli.following import follow, refuse_with_follow
 from search.cli.newest_minute import note_newest_minute
 from search.cli.output import Form, form_of, json_time, output_options, write_csv
 from search.cli.tables import posts_table, sparkline
@@ -39,6 +39,7 @@ NOTHING_BROKE = (
     "no event was detected: nothing that trends did so together for long enough. `tagstream trends` shows what trended"
 )
 _FOLLOWED = 1000
+_DEFAULT_SIZE = 20
 _SHOWN_ID = 80
 _NOTE_EVERY_SECONDS = 5.0
 _BARS_SHOWN = 60
@@ -48,7 +49,7 @@ _BARS_SHOWN = 60
 @index_option
 @time_options("Events that lived")
 @click.option("--live", is_flag=True, help="Those that have not ended.")
-@click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Events at most.")
+@click.option("--size", type=click.IntRange(1, 1000), help=f"Events at most; {_DEFAULT_SIZE} if not given.")
 @click.option("--follow", "following", is_flag=True, help="Print a line for each new event, until Ctrl-C.")
 @click.option("--rebuild", "rebuilding", is_flag=True, help="Make all trends and events anew from the posts, first.")
 @output_options
@@ -57,7 +58,7 @@ def events(
     since: datetime | None,
     until: datetime | None,
     live: bool,
-    size: int,
+    size: int | None,
     following: bool,
     rebuilding: bool,
     as_json: bool,
@@ -65,8 +66,8 @@ def events(
 ) -> None:
     """Show what is breaking: events, the newest first.
 
-    An event is names, hashtags and words that trend together. Its title is its names, then the text of its most typical
-    post. With --until the answer is as of then. All times are those of the feed.
+    An event is names, hashtags and words that trend together. Its title is its names, then the text of a post that
+    mentions them. With --until the answer is as of then. All times are those of the feed.
 
     `tagstream run` and `worker` detect events while they run. --rebuild replays the posts of an index through the
     detectors, by the feed's clock; nobody else may write to a SQLite index meanwhile.
@@ -74,8 +75,16 @@ def events(
     form = form_of(as_json=as_json, as_csv=as_csv)
     check_range(since, until)
     settings = current_settings(index=index_spec)
-    if following and (until is not None or rebuilding):
-        raise click.UsageError("--follow has no end and goes on from now: leave --until and --rebuild out")
+    refuse_with_follow(
+        following,
+        {
+            "--live": live,
+            "--size": size is not None,
+            "--since": since is not None,
+            "--until": until is not None,
+            "--rebuild": rebuilding,
+        },
+    )
     if following:
         _follow(settings, form)
     now = command_time(click.get_current_context())
@@ -84,7 +93,7 @@ def events(
         async with opened_index(settings) as index:
             if rebuilding:
                 await _rebuild(index)
-            found = await index.events(since=since, until=until, live=live, size=size)
+            found = await index.events(since=since, until=until, live=live, size=size or _DEFAULT_SIZE)
             if not found:
                 await _say_why(index, now, is_limited=live or since is not None or until is not None)
             return await views(index, found, evidence=form != "table")
@@ -182,18 +191,20 @@ def event(event_id: str, index_spec: str | None, as_json: bool) -> None:
     """
     settings = current_settings(index=index_spec)
 
-    async def work() -> tuple[EventView, list[DetectedEvent]] | None:
+    async def work() -> tuple[EventView, EventView | None, list[DetectedEvent]] | None:
         async with opened_index(settings) as index:
             found = await index.event(clean_text(event_id))
             if found is None:
                 return None
-            return (await views(index, [found], evidence=True))[0], await index.event_history(found.id)
+            whole = await index.event(found.merged_into) if found.merged_into else None
+            into = (await views(index, [whole], evidence=False))[0] if whole else None
+            return (await views(index, [found], evidence=True))[0], into, await index.event_history(found.id)
 
     found = asyncio.run(work())
     if found is None:
         shown = visible(event_id, _SHOWN_ID)
         raise UnreadableInput(f"there is no event {shown} in the index. `tagstream events` lists those that are there")
-    view, history = found
+    view, into, history = found
     if as_json:
         minutes = [
             {"minute": json_time(one.minute), "authors": one.authors, "posts": one.posts, "score": one.score}
@@ -201,14 +212,16 @@ def event(event_id: str, index_spec: str | None, as_json: bool) -> None:
         ]
         write_lines([event_document(view) | {"history": minutes}])
     else:
-        _show_one(view, history)
+        _show_one(view, into, history)
 
 
-def _show_one(view: EventView, history: list[DetectedEvent]) -> None:
+def _show_one(view: EventView, into: EventView | None, history: list[DetectedEvent]) -> None:
     one, target = view.event, console()
-    target.print(Text(view.title, "bold"))
+    target.print(Text(view.shown_title, "bold"))
     ended = "" if one.ended_at is None else f", ended {one.ended_at:%Y-%m-%d %H:%M}"
     merged = f", merged into {visible(one.merged_into, _SHOWN_ID)}" if one.merged_into else ""
+    if into is not None:
+        merged += f" ({into.shown_title})"
     times = f"since {one.started_at:%Y-%m-%d %H:%M} UTC, detected {one.detected_at:%H:%M}, peak {one.peak_at:%H:%M}"
     target.print(Text(f"{times}{ended}{merged}", "dim"))
     figures = f"{one.authors:,} authors, {one.posts:,} posts, score {one.score:.1f}"

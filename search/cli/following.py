@@ -9,9 +9,11 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
+
+import click
 
 from search.index import EntityIndex
 from search.open import open_index
@@ -35,6 +37,17 @@ class Follower(Protocol):
     async def look(self, index: EntityIndex) -> None:
         """Shows what is new since the last call. After an error the next call shows what this one had to."""
         ...
+
+
+def refuse_with_follow(following: bool, given: Mapping[str, bool]) -> None:
+    """Refuses what `--follow`, which shows what is new from now on, cannot obey.
+
+    Raises:
+        UsageError: the command follows, and one of the options is given.
+    """
+    refused = [option for option, is_given in given.items() if is_given]
+    if following and refused:
+        raise click.UsageError(f"--follow shows everything that is new from now on: leave {', '.join(refused)} out")
 
 
 async def follow(settings: Settings, follower: Follower, stop: asyncio.Event) -> None:

@@ -8,13 +8,13 @@
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import click
 
-from search.cli.following import follow
+from search.cli.following import follow, refuse_with_follow
 from search.cli.newest_minute import is_live, note_newest_minute
 from search.cli.output import Form, form_of, output_options, write_csv
 from search.cli.times import NamedDuration, check_range, command_time, time_options
@@ -28,7 +28,7 @@ from search.cli.trend_view import (
     trends_table,
 )
 from search.cli.why import learnt_names, why_document, why_lines
-from search.cli.windows import archive_windows, live_window, peaks
+from search.cli.windows import DEFAULT_PAST, archive_windows, live_window, past_windows, peaks
 from search.events.names import NameAliases
 from search.index import EntityIndex, Span
 from search.open import opened_index
@@ -39,8 +39,10 @@ from tagstream.detections import TrendState
 from tagstream.posts import clean_text
 from tagstream.settings import Settings
 
+Segment = Callable[[str], Sequence[str]]
 _RECENT = (timedelta(minutes=15), timedelta(hours=1), timedelta(days=1))
 _FOLLOWED = 1000
+_DEFAULT_SIZE = 20
 _LOOK_BACK = timedelta(hours=1)
 
 
@@ -54,65 +56,103 @@ class _Question:
     now: datetime
 
 
-@click.command(cls=TagstreamCommand)
-@index_option
-@click.option(
-    "--window",
-    type=NamedDuration(auto=None),
-    metavar="auto|DURATION",
-    default="auto",
-    show_default=True,
-    help="How recent: 15m, 6h, 2d, which are counted. auto: what the detector stored, or a window that fits the feed.",
-)
-@click.option(
-    "--past",
-    type=click.IntRange(1, 1000),
-    default=24,
-    show_default=True,
-    help="With how many windows before it a window is compared, where trends are counted.",
-)
-@time_options("Trends")
-@click.option("--size", type=click.IntRange(1, 1000), default=20, show_default=True, help="Trends at most.")
-@click.option("--follow", "following", is_flag=True, help="Print a line for each new trend, until Ctrl-C.")
-@click.option("--why", metavar="NAME", help="Say what counts as one with this name, and why.")
-@output_options
-def trends(
-    index_spec: str | None,
-    window: int | None,
-    past: int,
-    since: datetime | None,
-    until: datetime | None,
-    size: int,
-    following: bool,
-    why: str | None,
-    as_json: bool,
-    as_csv: bool,
-) -> None:
-    """Show what is mentioned more than usual.
+def trends_command(segment: Segment) -> click.Command:
+    """Builds `tagstream trends`.
 
-    A name, hashtag or word trends when more authors mention it in a window than the time before explains. Of a feed
-    that goes on now this shows what trends at its end; of an archive, what trended in it, each at its best. With
-    --until it is as of then; with --since, of all the time from there.
-
-    Names that the feed shows to be one, such as NYC and #NewYorkCity, count as one; --why tells the reasons.
+    Args:
+        segment: splits a hashtag into its words, as those of posts are.
     """
-    form = form_of(as_json=as_json, as_csv=as_csv)
-    check_range(since, until)
-    settings = current_settings(index=index_spec)
-    if following:
-        if until is not None or since is not None or window is not None:
-            raise click.UsageError("--follow shows what is new: leave --since, --until and --window out")
-        _follow(settings, form)
-    if why is not None:
-        _explain(settings, clean_text(why), form, since, until)
-        return
-    question = _Question(since, until, window, past, size, command_time(click.get_current_context()))
 
-    async def work() -> list[TrendView]:
-        async with opened_index(settings) as index:
-            return await _found(index, question)
+    @click.command("trends", cls=TagstreamCommand)
+    @index_option
+    @click.option(
+        "--window",
+        type=NamedDuration(auto=None),
+        metavar="auto|DURATION",
+        default="auto",
+        show_default=True,
+        help="How recent: 15m, 6h, 2d, which are counted. auto: what the detector stored, or a window that fits the "
+        "feed.",
+    )
+    @click.option(
+        "--past",
+        type=click.IntRange(1, 1000),
+        help=f"With how many windows before it a window is compared, where trends are counted; {DEFAULT_PAST} or, with "
+        "long windows, fewer.",
+    )
+    @time_options("Trends")
+    @click.option("--size", type=click.IntRange(1, 1000), help=f"Trends at most; {_DEFAULT_SIZE} if not given.")
+    @click.option("--follow", "following", is_flag=True, help="Print a line for each new trend, until Ctrl-C.")
+    @click.option("--why", metavar="NAME", help="Say what counts as one with this name, and why.")
+    @output_options
+    def trends(
+        index_spec: str | None,
+        window: int | None,
+        past: int | None,
+        since: datetime | None,
+        until: datetime | None,
+        size: int | None,
+        following: bool,
+        why: str | None,
+        as_json: bool,
+        as_csv: bool,
+    ) -> None:
+        """Show what is mentioned more than usual.
 
-    _show(asyncio.run(work()), form)
+        A name, hashtag or word trends when more authors mention it in a window than the time before explains. Of a feed
+        that goes on now this shows what trends at its end; of an archive, what trended in it, each at its best. With
+        --until it is as of then; with --since, of all the time from there.
+
+        Names that the feed shows to be one, such as NYC and #NewYorkCity, count as one; --why tells the reasons.
+        """
+        form = form_of(as_json=as_json, as_csv=as_csv)
+        check_range(since, until)
+        settings = current_settings(index=index_spec)
+        refuse_with_follow(
+            following,
+            {
+                "--since": since is not None,
+                "--until": until is not None,
+                "--window": window is not None,
+                "--past": past is not None,
+                "--size": size is not None,
+                "--why": why is not None,
+            },
+        )
+        if following:
+            _follow(settings, form)
+        if why is not None:
+            _explain(settings, _name_of(why, segment), form, since, until)
+            return
+        question = _Question(
+            since,
+            until,
+            window,
+            past_windows(window, past),
+            size or _DEFAULT_SIZE,
+            command_time(click.get_current_context()),
+        )
+
+        async def work() -> list[TrendView]:
+            async with opened_index(settings) as index:
+                return await _found(index, question)
+
+        _show(asyncio.run(work()), form)
+
+    return trends
+
+
+def _name_of(given: str, segment: Segment) -> str:
+    """Returns the name that was asked about: a hashtag's is its words.
+
+    Raises:
+        UsageError: nothing was named.
+    """
+    name = clean_text(given).strip()
+    bare = name.lstrip("#＃").strip()
+    if not bare:
+        raise click.UsageError("--why needs a name or a hashtag, such as --why 'Hong Kong' or --why '#HongKong'")
+    return name if bare == name else " ".join(segment(bare)) or bare
 
 
 async def _found(index: EntityIndex, question: _Question) -> list[TrendView]:

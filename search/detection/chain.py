@@ -32,6 +32,11 @@ class DetectionChain:
         return self._feed.late + self._trends.late
 
     @property
+    def passed_over(self) -> int:
+        """The number of posts that found no room in the sample of their minute, since this object was made."""
+        return self._trends.passed_over
+
+    @property
     def newest(self) -> datetime | None:
         """The newest minute that the feed has reached; None before it is known."""
         return self._feed.watermark

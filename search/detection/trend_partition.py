@@ -49,6 +49,11 @@ class TrendPartition:
         """The newest minute that is closed, None before the first one."""
         return self._closed
 
+    @property
+    def passed_over(self) -> int:
+        """The number of posts that found no room in the sample of their minute, since this object was made."""
+        return self._detector.passed_over
+
     def take(self, batch: MentionBatch) -> list[MinuteOfTrends]:
         """Counts the posts of the batch, closes the minutes that it ends, and returns their trends, oldest first."""
         if batch.posts:

@@ -21,11 +21,12 @@ Owns = Callable[[Subject], bool]
 
 
 class OpenMinute:
-    """The posts of one minute, by id."""
+    """The posts of one minute, by id. `passed_over` counts those that found no room, since this object was made."""
 
-    __slots__ = ("_last", "_posts")
+    __slots__ = ("_last", "_posts", "passed_over")
 
     def __init__(self) -> None:
+        self.passed_over = 0
         self._posts: dict[str, tuple[int, WindowPost]] = {}
         self._last: tuple[int, str] | None = None
 
@@ -36,6 +37,7 @@ class OpenMinute:
         """Adds a post, unless the sample is full of authors with smaller numbers."""
         author = hash_key("post", post.post_id) if post.author is None else post.author
         if self._last is not None and (author, post.post_id) > self._last:
+            self.passed_over += 1
             return
         known = self._posts.get(post.post_id)
         if known is None or known[0] < post.revision:
@@ -47,6 +49,7 @@ class OpenMinute:
         ranked = sorted((post.author, post_id) for post_id, (_, post) in self._posts.items())
         self._posts = {post_id: self._posts[post_id] for _, post_id in ranked[:MAX_POSTS_A_MINUTE]}
         self._last = ranked[MAX_POSTS_A_MINUTE - 1]
+        self.passed_over += len(ranked) - MAX_POSTS_A_MINUTE
 
     def empty(self, post_id: str) -> None:
         """Takes its subjects out of a post, which keeps its place in the sample."""
@@ -81,11 +84,16 @@ class OpenMinute:
 
 
 class OpenMinutes:
-    """All minutes that are not closed."""
+    """All minutes that are not closed. `passed_over` counts posts that found no room, since this object was made."""
 
     def __init__(self) -> None:
+        self._gone = 0  # of those passed over: in minutes that are closed or forgotten
         self._minutes: dict[int, OpenMinute] = {}
         self._count = 0
+
+    @property
+    def passed_over(self) -> int:
+        return self._gone + sum(waiting.passed_over for waiting in self._minutes.values())
 
     @property
     def first(self) -> int | None:
@@ -99,7 +107,9 @@ class OpenMinutes:
         waiting.add(post, minute, owns)
         self._count += len(waiting) - before
         while self._count > MAX_OPEN_POSTS and len(self._minutes) > 1:
-            self._count -= len(self._minutes.pop(max(self._minutes)))
+            forgotten = self._minutes.pop(max(self._minutes))
+            self._count -= len(forgotten)
+            self._gone += len(forgotten) + forgotten.passed_over
 
     def empty(self, post_id: str, since: int = 0) -> None:
         """Takes its subjects out of a post of the minutes from `since` on."""
@@ -117,7 +127,9 @@ class OpenMinutes:
         if waiting is None:
             return []
         self._count -= len(waiting)
-        return waiting.posts()
+        posts = waiting.posts()
+        self._gone += waiting.passed_over
+        return posts
 
     def state(self) -> list[Any]:
         return [[minute, waiting.state()] for minute, waiting in sorted(self._minutes.items())]

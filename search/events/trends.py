@@ -72,6 +72,11 @@ class TrendDetector:
         """The first minute that is not closed; None before the first close."""
         return None if self._open_minute is None else to_minute(self._open_minute)
 
+    @property
+    def passed_over(self) -> int:
+        """The number of posts that found no room in the sample of their minute, since this object was made."""
+        return self._open.passed_over
+
     def add(self, posts: Iterable[PostMentions], owns: Owns | None = None) -> int:
         """Takes posts of any minute and returns how many came too late: their minute is closed.
 

@@ -13,7 +13,7 @@ COMMANDS = {
     "tag": CommandEntry("workers.cli.tag:tag", "Find the names in a text or in a file of posts."),
     "segment": CommandEntry("workers.cli.segment:segment", "Split hashtags into words."),
     "search": CommandEntry("workers.cli.search:search", "Find posts."),
-    "trends": CommandEntry("search.cli.trends:trends", "Show what is mentioned more than usual."),
+    "trends": CommandEntry("workers.cli.trends:trends", "Show what is mentioned more than usual."),
     "events": CommandEntry("search.cli.events:events", "Show what is breaking: events, the newest first."),
     "event": CommandEntry(
         "search.cli.events:event", "Show one event: its times, what it is about, and posts as evidence."

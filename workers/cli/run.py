@@ -177,4 +177,5 @@ def report_document(report: RunReport) -> dict[str, Any]:
         "p50_seconds": report.p50_seconds,
         "p95_seconds": report.p95_seconds,
         "batches": asdict(report.batches),
+        "detection": None if report.detection is None else asdict(report.detection),
     }

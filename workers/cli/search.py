@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from search.cli.search import search_command
 
 
-def _segment(hashtag: str) -> Sequence[str]:
+def segment(hashtag: str) -> Sequence[str]:
     """Splits a hashtag into its words; loads the segmenter for this one hashtag."""
     from workers.hashtags.segmenter import HashtagSegmenter
 
     return HashtagSegmenter.load().segment(hashtag)
 
 
-search = search_command(_segment)
+search = search_command(segment)

@@ -40,3 +40,8 @@ async def opened_detection(
         )
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        if notifier is not None and notifier.waiting:
+            say(
+                f"{notifier.waiting:,} webhook notifications are not sent yet: they stay in the index, and the next "
+                "run on it sends them"
+            )

@@ -37,6 +37,7 @@ from search.index import Change, EntityIndex, Indexable, Query, SourceCursor, Wr
 from tagstream.errors import CorruptState, TagstreamError
 from tagstream.posts import Deletion
 from tagstream.runtime.bounded_buffer import BoundedBuffer, BufferClosed
+from workers.detection.figures import DetectionFigures, figures_of
 from workers.detection.writer import DetectionWriter
 from workers.pipeline.steps import explain
 
@@ -79,6 +80,12 @@ class DetectionRunner:
     def late(self) -> int:
         """The number of posts that came too late to count."""
         return self._chain.late
+
+    def figures(self) -> DetectionFigures:
+        """Returns what was counted since this run began."""
+        return figures_of(
+            self.writer, late=self.late, passed_over=self._chain.passed_over, failures=int(self.failure is not None)
+        )
 
     async def open(self) -> None:
         """Goes on where the last run of this index stopped, or was killed. Called once, before the first write.

@@ -20,7 +20,7 @@ class DetectionWriter:
         self.trends = 0
         self.events = 0
         self._index = index
-        self._notifier = notifier
+        self.notifier = notifier
         self._one_at_a_time = asyncio.Lock()
 
     async def write(
@@ -43,7 +43,7 @@ class DetectionWriter:
             Fatal: from the index.
         """
         trends, events = detections(minutes)
-        notifier = self._notifier
+        notifier = self.notifier
         async with self._one_at_a_time:
             if notifier is not None:
                 await notifier.note(minutes)
@@ -57,11 +57,11 @@ class DetectionWriter:
 
     async def notify(self) -> None:
         """Sends notifications and stores what was taken, until it is cancelled."""
-        if self._notifier is None:
+        if self.notifier is None:
             return
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._notifier.run())
-            tasks.create_task(self._store_taken(self._notifier))
+            tasks.create_task(self.notifier.run())
+            tasks.create_task(self._store_taken(self.notifier))
 
     async def _store_taken(self, notifier: Notifier) -> None:
         while True:

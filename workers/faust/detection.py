@@ -17,6 +17,7 @@ from tagstream.detections import MentionBatch, MinuteOfTrends
 from tagstream.errors import BrokerUnavailable
 from tagstream.kafka.topics import Topics
 from tagstream.settings import Settings
+from workers.detection.figures import DetectionFigures, figures_of
 from workers.detection.writer import DetectionWriter
 from workers.faust.detector_agent import DetectorAgent, DetectorKind
 from workers.faust.detector_states import DetectorStates
@@ -47,6 +48,8 @@ class WorkerDetection:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.passed_over = 0
+        self._unsampled = 0
+        self._writer = writer
         self._topics = topics
         self._publish = publish
         self._lags = lags
@@ -91,6 +94,15 @@ class WorkerDetection:
         self.trends_stage = self.trends.stage(limits)
         self.events_stage = self.events.stage(limits)
 
+    def figures(self) -> DetectionFigures:
+        """Returns what was counted since this worker began."""
+        return figures_of(
+            self._writer,
+            late=self.publisher.late,
+            passed_over=self._unsampled,
+            failures=self.publisher.failed,
+        )
+
     async def keep(self) -> None:
         """Saves what is due though nothing comes, and passes partitions that fell silent; until it is cancelled.
 
@@ -125,7 +137,10 @@ class WorkerDetection:
         if record.batch is None or record.batch.source_partition >= len(detector.watermarks):
             self.passed_over += 1
             return ()
-        return detector.take(record.batch)
+        before = detector.passed_over
+        minutes = detector.take(record.batch)
+        self._unsampled += detector.passed_over - before
+        return minutes
 
     def _take_trends(self, detector: EventTimeline, record: ReadTrends) -> Sequence[ClosedMinute]:
         if record.minute is None:

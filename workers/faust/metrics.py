@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tagstream.runtime.exposition import Metric, MetricFamily
+from workers.detection.figures import DetectionFigures
 from workers.faust.liveness import Partition
 from workers.pipeline.counters import Counters
 from workers.pipeline.runner import StageRunner
@@ -26,6 +27,14 @@ LAG = Metric(
     "Records not acknowledged, by partition, when last asked.",
     ("topic", "partition"),
 )
+DETECTION = Metric(
+    "tagstream_worker_detection_total",
+    "counter",
+    "Posts that detection passed by, and states of trends and events that were written.",
+    ("detected",),
+)
+WEBHOOKS = Metric("tagstream_worker_webhooks_total", "counter", "Webhook requests by result.", ("result",))
+WEBHOOKS_WAITING = Metric("tagstream_worker_webhooks_waiting", "gauge", "Notifications that no receiver took yet.")
 
 
 def worker_metrics(
@@ -35,6 +44,7 @@ def worker_metrics(
     published: int,
     behind_seconds: float | None,
     lags: Mapping[Partition, int],
+    detection: DetectionFigures | None = None,
 ) -> Iterator[MetricFamily]:
     """Yields each metric as it is now, of the counters of each agent and the runner of each stage."""
     yield RECORDS.by_label(
@@ -58,3 +68,7 @@ def worker_metrics(
     yield RETRIES.by_label({(stage,): runner.gate.retries for stage, runner in runners.items()})
     yield WAITING.by_label({(stage,): runner.gate.waiting_for is not None for stage, runner in runners.items()})
     yield LAG.by_label({(topic, str(partition)): lag for (topic, partition), lag in lags.items()})
+    if detection is not None:
+        yield DETECTION.by_label({(name,): count for name, count in detection.counts.items()})
+        yield WEBHOOKS.by_label({(name,): count for name, count in detection.webhooks.items()})
+        yield WEBHOOKS_WAITING.single(detection.webhooks_waiting)

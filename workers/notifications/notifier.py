@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search.detection.event_timeline import ClosedMinute
+from search.event_titles import event_title, posts_of
 from search.index import EntityIndex
 from tagstream.detections import DetectedEvent
 from tagstream.errors import BadSettings, Retryable, UnreadableInput
@@ -34,7 +35,6 @@ OUTBOX, ALERTS = "notifications", "alerts"
 """The names of what is stored in the index."""
 
 _LEAST_SECRET = 16
-_LONGEST_SENTENCE = 200
 _BACK_OFF = BackOff(first_seconds=1.0, longest_seconds=600.0)
 # A receiver that refuses a message so often will refuse it for ever.
 _MOST_REFUSALS = 8
@@ -175,14 +175,10 @@ class Notifier:
             self._outbox.add(Notification(receiver, key, kind, body))
 
     async def _event_document(self, event: DetectedEvent) -> dict[str, Any]:
-        shown = event.typical or event.evidence[0].post_id
-        typical = await self._index.get(shown)
-        title = ", ".join(event.names)
-        if typical is not None:
-            title = f"{title}: {' '.join(typical.text.split())[:_LONGEST_SENTENCE]}"
+        posts = await posts_of(self._index, [event], evidence=False)
         return {
             "id": event.id,
-            "title": title,
+            "title": event_title(event, posts[event.id]),
             "detected_at": event.detected_at.isoformat(),
             "started_at": event.started_at.isoformat(),
             "ended_at": None if event.ended_at is None else event.ended_at.isoformat(),

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from terminal import Terminal
 
-from search.cli.event_view import TITLE_LENGTH, EventView, event_document, shortened
+from search.cli.event_view import EventView, event_document, views
 from search.cli.events import _EventFollower
 from search.cli.trends import _TrendFollower
+from search.event_titles import LONGEST_TITLE, event_title, shortened
 from search.sqlite.index import SqliteIndex
 from search.testing.posts import START, tagged, write
 from tagstream.detections import DetectedEvent, EventSubject, EvidencePost, TrendState
@@ -82,7 +83,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.Ca
         posts = [
             tagged("a", HOSTILE, minute=9, author="x", names=["Boston"], media=[photo]),
             tagged("b", "=cmd in Boston", minute=10, author="y", names=["Boston"]),
-            tagged("c", "Earthquake", minute=99, author="z"),
+            tagged("c", "A quake", minute=99, author="z"),
         ]
         await write(index, *posts)
         ended = START + 60 * MINUTE
@@ -105,7 +106,7 @@ def test_events_for_programs_have_exactly_these_fields_first(run: Terminal) -> N
     second, first = run.documents
     assert list(first)[: len(FIELDS)] == FIELDS
     assert (first["id"], first["ended_at"], second["ended_at"]) == ("first", "2026-03-01T13:00:00Z", None)
-    assert first["title"].startswith("Boston, =marathon: Explosion at the ␛[31mfinish line")
+    assert first["title"].startswith("Boston, =marathon: Explosion at the \x1b[31mfinish line\u202e")
     assert "https:" not in first["title"]
     assert first["entities"] == [
         {"text": "Boston", "type": "LOC", "key": "boston"},
@@ -120,7 +121,7 @@ def test_events_for_people_and_for_spreadsheets(run: Terminal) -> None:
     assert run("events") == 0
     shown = run.output.decode()
     assert "Boston, =marathon" in shown
-    assert "quake: Earthquake" in shown
+    assert "quake: A quake" in shown
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert run("events", "--csv") == 0
@@ -155,6 +156,62 @@ def test_a_deleted_post_is_in_no_title_and_no_evidence(run: Terminal) -> None:
     (first,) = run.documents
     assert (first["posts"], first["photos"]) == (["jsonl:b"], [])
     assert first["title"] == "Boston, =marathon: =cmd in Boston"
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        (["Five mistakes of Airbus", "Fire in Boston", "Obama lands in Boston"], "Obama lands in Boston"),
+        (["Five mistakes of Airbus", "Fire in #Boston"], "Fire in #Boston"),
+        (["Bostonians", "Five mistakes of Airbus"], ""),
+        ([], ""),
+    ],
+)
+def test_the_sentence_of_a_title_names_what_the_title_names(texts: list[str], sentence: str) -> None:
+    posts = {f"jsonl:{name}": tagged(name, text) for name, text in zip("abc", texts, strict=False)}
+    event = detected("x", 1, *"abc", names=("Boston", "Obama"))
+    assert event_title(event, posts) == ": ".join(part for part in ("Boston, Obama", sentence) if part)
+
+
+async def test_a_title_whose_typical_post_was_edited_is_of_another(tmp_path: Path) -> None:
+    index = await SqliteIndex.open(tmp_path / "edited.db")
+    await write(index, tagged("a", "Five mistakes of Airbus"), tagged("b", "Fire in Boston near =marathon"))
+    (view,) = await views(index, [detected("x", 1, "a", "b")], evidence=False)
+    assert view.title == "Boston, =marathon: Fire in Boston near =marathon"
+    await index.close()
+
+
+def test_an_event_that_was_merged_says_into_which(run: Terminal) -> None:
+    async def fill() -> None:
+        index = await SqliteIndex.open("tagstream.db")
+        await index.write_detections(
+            [], [detected("part", 99, "a", merged_into="second", ended_at=START + 99 * MINUTE)]
+        )
+        await index.close()
+
+    asyncio.run(fill())
+    assert run("events") == 0
+    assert "merged into second" in " ".join(run.output.decode().split())
+    assert run("event", "part") == 0
+    assert "merged into second (quake: A quake)" in " ".join(run.output.decode().split())
+
+
+@pytest.mark.parametrize("command", ["events", "trends"])
+@pytest.mark.parametrize("option", [["--since", "2h"], ["--until", "1h"], ["--size", "5"], ["--live"], ["--past", "3"]])
+def test_what_following_cannot_obey_is_refused(run: Terminal, command: str, option: list[str]) -> None:
+    if (command, option[0]) in (("events", "--past"), ("trends", "--live")):
+        return
+    assert run(command, "--follow", *option) == 2
+    assert f"leave {option[0]} out" in run.notes
+
+
+def test_windows_that_reach_too_far_back_name_the_limit(run: Terminal) -> None:
+    assert run("trends", "--window", "400d") == 0
+    assert run("trends", "--window", "400d", "--past", "24") == 2
+    assert "give --past 9 or less" in run.notes
+    assert "3660 days" in run.notes
+    assert run("trends", "--window", "4000d") == 2
+    assert "at most 3650d" in run.notes
 
 
 def test_one_event_with_its_history(run: Terminal) -> None:
@@ -204,6 +261,22 @@ def test_names_that_count_as_one_are_one_trend_and_explained(run: Terminal) -> N
     assert "counts for itself" in run.output.decode()
     assert b"\x1b" not in run.output
     assert run("trends", "--why", "x", "--csv") == 2
+    for nothing in ("", "  ", "#"):
+        assert run("trends", "--why", nothing) == 2
+        assert "--why needs a name" in run.notes
+
+
+def test_a_hashtag_is_explained_by_its_words(run: Terminal) -> None:
+    async def fill() -> None:
+        index = await SqliteIndex.open("tagstream.db")
+        await index.write_detections([trend("New York City", 20, "b")], [])
+        await index.close()
+
+    asyncio.run(fill())
+    for name in ("#NewYorkCity", "#newyorkcity", "New York City"):
+        assert run("trends", "--why", name, "--json") == 0
+        (why,) = run.documents
+        assert (why["key"], why["trended"]) == ("new york city", True)
 
 
 def test_an_index_without_detections_says_how_they_are_made(run: Terminal, tmp_path: Path) -> None:
@@ -230,7 +303,7 @@ async def test_followers_tell_what_is_stored_later_once(
     tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     index = await SqliteIndex.open(tmp_path / "index.db")
-    await write(index, *(tagged(name, f"post {name}", minute=1) for name in "abc"))
+    await write(index, *(tagged(name, f"post {name} of Boston", minute=1) for name in "abc"))
     await index.write_detections([trend("Paris", 1, "a")], [detected("old", 1, "a")])
     events, trends = _EventFollower("table"), _TrendFollower("table")
     await events.begin(index)
@@ -258,7 +331,7 @@ def test_a_title_is_short_and_cut_at_a_word(name: str, text: str, length: int) -
     assert cut == text or text.startswith(cut[:-1])
     view = EventView(detected("x", 1, "a", names=(name[:200],)), {"jsonl:a": tagged("a", text)})
     assert len(event_document(view)["title"].splitlines()) <= 1
-    assert len(view.title) <= 2 * TITLE_LENGTH + 100
+    assert len(view.title) <= LONGEST_TITLE
 
 
 def test_a_long_sentence_ends_with_a_whole_word() -> None:

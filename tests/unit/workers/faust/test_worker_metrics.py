@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from tagstream.runtime.exposition import Metric
 from tagstream.runtime.metrics import EventOutcome
+from workers.detection.figures import DetectionFigures
 from workers.faust import metrics
 from workers.pipeline.counters import Counters
 
@@ -17,7 +18,12 @@ def test_every_declared_metric_is_told_with_its_labels() -> None:
         gate=SimpleNamespace(retries=1, waiting_for="Kafka"),
     )
     families = metrics.worker_metrics(
-        {"index": counters}, {"tag": runner}, published=4, behind_seconds=1.5, lags={("posts", 0): 9}
+        {"index": counters},
+        {"tag": runner},
+        published=4,
+        behind_seconds=1.5,
+        lags={("posts", 0): 9},
+        detection=DetectionFigures({"late": 2, "passed_over": 0}, {"sent": 6}, webhooks_waiting=8),
     )
     told = {
         (sample.name, tuple(sample.labels.items())): sample.value
@@ -35,5 +41,8 @@ def test_every_declared_metric_is_told_with_its_labels() -> None:
         ("tagstream_worker_retries_total", (("stage", "tag"),)): 1,
         ("tagstream_worker_waiting", (("stage", "tag"),)): 1,
         ("tagstream_worker_lag", (("topic", "posts"), ("partition", "0"))): 9,
+        ("tagstream_worker_detection_total", (("detected", "late"),)): 2,
+        ("tagstream_worker_webhooks_total", (("result", "sent"),)): 6,
+        ("tagstream_worker_webhooks_waiting", ()): 8,
     }
     assert {name for name, _ in told} == {item.name for item in vars(metrics).values() if isinstance(item, Metric)}

@@ -232,7 +232,7 @@ async def test_what_is_told_of_an_event_is_made_when_it_is_sent_of_the_posts_tha
         assert b"words" not in stored
         assert b"Boston" not in stored
         told.stored()
-        index.texts["jsonl:1"] = "words that are there"
+        index.texts["jsonl:1"] = "words of Boston"
         index.withdrawn.add("gone")
         index.is_away = True
         running = asyncio.create_task(told.run())
@@ -243,7 +243,7 @@ async def test_what_is_told_of_an_event_is_made_when_it_is_sent_of_the_posts_tha
         running.cancel()
         await asyncio.wait([running])
     assert [headers["idempotency-key"] for headers, _ in receiver.requests] == ["event:e"]
-    assert json.loads(receiver.requests[0][1])["event"]["title"] == "Boston: words that are there"
+    assert json.loads(receiver.requests[0][1])["event"]["title"] == "Boston: words of Boston"
     assert (told.sent, told.dropped) == (1, 0)
 
 

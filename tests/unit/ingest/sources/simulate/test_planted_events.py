@@ -1,6 +1,7 @@
 """The planted events of a simulated feed, as the detectors find them: every one, soon, and no other."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -65,12 +66,16 @@ def tagged(post: Post, names) -> TaggedPost:
     )
 
 
-def detected(seed: int) -> list[DetectedEvent]:
+def as_stored(posts: list[TaggedPost]) -> list[TaggedPost]:
+    """What a rebuild reads: the newest revision of each post, in order of time."""
+    newest = {post.id: post for post in sorted(posts, key=lambda post: post.revision)}
+    return sorted(newest.values(), key=lambda post: min(post.created_at, OBSERVED_AT))
+
+
+def detected(posts: list[TaggedPost]) -> list[DetectedEvent]:
     """The newest state of each event that stands for itself."""
     chain = DetectionChain()
-    minutes = [
-        closed for post in tagged_posts(seed) for closed in chain.take([mentions_of(post, OBSERVED_AT)])
-    ] + chain.finish()
+    minutes = [closed for post in posts for closed in chain.take([mentions_of(post, OBSERVED_AT)])] + chain.finish()
     newest = {event.id: event for closed in minutes for event in closed.events}
     return [event for event in newest.values() if event.merged_into is None]
 
@@ -82,8 +87,11 @@ def is_of(event: DetectedEvent, planted: PlantedEvent) -> bool:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_planted_event_is_found_soon_and_no_other(seed: int) -> None:
-    planted, found = truth(seed, POSTS).events, detected(seed)
+@pytest.mark.parametrize("read", [list, as_stored], ids=["as_it_came", "rebuilt"])
+def test_every_planted_event_is_found_soon_and_no_other(
+    seed: int, read: Callable[[list[TaggedPost]], list[TaggedPost]]
+) -> None:
+    planted, found = truth(seed, POSTS).events, detected(read(tagged_posts(seed)))
     assert len(planted) == 5
     assert [one.names for one in planted if not any(is_of(event, one) for event in found)] == []
     assert [event.names for event in found if not any(is_of(event, one) for one in planted)] == []

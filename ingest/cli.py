@@ -36,7 +36,13 @@ if TYPE_CHECKING:
 )
 @json_option
 def ingest(
-    source_spec: str, speed: float | None, record: str | None, kafka: str | None, until_end: bool, as_json: bool
+    source_spec: str,
+    speed: float | None,
+    record: str | None,
+    columns: tuple[str, ...],
+    kafka: str | None,
+    until_end: bool,
+    as_json: bool,
 ) -> None:
     """Put a feed on Kafka, where the workers take it from.
 
@@ -49,7 +55,7 @@ def ingest(
     from tagstream.kafka.admin import ensure_topics
     from tagstream.kafka.topics import open_topics
 
-    source = open_feed(source_spec, settings, speed=speed, record=record)
+    source = open_feed(source_spec, settings, speed=speed, record=record, columns=columns)
     topics = open_topics(settings)
 
     async def work(stop: asyncio.Event) -> "tuple[IngestReport, bool]":

@@ -219,7 +219,7 @@ class FacetValue(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """What the posts of a query have in common: of each kind the values of most posts, most posts first.
+    """The values that posts of a query have in common: of each kind those of most posts, most posts first.
 
     Attributes:
         values: the values by kind; a kind without any is left out.

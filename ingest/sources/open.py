@@ -23,8 +23,8 @@ STANDARD_INPUT = "-"
 # Named and not imported: a file should not wait for an HTTP client.
 OPENERS = {
     "bluesky": "ingest.sources.bluesky.source:open_bluesky",
-    "csv": "ingest.sources.jsonl.source:open_csv",
-    "jsonl": "ingest.sources.jsonl.source:open_jsonl",
+    "csv": "ingest.sources.jsonl.opening:open_csv",
+    "jsonl": "ingest.sources.jsonl.opening:open_jsonl",
     "mastodon": "ingest.sources.mastodon.source:open_mastodon",
     "rss": "ingest.sources.rss.source:open_rss",
     "simulate": "ingest.sources.simulate.source:open_simulated",
@@ -33,8 +33,8 @@ OPENERS = {
 _WITHOUT_ARGUMENT = frozenset({"bluesky", "simulate", "x"})
 _FORMS = (
     "bluesky:[URL,…][?lang=en&dids=did:…&quiet=1&compress=0], "
-    "jsonl:PATH (JSON lines or arrays, archives, recordings, tables; plain or compressed), jsonl:- or - (standard "
-    "input), csv:PATH[?text=COLUMN&created_at=COLUMN&delimiter=tab], "
+    "jsonl:PATH (JSON lines or arrays, archives, recordings, tables; plain or compressed; a folder of these), "
+    "jsonl:- or - (standard input), csv:PATH[?text=COLUMN&created_at=COLUMN&delimiter=tab], "
     "mastodon:HOST[?stream=public|public:local|hashtag&tag=TAG&transport=websocket], rss:URL[,URL…] or rss:@FILE, "
     "x:[URL][?backfill_minutes=N&compliance=1], simulate:SEED[?posts=N]"
 )

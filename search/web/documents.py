@@ -53,7 +53,7 @@ class FacetDocument(BaseModel):
 
 
 class FacetsDocument(BaseModel):
-    """What the posts of a query have in common, by kind: person, place, …, type, source, language, hashtag."""
+    """The values that posts of a query have in common, by kind: person, place, …, type, source, language, hashtag."""
 
     total: int
     counted: int = Field(description="The posts that were counted: all, or the newest of a large result.")

@@ -1,85 +1,12 @@
 """The page in a real Chromium: it is read, used by keys alone, shows new posts as they come, and no post runs."""
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from page_server import HOSTILE, feed, wait_for
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-
-HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script> \u202egnp.exe javascript:alert(1)'
-POST = {"source": "jsonl", "created_at": "2026-03-01T12:00:00Z", "author": {"id": "ann", "handle": HOSTILE[:80]}}
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("TAGSTREAM_")}
-
-
-def program(name: str) -> str:
-    """Returns the path of a program; where it is missing the test is skipped, or fails where nothing may be."""
-    found = shutil.which(name)
-    if found is None:
-        reason = f"{name} is missing (Debian, Ubuntu: apt-get install chromium chromium-driver)"
-        pytest.fail(reason) if os.environ.get("REQUIRE_REAL_SERVERS") else pytest.skip(reason)
-    return found
-
-
-def wait_for(true: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-
-
-def feed(folder: Path, posts: list[dict[str, object]], index: Path) -> None:
-    path = folder / f"feed{len(list(folder.iterdir()))}.jsonl"
-    path.write_text("".join(json.dumps(POST | post) + "\n" for post in posts))
-    command = [sys.executable, "-m", "tagstream", "run", "--source", f"jsonl:{path}", "--models", "stub:"]
-    subprocess.run(
-        [*command, "--index", f"sqlite:{index}"], check=True, capture_output=True, timeout=120, env=ENVIRONMENT
-    )
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("page")
-    posts = [{"id": number, "text": f"Berlin {number} #flood"} for number in range(60)]
-    feed(folder, [*posts, {"id": "hostile", "text": HOSTILE, "url": "javascript:alert(1)"}], folder / "posts.db")
-    return folder / "posts.db"
-
-
-@pytest.fixture(scope="module")
-def address(index: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "tagstream", "serve", "--index", f"sqlite:{index}", "--http", "127.0.0.1:0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as server:
-        assert server.stderr is not None
-        yield server.stderr.readline().split(" ")[0].strip().rstrip("/")
-        server.terminate()
-        assert "Traceback" not in server.stderr.read()
-        assert server.wait(30) == 0
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    chromium, driver = program("chromium"), program("chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    profile = tmp_path_factory.mktemp("profile")
-    for argument in (
-        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-        *("--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}"),
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=Service(driver))
-    opened.set_page_load_timeout(60)
-    yield opened
-    opened.quit()
 
 
 def test_no_page_runs_what_a_post_holds_or_is_refused_by_its_own_policy(

@@ -1,14 +1,17 @@
 """`tagstream run`: the whole pipeline in this process."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ingest.feed import feed_options, open_feed
 from ingest.sources.wrappers.opened_early import OpenedEarly
 from ingest.sources.wrappers.survey import Survey
+from search.cli.http_address import HttpAddress
 from search.open import is_absent_file, opened_index
 from tagstream.cli.console import note, write_lines
 from tagstream.cli.errors import Interrupted
@@ -32,6 +35,9 @@ from workers.open_models import load_tagger, open_image_model
 from workers.pipeline.settings import stage_settings
 from workers.tagger.interface import Tagger
 
+if TYPE_CHECKING:
+    from search.web.server import Listening
+
 
 @click.command("run", cls=TagstreamCommand)
 @click.option(
@@ -50,14 +56,32 @@ from workers.tagger.interface import Tagger
     is_flag=True,
     help="End with the feed. A file ends by itself; a feed that never ends runs until it is interrupted.",
 )
+@click.option(
+    "--serve",
+    "is_served",
+    is_flag=True,
+    help="Show the index in a browser meanwhile, as `tagstream serve` does; the page ends with the run.",
+)
+@click.option(
+    "--http",
+    "address",
+    type=HttpAddress(),
+    default="127.0.0.1:8080",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where --serve listens. Any address but one of this machine needs a token (TAGSTREAM_SERVE_TOKEN).",
+)
 @json_option
 def run_feed(
     source_spec: str,
     speed: float | None,
     record: str | None,
+    columns: tuple[str, ...],
     index_spec: str | None,
     models_spec: str | None,
     until_end: bool,
+    is_served: bool,
+    address: tuple[str, int],
     as_json: bool,
 ) -> None:
     """Tag a feed and index it, until the feed ends, Ctrl-C or SIGTERM.
@@ -66,9 +90,10 @@ def run_feed(
     Malformed lines become dead letters and do not stop the run. --json prints the report of the run at its end.
     """
     settings = current_settings(index=index_spec, models=models_spec)
-    source = open_feed(source_spec, settings, speed=speed, record=record)
+    page = _place(address) if is_served else None
+    source = open_feed(source_spec, settings, speed=speed, record=record, columns=columns)
     tagger, image_model = load_tagger(settings), open_image_model(settings)
-    report, interrupted = run_source(source, tagger, settings, image_model, is_service=True)
+    report, interrupted = run_source(source, tagger, settings, image_model, is_service=True, page=page)
     if as_json:
         write_lines([report_document(report)])
     where = f" at {report.cursor}" if report.cursor else ""
@@ -104,10 +129,12 @@ def run_source(
     image_model: ImageModel | None = None,
     *,
     is_service: bool = False,
+    page: "Listening | None" = None,
 ) -> tuple[RunReport, bool]:
     """Runs the pipeline over the source; returns its report, and whether it was interrupted before the feed ended.
 
     Opens the source before it makes a file for the index, so that a feed that cannot be opened leaves no file behind.
+    With `page`, the index is served there meanwhile, read by connections of its own.
     """
 
     async def work(stop: asyncio.Event) -> tuple[RunReport, bool]:
@@ -118,6 +145,7 @@ def run_source(
             async with (
                 opened_index(settings, create=True) as index,
                 opened_detection(index, settings, note) as detection,
+                _served(page, settings),
             ):
                 with RunProgress(source.share_read) as progress:
                     report = await run_pipeline(
@@ -135,6 +163,24 @@ def run_source(
         return report, stop.is_set() and not report.ended
 
     return run_until_stopped(work, is_service=is_service)
+
+
+def _place(address: tuple[str, int]) -> "Listening":
+    from search.web.server import listening_at  # the web framework takes long to import
+
+    return listening_at(address)
+
+
+@asynccontextmanager
+async def _served(page: "Listening | None", settings: Settings) -> AsyncIterator[None]:
+    """Serves the index for the time of the block, if there is a page."""
+    if page is None:
+        yield
+        return
+    from search.web.server import serving
+
+    async with opened_index(settings) as index, serving(index, page, settings.index):
+        yield
 
 
 def summary(report: RunReport) -> str:

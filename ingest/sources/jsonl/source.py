@@ -38,12 +38,11 @@ from ingest.sources.jsonl.cursor import JsonlCursor, parse_cursor
 from ingest.sources.jsonl.document import read_line, read_record, says_nothing
 from ingest.sources.jsonl.line import DEFAULT_SOURCE
 from ingest.sources.jsonl.reading import PassedOverDocument
-from ingest.sources.jsonl.table import Table, TableOptions, table_options
+from ingest.sources.jsonl.table import Table, TableOptions
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import UnreadableInput
 from tagstream.posts import DeadLetter, path_as_text
 from tagstream.runtime.daemon_thread import in_daemon_thread
-from tagstream.settings import Settings
 from tagstream.source import Received, Share, named
 
 READ_BYTES = 128 * 1024
@@ -60,21 +59,6 @@ class _Chunk:
 
     received: list[Received]
     last: bool
-
-
-def open_jsonl(argument: str, settings: Settings) -> "JsonlSource":
-    """Returns the source of `jsonl:<argument>`; `-` is standard input."""
-    return JsonlSource(argument, settings.max_line_bytes)
-
-
-def open_csv(argument: str, settings: Settings) -> "JsonlSource":
-    """Returns the source of `csv:<path>[?text=COLUMN&…&delimiter=tab]`; `-` is standard input.
-
-    Raises:
-        BadSettings: an option is none of a table's.
-    """
-    path, options = table_options(argument)
-    return JsonlSource(path, settings.max_line_bytes, options)
 
 
 class JsonlSource:

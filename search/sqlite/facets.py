@@ -16,10 +16,10 @@ from search.sqlite.reads import number_range
 from search.sqlite.schema import transaction
 from tagstream.posts import ENTITY_TYPES
 
-MAX_COUNTED_POSTS = 50_000
+MAX_COUNTED_POSTS = 20_000
 _MOST_SPELLINGS = 5
 _SPELLINGS_READ = 100
-_NAMES_READ = 20_000
+_PROPERTY_KINDS: tuple[FacetKind, ...] = ("source", "language", "hashtag")
 _NAME_KINDS: dict[str, FacetKind] = {"PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
 
 
@@ -46,16 +46,16 @@ def facets(connection: sqlite3.Connection, query: Query, *, size: int) -> Facets
 
 def _names(connection: sqlite3.Connection, size: int) -> dict[FacetKind, tuple[FacetValue, ...]]:
     rows = connection.execute(
-        "SELECT entity, type, key, posts FROM (SELECT entity, count(*) AS posts FROM temp.matched "
-        "CROSS JOIN mentions INDEXED BY mentions_by_time ON mentions.number = matched.number "
-        "GROUP BY entity ORDER BY posts DESC LIMIT ?) JOIN entities USING (entity) ORDER BY posts DESC, key",
-        (_NAMES_READ,),
-    )
+        "SELECT entity, type, key, posts FROM (SELECT entity, type, key, posts, "
+        "row_number() OVER (PARTITION BY type ORDER BY posts DESC, key) AS place FROM ("
+        "SELECT entity, count(*) AS posts FROM temp.matched "
+        "CROSS JOIN mentions INDEXED BY mentions_by_time ON mentions.number = matched.number GROUP BY entity) "
+        "JOIN entities USING (entity)) WHERE place <= ? ORDER BY type, place",
+        (size,),
+    ).fetchall()
     found: dict[FacetKind, list[FacetValue]] = {}
     for entity, type_, key, posts in rows:
-        values = found.setdefault(_NAME_KINDS[type_], [])
-        if len(values) < size:
-            values.append(FacetValue(key, _spelling(connection, entity), posts))
+        found.setdefault(_NAME_KINDS[type_], []).append(FacetValue(key, _spelling(connection, entity), posts))
     return {kind: tuple(values) for kind, values in found.items()}
 
 
@@ -79,16 +79,20 @@ def _types(connection: sqlite3.Connection) -> tuple[FacetValue, ...]:
 
 
 def _properties(connection: sqlite3.Connection, size: int) -> dict[FacetKind, tuple[FacetValue, ...]]:
+    rows = connection.execute(
+        "SELECT kind, value, posts FROM (SELECT kind, value, posts, "
+        "row_number() OVER (PARTITION BY kind ORDER BY posts DESC, value) AS place FROM ("
+        "SELECT kind, value, count(*) AS posts FROM temp.matched "
+        "CROSS JOIN facets ON facets.number = matched.number GROUP BY kind, value)) "
+        "WHERE place <= ? ORDER BY kind, place",
+        (size,),
+    ).fetchall()
     found: dict[FacetKind, tuple[FacetValue, ...]] = {}
-    for kind in ("source", "language", "hashtag"):
-        rows = connection.execute(
-            "SELECT value, count(*) AS posts FROM temp.matched CROSS JOIN facets ON facets.number = matched.number "
-            "WHERE kind = ? GROUP BY value ORDER BY posts DESC, value LIMIT ?",
-            (kind, size),
-        ).fetchall()
-        if rows:
-            sign = "#" if kind == "hashtag" else ""
-            found[kind] = tuple(FacetValue(value, f"{sign}{value}", posts) for value, posts in rows)
+    for kind in _PROPERTY_KINDS:
+        sign = "#" if kind == "hashtag" else ""
+        values = tuple(FacetValue(value, f"{sign}{value}", posts) for one, value, posts in rows if one == kind)
+        if values:
+            found[kind] = values
     return found
 
 

@@ -18,7 +18,8 @@ import writer_process
 from search import batch, terms
 from search.index import Indexable, Query, SourceCursor, Thumbnail
 from search.open import open_index
-from search.sqlite import damage, over_time, postings, stored_state, upgrade, writer_lock, writes
+from search.sqlite import damage, facets, over_time, postings, stored_state, upgrade, writer_lock, writes
+from search.sqlite.file import UNTOUCHED
 from search.sqlite.index import SqliteIndex
 from search.testing.index_contract import IndexContract
 from search.testing.media import illustrated, shown
@@ -480,3 +481,29 @@ async def test_observed_at_is_kept_from_first_sight(index: SqliteIndex) -> None:
         await write(index, indexable(tagged("a", revision=later), observed_at=START.replace(hour=13 + later)))
     rows = index._writing.execute("SELECT observed_at, visible FROM registry").fetchall()
     assert rows == [(int(START.replace(hour=13).timestamp() * 1000), 1)]
+
+
+async def test_facets_of_a_large_result_are_of_its_newest_posts_and_say_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facets, "MAX_COUNTED_POSTS", 4)
+    index = await SqliteIndex.open(path)
+    await write(index, *(tagged(str(at), minute=at, names=["Merkel" if at < 6 else "Macron"]) for at in range(8)))
+    found = await index.facets(Query())
+    assert (found.total, found.counted) == (8, 4)
+    assert [(one.value, one.posts) for one in found.values["person"]] == [("macron", 2), ("merkel", 2)]
+    await index.close()
+
+
+async def test_a_copy_that_cannot_be_written_to_is_searched_and_counted(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = await SqliteIndex.open(path)
+    await write(index, tagged("a", "merkel", names=["Merkel"]))
+    await index.close()
+    monkeypatch.setattr("search.sqlite.index.reading_mode", lambda _: UNTOUCHED)
+    reader = await SqliteIndex.open(path, create=False)
+    assert await found(reader, "person:merk*") == ["a"]
+    assert (await reader.facets(Query())).values["person"][0].posts == 1
+    assert await reader.spellings("merkle") == ["merkel"]
+    await reader.close()

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from tagstream.errors import CorruptState, Fatal
-from workers.faust.detector_states import DetectorStates, SavedState, chunks_of
+from workers.faust.detector_states import DetectorStates, SavedState, chunks_of, other_slot
 from workers.faust.index_step import Publish
 from workers.pipeline.runner import Delivery, Size, Stage, StageLimits
 from workers.pipeline.steps import explain
@@ -75,7 +75,7 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class KeptPartition(Generic[D]):
-    """The detector of one partition: what it has taken, what of it is saved, and what it has still to say."""
+    """The detector of one partition: what it has taken, what is saved (in `slot`), and what is still to be said."""
 
     detector: D
     taken: int
@@ -173,7 +173,7 @@ class DetectorAgent(Generic[D, R]):
                 kept = KeptPartition(self._kind.make(partition), -1, -1, self._clock())
             else:
                 detector = await self._restored(partition, saved)
-                kept = KeptPartition(detector, saved.offset, saved.offset, self._clock())
+                kept = KeptPartition(detector, saved.offset, saved.offset, self._clock(), saved.slot)
             self.partitions[partition] = kept
         return kept
 
@@ -196,15 +196,13 @@ class DetectorAgent(Generic[D, R]):
     async def _save(self, partition: int, kept: KeptPartition[D]) -> None:
         taken = kept.taken
         snapshot = await self._compute(kept.detector.snapshot)
-        kept.slot += 1
-        await self._publish(self._chunks(partition, SavedState(taken, snapshot), kept.slot))
-        kept.saved, kept.saved_at = taken, self._clock()
+        state = SavedState(taken, snapshot, other_slot(kept.slot))
+        await self._publish(chunks_of(self._name(partition), state, self._states.topics))
+        # Only now: what is repeated after an outage must not go into the slot of the last whole snapshot.
+        kept.saved, kept.saved_at, kept.slot = taken, self._clock(), state.slot
         if kept.held is not None:
             kept.held()
             kept.held = None
-
-    def _chunks(self, partition: int, state: SavedState, slot: int) -> list[Any]:
-        return chunks_of(self._name(partition), state, slot, self._states.topics)
 
     def _name(self, partition: int) -> str:
         return f"{self._kind.name}/{partition}"

@@ -5,8 +5,9 @@
     save  snapshot up to offset n ─▶ chunks under NAME/SLOT/INDEX ─▶ `detectors` (compacted)
     load  the whole topic ─▶ the whole snapshot with the highest offset, of each name
 
-Two slots are written in turn, so that a kill in the middle of one leaves the other whole. A worker that was given up by
-its group and does not know it yet may still write: its snapshot has a lower offset than that of the new owner.
+Two slots are written in turn, so that a kill in the middle of one leaves the other whole. Who takes over begins with
+the slot in which the snapshot that it loaded is not. A worker that was given up by its group and does not know it yet
+may still write: its snapshot has a lower offset than that of the new owner.
 """
 
 import asyncio
@@ -31,10 +32,16 @@ _POLL_MS = 500
 
 
 class SavedState(NamedTuple):
-    """A snapshot of everything up to an offset, the offset included."""
+    """A snapshot of everything up to an offset, the offset included, and the slot that it is in."""
 
     offset: int
     snapshot: bytes
+    slot: int
+
+
+def other_slot(slot: int) -> int:
+    """Returns the slot for the next snapshot, where the newest whole one is in this slot."""
+    return (slot + 1) % _SLOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +53,14 @@ class _Chunk:
     data: bytes
 
 
-def chunks_of(name: str, state: SavedState, slot: int, topics: Topics) -> list[Outgoing]:
+def chunks_of(name: str, state: SavedState, topics: Topics) -> list[Outgoing]:
     """Returns the records that save a snapshot."""
     data = state.snapshot
     parts = [data[begin : begin + CHUNK_BYTES] for begin in range(0, len(data), CHUNK_BYTES)] or [b""]
     return [
         Outgoing(
             topics.detectors.name,
-            f"{name}/{slot % _SLOTS}/{index}".encode(),
+            f"{name}/{state.slot}/{index}".encode(),
             msgpack.packb([name, state.offset, index, len(parts), part]),
             [],
         )
@@ -61,28 +68,32 @@ def chunks_of(name: str, state: SavedState, slot: int, topics: Topics) -> list[O
     ]
 
 
-def newest_states(values: Iterable[bytes]) -> dict[str, SavedState]:
-    """Returns of each name the whole snapshot with the highest offset, of the chunks in the order of the topic."""
-    parts: dict[tuple[str, int], dict[int, bytes]] = {}
+def newest_states(records: Iterable[tuple[bytes, bytes]]) -> dict[str, SavedState]:
+    """Returns of each name the whole snapshot with the highest offset.
+
+    `records` are the keys and values of chunks, in the order of the topic.
+    """
+    parts: dict[tuple[str, int, int], dict[int, bytes]] = {}
     newest: dict[str, SavedState] = {}
-    for value in values:
-        chunk = _read(value)
+    for key, value in records:
+        slot, chunk = _read(key, value)
         if chunk.name in newest and chunk.offset <= newest[chunk.name].offset:
             continue
-        found = parts.setdefault((chunk.name, chunk.offset), {})
+        found = parts.setdefault((chunk.name, chunk.offset, slot), {})
         found[chunk.number] = chunk.data
         if len(found) == chunk.chunks:
-            newest[chunk.name] = SavedState(chunk.offset, b"".join(found[index] for index in range(chunk.chunks)))
-            for name, offset in list(parts):
+            snapshot = b"".join(found[index] for index in range(chunk.chunks))
+            newest[chunk.name] = SavedState(chunk.offset, snapshot, slot)
+            for name, offset, other in list(parts):
                 if name == chunk.name and offset <= chunk.offset:
-                    del parts[name, offset]
+                    del parts[name, offset, other]
     return newest
 
 
-def _read(value: bytes) -> _Chunk:
+def _read(key: bytes, value: bytes) -> tuple[int, _Chunk]:
     try:
-        return _Chunk(*msgpack.unpackb(value))
-    except (ValueError, TypeError) as error:
+        return int(key.rsplit(b"/", 2)[-2]), _Chunk(*msgpack.unpackb(value))
+    except (ValueError, TypeError, IndexError) as error:
         raise CorruptState(
             f"the topic of the detectors' snapshots holds something else ({error}): delete it"
         ) from error
@@ -111,18 +122,18 @@ class DetectorStates:
             if self._read_in != generation:
                 try:
                     self._states = await in_daemon_thread(
-                        lambda: at_start(self._settings, lambda: newest_states(self._values())), "detectors-read"
+                        lambda: at_start(self._settings, lambda: newest_states(self._records())), "detectors-read"
                     )
                 except ServiceUnavailable as error:
                     raise BrokerUnavailable(str(error)) from error
                 self._read_in = generation
             return self._states.pop(name, None)
 
-    def _values(self) -> Iterator[bytes]:
+    def _records(self) -> Iterator[tuple[bytes, bytes]]:
         partition = TopicPartition(self.topics.detectors.name, 0)
         with closing(open_reader(self._settings, self.topics.detectors.name, committed=False)) as reader:
             end = reader.end_offsets([partition], timeout_ms=REQUEST_TIMEOUT_MS)[partition]
             while reader.position(partition, timeout_ms=REQUEST_TIMEOUT_MS) < end:
                 for record in reader.poll(timeout_ms=_POLL_MS).get(partition, ()):
                     if record.value is not None:
-                        yield record.value
+                        yield record.key or b"", record.value

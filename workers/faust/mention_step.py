@@ -22,7 +22,7 @@ from tagstream.detections import PostMentions
 from tagstream.errors import CorruptState, Fatal
 from tagstream.kafka.topics import Topics
 from tagstream.posts import Deletion
-from workers.faust.detector_states import DetectorStates, SavedState, chunks_of
+from workers.faust.detector_states import DetectorStates, SavedState, chunks_of, other_slot
 from workers.faust.index_step import Indexed, Publish
 from workers.faust.mentions import mention_records
 from workers.faust.records import Outgoing
@@ -34,8 +34,9 @@ from workers.pipeline.steps import explain
 class _Partition:
     feed: MentionFeed
     taken: int
-    told: datetime | None = None
+    saved: bytes
     slot: int = 0
+    told: datetime | None = None
     unsaid: list[Outgoing] = field(default_factory=list)
 
 
@@ -91,9 +92,10 @@ class MentionPublisher:
         if partition is None:
             saved = await self._states.load(self._name(number))
             if saved is None:
-                partition = _Partition(MentionFeed(number), -1)
+                feed = MentionFeed(number)
+                partition = _Partition(feed, -1, feed.snapshot())
             else:
-                partition = _Partition(_restored(number, saved.snapshot), saved.offset)
+                partition = _Partition(_restored(number, saved.snapshot), saved.offset, saved.snapshot, saved.slot)
             self._partitions[number] = partition
         return partition
 
@@ -127,9 +129,12 @@ class MentionPublisher:
         if partition.unsaid:
             await self._publish(partition.unsaid)
             partition.unsaid = []
-        partition.slot += 1
-        state = SavedState(partition.taken, partition.feed.snapshot())
-        await self._publish(chunks_of(self._name(number), state, partition.slot, self._names))
+        snapshot = partition.feed.snapshot()
+        if snapshot == partition.saved:
+            return  # from the offset of the saved one on, the same clock judges the same
+        state = SavedState(partition.taken, snapshot, other_slot(partition.slot))
+        await self._publish(chunks_of(self._name(number), state, self._names))
+        partition.saved, partition.slot = snapshot, state.slot
 
     def _name(self, number: int) -> str:
         return f"feed/{number}"

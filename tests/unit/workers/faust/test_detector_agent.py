@@ -9,6 +9,7 @@ import pytest
 from tagstream.errors import BrokerUnavailable, CorruptState
 from tagstream.kafka.topics import open_topics
 from tagstream.settings import Settings
+from workers.faust import detector_states
 from workers.faust.detector_agent import DetectorAgent, DetectorKind, Place
 from workers.faust.detector_states import SavedState, chunks_of, newest_states
 from workers.faust.records import Outgoing
@@ -34,6 +35,7 @@ class World:
         self.now = 0.0
         self.generation = 1
         self.sent: list[Outgoing] = []
+        self.taken_by_broker: int | None = None
         self.said: list[int] = []
         self.acknowledged: list[int] = []
         self.away = False
@@ -42,7 +44,16 @@ class World:
         self._snapshot_seconds = snapshot_seconds
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
-        self.sent += records
+        self.sent += records[: self.taken_by_broker]
+        if self.taken_by_broker is not None:
+            raise BrokerUnavailable("away in the middle, says a test")
+
+    def compact(self) -> None:
+        """Keeps of each key the newest record."""
+        self.sent = list({one.key: one for one in self.sent}.values())
+
+    def newest(self) -> dict[str, SavedState]:
+        return newest_states((one.key, one.value) for one in self.sent)
 
     async def emit(self, said: Sequence[int]) -> None:
         if self.away:
@@ -50,7 +61,7 @@ class World:
         self.said += said
 
     async def load(self, name: str) -> SavedState | None:
-        return newest_states(one.value for one in self.sent).get(name)
+        return self.newest().get(name)
 
     def agent(self) -> "DetectorAgent[Adder, Place]":
         def take(adder: Adder, record: Place) -> list[int]:
@@ -89,7 +100,7 @@ async def test_a_record_is_acknowledged_when_a_snapshot_holds_it_and_not_before(
     world.now = 10
     await world.give(agent, 3)
     assert max(world.acknowledged) == 3
-    assert newest_states(one.value for one in world.sent) == {"sum/0": SavedState(3, b"6")}
+    assert world.newest() == {"sum/0": SavedState(3, b"6", 1)}
 
 
 async def test_a_snapshot_is_saved_though_no_record_comes() -> None:
@@ -145,9 +156,31 @@ async def test_what_could_not_be_said_is_said_by_the_next_attempt_and_never_save
     assert world.said == [0, 1]
 
 
+@pytest.mark.parametrize("is_restarted", [True, False])
+async def test_a_save_that_is_cut_off_leaves_the_newest_whole_snapshot_on_the_broker(
+    *, is_restarted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector_states, "CHUNK_BYTES", 1)
+    world = World()
+    agent = world.agent()
+    for offset in (10, 20, 30):
+        await world.give(agent, offset)
+        await agent.save_due(0.0)
+    if is_restarted:
+        agent = world.agent()
+    await world.give(agent, 140)
+    world.taken_by_broker = 1
+    for _ in range(2):  # and the next attempt is cut off as well
+        with pytest.raises(BrokerUnavailable):
+            await agent.save_due(0.0)
+    world.compact()
+    assert world.acknowledged[-1] == 30
+    assert world.newest() == {"sum/0": SavedState(30, b"60", 1)}
+
+
 async def test_a_snapshot_that_cannot_be_read_is_begun_anew_from_its_offset_and_said() -> None:
     world = World()
-    world.sent += chunks_of("sum/0", SavedState(3, b"of another version"), 1, NAMES)
+    world.sent += chunks_of("sum/0", SavedState(3, b"of another version", 1), NAMES)
     await world.give(world.agent(), 3, 4)
     assert world.said == [4]
     assert "sum/0 begins anew" in world.told[0]

@@ -82,8 +82,10 @@ class Broker:
         self.sent += records
 
     async def load(self, name: str) -> SavedState | None:
-        saved = [one.value for one in self.sent if one.topic == NAMES.detectors.name]
-        return newest_states(saved).get(name)
+        return newest_states((one.key, one.value) for one in self.saved()).get(name)
+
+    def saved(self) -> list[Outgoing]:
+        return [one for one in self.sent if one.topic == NAMES.detectors.name]
 
     def batches(self) -> list[tuple[int | None, MentionBatch]]:
         mine = [one for one in self.sent if one.topic == NAMES.mentions.name]
@@ -181,6 +183,20 @@ async def test_after_a_restart_nothing_is_judged_anew() -> None:
     assert len(broken.batches()) - len(whole.batches()) <= NAMES.mentions.partitions
 
 
+async def test_a_clock_that_did_not_move_is_not_saved_again() -> None:
+    broker = Broker()
+    made = publisher(broker).stage(StageLimits())
+    nothing = Indexed(0, 0, None, 0)
+    await made.work([nothing])
+    assert broker.saved() == []
+    await made.work([indexed(1, START)])
+    await made.work([indexed(1, START), Indexed(0, 2, None, 0)])
+    await made.work([Indexed(0, 3, Deletion(id="jsonl:1", source="jsonl"), 0)])
+    assert [one.key for one in broker.saved()] == [b"feed/0/1/0"]
+    await publisher(broker).stage(StageLimits()).work([indexed(4, START)])
+    assert [one.key for one in broker.saved()] == [b"feed/0/1/0", b"feed/0/0/0"]
+
+
 async def test_a_post_whose_subjects_cannot_be_read_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails_on_one(post: TaggedPost, observed_at: datetime) -> PostMentions:
         if post.id == "jsonl:1":
@@ -241,15 +257,15 @@ def test_records_of_version_1_and_rubbish_are_passed_over_and_a_newer_version_st
 
 def test_of_saved_snapshots_the_whole_one_with_the_highest_offset_counts() -> None:
     large = bytes(range(256)) * (CHUNK_BYTES // 200)
-    first = chunks_of("trends/0", SavedState(7, large), 1, NAMES)
-    second = chunks_of("trends/0", SavedState(9, b"short"), 2, NAMES)
-    torn = chunks_of("trends/0", SavedState(12, large), 3, NAMES)[:1]
-    other = chunks_of("trends/1", SavedState(3, b"other"), 1, NAMES)
-    late = chunks_of("trends/0", SavedState(8, b"of one that was given up"), 4, NAMES)
+    first = chunks_of("trends/0", SavedState(7, large, 1), NAMES)
+    second = chunks_of("trends/0", SavedState(9, b"short", 0), NAMES)
+    torn = chunks_of("trends/0", SavedState(12, large, 1), NAMES)[:1]
+    other = chunks_of("trends/1", SavedState(3, b"other", 1), NAMES)
+    late = chunks_of("trends/0", SavedState(8, b"of one that was given up", 0), NAMES)
     assert len(first) > 1
     assert all(len(one.value) <= NAMES.detectors.max_value_bytes for one in first)
-    found = newest_states(one.value for one in [*first, *other, *second, *torn, *late])
-    assert found == {"trends/0": SavedState(9, b"short"), "trends/1": SavedState(3, b"other")}
+    found = newest_states((one.key, one.value) for one in [*first, *other, *second, *torn, *late])
+    assert found == {"trends/0": SavedState(9, b"short", 0), "trends/1": SavedState(3, b"other", 1)}
     # The two slots share no key: compaction leaves one of them whole.
     assert not {one.key for one in first} & {one.key for one in second}
 

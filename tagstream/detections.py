@@ -151,6 +151,9 @@ class MinuteOfTrends(Contract):
     """One record of the topic `trends`: everything that trends in one partition at the end of a minute, or nothing.
 
     It also says that the partition has closed every minute up to this one: those without a record have no trends.
+
+    Attributes:
+        closed: False where more is to be said of the minute: deletions ahead of a record that cannot hold them all.
     """
 
     version: Literal[1] = 1
@@ -158,6 +161,7 @@ class MinuteOfTrends(Contract):
     minute: Minute
     trends: tuple[TrendState, ...] = ()
     deleted: tuple[DeletedPost, ...] = ()
+    closed: bool = True
 
 
 class EventSubject(Contract):

@@ -48,6 +48,7 @@ _DETECTION: dict[type[BaseModel], dict[str, str]] = {
         "minute": "The minute.",
         "trends": "The subjects that trend at its end.",
         "deleted": "As on `mentions`.",
+        "closed": "False where more of the minute follows, and it is not closed yet.",
     },
 }
 # The value that no contract describes. Its fields are compared with what the code writes.

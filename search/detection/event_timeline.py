@@ -50,13 +50,15 @@ class EventTimeline:
     def take(self, reported: MinuteOfTrends) -> list[ClosedMinute]:
         """Notes what a partition says of a minute; returns the minutes that all have closed now, oldest first.
 
-        A minute that the partition has reported before is passed over: the repeat says the same.
+        A minute that the partition has closed before is passed over: the repeat says the same.
         """
         before = self._closed[reported.partition]
         if before is not None and reported.minute <= before:
             return []
-        self._closed[reported.partition] = reported.minute
         self._untold.update((one.minute, one.post_id) for one in reported.deleted)
+        if not reported.closed:
+            return []
+        self._closed[reported.partition] = reported.minute
         if reported.trends:
             self._waiting.setdefault(reported.minute, {})[reported.partition] = reported.trends
         closed = [one for one in self._closed if one is not None]

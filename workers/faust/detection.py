@@ -24,7 +24,7 @@ from workers.faust.detector_states import DetectorStates
 from workers.faust.index_step import Publish
 from workers.faust.liveness import Partition, PartitionLag
 from workers.faust.mention_step import MentionPublisher
-from workers.faust.mentions import ReadMentions, ReadTrends, mention_record, trend_record
+from workers.faust.mentions import ReadMentions, ReadTrends, mention_record, trend_records
 from workers.faust.silence import SilenceWatch
 from workers.pipeline.settings import worker_stage_settings
 
@@ -149,4 +149,8 @@ class WorkerDetection:
         return detector.take(record.minute)
 
     async def _publish_trends(self, minutes: Sequence[MinuteOfTrends]) -> None:
-        await self._publish(await asyncio.to_thread(lambda: [trend_record(one, self._topics) for one in minutes]))
+        await self._publish(
+            await asyncio.to_thread(
+                lambda: [record for minute in minutes for record in trend_records(minute, self._topics)]
+            )
+        )

@@ -9,17 +9,23 @@ an earlier tagstream wrote, are passed over and counted.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from search.detection.trend_partition import partition_of
-from tagstream.detections import MentionBatch, MinuteOfTrends, PostMentions
+from tagstream.detections import DeletedPost, MentionBatch, MinuteOfTrends, PostMentions
 from tagstream.errors import NewerVersion
 from tagstream.kafka.topics import Topics
+from tagstream.posts import Contract
 from workers.faust.deliveries import ConsumedRecord
 from workers.faust.records import Outgoing
 
 VERSION = 2
+# What a record says beside its lists.
+_HEAD_BYTES = 1024
+
+Item = TypeVar("Item", bound=Contract)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,13 @@ def mention_records(batch: MentionBatch, names: Topics, *, to_all: bool) -> list
     for post in batch.posts:
         for target in {partition_of(subject.key, partitions) for subject in post.subjects}:
             posts[target].append(post)
+    room = names.mentions.max_value_bytes // 2 - _HEAD_BYTES  # one half for posts, the other for deletions
+    deleted = _cut(batch.deleted, room)
     records: list[Outgoing] = []
     for target in range(partitions):
         if posts[target] or batch.deleted or to_all:
-            mine = batch.model_copy(update={"posts": tuple(posts[target])})
-            records += [mention_record(part, target, names) for part in _parts(mine, names.mentions.max_value_bytes)]
+            parts = _parts(batch, _cut(posts[target], room), deleted)
+            records += [mention_record(part, target, names) for part in parts]
     return records
 
 
@@ -61,30 +69,53 @@ def mention_record(batch: MentionBatch, target: int, names: Topics) -> Outgoing:
     return Outgoing(names.mentions.name, key, batch.model_dump_json().encode(), [], target)
 
 
-def _parts(batch: MentionBatch, max_bytes: int) -> Iterator[MentionBatch]:
-    """Yields the batch in parts that a record can hold; the last one has the watermark and the deletions."""
-    room = max_bytes // 2  # the other half is for the deletions of a batch, and what JSON adds
-    part: list[PostMentions] = []
+def _parts(
+    batch: MentionBatch, posts: Sequence[tuple[PostMentions, ...]], deleted: Sequence[tuple[DeletedPost, ...]]
+) -> Iterator[MentionBatch]:
+    """Yields the batch in parts of these: posts, then deletions, and the watermark with the last."""
+    together: list[tuple[tuple[PostMentions, ...], tuple[DeletedPost, ...]]] = [(some, ()) for some in posts[:-1]]
+    together.append((posts[-1], deleted[0]))
+    together += [((), some) for some in deleted[1:]]
+    for some_posts, some_deleted in together[:-1]:
+        yield MentionBatch(source_partition=batch.source_partition, posts=some_posts, deleted=some_deleted)
+    last_posts, last_deleted = together[-1]
+    yield batch.model_copy(update={"posts": last_posts, "deleted": last_deleted})
+
+
+def _cut(items: Sequence[Item], room: int) -> list[tuple[Item, ...]]:
+    """Returns the items in parts whose JSON is within that many bytes; one empty part where there are none."""
+    parts: list[tuple[Item, ...]] = []
+    part: list[Item] = []
     size = 0
-    for post in batch.posts:
-        length = len(post.model_dump_json().encode())
+    for item in items:
+        length = len(item.model_dump_json().encode()) + 1
         if part and size + length > room:
-            yield MentionBatch(source_partition=batch.source_partition, posts=tuple(part))
+            parts.append(tuple(part))
             part, size = [], 0
-        part.append(post)
+        part.append(item)
         size += length
-    yield batch.model_copy(update={"posts": tuple(part)})
+    return [*parts, tuple(part)]
 
 
-def trend_record(minute: MinuteOfTrends, names: Topics) -> Outgoing:
-    """Returns what a partition says of a minute as a record; of far too many trends the least significant are left."""
-    trends, value = minute.trends, b""
-    ranked = sorted(trends, key=lambda one: (-one.score, one.type, one.key))
+def trend_records(minute: MinuteOfTrends, names: Topics) -> list[Outgoing]:
+    """Returns what a partition says of a minute as records, of which the last closes it.
+
+    Of too many trends for one record the least significant are left out. Deletions never are: those that need more
+    records come in records before it, so that all are known when the minute is closed.
+    """
+    *before, last = _cut(minute.deleted, names.trends.max_value_bytes // 2 - _HEAD_BYTES)
+    parts = [
+        minute.model_copy(update={"trends": (), "deleted": some, "closed": False}).model_dump_json().encode()
+        for some in before
+    ]
+    ranked = sorted(minute.trends, key=lambda one: (-one.score, one.type, one.key))
     while True:
-        kept = minute.model_copy(update={"trends": tuple(ranked)})
-        value = kept.model_dump_json().encode()
+        kept = minute.model_copy(update={"trends": tuple(ranked), "deleted": last})
+        # Without the field, so that a worker of before reads it as well.
+        value = kept.model_dump_json(exclude={"closed"}).encode()
         if len(value) <= names.trends.max_value_bytes or not ranked:
-            return Outgoing(names.trends.name, str(minute.partition).encode(), value, [])
+            key = str(minute.partition).encode()
+            return [Outgoing(names.trends.name, key, one, []) for one in (*parts, value)]
         ranked = ranked[: len(ranked) * 9 // 10]
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from mention_feeds import MINUTE, START, mentions
 
+from search.detection.event_timeline import EventTimeline
 from search.detection.trend_partition import partition_of
 from search.events.clock import VOTERS
 from search.events.subjects import mentions_of
 from search.index import Change, Indexable, WriteReport
-from tagstream.detections import DeletedPost, MentionBatch, PostMentions
+from tagstream.detections import DeletedPost, MentionBatch, MinuteOfTrends, PostMentions
 from tagstream.errors import BrokerUnavailable, Fatal, NewerVersion, RejectedDocument
 from tagstream.kafka.topics import open_topics
 from tagstream.posts import Author, Deletion, Entity, TaggedPost
@@ -24,7 +25,7 @@ from workers.faust.deliveries import ConsumedRecord
 from workers.faust.detector_states import CHUNK_BYTES, SavedState, chunks_of, newest_states
 from workers.faust.index_step import Indexed
 from workers.faust.mention_step import MentionPublisher
-from workers.faust.mentions import mention_records, read_mentions, read_trends
+from workers.faust.mentions import mention_records, read_mentions, read_trends, trend_records
 from workers.faust.records import Indexing, Outgoing, dead_letter_of_record
 from workers.pipeline.counters import Counters
 from workers.pipeline.runner import StageLimits
@@ -237,6 +238,45 @@ def test_a_batch_is_parted_so_that_a_record_can_hold_it_and_the_watermark_comes_
         assert [one.watermark for one in mine] == [None] * (len(mine) - 1) + [START]
         assert sum(len(one.posts) for one in mine) == 300
     assert sum(b"jsonl:x" in one.value for one in records) == NAMES.mentions.partitions
+
+
+def erasure(posts: int) -> tuple[DeletedPost, ...]:
+    return tuple(DeletedPost(post_id=f"jsonl:{'ö' * 20}{number}", minute=START) for number in range(posts))
+
+
+@pytest.mark.parametrize("with_posts", [True, False])
+def test_an_erasure_of_any_number_of_posts_fits_into_records_and_the_watermark_comes_last(*, with_posts: bool) -> None:
+    keys = tuple("ö" * 120 + str(number) for number in range(30))
+    posts = tuple(mentions(number, START, number, keys) for number in range(100 * with_posts))
+    batch = MentionBatch(source_partition=1, watermark=START, posts=posts, deleted=erasure(60_000))
+    records = mention_records(batch, NAMES, to_all=False)
+    assert all(len(one.value) <= NAMES.mentions.max_value_bytes for one in records)
+    for partition in range(NAMES.mentions.partitions):
+        mine = [MentionBatch.model_validate_json(one.value) for one in records if one.partition == partition]
+        assert len(mine) > 10
+        assert [one.watermark for one in mine] == [None] * (len(mine) - 1) + [START]
+        assert tuple(one for part in mine for one in part.posts) == posts
+        assert tuple(one for part in mine for one in part.deleted) == batch.deleted
+
+
+def test_a_minute_of_many_deletions_is_told_in_records_of_which_the_last_closes_it() -> None:
+    minute = MinuteOfTrends(partition=0, minute=START, deleted=erasure(60_000))
+    records = trend_records(minute, NAMES)
+    assert len(records) > 1
+    assert all(len(one.value) <= NAMES.trends.max_value_bytes for one in records)
+    parts = [MinuteOfTrends.model_validate_json(one.value) for one in records]
+    assert tuple(one for part in parts for one in part.deleted) == minute.deleted
+    whole, cut = EventTimeline(2), EventTimeline(2)
+    other = MinuteOfTrends(partition=1, minute=START)
+    said = [*whole.take(minute), *whole.take(other)]
+    # The other partition closes the minute in the middle, and a repeat of the parts changes nothing.
+    cut_said = [*cut.take(parts[0]), *cut.take(other)]
+    assert cut_said == []
+    cut_said = [closed for part in (parts[0], *parts) for closed in cut.take(part)]
+    assert cut_said == said
+    assert [one.minute for one in said] == [START]
+    assert cut.snapshot() == whole.snapshot()
+    assert EventTimeline.restore(cut.snapshot()).take(parts[0]) == []
 
 
 def record(value: bytes | None, offset: int = 5) -> ConsumedRecord:

@@ -4,7 +4,8 @@ An archive is years old and a hostile account may date its posts as it likes, so
 the newest post says how late it is in a feed. The latest `VOTERS` distinct authors vote, each with the minute of their
 latest post; a minute is reached when more than half of them have written in it or later; while there are fewer, but
 `AUTHORS` at least, when all have. So it takes as many accounts with a wrong date as there are honest ones at a time to
-move it. It never goes back, and posts of before it do not vote: old posts among new ones hold nothing up.
+move it. It never goes back, and posts of before it do not vote: old posts among new ones hold nothing up. Nor does an
+author who fell silent: a vote counts for the `VOTED_POSTS` posts after it.
 """
 
 from datetime import datetime
@@ -17,7 +18,9 @@ AUTHORS = 3
 VOTERS = 15
 """More would be safer, and later by as many posts where a feed is slow."""
 
-_KIND, _VERSION = "feed clock", 2
+VOTED_POSTS = 60
+
+_KIND, _VERSION = "feed clock", 3
 
 
 class FeedClock:
@@ -25,7 +28,8 @@ class FeedClock:
 
     def __init__(self) -> None:
         self._newest: int | None = None
-        self._votes: dict[int | str, int] = {}  # by author, the latest last
+        self._votes: dict[int | str, tuple[int, int]] = {}  # author -> minute, number of the post; the latest last
+        self._posts = 0
 
     @property
     def newest(self) -> datetime | None:
@@ -40,10 +44,13 @@ class FeedClock:
         name = post_id if author is None else author
         votes = self._votes
         votes.pop(name, None)
-        votes[name] = number
-        if len(votes) > VOTERS:
-            del votes[next(iter(votes))]
-        if self._newest is None or number > self._newest:
+        self._posts += 1
+        votes[name] = number, self._posts
+        oldest = next(iter(votes))
+        if len(votes) > VOTERS or votes[oldest][1] <= self._posts - VOTED_POSTS:
+            del votes[oldest]  # at most one post, the oldest, gets too old with a new one
+            self._advance()
+        elif self._newest is None or number > self._newest:
             self._advance()
 
     def _advance(self) -> None:
@@ -52,12 +59,12 @@ class FeedClock:
         # Among the first few authors of a feed a few with a wrong date are already most.
         enough = voters if voters < VOTERS else voters // 2 + 1
         if voters >= AUTHORS:
-            reached = sorted(self._votes.values(), reverse=True)[enough - 1]
+            reached = sorted((minute for minute, _ in self._votes.values()), reverse=True)[enough - 1]
             self._newest = reached if self._newest is None else max(self._newest, reached)
 
     def snapshot(self) -> bytes:
         """Returns the state, the same bytes for the same state."""
-        return pack(_KIND, _VERSION, [self._newest, list(self._votes.items())])
+        return pack(_KIND, _VERSION, [self._newest, self._posts, [[name, *vote] for name, vote in self._votes.items()]])
 
     @classmethod
     def restore(cls, snapshot: bytes) -> Self:
@@ -70,8 +77,9 @@ class FeedClock:
 
     @classmethod
     def _of(cls, state: Any) -> Self:
-        newest, votes = state
+        newest, posts, votes = state
         clock = cls()
         clock._newest = None if newest is None else int(newest)
-        clock._votes = {name: int(number) for name, number in votes}
+        clock._posts = int(posts)
+        clock._votes = {name: (int(number), int(post)) for name, number, post in votes}
         return clock

@@ -12,6 +12,7 @@ from search.events.evidence import chosen_from, with_more
 from search.events.leading_names import names_of
 from search.events.minutes import to_minute, to_number
 from search.events.window import SubjectKey
+from search.terms import hash_key
 from tagstream.detections import DetectedEvent, EventSubject, EvidencePost, SubjectType, TrendState
 
 MAX_MEMBERS = 48
@@ -90,7 +91,9 @@ class FollowedEvent:
             self.score = max(self.score, trend.score)
         self._count(community)
         self._forget_the_least()
-        self.pool = with_more(self.pool, self._own(post for trend in community for post in trend.evidence))
+        own = self._own(post for trend in community for post in trend.evidence)
+        self._count_evidence(own)
+        self.pool = with_more(self.pool, own)
         authors = max(trend.authors for trend in community)
         if authors > self.peak_authors:
             self.peak, self.peak_authors = minute, authors
@@ -101,6 +104,13 @@ class FollowedEvent:
             self.authors.update(author)
         for post in sorted({post for trend in community for post in trend.new_posts}):
             self.posts.update(post)
+
+    def _count_evidence(self, posts: Iterable[EvidencePost]) -> None:
+        """Counts the posts that an event, or a subject that joins it, came from: to its trend they are not new."""
+        for post in sorted(posts, key=lambda post: post.post_id):
+            number = hash_key("post", post.post_id)
+            self.authors.update(number if post.author is None else post.author)
+            self.posts.update(number)
 
     def _own(self, posts: Iterable[EvidencePost]) -> list[EvidencePost]:
         """Returns the posts that mention two subjects of the event: one may be a place that it shares with another."""
@@ -134,6 +144,8 @@ class FollowedEvent:
         self.authors = _united(self.authors, other.authors)
         self.posts = _united(self.posts, other.posts)
         self.forgotten += other.forgotten
+        if other.peak_authors > self.peak_authors:
+            self.peak, self.peak_authors = other.peak, other.peak_authors
         self.started = min(self.started, other.started)
         self.detected = min(self.detected, other.detected)
         self.score = max(self.score, other.score)

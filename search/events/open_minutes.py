@@ -63,16 +63,15 @@ class OpenMinute:
         return self._posts
 
     def posts(self) -> list[WindowPost]:
-        """Returns the posts of the minute, or of the sample, in order of id."""
-        return [post for _, post in self._sampled()]
-
-    def _sampled(self) -> list[tuple[int, WindowPost]]:
+        """Returns the posts of the minute, or of the sample, in order of id; the minute keeps no others."""
         if len(self._posts) > MAX_POSTS_A_MINUTE:
             self._cut()
-        return [known for _, known in sorted(self._posts.items())]
+        return [post for _, (_, post) in sorted(self._posts.items())]
 
     def state(self) -> list[Any]:
-        return [[revision, post_state(post)] for revision, post in self._sampled()]
+        # Of the sample alone, which does not depend on the order of the posts; the minute itself stays as it is.
+        kept = sorted(self._posts, key=lambda post_id: (self._posts[post_id][1].author, post_id))[:MAX_POSTS_A_MINUTE]
+        return [[revision, post_state(post)] for revision, post in (self._posts[post_id] for post_id in sorted(kept))]
 
     @classmethod
     def of(cls, state: Iterable[Any]) -> "OpenMinute":

@@ -5,11 +5,12 @@ of accounts, numbers and the commonest words of some languages are no subjects; 
 counter and never trend, so the list of stop words only saves work. Scripts without spaces have names and hashtags only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import islice, pairwise
+from typing import NamedTuple
 from zlib import crc32
 
 import regex
@@ -28,38 +29,68 @@ MAX_WORD_LENGTH = 40
 MAX_LENGTH = 4_000
 """The characters of a post that are read for words: the longest post of a microblog, several times over."""
 
-# A word may hold signs that nobody sees: copies are told apart by them, and readers do not tell.
-_WORD = r"[\p{L}\p{M}][\p{L}\p{M}\p{Default_Ignorable_Code_Point}]*+"
+# A word may hold signs that nobody sees, and be cut by digits and marks (`expl0sion`, `po.lice`): so copies are made
+# that differ for a machine and not for a reader.
+_LETTERS = r"[\p{L}\p{M}][\p{L}\p{M}\p{Default_Ignorable_Code_Point}]*+"
+_WORD = regex.compile(rf"{_LETTERS}(?:['’]{_LETTERS})*+")
 _TOKEN = regex.compile(
     r"(?:https?://|www\.)\S++|(?<![\p{L}\p{N}_])@[\p{L}\p{N}_.\-]++|&[a-z]{2,8};|\ART\b"
-    rf"|(?P<word>{_WORD}(?:['’]{_WORD})*+)",
+    rf"|(?P<word>[\p{{N}}]*+{_LETTERS}(?:(?:\p{{N}}++|['’._*\-]){_LETTERS})*+[\p{{N}}]*+)",
     regex.IGNORECASE,
 )
+_MAX_TOKEN_LENGTH = 3 * MAX_WORD_LENGTH
+_MARKS = regex.compile(r"[^\p{L}\p{M}\p{N}'’]++")
+_LETTERS_OF_DIGITS = str.maketrans("013457", "oieast")
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
-_FoldedWord = tuple[str, bytes, bool]
+_PlacedWord = tuple[int, int, str]
 
 
 def mentions_of(post: TaggedPost, observed_at: datetime) -> PostMentions:
     """Returns the subjects of a post; `observed_at` is when it was accepted."""
-    spans = [match.span() for match in _TOKEN.finditer(post.text, 0, MAX_LENGTH) if match.lastgroup]
-    words = [_folded(post.text[start:end]) for start, end in spans]
+    tokens = [match.span() for match in _TOKEN.finditer(post.text, 0, MAX_LENGTH) if match.lastgroup]
+    read = [_read(post.text[start : min(end, start + _MAX_TOKEN_LENGTH)]) for start, end in tokens]
     return PostMentions(
         post_id=post.id,
         revision=post.revision,
         author=None if post.author is None else author_key(post.source, post.author.id),
         minute=minute_of(min(post.created_at, observed_at)),
-        shingles=_shingles([digest for _, digest, _ in words]),
-        subjects=_subjects(post, spans, words),
+        shingles=_shingles([token.digest for token in read]),
+        subjects=_subjects(post, _words(tokens, read)),
     )
 
 
+class _Token(NamedTuple):
+    """Letters in a row, also with digits and marks between: a hash of what a reader reads, and the words in it.
+
+    `words` has the place of each word in the token and its key, of those that may be subjects.
+    """
+
+    digest: bytes
+    words: tuple[tuple[int, int, str], ...]
+
+
 @lru_cache(maxsize=65_536)
-def _folded(word: str) -> _FoldedWord:
-    """Returns the folded form of a word, its hash, and whether it may be a subject."""
-    key = fold_key(word)
-    may_be = MIN_WORD_LENGTH <= len(key) <= MAX_WORD_LENGTH and key not in STOP_WORDS and not _UNSPACED.search(key)
-    return key, blake2b(key.encode(), digest_size=4).digest(), may_be
+def _read(token: str) -> _Token:
+    letters = _MARKS.sub("", token)
+    if not letters.isalpha():
+        letters = letters.translate(_LETTERS_OF_DIGITS)
+    keys = ((*match.span(), fold_key(match[0])) for match in _WORD.finditer(token))
+    return _Token(
+        blake2b(fold_key(letters).encode(), digest_size=4).digest(),
+        tuple((start, end, key) for start, end, key in keys if _may_be_subject(key)),
+    )
+
+
+def _may_be_subject(key: str) -> bool:
+    return MIN_WORD_LENGTH <= len(key) <= MAX_WORD_LENGTH and key not in STOP_WORDS and not _UNSPACED.search(key)
+
+
+def _words(tokens: Sequence[tuple[int, int]], read: Sequence[_Token]) -> Iterator[_PlacedWord]:
+    """Yields the place in the text and the key of each word that may be a subject."""
+    for (begin, _), token in zip(tokens, read, strict=True):
+        for start, end, key in token.words:
+            yield begin + start, begin + end, key
 
 
 @lru_cache(maxsize=16_384)
@@ -68,7 +99,7 @@ def _subject(kind: SubjectType, key: str, text: str) -> Subject:
     return Subject(type=kind, key=key[:MAX_KEY_LENGTH], text=text[:MAX_KEY_LENGTH])
 
 
-def _subjects(post: TaggedPost, spans: Sequence[tuple[int, int]], words: Sequence[_FoldedWord]) -> tuple[Subject, ...]:
+def _subjects(post: TaggedPost, words: Iterable[_PlacedWord]) -> tuple[Subject, ...]:
     """Returns each subject once: names first, then hashtags, then words that stand in neither."""
     found: dict[tuple[str, str], Subject] = {}
     for entity in post.entities[:MAX_SUBJECTS]:
@@ -77,24 +108,21 @@ def _subjects(post: TaggedPost, spans: Sequence[tuple[int, int]], words: Sequenc
         key = fold_key(" ".join(hashtag.words) or hashtag.text)
         found.setdefault(("HASHTAG", key), _subject("HASHTAG", key, f"#{hashtag.text}"))
     found.pop(("HASHTAG", ""), None)
-    for start, end, key in _free_words(post, spans, words):
+    for start, end, key in _free_words(post, words):
         found.setdefault(("WORD", key), _subject("WORD", key, post.text[start:end]))
     return tuple(found.values())[:MAX_SUBJECTS]
 
 
-def _free_words(
-    post: TaggedPost, spans: Sequence[tuple[int, int]], words: Sequence[_FoldedWord]
-) -> list[tuple[int, int, str]]:
-    """Returns the place and the key of the first `MAX_WORDS` words that stand in no name and no hashtag."""
+def _free_words(post: TaggedPost, words: Iterable[_PlacedWord]) -> Iterator[_PlacedWord]:
+    """Yields the first `MAX_WORDS` words that stand in no name and no hashtag."""
     taken = [(entity.start, entity.end) for entity in post.entities[:MAX_SUBJECTS]]
     taken += [hashtag.span for hashtag in post.hashtags[:MAX_SUBJECTS] if hashtag.span]
-    free: list[tuple[int, int, str]] = []
-    for (start, end), (key, _, may_be) in zip(spans, words, strict=True):
-        if may_be and not (taken and any(start < after and end > before for before, after in taken)):
-            free.append((start, end, key))
-            if len(free) == MAX_WORDS:
-                break
-    return free
+    free = (
+        (start, end, key)
+        for start, end, key in words
+        if not (taken and any(start < after and end > before for before, after in taken))
+    )
+    return islice(free, MAX_WORDS)
 
 
 def _shingles(words: Sequence[bytes]) -> tuple[int, ...]:

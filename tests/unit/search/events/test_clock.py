@@ -65,6 +65,16 @@ def test_it_is_behind_a_slow_feed_by_half_of_the_voters_at_most() -> None:
     assert clock.newest == at(99 - VOTERS // 2)
 
 
+@pytest.mark.parametrize("authors", [3, 10])
+def test_an_author_who_fell_silent_does_not_hold_up_the_few_others(authors: int) -> None:
+    clock = FeedClock()
+    clock.note(99, at(0), "a:silent")
+    for minute in range(200):
+        for author in range(authors):
+            clock.note(author, at(minute), f"a:{minute}-{author}")
+    assert clock.newest == at(199)
+
+
 def test_a_gap_of_years_is_passed_by_those_who_write_after_it() -> None:
     clock = FeedClock()
     for number in range(30):

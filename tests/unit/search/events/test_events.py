@@ -1,14 +1,34 @@
 """What the two detectors say of small feeds."""
 
 import random
+from collections.abc import Iterable
+from datetime import datetime
 from itertools import chain
 
 import pytest
 from search_events_feeds import START, burst, everyday, mention, replay
 
-from search.events.events import EventDetector
+from search.events.events import BIRTH_AUTHORS, EventDetector
+from search.events.following import FollowedEvent
 from search.events.trends import TrendDetector
+from tagstream.detections import DetectedEvent, PostMentions
 from tagstream.errors import CorruptState
+
+PEAKS = [(35, 9), (30, 90)]
+
+
+def all_states(posts: Iterable[PostMentions]) -> list[DetectedEvent]:
+    """Every state of every event of a feed, oldest first."""
+    trends, events = TrendDetector(), EventDetector()
+    by_minute: dict[datetime, list[PostMentions]] = {}
+    for post in posts:
+        by_minute.setdefault(post.minute, []).append(post)
+    found: list[DetectedEvent] = []
+    for minute in sorted(by_minute):
+        trends.add(by_minute[minute])
+        for closed, states in trends.close(minute):
+            found += events.close(closed, states)
+    return found
 
 
 def titles(events) -> list[str]:
@@ -74,3 +94,35 @@ def test_other_bytes_are_corrupt_state(bytes_: bytes) -> None:
         TrendDetector.restore(bytes_)
     with pytest.raises(CorruptState):
         EventDetector.restore(bytes_)
+
+
+def test_an_event_counts_the_authors_that_it_was_born_of() -> None:
+    posts = [mention(f"slow{number}", 180 + 2 * number, ["Lisbon", "#earthquake", "shaking"]) for number in range(60)]
+    states = all_states(chain(everyday(8), posts))
+    assert len({state.id for state in states}) == 1
+    assert states[0].authors >= BIRTH_AUTHORS
+    assert states[0].authors >= max(subject.authors for subject in states[0].subjects)
+    assert max(state.authors for state in states) == pytest.approx(60, rel=0.1)
+
+
+def test_two_that_become_one_are_one_with_all_that_both_had() -> None:
+    names, others = ["Lisbon", "#earthquake", "shaking"], ["#outage", "candles", "lifts"]
+    first = burst("quake", 3, 25, names, a_minute=6)
+    second = burst("dark", 3.1, 25, others, a_minute=3)
+    both = burst("both", 3.6, 40, [*names, *others], a_minute=4)
+    states = all_states(chain(everyday(6), first, second, both))
+    last = {state.id: state for state in states}
+    (part,) = (event for event in last.values() if event.merged_into is not None)
+    (whole,) = (event for event in last.values() if event.merged_into is None)
+    assert part.merged_into == whole.id
+    assert whole.detected_at == min(state.detected_at for state in states)
+    assert {"lisbon", "earthquake", "outage", "candles"} <= {subject.key for subject in whole.subjects}
+    assert whole.authors > 0.8 * (25 * 6 + 25 * 3 + 40 * 4)
+    of_part = [state for state in states if state.id == part.id]
+    assert {post.post_id for post in of_part[-1].evidence} - {post.post_id for post in whole.evidence} != set()
+
+
+def test_the_peak_of_an_event_is_that_of_its_parts() -> None:
+    parts = [FollowedEvent(f"e{number}", 30, 20, 40, minute, authors) for number, (minute, authors) in enumerate(PEAKS)]
+    parts[0].absorb(parts[1])
+    assert (parts[0].peak, parts[0].peak_authors) == max(PEAKS, key=lambda peak: peak[1])

@@ -56,6 +56,23 @@ def test_signs_that_nobody_sees_change_neither_words_nor_sketch() -> None:
     assert sketch(hidden) == sketch(text)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "Expl0sion n3ar th3 bridg3 m4ny p3opl3 injur3d",
+        "Ex.plosion ne-ar the bri_dge ma*ny peo.ple inju.red",
+    ],
+    ids=["digits", "marks"],
+)
+def test_digits_and_marks_in_words_do_not_hide_a_copy(changed: str) -> None:
+    assert sketch(changed) == sketch("Explosion near the bridge many people injured")
+
+
+def test_words_with_hyphens_and_digits_are_subjects_as_they_were() -> None:
+    found = named(mentions_of(tagged("Covid-19 in Baden-Baden: tsunami2011, e.g. http://x.org/Explode-3"), NOON))
+    assert found == {("WORD", "covid"), ("WORD", "baden"), ("WORD", "tsunami")}
+
+
 def test_words_of_other_languages_are_subjects() -> None:
     spanish = mentions_of(tagged("Fuerte terremoto sacude la ciudad, todos estamos en la calle"), NOON)
     assert {"terremoto", "sacude", "calle"} <= {key for _, key in named(spanish)}

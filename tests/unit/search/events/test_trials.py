@@ -169,3 +169,16 @@ def test_a_minute_keeps_the_same_sample_in_any_order(monkeypatch: pytest.MonkeyP
         detector.add(posts)
         snapshots.add(detector.snapshot())
     assert len(snapshots) == 1
+
+
+def test_a_snapshot_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_minutes, "MAX_POSTS_A_MINUTE", 10)
+    monkeypatch.setattr(open_minutes, "MAX_WAITING", 20)
+    monkeypatch.setattr(open_minutes, "MAX_OPEN_POSTS", 60)
+    minutes = open_minutes.OpenMinutes()
+    for minute in range(50):
+        for number in range(19):
+            minutes.add(mention(f"p{minute}-{number}", minute, ["Lisbon"]), minute, None)
+            minutes.state()
+        assert len(minutes.take(minute)) == 10
+    assert minutes.passed_over == 50 * 9

@@ -37,6 +37,11 @@ class DetectionChain:
         return self._trends.passed_over
 
     @property
+    def missed(self) -> int:
+        """The number of posts that came too late to count, since the feed began."""
+        return self._feed.missed
+
+    @property
     def newest(self) -> datetime | None:
         """The newest minute that the feed has reached; None before it is known."""
         return self._feed.watermark

@@ -26,6 +26,8 @@ async def compact(index: EntityIndex) -> Compacted:
 
 async def _compact_detectors(index: EntityIndex) -> None:
     """Stores the detectors' state without the posts that are gone, as they would be without their deletion's minute."""
+    # Before anything is read: so the index is ours, where one writer has it, and no run goes on from what is replaced.
+    await index.write_detections((), (), {})
     before = await index.detector_state(SNAPSHOT)
     number, state = 0, dict[str, bytes]()
     if before is not None:

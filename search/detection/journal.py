@@ -92,6 +92,12 @@ def _without_words(item: JournalItem, gone: Collection[str]) -> JournalItem:
     return item.model_copy(update={"subjects": (), "shingles": ()})
 
 
+async def newest_number(index: EntityIndex) -> int:
+    """Returns the number of the newest stored entry, 0 if there is none."""
+    stored = [await index.detector_state(_name(slot)) for slot in range(SLOTS)]
+    return max(int.from_bytes((entry or b"")[:_NUMBER_BYTES]) for entry in stored)
+
+
 def stored_snapshot(number: int, snapshot: bytes) -> Mapping[str, bytes]:
     """Returns a snapshot of everything up to an entry, as the index is to store it."""
     return {SNAPSHOT: pack(_KIND, _VERSION, [number, snapshot])}

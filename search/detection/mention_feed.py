@@ -18,7 +18,7 @@ GRACE_MINUTES = 1
 # The calendar begins with the year 1, and a hostile feed may be dated there.
 _FIRST_WATERMARK = datetime.min.replace(tzinfo=UTC) + (1 + GRACE_MINUTES) * MINUTE
 
-_KIND, _VERSION = "partition of a feed", 1
+_KIND, _VERSION = "partition of a feed", 2
 
 
 def last_closed(watermark: datetime) -> datetime:
@@ -32,10 +32,14 @@ def closing(minute: datetime) -> datetime:
 
 
 class MentionFeed:
-    """One partition of a feed. `late` counts the posts that came too late, since this object was made."""
+    """One partition of a feed.
 
-    def __init__(self, source_partition: int = 0, clock: FeedClock | None = None) -> None:
+    `late` counts the posts that came too late, since this object was made; `missed` those since the feed began.
+    """
+
+    def __init__(self, source_partition: int = 0, clock: FeedClock | None = None, missed: int = 0) -> None:
         self.late = 0
+        self.missed = missed
         self._source_partition = source_partition
         self._clock = clock or FeedClock()
 
@@ -57,6 +61,7 @@ class MentionFeed:
                 continue
             if closed is not None and item.minute <= closed:
                 self.late += 1
+                self.missed += 1
                 continue
             posts.append(item)
             clock.note(item.author, item.minute, item.post_id)
@@ -68,7 +73,7 @@ class MentionFeed:
 
     def snapshot(self) -> bytes:
         """Returns the state, the same bytes for the same state."""
-        return pack(_KIND, _VERSION, [self._source_partition, self._clock.snapshot()])
+        return pack(_KIND, _VERSION, [self._source_partition, self._clock.snapshot(), self.missed])
 
     @classmethod
     def restore(cls, snapshot: bytes) -> Self:
@@ -81,5 +86,5 @@ class MentionFeed:
 
     @classmethod
     def _of(cls, state: Any) -> Self:
-        source_partition, clock = state
-        return cls(int(source_partition), FeedClock.restore(clock))
+        source_partition, clock, missed = state
+        return cls(int(source_partition), FeedClock.restore(clock), int(missed))

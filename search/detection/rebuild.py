@@ -13,6 +13,9 @@ from search.index import EntityIndex, Indexable
 _POSTS_AT_ONCE = 500
 _DETECTIONS_AT_ONCE = 500
 
+KEPT_STATES = ("notifications", "alerts")
+"""The states that are not of the detectors: what is promised to receivers."""
+
 Progress = Callable[[int, datetime | None], None]
 """Told now and then: the posts so far, and the newest minute that the feed has reached."""
 
@@ -20,15 +23,16 @@ Progress = Callable[[int, datetime | None], None]
 async def rebuild(index: EntityIndex, progress: Progress | None = None) -> int:
     """Makes all trends and events of an index anew from its posts; returns how many posts there were.
 
-    The trends and events that are there are removed first, and with them notifications that wait. A rebuild that is
-    cut off leaves those of the beginning; the next one begins anew. Nothing is notified. `tagstream run` goes on from
-    its end.
+    The trends and events that are there are removed first. Notifications that wait stay. A rebuild that is cut off
+    leaves those of the beginning; the next one begins anew. Nothing is notified. `tagstream run` goes on from its end.
 
     Raises:
         IndexUnavailable: the index does not answer; rebuild again.
         Fatal: from the index.
     """
+    stored = {name: await index.detector_state(name) for name in KEPT_STATES}
     await index.clear_detections()
+    await index.write_detections((), (), {name: state for name, state in stored.items() if state is not None})
     chain = DetectionChain()
     closed: list[ClosedMinute] = []
     waiting: list[Indexable] = []

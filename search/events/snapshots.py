@@ -12,6 +12,7 @@ import msgpack
 
 from tagstream.errors import CorruptState
 
+_REMEDY = "`tagstream events --rebuild` makes trends and events anew"
 _LEVEL = 1  # a higher level is slower by far and saves little
 
 State = TypeVar("State")
@@ -42,14 +43,10 @@ def unpack(kind: str, version: int, snapshot: bytes, read: Callable[[Any], State
     header = f"{kind} {version}\n".encode()
     if not snapshot.startswith(header):
         found = bytes(snapshot[:40].split(b"\n")[0])
-        raise CorruptState(
-            f"snapshot of {kind!r}: begins with {found!r}, not {header[:-1]!r}; delete it and rebuild the events"
-        )
+        raise CorruptState(f"snapshot of {kind!r}: begins with {found!r}, not {header[:-1]!r}; {_REMEDY}")
     try:
         body = msgpack.unpackb(zlib.decompress(snapshot[len(header) :]), strict_map_key=False)
         return read(body)
     except Exception as error:
         # msgpack and zlib raise many kinds; so does reading a state of another shape.
-        raise CorruptState(
-            f"snapshot of {kind!r}: cannot be read ({error!r}); delete it and rebuild the events"
-        ) from error
+        raise CorruptState(f"snapshot of {kind!r}: cannot be read ({error!r}); {_REMEDY}") from error

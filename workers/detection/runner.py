@@ -27,6 +27,7 @@ from search.detection.journal import (
     JournalEntry,
     JournalItem,
     entries_after,
+    newest_number,
     read_snapshot,
     stored_entry,
     stored_snapshot,
@@ -96,10 +97,12 @@ class DetectionRunner:
         try:
             await self._restore()
         except CorruptState as error:
-            self._say(f"trends and events begin anew: {error}")
+            self._say(f"detection begins anew, trends and events that are stored stay: {error}")
             self._chain = DetectionChain()
-            await self.writer.gate.run(self._index.clear_detections)
-            self._last_number = self._taken_number = self._saved_number = 0
+            # Numbers go on: no entry of before may pass for one of those to come.
+            number = await self.writer.gate.run(lambda: newest_number(self._index))
+            self._last_number = self._taken_number = number
+            await self._save()
 
     async def _restore(self) -> None:
         stored = await self.writer.gate.run(lambda: self._index.detector_state(SNAPSHOT))
@@ -173,7 +176,7 @@ class DetectionRunner:
             if ended:
                 await self._store(await self._compute(self._chain.finish))
             await self._save()
-            if ended and self.late:
+            if ended and self._chain.missed:
                 await self._make_good()
 
     async def _make_good(self) -> None:
@@ -181,12 +184,14 @@ class DetectionRunner:
 
         Where they are few beside what the index holds, that would take long for little; then it is said.
         """
+        missed = self._chain.missed
         page = await self.writer.gate.run(lambda: self._index.search(Query(size=1)))
-        many = self.late * _PARTS > page.total
-        self._say(
-            f"{self.late:,} posts were older than what came before them, too late for trends and events: "
-            + ("these are made anew from the index" if many else "`tagstream events --rebuild` counts them")
-        )
+        many = missed * _PARTS > page.total
+        if many or self.late:
+            self._say(
+                f"{missed:,} posts were older than what came before them, too late for trends and events: "
+                + ("these are made anew from the index" if many else "`tagstream events --rebuild` counts them")
+            )
         if many:
             posts = await self.writer.gate.run(lambda: rebuild(self._index))
             self._say(f"trends and events were made anew from {posts:,} posts")

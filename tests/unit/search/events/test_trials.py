@@ -179,6 +179,7 @@ def test_a_snapshot_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for minute in range(50):
         for number in range(19):
             minutes.add(mention(f"p{minute}-{number}", minute, ["Lisbon"]), minute, None)
+            minutes.add(mention("early", minute + 1, ["Lisbon"]), minute + 1, None)
             minutes.state()
         assert len(minutes.take(minute)) == 10
-    assert minutes.passed_over == 50 * 9
+    assert minutes.passed_over == 50 * 10 - 1

@@ -17,6 +17,7 @@ from search.sqlite.index import SqliteIndex
 from tagstream.posts import Author, Deletion, TaggedPost
 from workers.detection.runner import DetectionRunner
 from workers.detection.writer import DetectionWriter
+from workers.notifications.notifier import ALERTS, OUTBOX
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -104,11 +105,40 @@ async def test_a_defect_of_a_detector_ends_detection_and_not_the_feed(index: Sql
 
 
 async def test_a_state_that_cannot_be_read_is_begun_anew_and_said(index: SqliteIndex) -> None:
+    await fed(runner(index), *([post(number)] for number in range(9)))
     await index.write_detections((), (), {SNAPSHOT: b"of another version"})
     said: list[str] = []
-    await fed(runner(index, say=said.append), [post(1)])
-    assert "begin anew" in said[0]
-    assert (await saved(index))[0] == 1
+    again = runner(index, say=said.append)
+    await fed(again, [post(10)], save=False)  # killed: no snapshot but the one of the beginning
+    assert said == [
+        "detection begins anew, trends and events that are stored stay: snapshot of 'detectors of one process': begins "
+        "with b'of another version', not b'detectors of one process 1'; `tagstream events --rebuild` makes trends and "
+        "events anew"
+    ]
+    assert (await saved(index))[0] == 9
+    assert [entry.number async for entry in entries_after(index, 9)] == [10]
+
+
+async def test_a_rebuild_at_the_end_leaves_what_receivers_were_promised(index: SqliteIndex) -> None:
+    await index.write_detections((), (), {OUTBOX: b"waiting", ALERTS: b"over"})
+    made = runner(index)
+    await fed(made, *([one] for one in reversed(ARCHIVE)), save=False)
+    await made.close_feed(ended=True)
+    assert await events_of(index)
+    assert [await index.detector_state(name) for name in (OUTBOX, ALERTS)] == [b"waiting", b"over"]
+
+
+@pytest.mark.parametrize("after", [1, 400, 839, 840])
+async def test_a_kill_takes_nothing_of_what_came_late(index: SqliteIndex, after: int) -> None:
+    newest_first = list(reversed(ARCHIVE))
+    await fed(runner(index), *([one] for one in newest_first[:300]))
+    await fed(runner(index), *([one] for one in newest_first[300:after]), save=False)  # killed
+    said: list[str] = []
+    made = runner(index, say=said.append)
+    await fed(made, *([one] for one in newest_first[max(300, after) :]), save=False)
+    await made.close_feed(ended=True)
+    assert said[-1] == f"trends and events were made anew from {len(ARCHIVE)} posts"
+    assert len(await events_of(index)) == 1
 
 
 async def test_a_full_queue_makes_the_next_write_wait(index: SqliteIndex) -> None:
@@ -157,10 +187,10 @@ async def test_an_archive_that_begins_with_the_newest_gives_the_events_of_a_sort
     await fed(made, *([one] for one in reversed(ARCHIVE)), save=False)
     await made.close_feed(ended=True)
     assert made.late > len(ARCHIVE) / 2
-    assert said == [
-        f"{made.late:,} posts were older than what came before them, too late for trends and events: these are made "
-        "anew from the index",
-        f"trends and events were made anew from {len(ARCHIVE)} posts",
+    assert [line.partition(" ")[2] for line in said] == [
+        "posts were older than what came before them, too late for trends and events: these are made anew from the "
+        "index",
+        f"and events were made anew from {len(ARCHIVE)} posts",
     ]
     other = await SqliteIndex.open(tmp_path / "sorted.db")
     in_order = runner(other, say=said.append)

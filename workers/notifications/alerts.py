@@ -1,16 +1,22 @@
 """Saved queries that tell when their posts reach a count within a time, by the feed's clock."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from itertools import accumulate
 from typing import NamedTuple
 
+from search.events.minutes import MINUTE
 from search.index import EntityIndex, Query
+from search.limits import MAX_BUCKETS
 from tagstream.errors import BadSettings
 from tagstream.settings.detection import SavedQuery, seconds_of
 
-_VERSION = 1
+_VERSION = 2
+_LONG_BUCKET = timedelta(hours=1)
+# Windows of more minutes than this are counted by the hour.
+_LONG = timedelta(days=2)
 
 
 class ReachedCount(NamedTuple):
@@ -38,9 +44,13 @@ class AlertWatch:
     def __init__(self, queries: Sequence[SavedQuery], stored: bytes | None = None) -> None:
         self._queries = queries
         self._over: set[str] = set()
+        self._looked: datetime | None = None
         if stored:
-            version, over = json.loads(stored)
-            self._over = set(over) if version == _VERSION else set()
+            version, *state = json.loads(stored)
+            if version == _VERSION:
+                over, looked = state
+                self._over = set(over)
+                self._looked = None if looked is None else datetime.fromisoformat(looked)
 
     async def check(self, index: EntityIndex) -> None:
         """Asks each query once, so that one that is none is refused at the start.
@@ -54,27 +64,55 @@ class AlertWatch:
             except BadSettings as error:
                 raise BadSettings(f"alerts: the query {query.query!r}: {error}") from error
 
-    async def look(self, index: EntityIndex, minute: datetime) -> list[ReachedCount]:
-        """Returns the queries that have reached their count at the end of this minute.
+    async def look(self, index: EntityIndex, first: datetime, last: datetime) -> list[ReachedCount]:
+        """Returns the counts that were reached at the end of one of the minutes from `first`, or the last look, on.
+
+        Every minute counts, however many a fast feed closes at once: a count may be reached and left between two looks.
 
         Raises:
             IndexUnavailable: the index does not answer; the next look makes up for it.
         """
-        until = minute + timedelta(minutes=1)
+        if self._looked is not None:
+            first = self._looked + MINUTE
         reached: list[ReachedCount] = []
         over = set(self._over)
-        for query in self._queries:
-            since = until - timedelta(seconds=seconds_of(query.per))
-            page = await index.search(Query(query.query, since=since, until=until, size=1))
-            name = identity(query)
-            if page.total < query.count:
-                over.discard(name)
-            elif name not in over:
-                over.add(name)
-                reached.append(ReachedCount(query, since, until, page.total))
+        for query in self._queries if first <= last else ():
+            async for until, posts in _window_counts(index, query, first, last):
+                name = identity(query)
+                if posts < query.count:
+                    over.discard(name)
+                elif name not in over:
+                    over.add(name)
+                    since = until - timedelta(seconds=seconds_of(query.per))
+                    reached.append(ReachedCount(query, since, until, posts))
         self._over = over
+        self._looked = max(last, self._looked or last)
         return reached
 
     def encoded(self) -> bytes:
-        """Returns which queries are over their count, as bytes."""
-        return json.dumps([_VERSION, sorted(self._over)]).encode()
+        """Returns which queries are over their count, and up to which minute that is known, as bytes."""
+        looked = None if self._looked is None else self._looked.isoformat()
+        return json.dumps([_VERSION, sorted(self._over), looked]).encode()
+
+
+async def _window_counts(
+    index: EntityIndex, query: SavedQuery, first: datetime, last: datetime
+) -> AsyncIterator[tuple[datetime, int]]:
+    """Yields the end of each window that ends with one of the minutes, and the posts in it.
+
+    Windows of days move by the hour, and the last one ends with the last minute all the same.
+    """
+    length = timedelta(seconds=seconds_of(query.per))
+    step = MINUTE if length <= _LONG else _LONG_BUCKET
+    window = length // step
+    end = last + MINUTE
+    begin = end - ((end - first + step - MINUTE) // step) * step  # the end of the first window, less a step
+    while begin < end:
+        until = min(end, begin + (MAX_BUCKETS - window) * step)
+        buckets = await index.post_counts(
+            Query(query.query), since=begin + step - length, until=until, bucket_seconds=int(step.total_seconds())
+        )
+        sums = list(accumulate((bucket.posts for bucket in buckets), initial=0))
+        for place in range(window, len(sums)):
+            yield begin + (place - window + 1) * step, sums[place] - sums[place - window]
+        begin = until

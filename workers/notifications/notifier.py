@@ -88,7 +88,7 @@ class Notifier:
             if event.minute == event.detected_at and self._event_receivers:
                 self._put(self._event_receivers, event_key(event.id), EVENT_DETECTED)
         if minutes:
-            for reached in await self._watch.look(self._index, minutes[-1].minute):
+            for reached in await self._watch.look(self._index, minutes[0].minute, minutes[-1].minute):
                 url = reached.query.url
                 receivers = self._event_receivers if url is None else [receiver_of(url.get_secret_value())]
                 body = _body(reached.key, COUNT_REACHED, {"alert": _alert_document(reached)})

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from search.detection.event_timeline import ClosedMinute
-from search.index import Page, Query
+from search.index import Bucket, Page, Query
+from search.limits import MAX_BUCKETS
 from search.testing.posts import tagged
 from tagstream.detections import DetectedEvent, EventSubject, EvidencePost
 from tagstream.errors import BadSettings, IndexUnavailable, UnreadableInput
@@ -104,6 +105,23 @@ def event(identifier: str, minute: datetime = MINUTE) -> DetectedEvent:
         evidence=(EvidencePost(post_id="jsonl:1", minute=minute, trending=("boston",)),),
         typical="jsonl:1",
     )
+
+
+class CountingIndex:
+    """An index with so many posts in each minute, counted from `MINUTE`."""
+
+    def __init__(self, posts: dict[int, int]) -> None:
+        self.posts = {MINUTE + minute * timedelta(minutes=1): count for minute, count in posts.items()}
+
+    async def post_counts(self, _: Query, *, since: datetime, until: datetime, bucket_seconds: int) -> list[Bucket]:
+        step = timedelta(seconds=bucket_seconds)
+        count = -((since - until) // step)
+        assert 1 <= count <= MAX_BUCKETS
+        starts = [since + number * step for number in range(count)]
+        return [
+            Bucket(start, sum(posts for at, posts in self.posts.items() if start <= at < start + step), 0)
+            for start in starts
+        ]
 
 
 class Index:
@@ -305,19 +323,40 @@ async def test_what_was_not_sent_is_sent_after_a_restart_with_the_same_key() -> 
 
 
 async def test_a_saved_query_is_told_when_it_reaches_its_count_and_again_after_it_was_below() -> None:
-    index, query = Index(), SavedQuery(query="flood", count=5, per="1h")
+    # Of each minute: the hour that ends with it has 4, 5, 9, 9 … posts, and less when those of the beginning leave it.
+    posts = {-5: 4, 1: 1, 2: 4, 70: 6}
+    index, query = CountingIndex(posts), SavedQuery(query="flood", count=5, per="1h")
     watch = AlertWatch([query])
     found = []
-    for passed, total in enumerate((4, 5, 9, 4, 6)):
-        index.total = total
-        found += await watch.look(index, MINUTE + passed * timedelta(minutes=1))  # type: ignore[arg-type]
+    for passed in range(80):
+        minute = MINUTE + passed * timedelta(minutes=1)
+        found += await watch.look(index, minute, minute)  # type: ignore[arg-type]
         watch = AlertWatch([query], watch.encoded())  # it is restarted at every minute
     assert [(one.posts, one.until) for one in found] == [
         (5, MINUTE + timedelta(minutes=2)),
-        (6, MINUTE + timedelta(minutes=5)),
+        (6, MINUTE + timedelta(minutes=71)),
     ]
     assert found[0].since == found[0].until - timedelta(hours=1)
     assert len({one.key for one in found}) == 2
+
+
+@pytest.mark.parametrize("days", [1, 30])
+async def test_a_count_that_is_reached_between_two_looks_is_told(days: int) -> None:
+    index, query = CountingIndex({100: 20, 102: 20}), SavedQuery(query="flood", count=15, per="30m")
+    watch = AlertWatch([query])
+    assert await watch.look(index, MINUTE, MINUTE) == []  # type: ignore[arg-type]
+    late = MINUTE + timedelta(days=days)
+    found = await watch.look(index, late, late)  # type: ignore[arg-type]
+    assert [(one.posts, one.until) for one in found] == [(20, MINUTE + timedelta(minutes=101))]
+    assert await watch.look(index, late, late) == []  # type: ignore[arg-type]
+
+
+async def test_a_window_of_days_moves_by_the_hour_to_the_last_minute() -> None:
+    index, query = CountingIndex({7: 9}), SavedQuery(query="flood", count=9, per="7d")
+    watch = AlertWatch([query])
+    last = MINUTE + timedelta(minutes=7)
+    (found,) = await watch.look(index, MINUTE, last)  # type: ignore[arg-type]
+    assert found.until == last + timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,8 @@ class _Worker:
             except BrokerUnavailable:
                 self._lag_monitor.excuse()
                 continue
-            self._lag_monitor.observe(lags, excused=self._agents.waiting_for is not None)
+            ended = self._steps.detection.ended_topics() if self._steps.detection else ()
+            self._lag_monitor.observe(lags, excused=self._agents.waiting_for is not None, ended=ended)
             if problem := self._not_live():
                 raise Fatal(f"{problem}: a supervisor should start this worker again")
 

@@ -55,9 +55,13 @@ def _detect(app: WorkerApp, topics: Topics, agents: WorkerAgents, detection: Wor
     @app.agent(raw_topic(app, topics.mentions), name="trends")
     async def trends(stream: Any) -> None:
         stage = detection.trends_stage
-        await agents.run(stream, read_mentions, stage, to=trending.hold, finish=partial(trending.save_due, 0.0))
+        await agents.run(
+            stream, trending.reading(read_mentions), stage, to=trending.hold, finish=partial(trending.save_due, 0.0)
+        )
 
     @app.agent(raw_topic(app, topics.trends), name="events")
     async def events(stream: Any) -> None:
         stage = detection.events_stage
-        await agents.run(stream, read_trends, stage, to=happening.hold, finish=partial(happening.save_due, 0.0))
+        await agents.run(
+            stream, happening.reading(read_trends), stage, to=happening.hold, finish=partial(happening.save_due, 0.0)
+        )

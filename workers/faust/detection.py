@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from search.detection.event_timeline import ClosedMinute, EventTimeline
 from search.detection.trend_partition import TrendPartition
 from tagstream.detections import MentionBatch, MinuteOfTrends
-from tagstream.errors import BrokerUnavailable
+from tagstream.errors import BrokerUnavailable, TagstreamError
 from tagstream.kafka.topics import Topics
 from tagstream.settings import Settings
 from workers.detection.figures import DetectionFigures, figures_of
@@ -27,6 +27,7 @@ from workers.faust.mention_step import MentionPublisher
 from workers.faust.mentions import ReadMentions, ReadTrends, mention_record, trend_records
 from workers.faust.silence import SilenceWatch
 from workers.pipeline.settings import worker_stage_settings
+from workers.pipeline.steps import explain
 
 _LOOK_SECONDS = 3.0
 
@@ -48,6 +49,8 @@ class WorkerDetection:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.passed_over = 0
+        self._say = say
+        self._silence_failure: Exception | None = None
         self._unsampled = 0
         self._writer = writer
         self._topics = topics
@@ -59,7 +62,7 @@ class WorkerDetection:
         # Well within the time after which a partition without commits counts as stuck.
         seconds = min(settings.detector_snapshot_seconds, settings.worker_stuck_seconds / 3)
         partitions = topics.mentions.partitions
-        self.publisher = MentionPublisher(publish, topics, states, generation, executor)
+        self.publisher = MentionPublisher(publish, topics, states, generation, executor, say)
         self.mention = self.publisher.stage(limits)
         self.trends: DetectorAgent[TrendPartition, ReadMentions] = DetectorAgent(
             DetectorKind(
@@ -100,22 +103,35 @@ class WorkerDetection:
             self._writer,
             late=self.publisher.late,
             passed_over=self._unsampled,
-            failures=self.publisher.failed,
+            failures=self.publisher.failed
+            + sum(one is not None for one in (self.trends.failure, self.events.failure, self._silence_failure)),
         )
+
+    def ended_topics(self) -> set[str]:
+        """Returns the topics whose detectors a defect has ended: of these nothing is acknowledged any more."""
+        failures = {self._topics.mentions.name: self.trends.failure, self._topics.trends.name: self.events.failure}
+        return {topic for topic, failure in failures.items() if failure is not None}
 
     async def keep(self) -> None:
         """Saves what is due though nothing comes, and passes partitions that fell silent; until it is cancelled.
 
-        A failure is left to the next look: the stages meet the same, and wait or end the worker.
+        An outage is left to the next look: the stages meet the same, and wait. After a defect silent partitions are
+        waited for.
         """
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 await self.trends.save_due()
                 await self.events.save_due()
-                await self._pass_silent()
+                if self._silence_failure is None:
+                    await self._pass_silent()
             except BrokerUnavailable:
                 continue
+            except TagstreamError:
+                raise
+            except Exception as error:  # the boundary to the watch: a defect of ours is not the feed's
+                self._silence_failure = error
+                self._say(f"partitions without posts now hold up trends and events: {explain(error)}")
 
     async def _pass_silent(self) -> None:
         watermarks = {number: list(kept.detector.watermarks) for number, kept in self.trends.partitions.items()}

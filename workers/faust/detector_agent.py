@@ -7,18 +7,22 @@
                   └── snapshot up to an offset ─▶ `detectors` ─▶ acknowledged up to it ◀───────┘
 
 An offset is committed only when a snapshot holds it. So the next owner of a partition begins with the snapshot, passes
-over the records that it holds, and says the same again of those behind it: what is said is idempotent. Knows nothing of
-trends or events: `DetectorKind` does. Keeps invariants 2 and 3.
+over the records that it holds, and says the same again of those behind it: what is said is idempotent. A defect ends
+the detectors of its kind in this worker, and nothing else: their records are passed over, and no offset is committed
+any more. Knows nothing of trends or events: `DetectorKind` does. Keeps invariants 2, 3 and 11.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
-from tagstream.errors import CorruptState, Fatal
+from tagstream.errors import CorruptState, Fatal, Retryable, TagstreamError
+from workers.faust.agents import Read
+from workers.faust.deliveries import ConsumedRecord
 from workers.faust.detector_states import DetectorStates, SavedState, chunks_of, other_slot
 from workers.faust.index_step import Publish
 from workers.pipeline.runner import Delivery, Size, Stage, StageLimits
@@ -66,6 +70,15 @@ class DetectorKind(Generic[D, R]):
     emit: Callable[[Sequence[Any]], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadRecord:
+    """A record that a defect of ours kept from being read."""
+
+    partition: int
+    offset: int
+    error: Exception
+
+
 class Place(NamedTuple):
     """The place of a record that its detector has taken."""
 
@@ -87,7 +100,10 @@ class KeptPartition(Generic[D]):
 
 
 class DetectorAgent(Generic[D, R]):
-    """The detectors of one kind in one worker: one for each partition that it holds."""
+    """The detectors of one kind in one worker: one for each partition that it holds.
+
+    `failure` is the defect that ended them. It may be read at any time.
+    """
 
     def __init__(
         self,
@@ -102,6 +118,7 @@ class DetectorAgent(Generic[D, R]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.partitions: dict[int, KeptPartition[D]] = {}
+        self.failure: Exception | None = None
         self._kind = kind
         self._states = states
         self._publish = publish
@@ -113,30 +130,73 @@ class DetectorAgent(Generic[D, R]):
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
 
-    def stage(self, limits: StageLimits) -> Stage[R, Place]:
+    def reading(self, read: Read) -> Read:
+        """Returns `read` for this agent: what breaks it is an `UnreadRecord`, by which the stage ends the detectors."""
+
+        def read_all(records: Sequence[ConsumedRecord]) -> Sequence[Any]:
+            try:
+                return read(records)
+            except TagstreamError:
+                raise
+            except Exception as error:  # the boundary to our code that reads records
+                return [UnreadRecord(record.partition, record.offset, error) for record in records]
+
+        return read_all
+
+    def stage(self, limits: StageLimits) -> Stage[R | UnreadRecord, Place]:
         """Returns the stage that gives records to the detectors. No record of it is poison: it was read before."""
 
-        async def dead_letter(record: R, error: Exception) -> Place:
-            raise Fatal(f"{self._kind.name}: record {record.offset} breaks the detector: {explain(error)}") from error
+        async def dead_letter(record: R | UnreadRecord, error: Exception) -> Place:
+            self._fail(error)
+            return Place(record.partition, record.offset)
 
-        def size(_: R) -> Size:
+        def size(_: R | UnreadRecord) -> Size:
             return Size(size_bytes=_RECORD_BYTES)
 
         return Stage(self._kind.name, self._work, dead_letter, size, limits)
 
-    async def _work(self, records: Sequence[R]) -> list[Place]:
-        async with self._one_at_a_time:
-            self._forget_other_generations()
-            for partition in dict.fromkeys(record.partition for record in records):
-                kept = await self._kept(partition)
-                fresh = [one for one in records if one.partition == partition and one.offset > kept.taken]
-                if fresh:
-                    kept.unsaid += await self._compute(self._take, kept.detector, fresh)
-                    kept.taken = fresh[-1].offset
-                await self._say(kept)
-                if self._clock() - kept.saved_at >= self._snapshot_seconds:
-                    await self._save(partition, kept)
+    async def _work(self, records: Sequence[R | UnreadRecord]) -> list[Place]:
+        async with self._one_at_a_time, self._boundary():
+            if self.failure is None:
+                await self._advance(records)
         return [Place(record.partition, record.offset) for record in records]
+
+    async def _advance(self, records: Sequence[R | UnreadRecord]) -> None:
+        self._forget_other_generations()
+        read: list[R] = []
+        for record in records:
+            if isinstance(record, UnreadRecord):
+                raise record.error
+            read.append(record)
+        for partition in dict.fromkeys(record.partition for record in read):
+            kept = await self._kept(partition)
+            fresh = [one for one in read if one.partition == partition and one.offset > kept.taken]
+            if fresh:
+                kept.unsaid += await self._compute(self._take, kept.detector, fresh)
+                kept.taken = fresh[-1].offset
+            await self._say(kept)
+            if self._clock() - kept.saved_at >= self._snapshot_seconds:
+                await self._save(partition, kept)
+
+    @asynccontextmanager
+    async def _boundary(self) -> AsyncIterator[None]:
+        """The boundary to the detectors: a defect of theirs, or what the index or Kafka refuse, is not the feed's."""
+        try:
+            yield
+        except (Retryable, Fatal):
+            raise
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Ends the detectors. What they hold may be half of a record: none of it is saved or acknowledged any more."""
+        if self.failure is None:
+            self.failure = error
+            self.partitions.clear()
+            self._say_of(
+                f"{self._kind.name} are no longer detected by this worker, the feed goes on: {explain(error)}; "
+                "a repaired version goes on from the last snapshot"
+            )
 
     async def hold(self, group: Sequence[Delivery[Place]]) -> None:
         """Acknowledges what is saved of the records that were worked on, and keeps the rest until it is."""
@@ -152,7 +212,7 @@ class DetectorAgent(Generic[D, R]):
     async def save_due(self, seconds: float | None = None) -> None:
         """Saves the detectors whose last snapshot is older than that, though no record comes. Called now and then."""
         seconds = self._snapshot_seconds if seconds is None else seconds
-        async with self._one_at_a_time:
+        async with self._one_at_a_time, self._boundary():
             self._forget_other_generations()
             for partition, kept in self.partitions.items():
                 if kept.taken > kept.saved and not kept.unsaid and self._clock() - kept.saved_at >= seconds:

@@ -11,7 +11,7 @@ Knows nothing of Faust or Kafka.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 Partition = tuple[str, int]
@@ -41,12 +41,15 @@ class LagMonitor:
         self._clock = clock
         self._since: dict[Partition, tuple[int | None, float]] = {}
 
-    def observe(self, lags: Mapping[Partition, PartitionLag], *, excused: bool) -> None:
-        """Takes in the lags of the worker's partitions. `excused`: a dependency is down, so no commit is expected."""
+    def observe(self, lags: Mapping[Partition, PartitionLag], *, excused: bool, ended: Collection[str] = ()) -> None:
+        """Takes in the lags of the worker's partitions.
+
+        No commit is expected while a dependency is down (`excused`), nor of topics whose work has `ended`.
+        """
         now = self._clock()
         since: dict[Partition, tuple[int | None, float]] = {}
         for partition, offsets in lags.items():
-            if offsets.lag > 0 and not excused:
+            if offsets.lag > 0 and not excused and partition[0] not in ended:
                 committed, began = self._since.get(partition, (None, now))
                 since[partition] = (offsets.committed, began if committed == offsets.committed else now)
         self._since = since

@@ -6,7 +6,8 @@
 
 Which posts are late is decided here, by the order of one partition of `posts.tagged`. The clock is saved behind the
 mentions that it stands for: so a restart, which reads records again, neither publishes others than before nor judges
-them anew. Keeps invariants 2 and 3.
+them anew. A post of which our code can make no mentions is passed over, and the feed goes on. Keeps invariants 2, 3
+and 11.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from search.detection.mention_feed import MentionFeed
 from search.events.subjects import mentions_of
 from search.index import Indexable
 from tagstream.detections import PostMentions
-from tagstream.errors import CorruptState, Fatal
+from tagstream.errors import CorruptState, Fatal, Retryable
 from tagstream.kafka.topics import Topics
 from tagstream.posts import Deletion
 from workers.faust.detector_states import DetectorStates, SavedState, chunks_of, other_slot
@@ -32,8 +33,11 @@ from workers.pipeline.steps import explain
 
 @dataclass(slots=True)
 class _Partition:
+    """A feed, what it has `taken`, what of it was `said`, and the snapshot of then, which is in `slot`."""
+
     feed: MentionFeed
     taken: int
+    said: int
     saved: bytes
     slot: int = 0
     told: datetime | None = None
@@ -43,8 +47,8 @@ class _Partition:
 class MentionPublisher:
     """The feeds of the partitions of `posts.tagged` that this worker holds.
 
-    `late` counts posts that came too late, `failed` those whose subjects could not be read: they are in the index, and
-    no single post may stop the others from being counted.
+    `late` counts posts that came too late, `failed` those that could not be mentioned: they are in the index, and no
+    single post may stop the others from being counted.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class MentionPublisher:
         states: DetectorStates,
         generation: Callable[[], int],
         executor: Executor,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.late = 0
         self.failed = 0
@@ -62,14 +67,15 @@ class MentionPublisher:
         self._states = states
         self._generation = generation
         self._executor = executor
+        self._say_of = say
         self._of_generation: int | None = None
         self._partitions: dict[int, _Partition] = {}
 
     def stage(self, limits: StageLimits) -> Stage[Indexed, None]:
-        """Returns the stage. Nothing is checked by canaries: published ones would count, and any failure is `Fatal`."""
+        """Returns the stage. Nothing is checked by canaries: published ones would count, and no failure stops it."""
 
         async def dead_letter(_: Indexed, error: Exception) -> None:
-            raise Fatal(f"mentions cannot be published: {explain(error)}") from error  # the post is in the index
+            self._pass_over(error)  # the post is in the index
 
         def size(value: Indexed) -> Size:
             return Size(size_bytes=value.size_bytes)
@@ -83,9 +89,22 @@ class MentionPublisher:
         for number in dict.fromkeys(value.partition for value in values):
             partition = await self._partition(number)
             mine = [value for value in values if value.partition == number]
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._take, partition, mine)
-            await self._say(number, partition)
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._executor, self._take, partition, mine)
+                await self._say(number, partition)
+            except (Retryable, Fatal):
+                raise
+            except Exception:  # the runner tries the values in parts: each must find the feed as it was
+                partition.feed, partition.taken = MentionFeed.restore(partition.saved), partition.said
+                partition.told, partition.unsaid = None, []
+                raise
+            partition.said = partition.taken
         return [None] * len(values)
+
+    def _pass_over(self, error: Exception) -> None:
+        if not self.failed:
+            self._say_of(f"a post is passed over by trends and events, the feed goes on: {explain(error)}")
+        self.failed += 1
 
     async def _partition(self, number: int) -> _Partition:
         partition = self._partitions.get(number)
@@ -93,9 +112,10 @@ class MentionPublisher:
             saved = await self._states.load(self._name(number))
             if saved is None:
                 feed = MentionFeed(number)
-                partition = _Partition(feed, -1, feed.snapshot())
+                partition = _Partition(feed, -1, -1, feed.snapshot())
             else:
-                partition = _Partition(_restored(number, saved.snapshot), saved.offset, saved.snapshot, saved.slot)
+                feed = _restored(number, saved.snapshot)
+                partition = _Partition(feed, saved.offset, saved.offset, feed.snapshot(), saved.slot)
             self._partitions[number] = partition
         return partition
 
@@ -120,8 +140,8 @@ class MentionPublisher:
                 continue
             try:
                 item = _item(value.told)
-            except Exception:  # the boundary to the reading of subjects: a defect of ours is not the feed's
-                self.failed += 1
+            except Exception as error:  # the boundary to the reading of subjects: a defect of ours is not the feed's
+                self._pass_over(error)
                 continue
             yield item
 

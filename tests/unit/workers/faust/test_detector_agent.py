@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tagstream.errors import BrokerUnavailable, CorruptState
+from tagstream.errors import BrokerUnavailable, CorruptState, NewerVersion, RejectedDocument
 from tagstream.kafka.topics import open_topics
 from tagstream.settings import Settings
 from workers.faust import detector_states
+from workers.faust.deliveries import ConsumedRecord
 from workers.faust.detector_agent import DetectorAgent, DetectorKind, Place
 from workers.faust.detector_states import SavedState, chunks_of, newest_states
 from workers.faust.records import Outgoing
@@ -39,6 +40,7 @@ class World:
         self.said: list[int] = []
         self.acknowledged: list[int] = []
         self.away = False
+        self.broken: int | None = None
         self.told: list[str] = []
         self.topics = NAMES
         self._snapshot_seconds = snapshot_seconds
@@ -65,6 +67,8 @@ class World:
 
     def agent(self) -> "DetectorAgent[Adder, Place]":
         def take(adder: Adder, record: Place) -> list[int]:
+            if record.offset == self.broken:
+                raise ZeroDivisionError("a defect, says a test")
             adder.total += record.offset
             return [adder.total]
 
@@ -154,6 +158,60 @@ async def test_what_could_not_be_said_is_said_by_the_next_attempt_and_never_save
     world.away = False
     await world.give(agent, 0, 1)
     assert world.said == [0, 1]
+
+
+async def test_a_defect_ends_the_detectors_of_the_worker_and_a_repaired_one_goes_on() -> None:
+    world = World()
+    agent = world.agent()
+    await world.give(agent, 0, 1)
+    await agent.save_due(0.0)
+    world.broken, world.now = 3, 100
+    await world.give(agent, 2, 3)
+    await world.give(agent, 4)
+    await agent.save_due(0.0)
+    world.generation += 1
+    await world.give(agent, 2, 3, 4)
+    assert isinstance(agent.failure, ZeroDivisionError)
+    assert len(world.told) == 1
+    assert world.acknowledged == [1]
+    assert world.newest()["sum/0"].offset == 1
+    world.broken = None
+    await world.give(world.agent(), 2, 3, 4)
+    assert world.said == [0, 1, 3, 6, 10]
+
+
+@pytest.mark.parametrize("breaking", ["read", "emit", "snapshot"])
+async def test_no_part_of_a_detector_ends_the_worker_by_a_defect(
+    breaking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> Any:
+        raise RejectedDocument("too large, says a test") if breaking == "emit" else ZeroDivisionError
+
+    world = World(snapshot_seconds=0.0)
+    if breaking == "snapshot":
+        monkeypatch.setattr(Adder, "snapshot", fail)
+    if breaking == "emit":
+        monkeypatch.setattr(world, "emit", fail)
+    agent = world.agent()
+    consumed = [ConsumedRecord("mentions", 0, offset, None, b"", {}, 0) for offset in range(3)]
+
+    def read(records: Sequence[ConsumedRecord]) -> list[Place]:
+        return fail() if breaking == "read" else [Place(one.partition, one.offset) for one in records]
+
+    values = agent.reading(read)(consumed)
+    places = await agent.stage(StageLimits()).work(values)
+    await agent.hold([Delivery(place, lambda at=place.offset: world.acknowledged.append(at)) for place in places])  # type: ignore[misc]
+    assert agent.failure is not None
+    assert [place.offset for place in places] == [0, 1, 2]
+    assert (world.acknowledged, len(world.told)) == ([], 1)
+
+
+def test_a_newer_record_and_an_outage_are_no_defects() -> None:
+    def read(_: Sequence[ConsumedRecord]) -> list[Place]:
+        raise NewerVersion("says a test")
+
+    with pytest.raises(NewerVersion):
+        World().agent().reading(read)([])
 
 
 @pytest.mark.parametrize("is_restarted", [True, False])

@@ -67,3 +67,16 @@ def test_a_broker_that_does_not_answer_is_an_excuse() -> None:
 
 def test_records_that_retention_took_are_no_lag() -> None:
     assert (PartitionLag(None, 40, 50).lag, PartitionLag(10, 40, 50).lag, PartitionLag(50, 40, 50).lag) == (10, 10, 0)
+
+
+def test_no_commit_is_expected_of_a_topic_whose_work_has_ended() -> None:
+    clock = Clock()
+    watch = LagMonitor(LIMIT, clock)
+    for _ in range(2):
+        watch.observe(
+            {ONE: PartitionLag(2, 0, 5), ("mentions", 0): PartitionLag(2, 0, 5)}, excused=False, ended={"mentions"}
+        )
+        clock.now += LIMIT
+    watch.observe(watch.lags, excused=False, ended={"mentions"})
+    assert watch.stuck == (ONE,)
+    assert watch.lags[("mentions", 0)].lag == 3

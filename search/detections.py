@@ -5,11 +5,12 @@
     TrendState, DetectedEvent ─▶ storable ─▶ the store ─▶ shown, given the posts that may be seen ─▶ the answer
                                                   └─▶ remaining, given those that are there ─▶ backups, `compact`
 
-**No name without a post.** What is stored names subjects that its evidence mentions, and no others, and evidence says
-which. So whoever knows which posts are left knows which names are left: an answer leaves out what may not be seen when
-it is given, and a trend or an event that no evidence is left of is told nowhere. A deletion wins in whatever order
-things come, an account that is shown again brings its evidence back, and neither costs a search for the events that a
-post is evidence of. Keeps invariant 4 for trends and events.
+**No name without a post.** What is stored names subjects that its posts mention, and no others, and says which post
+mentions which. The posts of a trend are its evidence; those of an event also its reserve, which takes the place of
+evidence that may not be seen, and which no answer tells. So whoever knows which posts are left knows which names are
+left: an answer leaves out what may not be seen when it is given, and a trend or an event that no evidence is left of is
+told nowhere. A deletion wins in whatever order things come, an account that is shown again brings its evidence back,
+and neither costs a search for the events that a post is evidence of. Keeps invariant 4 for trends and events.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -28,7 +29,12 @@ from tagstream.errors import CorruptState
 from tagstream.posts import to_epoch_milliseconds
 
 # Hashes of words, authors and posts, of which there are many, and which no deletion would reach.
-_NOT_STORED: Any = {"evidence": {"__all__": {"shingles"}}, "new_authors": True, "new_posts": True}
+_NOT_STORED: Any = {
+    "evidence": {"__all__": {"shingles"}},
+    "reserve": {"__all__": {"shingles"}},
+    "new_authors": True,
+    "new_posts": True,
+}
 
 D = TypeVar("D", TrendState, DetectedEvent)
 
@@ -91,8 +97,8 @@ def _read(contract: type[D], document: str | bytes) -> D:
 
 
 def evidence_of(detections: Sequence[TrendState | DetectedEvent]) -> set[str]:
-    """Returns the ids of the posts that these trends or events name."""
-    found = {post.post_id for detection in detections for post in detection.evidence}
+    """Returns the ids of the posts that these trends or events name, those of a reserve too."""
+    found = {post.post_id for detection in detections for post in _posts(detection)}
     typical = {one.typical for one in detections if isinstance(one, DetectedEvent) and one.typical is not None}
     return found | typical
 
@@ -100,11 +106,19 @@ def evidence_of(detections: Sequence[TrendState | DetectedEvent]) -> set[str]:
 def shown(detections: Sequence[D], visible: Collection[str]) -> list[D]:
     """Returns the trends or events with the evidence that may be seen, those that none is left of left out.
 
+    Posts of an event's reserve take the place of evidence that may not be seen; the reserve is not told.
+
     Args:
         detections: trends or events as they are stored.
         visible: the ids, of those in `evidence_of`, of the posts that may be seen.
     """
-    return [one for one in remaining(detections, visible) if one.evidence]
+    return [_without_reserve(one) for one in remaining(detections, visible) if one.evidence]
+
+
+def _without_reserve(detection: D) -> D:
+    if not isinstance(detection, DetectedEvent) or not detection.reserve:
+        return detection
+    return detection.model_copy(update={"reserve": ()})
 
 
 def remaining(detections: Iterable[D], there: Collection[str]) -> list[D]:
@@ -118,32 +132,48 @@ def remaining(detections: Iterable[D], there: Collection[str]) -> list[D]:
 
 
 def _remaining(detection: D, there: Collection[str]) -> D | None:
-    left = tuple(post for post in detection.evidence if post.post_id in there)
+    before = _posts(detection)
+    left = tuple(post for post in before if post.post_id in there)
     if not left:
         return _withdrawn(detection)
     changed: dict[str, Any] = {}
     if isinstance(detection, DetectedEvent) and detection.typical is not None and detection.typical not in there:
         changed["typical"] = None
-    removed = len(detection.evidence) - len(left)
+    removed = len(before) - len(left)
     if removed:
         posts = max(detection.posts - removed, len(left))
-        authors = min(posts, max(detection.authors - _authors_gone(detection.evidence, left), _authors(left)))
-        changed |= {"evidence": left, "posts": posts, "authors": authors}
+        authors = min(posts, max(detection.authors - _authors_gone(before, left), _authors(left)))
+        changed |= _parted(detection, left) | {"posts": posts, "authors": authors}
     left_of_it = detection.model_copy(update=changed) if changed else detection
     return _supported(left_of_it) if removed else left_of_it
+
+
+def _posts(detection: TrendState | DetectedEvent) -> tuple[EvidencePost, ...]:
+    """Returns the evidence, then what takes its place, the best first."""
+    reserve = detection.reserve if isinstance(detection, DetectedEvent) else ()
+    return (*detection.evidence, *reserve)
+
+
+def _parted(detection: TrendState | DetectedEvent, left: Sequence[EvidencePost]) -> dict[str, tuple[EvidencePost, ...]]:
+    """Returns what is left of `_posts` as evidence, in order of time and as many as before, and reserve."""
+    if not isinstance(detection, DetectedEvent):
+        return {"evidence": tuple(left)}
+    wanted = len(detection.evidence)
+    evidence = sorted(left[:wanted], key=lambda post: (post.minute.timestamp(), post.post_id))
+    return {"evidence": tuple(evidence), "reserve": tuple(left[wanted:])}
 
 
 def _withdrawn(detection: D) -> D | None:
     """Returns what is stored of a trend or event without evidence: of a trend nothing, of an event no name."""
     if not isinstance(detection, DetectedEvent):
         return None
-    nothing: dict[str, Any] = {"names": (), "subjects": (), "evidence": (), "typical": None, "posts": 0, "authors": 0}
-    return detection.model_copy(update=nothing)
+    nothing: dict[str, Any] = dict.fromkeys(("names", "subjects", "evidence", "reserve"), ())
+    return detection.model_copy(update=nothing | {"typical": None, "posts": 0, "authors": 0})
 
 
 def _supported(detection: D) -> D | None:
     """Returns the trend or event with those names alone that its evidence mentions, and counts that fit its own."""
-    mentioned = {key for post in detection.evidence for key in post.trending}
+    mentioned = {key for post in _posts(detection) for key in post.trending}
     posts, authors = detection.posts, detection.authors
     if not isinstance(detection, DetectedEvent):
         companions = tuple(

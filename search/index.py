@@ -416,9 +416,9 @@ class EntityIndex(Protocol):
         may leave a part of the detections, and never the snapshots without them, where the store has no transactions;
         the same call again completes them.
 
-        A name that no post of the evidence mentions is not stored, nor is a trend without evidence: no deletion would
-        reach them. Neither is what only the detectors need: shingles, which are made of the words of posts, and the
-        hashes of new authors and new posts.
+        A name that no post of the evidence or the reserve mentions is not stored, nor is a trend without evidence: no
+        deletion would reach them. Neither is what only the detectors need: shingles, which are made of the words of
+        posts, and the hashes of new authors and new posts.
         """
         ...
 
@@ -445,8 +445,9 @@ class EntityIndex(Protocol):
 
         Evidence, here and in every method below, is what `get` would show: a post that is deleted, erased, unknown to
         the index, or of a hidden author is neither in `evidence` nor `typical`, from the moment its `write` returned,
-        and whichever came first. The counts are lower by the evidence left out, and names go that no evidence mentions
-        any more. An event or trend that no evidence is left of is not there, whatever it counted. An account that is
+        and whichever came first. Posts of an event's `reserve` take its place, as far as there are any; an answer has
+        no reserve. The counts are lower by the posts left out, and names go that none of the posts mentions any more.
+        An event or trend that no evidence is left of is not there, whatever it counted. An account that is
         shown again brings its evidence back.
 
         Raises:

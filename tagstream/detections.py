@@ -25,6 +25,8 @@ MAX_SUBJECTS = 32
 MAX_KEY_LENGTH = 256
 MAX_SHINGLES = 16
 MAX_EVIDENCE = 20
+MAX_RESERVE = 40
+"""The posts of an event that wait to take the place of evidence that is deleted or hidden."""
 MAX_NEW = 1_000
 """More new authors of one subject in one minute are a sample of them."""
 
@@ -92,7 +94,7 @@ class EvidencePost(Contract):
 
     Attributes:
         trending: the keys of the trending subjects that it mentions; of an event, of its own. A name stays as long as
-            a piece of the evidence mentions it.
+            a piece of the evidence, or of the reserve of an event, mentions it.
     """
 
     post_id: Identifier
@@ -192,6 +194,8 @@ class DetectedEvent(Contract):
         posts: its posts so far; near-copies count once.
         score: the highest significance of its subjects.
         evidence: at most `MAX_EVIDENCE` posts: the earliest, the most typical, the most diverse; near-copies folded.
+        reserve: at most `MAX_RESERVE` other posts, the best first; they take the place of evidence that may not be
+            seen. What is stored has it, an answer never.
         typical: the id of the most typical post, None while there is none.
     """
 
@@ -209,6 +213,7 @@ class DetectedEvent(Contract):
     posts: Count
     score: float
     evidence: Annotated[tuple[EvidencePost, ...], Field(max_length=MAX_EVIDENCE)] = ()
+    reserve: Annotated[tuple[EvidencePost, ...], Field(max_length=MAX_RESERVE)] = ()
     typical: Identifier | None = None
 
     @property

@@ -40,6 +40,7 @@ DETECTION_MEANINGS: dict[type[BaseModel], dict[str, str]] = {
         "posts": "Its posts so far; near-copies count once.",
         "score": "The highest significance of what it is about.",
         "evidence": _EVIDENCE,
+        "reserve": "More of its posts, the best first, which take the place of evidence that is deleted or hidden.",
         "typical": "The id of its most typical post; null if there is none.",
     },
     EvidencePost: {
@@ -47,7 +48,7 @@ DETECTION_MEANINGS: dict[type[BaseModel], dict[str, str]] = {
         "author": "A hash of source and author; null for a post without author.",
         "minute": "The minute of its time.",
         "shingles": "Hashes of its runs of words; on the bus, never in an index or a dump.",
-        "trending": "The keys of what trends and stands in it: a name stays while a post of the evidence mentions it.",
+        "trending": "The keys of what trends and stands in it: a name stays while one of these posts mentions it.",
     },
     Companion: {
         "type": _TYPE,

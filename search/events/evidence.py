@@ -1,16 +1,28 @@
-"""The evidence of an event: the earliest posts, the most typical and the most diverse; near-copies are folded."""
+"""The evidence of an event: the earliest posts, the most typical and the most diverse; near-copies are folded.
+
+All other posts of its pool are its reserve, so that the event outlasts the deletion of its evidence.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
+from typing import NamedTuple
 
 from search.events.copies import SIMILARITY, similarity
-from tagstream.detections import MAX_EVIDENCE, EvidencePost
+from tagstream.detections import MAX_EVIDENCE, MAX_RESERVE, EvidencePost
 
 EARLIEST = 5
 TYPICAL = 8
-MAX_POOL = 60
+MAX_POOL = MAX_EVIDENCE + MAX_RESERVE
 """The posts from which the evidence is chosen, kept over the life of an event."""
+
+
+class ChosenPosts(NamedTuple):
+    """The evidence in order of time, the other posts with the best first, and the id of the most typical post."""
+
+    evidence: tuple[EvidencePost, ...]
+    reserve: tuple[EvidencePost, ...]
+    typical: str | None
 
 
 def with_more(pool: dict[str, EvidencePost], posts: Iterable[EvidencePost]) -> dict[str, EvidencePost]:
@@ -29,11 +41,12 @@ def with_more(pool: dict[str, EvidencePost], posts: Iterable[EvidencePost]) -> d
     return {post.post_id: post for post in sorted(kept, key=_in_time)}
 
 
-def chosen_from(pool: Iterable[EvidencePost]) -> tuple[tuple[EvidencePost, ...], str | None]:
-    """Returns the evidence, in order of time, and the id of the most typical post."""
-    posts = _without_copies(sorted(pool, key=_in_time))
+def chosen_from(pool: Iterable[EvidencePost]) -> ChosenPosts:
+    """Returns the posts of a pool as evidence and as what takes its place: first the most typical, last near-copies."""
+    pool = sorted(pool, key=_in_time)
+    posts = _without_copies(pool)
     if not posts:
-        return (), None
+        return ChosenPosts((), (), None)
     sketches = {post.post_id: frozenset(post.shingles) for post in posts}
     holders = Counter(chain.from_iterable(sketches.values()))
     # The mean number of posts that share a run of words with it.
@@ -49,7 +62,8 @@ def chosen_from(pool: Iterable[EvidencePost]) -> tuple[tuple[EvidencePost, ...],
             left, key=lambda post: (len(sketches[post.post_id] - covered) * min(len(post.trending), 3), post.post_id)
         )
         chosen[newest.post_id] = newest
-    return tuple(sorted(chosen.values(), key=_in_time)), typical[0].post_id
+    others = {post.post_id: post for post in [*typical, *pool] if post.post_id not in chosen}
+    return ChosenPosts(tuple(sorted(chosen.values(), key=_in_time)), tuple(others.values()), typical[0].post_id)
 
 
 def _earliest(posts: Iterable[EvidencePost]) -> list[EvidencePost]:

@@ -179,7 +179,7 @@ class FollowedEvent:
             EventSubject(type=cast(SubjectType, kind), key=key, text=one.text, posts=one.posts, authors=one.authors)
             for (kind, key), one in sorted(self.members.items(), key=lambda item: (-item[1].posts, item[0]))
         )
-        evidence, typical = chosen_from(self.pool.values())
+        chosen = chosen_from(self.pool.values())
         return DetectedEvent(
             id=self.id,
             minute=to_minute(minute),
@@ -193,8 +193,9 @@ class FollowedEvent:
             authors=_estimate(self.authors, 0),
             posts=_estimate(self.posts, self.forgotten),
             score=self.score,
-            evidence=evidence,
-            typical=typical,
+            evidence=chosen.evidence,
+            reserve=chosen.reserve,
+            typical=chosen.typical,
         )
 
     def state(self) -> list[Any]:

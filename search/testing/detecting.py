@@ -67,6 +67,7 @@ def event(
     posts: int = 9,
     authors: int | None = None,
     seen: Sequence[EvidencePost] = SEEN,
+    reserve: Sequence[EvidencePost] = (),
     typical: str | None = None,
 ) -> DetectedEvent:
     """Returns the state of an event that began at `START`."""
@@ -86,6 +87,7 @@ def event(
         posts=posts,
         score=4.25,
         evidence=tuple(seen),
+        reserve=tuple(reserve),
         typical=None if typical is None else f"jsonl:{typical}",
     )
 
@@ -383,6 +385,51 @@ class DetectingContract:
         assert (await index.events(), await index.event("e"), await index.event_history("e")) == ([], None, [])
         await say(index, event("e", 3, seen=evidence("b")))
         assert [one.minute for one in await index.event_history("e")] == [at(1), at(3)]
+
+    async def test_17u_other_posts_take_the_place_of_evidence_that_is_deleted(self, index: EntityIndex) -> None:
+        chosen, others = [f"c{number:02}" for number in range(20)], [f"r{number:02}" for number in range(40)]
+        for author, some in (("x", chosen), ("y", others)):
+            await write(index, *(tagged(name, author=author) for name in some))
+        reserve = (*evidence(others[:-1]), *evidence(others[-1:], keys=("paris",)))
+        told = event("e", 1, seen=evidence(chosen, keys=("explosion",)), reserve=reserve, typical="c00", posts=160)
+        await say(index, told)
+        assert await evidence_everywhere(index) == [chosen] * 3
+        assert await index.event("e") == event(
+            "e", 1, seen=told_evidence(chosen, "explosion"), typical="c00", posts=160
+        )
+        await write(index, deletion("c03"), deletion("r00"))
+        assert await evidence_everywhere(index) == [[*chosen[:3], *chosen[4:], "r01"]] * 3
+        await write(index, *(deletion(name) for name in chosen))
+        assert await evidence_everywhere(index) == [others[1:21]] * 3
+        seen = await index.event("e")
+        assert seen is not None
+        assert (seen.names, seen.posts, seen.typical) == (("Paris", "explosion"), 139, None)
+        await write(index, status("y", 1, hidden=True))
+        assert await evidence_everywhere(index) == []
+        await write(index, status("y", 2, hidden=False))
+        await index.compact()
+        await index.refresh()
+        assert await evidence_everywhere(index) == [others[1:21]] * 3
+        await write(index, *(deletion(name) for name in others[:-1]))
+        assert await evidence_everywhere(index) == [others[-1:]] * 3
+        left = await index.event("e")
+        assert left is not None
+        assert (left.names, left.posts) == (("Paris",), 101)
+        await write(index, deletion(others[-1]))
+        assert await evidence_everywhere(index) == []
+
+
+def told_evidence(names: Iterable[str], *keys: str) -> tuple[EvidencePost, ...]:
+    """Returns the posts as an answer tells them: without what only detectors need."""
+    return tuple(one.model_copy(update={"shingles": ()}) for one in evidence(names, keys=keys))
+
+
+async def evidence_everywhere(index: EntityIndex) -> list[list[str]]:
+    """Returns the evidence of the one event by each question; no answer has a reserve."""
+    newest = await index.event("e")
+    told = [*([] if newest is None else [newest]), *await index.event_history("e"), *await index.events()]
+    assert not [one for one in told if one.reserve]
+    return [[post.post_id.removeprefix("jsonl:") for post in one.evidence] for one in told]
 
 
 async def told_names(index: EntityIndex) -> list[object]:

@@ -36,7 +36,11 @@ class FolderSource:
     """The posts of the files in one folder."""
 
     def __init__(self, path: str, open_file: Callable[[str], JsonlSource], *, kind: str) -> None:
-        """Reads the folder; `open_file` makes the source of a file, `kind` (`jsonl` or `csv`) says which are read."""
+        """Lists the folder; `open_file` makes the source of a file, `kind` (`jsonl` or `csv`) says which are read.
+
+        Raises:
+            UnreadableInput: it has no file of posts, or cannot be read.
+        """
         self._path = path
         self._place = path_as_text(os.path.abspath(path))
         self.name = f"{kind}:{self._place}"
@@ -51,6 +55,7 @@ class FolderSource:
         self._passed_over = 0
         self._begun = 0.0
         self._ended = False
+        self._list()  # at once: what cannot be read is refused before a server is asked
 
     async def open(self, cursor: str | None) -> None:
         """Lists the files, and goes to the one that the cursor names.
@@ -59,16 +64,19 @@ class FolderSource:
             UnreadableInput: there are none, or the files before the cursor are others than then.
             CorruptState: the cursor is not one of a folder.
         """
+        self._list()
+        self._digests = list(_digests(self._files))
+        if cursor is not None:
+            self._at, self._within = self._place_of(cursor)
+            self._begun = self._share(0.0)
+
+    def _list(self) -> None:
         self._files, self._passed_over = _listed(self._path, self._endings)
         if not self._files:
             endings = ", ".join(self._endings)
             raise UnreadableInput(
                 f"no file in {self._path!r} is of posts: their names end in {endings}, compressed or not"
             )
-        self._digests = list(_digests(self._files))
-        if cursor is not None:
-            self._at, self._within = self._place_of(cursor)
-            self._begun = self._share(0.0)
 
     def _place_of(self, cursor: str) -> tuple[int, str]:
         number, colon, rest = cursor.partition(":")

@@ -66,10 +66,10 @@ REFUSED: list[tuple[str, int, str]] = [
     ("search --index elasticsearch:", 2, "names no server"),
     # a feed that is none
     ("run --source jsonl:absent", 3, "absent"),
-    ("run --source jsonl:folder", 3, "directory"),
-    ("run --source jsonl:folder --record r.jsonl", 3, "directory"),
+    ("run --source jsonl:folder", 3, "no file in 'folder' is of posts"),
+    ("run --source jsonl:folder --record r.jsonl", 3, "no file in 'folder' is of posts"),
     ("run --source rss:@folder", 3, "directory"),
-    ("ingest --source jsonl:folder", 3, "directory"),
+    ("ingest --source jsonl:folder", 3, "no file in 'folder' is of posts"),
     ("ingest --source rss:@folder", 3, "directory"),
     ("run --source jsonl:", 2, "names no source"),
     ("run --source bogus:x", 2, "names no source"),
@@ -109,8 +109,8 @@ REFUSED: list[tuple[str, int, str]] = [
     ("restore empty", 3, "empty"),
     ("restore noise", 3, "noise"),
     ("demo absent", 3, "absent"),
-    ("demo folder", 3, "directory"),
-    ("demo jsonl:folder", 3, "directory"),
+    ("demo folder", 3, "no file in 'folder' is of posts"),
+    ("demo jsonl:folder", 3, "no file in 'folder' is of posts"),
     ("demo --directory empty", 2, "--directory empty"),
     ("--config absent dump", 3, "absent"),
     ("--config folder dump", 3, "folder"),
@@ -171,7 +171,8 @@ def test_it_is_refused_in_a_line_and_leaves_nothing(terminal: Terminal, line: st
     assert "Traceback" not in said
     assert "unexpected" not in said
     assert "s3cret" not in said
-    assert said.splitlines()[-1].startswith("error: ")
+    # A query's error is followed by the query, and by a line that points at the place.
+    assert said.splitlines()[-3 if line == "watch person:" else -1].startswith("error: ")
     assert terminal.files() == before
 
 

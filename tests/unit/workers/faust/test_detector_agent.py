@@ -165,8 +165,10 @@ async def test_a_defect_ends_the_detectors_of_the_worker_and_a_repaired_one_goes
     agent = world.agent()
     await world.give(agent, 0, 1)
     await agent.save_due(0.0)
-    world.broken, world.now = 3, 100
-    await world.give(agent, 2, 3)
+    await world.give(agent, 2)
+    world.broken = 3
+    await world.give(agent, 3)
+    world.now = 100
     await world.give(agent, 4)
     await agent.save_due(0.0)
     world.generation += 1
@@ -177,7 +179,7 @@ async def test_a_defect_ends_the_detectors_of_the_worker_and_a_repaired_one_goes
     assert world.newest()["sum/0"].offset == 1
     world.broken = None
     await world.give(world.agent(), 2, 3, 4)
-    assert world.said == [0, 1, 3, 6, 10]
+    assert world.said == [0, 1, 3, 3, 6, 10]
 
 
 @pytest.mark.parametrize("breaking", ["read", "emit", "snapshot"])

@@ -5,9 +5,10 @@ one moment.
 """
 
 import sqlite3
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from search.detections import (
     D,
@@ -30,6 +31,8 @@ from tagstream.detections import DetectedEvent, TrendState
 _TABLES = ("trends", "events", "event_states", "detector_states")
 _IDS_A_QUERY = 500
 _END = 2**63 - 1
+MIN_STEP = 500
+"""The expired states of one kind that a write removes at least, if there are so many: some milliseconds."""
 
 
 def write(
@@ -40,24 +43,67 @@ def write(
 ) -> None:
     """Stores trends, events and snapshots; of one minute what is written last stays."""
     trends, events = storable(trends), storable(events)
+    now = _now()
     connection.executemany(
-        "INSERT INTO trends (subject, minute, score, document) VALUES (?, ?, ?, ?) ON CONFLICT (subject, minute) "
-        "DO UPDATE SET score = excluded.score, document = excluded.document",
-        [(subject_hash(one), minute_number(one.minute), one.score, stored_json(one)) for one in trends],
+        "INSERT INTO trends (subject, minute, score, document, kept_at) VALUES (?1, ?2, ?3, ?4, max(?2, ?5)) "
+        "ON CONFLICT (subject, minute) "
+        "DO UPDATE SET score = excluded.score, document = excluded.document, kept_at = excluded.kept_at",
+        [(subject_hash(one), minute_number(one.minute), one.score, stored_json(one), now) for one in trends],
     )
     connection.executemany(
         "INSERT INTO events VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET detected_at = excluded.detected_at",
         [(one.id, minute_number(one.detected_at)) for one in events],
     )
     connection.executemany(
-        "INSERT INTO event_states (id, minute, ended_at, document) VALUES (?, ?, ?, ?) ON CONFLICT (id, minute) "
-        "DO UPDATE SET ended_at = excluded.ended_at, document = excluded.document",
-        [(one.id, minute_number(one.minute), _milliseconds(one.ended_at), stored_json(one)) for one in events],
+        "INSERT INTO event_states (id, minute, ended_at, document, kept_at) VALUES (?1, ?2, ?3, ?4, max(?2, ?5)) "
+        "ON CONFLICT (id, minute) "
+        "DO UPDATE SET ended_at = excluded.ended_at, document = excluded.document, kept_at = excluded.kept_at",
+        [(one.id, minute_number(one.minute), _milliseconds(one.ended_at), stored_json(one), now) for one in events],
     )
     connection.executemany(
         "INSERT INTO detector_states VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET state = excluded.state",
         list(state.items()),
     )
+
+
+def write_and_expire(
+    connection: sqlite3.Connection,
+    trends: Sequence[TrendState],
+    events: Sequence[DetectedEvent],
+    state: Mapping[str, bytes],
+    retention: timedelta,
+) -> None:
+    """Stores as `write` does, and removes some of what is older than the retention: more than is stored."""
+    write(connection, trends, events, state)
+    step = max(MIN_STEP, 2 * max(len(trends), len(events)))
+    drop_expired(connection, _now() - retention // timedelta(milliseconds=1), step)
+
+
+def drop_expired(connection: sqlite3.Connection, before: int, step: int = MIN_STEP) -> int:
+    """Removes the oldest of the states whose minute and time of storing are both before that time; returns how many.
+
+    A step looks at so many of each kind at most. The newest state of an event stays, and is looked at again a retention
+    later.
+
+    Args:
+        before: in milliseconds since 1970.
+    """
+    oldest = "SELECT rowid FROM {} WHERE kept_at < ? ORDER BY kept_at LIMIT ?"
+    removed = connection.execute(f"DELETE FROM trends WHERE rowid IN ({oldest.format('trends')})", (before, step))
+    count = removed.rowcount
+    rows = [row for (row,) in connection.execute(oldest.format("event_states"), (before, step))]
+    newest = "(SELECT max(minute) FROM event_states AS other WHERE other.id = event_states.id)"
+    for row in rows:
+        gone = connection.execute(f"DELETE FROM event_states WHERE rowid = ? AND minute < {newest}", (row,)).rowcount
+        if not gone:
+            connection.execute("UPDATE event_states SET kept_at = ? WHERE rowid = ?", (_now(), row))
+        count += gone
+    return count
+
+
+def _now() -> int:
+    """Returns the milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
 
 
 def clear(connection: sqlite3.Connection) -> None:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Collection, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
@@ -46,6 +46,7 @@ from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
 from tagstream.settings import Settings
 
 READERS = 4
+RETENTION = timedelta(days=Settings().elasticsearch_retention_days)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 P = ParamSpec("P")
@@ -63,11 +64,14 @@ class SqliteIndex:
     any number of processes may read, and remove dead letters.
     """
 
-    def __init__(self, path: Path, writing: sqlite3.Connection, lock: WriterLock, reading_mode: str) -> None:
+    def __init__(
+        self, path: Path, writing: sqlite3.Connection, lock: WriterLock, reading_mode: str, retention: timedelta
+    ) -> None:
         self.path = path
         self._writing = writing
         self._lock = lock
         self._reading_mode = reading_mode
+        self._retention = retention
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="index-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="index-reader")
         self._reading: list[sqlite3.Connection] = []
@@ -75,8 +79,13 @@ class SqliteIndex:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: str | Path, *, create: bool = True) -> Self:
+    async def open(cls, path: str | Path, *, create: bool = True, retention: timedelta = RETENTION) -> Self:
         """Opens the index; with `create`, to write, and makes it if nothing is there.
+
+        Args:
+            path: the file.
+            create: makes a file where there is none, and takes the lock of the writer.
+            retention: the age at which minutes of trends and events go.
 
         Raises:
             IndexUnavailable: another process writes to the index.
@@ -84,10 +93,10 @@ class SqliteIndex:
             CorruptState: the file is something else, or damaged.
             NewerVersion: a newer tagstream wrote the index.
         """
-        return await asyncio.to_thread(cls._open, Path(path), create)
+        return await asyncio.to_thread(cls._open, Path(path), create, retention)
 
     @classmethod
-    def _open(cls, path: Path, create: bool) -> Self:
+    def _open(cls, path: Path, create: bool, retention: timedelta) -> Self:
         with our_errors(path):
             found = look(path)
         if create and not path.absolute().parent.is_dir():
@@ -106,7 +115,7 @@ class SqliteIndex:
                 except BaseException:
                     connection.close()
                     raise
-            return cls(path, connection, lock, READ_WRITE if create else mode)
+            return cls(path, connection, lock, READ_WRITE if create else mode, retention)
         except BaseException:
             lock.release()
             raise
@@ -231,8 +240,11 @@ class SqliteIndex:
         events: Sequence[DetectedEvent],
         state: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Stores trends, events and snapshots in one transaction: all or nothing, durable on return."""
-        await self._write(self._change, detections.write, trends, events, state or {})
+        """Stores trends, events and snapshots in one transaction: all or nothing, durable on return.
+
+        Also removes some of the states that are older than the retention.
+        """
+        await self._write(self._change, detections.write_and_expire, trends, events, state or {}, self._retention)
 
     async def detector_state(self, name: str) -> bytes | None:
         """Returns the snapshot that was last written under this name."""
@@ -436,8 +448,8 @@ class SqliteIndex:
             raise IndexUnavailable(f"The index {self.path} is closed in this process. Open it again.")
 
 
-async def open_sqlite(address: str, settings: Settings, *, create: bool) -> SqliteIndex:  # noqa: ARG001
-    """Opens the index that `sqlite:ADDRESS` names; no setting concerns a file.
+async def open_sqlite(address: str, settings: Settings, *, create: bool) -> SqliteIndex:
+    """Opens the index that `sqlite:ADDRESS` names.
 
     Raises:
         BadSettings: the address is no path.
@@ -453,4 +465,5 @@ async def open_sqlite(address: str, settings: Settings, *, create: bool) -> Sqli
             "sqlite: takes the path of a file, and not the address of a server. "
             "Write sqlite:PATH, for example sqlite:posts.db."
         )
-    return await SqliteIndex.open(address, create=create)
+    retention = timedelta(days=settings.elasticsearch_retention_days)
+    return await SqliteIndex.open(address, create=create, retention=retention)

@@ -129,6 +129,16 @@ DETECTION_TABLES = (
     "CREATE TABLE detector_states (name TEXT PRIMARY KEY, state BLOB NOT NULL)",
 )
 
+# `kept_at` is the later of the minute and the time at which its state was stored.
+EXPIRY_COLUMNS = tuple(
+    statement
+    for table in ("trends", "event_states")
+    for statement in (
+        f"ALTER TABLE {table} ADD COLUMN kept_at INTEGER NOT NULL DEFAULT 0",
+        f"CREATE INDEX {table}_by_age ON {table} (kept_at)",
+    )
+)
+
 FACETS_TABLE = """CREATE TABLE facets (
     number INTEGER NOT NULL,
     kind TEXT NOT NULL,

@@ -1,6 +1,7 @@
 """Preparation of a file as an index of this version: made from nothing, migrated, its terms renewed, or refused."""
 
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ from search.sqlite.schema import (
     ACCOUNT_TABLES,
     ARRIVALS_TABLE,
     DETECTION_TABLES,
+    EXPIRY_COLUMNS,
     FACETS_TABLE,
     TABLES,
     THUMBNAIL_TABLE,
@@ -57,6 +59,14 @@ def _add_arrivals(connection: sqlite3.Connection) -> None:
     connection.execute(ARRIVALS_TABLE)
 
 
+def _add_expiry(connection: sqlite3.Connection) -> None:
+    for statement in EXPIRY_COLUMNS:
+        connection.execute(statement)
+    now = time.time_ns() // 1_000_000  # nobody knows when they were stored
+    for table in ("trends", "event_states"):
+        connection.execute(f"UPDATE {table} SET kept_at = max(minute, ?)", (now,))
+
+
 # Step n turns a file of version n into a file of version n + 1; step 0 makes the tables.
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create,
@@ -66,6 +76,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_detections,
     _add_arrivals,
     _add_facets,
+    _add_expiry,
 )
 
 

@@ -36,6 +36,7 @@ class ElasticsearchSettings(SettingGroup):
             le=700,
             description="For how many days Elasticsearch keeps posts; each day is an index, and older ones are dropped "
             "whole. Posts that are older than this when they are first seen (archives) go to one index that is kept. "
+            "Minutes of trends and events that are older, and were stored that long ago, go from every kind of index. "
             "A node holds about 1,000 indices.",
         ),
     ] = 90

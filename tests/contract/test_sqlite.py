@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ import writer_process
 from search import batch, terms
 from search.index import Indexable, Query, SourceCursor, Thumbnail
 from search.open import open_index
-from search.sqlite import damage, facets, over_time, postings, stored_state, upgrade, writer_lock, writes
+from search.sqlite import damage, detections, facets, over_time, postings, stored_state, upgrade, writer_lock, writes
 from search.sqlite.file import UNTOUCHED
 from search.sqlite.index import SqliteIndex
+from search.testing.detecting import event, trend
 from search.testing.index_contract import IndexContract
 from search.testing.media import illustrated, shown
 from search.testing.posts import OBSERVED, START, entity, found, indexable, stored, tagged, write
@@ -507,3 +509,28 @@ async def test_a_copy_that_cannot_be_written_to_is_searched_and_counted(
     assert (await reader.facets(Query())).values["person"][0].posts == 1
     assert await reader.spellings("merkle") == ["merkel"]
     await reader.close()
+
+
+async def test_minutes_older_than_the_retention_go_unless_they_were_stored_since(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = timedelta(days=1)
+    index = await SqliteIndex.open(path, retention=5 * day)
+    await write(index, tagged("a"))
+
+    def set_clock(moment: datetime) -> None:
+        monkeypatch.setattr(detections, "_now", lambda: int(moment.timestamp() * 1000))
+
+    set_clock(START)
+    await index.write_detections([trend("past", 1), trend("past", 2)], [event("past", 1), event("past", 2)])
+    set_clock(START + 4 * day)
+    await index.write_detections([], [])
+    assert (len(await index.event_history("past")), len(await index.stored_trends())) == (2, 1)
+    set_clock(START + 30 * day)
+    await index.write_detections([trend("new", 1), trend("new", 2)], [event("new", 1), event("new", 2)])
+    for _ in range(2):
+        assert [len(await index.event_history(name)) for name in ("past", "new")] == [1, 2]
+        assert await index.stored_trends() == [trend("new", 2)]
+        assert {one.id for one in await index.events()} == {"past", "new"}
+        await index.write_detections([], [])
+    await index.close()

@@ -187,12 +187,16 @@ class DetectionRunner:
         missed = self._chain.missed
         page = await self.writer.gate.run(lambda: self._index.search(Query(size=1)))
         many = missed * _PARTS > page.total
-        if many or self.late:
+        if self.late and not many:
             self._say(
                 f"{missed:,} posts were older than what came before them, too late for trends and events: "
-                + ("these are made anew from the index" if many else "`tagstream events --rebuild` counts them")
+                "`tagstream events --rebuild` counts them"
             )
         if many:
+            self._say(
+                "many posts were older than what came before them: trends and events are made anew from the index, in "
+                "order of time"
+            )
             posts = await self.writer.gate.run(lambda: rebuild(self._index))
             self._say(f"trends and events were made anew from {posts:,} posts")
 

@@ -316,7 +316,6 @@ def test_a_letter_that_meets_a_defect_stays_and_the_others_go_on(
         (["run"], 2, "Missing option '--source'"),
         (["run", "--source", "carrier-pigeon:7"], 2, "names no source"),
         (["run", "--source", "jsonl:absent.jsonl"], 3, "absent.jsonl"),
-        (["run", "--source", "jsonl:."], 3, "directory"),
         (["run", "--source", "jsonl:feed.jsonl", "--index", "postgres:x"], 2, "no index of kind"),
         (["run", "--source", "jsonl:feed.jsonl", "--index", "sqlite:no/such/folder.db"], 3, "folder"),
         (["run", "--source", "jsonl:feed.jsonl", "--index", "sqlite:feed.jsonl"], 1, "feed.jsonl"),

@@ -66,14 +66,14 @@ def test_a_file_that_is_no_feed_is_refused_once_by_what_it_is(command: Command, 
     assert len(notes.splitlines()) == 1
 
 
-def test_an_empty_file_and_a_directory(command: Command) -> None:
+def test_an_empty_file_and_an_empty_folder(command: Command) -> None:
     for content in (b"", b" \n\n"):
         Path("feed.jsonl").write_bytes(content)
         code, notes = command("run", "--source", "jsonl:feed.jsonl")
         assert (code, "is empty" in notes) == (3, True)
     Path("folder").mkdir()
     code, notes = command("run", "--source", "jsonl:folder")
-    assert (code, "is a directory" in notes) == (3, True)
+    assert (code, "no file in 'folder' is of posts" in notes) == (3, True)
 
 
 def test_a_stream_that_is_no_feed_ends_after_a_hundred_lines(tmp_path: Path) -> None:

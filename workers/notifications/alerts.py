@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import accumulate
 from typing import NamedTuple
@@ -17,6 +17,8 @@ _VERSION = 2
 _LONG_BUCKET = timedelta(hours=1)
 # Windows of more minutes than this are counted by the hour.
 _LONG = timedelta(days=2)
+# A window that ends earlier would begin before the first year: a feed may date its posts as it likes.
+_EARLIEST = datetime(1, 1, 9, tzinfo=UTC)
 
 
 class ReachedCount(NamedTuple):
@@ -100,19 +102,21 @@ async def _window_counts(
 ) -> AsyncIterator[tuple[datetime, int]]:
     """Yields the end of each window that ends with one of the minutes, and the posts in it.
 
-    Windows of days move by the hour, and the last one ends with the last minute all the same.
+    Windows of days move by the hour, and the last one ends with the last minute all the same. Of a gap of years in a
+    feed the beginning and the end are counted: to count all of it would hold up the feed.
     """
     length = timedelta(seconds=seconds_of(query.per))
     step = MINUTE if length <= _LONG else _LONG_BUCKET
     window = length // step
     end = last + MINUTE
-    begin = end - ((end - first + step - MINUTE) // step) * step  # the end of the first window, less a step
+    begin = end - ((end - max(first, _EARLIEST) + step - MINUTE) // step) * step  # the first window's end, less a step
+    once = (MAX_BUCKETS - window) * step
     while begin < end:
-        until = min(end, begin + (MAX_BUCKETS - window) * step)
+        until = min(end, begin + once)
         buckets = await index.post_counts(
             Query(query.query), since=begin + step - length, until=until, bucket_seconds=int(step.total_seconds())
         )
         sums = list(accumulate((bucket.posts for bucket in buckets), initial=0))
         for place in range(window, len(sums)):
             yield begin + (place - window + 1) * step, sums[place] - sums[place - window]
-        begin = until
+        begin = max(until, end - once)

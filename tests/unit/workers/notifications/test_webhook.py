@@ -112,8 +112,10 @@ class CountingIndex:
 
     def __init__(self, posts: dict[int, int]) -> None:
         self.posts = {MINUTE + minute * timedelta(minutes=1): count for minute, count in posts.items()}
+        self.asked = 0
 
     async def post_counts(self, _: Query, *, since: datetime, until: datetime, bucket_seconds: int) -> list[Bucket]:
+        self.asked += 1
         step = timedelta(seconds=bucket_seconds)
         count = -((since - until) // step)
         assert 1 <= count <= MAX_BUCKETS
@@ -349,6 +351,16 @@ async def test_a_count_that_is_reached_between_two_looks_is_told(days: int) -> N
     found = await watch.look(index, late, late)  # type: ignore[arg-type]
     assert [(one.posts, one.until) for one in found] == [(20, MINUTE + timedelta(minutes=101))]
     assert await watch.look(index, late, late) == []  # type: ignore[arg-type]
+
+
+async def test_a_feed_may_be_of_any_year_and_leave_out_as_many() -> None:
+    index, query = CountingIndex({7: 9}), SavedQuery(query="flood", count=9, per="1h")
+    watch = AlertWatch([query])
+    first = datetime(1, 1, 1, tzinfo=UTC)
+    assert await watch.look(index, first, first) == []  # type: ignore[arg-type]
+    (found,) = await watch.look(index, MINUTE, MINUTE + timedelta(minutes=7))  # type: ignore[arg-type]
+    assert found.posts == 9
+    assert index.asked <= 2
 
 
 async def test_a_window_of_days_moves_by_the_hour_to_the_last_minute() -> None:

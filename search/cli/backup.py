@@ -15,6 +15,7 @@ import click
 from search.dump_lines import DumpBegin, DumpEnd, DumpWriter, MalformedDumpLine, read_line, status_line
 from search.index import Compacted, EntityIndex
 from search.open import opened_index
+from search.parquet import MAGIC, write_parquet
 from search.restoring import Restored, restore
 from search.sqlite.index import SqliteIndex
 from tagstream.cli.console import note, write_lines, write_text
@@ -29,7 +30,7 @@ from tagstream.cli.options import (
 from tagstream.errors import BadSettings, UnreadableInput
 from tagstream.posts import AccountStatus, TaggedPost
 from tagstream.settings import Settings
-from tagstream.text.terminal_text import json_for_terminals
+from tagstream.text.terminal_text import json_for_terminals, visible
 
 _LINES_AT_ONCE = 256
 _TAIL_BYTES = 64 * 1024
@@ -50,7 +51,18 @@ _POSTS_ONLY = (
     show_default=True,
     help="Everything, or the posts alone: what two runs over one feed are compared by.",
 )
-def dump(index_spec: str | None, kind: Literal["all", "posts"]) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "parquet"]),
+    default="jsonl",
+    show_default=True,
+    help="Lines of JSON, or an export for pandas and DuckDB, which is no backup.",
+)
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="The file that --format parquet makes.")
+def dump(
+    index_spec: str | None, kind: Literal["all", "posts"], form: Literal["jsonl", "parquet"], output: Path | None
+) -> None:
     """Print everything that an index keeps, a line of JSON each.
 
     A backup, as of one moment, while others may write: every tagged post, in order of id, with what the registry says
@@ -62,8 +74,17 @@ def dump(index_spec: str | None, kind: Literal["all", "posts"]) -> None:
     tagged post. That is no backup: who restores it does not know what was deleted.
 
     Both hold the posts of hidden accounts: keep them as you keep the index, and show nobody what is hidden.
+
+    With --format parquet --output FILE: the posts that a search would show, a row each, with their names in columns
+    (docs/reference/parquet.md). An export: `restore` does not read it. Needs tagstream[parquet].
     """
+    if (form == "parquet") != (output is not None):
+        raise click.UsageError("--format parquet and --output FILE go together")
     settings = current_settings(index=index_spec)
+    if output is not None:
+        rows = asyncio.run(_export(settings, output))
+        note(f"done: {rows:,} posts in {visible(str(output))}")
+        return
 
     async def work() -> None:
         async with opened_index(settings) as index:
@@ -71,6 +92,11 @@ def dump(index_spec: str | None, kind: Literal["all", "posts"]) -> None:
                 write_text(lines)
 
     asyncio.run(work())
+
+
+async def _export(settings: Settings, path: Path) -> int:
+    async with opened_index(settings) as index:
+        return await write_parquet(index.documents(), path)
 
 
 async def _everything(index: EntityIndex) -> AsyncIterator[str]:
@@ -174,6 +200,11 @@ def _check(stream: BinaryIO, file: str, *, incomplete: bool) -> None:
         stream.seek(0)
     except OSError as error:
         raise UnreadableInput(f"The dump {file} cannot be read: {error.strerror}.") from error
+    if first.startswith(MAGIC):
+        raise UnreadableInput(
+            f"{file} is a Parquet file: an export, which lacks what was deleted or hidden. Restore a dump of "
+            "`tagstream dump` without --format, or a copy of `tagstream backup`."
+        )
     try:
         begins = read_line(first)
     except MalformedDumpLine as malformed:

@@ -129,6 +129,8 @@ REFUSED: list[tuple[str, int, str]] = [
     ("dead-letters requeue x --all", 2, "--all"),
     ("dead-letters requeue x --cause y", 2, "--cause goes with --all"),
     ("export --json image-encoder", 2, "image-encoder"),
+    ("dump --format parquet", 2, "--output FILE go together"),
+    ("dump --output posts.parquet", 2, "--output FILE go together"),
     # values that make no sense
     ("search --size 0", 2, "--size"),
     ("search --size 99999999999999999999999999", 2, "--size"),

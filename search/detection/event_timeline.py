@@ -67,7 +67,10 @@ class EventTimeline:
         up_to = min(closed)
         if self._last is not None and up_to <= self._last:
             return []
-        return [self._take(minute) for minute in self._due(up_to)]
+        taken = [self._take(minute) for minute in self._due(up_to)]
+        if not taken or taken[-1].minute < up_to:  # counts are watched in a feed without trends as well
+            taken.append(ClosedMinute(up_to, (), ()))
+        return taken
 
     def _due(self, up_to: datetime) -> Iterator[datetime]:
         """Yields every minute up to this one, so that the outcome does not depend on how many are closed at once.

@@ -17,8 +17,11 @@ _VERSION = 2
 _LONG_BUCKET = timedelta(hours=1)
 # Windows of more minutes than this are counted by the hour.
 _LONG = timedelta(days=2)
-# A window that ends earlier would begin before the first year: a feed may date its posts as it likes.
-_EARLIEST = datetime(1, 1, 9, tzinfo=UTC)
+# A feed may date its posts as it likes, and an index can count those of these times.
+_EARLIEST = datetime(1970, 1, 9, tzinfo=UTC)
+_LATEST = datetime(2109, 1, 1, tzinfo=UTC)
+# A long time is counted by spans, and of that at least so many parts each by itself.
+_PARTS = 16
 
 
 class ReachedCount(NamedTuple):
@@ -102,21 +105,61 @@ async def _window_counts(
 ) -> AsyncIterator[tuple[datetime, int]]:
     """Yields the end of each window that ends with one of the minutes, and the posts in it.
 
-    Windows of days move by the hour, and the last one ends with the last minute all the same. Of a gap of years in a
-    feed the beginning and the end are counted: to count all of it would hold up the feed.
+    Windows of days move by the hour, and the last one ends with the last minute all the same. Of windows in a row that
+    cannot reach the count the end of the last one is yielded, and as many posts as each of them has at most.
     """
     length = timedelta(seconds=seconds_of(query.per))
     step = MINUTE if length <= _LONG else _LONG_BUCKET
-    window = length // step
+    first, last = max(first, _EARLIEST), min(last, _LATEST)
+    if first > last:
+        return
     end = last + MINUTE
-    begin = end - ((end - max(first, _EARLIEST) + step - MINUTE) // step) * step  # the first window's end, less a step
-    once = (MAX_BUCKETS - window) * step
-    while begin < end:
-        until = min(end, begin + once)
-        buckets = await index.post_counts(
-            Query(query.query), since=begin + step - length, until=until, bucket_seconds=int(step.total_seconds())
-        )
-        sums = list(accumulate((bucket.posts for bucket in buckets), initial=0))
+    begin = end - ((end - first + step - MINUTE) // step) * step  # the first window's end, less a step
+    async for one in _counts_between(index, query, begin, end, step):
+        yield one
+
+
+async def _counts_between(
+    index: EntityIndex, query: SavedQuery, begin: datetime, end: datetime, step: timedelta
+) -> AsyncIterator[tuple[datetime, int]]:
+    """Yields what `_window_counts` does of the windows that end after `begin`, and not after `end`.
+
+    Of a long time the posts are counted by spans first: a window reaches over two of them at most, and only where two
+    have posts enough its windows are counted. So a gap of years costs a few questions.
+    """
+    window = timedelta(seconds=seconds_of(query.per)) // step
+    length = window * step
+    if (end - begin) // step + window <= MAX_BUCKETS:
+        sums = list(accumulate(await _counts(index, query, begin + step - length, end, step), initial=0))
         for place in range(window, len(sums)):
             yield begin + (place - window + 1) * step, sums[place] - sums[place - window]
-        begin = max(until, end - once)
+        return
+    span = max(length, -(-(end - begin) // ((MAX_BUCKETS - 1) * step)) * step)
+    counts = await _counts(index, query, begin - span, end, span)
+    most = -(-len(counts) // _PARTS)
+    place = 1
+    while place < len(counts):
+        many = counts[place - 1] + counts[place] >= query.count
+        following = place + 1
+        while (
+            following < len(counts)
+            and (counts[following - 1] + counts[following] >= query.count) == many
+            and not (many and following - place >= most)
+        ):
+            following += 1
+        since, until = begin + (place - 1) * span, min(end, begin + (following - 1) * span)
+        if many:
+            async for one in _counts_between(index, query, since, until, step):
+                yield one
+        else:
+            yield until, max(counts[at - 1] + counts[at] for at in range(place, following))
+        place = following
+
+
+async def _counts(
+    index: EntityIndex, query: SavedQuery, since: datetime, until: datetime, bucket: timedelta
+) -> list[int]:
+    buckets = await index.post_counts(
+        Query(query.query), since=since, until=until, bucket_seconds=int(bucket.total_seconds())
+    )
+    return [one.posts for one in buckets]

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -162,6 +163,16 @@ def test_an_archive_with_a_gap_of_years_is_passed_over_at_once() -> None:
     taken = timeline.take(MinuteOfTrends(partition=0, minute=START.replace(year=2034)))
     assert 1000 < len(taken) < 2000
     assert timeline.last == START.replace(year=2034)
+
+
+def test_the_newest_minute_is_told_of_a_feed_in_which_nothing_has_trended_for_days() -> None:
+    """Counts of saved queries are looked at when minutes close."""
+    timeline = EventTimeline()
+    for hours in (0, 40, 40.5, 90):
+        minute = START + timedelta(hours=hours)
+        assert timeline.take(MinuteOfTrends(partition=0, minute=minute))[-1].minute == minute
+    taken = EventTimeline.restore(timeline.snapshot()).take(MinuteOfTrends(partition=0, minute=minute + MINUTE))
+    assert taken == [ClosedMinute(minute + MINUTE, (), ())]
 
 
 def test_a_deleted_post_is_no_evidence_of_a_minute_that_was_open_when_it_went(

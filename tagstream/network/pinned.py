@@ -75,7 +75,7 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         Raises:
             PhotoRefused: one of them is not public, or the port is not a web port.
         """
-        addresses = await self._checked(host, port)
+        addresses = await self.checked_addresses(host, port)
         failure: Exception | None = None
         for address in addresses[:MAX_ADDRESSES_TRIED]:
             try:
@@ -104,7 +104,12 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
             if not may_reach(address, port, self._allowed):
                 raise PhotoRefused(PhotoReason.REFUSED_ADDRESS, f"{host}:{port} is {address}, which is not public")
 
-    async def _checked(self, host: str, port: int) -> list[Address]:
+    async def checked_addresses(self, host: str, port: int) -> list[Address]:
+        """Returns the addresses of `host`, after all of them were found to be public; connects to none.
+
+        Raises:
+            PhotoRefused: one of them is not public, the port is not a web port, or the name means no address.
+        """
         self.check_port(host, port)
         try:
             async with asyncio.timeout(RESOLVE_SECONDS):

@@ -210,7 +210,8 @@ async def open_notifier(
     """Returns the notifier that the settings ask for, with what was not sent before; None where nobody is to be told.
 
     Raises:
-        BadSettings: there is no secret, nobody to tell of a saved query, or a query is none.
+        BadSettings: there is no secret, nobody to tell of a saved query, a query is none, or a webhook's address is one
+            that nothing is ever sent to.
         UnreadableInput: the file of the secret cannot be read.
     """
     events = [url.get_secret_value() for url in settings.webhook_urls]
@@ -227,10 +228,19 @@ async def open_notifier(
         receiver_of(url): WebhookSender(url, secret, timeout_seconds=settings.webhook_timeout_seconds, allowed=allowed)
         for url in sorted(urls)
     }
+    await asyncio.gather(*(_check(sender, say) for sender in senders.values()))
     watch = AlertWatch(settings.alerts, await index.detector_state(ALERTS))
     await watch.check(index)
     outbox = Outbox.decoded(await index.detector_state(OUTBOX))
     return Notifier(index, senders, [receiver_of(url) for url in events], watch, outbox, say=say)
+
+
+async def _check(sender: WebhookSender, say: Callable[[str], None]) -> None:
+    """Says of a receiver that could not be sent to now: its name may mean another address later."""
+    try:
+        await sender.check()
+    except NotDelivered as error:
+        say(f"webhooks to {sender.host} cannot be delivered now: {error}")
 
 
 def webhook_secret(settings: Settings) -> bytes:

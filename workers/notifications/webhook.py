@@ -14,15 +14,17 @@ redirect is followed, the answer's body is not read, and the address is resolved
 import asyncio
 import hashlib
 import hmac
+import ipaddress
 import ssl
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 
-from tagstream.errors import TagstreamError
+from tagstream.errors import BadSettings, TagstreamError
 from tagstream.media_reasons import PhotoRefused
 from tagstream.network.address import Endpoint
 from tagstream.network.pinned import PinnedBackend, Resolve, SystemResolver
@@ -47,7 +49,11 @@ def signature(secret: bytes, timestamp: int, body: bytes) -> str:
 
 
 class WebhookSender:
-    """Sends notifications to one address. No message of its errors shows more of the address than its host."""
+    """Sends notifications to one address. No message of its errors shows more of the address than its host.
+
+    Raises:
+        BadSettings: the address is none.
+    """
 
     def __init__(
         self,
@@ -60,7 +66,7 @@ class WebhookSender:
         ssl_context: ssl.SSLContext | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._url = httpx.URL(url)
+        self._url = _read_url(url)
         self._secret = secret
         self._timeout_seconds = timeout_seconds
         self._allowed = allowed
@@ -68,6 +74,27 @@ class WebhookSender:
         self._ssl_context = ssl_context or httpx.create_ssl_context()
         self._now = now
         self.host = urlsplit(url).hostname or ""
+
+    async def check(self) -> None:
+        """Resolves the name of the receiver, and sends nothing. Called at the start.
+
+        Raises:
+            BadSettings: no message could ever be sent to this address.
+            NotDelivered: none could be sent at this moment.
+        """
+        url, backend = self._url, self._backend()
+        try:
+            backend.check_port(url.host, _port(url))
+            with suppress(ValueError):  # a name
+                backend.check_addresses(url.host, _port(url), [ipaddress.ip_address(url.host)])
+        except PhotoRefused as refusal:
+            raise BadSettings(
+                f"a webhook is never sent there: {refusal}; webhook_allowed lists exceptions"
+            ) from refusal
+        try:
+            await backend.checked_addresses(url.host, _port(url))
+        except PhotoRefused as refusal:
+            raise NotDelivered(f"{refusal}; webhook_allowed lists exceptions") from refusal
 
     async def send(self, notification: Notification) -> None:
         """Returns when the receiver has taken the notification.
@@ -88,9 +115,8 @@ class WebhookSender:
             raise NotDelivered(f"{self.host} answered {status}", refused=status in _REFUSALS)
 
     async def _post(self, notification: Notification) -> int:
-        url, body = self._url, notification.body.encode()
-        backend = PinnedBackend(self._resolve, self._allowed, _MAX_ANSWER_BYTES)
-        origin = httpcore.Origin(url.raw_scheme, url.raw_host, url.port or (443 if url.scheme == "https" else 80))
+        url, body, backend = self._url, notification.body.encode(), self._backend()
+        origin = httpcore.Origin(url.raw_scheme, url.raw_host, _port(url))
         connection = httpcore.AsyncHTTPConnection(origin, self._ssl_context, network_backend=backend)
         try:
             response = await connection.handle_async_request(self._request(url, notification, body))
@@ -101,6 +127,9 @@ class WebhookSender:
                 await connection.aclose()
             finally:
                 await backend.close()
+
+    def _backend(self) -> PinnedBackend:
+        return PinnedBackend(self._resolve, self._allowed, _MAX_ANSWER_BYTES)
 
     def _request(self, url: httpx.URL, notification: Notification, body: bytes) -> httpcore.Request:
         timestamp = int(self._now())
@@ -120,3 +149,14 @@ class WebhookSender:
             ],
             content=body,
         )
+
+
+def _read_url(url: str) -> httpx.URL:
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise BadSettings(f"the address of a webhook is none: {error}") from error
+
+
+def _port(url: httpx.URL) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)

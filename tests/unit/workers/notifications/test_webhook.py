@@ -418,6 +418,40 @@ async def test_settings_that_make_no_sense_are_refused_at_the_start(given: dict[
         await open_notifier(Index(), Settings.model_validate(given))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://10.0.0.7/hook?token=hidden", r"10\.0\.0\.7:80 is 10\.0\.0\.7, which is not public; webhook_allowed"),
+        ("http://[::1]:8080/hidden", "only the ports 80 and 443"),
+        ("https://desk.example:8443/hidden", "desk.example:8443: only the ports 80 and 443"),
+        ("https://desk\x7f.example/hidden", "is none"),
+        ("https://-.\u0378.example/hidden", "is none"),
+    ],
+)
+async def test_an_address_that_nothing_is_ever_sent_to_is_refused_at_the_start(url: str, message: str) -> None:
+    for given in (
+        {"webhook_urls": [url]},
+        {"alerts": [{"query": "a", "count": 1, "per": "1h", "url": url}]},
+    ):
+        settings = Settings.model_validate({**given, "webhook_secret": "x" * 16, "webhook_allowed": ["10.0.0.8:80"]})
+        with pytest.raises(BadSettings, match=message) as caught:
+            await open_notifier(Index(), settings)  # type: ignore[arg-type]
+        assert "hidden" not in str(caught.value)
+
+
+async def test_a_name_that_means_a_private_address_is_said_once_at_the_start() -> None:
+    told: list[str] = []
+    given = {"webhook_urls": ["http://localhost/hidden"], "webhook_secret": "x" * 16}
+    assert await open_notifier(Index(), Settings.model_validate(given), told.append) is not None  # type: ignore[arg-type]
+    (line,) = told
+    assert "localhost cannot be delivered now" in line
+    assert "webhook_allowed" in line
+    assert "hidden" not in line
+    allowed = ["127.0.0.1:80", "[::1]:80"]
+    await open_notifier(Index(), Settings.model_validate({**given, "webhook_allowed": allowed}), told.append)  # type: ignore[arg-type]
+    assert len(told) == 1
+
+
 async def test_without_webhooks_there_is_no_notifier() -> None:
     assert await open_notifier(Index(), Settings()) is None  # type: ignore[arg-type]
 

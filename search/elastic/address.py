@@ -5,16 +5,18 @@
     https://user:password@search.example:9200/newsroom
             └─ credentials                     └─ prefix of every index; `tagstream` where there is none
 
-    newsroom-registry          one entry for each post and each erased account, for ever
-    newsroom-accounts          the newest status of each account
-    newsroom-posts-2026.03.01  the posts of one day; newsroom-posts-old those older than the retention at first sight
-    newsroom-media-2026.03.01  the thumbnails of the posts of that day
-    newsroom-dead              dead letters
-    newsroom-trends            the states of trends, minute by minute
-    newsroom-events            the newest state of each event
-    newsroom-event-states      the states of events, minute by minute
-    newsroom-detectors         the snapshots of the detectors of both
-    newsroom-cursors           the position up to which each source has been read
+    newsroom-registry             one entry for each post and each erased account, for ever
+    newsroom-accounts             the newest status of each account
+    newsroom-posts-v2-2026.03.01  the posts of one day; newsroom-posts-v2-old those older than the retention at first
+                                  sight; newsroom-posts-2026.03.01 is a day of an older version, until it is moved
+    newsroom-posts                an alias of all posts that may be seen, for Kibana
+    newsroom-media-2026.03.01     the thumbnails of the posts of that day
+    newsroom-dead                 dead letters
+    newsroom-trends               the states of trends, minute by minute
+    newsroom-events               the newest state of each event
+    newsroom-event-states         the states of events, minute by minute
+    newsroom-detectors            the snapshots of the detectors of both
+    newsroom-cursors              the position up to which each source has been read
 
 Credentials never show: neither in `repr` nor in any message.
 """
@@ -28,6 +30,10 @@ from tagstream.text.redaction import HIDDEN
 
 DEFAULT_PREFIX = "tagstream"
 DEFAULT_PORT = 9200
+OLD = "old"  # the "day" of posts older than the retention
+# The form of the indices of posts. A field that is to be stored otherwise needs indices of another name, into which
+# `upgrade.py` moves what is there.
+_FORM = "v2"
 _EXAMPLE = "Write elasticsearch:URL, for example elasticsearch:http://127.0.0.1:9200/tagstream."
 # No hyphen: else the pattern of one prefix could cover the indices of another.
 _HOST = re.compile(r"^[\w.:%-]+$")
@@ -80,15 +86,25 @@ class Names:
     @property
     def posts(self) -> str:
         """The pattern of all indices of posts, and the name of their template."""
-        return f"{self.prefix}-posts-*"
+        return self.of_day("*")
 
     def of_day(self, day: str) -> str:
         """Returns the index of the posts of a day (`2026.03.01`, or `old`)."""
-        return f"{self.prefix}-posts-{day}"
+        return f"{self.prefix}-posts-{_FORM}-{day}"
 
     def day_of(self, index: str) -> str:
-        """Returns the day of an index of posts or of thumbnails."""
-        return index.removeprefix(f"{self.prefix}-posts-").removeprefix(f"{self.prefix}-media-")
+        """Returns the day of an index of posts or of thumbnails, of this form or of the one before."""
+        name = index.removeprefix(f"{self.prefix}-posts-").removeprefix(f"{self.prefix}-media-")
+        return name.removeprefix(f"{_FORM}-")
+
+    @property
+    def shown_posts(self) -> str:
+        """The alias of the posts that may be seen; also the name of the template of posts of the form before."""
+        return f"{self.prefix}-posts"
+
+    def is_earlier(self, index: str) -> bool:
+        """Returns whether the index holds posts in the form before."""
+        return index.startswith(f"{self.prefix}-posts-") and not index.startswith(self.of_day(""))
 
     @property
     def media(self) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from search.documents import IMPLAUSIBLE_TIME, TIME_SHIFT, read_document, with_zone
-from search.elastic.schema import MAX_KEYWORD_LENGTH, OLD
+from search.elastic.address import OLD
 from search.registry import AccountVisibility, RegistryRecord
 from search.terms import MAX_ENTITY_MARKS, author_key, hash_key, hashtags_of, marks_column, words_column
 from tagstream.errors import CorruptState
@@ -28,9 +28,12 @@ from tagstream.posts import (
     TaggedPost,
     from_epoch_milliseconds,
     stored_version,
+    to_epoch_milliseconds,
 )
 
 MAX_ID_BYTES = 512  # what Elasticsearch takes as the id of a document
+MAX_KEYWORD_LENGTH = 1_024
+TIMING_FIELDS = ("indexed_at", "processing_seconds", "lag_seconds")
 FLAT_FIELDS: dict[EntityType, str] = {"PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
 _RECORD_FIELDS = tuple(one.name for one in fields(RegistryRecord))
 
@@ -136,7 +139,22 @@ def day_of(number: int, observed_at: datetime, retention_days: int) -> str:
     return time.strftime("%Y.%m.%d")
 
 
-def post_document(post: TaggedPost, written: str, record: RegistryRecord) -> dict[str, Any]:
+def timing(post: TaggedPost, record: RegistryRecord, now: int, *, first: bool) -> dict[str, Any]:
+    """Returns the fields of a document that tell when it is written: at `now`, in milliseconds since 1970.
+
+    Only the first document of a post tells how late it is: a new answer of a model or an edit comes when it comes.
+    """
+    found: dict[str, Any] = {"indexed_at": now}
+    if first:
+        found["processing_seconds"] = max(0, now - record.observed_at) / 1_000
+        if not record.number & IMPLAUSIBLE_TIME:
+            found["lag_seconds"] = max(0, now - to_epoch_milliseconds(with_zone(post.created_at))) / 1_000
+    return found
+
+
+def post_document(
+    post: TaggedPost, written: str, record: RegistryRecord, timing: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Returns the document of a post; `written` is its `post_json`, the record tells its time."""
     mentions = distinct(post.entities)
     document: dict[str, Any] = {
@@ -162,6 +180,7 @@ def post_document(post: TaggedPost, written: str, record: RegistryRecord) -> dic
         "document": written,
         "created_at": post.created_at.isoformat(),
         "observed_at": record.observed_at,
+        **(timing or {}),
         "source": post.source,
         "author_id": post.author and post.author.id,
         "author_handle": post.author and post.author.handle,
@@ -179,8 +198,15 @@ def post_document(post: TaggedPost, written: str, record: RegistryRecord) -> dic
         "untagged": post.untagged,
     }
     for entity in mentions.values():
-        document.setdefault(FLAT_FIELDS[entity.type], []).append(entity.key)
+        field = FLAT_FIELDS[entity.type]
+        document.setdefault(field, []).append(shown_name(entity.text))
+        document.setdefault(f"{field}_key", []).append(entity.key)
     return {name: value for name, value in document.items() if value not in (None, [])}
+
+
+def shown_name(text: str) -> str:
+    """Returns a name as people and dashboards see it: as it was written, on one line."""
+    return " ".join(text.split())
 
 
 def mention_of(type: EntityType, key: str) -> str:

@@ -24,17 +24,17 @@ _lists: WeakKeyDictionary[ElasticClient, tuple[State, Sequence[Json]]] = WeakKey
 
 async def shown_filters(client: ElasticClient) -> Sequence[Json]:
     """Returns the filters that leave out hidden authors, as of the last refresh; none if nobody is hidden."""
-    before = await _state(client)
+    before = await list_state(client)
     known, filters = _lists.get(client, (None, ()))
     if known != before:
         filters = hidden_left_out(await _hidden_authors(client))
         # A list that was read before some status and after another is used once and never again.
-        if before == await _state(client):
+        if before == await list_state(client):
             _lists[client] = before, filters
     return filters
 
 
-async def _state(client: ElasticClient) -> State:
+async def list_state(client: ElasticClient) -> State:
     """Returns a value that no two lists share: the number of hidden accounts, and the sum of their sequence numbers.
 
     Each write gives its document a higher sequence number than all before, and none is ever deleted. The highest number

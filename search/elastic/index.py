@@ -8,20 +8,21 @@ writing the same changes again.
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Container, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Self
 
 from search.elastic import backup, compaction, counts, facets, over_time, reads, replay
-from search.elastic.address import Address, parse_address
+from search.elastic.address import OLD, Address, parse_address
 from search.elastic.client import ElasticClient
 from search.elastic.detections import expiry, snapshots
 from search.elastic.detections import reads as detections
 from search.elastic.detections import writes as detection_writes
 from search.elastic.detections.visibility import kept_entries
-from search.elastic.schema import OLD, prepare
-from search.elastic.upgrade import analyse_anew
+from search.elastic.schema import prepare
+from search.elastic.shown_posts import ShownPosts
+from search.elastic.upgrade import analyse_anew, move_earlier_posts
 from search.elastic.writes import ElasticWriter
 from search.index import (
     Arrivals,
@@ -41,7 +42,7 @@ from search.index import (
     WriteReport,
 )
 from tagstream.detections import DetectedEvent, TrendState
-from tagstream.errors import IndexUnavailable, ServiceUnavailable
+from tagstream.errors import IndexUnavailable, ServiceUnavailable, TagstreamError
 from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
 from tagstream.settings import Settings
 
@@ -58,6 +59,7 @@ class ElasticIndex:
     def __init__(self, client: ElasticClient, settings: Settings) -> None:
         self.client = client
         self.writer = ElasticWriter(client, settings.elasticsearch_retention_days)
+        self._shown = ShownPosts(client)
         self._retention = timedelta(days=settings.elasticsearch_retention_days)
         self._newest_seen = datetime.min.replace(tzinfo=UTC)
         self._next_expiry = datetime.min.replace(tzinfo=UTC)
@@ -93,7 +95,10 @@ class ElasticIndex:
             raise
 
     async def _prepare(self, replicas: int, create: bool) -> None:
-        if await prepare(self.client, replicas=replicas, create=create):
+        older_analysis = await prepare(self.client, replicas=replicas, create=create)
+        if create:
+            await move_earlier_posts(self.client)
+        if older_analysis:
             await analyse_anew(self.client)
             await prepare(self.client, replicas=replicas, create=create)
 
@@ -107,9 +112,13 @@ class ElasticIndex:
         async with self._turn:
             self._check_open()
             await self._expire(changes)
+            self._shown.note(changes)
             if state is None:
-                return await self.writer.write(changes, cursor)
+                report = await self.writer.write(changes, cursor)
+                await self._shown.keep_current()
+                return report
             report = await self.writer.write(changes)
+            await self._shown.keep_current()
             if stored := state(report):
                 await self.write_detections((), (), stored)
             if cursor is not None:
@@ -351,6 +360,8 @@ class ElasticIndex:
             return
         self._closed = True
         async with self._turn:
+            with suppress(TagstreamError):  # the next process repairs it
+                await self._shown.finish()
             await self.client.close()
 
     async def _expire(self, changes: Iterable[Writable]) -> None:

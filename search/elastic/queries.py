@@ -24,10 +24,10 @@ MAX_PREFIX_EXPANSIONS = 4_096
 EXACT_UP_TO = 3_000  # distinct authors; above, the count is within a few percent
 _ANY_FREQUENCY = 1_000_000_000
 FACET_FIELDS = {
-    "person": "person",
-    "place": "place",
-    "organisation": "organisation",
-    "other": "other",
+    "person": "person_key",
+    "place": "place_key",
+    "organisation": "organisation_key",
+    "other": "other_key",
     "source": "source",
     "language": "langs",
     "hashtag": "hashtags",

@@ -2,9 +2,9 @@
 
 ::
 
-    posts-2026.03.01 ─▶ posts-2026.03.02 ─▶ …  ─┐
-                                                ├─▶ merged by time ─▶ those that may be seen, a page at a time
-    posts-old ──────────────────────────────────┘
+    posts-v2-2026.03.01 ─▶ posts-v2-2026.03.02 ─▶ …  ─┐
+                                                      ├─▶ merged by time ─▶ those that may be seen, a page at a time
+    posts-v2-old ─────────────────────────────────────┘
 
 What may be seen is asked of the registry for each page, so nothing is in a page that was deleted before it was read.
 The next page is read while a page is used.
@@ -16,12 +16,12 @@ from contextlib import aclosing
 from datetime import datetime
 from functools import partial
 
+from search.elastic.address import OLD
 from search.elastic.client import ElasticClient
 from search.elastic.detections.visibility import visible_entries
 from search.elastic.documents import RegistryEntry, read_post
 from search.elastic.queries import Json, moments, time_range
 from search.elastic.reads import Hit, scan
-from search.elastic.schema import OLD
 from search.index import Indexable
 from tagstream.posts import from_epoch_milliseconds
 

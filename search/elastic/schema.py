@@ -3,11 +3,12 @@
 ::
 
     open ─▶ read mappings ─▶ newer than this code? ─▶ stop
-                         ├─▶ not there: create   (templates for the days, the fixed indices, posts-old)
+                         ├─▶ not there: create   (templates for the days, the fixed indices, posts-v2-old)
                          └─▶ older: add fields   (template and open indices)
 
-Every mapping is strict: the server refuses a field that the mapping lacks. Changes only add fields: another type of a
-field needs a new prefix and a dump. Knows nothing of records and queries.
+Every mapping is strict: the server refuses a field that the mapping lacks. Changes to an index only add fields. Posts
+of the form before are moved into indices of today's (`upgrade.py`); another type of another field needs a new prefix
+and a dump. Knows nothing of records.
 """
 
 import asyncio
@@ -17,17 +18,18 @@ from typing import Any
 
 import elasticsearch
 
-from search.elastic.address import Names
+from search.elastic import shown_posts
+from search.elastic.address import OLD, Names
 from search.elastic.client import ElasticClient, error_type
+from search.elastic.documents import MAX_KEYWORD_LENGTH
 from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
 from tagstream.text.analysis import ANALYSIS_VERSION
 
 # 2: accounts may be hidden, which whoever reads must know of. 3: so must whoever writes of where thumbnails lie.
 # 4: posts are of contract version 3, with `langs` and `links`. 5: there are trends and events, which a backup carries.
-SCHEMA_VERSION = 5
-OLD = "old"  # the "day" of posts older than the retention
+# 6: posts lie in indices of another form (`address.py`), whose `text` can be searched.
+SCHEMA_VERSION = 6
 REFRESH_INTERVAL = "250ms"
-MAX_KEYWORD_LENGTH = 1_024
 _MAX_FIELDS = 96
 _TEMPLATE_PRIORITY = 500
 
@@ -78,15 +80,19 @@ POST_FIELDS: dict[str, Any] = {
         },
     },
     "document": _KEPT,
-    # For people and dashboards: nothing of ours asks these.
+    # For people and dashboards: nothing of ours asks these, unless a line below says so.
     "created_at": {"type": "date", "format": "strict_date_optional_time"},
     "observed_at": {"type": "date", "format": "epoch_millis"},
+    "indexed_at": {"type": "date", "format": "epoch_millis"},
+    "processing_seconds": {"type": "double"},
+    "lag_seconds": {"type": "double"},
     "source": _KEYWORD,
     "author_id": _KEYWORD,
     "author_handle": _KEYWORD,
     "lang": _KEYWORD,
     "langs": _KEYWORD,
-    "text": {"type": "text", "index": False},
+    # Unicode's own boundaries of words, and letters made small: for no language in particular.
+    "text": {"type": "text", "analyzer": "standard"},
     "url": {"type": "keyword", "index": False, "doc_values": False},
     "links": {
         "type": "object",
@@ -101,6 +107,11 @@ POST_FIELDS: dict[str, Any] = {
     "place": _KEYWORD,
     "organisation": _KEYWORD,
     "other": _KEYWORD,
+    # The same names as they are counted: these are asked by `facets.py`.
+    "person_key": _KEYWORD,
+    "place_key": _KEYWORD,
+    "organisation_key": _KEYWORD,
+    "other_key": _KEYWORD,
     "media_kinds": _KEYWORD,
     "image_labels": _KEYWORD,
     "model": _KEYWORD,
@@ -146,6 +157,7 @@ TREND_FIELDS: dict[str, Any] = {
     "key": _KEYWORD,
     "text": _KEYWORD,
     **_SUBJECTS,
+    "companions": _KEYWORD,
     "authors": _LONG,
     "posts": _LONG,
     "expected": {"type": "double"},
@@ -161,6 +173,7 @@ EVENT_FIELDS: dict[str, Any] = {
     "started_at": _MOMENT,
     "peak_at": _MOMENT,
     "merged_into": {"type": "keyword"},
+    "title": _KEYWORD,
     "names": _KEYWORD,
     **_SUBJECTS,
     "authors": _LONG,
@@ -230,6 +243,7 @@ def templates(names: Names, replicas: int) -> dict[str, dict[str, Any]]:
             "priority": _TEMPLATE_PRIORITY,
             "_meta": META,
             "template": {"settings": settings, "mappings": mappings},
+            "composed_of": [shown_posts.component(names)] if pattern == names.posts else [],
         }
         for pattern, (settings, mappings) in made.items()
     }
@@ -259,7 +273,14 @@ async def prepare(client: ElasticClient, *, replicas: int, create: bool) -> bool
                 f"The index at {client.address} does not say which accounts are hidden: an older tagstream made it. "
                 "Start a worker of this version once; it brings it up to date."
             )
+        if any(map(names.is_earlier, found)):
+            raise UnreadableInput(
+                f"Posts of the index at {client.address} lie where an older tagstream put them. Start a worker of this "
+                "version once; it moves them. If it is at it now, wait until it is done."
+            )
         return False
+    await _end_template_before(client)
+    await shown_posts.publish(client, known=names.accounts in found)
     for name, body in templates(names, replicas).items():
         await client.call(partial(client.patient.indices.put_index_template, name=name, **body))
     fixed = fixed_indices(names, replicas)
@@ -267,7 +288,7 @@ async def prepare(client: ElasticClient, *, replicas: int, create: bool) -> bool
     await asyncio.gather(*(_create(client, index, body) for index, body in fixed.items() if index not in found))
     expected = {index: body["mappings"] for index, body in fixed.items()}
     for index, one in found.items():
-        wanted = expected.get(index, _mapping_of_day(names, index))
+        wanted = None if names.is_earlier(index) else expected.get(index, _mapping_of_day(names, index))
         if wanted is not None and not _includes(one, wanted):
             # The version of the posts' terms rises only when they are made anew; what that writes finds its fields.
             outdated = older_analysis and index.startswith(names.of_day(""))
@@ -283,8 +304,17 @@ async def _mappings(client: ElasticClient) -> dict[str, Any]:
     return {
         index: one["mappings"]
         for index, one in answer.items()
-        if index in ours or _mapping_of_day(names, index) is not None
+        if index in ours or names.is_earlier(index) or _mapping_of_day(names, index) is not None
     }
+
+
+async def _end_template_before(client: ElasticClient) -> None:
+    """Takes the place of the template of posts of the form before, so that no worker that still runs makes a day."""
+    name = client.names.shown_posts
+    if await client.call(partial(client.raw.indices.exists_index_template, name=name)):
+        refused: dict[str, Any] = {"index_patterns": [f"{name}-*"], "allow_auto_create": False, "_meta": META}
+        lower = partial(client.patient.indices.put_index_template, name=name, priority=_TEMPLATE_PRIORITY - 1)
+        await client.call(partial(lower, **refused))
 
 
 def _mapping_of_day(names: Names, index: str) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from search.batch import Account, PlayedBatch, posts_among
 from search.documents import clean_letter, post_json
@@ -38,6 +39,7 @@ from search.elastic.documents import (
     read_letter,
     read_status,
     status_document,
+    timing,
     to_json,
 )
 from search.elastic.effects import Effects, EntryEffect, KnownState
@@ -51,6 +53,13 @@ from tagstream.posts import AccountStatus, DeadLetter, Deletion, Erasure, clean_
 
 ROUNDS = 12
 _TERMS_A_QUERY = 10_000
+
+
+class WrittenPost(NamedTuple):
+    """A post as JSON, and whether it comes from a feed now, and not from a backup."""
+
+    text: str
+    arrives: bool
 
 
 class ElasticWriter:
@@ -217,7 +226,7 @@ class ElasticWriter:
         ]
         await send(self._client, actions)
 
-    async def _write_documents(self, effects: Effects, written: Mapping[int, str]) -> None:
+    async def _write_documents(self, effects: Effects, written: Mapping[int, WrittenPost]) -> None:
         """Writes and removes documents and adds dead letters. A newer version there stays: its writer knew more."""
         actions = await asyncio.to_thread(self._document_actions, effects, written)
         actions += [
@@ -235,14 +244,16 @@ class ElasticWriter:
             actions += additions(names, one.entry, one.brought, over)
         return sum(result.outcome is ActionOutcome.REJECTED for result in await send(self._client, actions))
 
-    def _document_actions(self, effects: Effects, written: Mapping[int, str]) -> list[Action]:
+    def _document_actions(self, effects: Effects, written: Mapping[int, WrittenPost]) -> list[Action]:
         return [self._document_action(one, written) for one in effects.stored()]
 
-    def _document_action(self, effect: EntryEffect, written: Mapping[int, str]) -> Action:
+    def _document_action(self, effect: EntryEffect, written: Mapping[int, WrittenPost]) -> Action:
         entry, post = effect.entry, effect.post
         assert post is not None
         assert entry.day is not None
-        source = to_json(post_document(post, written[id(post)], entry.record))
+        text, arrives = written[id(post)]
+        told = timing(post, entry.record, _now(), first=arrives and effect.before is None)
+        source = to_json(post_document(post, text, entry.record, told))
         return Action("index", self._names.of_day(entry.day), post_id(post.id), source, version=entry.version)
 
     def _removal(self, entry: RegistryEntry) -> Action:
@@ -255,7 +266,7 @@ class ElasticWriter:
 
     async def _letter_actions(self, letters: Mapping[str, DeadLetter]) -> list[Action]:
         """Returns the actions that add dead letters; a letter that comes again keeps its place in the order."""
-        now = time.time_ns() // 1_000_000
+        now = _now()
         ids = {document_id("d", origin): letter for origin, letter in letters.items()}
         kept_at: dict[str, int] = {}
         async for hit in many(self._client, [(self._names.dead, one) for one in ids], fields=["kept_at"]):
@@ -324,12 +335,18 @@ class ElasticWriter:
         return sum(one.found for one in await send(self._client, actions, refresh=True))
 
 
-def _written(changes: Iterable[Writable]) -> dict[int, str]:
+def _now() -> int:
+    """Returns the milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def _written(changes: Iterable[Writable]) -> dict[int, WrittenPost]:
     """Returns the posts of the changes as JSON, by the identity of the object: a batch may hold two of one version.
 
     Called before anything is written, so that a batch with a post that no store can take leaves nothing.
     """
-    return {id(one.post): post_json(one.post) for one in posts_among(changes)}
+    arriving = {id(one.post) for one in changes if isinstance(one, Indexable)}
+    return {id(one.post): WrittenPost(post_json(one.post), id(one.post) in arriving) for one in posts_among(changes)}
 
 
 def _asked(changes: Iterable[Writable]) -> tuple[set[str], set[Account], dict[Account, int]]:

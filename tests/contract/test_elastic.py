@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from search.elastic.index import ElasticIndex
+from search.elastic.shown_posts import component
 from search.sqlite.index import SqliteIndex
 from search.testing.index_contract import IndexContract
 from search.testing.posts import found, letters, stored, tagged, write
@@ -35,7 +36,9 @@ async def remove(index: ElasticIndex) -> None:
     """Takes the index off the server, which refuses to delete by pattern."""
     indices = index.client.raw.indices
     await indices.delete(index=list(await indices.get_mapping(index=f"{index.address.names.prefix}-*")))
-    await indices.delete_index_template(name=[f"{index.address.names.prefix}-{kind}" for kind in ("posts", "media")])
+    templates = await indices.get_index_template(name=f"{index.address.names.prefix}-*")
+    await indices.delete_index_template(name=[one["name"] for one in templates["index_templates"]])
+    await index.client.raw.cluster.delete_component_template(name=component(index.address.names))
 
 
 class TestElastic(IndexContract):

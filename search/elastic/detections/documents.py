@@ -9,7 +9,7 @@ from collections import defaultdict
 from typing import Any
 
 from search.detections import bounded_milliseconds, minute_number, stored_json, subject_hash
-from search.elastic.documents import document_id
+from search.elastic.documents import document_id, shown_name
 from tagstream.detections import DetectedEvent, SubjectType, TrendState
 
 _FLAT_FIELDS: dict[SubjectType, str] = {
@@ -49,7 +49,8 @@ def trend_document(trend: TrendState, kept_at: int) -> dict[str, Any]:
         "type": trend.type,
         "key": trend.key,
         "text": trend.text,
-        _FLAT_FIELDS[trend.type]: [trend.key],
+        _FLAT_FIELDS[trend.type]: [shown_name(trend.text)],
+        "companions": [shown_name(one.text) for one in trend.companions],
         "authors": trend.authors,
         "posts": trend.posts,
         "expected": trend.expected,
@@ -67,7 +68,8 @@ def event_document(event: DetectedEvent, kept_at: int) -> dict[str, Any]:
         "detected_at": minute_number(event.detected_at),
         "started_at": minute_number(event.started_at),
         "peak_at": minute_number(event.peak_at),
-        "names": list(event.names),
+        "title": ", ".join(map(shown_name, event.names)),
+        "names": list(map(shown_name, event.names)),
         "authors": event.authors,
         "posts": event.posts,
         "score": event.score,
@@ -79,5 +81,5 @@ def event_document(event: DetectedEvent, kept_at: int) -> dict[str, Any]:
         document["merged_into"] = event.merged_into
     subjects = defaultdict(list)
     for subject in event.subjects[:_MAX_SUBJECTS]:
-        subjects[_FLAT_FIELDS[subject.type]].append(subject.key)
+        subjects[_FLAT_FIELDS[subject.type]].append(shown_name(subject.text))
     return document | subjects

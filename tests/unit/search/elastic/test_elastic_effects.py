@@ -1,15 +1,16 @@
 """What a batch does to the registry of Elasticsearch, without a server."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 from search.documents import post_json, post_number
 from search.elastic.address import Names
-from search.elastic.documents import RegistryEntry, day_of, distinct, document_id, post_document
+from search.elastic.documents import RegistryEntry, day_of, distinct, document_id, post_document, timing
 from search.elastic.effects import Effects, KnownState
 from search.elastic.schema import POST_FIELDS
-from search.elastic.writes import ElasticWriter
-from search.index import Change, Indexable, WriteReport
+from search.elastic.writes import ElasticWriter, _written
+from search.index import Change, Indexable, Remembered, Writable, WriteReport
 from search.registry import AccountVisibility, RegistryRecord
 from search.terms import hash_key
 from tagstream.dead_letter import dead_letter
@@ -23,6 +24,7 @@ from tagstream.posts import (
     Media,
     SegmentedHashtag,
     TaggedPost,
+    to_epoch_milliseconds,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -191,7 +193,46 @@ def test_a_document_has_only_fields_of_the_mapping() -> None:
     document = post_document(post(), post_json(post()), entry().record)
     assert document.keys() <= POST_FIELDS.keys()
     assert document["entities"][0].keys() == POST_FIELDS["entities"]["properties"].keys()
-    assert (document["person"], document["mentions"]) == (["merkel"], ["PER:merkel"])
+    assert (document["person"], document["person_key"]) == (["Merkel"], ["merkel"])
+    assert document["mentions"] == ["PER:merkel"]
+
+
+def test_names_are_shown_on_one_line_as_they_were_written() -> None:
+    whole = post().model_copy(
+        update={"entities": (Entity(text="New\n  York", type="LOC", start=0, end=10, score=1.0, key="new york"),)}
+    )
+    document = post_document(whole, post_json(whole), entry().record)
+    assert (document["place"], document["place_key"]) == (["New York"], ["new york"])
+
+
+def test_the_first_document_of_a_post_tells_how_late_it_is() -> None:
+    record = entry().record
+    seen = record.observed_at = to_epoch_milliseconds(NOON) + 2_000
+    told = timing(post(), record, seen + 500, first=True)
+    assert told == {"indexed_at": seen + 500, "processing_seconds": 0.5, "lag_seconds": 2.5}
+    assert timing(post(), record, seen, first=False) == {"indexed_at": seen}
+    assert timing(post(), record, 0, first=True)["lag_seconds"] == 0, "a clock that was set back"
+
+
+def test_a_post_that_claims_to_be_from_the_future_tells_no_lag() -> None:
+    future = post().model_copy(update={"created_at": NOON + timedelta(days=1)})
+    record = RegistryRecord(future.id, post_number(future.created_at, NOON), version=1)
+    assert timing(future, record, 0, first=True).keys() == {"indexed_at", "processing_seconds"}
+
+
+def test_what_a_backup_brings_and_what_is_known_tell_no_lag() -> None:
+    writer = ElasticWriter(SimpleNamespace(names=Names("x")), 90)  # type: ignore[arg-type]
+    known = KnownState(entries={"jsonl:a": entry(version=1)})
+    record = RegistryRecord("jsonl:a", post_number(NOON, NOON), version=1)
+    cases: tuple[tuple[KnownState, Writable, bool], ...] = (
+        (KnownState(), indexable(post()), True),
+        (known, indexable(post(revision=1)), False),
+        (KnownState(), Remembered(record, post()), False),
+    )
+    for before, change, arrives in cases:
+        effects = Effects(before, [change], retention_days=90)
+        (action,) = writer._document_actions(effects, _written([change]))
+        assert ("processing_seconds" in json.loads(action.source)) is arrives
 
 
 def test_a_hostile_post_makes_a_bounded_document() -> None:

@@ -151,7 +151,7 @@ def test_an_older_document_of_elasticsearch_gets_the_keys_of_today() -> None:
     document = renewed_document(old_post().model_dump_json(), record)
     assert document["mentions"] == ["ORG:at&t", "LOC:hong kong"]
     assert [one["key"] for one in json.loads(document["document"])["entities"]] == ["at&t", "hong kong"]
-    assert document["place"] == ["hong kong"]
+    assert document["place_key"] == ["hong kong"]
 
 
 def test_keys_are_bounded() -> None:

@@ -5,11 +5,12 @@ of accounts, numbers and the commonest words of some languages are no subjects; 
 counter and never trend, so the list of stop words only saves work. Scripts without spaces have names and hashtags only.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import islice, pairwise
+from itertools import islice
+from struct import unpack
 from typing import NamedTuple
 from zlib import crc32
 
@@ -33,64 +34,105 @@ MAX_LENGTH = 4_000
 # that differ for a machine and not for a reader.
 _LETTERS = r"[\p{L}\p{M}][\p{L}\p{M}\p{Default_Ignorable_Code_Point}]*+"
 _WORD = regex.compile(rf"{_LETTERS}(?:['’]{_LETTERS})*+")
-_TOKEN = regex.compile(
-    r"(?:https?://|www\.)\S++|(?<![\p{L}\p{N}_])@[\p{L}\p{N}_.\-]++|&[a-z]{2,8};|\ART\b"
-    rf"|(?P<word>[\p{{N}}]*+{_LETTERS}(?:(?:\p{{N}}++|['’._*\-]){_LETTERS})*+[\p{{N}}]*+)",
-    regex.IGNORECASE,
-)
+_UNREAD = r"(?:https?://|www\.)\S++|(?<![\p{L}\p{N}_])@[\p{L}\p{N}_.\-]++|&[a-z]{2,8};"
+_READ = rf"(?P<word>[\p{{N}}]*+{_LETTERS}(?:(?:\p{{N}}++|['’._*\-]){_LETTERS})*+[\p{{N}}]*+)"
+_TOKEN = regex.compile(rf"{_UNREAD}|{_READ}", regex.IGNORECASE)
+_FIRST_TOKEN = regex.compile(rf"{_UNREAD}|\ART\b|{_READ}", regex.IGNORECASE)
 _MAX_TOKEN_LENGTH = 3 * MAX_WORD_LENGTH
+_DIGEST_SIZE = 4
+_MAX_REMEMBERED = 24
+"""The characters of the longest chunk that is remembered: all take 30 MiB in a feed, and 100 of the worst texts."""
 _MARKS = regex.compile(r"[^\p{L}\p{M}\p{N}'’]++")
 _LETTERS_OF_DIGITS = str.maketrans("013457", "oieast")
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
-_PlacedWord = tuple[int, int, str]
-
 
 def mentions_of(post: TaggedPost, observed_at: datetime) -> PostMentions:
     """Returns the subjects of a post; `observed_at` is when it was accepted."""
-    tokens = [match.span() for match in _TOKEN.finditer(post.text, 0, MAX_LENGTH) if match.lastgroup]
-    read = [_read(post.text[start : min(end, start + _MAX_TOKEN_LENGTH)]) for start, end in tokens]
+    first, *others = post.text[:MAX_LENGTH].split(" ")
+    chunks = [_first_chunk(first) if len(first) <= _MAX_REMEMBERED else _read(first, _FIRST_TOKEN)]
+    chunks += [_chunk(other) if len(other) <= _MAX_REMEMBERED else _read(other, _TOKEN) for other in others]
     return PostMentions(
         post_id=post.id,
         revision=post.revision,
         author=None if post.author is None else author_key(post.source, post.author.id),
         minute=minute_of(min(post.created_at, observed_at)),
-        shingles=_shingles([token.digest for token in read]),
-        subjects=_subjects(post, _words(tokens, read)),
+        shingles=_shingles(b"".join([chunk.digests for chunk in chunks])),
+        subjects=_subjects(post, chunks),
     )
 
 
-class _Token(NamedTuple):
-    """Letters in a row, also with digits and marks between: a hash of what a reader reads, and the words in it.
+class _Word(NamedTuple):
+    """The key of a word that may be a subject, and its place in the chunk."""
 
-    `words` has the place of each word in the token and its key, of those that may be subjects.
+    start: int
+    end: int
+    key: str
+
+
+class _Chunk(NamedTuple):
+    """What is read between two spaces: of each token a digest of what a reader reads, and the words of all.
+
+    A token is letters in a row, also with digits and marks between; none spans a space.
     """
 
-    digest: bytes
-    words: tuple[tuple[int, int, str], ...]
+    length: int
+    digests: bytes
+    words: tuple[_Word, ...]
+
+
+def _read(chunk: str, tokens: regex.Pattern[str]) -> _Chunk:
+    digests: list[bytes] = []
+    words: list[_Word] = []
+    for match in tokens.finditer(chunk):
+        if match.lastgroup:
+            begin, end = match.span()
+            token = chunk[begin : min(end, begin + _MAX_TOKEN_LENGTH)]
+            digests.append(_digest(token))
+            words += _words(token, begin)
+    return _Chunk(len(chunk), b"".join(digests), tuple(words))
+
+
+def _read_letters(chunk: str) -> _Chunk:
+    """Reads a chunk of plain letters, which is one token and one word, as `_read` would, in a third of the time."""
+    key = chunk.lower()
+    words = (_Word(0, len(chunk), key),) if _may_be_subject(key) else ()
+    return _Chunk(len(chunk), blake2b(key.encode(), digest_size=_DIGEST_SIZE).digest(), words)
 
 
 @lru_cache(maxsize=65_536)
-def _read(token: str) -> _Token:
-    letters = _MARKS.sub("", token)
+def _chunk(chunk: str) -> _Chunk:
+    """Reads a chunk: most of a post was read before in other posts."""
+    return _read_letters(chunk) if chunk.isascii() and chunk.isalpha() else _read(chunk, _TOKEN)
+
+
+@lru_cache(maxsize=8_192)
+def _first_chunk(chunk: str) -> _Chunk:
+    """Reads the first chunk of a text, where `RT` marks a retweet."""
+    return _read(chunk, _FIRST_TOKEN)
+
+
+def _digest(token: str) -> bytes:
+    letters = token if token.isalpha() else _MARKS.sub("", token)
     if not letters.isalpha():
         letters = letters.translate(_LETTERS_OF_DIGITS)
-    keys = ((*match.span(), fold_key(match[0])) for match in _WORD.finditer(token))
-    return _Token(
-        blake2b(fold_key(letters).encode(), digest_size=4).digest(),
-        tuple((start, end, key) for start, end, key in keys if _may_be_subject(key)),
-    )
+    return blake2b(fold_key(letters).encode(), digest_size=_DIGEST_SIZE).digest()
+
+
+def _words(token: str, offset: int) -> Iterator[_Word]:
+    """Yields the words in a token that may be subjects; the token stands `offset` characters into its chunk."""
+    for match in _WORD.finditer(token):
+        key = fold_key(match[0])
+        if _may_be_subject(key):
+            yield _Word(offset + match.start(), offset + match.end(), key)
 
 
 def _may_be_subject(key: str) -> bool:
-    return MIN_WORD_LENGTH <= len(key) <= MAX_WORD_LENGTH and key not in STOP_WORDS and not _UNSPACED.search(key)
-
-
-def _words(tokens: Sequence[tuple[int, int]], read: Sequence[_Token]) -> Iterator[_PlacedWord]:
-    """Yields the place in the text and the key of each word that may be a subject."""
-    for (begin, _), token in zip(tokens, read, strict=True):
-        for start, end, key in token.words:
-            yield begin + start, begin + end, key
+    return (
+        MIN_WORD_LENGTH <= len(key) <= MAX_WORD_LENGTH
+        and key not in STOP_WORDS
+        and (key.isascii() or not _UNSPACED.search(key))
+    )
 
 
 @lru_cache(maxsize=16_384)
@@ -99,7 +141,7 @@ def _subject(kind: SubjectType, key: str, text: str) -> Subject:
     return Subject(type=kind, key=key[:MAX_KEY_LENGTH], text=text[:MAX_KEY_LENGTH])
 
 
-def _subjects(post: TaggedPost, words: Iterable[_PlacedWord]) -> tuple[Subject, ...]:
+def _subjects(post: TaggedPost, chunks: Iterable[_Chunk]) -> tuple[Subject, ...]:
     """Returns each subject once: names first, then hashtags, then words that stand in neither."""
     found: dict[tuple[str, str], Subject] = {}
     for entity in post.entities[:MAX_SUBJECTS]:
@@ -108,26 +150,29 @@ def _subjects(post: TaggedPost, words: Iterable[_PlacedWord]) -> tuple[Subject, 
         key = fold_key(" ".join(hashtag.words) or hashtag.text)
         found.setdefault(("HASHTAG", key), _subject("HASHTAG", key, f"#{hashtag.text}"))
     found.pop(("HASHTAG", ""), None)
-    for start, end, key in _free_words(post, words):
+    for start, end, key in islice(_free_words(post, chunks), MAX_WORDS):
         found.setdefault(("WORD", key), _subject("WORD", key, post.text[start:end]))
     return tuple(found.values())[:MAX_SUBJECTS]
 
 
-def _free_words(post: TaggedPost, words: Iterable[_PlacedWord]) -> Iterator[_PlacedWord]:
-    """Yields the first `MAX_WORDS` words that stand in no name and no hashtag."""
+def _free_words(post: TaggedPost, chunks: Iterable[_Chunk]) -> Iterator[tuple[int, int, str]]:
+    """Yields place and key of each word that stands in no name and no hashtag."""
     taken = [(entity.start, entity.end) for entity in post.entities[:MAX_SUBJECTS]]
     taken += [hashtag.span for hashtag in post.hashtags[:MAX_SUBJECTS] if hashtag.span]
-    free = (
-        (start, end, key)
-        for start, end, key in words
-        if not (taken and any(start < after and end > before for before, after in taken))
-    )
-    return islice(free, MAX_WORDS)
+    offset = 0
+    for length, _, words in chunks:
+        for start_in_chunk, end_in_chunk, key in words:
+            start, end = offset + start_in_chunk, offset + end_in_chunk
+            if not (taken and any(start < after and end > before for before, after in taken)):
+                yield start, end, key
+        offset += length + 1  # and the space
 
 
-def _shingles(words: Sequence[bytes]) -> tuple[int, ...]:
-    """Returns the smallest hashes of the words and of the pairs of neighbours among them."""
-    numbers = {int.from_bytes(word) for word in words}
+def _shingles(digests: bytes) -> tuple[int, ...]:
+    """Returns the smallest hashes of the tokens and of the pairs of neighbours among them."""
+    count = len(digests) // _DIGEST_SIZE
+    numbers = set(unpack(f">{count}I", digests))
     # A checksum of random bytes is as random, and changes with their order.
-    numbers.update(crc32(first + second) for first, second in pairwise(words))
+    last = len(digests) - _DIGEST_SIZE
+    numbers.update([crc32(digests[start : start + 2 * _DIGEST_SIZE]) for start in range(0, last, _DIGEST_SIZE)])
     return tuple(sorted(numbers)[:MAX_SHINGLES])

@@ -1,14 +1,22 @@
 """The subjects of a post, and the sketch by which near-copies are told."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from itertools import pairwise
+from zlib import crc32
 
 import pytest
+import regex
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from search.events.copies import SIMILARITY, similarity
-from search.events.subjects import MAX_WORDS, mentions_of
+from search.events.subjects import MAX_LENGTH, MAX_WORDS, mentions_of
 from search.terms import author_key
-from tagstream.detections import MAX_SUBJECTS, PostMentions
+from tagstream.detections import MAX_SHINGLES, MAX_SUBJECTS, PostMentions
 from tagstream.posts import Author, Entity, SegmentedHashtag, TaggedPost
+from tagstream.text.entity_keys import fold_key
 
 NOON = datetime(2024, 1, 1, 12, 0, 30, tzinfo=UTC)
 
@@ -109,3 +117,77 @@ def test_posts_on_one_matter_are_no_near_copies() -> None:
     first = sketch("Explosion at the Boston Marathon finish line, many people injured")
     second = sketch("My brother was running the Boston Marathon, he is safe after the explosion")
     assert similarity(first, second) < SIMILARITY
+
+
+LETTERS = r"[\p{L}\p{M}][\p{L}\p{M}\p{Default_Ignorable_Code_Point}]*+"
+TOKEN = regex.compile(
+    r"(?:https?://|www\.)\S++|(?<![\p{L}\p{N}_])@[\p{L}\p{N}_.\-]++|&[a-z]{2,8};|\ART\b"
+    rf"|(?P<word>[\p{{N}}]*+{LETTERS}(?:(?:\p{{N}}++|['’._*\-]){LETTERS})*+[\p{{N}}]*+)",
+    regex.IGNORECASE,
+)
+SPACES = (" ", "\n", "\u00a0", "\x1c", "\u2003")
+SIGNS = ("'", "’", ".", ",", "-", "_", "*", "/", ":", "@", "&", ";", "1", "²", "\u0301", "\u200b")
+UNREAD = ("RT", "rt", "@news", "&amp;", "http://t.co/a", "www.a.org/b")
+WORDS = (
+    "explosion",
+    "Explosion",
+    "expl0sion",
+    "it's",
+    "isn’t",
+    "e\u0301",
+    "東京",
+    "ſtaff",
+    "İzmir",
+    "U.S.",
+    "Baden-Baden",
+)
+PIECES = st.sampled_from((*SPACES, *SIGNS, *UNREAD, *WORDS))
+
+
+def sketch_of_the_whole(text: str) -> tuple[int, ...]:
+    """Returns the sketch of a text that is read in one go."""
+    digests = []
+    for match in TOKEN.finditer(text[:MAX_LENGTH]):
+        if match["word"]:
+            letters = regex.sub(r"[^\p{L}\p{M}\p{N}'’]", "", match["word"][:120])
+            if not letters.isalpha():
+                letters = letters.translate(str.maketrans("013457", "oieast"))
+            digests.append(blake2b(fold_key(letters).encode(), digest_size=4).digest())
+    hashes = {int.from_bytes(one) for one in digests} | {crc32(first + second) for first, second in pairwise(digests)}
+    return tuple(sorted(hashes)[:MAX_SHINGLES])
+
+
+def words_of_the_whole(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yields place and key of the words of a text that is read in one go, stop words among them."""
+    for match in TOKEN.finditer(text[:MAX_LENGTH]):
+        for word in regex.finditer(rf"{LETTERS}(?:['’]{LETTERS})*+", (match["word"] or "")[:120]):
+            yield match.start() + word.start(), match.start() + word.end(), fold_key(word[0])
+
+
+@given(st.lists(PIECES | st.text(max_size=3) | PIECES.map(lambda piece: piece * 20), max_size=40).map("".join))
+@example("RT")
+@example("RT explosion near the bridge")
+@example("RT@news: explosion, RT @police")
+@example(" RT explosion")
+@example("rt'explosion www.a.org/b\nexplosion http://a\x1cb")
+@example("explosion " * 399 + "explosions")
+def test_a_text_is_read_between_spaces_as_in_one_go(text: str) -> None:
+    mentions = mentions_of(tagged(text), NOON)
+    assert mentions.shingles == sketch_of_the_whole(text)
+    spellings: dict[str, str] = {}
+    for start, end, key in words_of_the_whole(text):
+        spellings.setdefault(key, text[start:end])
+    assert [(one.key, one.text) for one in mentions.subjects] == [
+        (key, spelling) for key, spelling in spellings.items() if key in {one.key for one in mentions.subjects}
+    ]
+
+
+@given(st.lists(PIECES, max_size=6).map(" ".join), st.integers(0, 40), st.integers(1, 40))
+def test_only_words_outside_a_name_are_subjects_wherever_it_stands(text: str, start: int, length: int) -> None:
+    name = text[start : start + length] or text[:1]
+    begin = text.find(name)
+    end = begin + len(name)
+    without_name = {one.key for one in mentions_of(tagged(text), NOON).subjects}
+    outside = {key for first, after, key in words_of_the_whole(text) if after <= begin or first >= end}
+    subjects = mentions_of(tagged(text, ((name, "MISC"),) if name else ()), NOON).subjects
+    assert {one.key for one in subjects if one.type == "WORD"} == without_name & outside

@@ -239,6 +239,10 @@ class Span(NamedTuple):
     until: datetime
 
 
+BEGINNING = "0"
+"""The position before everything that came into an index."""
+
+
 class Arrivals(NamedTuple):
     """Posts that came into an index.
 
@@ -459,6 +463,14 @@ class EntityIndex(Protocol):
         """Returns the newest state of that event, None if there is none."""
         ...
 
+    async def event_ids(self, beginning: str, *, size: int) -> list[str]:
+        """Returns the first ids, by code point, that begin so, of the events that `event` has a state of.
+
+        Raises:
+            BadSettings: `size` is not between 1 and `MAX_PAGE`.
+        """
+        ...
+
     async def event_history(self, id: str) -> list[DetectedEvent]:
         """Returns the states of that event by minute, oldest first; of a longer life the last `MAX_HISTORY`.
 
@@ -537,7 +549,8 @@ class EntityIndex(Protocol):
         """Returns matching posts that became visible after the position `after`: those of new ids, not new revisions.
 
         Called again and again by whoever watches a query, with `Arrivals.next` of the call before and all `ids` of
-        earlier ones in `known`. The call without `after` returns no post, and the present position. A post that comes
+        earlier ones in `known`. The call without `after` returns no post, and the present position; the one after
+        `BEGINNING` returns the first of those that are kept. A post that comes
         in after the call that returned a position is in some later answer; exactly one if `known` holds the ids. The
         order is that of arrival, and nothing depends on the times of posts.
 

@@ -15,6 +15,7 @@
     └── Fatal                   the command line says what to do and exits; nothing is acknowledged
         ├── BadSettings         a setting, an argument or a combination of them makes no sense (exit 2)
         ├── UnreadableInput     a file that was named cannot be read (exit 3)
+        │   └── AbsentIndex     there is no index at the address, or not yet: whoever follows it waits
         ├── ServiceUnavailable  a service does not answer when the program starts (exit 4)
         ├── CorruptState        stored state cannot be ours: never guess, never repair silently
         └── NewerVersion        a message or a file from a newer tagstream: upgrade this one first
@@ -86,6 +87,10 @@ class UnreadableInput(Fatal):
     """A file that was named cannot be opened or read."""
 
     exit_code = 3
+
+
+class AbsentIndex(UnreadableInput):
+    """There is no index at the address that was named; a writer may make it yet."""
 
 
 class ServiceUnavailable(Fatal):

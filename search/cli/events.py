@@ -14,6 +14,7 @@ from search.cli.newest_minute import note_newest_minute
 from search.cli.output import Form, form_of, json_time, output_options, write_csv
 from search.cli.tables import posts_table, sparkline
 from search.cli.times import check_range, command_time, time_options
+from search.event_lookup import find_event
 from search.index import EntityIndex
 from search.open import opened_index
 from tagstream.cli.console import answer, console, note, write_lines
@@ -27,7 +28,6 @@ from tagstream.cli.options import (
 )
 from tagstream.detections import DetectedEvent
 from tagstream.errors import UnreadableInput
-from tagstream.posts import clean_text
 from tagstream.settings import Settings
 from tagstream.text.terminal_text import visible
 
@@ -146,9 +146,10 @@ class _EventFollower:
         self._known: set[str] = set()
         self._header = True
 
-    async def begin(self, index: EntityIndex) -> None:
-        """Notes the events that are there."""
-        await self._new(index)
+    async def begin(self, index: EntityIndex, *, is_new: bool) -> None:
+        """Notes the events that are there, unless all are new."""
+        if not is_new:
+            await self._new(index)
         note("following; Ctrl-C ends it")
 
     async def look(self, index: EntityIndex) -> None:
@@ -187,13 +188,14 @@ def _follow(settings: Settings, form: Form) -> None:
 def event(event_id: str, index_spec: str | None, as_json: bool) -> None:
     """Show one event: its times, what it is about, and posts as evidence.
 
-    EVENT_ID is as `tagstream events` shows it. With --json, `history` holds its figures minute by minute.
+    EVENT_ID is as `tagstream events` shows it, or its beginning, if no other id begins so. With --json,
+    `history` holds its figures minute by minute.
     """
     settings = current_settings(index=index_spec)
 
     async def work() -> tuple[EventView, EventView | None, list[DetectedEvent]] | None:
         async with opened_index(settings) as index:
-            found = await index.event(clean_text(event_id))
+            found = await find_event(index, event_id)
             if found is None:
                 return None
             whole = await index.event(found.merged_into) if found.merged_into else None

@@ -3,8 +3,9 @@
 ::
 
     open ─▶ begin ─▶ look ─▶ look ─▶ …          every half second, until Ctrl-C
-                       └ away? said once, then asked again, with growing pauses; the same place is gone on from
-                       └ another file under the name? opened, and begun with
+      │                └ away? said once, then asked again, with growing pauses; the same place is gone on from
+      │                └ another file under the name? opened, and begun with
+      └ not there? said once, and waited for; all that it then holds is new
 """
 
 import asyncio
@@ -18,7 +19,7 @@ import click
 from search.index import EntityIndex
 from search.open import open_index
 from tagstream.cli.console import note
-from tagstream.errors import Retryable, UnreadableInput
+from tagstream.errors import AbsentIndex, Retryable, UnreadableInput
 from tagstream.settings import Settings
 
 LOOK_SECONDS = 0.5
@@ -30,8 +31,11 @@ T = TypeVar("T")
 class Follower(Protocol):
     """A question that is asked again and again."""
 
-    async def begin(self, index: EntityIndex) -> None:
-        """Notes what is there. Called with the index, and again if another one takes its place."""
+    async def begin(self, index: EntityIndex, *, is_new: bool) -> None:
+        """Notes what is there, unless the index `is_new`: then everything in it came since the command was called.
+
+        Called with the index, and again if another one takes its place.
+        """
         ...
 
     async def look(self, index: EntityIndex) -> None:
@@ -51,22 +55,22 @@ def refuse_with_follow(following: bool, given: Mapping[str, bool]) -> None:
 
 
 async def follow(settings: Settings, follower: Follower, stop: asyncio.Event) -> None:
-    """Follows the index of the settings until `stop` is set.
+    """Follows the index of the settings until `stop` is set. One that is not there, or goes away, is waited for.
 
     Raises:
-        TagstreamError: the index cannot be opened at the start, or is damaged. One that goes away later is waited for.
+        TagstreamError: the index cannot be opened at the start, or is damaged.
     """
     place = _Place(settings)
     begun, pause, away = False, LOOK_SECONDS, False
-    await place.open()
+    is_new = await _open_when_there(place, stop)
     try:
         while not stop.is_set():
             try:
                 if await place.is_another():
                     begun = False
-                work = follower.look if begun else follower.begin
-                await unless_stopped(work(place.index), stop)
-                begun = True
+                work = follower.look(place.index) if begun else follower.begin(place.index, is_new=is_new)
+                await unless_stopped(work, stop)
+                begun, is_new = True, False
                 if away:
                     note("the index answers again")
                 pause, away = LOOK_SECONDS, False
@@ -74,10 +78,31 @@ async def follow(settings: Settings, follower: Follower, stop: asyncio.Event) ->
                 if not away:
                     note(f"{error} Waiting for it")
                 away, pause = True, min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
+            await _pause(stop, pause)
     finally:
         await place.close()
+
+
+async def _open_when_there(place: "_Place", stop: asyncio.Event) -> bool:
+    """Opens the index as soon as it is there, or `stop` is set; returns whether it was made meanwhile."""
+    said = ""
+    while not stop.is_set():
+        try:
+            await unless_stopped(place.open(), stop)
+            break
+        except UnreadableInput as error:  # one that is half made cannot be read either
+            if not said and not isinstance(error, AbsentIndex):
+                raise
+            if str(error) != said:
+                said = str(error)
+                note(f"{said} Waiting for it")
+            await _pause(stop, LOOK_SECONDS)
+    return bool(said)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 class _Away(Exception):

@@ -268,9 +268,10 @@ class _TrendFollower:
         self._newest: datetime | None = None
         self._header = True
 
-    async def begin(self, index: EntityIndex) -> None:
-        """Notes the trends that are there."""
-        await self._new(index)
+    async def begin(self, index: EntityIndex, *, is_new: bool) -> None:
+        """Notes the trends that are there, unless all are new."""
+        if not is_new:
+            await self._new(index)
         note("following; Ctrl-C ends it")
 
     async def look(self, index: EntityIndex) -> None:

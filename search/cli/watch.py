@@ -11,7 +11,7 @@ from search.cli.following import follow
 from search.cli.output import Form, form_of, output_options, write_csv
 from search.cli.post_rows import POST_HEADER, post_row
 from search.cli.tables import marked
-from search.index import EntityIndex, Query
+from search.index import BEGINNING, EntityIndex, Query
 from search.query import parse
 from tagstream.cli.console import console, note, write_lines
 from tagstream.cli.errors import Interrupted
@@ -42,8 +42,8 @@ def watch(
     """Show new posts of a query as they come.
 
     QUERY is what `tagstream search` takes; without one, every post. A post is shown when it comes into the index,
-    however old it is, and once: an edit of it is not new. If the index is away for a while, the command waits for it,
-    and shows what came meanwhile. It ends with Ctrl-C.
+    however old it is, and once: an edit of it is not new. If the index is not there yet, or is away for a while, the
+    command waits for it, and shows what came meanwhile. It ends with Ctrl-C.
     """
     form = form_of(as_json=as_json, as_csv=as_csv)
     settings = current_settings(index=index_spec)
@@ -70,8 +70,12 @@ class _Watcher:
         self._known: OrderedDict[str, None] = OrderedDict()
         self._header = True
 
-    async def begin(self, index: EntityIndex) -> None:
-        """Notes the present position, and shows the newest posts if they were asked for."""
+    async def begin(self, index: EntityIndex, *, is_new: bool) -> None:
+        """Notes the present position, and shows the newest posts if they were asked for; of a new index shows all."""
+        if is_new:
+            self._position, self._last = BEGINNING, 0
+            note("watching; Ctrl-C ends it")
+            return
         answer = await index.arrivals(self._question)
         page = await index.search(self._question) if self._last else None
         self._position = answer.next

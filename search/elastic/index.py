@@ -274,6 +274,11 @@ class ElasticIndex:
         self._check_open()
         return await detections.event(self.client, id)
 
+    async def event_ids(self, beginning: str, *, size: int) -> list[str]:
+        """Returns the first ids that begin so."""
+        self._check_open()
+        return await detections.event_ids(self.client, beginning, size=size)
+
     async def event_history(self, id: str) -> list[DetectedEvent]:
         """Returns the last states of that event by minute, oldest first."""
         self._check_open()

@@ -22,7 +22,7 @@ from search.elastic import shown_posts
 from search.elastic.address import OLD, Names
 from search.elastic.client import ElasticClient, error_type
 from search.elastic.documents import MAX_KEYWORD_LENGTH
-from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
+from tagstream.errors import AbsentIndex, CorruptState, NewerVersion, UnreadableInput
 from tagstream.text.analysis import ANALYSIS_VERSION
 
 # 2: accounts may be hidden, which whoever reads must know of. 3: so must whoever writes of where thumbnails lie.
@@ -267,7 +267,7 @@ async def prepare(client: ElasticClient, *, replicas: int, create: bool) -> bool
         older_analysis |= _check_version(client, index, one) and index.startswith(names.of_day(""))
     if not create:
         if names.registry not in found:
-            raise UnreadableInput(f"There is no index at {client.address}. Check the address, or write one first.")
+            raise AbsentIndex(f"There is no index at {client.address}. Check the address, or write one first.")
         if names.accounts not in found:
             raise UnreadableInput(
                 f"The index at {client.address} does not say which accounts are hidden: an older tagstream made it. "

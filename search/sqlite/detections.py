@@ -31,6 +31,7 @@ from tagstream.detections import DetectedEvent, TrendState
 _TABLES = ("trends", "events", "event_states", "detector_states")
 _IDS_A_QUERY = 500
 _END = 2**63 - 1
+_LAST_CHARACTER = chr(0x10FFFF)
 MIN_STEP = 500
 """The expired states of one kind that a write removes at least, if there are so many: some milliseconds."""
 
@@ -139,6 +140,18 @@ def event(connection: sqlite3.Connection, event_id: str) -> DetectedEvent | None
     """Returns the newest state of that event, None if there is none."""
     found = _states(connection, event_id, 1)
     return found[0] if found else None
+
+
+def event_ids(connection: sqlite3.Connection, beginning: str, *, size: int) -> list[str]:
+    """Returns the first ids that begin so, of the events that something is left of."""
+    check_detections(size)
+    rows = (
+        "SELECT document FROM events JOIN event_states AS state ON state.id = events.id AND state.minute = "
+        "(SELECT max(minute) FROM event_states WHERE id = events.id) "
+        "WHERE events.id >= ? AND events.id < ? ORDER BY events.id"
+    )
+    with _pages(connection, rows, (beginning, beginning + _LAST_CHARACTER), size) as pages:
+        return [one.id for one in _first(connection, ([read_event(one) for one in page] for page in pages), size)]
 
 
 def event_history(connection: sqlite3.Connection, event_id: str) -> list[DetectedEvent]:

@@ -41,7 +41,7 @@ from search.sqlite.schema import connect, transaction
 from search.sqlite.upgrade import prepare
 from search.sqlite.writer_lock import WriterLock
 from tagstream.detections import DetectedEvent, TrendState
-from tagstream.errors import BadSettings, Fatal, IndexUnavailable, Retryable, UnreadableInput
+from tagstream.errors import AbsentIndex, BadSettings, Fatal, IndexUnavailable, Retryable, UnreadableInput
 from tagstream.posts import AccountStatus, DeadLetter, EntityType, TaggedPost
 from tagstream.settings import Settings
 
@@ -102,7 +102,7 @@ class SqliteIndex:
         if create and not path.absolute().parent.is_dir():
             raise UnreadableInput(f"The folder of {path} does not exist. Create it or name another.")
         if not create and found is Found.NOTHING:
-            raise UnreadableInput(f"There is no index at {path}. Check the path, or write one first.")
+            raise AbsentIndex(f"There is no index at {path}. Check the path, or write one first.")
         mode = CREATE if create else reading_mode(path)
         lock = WriterLock(path)
         if create:
@@ -263,6 +263,10 @@ class SqliteIndex:
     async def event(self, id: str) -> DetectedEvent | None:
         """Returns the newest state of that event."""
         return await self._read(detections.event, id)
+
+    async def event_ids(self, beginning: str, *, size: int) -> list[str]:
+        """Returns the first ids that begin so."""
+        return await self._read(detections.event_ids, beginning, size=size)
 
     async def event_history(self, id: str) -> list[DetectedEvent]:
         """Returns the last states of that event by minute, oldest first."""

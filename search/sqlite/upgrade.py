@@ -19,7 +19,7 @@ from search.sqlite.schema import (
     transaction,
 )
 from search.sqlite.writer_lock import WriterLock
-from tagstream.errors import CorruptState, NewerVersion, UnreadableInput
+from tagstream.errors import AbsentIndex, CorruptState, NewerVersion, UnreadableInput
 from tagstream.text.analysis import ANALYSIS_VERSION
 
 
@@ -114,7 +114,7 @@ def prepare(connection: sqlite3.Connection, path: Path, lock: WriterLock, *, cre
 def _is_current(connection: sqlite3.Connection, path: Path, *, create: bool) -> bool:
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         if not create:
-            raise UnreadableInput(f"{path} is empty: no index was ever written there. Check the path.")
+            raise AbsentIndex(f"{path} is empty: no index was ever written there. Check the path.")
         return False
     version, known = _version(connection), len(MIGRATIONS)
     if version > known:

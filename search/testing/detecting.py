@@ -418,6 +418,20 @@ class DetectingContract:
         await write(index, deletion(others[-1]))
         assert await evidence_everywhere(index) == []
 
+    async def test_17v_events_are_found_by_the_beginning_of_their_id(self, index: EntityIndex) -> None:
+        await write(index, tagged("a"), tagged("gone"))
+        gone = tuple(one.model_copy(update={"shingles": ()}) for one in evidence(("gone",)))
+        named = ("ab1", "ab2", "a%", "b", "ab", "aé", "a_", "a*", "A1")
+        await say(index, *(event(name) for name in named), event("ab0", seen=gone), event("ab1", 5))
+        await write(index, deletion("gone"))
+        assert await index.event_ids("ab", size=9) == ["ab", "ab1", "ab2"]
+        assert await index.event_ids("ab", size=2) == ["ab", "ab1"]
+        for name in ("a%", "b", "aé", "a_", "a*", "A"):
+            assert [one[: len(name)] for one in await index.event_ids(name, size=9)] == [name]
+        assert await index.event_ids("abc", size=9) == []
+        with pytest.raises(BadSettings):
+            await index.event_ids("a", size=0)
+
 
 def told_evidence(names: Iterable[str], *keys: str) -> tuple[EvidencePost, ...]:
     """Returns the posts as an answer tells them: without what only detectors need."""

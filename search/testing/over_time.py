@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from search.index import EntityIndex, Query, Span
+from search.index import BEGINNING, EntityIndex, Query, Span
 from search.testing.posts import OBSERVED, START, indexable, tagged, write
 from tagstream.errors import BadSettings
 from tagstream.posts import AccountStatus, Deletion
@@ -145,3 +145,14 @@ class OverTimeContract:
         for position in ("", "x", "-1", str(2**70)):
             with pytest.raises(BadSettings):
                 await index.arrivals(Query(), position)
+
+    async def test_18m_the_beginning_is_before_everything(self, index: EntityIndex) -> None:
+        watcher = _Watcher(index, "green")
+        watcher.next = BEGINNING
+        assert await watcher.look() == []
+        await write(index, tagged("old", "green", minute=-9_000), tagged("new", "green"), tagged("blue", "blue"))
+        assert sorted(await watcher.look()) == ["new", "old"]
+        assert await watcher.look() == []
+        later = _Watcher(index, "green")
+        later.next = BEGINNING
+        assert sorted(await later.look()) == ["new", "old"]

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from search.event_lookup import find_event
 from search.highlights import highlights
 from search.index import EntityIndex
 from search.query import parse
@@ -175,8 +176,8 @@ async def events(
 
 @router.get("/event")
 async def event(request: Request, id: Identifier) -> documents.EventDocument:
-    """Returns one event."""
-    found: DetectedEvent | None = await request.app.state.index.event(clean_text(id))
+    """Returns one event, by its id or by a beginning that no other id has."""
+    found = await find_event(request.app.state.index, id)
     if found is None:
         raise NotThere(f"There is no event {id[:200]!r}.")
     return documents.event_document(found)

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response, StreamingResponse
 
+from search.event_lookup import find_event
 from search.facet_queries import narrowed
 from search.index import EntityIndex, Query
 from search.query import parse
@@ -125,10 +126,10 @@ async def event(request: Request) -> Response:
     """One event: its time line, who and where, and its posts."""
     identifier = clean_text(request.query_params.get("id", ""))
     index = _index(request)
-    found = await index.event(identifier)
+    found = await find_event(index, identifier)
     if found is None:
         raise NotThere(f"There is no event {identifier[:200]!r}.")
-    history = await index.event_history(identifier)
+    history = await index.event_history(found.id)
     posts = [post for one in found.evidence if (post := await index.get(one.post_id)) is not None]
     return rendered(
         request,

@@ -189,6 +189,27 @@ async def test_minutes_older_than_the_retention_go_unless_they_were_stored_since
     assert {one.id for one in await index.events()} == {"past", "archive"}
 
 
+async def test_the_newest_state_of_an_event_outlasts_the_retention(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = await opened()
+    await write(index, tagged("a"))
+    monkeypatch.setattr(writes, "_now", lambda: int(START.timestamp() * 1000))
+    await index.write_detections([], [event("one", 1), *(event("two", minute) for minute in (2, 3, 4))])
+    await index.refresh()
+    monkeypatch.setattr(expiry, "MAX_REMOVED", 1)
+    removed = []
+    for _ in range(5):
+        removed.append(await expiry.drop_expired(index.client, START + timedelta(days=1)))
+        await index.refresh()
+    assert removed == [0, 1, 1, 0, 0]
+    for name, last in (("one", 1), ("two", 4)):
+        assert await index.event_history(name) == [await index.event(name)] == [event(name, last)]
+    assert len(await index.events(until=START + timedelta(minutes=9))) == 2
+    told = [one async for one in index.everything() if isinstance(one, DetectedEvent)]
+    assert sorted(one.id for one in told) == ["one", "two"]
+
+
 async def test_an_index_of_the_version_before(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     fixed = schema.fixed_indices
     with monkeypatch.context() as patch:

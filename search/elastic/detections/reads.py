@@ -52,6 +52,18 @@ async def event(client: ElasticClient, name: str) -> DetectedEvent | None:
     return None
 
 
+async def event_ids(client: ElasticClient, beginning: str, *, size: int) -> list[str]:
+    """Returns the first ids that begin so, of the events that something is left of."""
+    check_detections(size)
+    found: list[str] = []
+    query = {"prefix": {"id": {"value": beginning}}}
+    async for page in _pages(client, client.names.events, query, [{"id": "asc"}], size=max(size, _STEP)):
+        found += [one.id for one in await as_shown(client, [_event(hit) for hit in page])]
+        if len(found) >= size:
+            break
+    return found[:size]
+
+
 async def event_history(client: ElasticClient, name: str) -> list[DetectedEvent]:
     """Returns the last states of that event by minute, oldest first; none of one whose newest is not there."""
     states: list[DetectedEvent] = []

@@ -225,6 +225,27 @@ def test_one_event_with_its_history(run: Terminal) -> None:
     assert "\x1b" not in run.notes
 
 
+def test_an_event_is_named_by_the_beginning_of_its_id(run: Terminal) -> None:
+    assert run("event", "sec", "--json") == 0
+    assert run.documents[0]["id"] == "second"
+    assert len(run.documents[0]["history"]) == 1
+    assert run("event", "three") == 3
+    assert "`tagstream events` lists" in run.notes
+
+    async def fill() -> None:
+        index = await SqliteIndex.open("tagstream.db")
+        await index.write_detections([], [detected(f"s{number:02}\x1b", 99, "c") for number in range(20)])
+        await index.close()
+
+    assert run("event", "s", "--json") == 0
+    asyncio.run(fill())
+    assert run("event", "s") == 2
+    named = [f"s{number:02}" for number in range(20) if f"s{number:02}" in run.notes]
+    assert named == [f"s{number:02}" for number in range(10)]
+    assert "and others" in run.notes
+    assert "\x1b" not in run.notes
+
+
 def test_stored_trends_come_before_counting(run: Terminal) -> None:
     assert run("trends", "--json") == 0
     quake, boston = run.documents
@@ -307,8 +328,8 @@ async def test_followers_tell_what_is_stored_later_once(
     await write(index, *(tagged(name, f"post {name} of Boston", minute=1) for name in "abc"))
     await index.write_detections([trend("Paris", 1, "a")], [detected("old", 1, "a")])
     events, trends = _EventFollower("table"), _TrendFollower("table")
-    await events.begin(index)
-    await trends.begin(index)
+    await events.begin(index, is_new=False)
+    await trends.begin(index, is_new=False)
     await index.write_detections(
         [trend("Paris", 1, "a"), trend("Lagos", 2, "b"), trend("\x1b[1mOslo", 3, "c")],
         [detected("old", 2, "a", detected_at=START + MINUTE), detected("new", 3, "b")],

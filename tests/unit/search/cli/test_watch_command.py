@@ -8,13 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from search.cli.events import _EventFollower
 from search.cli.following import follow, unless_stopped
+from search.cli.trends import _TrendFollower
 from search.index import EntityIndex
 from search.sqlite.index import SqliteIndex
+from search.testing.detecting import event, trend
 from search.testing.posts import tagged, write
 from tagstream.errors import CorruptState, IndexUnavailable
 from tagstream.settings import Settings
@@ -36,7 +40,7 @@ def watch(tmp_path: Path) -> Iterator[Watching]:
                 stderr=notes,
             )
         started.append(process)
-        until(lambda: "watching" in (tmp_path / "notes").read_text() or process.poll() is not None)
+        until(lambda: said(tmp_path, "watching", "Waiting") or process.poll() is not None)
         return process
 
     yield start
@@ -45,6 +49,11 @@ def watch(tmp_path: Path) -> Iterator[Watching]:
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+
+
+def said(folder: Path, *words: str) -> bool:
+    notes = (folder / "notes").read_text()
+    return any(word in notes for word in words)
 
 
 def until(holds: Callable[[], bool], seconds: float = 60) -> None:
@@ -97,8 +106,60 @@ async def test_an_index_that_is_away_for_a_while_is_waited_for(tmp_path: Path, w
 def test_what_is_no_query_or_no_index_is_refused(tmp_path: Path, watch: Watching) -> None:
     assert watch("person:").wait(30) == 2
     assert watch("--json", "--csv").wait(30) == 2
+    (tmp_path / "index.db").mkdir()
     assert watch("green").wait(30) == 3
-    assert "There is no index" in (tmp_path / "notes").read_text()
+    assert "is a folder" in (tmp_path / "notes").read_text()
+
+
+async def test_an_index_that_is_not_there_yet_is_waited_for_and_all_in_it_is_new(
+    tmp_path: Path, watch: Watching
+) -> None:
+    process = watch("green", "--json")
+    await put(tmp_path / "made.db", "first", "second")
+    (tmp_path / "made.db").rename(tmp_path / "index.db")
+    assert {next_id(process), next_id(process)} == {"jsonl:first", "jsonl:second"}
+    await put(tmp_path / "index.db", "third")
+    assert next_id(process) == "jsonl:third"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    notes = (tmp_path / "notes").read_text()
+    assert (notes.count("There is no index"), notes.count("3 posts were shown")) == (1, 1)
+
+
+def test_control_c_ends_the_wait_for_an_index(tmp_path: Path, watch: Watching) -> None:
+    process = watch("green")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert "Traceback" not in (tmp_path / "notes").read_text()
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("kind", [_EventFollower, _TrendFollower])
+async def test_events_and_trends_of_an_index_that_was_waited_for_are_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool, kind: type[_EventFollower | _TrendFollower]
+) -> None:
+    monkeypatch.setattr("search.cli.following.LOOK_SECONDS", 0.01)
+    path = tmp_path / "index.db"
+    await put(tmp_path / "made.db", "a")
+    index = await SqliteIndex.open(tmp_path / "made.db")
+    await index.write_detections([trend("paris")], [event("e")])
+    await index.close()
+    if is_there:
+        (tmp_path / "made.db").rename(path)
+    stop, follower = asyncio.Event(), kind("table")
+    following = asyncio.create_task(follow(Settings(index=f"sqlite:{path}"), follower, stop))
+    await asyncio.sleep(0.2)
+    if not is_there:
+        path.touch()  # another process begins to make it
+        await asyncio.sleep(0.1)
+        (tmp_path / "made.db").rename(path)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1 if is_there else 30):
+            while not follower.shown:  # noqa: ASYNC110  what another task does
+                await asyncio.sleep(0.01)
+    stop.set()
+    await following
+    assert follower.shown == (0 if is_there else 1)
 
 
 class _Unreliable:
@@ -109,7 +170,8 @@ class _Unreliable:
         self.outcomes = list(outcomes)
         self.begun = 0
 
-    async def begin(self, _: EntityIndex) -> None:
+    async def begin(self, _: EntityIndex, *, is_new: bool) -> None:
+        assert not is_new
         self.begun += 1
 
     async def look(self, _: EntityIndex) -> None:

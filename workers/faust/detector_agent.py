@@ -23,7 +23,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 from tagstream.errors import CorruptState, Fatal, Retryable, TagstreamError
 from workers.faust.agents import Read
 from workers.faust.deliveries import ConsumedRecord
-from workers.faust.detector_states import DetectorStates, SavedState, chunks_of, other_slot
+from workers.faust.detector_states import DetectorStates, OwnSlots, SavedState
 from workers.faust.index_step import Publish
 from workers.pipeline.runner import Delivery, Size, Stage, StageLimits
 from workers.pipeline.steps import explain
@@ -88,13 +88,13 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class KeptPartition(Generic[D]):
-    """The detector of one partition: what it has taken, what is saved (in `slot`), and what is still to be said."""
+    """The detector of one partition: what it has taken, what is saved (in `slots`), and what is still to be said."""
 
     detector: D
+    slots: OwnSlots
     taken: int
     saved: int
     saved_at: float
-    slot: int = 0
     unsaid: list[Any] = field(default_factory=list)
     held: Callable[[], None] | None = None
 
@@ -176,7 +176,7 @@ class DetectorAgent(Generic[D, R]):
                 kept.taken = fresh[-1].offset
             await self._say(kept)
             if self._clock() - kept.saved_at >= self._snapshot_seconds:
-                await self._save(partition, kept)
+                await self._save(kept)
 
     @asynccontextmanager
     async def _boundary(self) -> AsyncIterator[None]:
@@ -214,9 +214,9 @@ class DetectorAgent(Generic[D, R]):
         seconds = self._snapshot_seconds if seconds is None else seconds
         async with self._one_at_a_time, self._boundary():
             self._forget_other_generations()
-            for partition, kept in self.partitions.items():
+            for kept in self.partitions.values():
                 if kept.taken > kept.saved and not kept.unsaid and self._clock() - kept.saved_at >= seconds:
-                    await self._save(partition, kept)
+                    await self._save(kept)
 
     def _forget_other_generations(self) -> None:
         """Forgets all detectors after a rebalance: another worker may have gone on with them meanwhile."""
@@ -229,11 +229,12 @@ class DetectorAgent(Generic[D, R]):
         kept = self.partitions.get(partition)
         if kept is None:
             saved = await self._states.load(self._name(partition))
+            slots = OwnSlots(self._name(partition), self._states.topics, saved)
             if saved is None:
-                kept = KeptPartition(self._kind.make(partition), -1, -1, self._clock())
+                kept = KeptPartition(self._kind.make(partition), slots, -1, -1, self._clock())
             else:
                 detector = await self._restored(partition, saved)
-                kept = KeptPartition(detector, saved.offset, saved.offset, self._clock(), saved.slot)
+                kept = KeptPartition(detector, slots, saved.offset, saved.offset, self._clock())
             self.partitions[partition] = kept
         return kept
 
@@ -253,13 +254,11 @@ class DetectorAgent(Generic[D, R]):
             await self._kind.emit(kept.unsaid)
             kept.unsaid = []
 
-    async def _save(self, partition: int, kept: KeptPartition[D]) -> None:
+    async def _save(self, kept: KeptPartition[D]) -> None:
         taken = kept.taken
         snapshot = await self._compute(kept.detector.snapshot)
-        state = SavedState(taken, snapshot, other_slot(kept.slot))
-        await self._publish(chunks_of(self._name(partition), state, self._states.topics))
-        # Only now: what is repeated after an outage must not go into the slot of the last whole snapshot.
-        kept.saved, kept.saved_at, kept.slot = taken, self._clock(), state.slot
+        await kept.slots.save(self._publish, taken, snapshot)
+        kept.saved, kept.saved_at = taken, self._clock()
         if kept.held is not None:
             kept.held()
             kept.held = None

@@ -23,7 +23,7 @@ from tagstream.detections import PostMentions
 from tagstream.errors import CorruptState, Fatal, Retryable
 from tagstream.kafka.topics import Topics
 from tagstream.posts import Deletion
-from workers.faust.detector_states import DetectorStates, SavedState, chunks_of, other_slot
+from workers.faust.detector_states import DetectorStates, OwnSlots
 from workers.faust.index_step import Indexed, Publish
 from workers.faust.mentions import mention_records
 from workers.faust.records import Outgoing
@@ -33,13 +33,13 @@ from workers.pipeline.steps import explain
 
 @dataclass(slots=True)
 class _Partition:
-    """A feed, what it has `taken`, what of it was `said`, and the snapshot of then, which is in `slot`."""
+    """A feed, what it has `taken`, what of it was `said`, and the snapshot of then, which is in one of its `slots`."""
 
     feed: MentionFeed
+    slots: OwnSlots
     taken: int
     said: int
     saved: bytes
-    slot: int = 0
     told: datetime | None = None
     unsaid: list[Outgoing] = field(default_factory=list)
 
@@ -91,7 +91,7 @@ class MentionPublisher:
             mine = [value for value in values if value.partition == number]
             try:
                 await asyncio.get_running_loop().run_in_executor(self._executor, self._take, partition, mine)
-                await self._say(number, partition)
+                await self._say(partition)
             except (Retryable, Fatal):
                 raise
             except Exception:  # the runner tries the values in parts: each must find the feed as it was
@@ -110,12 +110,10 @@ class MentionPublisher:
         partition = self._partitions.get(number)
         if partition is None:
             saved = await self._states.load(self._name(number))
-            if saved is None:
-                feed = MentionFeed(number)
-                partition = _Partition(feed, -1, -1, feed.snapshot())
-            else:
-                feed = _restored(number, saved.snapshot)
-                partition = _Partition(feed, saved.offset, saved.offset, feed.snapshot(), saved.slot)
+            slots = OwnSlots(self._name(number), self._names, saved)
+            feed = MentionFeed(number) if saved is None else _restored(number, saved.snapshot)
+            offset = -1 if saved is None else saved.offset
+            partition = _Partition(feed, slots, offset, offset, feed.snapshot())
             self._partitions[number] = partition
         return partition
 
@@ -145,16 +143,15 @@ class MentionPublisher:
                 continue
             yield item
 
-    async def _say(self, number: int, partition: _Partition) -> None:
+    async def _say(self, partition: _Partition) -> None:
         if partition.unsaid:
             await self._publish(partition.unsaid)
             partition.unsaid = []
         snapshot = partition.feed.snapshot()
         if snapshot == partition.saved:
             return  # from the offset of the saved one on, the same clock judges the same
-        state = SavedState(partition.taken, snapshot, other_slot(partition.slot))
-        await self._publish(chunks_of(self._name(number), state, self._names))
-        partition.saved, partition.slot = snapshot, state.slot
+        await partition.slots.save(self._publish, partition.taken, snapshot)
+        partition.saved = snapshot
 
     def _name(self, number: int) -> str:
         return f"feed/{number}"

@@ -51,11 +51,11 @@ class Indexing:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to be published; to the partition of its key where none is named."""
+    """A record to be published; to the partition of its key where none is named. A null ends its key."""
 
     topic: str
     key: bytes
-    value: bytes
+    value: bytes | None
     headers: topics.Headers
     partition: int | None = None
 

@@ -12,7 +12,7 @@ from tagstream.settings import Settings
 from workers.faust import detector_states
 from workers.faust.deliveries import ConsumedRecord
 from workers.faust.detector_agent import DetectorAgent, DetectorKind, Place
-from workers.faust.detector_states import SavedState, chunks_of, newest_states
+from workers.faust.detector_states import OwnSlots, SavedState, newest_states
 from workers.faust.records import Outgoing
 from workers.pipeline.runner import Delivery, StageLimits
 
@@ -52,10 +52,15 @@ class World:
 
     def compact(self) -> None:
         """Keeps of each key the newest record."""
-        self.sent = list({one.key: one for one in self.sent}.values())
+        self.sent = [one for one in {one.key: one for one in self.sent}.values() if one.value is not None]
 
     def newest(self) -> dict[str, SavedState]:
         return newest_states((one.key, one.value) for one in self.sent)
+
+    def saved(self) -> tuple[int, bytes]:
+        """The offset and the state of the newest snapshot."""
+        newest = self.newest()["sum/0"]
+        return newest.offset, newest.snapshot
 
     async def emit(self, said: Sequence[int]) -> None:
         if self.away:
@@ -104,7 +109,7 @@ async def test_a_record_is_acknowledged_when_a_snapshot_holds_it_and_not_before(
     world.now = 10
     await world.give(agent, 3)
     assert max(world.acknowledged) == 3
-    assert world.newest() == {"sum/0": SavedState(3, b"6", 1)}
+    assert world.saved() == (3, b"6")
 
 
 async def test_a_snapshot_is_saved_though_no_record_comes() -> None:
@@ -176,7 +181,7 @@ async def test_a_defect_ends_the_detectors_of_the_worker_and_a_repaired_one_goes
     assert isinstance(agent.failure, ZeroDivisionError)
     assert len(world.told) == 1
     assert world.acknowledged == [1]
-    assert world.newest()["sum/0"].offset == 1
+    assert world.saved() == (1, b"1")
     world.broken = None
     await world.give(world.agent(), 2, 3, 4)
     assert world.said == [0, 1, 3, 3, 6, 10]
@@ -235,12 +240,43 @@ async def test_a_save_that_is_cut_off_leaves_the_newest_whole_snapshot_on_the_br
             await agent.save_due(0.0)
     world.compact()
     assert world.acknowledged[-1] == 30
-    assert world.newest() == {"sum/0": SavedState(30, b"60", 1)}
+    assert world.saved() == (30, b"60")
 
 
 async def test_a_snapshot_that_cannot_be_read_is_begun_anew_from_its_offset_and_said() -> None:
     world = World()
-    world.sent += chunks_of("sum/0", SavedState(3, b"of another version", 1), NAMES)
+    world.sent += OwnSlots("sum/0", NAMES, None).chunks(3, b"of another version")
     await world.give(world.agent(), 3, 4)
     assert world.said == [4]
     assert "sum/0 begins anew" in world.told[0]
+
+
+async def test_a_worker_that_lost_its_partition_replaces_nothing_of_the_new_owners(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(detector_states, "CHUNK_BYTES", 1)
+    world = World()
+    lost, owner = world.agent(), world.agent()
+    await world.give(lost, 10)
+    await lost.save_due(0.0)
+    await world.give(lost, 11)
+    for offset in (12, 13, 14):
+        await world.give(owner, offset)
+        await owner.save_due(0.0)
+        world.compact()
+        newest = world.saved()
+        await world.give(lost, offset - 1)  # its group has given it up, and it does not know yet
+        await lost.save_due(0.0)
+        world.compact()
+        assert world.saved() == newest == (offset, b"%d" % sum(range(12, offset + 1), 10))
+
+
+async def test_who_takes_over_ends_the_snapshots_of_before() -> None:
+    world = World()
+    for owner in range(5):
+        agent = world.agent()
+        for offset in range(10 * owner, 10 * owner + 3):
+            await world.give(agent, offset)
+            await agent.save_due(0.0)
+        world.compact()
+        assert len(world.sent) == 2

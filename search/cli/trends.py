@@ -54,6 +54,7 @@ class _Question:
     past: int
     size: int
     now: datetime
+    separate: Sequence[str]
 
 
 def trends_command(segment: Segment) -> click.Command:
@@ -131,6 +132,7 @@ def trends_command(segment: Segment) -> click.Command:
             past_windows(window, past),
             size or _DEFAULT_SIZE,
             command_time(click.get_current_context()),
+            settings.separate_names,
         )
 
         async def work() -> list[TrendView]:
@@ -184,7 +186,7 @@ async def _stored(index: EntityIndex, question: _Question, feed: Span) -> list[T
     else:
         begins = [None]
     for since in begins:
-        names, states = await learnt_names(index, since=since, until=question.until)
+        names, states = await learnt_names(index, question.separate, since=since, until=question.until)
         if states:
             states = names.folded(states)[: question.size]
             reach = f"since {since:%Y-%m-%d %H:%M}" if since else "in the whole feed"
@@ -232,7 +234,7 @@ def _explain(settings: Settings, name: str, form: Form, since: datetime | None, 
 
     async def work() -> tuple[NameAliases, Sequence[TrendState]]:
         async with opened_index(settings) as index:
-            return await learnt_names(index, since=since, until=until)
+            return await learnt_names(index, settings.separate_names, since=since, until=until)
 
     names, states = asyncio.run(work())
     if form == "json":

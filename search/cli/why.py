@@ -16,11 +16,11 @@ _SHOWN = 12
 
 
 async def learnt_names(
-    index: EntityIndex, *, since: datetime | None = None, until: datetime | None = None
+    index: EntityIndex, separate: Sequence[str], *, since: datetime | None = None, until: datetime | None = None
 ) -> tuple[NameAliases, Sequence[TrendState]]:
-    """Returns the aliases that the stored trends of a time show, and these trends."""
+    """Returns the aliases that the stored trends of a time show, and these trends; `separate` names have none."""
     states = await index.stored_trends(since=since, until=until, size=LEARNT_FROM)
-    names = NameAliases()
+    names = NameAliases(separate)
     names.learn(states)
     return names, states
 
@@ -32,6 +32,7 @@ def why_document(names: NameAliases, states: Sequence[TrendState], name: str) ->
         "name": name,
         "key": names.canonical(name),
         "text": names.spelling(name),
+        "separate": names.is_separate(name),
         "trended": any(state.key in aliases for state in states),
         "aliases": list(aliases[1:]),
         "reasons": [asdict(reason) for reason in names.why(name)],
@@ -43,7 +44,9 @@ def why_lines(names: NameAliases, states: Sequence[TrendState], name: str) -> li
     """Returns the reasons as lines for people."""
     aliases = names.aliases(name)
     lines = [f"{visible(name, _NAME_LENGTH)} counts as {visible(names.spelling(name), _NAME_LENGTH)}"]
-    if len(aliases) == 1:
+    if names.is_separate(name):
+        lines[0] = f"{visible(name, _NAME_LENGTH)} counts for itself: the setting separate_names has it"
+    elif len(aliases) == 1:
         lines[0] = f"{visible(name, _NAME_LENGTH)} counts for itself: nothing else that trended is the same name"
     if not any(state.key in aliases for state in states):
         lines.append("it has not trended, so nothing is learnt of it")

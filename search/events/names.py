@@ -1,7 +1,7 @@
 """Names that count as one: `NYC`, `#NewYorkCity` and `new york city`; and one name that means several.
 
 Learnt from what trends, so that two names become one only where a feed shows it. Nothing that is stored changes: keys
-stay as they are, an alias is a view upon them, `separate` takes it back, and `why` tells the reasons.
+stay as they are, an alias is a view upon them, a name that is `separate` has none, and `why` tells the reasons.
 
 Rules, in order:
 
@@ -55,11 +55,15 @@ class KnownName:
 
 
 class NameAliases:
-    """Aliases that are learnt from trends; the same for the same set of trends, whatever their order."""
+    """Aliases that are learnt from trends; the same for the same set of trends, whatever their order.
 
-    def __init__(self) -> None:
+    Args:
+        separate: the names that count for themselves, whatever the trends show.
+    """
+
+    def __init__(self, separate: Iterable[str] = ()) -> None:
         self._names: dict[str, KnownName] = {}
-        self._separate: set[str] = set()
+        self._separate = frozenset(fold_key(name.removeprefix("#")) for name in separate)
         self._reasons: dict[str, Reason] | None = None
 
     def learn(self, trends: Iterable[TrendState]) -> None:
@@ -80,10 +84,9 @@ class NameAliases:
             self._names = {key: self._names[key] for key in kept}
         self._reasons = None
 
-    def separate(self, name: str) -> None:
-        """Lets a name count for itself again, from now on."""
-        self._separate.add(fold_key(name))
-        self._reasons = None
+    def is_separate(self, name: str) -> bool:
+        """Returns whether the name is one of those that count for themselves."""
+        return fold_key(name.removeprefix("#")) in self._separate
 
     def canonical(self, name: str) -> str:
         """Returns the key under which a name counts: its own, unless it is an alias."""
@@ -155,22 +158,23 @@ class NameAliases:
         return self._reasons
 
     def _learnt_reasons(self) -> dict[str, Reason]:
+        known = sorted(self._names.keys() - self._separate)
         by_letters: dict[str, list[str]] = {}
-        for key in sorted(self._names):
+        for key in known:
             by_letters.setdefault(letters_of(key), []).append(key)
         reasons: dict[str, Reason] = {}
         for keys in by_letters.values():
             canonical = min(keys, key=lambda key: (-len(key.split()), -self._names[key].authors, key))
             for key in keys:
-                if key != canonical and key not in self._separate:
+                if key != canonical:
                     reasons[key] = Reason(key, canonical, "same letters", self._shared(key, canonical))
         by_initials: dict[str, list[str]] = {}
-        for key in sorted(self._names):
+        for key in known:
             words = key.split()
             if len(words) > 1:
                 by_initials.setdefault("".join(word[0] for word in words), []).append(key)
-        for key in sorted(self._names):
-            if key in self._separate or key in reasons or len(key) not in INITIALS:
+        for key in known:
+            if key in reasons or len(key) not in INITIALS:
                 continue
             named = [(self._shared(key, full), full) for full in by_initials.get(key, ())]
             shared, full = max(named, key=lambda item: (len(item[0]), item[1]), default=((), ""))

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from tagstream.settings.kinds import MediaEndpoint, SettingGroup, split_commas
+from tagstream.settings.kinds import MediaEndpoint, SettingGroup, split_commas, split_semicolons
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _LONGEST_DAYS = 7
@@ -83,6 +83,16 @@ class DetectionSettings(SettingGroup):
             "few percent of a core; `tagstream events --rebuild` finds them later as well."
         ),
     ] = True
+    separate_names: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
+        BeforeValidator(split_semicolons),
+        Field(
+            max_length=1000,
+            description="The names that count for themselves, though they look like others (`Hong Kong`, `HongKong`) "
+            "or are the initials of one (`NYC`): `tagstream trends` shows each as it is, and `--why` says so. In a "
+            "variable semicolons part them.",
+        ),
+    ] = ()
     detector_snapshot_seconds: Annotated[
         int,
         Field(

@@ -262,7 +262,7 @@ def test_stored_trends_come_before_counting(run: Terminal) -> None:
     )
 
 
-def test_names_that_count_as_one_are_one_trend_and_explained(run: Terminal) -> None:
+def test_names_that_count_as_one_are_one_trend_and_explained(run: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fill() -> None:
         index = await SqliteIndex.open("tagstream.db")
         await index.write_detections(
@@ -282,6 +282,13 @@ def test_names_that_count_as_one_are_one_trend_and_explained(run: Terminal) -> N
     assert run("trends", "--why", "\x1bnobody") == 0
     assert "counts for itself" in run.output.decode()
     assert b"\x1b" not in run.output
+    monkeypatch.setenv("TAGSTREAM_SEPARATE_NAMES", "NYC; #HongKong")
+    assert run("trends", "--json") == 0
+    assert {"Hong Kong", "HongKong"} <= {one["text"] for one in run.documents}
+    assert run("trends", "--why", "HongKong", "--json") == 0
+    assert (run.documents[0]["aliases"], run.documents[0]["separate"]) == ([], True)
+    assert run("trends", "--why", "HongKong") == 0
+    assert "counts for itself: the setting separate_names has it" in run.output.decode()
     assert run("trends", "--why", "x", "--csv") == 2
     for nothing in ("", "  ", "#"):
         assert run("trends", "--why", nothing) == 2

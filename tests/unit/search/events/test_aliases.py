@@ -1,4 +1,4 @@
-"""Names that count as one, why, and how to take it back; and one name that means two people."""
+"""Names that count as one, why, and those that are kept apart; and one name that means two people."""
 
 import random
 from datetime import UTC, datetime
@@ -70,11 +70,18 @@ def test_signs_that_make_a_name_count() -> None:
     assert len({names.canonical(name) for name in ("C++", "C", "C#")}) == 3
 
 
-def test_an_alias_can_be_taken_back() -> None:
-    names = learnt(trend("Hong Kong"), trend("HongKong", "ORG"))
-    assert names.canonical("HongKong") == "hong kong"
-    names.separate("HongKong")
-    assert names.canonical("HongKong") == "hongkong"
+@pytest.mark.parametrize("separate", ["HongKong", "#HongKong", "hong kong"])
+def test_a_separate_name_counts_for_itself(separate: str) -> None:
+    trends = [trend("Hong Kong"), trend("HongKong", "ORG"), trend("hong-kong", "MISC")]
+    assert learnt(*trends).aliases("HongKong") == ("hong kong", "hong-kong", "hongkong")
+    names = NameAliases([separate])
+    names.learn(trends)
+    key = fold_key(separate.removeprefix("#"))
+    assert names.aliases(separate.removeprefix("#")) == (key,)
+    assert names.is_separate(separate)
+    others = {"hong kong", "hong-kong", "hongkong"} - {key}
+    assert len({names.canonical(one) for one in others}) == 1
+    assert len(names.folded(trends)) == 2
 
 
 def test_order_and_repeats_change_nothing() -> None:

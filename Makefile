@@ -64,10 +64,12 @@ lint: setup-all  ## style, types, and whether the generated pages are current
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m mypy
 	@.venv/bin/python -m ops.docs.reference --check
+	@.venv/bin/python -m ops.kibana.write --check
 	@.venv/bin/python -m training.report --check
 
-docs: setup  ## write the generated pages of docs/reference
+docs: setup  ## write the generated pages of docs/reference, and what Kibana is given
 	@.venv/bin/python -m ops.docs.reference
+	@.venv/bin/python -m ops.kibana.write
 
 lock:  ## resolve requirements/*.txt again from pyproject.toml (needs uv and a network)
 	@command -v uv >/dev/null || { echo "make lock needs uv (pip install uv, or your package manager)" >&2; exit 1; }

@@ -12,13 +12,15 @@ import subprocess
 import pytest
 import yaml
 
+from ops.kibana.rule import RULE_ID
 from ops.stack.compose_env import SECRETS, write_compose_env
 from ops.stack.shared import FOLDER, REPOSITORY, SHARED, read_env
 
 FILE = REPOSITORY / "docker-compose.yml"
 PROJECT = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 SERVICES = PROJECT["services"]
-LASTING = {name: service for name, service in SERVICES.items() if name != "accounts"}
+ONCE = {"accounts", "dashboards"}
+LASTING = {name: service for name, service in SERVICES.items() if name not in ONCE}
 services = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -77,6 +79,19 @@ def test_versions_come_from_the_one_place(name):
         assert variables[0] in SHARED
         assert variables[1].endswith("_DIGEST"), "a tag can be moved: an image may be named by its digest"
         assert not re.search(r"\d", re.sub(r"\$\{[^}]*\}|-py3", "", version))
+
+
+def test_what_runs_once_has_its_files_and_ends():
+    for name in ONCE:
+        service = SERVICES[name]
+        assert service["restart"] == "on-failure"
+        for source, target, access in (volume.split(":") for volume in service["volumes"]):
+            assert (REPOSITORY / source).is_file()
+            assert access == "ro"
+            assert target.startswith("/")
+        subprocess.run(["bash", "-n", str(REPOSITORY / service["volumes"][0].split(":")[0])], check=True)
+    assert SERVICES["dashboards"]["depends_on"] == {"kibana": {"condition": "service_healthy"}}
+    assert SERVICES["dashboards"]["environment"]["RULE_ID"] == RULE_ID
 
 
 def test_kafka_has_the_settings_of_the_local_broker():

@@ -1,0 +1,149 @@
+"""What Kibana is given is current, of the forms of its version, whole, and asks only for fields that there are."""
+
+import json
+from typing import Any
+
+import pytest
+from kibana_forms import ATTRIBUTES, LensForm, MetricForm, ObjectForm, RuleForm, TableForm
+from pydantic import ValidationError
+
+from ops.kibana import write
+from ops.kibana.data_views import DATA_VIEWS
+from ops.kibana.rule import RULE_ID, rule
+from ops.stack.shared import SHARED
+from search.elastic import schema
+
+LINES = [json.loads(line) for line in (write.FOLDER / "objects.ndjson").read_text(encoding="utf-8").splitlines()]
+BY_ID = {(one["type"], one["id"]): one for one in LINES}
+MAPPINGS: dict[str, dict[str, Any]] = {
+    "tagstream-posts": schema.POST_FIELDS,
+    "tagstream-trends": schema.TREND_FIELDS,
+    "tagstream-events": schema.EVENT_FIELDS,
+    "tagstream-event-states": schema.EVENT_FIELDS,
+    "tagstream-dead": schema.DEAD_FIELDS,
+}
+NUMBERS = {"long", "integer", "double", "float"}
+objects = pytest.mark.parametrize("one", LINES, ids=lambda one: one["id"])
+charts = pytest.mark.parametrize("one", [one for one in LINES if one["type"] == "lens"], ids=lambda one: str(one["id"]))
+
+
+def test_the_files_are_what_the_generator_writes() -> None:
+    for path, text in write.files().items():
+        assert path.read_text(encoding="utf-8") == text, "write them: make docs"
+
+
+def test_a_stale_file_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(write, "FOLDER", tmp_path)
+    monkeypatch.setattr("sys.argv", ["write", "--check"])
+    assert write.main() == 1
+    assert "objects.ndjson, rule.json" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["write"])
+    assert write.main() == 0
+    monkeypatch.setattr("sys.argv", ["write", "--check"])
+    assert write.main() == 0
+
+
+@objects
+def test_an_object_has_the_form_of_its_kind(one: dict[str, Any]) -> None:
+    assert SHARED["ELASTICSEARCH_VERSION"].startswith("9.1."), "read the forms of the new version of Kibana again"
+    whole = ObjectForm.model_validate(one)
+    ATTRIBUTES[whole.type].model_validate(whole.attributes)
+
+
+@objects
+def test_what_an_object_refers_to_is_there_and_used(one: dict[str, Any]) -> None:
+    used = json.dumps(one["attributes"])
+    for reference in one["references"]:
+        assert (reference["type"], reference["id"]) in BY_ID
+        if one["type"] == "dashboard":
+            panel, name = reference["name"].split(":")
+            panels = {panel["panelIndex"]: panel for panel in json.loads(one["attributes"]["panelsJSON"])}
+            assert (panels[panel]["panelRefName"], panels[panel]["type"]) == (name, reference["type"])
+        elif one["type"] == "lens":
+            assert reference["name"].removeprefix("indexpattern-datasource-layer-") in used
+        else:
+            assert reference["name"] in used
+
+
+def test_ids_are_unique_and_every_object_is_shown_somewhere() -> None:
+    assert len(BY_ID) == len(LINES) > 30
+    placed = {reference["id"] for one in LINES if one["type"] == "dashboard" for reference in one["references"]}
+    assert {one["id"] for one in LINES if one["type"] == "lens"} <= placed
+
+
+@charts
+def test_the_columns_of_a_chart_are_there_drawn_and_ordered(one: dict[str, Any]) -> None:
+    form = LensForm.model_validate(one["attributes"])
+    ((layer_id, layer),) = form.state.datasourceStates.formBased.layers.items()
+    assert sorted(layer.columnOrder) == sorted(layer.columns)
+    buckets = {name for name, column in layer.columns.items() if column.isBucketed}
+    assert set(layer.columnOrder[: len(buckets)]) == buckets, "figures before buckets are no figures of them"
+    for column in layer.columns.values():
+        if column.operationType == "terms":
+            assert not layer.columns[column.params.orderBy.columnId].isBucketed
+    drawn = form.state.visualization
+    if isinstance(drawn, MetricForm):
+        kind, place, shown = "lnsMetric", drawn.layerId, [drawn.metricAccessor]
+    elif isinstance(drawn, TableForm):
+        kind, place, shown = "lnsDatatable", drawn.layerId, [column.columnId for column in drawn.columns]
+    else:
+        (xy,) = drawn.layers
+        split = [xy.splitAccessor] if xy.splitAccessor else []
+        kind, place, shown = "lnsXY", xy.layerId, [*split, xy.xAccessor, *xy.accessors]
+        assert xy.seriesType == drawn.preferredSeriesType
+    assert (kind, place, shown) == (form.visualizationType, layer_id, layer.columnOrder)
+
+
+@charts
+def test_the_fields_of_a_chart_have_the_right_types(one: dict[str, Any]) -> None:
+    view = BY_ID["index-pattern", one["references"][0]["id"]]["attributes"]["title"]
+    form = LensForm.model_validate(one["attributes"])
+    for layer in form.state.datasourceStates.formBased.layers.values():
+        for column in layer.columns.values():
+            if column.operationType == "count":
+                continue
+            kind = MAPPINGS[view][column.sourceField]["type"]
+            if column.operationType == "date_histogram":
+                assert kind == "date"
+            elif column.operationType == "terms":
+                assert kind == "keyword"
+            elif column.operationType != "unique_count":
+                assert kind in NUMBERS
+
+
+def test_saved_searches_and_data_views_name_fields_that_there_are() -> None:
+    for view in DATA_VIEWS:
+        assert MAPPINGS[view.title][view.time]["type"] == "date"
+    for one in LINES:
+        if one["type"] == "search":
+            view_id = one["references"][0]["id"]
+            fields = MAPPINGS[BY_ID["index-pattern", view_id]["attributes"]["title"]]
+            assert {*one["attributes"]["columns"], *(name for name, _ in one["attributes"]["sort"])} <= fields.keys()
+
+
+def test_panels_do_not_overlap() -> None:
+    for one in LINES:
+        if one["type"] == "dashboard":
+            taken: set[tuple[int, int]] = set()
+            for panel in json.loads(one["attributes"]["panelsJSON"]):
+                grid = panel["gridData"]
+                cells = {(grid["x"] + x, grid["y"] + y) for x in range(grid["w"]) for y in range(grid["h"])}
+                assert not cells & taken
+                assert max(x for x, _ in cells) < 48
+                taken |= cells
+
+
+def test_the_rule_has_the_form_that_kibana_takes() -> None:
+    form = RuleForm.model_validate(rule())
+    assert schema.EVENT_FIELDS[form.params.timeField]["type"] == "date"
+    assert form.params.index == ["tagstream-events"]
+    assert len(RULE_ID) == 36
+
+
+@pytest.mark.parametrize("spoilt", [{"extra": 1}, {"title": None}, {"panelsJSON": "[{}]"}])
+def test_the_forms_refuse_what_kibana_would(spoilt: dict[str, object]) -> None:
+    dashboard = BY_ID["dashboard", "tagstream-newsroom"]["attributes"]
+    with pytest.raises(ValidationError):
+        ATTRIBUTES["dashboard"].model_validate(dashboard | spoilt)

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from search.documents import with_zone
 from search.events.leading_names import names_of
+from search.events.same_letters import letters_of
 from search.limits import MAX_MOMENT
 from search.terms import hash_key
 from tagstream.codec import describe
@@ -173,19 +174,21 @@ def _withdrawn(detection: D) -> D | None:
 
 def _supported(detection: D) -> D | None:
     """Returns the trend or event with those names alone that its evidence mentions, and counts that fit its own."""
-    mentioned = {key for post in _posts(detection) for key in post.trending}
+    keys = {key for post in _posts(detection) for key in post.trending}
+    mentioned = {letters_of(key) for key in keys}
     posts, authors = detection.posts, detection.authors
     if not isinstance(detection, DetectedEvent):
         companions = tuple(
             one.model_copy(update={"posts": min(one.posts, posts)})
             for one in detection.companions
-            if one.key in mentioned
+            if letters_of(one.key) in mentioned
         )
-        return detection.model_copy(update={"companions": companions})
+        forms = tuple(one for one in detection.forms if one.key in keys)
+        return detection.model_copy(update={"companions": companions, "forms": forms})
     subjects = tuple(
         one.model_copy(update={"posts": min(one.posts, posts), "authors": min(one.authors, authors)})
         for one in detection.subjects
-        if one.key in mentioned
+        if letters_of(one.key) in mentioned
     )
     if not subjects:
         return _withdrawn(detection)

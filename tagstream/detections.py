@@ -27,6 +27,7 @@ MAX_SHINGLES = 16
 MAX_EVIDENCE = 20
 MAX_RESERVE = 40
 """The posts of an event that wait to take the place of evidence that is deleted or hidden."""
+MAX_FORMS = 8
 MAX_NEW = 1_000
 """More new authors of one subject in one minute are a sample of them."""
 
@@ -93,8 +94,8 @@ class EvidencePost(Contract):
     """A post that mentions a trending subject, as evidence of it.
 
     Attributes:
-        trending: the keys of the trending subjects that it mentions; of an event, of its own. A name stays as long as
-            a piece of the evidence, or of the reserve of an event, mentions it.
+        trending: the keys, as it has them, of the trending subjects that it mentions; of an event, of its own. A name
+            stays as long as a piece of the evidence, or of the reserve of an event, mentions it.
     """
 
     post_id: Identifier
@@ -113,12 +114,22 @@ class Companion(Contract):
     posts: Count
 
 
+class SubjectForm(Contract):
+    """One way in which posts mention a subject, in its commonest spelling, and how many of them do."""
+
+    type: SubjectType
+    key: Key
+    text: Key
+    posts: Count
+
+
 class TrendState(Contract):
     """A subject that more authors mention than its past explains, at the end of one minute.
 
     Its identity is (type, key, minute): the state of a later minute never changes that of an earlier one.
 
     Attributes:
+        type, key: of the form that most posts had when the rise began; all forms of the same letters count as one.
         text: the commonest spelling.
         minute: the closed minute.
         started_at: the first minute of this rise.
@@ -127,6 +138,7 @@ class TrendState(Contract):
         posts: posts in the window.
         expected: the authors that the past lets expect.
         score: the deviations by which `authors` exceeds that.
+        forms: the types and keys that count as the subject, most posts first; at most `MAX_FORMS`.
         companions: the subjects mentioned with it in the window, most posts first.
         evidence: posts of the window, at most `MAX_EVIDENCE`.
         new_authors, new_posts: hashes of the authors and posts since the state before, at most `MAX_NEW`, the smallest;
@@ -143,6 +155,7 @@ class TrendState(Contract):
     posts: Count
     expected: Annotated[float, Field(ge=0)]
     score: float
+    forms: Annotated[tuple[SubjectForm, ...], Field(max_length=MAX_FORMS)] = ()
     companions: tuple[Companion, ...] = ()
     evidence: Annotated[tuple[EvidencePost, ...], Field(max_length=MAX_EVIDENCE)] = ()
     new_authors: Annotated[tuple[int, ...], Field(max_length=MAX_NEW)] = ()

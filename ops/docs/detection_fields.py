@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from tagstream.detections import Companion, DetectedEvent, EventSubject, EvidencePost, TrendState
+from tagstream.detections import Companion, DetectedEvent, EventSubject, EvidencePost, SubjectForm, TrendState
 
 _TYPE = "`PER`, `LOC`, `ORG`, `MISC`, `HASHTAG` or `WORD`."
 _KEY = "The form by which it is counted."
@@ -11,7 +11,7 @@ _EVIDENCE = "Posts that show it, by id."
 DETECTION_MEANINGS: dict[type[BaseModel], dict[str, str]] = {
     TrendState: {
         "type": _TYPE,
-        "key": _KEY,
+        "key": "The key of the form that most posts had when the rise began.",
         "text": "Its commonest spelling.",
         "minute": "The closed minute, by the feed's clock, at whose end this was so.",
         "started_at": "The first minute of the rise.",
@@ -20,6 +20,7 @@ DETECTION_MEANINGS: dict[type[BaseModel], dict[str, str]] = {
         "posts": "Posts in the window.",
         "expected": "How many authors its past lets expect.",
         "score": "By how many deviations the authors exceed that.",
+        "forms": "The types and keys that count as it, because their letters are the same, most posts first.",
         "companions": "What is mentioned with it in the window, most posts first.",
         "evidence": _EVIDENCE,
         "new_authors": "Hashes of authors since the state before: an event counts its whole life by them.",
@@ -49,6 +50,12 @@ DETECTION_MEANINGS: dict[type[BaseModel], dict[str, str]] = {
         "minute": "The minute of its time.",
         "shingles": "Hashes of its runs of words; on the bus, never in an index or a dump.",
         "trending": "The keys of what trends and stands in it: a name stays while one of these posts mentions it.",
+    },
+    SubjectForm: {
+        "type": _TYPE,
+        "key": _KEY,
+        "text": "The commonest spelling of this form.",
+        "posts": "Posts in the window that have it; near-copies count once.",
     },
     Companion: {
         "type": _TYPE,

@@ -20,7 +20,7 @@ from search.dump_lines import DumpWriter
 from search.index import Bucket, Remembered, SourceCursor, Thumbnail
 from search.registry import RegistryRecord
 from tagstream.dead_letter import dead_letter
-from tagstream.detections import Companion, DetectedEvent, EventSubject, EvidencePost, TrendState
+from tagstream.detections import Companion, DetectedEvent, EventSubject, EvidencePost, SubjectForm, TrendState
 from tagstream.posts import (
     AccountStatus,
     Author,
@@ -307,7 +307,7 @@ def _dump() -> Iterable[str]:
     yield fields_table(TrendState)
     yield "Those of an event:"
     yield fields_table(DetectedEvent)
-    yield from _nested(EvidencePost, Companion, EventSubject)
+    yield from _nested(EvidencePost, SubjectForm, Companion, EventSubject)
     yield (
         "Trends and events name their posts as they were counted; what was deleted or is hidden is left out where an "
         "index answers. Shingles, new authors and new posts are not kept, and no dump holds the snapshots of detectors."

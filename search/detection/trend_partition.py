@@ -8,8 +8,10 @@ from typing import Any, Self
 
 from search.detection.mention_feed import last_closed
 from search.events.minutes import to_minute, to_number
+from search.events.same_letters import letters_of
 from search.events.snapshots import pack, unpack
 from search.events.trends import TrendDetector
+from search.events.window import SubjectKey
 from tagstream.detections import DeletedPost, MentionBatch, MinuteOfTrends, Subject
 
 _KIND, _VERSION = "partition of mentions", 1
@@ -21,11 +23,16 @@ def partition_of(key: str, partitions: int) -> int:
     return int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=4).digest()) % partitions
 
 
-def owner(partition: int, partitions: int) -> Callable[[Subject], bool] | None:
+def home_of(subject: Subject, partitions: int) -> int:
+    """Returns the partition that counts a subject: one for all of the same letters."""
+    return partition_of(letters_of(subject.key), partitions)
+
+
+def owner(partition: int, partitions: int) -> Callable[[SubjectKey], bool] | None:
     """Returns whether a subject belongs to the partition; None where one owns all."""
     if partitions == 1:
         return None
-    return lambda subject: partition_of(subject.key, partitions) == partition
+    return lambda subject: partition_of(subject, partitions) == partition
 
 
 class TrendPartition:

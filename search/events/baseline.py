@@ -63,7 +63,7 @@ class Baseline:
         self._volume = self._volume * fade + volume
         self._block = block
         for subject, count in counts.items():
-            name = hash_key(*subject)
+            name = hash_key("subject", subject)
             past = self._past.get(name)
             past = Past(block) if past is None else past.at(block)
             past.total += count
@@ -82,7 +82,7 @@ class Baseline:
 
     def expected(self, subject: SubjectKey, minute: int, minutes: int, volume: int) -> tuple[float, float]:
         """Returns the mean and the variance of the authors of `minutes` minutes with `volume` posts."""
-        past = self._past.get(hash_key(*subject))
+        past = self._past.get(hash_key("subject", subject))
         if past is None or not self._blocks:
             return 0.0, 0.0
         now = past.at(self._block)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import networkx
 
+from search.events.same_letters import letters_of
 from search.events.window import SubjectKey
 from tagstream.detections import TrendState
 
@@ -21,7 +22,7 @@ _SEED = 7
 def communities_of(trends: Iterable[TrendState]) -> list[list[TrendState]]:
     """Returns the communities, each with its highest score first, in order of their first subject's score."""
     ranked = sorted(trends, key=_highest_first)[:MAX_NODES]
-    by_subject: dict[SubjectKey, TrendState] = {(trend.type, trend.key): trend for trend in ranked}
+    by_subject: dict[SubjectKey, TrendState] = {letters_of(trend.key): trend for trend in ranked}
     if not by_subject:
         return []
     shares = {subject: shares_of_companions(trend) for subject, trend in by_subject.items()}
@@ -41,7 +42,7 @@ def communities_of(trends: Iterable[TrendState]) -> list[list[TrendState]]:
 def shares_of_companions(trend: TrendState) -> dict[SubjectKey, float]:
     """Returns the share of the subject's distinct posts that mention each companion."""
     posts = max(1, trend.authors)
-    return {(one.type, one.key): min(1.0, one.posts / posts) for one in trend.companions}
+    return {letters_of(one.key): min(1.0, one.posts / posts) for one in trend.companions}
 
 
 def _highest_first(trend: TrendState) -> tuple[float, str, str]:

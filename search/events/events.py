@@ -31,7 +31,7 @@ MAX_EVENTS = 1_000
 TOLD_MINUTES = 2 * HOUR
 """Minutes for which a deleted post may still be among the evidence of a trend: a window, and what lags behind."""
 
-_KIND, _VERSION = "events", 1
+_KIND, _VERSION = "events", 2
 
 
 class EventDetector:
@@ -80,7 +80,7 @@ class EventDetector:
         leading = community[0]
         if len({post.author or post.post_id for trend in community for post in trend.evidence}) < BIRTH_AUTHORS:
             return None
-        if len({trend.key for trend in community}) == 1 and leading.score < LONE_SCORE:
+        if len(community) == 1 and leading.score < LONE_SCORE:
             return None
         started = min(to_number(trend.started_at) for trend in community)
         event = FollowedEvent(event_id(leading, started), minute, started, minute, minute)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any
 
 import datasketches
 
@@ -11,6 +11,7 @@ from search.events.communities import shares_of_companions
 from search.events.evidence import chosen_from, with_more
 from search.events.leading_names import names_of
 from search.events.minutes import to_minute, to_number
+from search.events.same_letters import letters_of
 from search.events.window import SubjectKey
 from search.terms import hash_key
 from tagstream.detections import DetectedEvent, EventSubject, EvidencePost, SubjectType, TrendState
@@ -31,8 +32,10 @@ def new_sketch() -> datasketches.hll_sketch:
 
 @dataclass(slots=True)
 class Member:
-    """A subject of an event at its height."""
+    """A subject of an event at its height, in its first form."""
 
+    type: SubjectType
+    key: str
     text: str
     posts: int
     authors: int
@@ -64,14 +67,14 @@ class FollowedEvent:
         for trend in community:
             weight = trend.authors**0.5
             total += weight
-            if (trend.type, trend.key) in self.members or self._is_linked(trend):
+            if letters_of(trend.key) in self.members or self._is_linked(trend):
                 belonging += weight
         return belonging / total
 
     def is_led_by(self, community: Sequence[TrendState]) -> bool:
         """Says whether the community has one of the event's leading subjects: lesser ones are of many events."""
         leading = sorted(self.members, key=lambda subject: (-self.members[subject].authors, subject))[:LEADING]
-        return any((trend.type, trend.key) in leading for trend in community)
+        return any(letters_of(trend.key) in leading for trend in community)
 
     def _is_linked(self, trend: TrendState) -> bool:
         shares = sorted(share for other, share in shares_of_companions(trend).items() if other in self.members)
@@ -82,7 +85,8 @@ class FollowedEvent:
         self.last = minute
         self.ended = False
         for trend in community:
-            member = self.members.setdefault((trend.type, trend.key), Member(trend.text, 0, 0, 0.0, minute))
+            new = Member(trend.type, trend.key, trend.text, 0, 0, 0.0, minute)
+            member = self.members.setdefault(letters_of(trend.key), new)
             member.posts = max(member.posts, trend.posts)
             member.authors = max(member.authors, trend.authors)
             member.score = max(member.score, trend.score)
@@ -114,8 +118,7 @@ class FollowedEvent:
 
     def _own(self, posts: Iterable[EvidencePost]) -> list[EvidencePost]:
         """Returns the posts that mention two subjects of the event: one may be a place that it shares with another."""
-        keys = {key for _, key in self.members}
-        needed = min(2, len(keys))
+        needed = min(2, len(self.members))
         fullest: dict[str, EvidencePost] = {}
         for post in posts:  # each is evidence of several trends
             known = fullest.get(post.post_id)
@@ -123,7 +126,7 @@ class FollowedEvent:
                 fullest[post.post_id] = post
         own = []
         for post in fullest.values():
-            mine = tuple(key for key in post.trending if key in keys)
+            mine = tuple(key for key in post.trending if letters_of(key) in self.members)
             if len(mine) >= needed:
                 own.append(post if mine == post.trending else post.model_copy(update={"trending": mine}))
         return own
@@ -156,28 +159,27 @@ class FollowedEvent:
         gone = [self.pool.pop(post_id) for post_id in set(post_ids) if post_id in self.pool]
         self.forgotten += len(gone)
         if gone:
-            self._keep_supported({key for post in gone for key in post.trending})
+            self._keep_supported(_subjects_of(gone))
         return bool(gone)
 
     def purge(self, post_ids: Iterable[str]) -> None:
         """Forgets deleted posts, and every subject that no post of the pool mentions."""
         self.forget(post_ids)
-        self._keep_supported({key for _, key in self.members})
+        self._keep_supported(self.members)
 
-    def _keep_supported(self, doubtful: Collection[str]) -> None:
-        """Takes out the subjects of these keys that no post of the pool mentions; without any post, all of them.
+    def _keep_supported(self, doubtful: Collection[SubjectKey]) -> None:
+        """Takes out those of these subjects that no post of the pool mentions; without any post, all of them.
 
         The event then belongs to nothing and ends in silence, unless the same rise begins it again.
         """
-        supported = {key for post in self.pool.values() for key in post.trending}
-        gone = set(doubtful).difference(supported) if self.pool else {key for _, key in self.members}
-        self.members = {subject: one for subject, one in self.members.items() if subject[1] not in gone}
+        gone = set(doubtful).difference(_subjects_of(self.pool.values())) if self.pool else set(self.members)
+        self.members = {subject: one for subject, one in self.members.items() if subject not in gone}
 
     def detected_event(self, minute: int, merged_into: str | None = None) -> DetectedEvent:
         """Returns the contract of the event as it stands at the end of a minute."""
         subjects = tuple(
-            EventSubject(type=cast(SubjectType, kind), key=key, text=one.text, posts=one.posts, authors=one.authors)
-            for (kind, key), one in sorted(self.members.items(), key=lambda item: (-item[1].posts, item[0]))
+            EventSubject(type=one.type, key=one.key, text=one.text, posts=one.posts, authors=one.authors)
+            for _, one in sorted(self.members.items(), key=lambda item: (-item[1].posts, item[0]))
         )
         chosen = chosen_from(self.pool.values())
         return DetectedEvent(
@@ -208,7 +210,7 @@ class FollowedEvent:
             self.peak_authors,
             self.ended,
             [
-                [*subject, one.text, one.posts, one.authors, one.score, one.last]
+                [subject, one.type, one.key, one.text, one.posts, one.authors, one.score, one.last]
                 for subject, one in sorted(self.members.items())
             ],
             self.authors.serialize_updatable(),
@@ -226,7 +228,7 @@ class FollowedEvent:
         *times, ended, members, authors, posts, forgotten, pool, score = state
         event = cls(*times)
         event.ended = ended
-        event.members = {(kind, key): Member(*values) for kind, key, *values in members}
+        event.members = {subject: Member(*values) for subject, *values in members}
         event.authors = datasketches.hll_sketch.deserialize(authors)
         event.posts = datasketches.hll_sketch.deserialize(posts)
         event.forgotten = forgotten
@@ -246,8 +248,12 @@ class FollowedEvent:
 
 def event_id(leading: TrendState, started: int) -> str:
     """Returns the id of an event: a hash of its leading subject and its first minute."""
-    name = f"{leading.type}\0{leading.key}\0{started}"
+    name = f"{letters_of(leading.key)}\0{started}"
     return blake2b(name.encode(), digest_size=8).hexdigest()
+
+
+def _subjects_of(posts: Iterable[EvidencePost]) -> set[SubjectKey]:
+    return {letters_of(key) for post in posts for key in post.trending}
 
 
 def _united(first: datasketches.hll_sketch, second: datasketches.hll_sketch) -> datasketches.hll_sketch:

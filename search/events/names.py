@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import networkx
-import regex
 
-from tagstream.detections import TrendState
+from search.events.same_letters import letters_of
+from tagstream.detections import SubjectForm, TrendState
 from tagstream.text.entity_keys import fold_key
 
 Rule = Literal["same key", "same letters", "initials"]
@@ -30,7 +30,6 @@ INITIALS = range(2, 7)
 MIN_FACET = 2
 """The companions that make a facet: one alone may stand for anything."""
 _SEED = 7
-_NO_LETTER = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 _NAME_TYPES = frozenset(["PER", "LOC", "ORG", "MISC", "HASHTAG"])
 
 
@@ -69,20 +68,24 @@ class NameAliases:
     def learn(self, trends: Iterable[TrendState]) -> None:
         """Learns the names, spellings and companions of trends; those seen before change nothing."""
         for trend in trends:
-            if trend.type not in _NAME_TYPES:
-                continue
-            name = self._names.setdefault(trend.key, KnownName())
-            name.authors = max(name.authors, trend.authors)
-            name.types.add(trend.type)
-            name.spellings[trend.text] = max(name.spellings.get(trend.text, 0), trend.authors)
-            for companion in trend.companions:
-                name.companions[companion.key] = max(name.companions.get(companion.key, 0), companion.posts)
-            ranked = sorted(name.companions.items(), key=lambda item: (-item[1], item[0]))
-            name.companions = dict(ranked[:MAX_COMPANIONS])
+            for form in forms_of(trend):
+                if form.type in _NAME_TYPES:
+                    self._learn(form, trend)
         if len(self._names) > MAX_NAMES:
             kept = sorted(self._names, key=lambda key: (-self._names[key].authors, key))[:MAX_NAMES]
             self._names = {key: self._names[key] for key in kept}
         self._reasons = None
+
+    def _learn(self, form: SubjectForm, trend: TrendState) -> None:
+        authors = min(trend.authors, form.posts)
+        name = self._names.setdefault(form.key, KnownName())
+        name.authors = max(name.authors, authors)
+        name.types.add(form.type)
+        name.spellings[form.text] = max(name.spellings.get(form.text, 0), authors)
+        for companion in trend.companions:
+            name.companions[companion.key] = max(name.companions.get(companion.key, 0), companion.posts)
+        ranked = sorted(name.companions.items(), key=lambda item: (-item[1], item[0]))
+        name.companions = dict(ranked[:MAX_COMPANIONS])
 
     def is_separate(self, name: str) -> bool:
         """Returns whether the name is one of those that count for themselves."""
@@ -189,8 +192,6 @@ class NameAliases:
         return tuple(sorted(shared, key=lambda key: (-min(one[key], two[key]), key))[:MAX_COMPANIONS])
 
 
-def letters_of(key: str) -> str:
-    """Returns the letters and digits of a key; the key itself if it has none, or signs that make the name (`C++`)."""
-    if key.endswith(("+", "#")) or key.startswith("."):
-        return key
-    return _NO_LETTER.sub("", key) or key
+def forms_of(trend: TrendState) -> tuple[SubjectForm, ...]:
+    """Returns the forms in which posts mention the subject of a trend: its own, if it was stored without."""
+    return trend.forms or (SubjectForm(type=trend.type, key=trend.key, text=trend.text, posts=trend.posts),)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from search.events.window import MAX_POSTS_A_MINUTE, WindowPost, post_of, post_state
+from search.events.same_letters import letters_of
+from search.events.window import MAX_POSTS_A_MINUTE, SubjectKey, WindowPost, post_of, post_state
 from search.terms import hash_key
 from tagstream.detections import PostMentions, Subject
 
@@ -17,7 +18,7 @@ MAX_WAITING = 2 * MAX_POSTS_A_MINUTE
 MAX_OPEN_POSTS = 100_000
 """Posts of all open minutes; of more, the minutes furthest ahead are forgotten: a feed cannot have reached them."""
 
-Owns = Callable[[Subject], bool]
+Owns = Callable[[SubjectKey], bool]
 
 
 class OpenMinute:
@@ -57,7 +58,7 @@ class OpenMinute:
         if known is not None:
             revision, post = known
             owned = None if post.owned is None else ()
-            self._posts[post_id] = revision, replace(post, shingles=(), subjects=(), texts=(), owned=owned)
+            self._posts[post_id] = revision, replace(post, shingles=(), subjects=(), mentions=(), owned=owned)
 
     def ids(self) -> Iterable[str]:
         return self._posts
@@ -143,13 +144,16 @@ class OpenMinutes:
 
 
 def _window_post(post: PostMentions, minute: int, author: int, owns: Owns | None) -> WindowPost:
+    mentioned: dict[SubjectKey, Subject] = {}
+    for subject in post.subjects:
+        mentioned.setdefault(letters_of(subject.key), subject)
     return WindowPost(
         minute=minute,
         post_id=post.post_id,
         author=author,
         named_author=post.author,
         shingles=post.shingles,
-        subjects=tuple((subject.type, subject.key) for subject in post.subjects),
-        texts=tuple(subject.text for subject in post.subjects),
-        owned=None if owns is None else tuple(index for index, one in enumerate(post.subjects) if owns(one)),
+        subjects=tuple(mentioned),
+        mentions=tuple((subject.type, subject.key, subject.text) for subject in mentioned.values()),
+        owned=None if owns is None else tuple(index for index, one in enumerate(mentioned) if owns(one)),
     )

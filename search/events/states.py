@@ -4,21 +4,25 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import cast
 
 from search.events.minutes import to_minute
 from search.events.support import Support
-from search.events.window import SubjectKey, WindowPost
+from search.events.window import Mention, SubjectKey, WindowPost
 from search.terms import hash_key
 from tagstream.detections import (
     MAX_EVIDENCE,
+    MAX_FORMS,
     MAX_NEW,
     Companion,
     EvidencePost,
+    SubjectForm,
     SubjectType,
     TrendState,
 )
+from tagstream.posts import ENTITY_TYPES
 
+NAMED = 0.2
+"""The share of posts that have a name, rather than a hashtag or a word, from which on the name is told."""
 MAX_COMPANIONS = 24
 COUNTED = 300
 """The newest posts whose subjects are counted: enough to tell a companion, bounded in a fast feed."""
@@ -28,9 +32,14 @@ EARLIEST = 6
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A subject that trends at the end of a minute; `known_until` is the last minute that was told before."""
+    """A subject that trends at the end of a minute, and the form it is told in.
+
+    `known_until` is the last minute that was told before.
+    """
 
     subject: SubjectKey
+    type: SubjectType
+    key: str
     minute: int
     minutes: int
     started: int
@@ -49,11 +58,12 @@ class MinuteEvidence:
         self._made: dict[str, EvidencePost] = {}
 
     def keys(self, post: WindowPost) -> tuple[str, ...]:
-        """Returns the keys of the trending subjects that the post mentions."""
+        """Returns the keys, as the post has them, of the trending subjects that it mentions."""
         known = self._keys.get(post.post_id)
         if known is None:
             trending = self._trending
-            known = self._keys[post.post_id] = tuple(sorted({one[1] for one in post.subjects if one in trending}))
+            keys = {key for one, (_, key, _) in zip(post.subjects, post.mentions, strict=True) if one in trending}
+            known = self._keys[post.post_id] = tuple(sorted(keys))
         return known
 
     def of(self, post: WindowPost) -> EvidencePost:
@@ -72,13 +82,14 @@ class MinuteEvidence:
 
 def trend_state(finding: Finding, found: MinuteEvidence) -> TrendState:
     """Returns the contract of a finding."""
-    kind, key = finding.subject
     support = finding.support
+    counted = support.distinct[-COUNTED:]
+    forms = _forms(finding.subject, counted)
     new = [post for post in support.distinct if post.minute > finding.known_until]
     return TrendState(
-        type=cast(SubjectType, kind),
-        key=key,
-        text=_commonest_text(finding.subject, support.distinct[-COUNTED:]),
+        type=finding.type,
+        key=finding.key,
+        text=next((one.text for one in forms if (one.type, one.key) == (finding.type, finding.key)), forms[0].text),
         minute=to_minute(finding.minute),
         started_at=to_minute(finding.started),
         window_minutes=finding.minutes,
@@ -86,7 +97,8 @@ def trend_state(finding: Finding, found: MinuteEvidence) -> TrendState:
         posts=len(support.posts),
         expected=round(finding.mean, 3),
         score=round(finding.score, 3),
-        companions=_companions(finding.subject, support.distinct[-COUNTED:]),
+        forms=forms,
+        companions=_companions(finding.subject, counted),
         evidence=_evidence(support.distinct, finding.started, found),
         new_authors=_smallest(post.author for post in new),
         new_posts=_smallest(hash_key("post", post.post_id) for post in new),
@@ -97,9 +109,30 @@ def _smallest(numbers: Iterable[int]) -> tuple[int, ...]:
     return tuple(sorted(set(numbers))[:MAX_NEW])
 
 
-def _commonest_text(subject: SubjectKey, posts: Sequence[WindowPost]) -> str:
-    texts = Counter(post.texts[post.subjects.index(subject)] for post in posts)
-    return min(texts, key=lambda text: (-texts[text], text))
+def form_in(post: WindowPost, subject: SubjectKey) -> tuple[SubjectType, str]:
+    """Returns type and key by which the post mentions the subject."""
+    kind, key, _ = post.mentions[post.subjects.index(subject)]
+    return kind, key
+
+
+def leading_form(subject: SubjectKey, posts: Iterable[WindowPost]) -> tuple[SubjectType, str]:
+    """Returns type and key by which to tell the subject: of a name, if enough posts have one, else the commonest."""
+    forms = Counter(form_in(post, subject) for post in posts)
+    names = {form: count for form, count in forms.items() if form[0] in ENTITY_TYPES}
+    told = names if sum(names.values()) >= NAMED * forms.total() else forms
+    return min(told, key=lambda form: (-told[form], form))
+
+
+def _forms(subject: SubjectKey, posts: Sequence[WindowPost]) -> tuple[SubjectForm, ...]:
+    """Returns the forms that the posts have, most posts first, each in its commonest spelling."""
+    mentions = Counter(post.mentions[post.subjects.index(subject)] for post in posts)
+    forms: Counter[tuple[SubjectType, str]] = Counter()
+    spellings: dict[tuple[SubjectType, str], str] = {}
+    for (kind, key, text), count in sorted(mentions.items(), key=lambda item: (-item[1], item[0])):
+        forms[kind, key] += count
+        spellings.setdefault((kind, key), text)
+    ranked = sorted(forms, key=lambda form: (-forms[form], form))[:MAX_FORMS]
+    return tuple(SubjectForm(type=form[0], key=form[1], text=spellings[form], posts=forms[form]) for form in ranked)
 
 
 def _companions(subject: SubjectKey, posts: Sequence[WindowPost]) -> tuple[Companion, ...]:
@@ -107,13 +140,11 @@ def _companions(subject: SubjectKey, posts: Sequence[WindowPost]) -> tuple[Compa
     counts = Counter(chain.from_iterable(post.subjects for post in posts))
     del counts[subject]
     ranked = sorted((-count, other) for other, count in counts.items() if count > 1)[:MAX_COMPANIONS]
-    spellings: dict[SubjectKey, str] = {}
+    newest: dict[SubjectKey, Mention] = {}
     for post in posts:
-        spellings.update(zip(post.subjects, post.texts, strict=True))
-    return tuple(
-        Companion(type=cast(SubjectType, other[0]), key=other[1], text=spellings[other], posts=-count)
-        for count, other in ranked
-    )
+        newest.update(zip(post.subjects, post.mentions, strict=True))
+    found = ((newest[other], -count) for count, other in ranked)
+    return tuple(Companion(type=kind, key=key, text=text, posts=count) for (kind, key, text), count in found)
 
 
 def _evidence(posts: Sequence[WindowPost], started: int, found: MinuteEvidence) -> tuple[EvidencePost, ...]:

@@ -22,10 +22,10 @@ from search.events.copies import CopyGroups
 from search.events.minutes import to_minute, to_number
 from search.events.open_minutes import OpenMinutes, Owns
 from search.events.snapshots import pack, unpack
-from search.events.states import Finding, MinuteEvidence, trend_state
+from search.events.states import Finding, MinuteEvidence, form_in, leading_form, trend_state
 from search.events.support import Support, minimum_support, support_of
 from search.events.window import SubjectKey, Window, WindowPost
-from tagstream.detections import PostMentions, TrendState
+from tagstream.detections import PostMentions, SubjectType, TrendState
 
 WINDOWS = (5, 15, 60)
 """A sudden event shows in five minutes, a small one in an hour."""
@@ -42,15 +42,20 @@ MAX_REMEMBERED = 50_000
 TOLD_AFTERWARDS = 120
 """Minutes told after the last trend: longer than the silence after which an event has ended."""
 
-_KIND, _VERSION = "trends", 2
+_KIND, _VERSION = "trends", 3
 
 
 @dataclass(slots=True)
 class Rise:
-    """A subject that trends: since when, and the last minute in which it was above `KEEP_SCORE`."""
+    """A subject that trends: since when, when it was last above `KEEP_SCORE`, and the form it is told in.
+
+    The form stays, so that a trend has one name as long as it lasts.
+    """
 
     started: int
     last: int
+    type: SubjectType
+    key: str
 
 
 class TrendDetector:
@@ -155,10 +160,20 @@ class TrendDetector:
         if not gone:
             return
         for subject in {subject for post in gone for subject in post.owned_subjects()}:
-            if self._window.mentions(subject) is None:
-                self._rises.pop(subject, None)
+            self._tell_by_what_is_left(subject)
         for group in {post.copies for post in gone}.difference(post.copies for post in self._window.posts()):
             self._copies.remove(group)
+
+    def _tell_by_what_is_left(self, subject: SubjectKey) -> None:
+        """Tells a rise by a form that a post still has; ends it where no post is left."""
+        rise = self._rises.get(subject)
+        left = self._window.mentions(subject)
+        if rise is None:
+            return
+        if left is None:
+            del self._rises[subject]
+        elif all(form_in(post, subject) != (rise.type, rise.key) for post in left):
+            rise.type, rise.key = leading_form(subject, left)
 
     def _close_one(self, minute: int) -> list[TrendState]:
         self._apply_deletions(minute)
@@ -207,10 +222,11 @@ class TrendDetector:
         score, minutes, mean, support = best
         known_until = minute - 1
         if rise is None:
-            rise = self._rises[subject] = Rise(_start_of(support.posts, minute, mean / minutes), minute)
+            form = leading_form(subject, support.distinct)
+            rise = self._rises[subject] = Rise(_start_of(support.posts, minute, mean / minutes), minute, *form)
             known_until = rise.started - 1
         rise.last = minute
-        return Finding(subject, minute, minutes, rise.started, mean, score, support, known_until)
+        return Finding(subject, rise.type, rise.key, minute, minutes, rise.started, mean, score, support, known_until)
 
     def _most_significant(
         self, subject: SubjectKey, minute: int, mentions: deque[WindowPost], volumes: dict[int, int], rise: Rise | None
@@ -241,7 +257,7 @@ class TrendDetector:
             self._window.state(),
             self._baseline.state(),
             self._copies.state(),
-            [[*subject, rise.started, rise.last] for subject, rise in sorted(self._rises.items())],
+            [[subject, rise.started, rise.last, rise.type, rise.key] for subject, rise in sorted(self._rises.items())],
             sorted(self._deletions.items()),
             sorted(self._deleted.items()),
         ]
@@ -265,7 +281,7 @@ class TrendDetector:
         detector._window = Window.of(window)
         detector._baseline = Baseline.of(baseline)
         detector._copies = CopyGroups.of(copies)
-        detector._rises = {(kind, key): Rise(started, last) for kind, key, started, last in rises}
+        detector._rises = {subject: Rise(*values) for subject, *values in rises}
         detector._deletions, detector._deleted = dict(deletions), dict(deleted)
         return detector
 

@@ -9,6 +9,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from search.events.same_letters import letters_of
+from tagstream.detections import SubjectType
+
 BLOCK = 5
 """Minutes that leave together, and are learnt as one."""
 WINDOW_MINUTES = 60
@@ -16,8 +19,10 @@ SHORTEST_WINDOW = 5
 MAX_POSTS = 20_000
 MAX_POSTS_A_MINUTE = MAX_POSTS // SHORTEST_WINDOW
 
-SubjectKey = tuple[str, str]
-"""Type and key of a subject."""
+SubjectKey = str
+"""What counts as one subject: the letters of its key (`search/events/same_letters.py`)."""
+Mention = tuple[SubjectType, str, str]
+"""Type, key and spelling of a subject in a post."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class WindowPost:
 
     Attributes:
         author: a post without an author is its own.
+        subjects: each once.
+        mentions: how the post has each of them.
         owned: the indexes of the subjects that this detector answers for; None for all.
         copies: its group of near-copies, once its minute is closed.
     """
@@ -36,7 +43,7 @@ class WindowPost:
     named_author: int | None
     shingles: tuple[int, ...]
     subjects: tuple[SubjectKey, ...]
-    texts: tuple[str, ...]
+    mentions: tuple[Mention, ...]
     owned: tuple[int, ...] | None
     copies: int = -1
 
@@ -145,22 +152,22 @@ def post_state(post: WindowPost) -> list[Any]:
         post.author,
         post.named_author,
         post.shingles,
-        [[kind, key, text] for (kind, key), text in zip(post.subjects, post.texts, strict=True)],
+        post.mentions,
         post.owned,
         post.copies,
     ]
 
 
 def post_of(state: Any) -> WindowPost:
-    minute, post_id, author, named_author, shingles, subjects, owned, copies = state
+    minute, post_id, author, named_author, shingles, mentions, owned, copies = state
     return WindowPost(
         minute=minute,
         post_id=post_id,
         author=author,
         named_author=named_author,
         shingles=tuple(shingles),
-        subjects=tuple((kind, key) for kind, key, _ in subjects),
-        texts=tuple(text for _, _, text in subjects),
+        subjects=tuple(letters_of(key) for _, key, _ in mentions),
+        mentions=tuple((kind, key, text) for kind, key, text in mentions),
         owned=None if owned is None else tuple(owned),
         copies=copies,
     )

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from search.detection.trend_partition import partition_of
+from search.detection.trend_partition import home_of
 from tagstream.detections import DeletedPost, MentionBatch, MinuteOfTrends, PostMentions
 from tagstream.errors import NewerVersion
 from tagstream.kafka.topics import Topics
@@ -51,7 +51,7 @@ def mention_records(batch: MentionBatch, names: Topics, *, to_all: bool) -> list
     partitions = names.mentions.partitions
     posts: list[list[PostMentions]] = [[] for _ in range(partitions)]
     for post in batch.posts:
-        for target in {partition_of(subject.key, partitions) for subject in post.subjects}:
+        for target in {home_of(subject, partitions) for subject in post.subjects}:
             posts[target].append(post)
     room = names.mentions.max_value_bytes // 2 - _HEAD_BYTES  # one half for posts, the other for deletions
     deleted = _cut(batch.deleted, room)

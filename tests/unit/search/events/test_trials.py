@@ -12,7 +12,8 @@ from search_events_feeds import START, burst, everyday, mention, replay
 from search.events import baseline, open_minutes, window
 from search.events.events import EventDetector
 from search.events.trends import TrendDetector
-from tagstream.detections import DetectedEvent, PostMentions, Subject, TrendState
+from search.events.window import SubjectKey
+from tagstream.detections import DetectedEvent, PostMentions, TrendState
 
 TEXT = "everybody follow jordan vega from ohio the very best young singer in all america"
 QUAKE = ["Lisbon", "#earthquake", "shaking", "buildings"]
@@ -114,8 +115,8 @@ def test_posts_of_a_closed_minute_are_late() -> None:
 def test_partitions_say_together_what_one_detector_says() -> None:
     posts = list(chain(everyday(3), burst("a", 2, 30, QUAKE)))
 
-    def of(subject: Subject) -> int:
-        return blake2b(subject.key.encode()).digest()[0] % 3
+    def of(subject: SubjectKey) -> int:
+        return blake2b(subject.encode()).digest()[0] % 3
 
     def told(owns: list[int]) -> list[TrendState]:
         detector = TrendDetector()

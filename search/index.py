@@ -554,8 +554,9 @@ class EntityIndex(Protocol):
         in after the call that returned a position is in some later answer; exactly one if `known` holds the ids. The
         order is that of arrival, and nothing depends on the times of posts.
 
-        An index to which many processes write may miss a post that came in long (minutes) after others which were
-        accepted later. The last million arrivals can be asked for, at least.
+        However late a post comes after it was accepted, it is told. An index to which many processes write may miss
+        posts of a writer whose clock differs by minutes, or whose write takes as long. The last million arrivals can be
+        asked for, at least.
 
         Raises:
             BadSettings: the text is no query, or `after` is no position.

@@ -55,6 +55,7 @@ _POST_MEANINGS = {
     "document": "The tagged post, as [JSON lines](json-lines.md#a-tagged-post) describe it.",
     "created_at": "Its time, as its author's network says: the time field of the data view.",
     "observed_at": "When tagstream accepted it.",
+    "arrived_at": "When its first document was written.",
     "indexed_at": "When this document was written.",
     "processing_seconds": "The seconds from `observed_at` to `indexed_at`; only in the first document of a post: an "
     "edit, a new answer of a model and what a dump brings have none.",

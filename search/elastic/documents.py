@@ -33,7 +33,7 @@ from tagstream.posts import (
 
 MAX_ID_BYTES = 512  # what Elasticsearch takes as the id of a document
 MAX_KEYWORD_LENGTH = 1_024
-TIMING_FIELDS = ("indexed_at", "processing_seconds", "lag_seconds")
+TIMING_FIELDS = ("arrived_at", "indexed_at", "processing_seconds", "lag_seconds")
 FLAT_FIELDS: dict[EntityType, str] = {"PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
 _RECORD_FIELDS = tuple(one.name for one in fields(RegistryRecord))
 
@@ -49,6 +49,8 @@ class RegistryEntry:
         seen: the sequence number and the primary term of the state that was read, None if there is none yet.
         version: the version of the state that was read, 0 if there is none yet.
         photos: the places where thumbnails may lie, and whether the document shows them (`thumbnails.py`).
+        arrived_at: when a document of it was first written, or again after it was gone, in milliseconds since 1970;
+            None of one that an older tagstream wrote.
     """
 
     record: RegistryRecord
@@ -57,16 +59,19 @@ class RegistryEntry:
     seen: tuple[int, int] | None = None
     version: int = 0
     photos: dict[str, bool] = field(default_factory=dict)
+    arrived_at: int | None = None
 
     def state(self) -> tuple[object, ...]:
         """Returns everything that is stored of the entry, to compare states."""
-        return (*(getattr(self.record, name) for name in _RECORD_FIELDS), self.day, self.author, *self.photos.items())
+        record = (getattr(self.record, name) for name in _RECORD_FIELDS)
+        return (*record, self.day, self.author, self.arrived_at, *self.photos.items())
 
     def source(self) -> bytes:
         """Returns the entry as it is stored."""
         record = {name: getattr(self.record, name) for name in _RECORD_FIELDS}
         photos = {"photos": list(self.photos.items())} if self.photos else {}
-        return to_json({**record, "day": self.day, "author": self.author, **photos})
+        arrived = {} if self.arrived_at is None else {"arrived_at": self.arrived_at}
+        return to_json({**record, "day": self.day, "author": self.author, **arrived, **photos})
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:
@@ -121,9 +126,8 @@ def read_entry(hit: Mapping[str, Any]) -> RegistryEntry:
     stored = dict(hit["_source"])
     try:
         day, author, photos = stored.pop("day"), stored.pop("author"), dict(stored.pop("photos", ()))
-        return RegistryEntry(
-            RegistryRecord(**stored), day, author, (hit["_seq_no"], hit["_primary_term"]), hit["_version"], photos
-        )
+        arrived_at, seen = stored.pop("arrived_at", None), (hit["_seq_no"], hit["_primary_term"])
+        return RegistryEntry(RegistryRecord(**stored), day, author, seen, hit["_version"], photos, arrived_at)
     except (TypeError, KeyError, ValueError) as error:
         raise CorruptState(f"The record {hit['_id']!r} of the registry cannot be read: {error}.") from error
 

@@ -85,6 +85,7 @@ class EntryEffect:
         post: the post that is to become its document, None if the document stays or is to go.
         brought: the thumbnails that came with its posts, by the SHA-256 of the photo.
         strays: the places off the entry's list where a thumbnail may lie that must not.
+        arrives: whether the post becomes visible: an edit of one that is, or a new answer, is no arrival.
     """
 
     entry: RegistryEntry
@@ -92,6 +93,7 @@ class EntryEffect:
     post: TaggedPost | None
     brought: dict[str, bytes]
     strays: set[Place]
+    arrives: bool = False
 
     @property
     def changed(self) -> bool:
@@ -116,7 +118,7 @@ class Effects:
         self.batch = PlayedBatch(known)
         self.batch.play(changes)
         self.entries = {
-            post_id: _effect(touched, known.entries.get(post_id), retention_days)
+            post_id: _effect(touched, known.entries.get(post_id), retention_days, is_lost=post_id in known.lost)
             for post_id, touched in self.batch.touched.items()
         }
 
@@ -125,7 +127,7 @@ class Effects:
         return [effect for effect in self.entries.values() if effect.post is not None]
 
 
-def _effect(touched: TouchedPost, known: RegistryEntry | None, retention_days: int) -> EntryEffect:
+def _effect(touched: TouchedPost, known: RegistryEntry | None, retention_days: int, *, is_lost: bool) -> EntryEffect:
     record, author = touched.record, touched.author
     if known is None:
         entry = RegistryEntry(record, author=author)
@@ -136,4 +138,7 @@ def _effect(touched: TouchedPost, known: RegistryEntry | None, retention_days: i
     strays: set[Place] = set()
     for offer in touched.offers:
         strays |= note_photos(entry, offer, retention_days)
-    return EntryEffect(entry, None if known is None else known.state(), touched.post, touched.brought, strays)
+    state = None if known is None else known.state()
+    was_visible = touched.before is not None and touched.before.visible and not is_lost
+    arrives = touched.post is not None and not was_visible
+    return EntryEffect(entry, state, touched.post, touched.brought, strays, arrives)

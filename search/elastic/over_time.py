@@ -21,7 +21,7 @@ from search.trends import CLOCK_AUTHORS
 from tagstream.posts import from_epoch_milliseconds
 
 LATE_MILLISECONDS = 5 * 60_000
-"""The most by which a post may come into the index later than others that were accepted after it, and still be told."""
+"""The most by which clocks of writers may differ, and a write may take: a post may be seen so much after its time."""
 _PAGE = 1_000
 _STEP = 1_000
 _POSTS_READ = 200_000
@@ -94,17 +94,18 @@ def _minutes(first: int, last: int) -> Span:
 
 
 async def arrivals(client: ElasticClient, query: Query, after: str | None, known: Container[str]) -> Arrivals:
-    """Returns the matching posts that came in after the position `after`, in order of acceptance.
+    """Returns the matching posts that came in after the position `after`, in that order.
 
-    A position is the time of acceptance of the newest post. Workers run beside each other, so a post may come in after
-    one that was accepted later: each call looks back `LATE_MILLISECONDS`, and reads the ids of what is known again.
+    A position is the time at which the newest post was written. Workers run beside each other, so a post may be seen
+    after one that was written later: each call looks back `LATE_MILLISECONDS`, and reads the ids of what is known
+    again. How late a post comes after it was accepted is the same.
     """
     shown = await shown_filters(client)
     newest = int((await ask(client, queries.newest_arrival_body()))["aggregations"]["newest"]["value"] or 0)
     position = newest if after is None else max(newest, _position(after))
     since = newest if after is None else _position(after)
     unknown: list[str] = []
-    async for post_id in _accepted(client, query, shown, since - LATE_MILLISECONDS):
+    async for post_id in _came_in(client, query, shown, since - LATE_MILLISECONDS):
         if post_id not in known:
             unknown.append(post_id)
         if len(unknown) > _PAGE and after is not None:
@@ -117,8 +118,8 @@ async def arrivals(client: ElasticClient, query: Query, after: str | None, known
     return Arrivals(posts, frozenset(unknown), after if more else str(position), more)
 
 
-async def _accepted(client: ElasticClient, query: Query, shown: queries.Filters, since: int) -> AsyncIterator[str]:
-    """Yields the ids of the matching posts that were accepted from `since` on, in that order."""
+async def _came_in(client: ElasticClient, query: Query, shown: queries.Filters, since: int) -> AsyncIterator[str]:
+    """Yields the ids of the matching posts that came in from `since` on, in that order."""
     last: list[Any] | None = None
     while True:
         answer = await ask(client, queries.arrivals_body(query, shown, since, size=_PAGE, after=last))

@@ -318,16 +318,16 @@ def plausible_count_body(shown: Filters) -> Json:
 
 
 def newest_arrival_body() -> Json:
-    """Returns the search for when the newest post was accepted."""
-    return _counting([], {"newest": {"max": {"field": "observed_at"}}})
+    """Returns the search for when the newest post came in."""
+    return _counting([], {"newest": {"max": {"field": "arrived_at"}}})
 
 
 def arrivals_body(query: Query, shown: Filters, since: int, *, size: int, after: Sequence[Any] | None) -> Json:
-    """Returns the search for the ids of the matching posts that were accepted from `since` on, in that order."""
-    accepted = {"range": {"observed_at": {"gte": since}}}
+    """Returns the search for the ids of the matching posts that came in from `since` on, in that order."""
+    came_in = {"range": {"arrived_at": {"gte": since}}}
     return {
-        "query": {"bool": _parts(query, [*shown, accepted], scored=False)},
-        "sort": [{"observed_at": "asc"}, {"id": "asc"}],
+        "query": {"bool": _parts(query, [*shown, came_in], scored=False)},
+        "sort": [{"arrived_at": "asc"}, {"id": "asc"}],
         "size": size,
         "track_total_hits": False,
         "_source": False,
@@ -335,10 +335,10 @@ def arrivals_body(query: Query, shown: Filters, since: int, *, size: int, after:
 
 
 def by_id_body(query: Query, shown: Filters, ids: Sequence[str]) -> Json:
-    """Returns the search for these of the matching posts, in the order in which they were accepted."""
+    """Returns the search for these of the matching posts, in the order in which they came in."""
     return {
         "query": {"bool": _parts(query, [*shown, {"terms": {"id": list(ids)}}], scored=False)},
-        "sort": [{"observed_at": "asc"}, {"id": "asc"}],
+        "sort": [{"arrived_at": "asc"}, {"id": "asc"}],
         "size": len(ids),
         "track_total_hits": False,
         "_source": ["document"],

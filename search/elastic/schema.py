@@ -52,6 +52,7 @@ REGISTRY_FIELDS: dict[str, Any] = {
     "visible": {"type": "boolean", "index": False, "doc_values": False},
     "day": _KEPT,
     "author": _LONG,  # a hash: an erasure finds the author's posts by it
+    "arrived_at": _KEPT_LONG,
     "photos": _KEPT,  # where its thumbnails may lie
     "erased_up_to": _KEPT_LONG,  # of accounts; with who that is, for a backup
     "source": _KEPT,
@@ -83,6 +84,7 @@ POST_FIELDS: dict[str, Any] = {
     # For people and dashboards: nothing of ours asks these, unless a line below says so.
     "created_at": {"type": "date", "format": "strict_date_optional_time"},
     "observed_at": {"type": "date", "format": "epoch_millis"},
+    "arrived_at": {"type": "date", "format": "epoch_millis"},  # whoever watches a query asks it
     "indexed_at": {"type": "date", "format": "epoch_millis"},
     "processing_seconds": {"type": "double"},
     "lag_seconds": {"type": "double"},

@@ -120,6 +120,10 @@ class ElasticWriter:
         """
         for attempt in range(ROUNDS):
             effects = Effects(await self._read_known(changes), changes, self._retention_days)
+            now = _now()
+            for one in effects.entries.values():
+                if one.arrives:
+                    one.entry.arrived_at = now
             if await self._write_registry(effects):
                 return effects
             await pause(min(attempt, 3))
@@ -253,6 +257,7 @@ class ElasticWriter:
         assert entry.day is not None
         text, arrives = written[id(post)]
         told = timing(post, entry.record, _now(), first=arrives and effect.before is None)
+        told["arrived_at"] = entry.arrived_at
         source = to_json(post_document(post, text, entry.record, told))
         return Action("index", self._names.of_day(entry.day), post_id(post.id), source, version=entry.version)
 

@@ -146,6 +146,22 @@ class OverTimeContract:
             with pytest.raises(BadSettings):
                 await index.arrivals(Query(), position)
 
+    async def test_18n_a_post_that_comes_long_after_it_was_accepted_is_told_once(self, index: EntityIndex) -> None:
+        watcher = _Watcher(index, "green")
+        await write(index, indexable(tagged("first", "green"), observed_at=OBSERVED + 600 * MINUTE))
+        assert await watcher.look() == []
+        late = [
+            indexable(tagged(f"late{hours}", "green"), observed_at=OBSERVED + hours * 60 * MINUTE) for hours in range(9)
+        ]
+        for hours, one in enumerate(late):
+            await write(index, one)
+            assert await watcher.look() == [f"late{hours}"]
+        await write(index, tagged("late0", "green again", revision=1))
+        assert await watcher.look() == []
+        await write(index, Deletion(id="jsonl:late1", source="jsonl"), indexable(tagged("edited", "green")))
+        await write(index, tagged("edited", "green again", revision=1))
+        assert await watcher.look() == ["edited"]
+
     async def test_18m_the_beginning_is_before_everything(self, index: EntityIndex) -> None:
         watcher = _Watcher(index, "green")
         watcher.next = BEGINNING

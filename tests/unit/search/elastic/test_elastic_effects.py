@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import pytest
+
 from search.documents import post_json, post_number
 from search.elastic.address import Names
 from search.elastic.documents import RegistryEntry, day_of, distinct, document_id, post_document, timing
@@ -88,6 +90,21 @@ def test_a_repetition_restores_a_document_that_was_never_written() -> None:
     assert [one.post for one in effects.stored()] == [post()]
     assert effects.batch.report == WriteReport(stored=1, duplicate=1)
     assert not effects.entries["jsonl:a"].changed
+
+
+@pytest.mark.parametrize(
+    ("before", "given", "arrives"),
+    [
+        (KnownState(), post(), True),
+        (known(entry(), lost=True), post(), True),
+        (known(entry(visible=False)), post(revision=2), True),
+        (known(entry()), post(revision=2), False),
+        (known(entry()), post(generation=3), False),
+        (known(entry()), post(), False),
+    ],
+)
+def test_a_post_arrives_when_it_becomes_visible(before: KnownState, given: TaggedPost, arrives: bool) -> None:
+    assert planned(before, indexable(given)).entries["jsonl:a"].arrives is arrives
 
 
 def test_new_revisions() -> None:

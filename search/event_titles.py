@@ -31,11 +31,16 @@ def event_title(event: DetectedEvent, posts: Mapping[str, TaggedPost]) -> str:
     The sentence is of the first post that mentions two of the names; if there is none, of the first that mentions one.
     """
     names = ", ".join(event.names[:_NAMES_SHOWN])
-    post = _telling_post(event, posts)
-    sentence = "" if post is None else " ".join(_NO_WORDS.sub(" ", post.text).split())
+    sentence = event_sentence(event, posts)
     left = max(TITLE_LENGTH - len(names) - 2, _SHORTEST_SENTENCE)
     title = ": ".join(part for part in (names, shortened(sentence, left)) if part)
     return shortened(" ".join(title.split()), LONGEST_TITLE)
+
+
+def event_sentence(event: DetectedEvent, posts: Mapping[str, TaggedPost]) -> str:
+    """Returns the text of the post that tells of the event, in one line; nothing where none does."""
+    post = _telling_post(event, posts)
+    return "" if post is None else " ".join(_NO_WORDS.sub(" ", post.text).split())
 
 
 async def posts_of(

@@ -158,11 +158,20 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of found posts; `total` counts those of all pages, `next` asks for the page after it, None at the end."""
+    """A page of found posts.
+
+    Attributes:
+        posts: the posts.
+        total: the number of posts of all pages.
+        next: asks for the page after it; None at the end.
+        ranked: of a search by relevance, the number of posts that were compared: all, or the newest where an index
+            cannot compare all of them soon.
+    """
 
     posts: tuple[TaggedPost, ...]
     total: int
     next: str | None
+    ranked: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -500,11 +509,14 @@ class EntityIndex(Protocol):
         """
         ...
 
-    async def post_counts(self, query: Query, *, since: datetime, until: datetime, bucket_seconds: int) -> list[Bucket]:
+    async def post_counts(
+        self, query: Query, *, since: datetime, until: datetime, bucket_seconds: int, with_authors: bool = True
+    ) -> list[Bucket]:
         """Returns the posts that match a query over time, and their distinct authors: every bucket, empty ones too.
 
         The buckets begin at `since`. A post must lie in [since, until), and in the times of the query, which may begin
-        and end within a bucket. `order`, `size` and `after` of the query say nothing here.
+        and end within a bucket. `order`, `size` and `after` of the query say nothing here. To count posts alone takes
+        a fraction of the time: without `with_authors` every bucket has 0 authors.
 
         Raises:
             BadSettings: the text is no query, or the range makes no series of 1 to `MAX_BUCKETS` buckets.

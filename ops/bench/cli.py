@@ -1,12 +1,17 @@
 """`tagstream bench`: measures, side by side with a limit and with the alternative."""
 
 import asyncio
+import tempfile
+import time
+from contextlib import ExitStack
 from copy import copy
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ops.bench.report import local_report, photo_report, stack_report
+from ops.bench.report import local_report, photo_report, search_report, stack_report
+from search.open import open_index
 from tagstream.cli.console import answer, note, write_lines
 from tagstream.cli.options import (
     TagstreamCommand,
@@ -22,7 +27,10 @@ from workers.open_models import load_tagger, open_image_model
 from workers.pipeline.settings import stage_settings
 
 if TYPE_CHECKING:
+    from ops.bench.search import SearchFigures
     from tagstream.posts import Post
+
+_NOTE_EVERY_SECONDS = 10.0
 
 
 @click.group("bench", cls=TagstreamGroup)
@@ -143,6 +151,65 @@ def bench_photos(source_spec: str, posts: int, models_spec: str | None, as_json:
         write_lines([figures.document()])
     else:
         answer(*photo_report(figures))
+
+
+@bench.command("search", cls=TagstreamCommand)
+@click.option(
+    "--posts", default=1_000_000, show_default=True, type=click.IntRange(1_000, 100_000_000), help="Posts to search."
+)
+@click.option("--times", default=200, show_default=True, type=click.IntRange(2, 100_000), help="Times a question.")
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the SQLite index is made and stays; the next call uses it. [default: a temporary one]",
+)
+@click.option("--elasticsearch", metavar="URL", help="Measure Elasticsearch, too: http://host:port, without an index.")
+@click.option("--keep", type=click.Path(dir_okay=False, path_type=Path), help="A file of results to add these to.")
+@json_option
+def bench_search(
+    posts: int, times: int, directory: Path | None, elasticsearch: str | None, keep: Path | None, as_json: bool
+) -> None:
+    """Time to answer of each kind of question to an index of a million posts: median, 95 of 100, longest.
+
+    The posts are made up with their names, not tagged: a million of them takes minutes, and 2 GB in SQLite. Words,
+    names and authors are as unequally frequent as those of people. Questions are asked one at a time, after a warm-up.
+    The pages are asked over HTTP. With --elasticsearch the index `tagstream-bench-search` is made there and stays.
+    """
+    from ops.bench.search import fill, measure_search
+    from ops.bench.search_results import add_results
+
+    settings = current_settings(index=None)
+
+    async def measure(spec: str) -> "SearchFigures":
+        index = await open_index(spec, settings=settings)
+        last = time.monotonic()
+
+        def progress(made: int) -> None:
+            nonlocal last
+            if time.monotonic() - last > _NOTE_EVERY_SECONDS:
+                last = time.monotonic()
+                note(f"{made:,} of {posts:,} posts are in the index")
+
+        try:
+            await fill(index, posts, progress)
+            return await measure_search(index, spec.partition(":")[0], times)
+        finally:
+            await index.close()
+
+    with ExitStack() as until:
+        folder = directory or Path(until.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        specs = [f"sqlite:{folder / 'bench-search.db'}"]
+        if elasticsearch is not None:
+            specs.append(f"elasticsearch:{elasticsearch.rstrip('/')}/tagstream-bench-search")
+        figures = [asyncio.run(measure(spec)) for spec in specs]
+    if keep is not None:
+        add_results(keep, figures)
+    if as_json:
+        write_lines([one.document() for one in figures])
+        return
+    for one in figures:
+        answer(*search_report(one))
 
 
 def _under_former_name(command: click.Command, name: str) -> click.Command:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ops.bench.local import LocalFigures
     from ops.bench.photos import PhotoFigures
+    from ops.bench.search import QuestionFigures, SearchFigures
     from ops.bench.stack import StackFigures, StackRound
 
 
@@ -51,6 +52,19 @@ def photo_report(figures: "PhotoFigures") -> list[str]:
         f"other names by pixels                     {figures.changed_by_pixels:6,} of {figures.with_photo:,}",
         f"another score alone by pixels             {figures.changed_score_by_pixels:6,} of {figures.with_photo:,}",
     ]
+
+
+def search_report(figures: "SearchFigures") -> list[str]:
+    """Returns the times of every kind of question, and of the pages over HTTP."""
+    lines = [
+        f"{figures.index}: {figures.posts:,} posts; {figures.machine}; load {figures.load} before",
+        f"{'milliseconds':34} {'p50':>8} {'p95':>8} {'longest':>8} {'times':>6}",
+    ]
+    return [*lines, *(_question(one) for one in (*figures.questions, figures.overall, *figures.pages))]
+
+
+def _question(one: "QuestionFigures") -> str:
+    return f"{one.name:34} {one.p50_ms:8.1f} {one.p95_ms:8.1f} {one.max_ms:8.1f} {one.times:6}"
 
 
 def _round(one: "StackRound", local: float) -> list[str]:

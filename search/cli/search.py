@@ -144,5 +144,6 @@ async def _show_pages(index: EntityIndex, question: Query, answer: _Answer) -> i
         if page.next is None or not answer.all_pages:
             break
         question = replace(question, after=page.next)
-    note(f"{shown:,} of {page.total:,} posts" + (f"; more with --after {page.next}" if page.next else ""))
+    newest = "" if page.ranked in (None, page.total) else f"; the best matches of the newest {page.ranked:,}"
+    note(f"{shown:,} of {page.total:,} posts{newest}" + (f"; more with --after {page.next}" if page.next else ""))
     return page.total

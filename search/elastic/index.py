@@ -220,10 +220,19 @@ class ElasticIndex:
         self._check_open()
         return await facets.spellings(self.client, word)
 
-    async def post_counts(self, query: Query, *, since: datetime, until: datetime, bucket_seconds: int) -> list[Bucket]:
+    async def post_counts(
+        self, query: Query, *, since: datetime, until: datetime, bucket_seconds: int, with_authors: bool = True
+    ) -> list[Bucket]:
         """Returns the posts that match a query over time, and their distinct authors; the buckets begin at `since`."""
         self._check_open()
-        return await over_time.post_counts(self.client, query, since=since, until=until, bucket_seconds=bucket_seconds)
+        return await over_time.post_counts(
+            self.client,
+            query,
+            since=since,
+            until=until,
+            bucket_seconds=bucket_seconds,
+            with_authors=with_authors,
+        )
 
     async def span(self, query: Query) -> Span | None:
         """Returns the time between the first and the last post that match."""

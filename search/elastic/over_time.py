@@ -30,16 +30,22 @@ _MINUTE = 60_000  # milliseconds
 
 
 async def post_counts(
-    client: ElasticClient, query: Query, *, since: datetime, until: datetime, bucket_seconds: int
+    client: ElasticClient,
+    query: Query,
+    *,
+    since: datetime,
+    until: datetime,
+    bucket_seconds: int,
+    with_authors: bool,
 ) -> list[Bucket]:
-    """Returns the matching posts and their distinct authors, for every bucket from `since` to `until`."""
+    """Returns the matching posts for every bucket from `since` to `until`, and their distinct authors if asked for."""
     low, high = queries.moments(since, until)
     buckets = bucket_count(low, high, bucket_seconds, since, until)
     width = bucket_seconds * 1000
-    body = queries.post_counts_body(query, await shown_filters(client), low, high, width)
+    body = queries.post_counts_body(query, await shown_filters(client), low, high, width, with_authors=with_authors)
     answer = await ask(client, body)
     found = {
-        (bucket["key"] - low) // width: (bucket["doc_count"], bucket["authors"]["value"])
+        (bucket["key"] - low) // width: (bucket["doc_count"], bucket["authors"]["value"] if with_authors else 0)
         for bucket in answer["aggregations"]["buckets"]["buckets"]
     }
     start = from_epoch_milliseconds(low)

@@ -267,9 +267,11 @@ def counts_body(shown: Sequence[Json], marks: Sequence[str], low: int, high: int
     return _counting(filters, {"buckets": histogram(low, width) | {"aggs": _AUTHORS}})
 
 
-def post_counts_body(query: Query, shown: Filters, low: int, high: int, width: int) -> Json:
-    """Returns the search for the posts that match a query over time, and their authors."""
-    body = _counting([], {"buckets": histogram(low, width) | {"aggs": _AUTHORS}})
+def post_counts_body(
+    query: Query, shown: Filters, low: int, high: int, width: int, *, with_authors: bool = True
+) -> Json:
+    """Returns the search for the posts that match a query over time, and their authors if asked for."""
+    body = _counting([], {"buckets": histogram(low, width) | ({"aggs": _AUTHORS} if with_authors else {})})
     return body | {"query": {"bool": _parts(query, [*shown, milliseconds(low, high)], scored=False)}}
 
 

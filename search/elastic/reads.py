@@ -148,7 +148,8 @@ async def search(client: ElasticClient, query: Query) -> Page:
     page = hits[: query.size]
     following = token(query.order, page[-1]["sort"]) if len(hits) > query.size else None
     posts = tuple(read_post(hit["_source"]) for hit in page)
-    return Page(posts, answer["hits"]["total"]["value"], following)
+    total = answer["hits"]["total"]["value"]
+    return Page(posts, total, following, None if query.order == "newest" else total)
 
 
 async def _score_now(client: ElasticClient, query: Query, shown: Sequence[Json]) -> list[Any]:

@@ -11,6 +11,9 @@ from search.terms import EVERY_POST, hashtag_mark, mark, name_kinds, name_marks
 from tagstream.posts import ENTITY_TYPES
 from tagstream.text.analysis import Phrase
 
+EVERYTHING = f'marks : "{EVERY_POST}"'
+"""The expression that every post matches."""
+
 
 def match_expression(query: ParsedQuery, source: str | None) -> str:
     """Returns the expression of a query, limited to `source` if given; each text in it is a quoted string of terms."""
@@ -22,7 +25,7 @@ def _all(parts: Sequence[Part], required: Sequence[str] = ()) -> str:
     """Returns the expression of parts that must all hold. NOT takes two sides in FTS5: it takes away from the left."""
     wanted = [*(_part(part) for part in parts if not isinstance(part, Without)), *required]
     unwanted = [_part(part.part) for part in parts if isinstance(part, Without)]
-    expression = " AND ".join(wanted) if wanted else f'marks : "{EVERY_POST}"'
+    expression = " AND ".join(wanted) if wanted else EVERYTHING
     return f"({expression}) NOT ({' OR '.join(unwanted)})" if unwanted else expression
 
 

@@ -300,9 +300,18 @@ class SqliteIndex:
         """Returns words of posts that differ from a folded word by one letter or two swapped ones, commonest first."""
         return await self._read(facets.spellings, word)
 
-    async def post_counts(self, query: Query, *, since: datetime, until: datetime, bucket_seconds: int) -> list[Bucket]:
+    async def post_counts(
+        self, query: Query, *, since: datetime, until: datetime, bucket_seconds: int, with_authors: bool = True
+    ) -> list[Bucket]:
         """Returns the posts that match a query over time, and their distinct authors; the buckets begin at `since`."""
-        return await self._read(over_time.post_counts, query, since=since, until=until, bucket_seconds=bucket_seconds)
+        return await self._read(
+            over_time.post_counts,
+            query,
+            since=since,
+            until=until,
+            bucket_seconds=bucket_seconds,
+            with_authors=with_authors,
+        )
 
     async def span(self, query: Query) -> Span | None:
         """Returns the time between the first and the last post that match."""

@@ -7,14 +7,14 @@ import sqlite3
 from collections import deque
 from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from search.documents import IMPLAUSIBLE_TIME, TIME_SHIFT, read_document
-from search.feed_span import beginning, oldest_read
+from search.feed_span import POSTS_COUNTED, beginning, oldest_read
 from search.index import Arrivals, Bucket, Query, Span
 from search.limits import bucket_count
-from search.query import MalformedQuery, parse
-from search.sqlite.fts_query import match_expression
-from search.sqlite.reads import SHOWN, number_range
+from search.query import MalformedQuery
+from search.sqlite.reads import SHOWN, Matching, count, matching, number_range
 from search.sqlite.schema import transaction
 from search.trends import CLOCK_AUTHORS
 from tagstream.posts import from_epoch_milliseconds
@@ -23,37 +23,63 @@ ARRIVALS_KEPT = 1_000_000
 _ARRIVALS_A_CALL = 2_000
 _LOOKED_UP = 64
 _POSTS_READ = 200_000
+_BUCKETS_ASKED = 500
 _HOUR = 3_600_000  # milliseconds
 _MINUTE = 60_000  # milliseconds
 
 
 def post_counts(
-    connection: sqlite3.Connection, query: Query, *, since: datetime, until: datetime, bucket_seconds: int
+    connection: sqlite3.Connection,
+    query: Query,
+    *,
+    since: datetime,
+    until: datetime,
+    bucket_seconds: int,
+    with_authors: bool,
 ) -> list[Bucket]:
-    """Returns the matching posts and their distinct authors, for every bucket from `since` to `until`."""
+    """Returns the matching posts for every bucket from `since` to `until`, and their distinct authors if asked for."""
     low, high = number_range(since, until)
     buckets = bucket_count(low >> TIME_SHIFT, high >> TIME_SHIFT, bucket_seconds, since, until)
     width = bucket_seconds * 1000 << TIME_SHIFT
-    expression, first, last = _matching(query)
-    rows = connection.execute(
-        "SELECT (terms.rowid - ?) / ? AS bucket, count(*), count(DISTINCT coalesce(author, -terms.rowid)) "
-        "FROM terms CROSS JOIN documents ON documents.number = terms.rowid "
-        "WHERE terms MATCH ? AND terms.rowid >= ? AND terms.rowid < ? GROUP BY bucket",
-        (low, width, expression, max(low, first), min(high, last)),
-    ).fetchall()
-    found = {bucket: (posts, authors) for bucket, posts, authors in rows}
+    asked = matching(query)
+    asked = asked._replace(low=max(low, asked.low), high=min(high, asked.high))
+    if with_authors or buckets > _BUCKETS_ASKED:
+        found = _grouped(connection, asked, low, width, with_authors=with_authors)
+    else:  # FTS5 goes to the beginning of a bucket, and counts there without handing out every post
+        starts = [low + width * at for at in range(buckets + 1)]
+        with transaction(connection, write=False):
+            found = {
+                at: (count(connection, asked._replace(low=max(one, asked.low), high=min(next_one, asked.high))), 0)
+                for at, (one, next_one) in enumerate(pairwise(starts))
+            }
     start = from_epoch_milliseconds(low >> TIME_SHIFT)
     return [Bucket(start + timedelta(seconds=bucket_seconds * at), *found.get(at, (0, 0))) for at in range(buckets)]
 
 
+def _grouped(
+    connection: sqlite3.Connection, asked: Matching, low: int, width: int, *, with_authors: bool
+) -> dict[int, tuple[int, int]]:
+    """Returns the posts, and the authors if asked for, by bucket."""
+    if with_authors:
+        columns, rows = "count(DISTINCT author)", "terms CROSS JOIN facets ON facets.number = terms.rowid"
+    else:
+        columns, rows = "0", "terms"
+    found = connection.execute(
+        f"SELECT (terms.rowid - ?) / ? AS bucket, count(*), {columns} FROM {rows} "
+        "WHERE terms MATCH ? AND terms.rowid >= ? AND terms.rowid < ? GROUP BY bucket",
+        (low, width, *asked),
+    )
+    return {bucket: (posts, authors) for bucket, posts, authors in found}
+
+
 def span(connection: sqlite3.Connection, query: Query) -> Span | None:
     """Returns the minutes of the first and the last post that match, None if none does."""
-    expression, low, high = _matching(query)
+    found = matching(query)
     ends = []
     for order in ("ASC", "DESC"):
         row = connection.execute(
             f"SELECT rowid FROM terms WHERE terms MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid {order} LIMIT 1",
-            (expression, low, high),
+            found,
         ).fetchone()
         if row is None:
             return None
@@ -64,10 +90,12 @@ def span(connection: sqlite3.Connection, query: Query) -> Span | None:
 def feed_span(connection: sqlite3.Connection) -> Span | None:
     """Returns the minutes between which the feed lies, without posts of stray dates; None without posts."""
     plausible = f"FROM documents WHERE number & {IMPLAUSIBLE_TIME} = 0 AND {SHOWN}"
+    # FTS5's own table of the lengths of posts: a few bytes for each post that may be seen.
+    numbers = f"FROM terms_docsize WHERE id & {IMPLAUSIBLE_TIME} = 0"
     with transaction(connection, write=False):
         last = _newest(connection, plausible)
-        posts = connection.execute(f"SELECT count(*) {plausible}").fetchone()[0]
-        rows = connection.execute(f"SELECT number {plausible} ORDER BY number LIMIT ?", (oldest_read(posts),))
+        posts = connection.execute(f"SELECT count(*) FROM (SELECT 1 {numbers} LIMIT ?)", (POSTS_COUNTED,)).fetchone()[0]
+        rows = connection.execute(f"SELECT id {numbers} ORDER BY id LIMIT ?", (oldest_read(posts),))
         oldest = [number >> TIME_SHIFT for (number,) in rows]
     if last is None:
         return None
@@ -98,7 +126,7 @@ def _minutes(first: int, last: int) -> Span:
 
 def arrivals(connection: sqlite3.Connection, query: Query, after: str | None, known: Container[str]) -> Arrivals:
     """Returns the matching posts that came in after the position `after`, in order of arrival."""
-    expression, low, high = _matching(query)
+    expression, low, high = matching(query)
     with transaction(connection, write=False):
         if after is None:
             newest = connection.execute("SELECT max(entry) FROM arrivals").fetchone()[0]
@@ -155,13 +183,3 @@ def _position(after: str) -> int:
     except ValueError:
         raise MalformedQuery(f"{after[:80]!r} is no position of this index. Pass on the `next` of before.") from None
     return position
-
-
-def _matching(query: Query) -> tuple[str, int, int]:
-    """Returns the expression of a query, and the numbers between which its posts lie."""
-    parsed = parse(query.text)
-    (low, high), (parsed_low, parsed_high) = (
-        number_range(query.since, query.until),
-        number_range(parsed.since, parsed.until),
-    )
-    return match_expression(parsed, query.source), max(low, parsed_low), min(high, parsed_high)

@@ -5,6 +5,7 @@ are; hiding or showing an author instead costs a step for each of the author's p
 terms and entity mentions follow from the document. The caller holds the transaction.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
@@ -25,7 +26,7 @@ def add(connection: sqlite3.Connection, posts: Sequence[Numbered]) -> None:
     """Adds posts to what is searched and counted, in order of number; none of them may be there."""
     terms, entities, mentions = [], [], []
     for number, author, post in posts:
-        counted_as = hash_key("post", post.id) if author is None else author
+        counted_as = _counted_as(author, post)
         terms.append((number, words_column(post), marks_column(post)))
         for entity, mention in _distinct(post.entities):
             entities.append((entity, mention.type, mention.key))
@@ -38,8 +39,33 @@ def add(connection: sqlite3.Connection, posts: Sequence[Numbered]) -> None:
 
 
 def _add_facets(connection: sqlite3.Connection, posts: Iterable[Numbered]) -> None:
-    facets = [(number, *facet) for number, _, post in posts for facet in facets_of(post)]
+    facets = [(number, _counted_as(author, post), facets_row(post)) for number, author, post in posts]
     connection.executemany("INSERT INTO facets VALUES (?, ?, ?)", facets)
+
+
+def facets_row(post: TaggedPost) -> str:
+    """Returns what is counted of a post: texts `kind:value`, each once, as JSON without the brackets of the list."""
+    entities = [entity for _, entity in _distinct(post.entities)]
+    values = [f"{kind}:{value}" for kind, value in facets_of(post)]
+    values += [f"{entity.type}:{entity.key}" for entity in entities]
+    values += [f"type:{type_}" for type_ in {entity.type for entity in entities}]
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))[1:-1]
+
+
+def facets_anew(connection: sqlite3.Connection) -> None:
+    """Fills the table of facets, which is empty, from the posts that may be seen."""
+    last = -1
+    while rows := connection.execute(
+        f"SELECT number, author, document FROM documents WHERE number > ? AND {SHOWN} ORDER BY number LIMIT ?",
+        (last, _STEP),
+    ).fetchall():
+        _add_facets(connection, [(number, author, read_document(document)) for number, author, document in rows])
+        last = rows[-1][0]
+
+
+def _counted_as(author: int | None, post: TaggedPost) -> int:
+    """Returns the number by which the author is told from others; a post without one is its own."""
+    return hash_key("post", post.id) if author is None else author
 
 
 def remove(connection: sqlite3.Connection, posts: Iterable[int]) -> None:

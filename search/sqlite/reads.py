@@ -7,17 +7,20 @@ and hide no other.
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from search.documents import TIME_SHIFT, read_document, with_zone
 from search.index import Indexable, Page, Query
 from search.limits import MAX_MOMENT, check_page
 from search.query import MalformedQuery, parse
-from search.sqlite.fts_query import match_expression
+from search.sqlite.fts_query import EVERYTHING, match_expression
 from search.sqlite.schema import DEAD_LETTER_COLUMNS, transaction
 from tagstream.posts import AccountStatus, DeadLetter, TaggedPost, from_epoch_milliseconds, to_epoch_milliseconds
 
+MAX_RANKED_POSTS = 30_000
 _STREAM_STEP = 200
 _REPLAY_STEP = 500
+_ALL_OF_TIME = (0, 2**63 - 1)
 # The condition that a document may be seen.
 SHOWN = "(author IS NULL OR author NOT IN (SELECT author FROM hidden_authors))"
 
@@ -31,7 +34,44 @@ def first_number(timestamp: datetime | None, default: int) -> int:
 
 def number_range(since: datetime | None, until: datetime | None) -> tuple[int, int]:
     """Returns the range of the numbers of the posts in [since, until)."""
-    return first_number(since, 0), first_number(until, 2**63 - 1)
+    first, last = _ALL_OF_TIME
+    return first_number(since, first), first_number(until, last)
+
+
+class Matching(NamedTuple):
+    """The condition of a query: an expression of FTS5, the lowest number of a post, and the number after the last."""
+
+    expression: str
+    low: int
+    high: int
+
+
+def matching(query: Query) -> Matching:
+    """Returns what the posts of a query match.
+
+    Raises:
+        MalformedQuery: the text is not a query.
+    """
+    parsed = parse(query.text)
+    (low, high), (parsed_low, parsed_high) = (
+        number_range(query.since, query.until),
+        number_range(parsed.since, parsed.until),
+    )
+    return Matching(match_expression(parsed, query.source), max(low, parsed_low), min(high, parsed_high))
+
+
+def count(connection: sqlite3.Connection, found: Matching) -> int:
+    """Returns the number of matching posts. FTS5 walks ten million of them a second."""
+    sql, values = (
+        "SELECT count(*) FROM terms WHERE terms MATCH ? AND rowid >= ? AND rowid < ?",
+        tuple[object, ...](found),
+    )
+    if found.expression == EVERYTHING:  # FTS5's own table of the lengths of posts has a row for each
+        sql, values = "SELECT count(*) FROM terms_docsize", ()
+        if (found.low, found.high) != _ALL_OF_TIME:
+            sql, values = f"{sql} WHERE id >= ? AND id < ?", (found.low, found.high)
+    number: int = connection.execute(sql, values).fetchone()[0]
+    return number
 
 
 def search(connection: sqlite3.Connection, query: Query) -> Page:
@@ -42,30 +82,25 @@ def search(connection: sqlite3.Connection, query: Query) -> Page:
         BadSettings: a page size that is not between 1 and `MAX_PAGE`.
     """
     check_page(query.size)
-    parsed = parse(query.text)
-    expression = match_expression(parsed, query.source)
-    low, high = number_range(query.since, query.until)
-    parsed_low, parsed_high = number_range(parsed.since, parsed.until)
-    bounds = (max(low, parsed_low), min(high, parsed_high))
-    page = _newest if query.order == "newest" else _most_relevant
+    found = matching(query)
     with transaction(connection, write=False):
-        total = connection.execute(
-            "SELECT count(*) FROM terms WHERE terms MATCH ? AND rowid >= ? AND rowid < ?", (expression, *bounds)
-        ).fetchone()[0]
-        numbers, following = page(connection, expression, bounds, query)
+        total = count(connection, found)
+        if query.order == "newest":
+            numbers, following = _newest(connection, found, query)
+        else:
+            numbers, following = _most_relevant(connection, found, query, total)
         documents = [
             connection.execute("SELECT document FROM documents WHERE number = ?", (number,)).fetchone()
             for number in numbers
         ]
-    return Page(tuple(read_document(document) for (document,) in documents), total, following)
+    ranked = None if query.order == "newest" else min(total, MAX_RANKED_POSTS)
+    return Page(tuple(read_document(document) for (document,) in documents), total, following, ranked)
 
 
-def _newest(
-    connection: sqlite3.Connection, expression: str, bounds: tuple[int, int], query: Query
-) -> tuple[list[int], str | None]:
-    low, high = bounds
+def _newest(connection: sqlite3.Connection, found: Matching, query: Query) -> tuple[list[int], str | None]:
+    expression, low, high = found
     if query.after is not None:
-        high = min(high, _after("newest", query.after)[0])
+        high = min(high, _after_newest(query.after))
     rows = connection.execute(
         "SELECT rowid FROM terms WHERE terms MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC LIMIT ?",
         (expression, low, high, query.size + 1),
@@ -75,43 +110,71 @@ def _newest(
 
 
 def _most_relevant(
-    connection: sqlite3.Connection, expression: str, bounds: tuple[int, int], query: Query
+    connection: sqlite3.Connection, found: Matching, query: Query, total: int
 ) -> tuple[list[int], str | None]:
-    """Returns a page by BM25 over the words.
+    """Returns a page by BM25 over the words, of the newest `MAX_RANKED_POSTS` that match.
 
     All scores shift a little as posts arrive. So a page continues after the *post* last shown, at its present score;
-    its former score serves only if the post is gone.
+    its former score serves only if the post is gone. It also continues among the posts of the first page and newer
+    ones, so that none of them is lost.
     """
-    scored = "SELECT rowid, bm25(terms, 1.0, 0.0) AS score FROM terms WHERE terms MATCH ?"
+    expression, low, high = found
     last, last_score = 2**63 - 1, float("-inf")
+    scored = "SELECT rowid, bm25(terms, 1.0, 0.0) AS score FROM terms WHERE terms MATCH ?"
     if query.after is not None:
-        last, last_score = _after("relevance", query.after)
+        last, last_score, oldest = _after_relevant(query.after)
+        low = max(low, oldest)
         now = connection.execute(f"{scored} AND rowid = ?", (expression, last)).fetchone()
         last_score = last_score if now is None else now[1]
+    elif total > MAX_RANKED_POSTS:
+        low = connection.execute(
+            "SELECT rowid FROM terms WHERE terms MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC "
+            "LIMIT 1 OFFSET ?",
+            (*found, MAX_RANKED_POSTS - 1),
+        ).fetchone()[0]
     rows = connection.execute(
         f"SELECT rowid, score FROM ({scored} AND rowid >= ? AND rowid < ?) "
         "WHERE score > ? OR (score = ? AND rowid < ?) ORDER BY score, rowid DESC LIMIT ?",
-        (expression, *bounds, last_score, last_score, last, query.size + 1),
+        (expression, low, high, last_score, last_score, last, query.size + 1),
     ).fetchall()
     shown = rows[: query.size]
-    following = f"relevance.{shown[-1][0]}.{shown[-1][1].hex()}" if len(rows) > query.size else None
+    following = f"relevance.{shown[-1][0]}.{low}.{shown[-1][1].hex()}" if len(rows) > query.size else None
     return [number for number, _ in shown], following
 
 
-def _after(order: str, text: str) -> tuple[int, float]:
-    """Returns the number, and for relevance the score, that a page ended with."""
-    named, _, rest = text.partition(".")
-    number, _, score = rest.partition(".")
+def _after_newest(text: str) -> int:
+    """Returns the number that a page of the newest ended with."""
+    order, _, number = text.partition(".")
     try:
-        if named != order:
+        if order != "newest":
             raise ValueError
-        position, value = int(number), float.fromhex(score) if order == "relevance" else 0.0
-        if not 0 <= position < 2**63:
+        return _number(number)
+    except ValueError:
+        raise _no_page(text, "newest") from None
+
+
+def _after_relevant(text: str) -> tuple[int, float, int]:
+    """Returns the number and the score that a page of the most relevant ended with, and its lowest number."""
+    try:
+        order, number, oldest, score = text.split(".", 3)
+        if order != "relevance":
             raise ValueError
+        return _number(number), float.fromhex(score), _number(oldest)
     except (ValueError, OverflowError):
-        message = f"{text[:80]!r} does not continue a search by {order}. Pass on the `next` of the page before."
-        raise MalformedQuery(message) from None
-    return position, value
+        raise _no_page(text, "relevance") from None
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise ValueError(text)
+    return number
+
+
+def _no_page(text: str, order: str) -> MalformedQuery:
+    return MalformedQuery(
+        f"{text[:80]!r} does not continue a search by {order}. Pass on the `next` of the page before."
+    )
 
 
 def get(connection: sqlite3.Connection, post_id: str) -> TaggedPost | None:

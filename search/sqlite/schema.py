@@ -7,7 +7,7 @@
     terms         FTS5: their words and marks, by number; without those of hidden authors
     mentions      (entity, number): the mentions of entities, by entity and by time; without those of hidden authors
     entities      the type and the key that an entity's hash stands for
-    facets        sources, languages and hashtags by post; without those of hidden authors
+    facets        by post, its author and what `facets.py` counts of it; without those of hidden authors
     erasures      the position up to which an account is erased
     account_statuses, hidden_authors   the newest status of each account; the keys of those that are hidden
     dead_letters  by origin
@@ -144,6 +144,13 @@ FACETS_TABLE = """CREATE TABLE facets (
     kind TEXT NOT NULL,
     value TEXT NOT NULL,
     PRIMARY KEY (number, kind, value)) WITHOUT ROWID"""
+
+# One row a post, beside which its words and names need not be read: `held` is a list of JSON without its brackets, so
+# that the lists of many posts are joined by commas and read at once.
+FACETS_IN_A_ROW = (
+    "DROP TABLE facets",
+    "CREATE TABLE facets (number INTEGER PRIMARY KEY, author INTEGER NOT NULL, held TEXT NOT NULL)",
+)
 
 ARRIVALS_TABLE = "CREATE TABLE arrivals (entry INTEGER PRIMARY KEY, number INTEGER NOT NULL)"
 

@@ -7,12 +7,13 @@ from contextlib import closing
 from pathlib import Path
 
 from search.sqlite.file import APPLICATION_ID
-from search.sqlite.postings import analyse_anew
+from search.sqlite.postings import analyse_anew, facets_anew
 from search.sqlite.schema import (
     ACCOUNT_TABLES,
     ARRIVALS_TABLE,
     DETECTION_TABLES,
     EXPIRY_COLUMNS,
+    FACETS_IN_A_ROW,
     FACETS_TABLE,
     TABLES,
     THUMBNAIL_TABLE,
@@ -55,6 +56,12 @@ def _add_facets(connection: sqlite3.Connection) -> None:
     connection.execute(FACETS_TABLE)  # filled with the terms: no file of before has those of this analysis
 
 
+def _facets_in_a_row(connection: sqlite3.Connection) -> None:
+    for statement in FACETS_IN_A_ROW:
+        connection.execute(statement)
+    facets_anew(connection)
+
+
 def _add_arrivals(connection: sqlite3.Connection) -> None:
     connection.execute(ARRIVALS_TABLE)
 
@@ -77,6 +84,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_arrivals,
     _add_facets,
     _add_expiry,
+    _facets_in_a_row,
 )
 
 

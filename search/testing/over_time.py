@@ -57,6 +57,18 @@ class OverTimeContract:
         assert await _counts(index, "green -author:x place:paris") == [(1, 1), (0, 0), (0, 0)]
         assert await _counts(index, "nothing", minutes=10) == [(0, 0)]
 
+    async def test_18o_posts_alone_are_counted_as_with_their_authors(self, index: EntityIndex) -> None:
+        minutes = (0, 9.99, 10, 25, 30)
+        await write(index, *(tagged(str(at), "green words", minute=at, author="x") for at in minutes))
+        await write(index, tagged("other", "blue", minute=2))
+        series = {"since": START, "until": START + 30 * MINUTE, "bucket_seconds": 600}
+        for text in ("", "green", "green -blue"):
+            for query in (Query(text), Query(text, since=START + MINUTE, until=START + 20 * MINUTE)):
+                whole = await index.post_counts(query, **series)  # type: ignore[arg-type]
+                alone = await index.post_counts(query, **series, with_authors=False)  # type: ignore[arg-type]
+                assert [(one.start, one.posts) for one in alone] == [(one.start, one.posts) for one in whole]
+                assert {one.authors for one in alone} == {0}
+
     async def test_18b_posts_without_author_are_their_own(self, index: EntityIndex) -> None:
         await write(index, tagged("a"), tagged("b"), tagged("c", author="x"), tagged("d", author="x"))
         assert await _counts(index, "", minutes=10) == [(4, 3)]

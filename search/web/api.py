@@ -53,6 +53,7 @@ async def search_posts(
     return documents.PostPage(
         posts=page.posts,
         total=page.total,
+        ranked=page.ranked,
         next=page.next,
         highlights=[highlights(parsed, post.text) for post in page.posts],
         suggestions=[documents.SuggestionDocument(q=one.text, posts=one.posts) for one in others],
@@ -104,7 +105,8 @@ async def count_posts(
 ) -> documents.HistogramDocument:
     """Counts the posts of a query, and their authors, over time."""
     given = {"q": q, "since": since, "until": until, "source": source}
-    found = await questions.histogram(request.app.state.index, query_of(_given(given), size=1), seconds_of("per", per))
+    query = query_of(_given(given), size=1)
+    found = await questions.histogram(request.app.state.index, query, seconds_of("per", per), with_authors=True)
     if found is None:
         return documents.HistogramDocument(seconds=None, buckets=[])
     buckets = [documents.counts_document(bucket) for bucket in found.buckets]

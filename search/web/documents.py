@@ -27,6 +27,9 @@ class PostPage(BaseModel):
 
     posts: Sequence[TaggedPost]
     total: int = Field(description="Posts of all pages.")
+    ranked: int | None = Field(
+        description="Of an order by relevance, the posts that were compared: all, or the newest."
+    )
     next: str | None
     highlights: Sequence[Sequence[tuple[int, int]]] = Field(
         description="Of each post, in order, the places in its text (code points) of the words that the query found."

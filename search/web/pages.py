@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
@@ -12,8 +12,9 @@ from markupsafe import Markup
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from search.event_lookup import find_event
+from search.event_titles import event_sentence, posts_of
 from search.facet_queries import narrowed
-from search.index import EntityIndex, Query
+from search.index import EntityIndex, FacetKind, Query
 from search.query import parse
 from search.suggestions import suggestions
 from search.web import markup
@@ -57,6 +58,7 @@ def environment() -> Environment:
         "search_address": markup.search_address,
         "type_names": markup.TYPE_NAMES,
         "narrowed": narrowed,
+        "facet_kinds": get_args(FacetKind),
         "found": None,
         "tabs": _TABS,
     }
@@ -118,7 +120,9 @@ async def events(request: Request) -> Response:
         live=only_live,
         size=50,
     )
-    return rendered(request, "events.html", events=found, live=only_live, title="Events")
+    posts = await posts_of(_index(request), found, evidence=False)
+    sentences = {one.id: event_sentence(one, posts[one.id]) for one in found}
+    return rendered(request, "events.html", events=found, sentences=sentences, live=only_live, title="Events")
 
 
 @router.get("/event")
@@ -135,6 +139,7 @@ async def event(request: Request) -> Response:
         request,
         "event.html",
         event=found,
+        sentence=event_sentence(found, {post.id: post for post in posts}),
         posts=posts,
         series=[state.authors for state in history],
         by_type=_by_type(found.subjects),

@@ -88,7 +88,9 @@ def query_of(given: Mapping[str, str], *, size: int) -> Query:
     )
 
 
-async def histogram(index: EntityIndex, query: Query, seconds: int | None = None) -> Histogram | None:
+async def histogram(
+    index: EntityIndex, query: Query, seconds: int | None = None, *, with_authors: bool = False
+) -> Histogram | None:
     """Returns the posts of a query over time, from the first to the last that is found; None where none is.
 
     The buckets are as long as `seconds`, or so long that there are about sixty. They begin at whole multiples since
@@ -112,7 +114,7 @@ async def histogram(index: EntityIndex, query: Query, seconds: int | None = None
     start = _floor(since, step)
     if (until - start).total_seconds() / step > MAX_BUCKETS:
         raise BadSettings(f"per: there would be more than {MAX_BUCKETS:,} stretches of time. Choose longer ones.")
-    buckets = await index.post_counts(query, since=start, until=until, bucket_seconds=step)
+    buckets = await index.post_counts(query, since=start, until=until, bucket_seconds=step, with_authors=with_authors)
     return Histogram(tuple(buckets), step)
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,18 @@ import writer_process
 from search import batch, terms
 from search.index import Indexable, Query, SourceCursor, Thumbnail
 from search.open import open_index
-from search.sqlite import damage, detections, facets, over_time, postings, stored_state, upgrade, writer_lock, writes
+from search.sqlite import (
+    damage,
+    detections,
+    facets,
+    over_time,
+    postings,
+    reads,
+    stored_state,
+    upgrade,
+    writer_lock,
+    writes,
+)
 from search.sqlite.file import UNTOUCHED
 from search.sqlite.index import SqliteIndex
 from search.testing.detecting import event, trend
@@ -28,7 +40,7 @@ from search.testing.media import illustrated, shown
 from search.testing.posts import OBSERVED, START, entity, found, indexable, stored, tagged, write
 from search.testing.writing import status
 from tagstream.errors import BadSettings, CorruptState, IndexUnavailable, NewerVersion, UnreadableInput
-from tagstream.posts import Deletion, Media
+from tagstream.posts import AccountStatus, Deletion, Media
 from tagstream.text.analysis import ANALYSIS_VERSION
 
 WRITER = Path(writer_process.__file__)
@@ -494,6 +506,53 @@ async def test_facets_of_a_large_result_are_of_its_newest_posts_and_say_so(
     found = await index.facets(Query())
     assert (found.total, found.counted) == (8, 4)
     assert [(one.value, one.posts) for one in found.values["person"]] == [("macron", 2), ("merkel", 2)]
+    await index.close()
+
+
+async def test_of_a_large_result_the_newest_are_ranked_page_by_page_and_it_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads, "MAX_RANKED_POSTS", 5)
+    index = await SqliteIndex.open(path)
+    await write(index, *(tagged(str(at), "storm " * (9 - at), minute=at) for at in range(9)))
+    query = Query("storm", order="relevance", size=2)
+    page = await index.search(query)
+    seen = [page.posts]
+    assert (page.total, page.ranked) == (9, 5)
+    await write(index, *(tagged(f"new{at}", "calm storm", minute=20 + at) for at in range(3)))
+    while page.next is not None:
+        page = await index.search(replace(query, after=page.next))
+        seen.append(page.posts)
+    names = [post.id.partition(":")[2] for posts in seen for post in posts]
+    assert [name for name in names if not name.startswith("new")] == ["4", "5", "6", "7", "8"]
+    assert (await index.search(Query("storm", size=2))).ranked is None
+    assert (await index.search(Query("calm", order="relevance"))).ranked == 3
+    await index.close()
+
+
+async def test_long_series_of_posts_alone_are_right(path: Path) -> None:
+    index = await SqliteIndex.open(path)
+    await write(index, *(tagged(str(at), minute=at) for at in range(40)))
+    for minutes in (499, 502):
+        buckets = await index.post_counts(
+            Query(), since=START, until=START + timedelta(minutes=minutes), bucket_seconds=60, with_authors=False
+        )
+        assert [bucket.posts for bucket in buckets] == [1] * 40 + [0] * (minutes - 40)
+    await index.close()
+
+
+async def test_a_file_of_before_has_its_facets_made_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(upgrade, "MIGRATIONS", upgrade.MIGRATIONS[:8])
+        patch.setattr(postings, "_add_facets", lambda *_: None)
+        old = await SqliteIndex.open(path)
+        await write(old, tagged("a", names=["Merkel"]), tagged("b", names=["Merkel"], author="x"))
+        await write(old, AccountStatus(source="jsonl", author="x", position=1, hidden=True))
+        await old.close()
+    index = await SqliteIndex.open(path)
+    assert [(one.value, one.posts) for one in (await index.facets(Query())).values["person"]] == [("merkel", 1)]
+    await write(index, AccountStatus(source="jsonl", author="x", position=2, hidden=False))
+    assert (await index.facets(Query())).values["person"][0].posts == 2
     await index.close()
 
 

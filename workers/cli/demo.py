@@ -136,6 +136,8 @@ async def _show(index: EntityIndex, spec: str, target: Console) -> None:
     target.print(_heading("Now search it"))
     for line in _commands(posts, peaks, events, spec):
         target.print(Text(f"  {visible(line)}"), soft_wrap=True)
+    target.print(_heading("Or look at it in a browser"))
+    target.print(Text(f"  {visible(f'{_program()} serve --index {shlex.quote(spec)}')}"), soft_wrap=True)
 
 
 async def _peaks(index: EntityIndex, newest: datetime) -> list[tuple[Trend, datetime]]:

@@ -9,7 +9,14 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ingest.sources.jsonl.table import Table, TableOptions, no_text_column, table_of, why_unreadable
+from ingest.sources.jsonl.table import (
+    Table,
+    TableOptions,
+    no_text_column,
+    table_of,
+    why_unreadable,
+    without_delimiter_line,
+)
 from tagstream.errors import UnreadableInput
 
 BEGINNING_BYTES = 64 * 1024
@@ -116,8 +123,8 @@ def beginning_of(
 
 def _table(begun: bytes, name: str, options: TableOptions | None) -> Beginning | None:
     """Returns the beginning of a table; None if the content is none and need not be one."""
-    header = begun.partition(b"\n")[0]
-    table = None if options is None and header.startswith((b"{", b"[")) else table_of(header, options)
+    header = without_delimiter_line(begun).partition(b"\n")[0]
+    table = None if options is None and header.startswith((b"{", b"[")) else table_of(begun, options)
     if table is None or (options is None and len(table.columns) < 2):
         if options is None:
             return None
@@ -129,7 +136,7 @@ def _table(begun: bytes, name: str, options: TableOptions | None) -> Beginning |
 
 def _refuse_other_kinds(content: bytes, name: str) -> None:
     if _UTF_16.match(content):
-        raise UnreadableInput(f"{name} is UTF-16 text, and JSON is UTF-8: convert it, `iconv -f UTF-16 -t UTF-8`")
+        raise UnreadableInput(f"{name} is UTF-16 text, and UTF-8 is read: convert it, `iconv -f UTF-16 -t UTF-8`")
     kind = next((kind for magic, kind in _BINARY if content.startswith(magic)), None)
     kind = "a tar archive: unpack it, and name the file in it" if content[_TAR] == b"ustar" else kind
     if kind is None and b"\x00" in content[:4096] and not content.lstrip(_SPACE).startswith((b"{", b"[")):

@@ -297,7 +297,7 @@ class JsonlSource:
         if line.sha256 is not None:
             dead_letter_of_line = _too_long(line, line.sha256, origin, self._max_line_bytes, self._default_source)
             return [Received(dead_letter_of_line, str(cursor), half_read)]
-        if self._table is not None and line.number == self._header_number:
+        if self._table is not None and 0 <= line.number - self._header_number < self._table.header:
             return []
         body = line.body.removeprefix(_BYTE_ORDER_MARK) if line.number == 1 else line.body
         if self._table is not None:

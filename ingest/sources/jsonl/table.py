@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from ingest.sources.formats.json_fields import Fields, LineFault, refuse
 from tagstream.errors import BadSettings
+from tagstream.posts import MAX_MEDIA
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
@@ -34,10 +35,17 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "author_handle": ("author_username", "username", "screen_name", "user_screen_name", "from_user", "handle", "user"),
     "lang": ("lang", "tweet_lang", "language"),
     "url": ("url", "tweet_url", "permalink", "link"),
+    "photo": ("image_url", "photo_url", "media_url", "attachments_media", "photo", "image"),
     "reply_to": ("reply_to", "in_reply_to_status_id", "in_reply_to_status_id_str", "in_reply_to_id"),
 }
 COLUMN_FIELDS = tuple(_NAMES)
 _OF_X = frozenset({"tweet_id", "tweetid"})
+_OF_TWARC = frozenset({"id", "conversation_id", "author_id"})
+# The first line by which spreadsheets tell each other the character between values.
+_NAMED_DELIMITER = re.compile(rb"sep=(.)\r?\n")
+_ADDRESS = re.compile(r"https?://\S+")
+# What spreadsheets write on Windows where they do not write UTF-8.
+_WINDOWS = "cp1252"
 _SEPARATORS = re.compile(r"[\W_]+")
 _ID_OF_X = re.compile(r"[0-9]{1,19}")
 
@@ -58,16 +66,21 @@ class Table:
         delimiter: the character between values.
         columns: the names of the columns, in order.
         fields: the column of each field, by its index.
+        encoding: the encoding of its text.
+        header: the number of the record that names the columns, from 1.
     """
 
     delimiter: str
     columns: tuple[str, ...]
     fields: Mapping[str, int]
+    encoding: str = "utf-8"
+    header: int = 1
 
     @property
     def is_of_x(self) -> bool:
         """Says whether the posts are of X, whose ids say when they were written."""
-        return "id" in self.fields and plain_name(self.columns[self.fields["id"]]) in _OF_X
+        names = {plain_name(column) for column in self.columns}
+        return "id" in self.fields and (plain_name(self.columns[self.fields["id"]]) in _OF_X or names >= _OF_TWARC)
 
     def record_fields(self, body: bytes) -> Fields:
         """Returns the fields of a post, as a line of JSON would have them.
@@ -86,6 +99,7 @@ class Table:
                     "created_at": given.get("created_at"),
                     "user": _user_of_x(given),
                     "lang": given.get("lang"),
+                    "extended_entities": _photos_of_x(given),
                 }
             )
         return _without_nothing(
@@ -94,18 +108,20 @@ class Table:
                 "text": text,
                 "created_at": given.get("created_at"),
                 "author": _author(given),
+                "media": [{"url": address} for address in _photos(given)] or None,
                 **{name: given.get(name) for name in ("lang", "url", "reply_to")},
             }
         )
 
     def _values(self, body: bytes) -> list[str]:
         try:
-            text = body.decode().rstrip("\r\n")
+            text = body.decode(self.encoding).rstrip("\r\n")
             rows = list(
                 csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, skipinitialspace=True, strict=True)
             )
         except UnicodeDecodeError as error:
-            refuse(LineFault.INVALID_UTF8, f"byte {error.start} of the record is not UTF-8: {error.reason}")
+            encoding = self.encoding.upper()
+            refuse(LineFault.INVALID_UTF8, f"byte {error.start} of the record is not {encoding}: {error.reason}")
         except csv.Error as error:
             refuse(LineFault.INVALID_CSV, f"the record cannot be split into values: {error}")
         values = rows[0] if rows else []
@@ -135,25 +151,38 @@ def table_options(argument: str) -> tuple[str, TableOptions]:
     return path, TableOptions(chosen, delimiter)
 
 
-def table_of(header: bytes, options: TableOptions | None = None) -> Table | None:
-    """Returns the table that begins with this line; None if the line names no column with a text.
+def table_of(begun: bytes, options: TableOptions | None = None) -> Table | None:
+    """Returns the table that begins so; None if its first line names no column with a text.
+
+    The line may be preceded by another, `sep=;`, of a spreadsheet. A table of which no line with other letters than
+    ASCII is UTF-8 is read as text of Windows: a table of UTF-8 with a damaged record has others.
 
     Raises:
         BadSettings: a column that the options name is not there.
     """
     options = options or TableOptions()
+    named = _NAMED_DELIMITER.match(begun)
+    header = begun[named.end() if named else 0 :].partition(b"\n")[0]
+    encoding = _encoding_of(begun)
     try:
-        line = header.decode("utf-8-sig").rstrip("\r\n")
+        line = header.decode(encoding).removeprefix("\ufeff").rstrip("\r\n")
     except UnicodeDecodeError:
         return None
-    delimiter = options.delimiter or max(DELIMITERS.values(), key=line.count)
+    delimiter = options.delimiter or (named[1].decode("latin-1") if named else None)
+    delimiter = delimiter or max(DELIMITERS.values(), key=line.count)
     try:
         columns = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True, strict=True), [])
     except csv.Error:
         return None
     columns = [column.strip() for column in columns]
     fields = _fields(columns, options.columns)
-    return Table(delimiter, tuple(columns), fields) if "text" in fields else None
+    return Table(delimiter, tuple(columns), fields, encoding, 2 if named else 1) if "text" in fields else None
+
+
+def without_delimiter_line(begun: bytes) -> bytes:
+    """Returns the beginning of a table without the line of a spreadsheet that tells the character between values."""
+    named = _NAMED_DELIMITER.match(begun)
+    return begun[named.end() :] if named else begun
 
 
 def why_unreadable(table: Table) -> str | None:
@@ -198,6 +227,33 @@ def _fields(columns: list[str], chosen: Mapping[str, str]) -> dict[str, int]:
             if (at := next(known, None)) is not None:
                 fields[name_of_field] = at
     return fields
+
+
+def _encoding_of(begun: bytes) -> str:
+    lines = begun.split(b"\n")
+    lines = lines[:-1] if len(lines) > 2 else lines  # the last may be cut in the middle of a letter
+    beyond = [line for line in lines if not line.isascii()]
+    return "utf-8" if not beyond or any(map(_is_utf_8, beyond)) else _WINDOWS
+
+
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _photos(given: Mapping[str, str]) -> list[str]:
+    """Returns the addresses of photos: of a value that is one, several, or JSON of twarc. A path is none."""
+    return list(dict.fromkeys(address.rstrip('",]}') for address in _ADDRESS.findall(given.get("photo", ""))))[
+        :MAX_MEDIA
+    ]
+
+
+def _photos_of_x(given: Mapping[str, str]) -> Fields | None:
+    photos = [{"type": "photo", "media_url_https": address} for address in _photos(given)]
+    return {"media": photos} if photos else None
 
 
 def _author(given: Mapping[str, str]) -> Fields | str | None:

@@ -85,6 +85,8 @@ def read_named(fields: Fields) -> Post:
         created_at=created_at,
         text=text,
         hashtags=hashtags_in(text, ()),
+        # Of a table with addresses of photos; a data set of lines may keep anything there.
+        media=_media(fields) if isinstance(fields.get("extended_entities"), dict) else (),
         lang=language_of(fields.get("lang")),
         url=page_of(identifier, author.handle if author else None),
         position=identifier,

@@ -231,8 +231,10 @@ def test_the_demo_ends_with_posts_and_commands_that_work(run: Terminal, tmp_path
     assert run("demo", "feed.jsonl") == 0
     shown = run.output.decode()
     assert "[London LOC]" in shown
-    commands = [line.strip() for line in shown.split("Now search it")[1].splitlines() if line.strip()]
+    listed, _, look = shown.split("Now search it")[1].partition("Or look at it in a browser")
+    commands = [line.strip() for line in listed.splitlines() if line.strip()]
     assert len(commands) == 5
+    assert look.strip().endswith("tagstream serve --index sqlite:demo/demo.db")
     for command in commands:
         assert run(*shlex.split(command)[1:]) == 0, command
     assert run("demo", "feed.jsonl") == 0

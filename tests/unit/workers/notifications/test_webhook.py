@@ -116,7 +116,10 @@ class CountingIndex:
         self.posts = {MINUTE + minute * timedelta(minutes=1): count for minute, count in posts.items()}
         self.asked = 0
 
-    async def post_counts(self, _: Query, *, since: datetime, until: datetime, bucket_seconds: int) -> list[Bucket]:
+    async def post_counts(
+        self, _: Query, *, since: datetime, until: datetime, bucket_seconds: int, with_authors: bool = True
+    ) -> list[Bucket]:
+        del with_authors
         self.asked += 1
         step = timedelta(seconds=bucket_seconds)
         count = -((since - until) // step)

@@ -60,7 +60,7 @@ def test_columns_are_known_by_their_names(header: bytes, fields: dict[str, int])
     assert table(header).fields == fields
 
 
-@pytest.mark.parametrize("header", [b"a,b,c", b"\xff,text", b"", b'"text'])
+@pytest.mark.parametrize("header", [b"a,b,c", b"\x81,text", b"", b'"text'])
 def test_a_line_without_a_text_column_is_no_header(header: bytes) -> None:
     assert table_of(header) is None
 
@@ -166,3 +166,73 @@ def test_a_table_may_come_in_pieces_through_a_pipe() -> None:
 def test_a_record_of_other_bytes_is_refused() -> None:
     with pytest.raises(MalformedLine, match="UTF-8"):
         table(b"id,text,date").record_fields(b"1,\xff,2024-05-02\n")
+
+
+def posts_of(path: Path) -> list[Post]:
+    return [event for event in read(f"jsonl:{path}")[0] if isinstance(event, Post)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        OWN.replace("Rain", "Köln – 5 €").encode("cp1252"),
+        "sep=;\r\n" + OWN.replace("Rain", "Köln – 5 €").replace("\n", "\r\n"),
+        b"\xef\xbb\xbf" + b"sep=;\r\n" + OWN.replace("Rain", "Köln – 5 €").encode(),
+    ],
+    ids=["text of Windows", "line of a spreadsheet", "that line after a mark"],
+)
+def test_what_spreadsheets_write_is_read(tmp_path: Path, content: str | bytes) -> None:
+    path = written(tmp_path, content)
+    (post,) = posts_of(path)
+    assert post.text == "Köln – 5 € in Porto"
+    _, cursor = read(f"jsonl:{path}")
+    with path.open("ab") as file:
+        file.write(b"8;more;2024-05-02T11:00:00Z;ann;en\n")
+    events, _ = read(f"jsonl:{path}", cursor)
+    assert [event.text for event in events if isinstance(event, Post)] == ["more"]
+
+
+def test_a_table_of_utf_8_with_one_damaged_record_stays_one(tmp_path: Path) -> None:
+    rows = b"8;K\xc3\xb6ln;2024-05-02;ann;en\n" + b"9;K\xf6ln;2024-05-02;ann;en\n"
+    events, _ = read(f"csv:{written(tmp_path, OWN.encode() + rows)}")
+    assert [event.cause if isinstance(event, DeadLetter) else event.text for event in events[1:]] == [
+        "Köln",
+        "invalid_utf8",
+    ]
+
+
+def test_the_address_of_a_photo_is_a_photo_and_a_path_is_none(tmp_path: Path) -> None:
+    labels = "informative\t1.0\tNaN"
+    head = "tweet_id\timage_id\ttext_info\ttext_info_conf\timage_damage\ttweet_text\timage_url\timage_path\n"
+    row = f"917791044158185473\t917791044158185473_0\t{labels}\tWildfires\thttp://pbs.example/a.jpg\tdata_image/a.jpg\n"
+    (post,) = posts_of(written(tmp_path, head + row, "crisismmd.tsv"))
+    assert (post.id, post.text, [one.url for one in post.media]) == (
+        "x:917791044158185473",
+        "Wildfires",
+        ["http://pbs.example/a.jpg"],
+    )
+    (post,) = posts_of(written(tmp_path, "tweet_id,tweet_text,image\n917791044158185473,Fire,data_image/a.jpg\n"))
+    assert post.media == ()
+    (post,) = posts_of(written(tmp_path, "id,text,date,photo\n1,Fire,2024-05-02,https://x.example/a.jpg\n"))
+    assert [one.url for one in post.media] == ["https://x.example/a.jpg"]
+
+
+def test_a_table_of_twarc_is_of_x_with_its_photos(tmp_path: Path) -> None:
+    head = "id,conversation_id,author_id,created_at,text,lang,author.username,attachments.media\n"
+    media = '"[{""media_key"": ""3_1"", ""type"": ""photo"", ""url"": ""https://pbs.example/b.jpg""}]"'
+    row = f'1212092628029698048,1212092628029698048,77,2019-12-31T19:26:16.000Z,"Hi, Berlin\nyou",en,ann,{media}\n'
+    (post,) = posts_of(written(tmp_path, head + row))
+    assert (post.id, post.text, post.author and post.author.handle) == (
+        "x:1212092628029698048",
+        "Hi, Berlin\nyou",
+        "ann",
+    )
+    assert [one.url for one in post.media] == ["https://pbs.example/b.jpg"]
+
+
+def test_a_table_of_crisislex_t26_is_read(tmp_path: Path) -> None:
+    head = "Tweet ID, Tweet Text, Information Source, Information Type, Informativeness\n"
+    (post,) = posts_of(
+        written(tmp_path, head + '"211040709124440064","Fire, #Colorado",Eyewitness,Other,Related and informative\n')
+    )
+    assert (post.id, post.text, post.created_at.year) == ("x:211040709124440064", "Fire, #Colorado", 2012)

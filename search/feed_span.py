@@ -9,8 +9,6 @@ from collections.abc import Sequence
 _STRAY_SHARE = 50
 _STRAY_POSTS = 3
 _MOST_READ = 9_000
-POSTS_COUNTED = _STRAY_SHARE * _MOST_READ
-"""The number of posts from which on it does not matter how many there are."""
 _LEAST_GAP = 86_400_000  # milliseconds
 _GAP_SHARE = 4
 

@@ -66,6 +66,8 @@ async def fill(index: EntityIndex, posts: int, progress: Callable[[int], None]) 
     What is there is taken for the beginning of the same feed: a run that was stopped goes on.
     """
     present = (await index.search(Query(size=1))).total
+    if present >= posts:
+        return
     made = 0
     for batch in search_feed.posts(posts):
         made += len(batch)

@@ -14,6 +14,7 @@ from ops.docs.json_lines import json_lines_page
 from ops.docs.mappings import mappings_page
 from ops.docs.metrics import metrics_page
 from ops.docs.parquet import parquet_page
+from ops.docs.search_speed import search_speed_page
 from ops.docs.topics import SCHEMAS, schema_file, topics_page
 from tagstream.cli.commands import application
 from tagstream.settings import PREFIX, RENAMED_SETTINGS, REPOSITORY, Settings, limits
@@ -107,6 +108,7 @@ PAGES: dict[str, Callable[[], str]] = {
     f"{_FOLDER}/metrics.md": metrics_page,
     f"{_FOLDER}/index-mappings.md": mappings_page,
     f"{_FOLDER}/parquet.md": parquet_page,
+    f"{_FOLDER}/search-speed.md": search_speed_page,
     **{f"{_FOLDER}/schemas/{name}.json": partial(schema_file, name) for name in SCHEMAS},
 }
 

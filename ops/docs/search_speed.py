@@ -19,13 +19,15 @@ now and then a person of a made-up vocabulary of 200,000 words, over 30 days, of
 authors follow Zipf's law; the commonest words are in a third of all posts. Each kind of question has several words,
 asked in turn, one question at a time, after a warm-up. The pages are asked over HTTP.
 
+A load over the number of cores says that the machine had other work meanwhile: those figures are too high.
+
 The aim: 95 of 100 answers within 100 ms, over all questions and of each kind. A figure that misses it is in *italics*.
 
 What makes the answers of SQLite quick, and what is limited:
 
 - **Every post that matches is counted**: FTS5 walks about ten million a second. All posts together are counted in its
   table of their lengths, without a walk.
-- **Facets** are those of the newest 20,000 posts of a larger result, and say so. What is counted of a post stands in
+- **Facets** are those of the newest 10,000 posts of a larger result, and say so. What is counted of a post stands in
   one short row.
 - **The best match** is looked for among the newest 30,000 posts of a larger result, and the answer says so: FTS5
   computes the score of every post before it can sort them.

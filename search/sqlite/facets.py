@@ -19,7 +19,7 @@ from search.sqlite.reads import count, matching
 from search.sqlite.schema import transaction
 from search.terms import hash_key
 
-MAX_COUNTED_POSTS = 20_000
+MAX_COUNTED_POSTS = 10_000
 _MOST_SPELLINGS = 5
 _SPELLINGS_READ = 100
 # In the order in which they are shown; what the rows of `facets` begin with.

@@ -93,7 +93,7 @@ def test_a_hostile_frame_costs_little_and_lets_others_run(what: str) -> None:
     check(lambda: reader.read(FRAMES[what]))
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 400), st.integers(0, 60), st.sampled_from([frame(), frame(langs=["en"])]))
 def test_a_frame_with_anything_in_it_is_an_event_or_a_count(piece: bytes, place: int, cut: int, good: bytes) -> None:
     reader = FrameReader()
@@ -101,7 +101,7 @@ def test_a_frame_with_anything_in_it_is_an_event_or_a_count(piece: bytes, place:
     assert (read.event is not None) + reader.passed_over.total() == 1
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 10**15 - 1), st.sampled_from(["0" * 10, "f" * 10])), max_size=60))
 def test_no_order_of_numbers_breaks_the_trail(numbers: list[tuple[int, str]]) -> None:
     trail = Trail()

@@ -44,11 +44,14 @@ def catalogue() -> list[Mutant]:
 
 
 def copy_project(tree: Path) -> None:
-    """A copy to break; the large model files are linked, not copied."""
+    """A copy to break; the large model files are linked, not copied.
+
+    With the compiled modules: they hold for every file whose time and size are those of the original.
+    """
     for name in PACKAGES:
         source = REPOSITORY / name
         if source.is_dir():
-            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, tree / name)
         elif source.exists():
             shutil.copy(source, tree / name)
     for name in ("triton_models", "README.md", "Makefile", "requirements"):

@@ -1,9 +1,11 @@
 """The posts of the minutes that are not closed yet, bounded: a sample of the authors where there are too many.
 
 A post waits as the set of its minute: a repeat changes nothing, a newer revision replaces, and of too many posts those
-of the authors with the smallest numbers stay, in whatever order they came.
+of the authors with the smallest numbers stay, in whatever order they came. Of one author a few posts wait: an author
+counts once, and nobody fills the sample alone.
 """
 
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,6 +17,8 @@ from tagstream.detections import PostMentions, Subject
 
 MAX_WAITING = 2 * MAX_POSTS_A_MINUTE
 """Posts of a minute at which it is cut to the sample; twice as many, so that it is cut seldom."""
+MAX_POSTS_OF_AUTHOR = 10
+"""The posts of one author in one minute that wait, those with the first ids."""
 MAX_OPEN_POSTS = 100_000
 """Posts of all open minutes; of more, the minutes furthest ahead are forgotten: a feed cannot have reached them."""
 
@@ -24,11 +28,12 @@ Owns = Callable[[SubjectKey], bool]
 class OpenMinute:
     """The posts of one minute, by id. `passed_over` counts those that found no room, since this object was made."""
 
-    __slots__ = ("_last", "_posts", "passed_over")
+    __slots__ = ("_by_author", "_last", "_posts", "passed_over")
 
     def __init__(self) -> None:
         self.passed_over = 0
         self._posts: dict[str, tuple[int, WindowPost]] = {}
+        self._by_author: dict[int, list[str]] = {}  # ids in order
         self._last: tuple[int, str] | None = None
 
     def __len__(self) -> int:
@@ -41,16 +46,38 @@ class OpenMinute:
             self.passed_over += 1
             return
         known = self._posts.get(post.post_id)
+        if known is None and not self._has_room(author, post.post_id):
+            self.passed_over += 1
+            return
         if known is None or known[0] < post.revision:
             self._posts[post.post_id] = (post.revision, _window_post(post, minute, author, owns))
             if len(self._posts) > MAX_WAITING:
                 self._cut()
 
+    def _has_room(self, author: int, post_id: str) -> bool:
+        """Makes room for one more post of the author; says whether there is any: those with the first ids have it."""
+        ids = self._by_author.setdefault(author, [])
+        if len(ids) == MAX_POSTS_OF_AUTHOR:
+            if post_id > ids[-1]:
+                return False
+            del self._posts[ids.pop()]
+            self.passed_over += 1
+        insort(ids, post_id)
+        return True
+
     def _cut(self) -> None:
         ranked = sorted((post.author, post_id) for post_id, (_, post) in self._posts.items())
-        self._posts = {post_id: self._posts[post_id] for _, post_id in ranked[:MAX_POSTS_A_MINUTE]}
+        kept = [(author, post_id, self._posts[post_id]) for author, post_id in ranked[:MAX_POSTS_A_MINUTE]]
+        self._posts.clear()
+        self._by_author.clear()
+        for author, post_id, post in kept:
+            self._keep(author, post_id, post)
         self._last = ranked[MAX_POSTS_A_MINUTE - 1]
         self.passed_over += len(ranked) - MAX_POSTS_A_MINUTE
+
+    def _keep(self, author: int, post_id: str, post: tuple[int, WindowPost]) -> None:
+        self._posts[post_id] = post
+        insort(self._by_author.setdefault(author, []), post_id)
 
     def empty(self, post_id: str) -> None:
         """Takes its subjects out of a post, which keeps its place in the sample."""
@@ -79,7 +106,7 @@ class OpenMinute:
         minute = cls()
         for revision, post_values in state:
             post = post_of(post_values)
-            minute._posts[post.post_id] = (revision, post)
+            minute._keep(post.author, post.post_id, (revision, post))
         return minute
 
 

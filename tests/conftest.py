@@ -11,15 +11,27 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from parts import tried_in
 from servers import private_stack, servers_folder, stop_abandoned_servers
 
 from ops.stack import NotInstallable, Stack
 
 REQUIRED = "REQUIRE_REAL_SERVERS"
+PART = "PART_OF_DEEP_TESTS"
 ABSENT = "real servers cannot be had: "
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    part = os.environ.get(PART)
+    if part:
+        left_out = [item for item, is_tried in zip(items, tried_in(part, items), strict=True) if not is_tried]
+        config.hook.pytest_deselected(items=left_out)
+        gone = {item.nodeid for item in left_out}
+        items[:] = [item for item in items if item.nodeid not in gone]
+    assign_to_processes(items)
+
+
+def assign_to_processes(items):
     """Assigns tests to the processes of a parallel run: a file stays whole, and a folder's tests on real servers too.
 
     So each server of a folder is started once. Only `--dist loadgroup` reads the marks.

@@ -45,7 +45,7 @@ def serve(
     it, programs send `Authorization: Bearer TOKEN`.
     """
     settings = current_settings(index=index_spec)
-    place = listening_at(address, host_names, requests_per_minute)
+    place = listening_at(address, settings, host_names, requests_per_minute)
 
     async def work(stop: asyncio.Event) -> None:
         async with opened_index(settings) as index, serving(index, place, settings.index) as running:

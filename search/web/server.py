@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-import os
+import re
 import socket
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,9 +16,11 @@ from search.web.guard import Access
 from search.web.streams import Streams
 from tagstream.cli.console import note
 from tagstream.errors import BadSettings, ServiceUnavailable
+from tagstream.settings import PREFIX, Settings
 
-TOKEN_VARIABLE = "TAGSTREAM_SERVE_TOKEN"
-_MIN_TOKEN_LENGTH = 16
+_TOKEN_VARIABLE = f"{PREFIX}SERVE_TOKEN"
+# What a header and a cookie hold as it is.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,512}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +33,16 @@ class Listening:
 
 
 def listening_at(
-    address: tuple[str, int], host_names: Collection[str] = (), requests_per_minute: int = 600
+    address: tuple[str, int], settings: Settings, host_names: Collection[str] = (), requests_per_minute: int = 600
 ) -> Listening:
-    """Returns where a server listens, with the token of the environment.
+    """Returns where a server listens, with the token of the settings.
 
     Raises:
-        BadSettings: other machines reach the address and there is no token, or the token is too short.
+        BadSettings: other machines reach the address and there is no token, or the token is too short or of others
+            than the characters of a token.
     """
     host, port = address
-    token = os.environ.get(TOKEN_VARIABLE) or None
+    token = (settings.serve_token.get_secret_value() if settings.serve_token else "") or None
     _check_token(host, token)
     return Listening(
         host, port, Access(frozenset(name.lower() for name in (host, *host_names)), token, requests_per_minute)
@@ -111,11 +114,14 @@ async def _until_ended(server: uvicorn.Server, place: Listening) -> None:
 
 
 def _check_token(host: str, token: str | None) -> None:
-    if token is not None and len(token) < _MIN_TOKEN_LENGTH:
-        raise BadSettings(f"{TOKEN_VARIABLE} is shorter than {_MIN_TOKEN_LENGTH} characters: choose a longer one.")
+    if token is not None and not _TOKEN.fullmatch(token):
+        raise BadSettings(
+            f"{_TOKEN_VARIABLE} is no token of 16 to 512 letters, digits and -._~+/= (it has {len(token)} characters): "
+            "set it to the answer of `openssl rand -hex 24`, for example."
+        )
     if token is None and not _is_loopback(host):
         raise BadSettings(
-            f"{host} is an address that other machines reach: set {TOKEN_VARIABLE}, for example to the answer of "
+            f"{host} is an address that other machines reach: set {_TOKEN_VARIABLE}, for example to the answer of "
             "`openssl rand -hex 24`, or listen on 127.0.0.1."
         )
 

@@ -2,9 +2,9 @@
 
 ::
 
-    kinds.py ◀─ run, tagging, broker, elasticsearch, networks, media, detection ◀─ schema.py: Settings
-                                                                                            ▲
-           variables, TOML file ─▶ loading.py (sources.py merges) ──────────────────────────┘
+    kinds.py ◀─ run, tagging, broker, elasticsearch, networks, media, detection, serving ◀─ schema.py: Settings
+                                                                                                     ▲
+           variables, TOML file ─▶ loading.py (sources.py merges) ───────────────────────────────────┘
                                    messages.py: what a refusal says
 
 A key that is no setting is refused, and so is a variable that begins with `TAGSTREAM_`: a misspelt setting that is

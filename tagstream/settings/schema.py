@@ -9,6 +9,7 @@ from tagstream.settings.elasticsearch import ElasticsearchSettings
 from tagstream.settings.media import MediaSettings
 from tagstream.settings.networks import NetworkSettings
 from tagstream.settings.run import RunSettings
+from tagstream.settings.serving import ServeSettings
 from tagstream.settings.tagging import TaggingSettings
 
 PREFIX: Final = "TAGSTREAM_"
@@ -26,5 +27,6 @@ class Settings(
     DetectionSettings,
     BrokerSettings,
     ElasticsearchSettings,
+    ServeSettings,
 ):
     """The settings of one process; made once, never changed."""

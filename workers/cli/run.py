@@ -90,7 +90,7 @@ def run_feed(
     Malformed lines become dead letters and do not stop the run. --json prints the report of the run at its end.
     """
     settings = current_settings(index=index_spec, models=models_spec)
-    page = _place(address) if is_served else None
+    page = _place(address, settings) if is_served else None
     source = open_feed(source_spec, settings, speed=speed, record=record, columns=columns)
     tagger, image_model = load_tagger(settings), open_image_model(settings)
     report, interrupted = run_source(source, tagger, settings, image_model, is_service=True, page=page)
@@ -165,10 +165,10 @@ def run_source(
     return run_until_stopped(work, is_service=is_service)
 
 
-def _place(address: tuple[str, int]) -> "Listening":
+def _place(address: tuple[str, int], settings: Settings) -> "Listening":
     from search.web.server import listening_at  # the web framework takes long to import
 
-    return listening_at(address)
+    return listening_at(address, settings)
 
 
 @asynccontextmanager

@@ -179,7 +179,7 @@ def test_former_names_lead_to_settings_and_are_none_themselves() -> None:
 def test_every_setting_that_may_hold_a_secret_is_one() -> None:
     named = {key for key in Settings.model_fields if re.search("token$|key|passw|secret|credential", key)}
     named -= {"webhook_secret_file"}
-    assert named == {"mastodon_token", "x_bearer_token", "elasticsearch_api_key", "webhook_secret"}
+    assert named == {"mastodon_token", "x_bearer_token", "elasticsearch_api_key", "webhook_secret", "serve_token"}
     assert {key for key in Settings.model_fields if may_hold_secret(Settings.model_fields[key].annotation)} == {
         *named,
         "webhook_urls",

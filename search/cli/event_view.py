@@ -13,9 +13,10 @@ from rich.text import Text
 
 from search.cli.output import Cell, json_time
 from search.cli.tables import Column, fitted
+from search.event_names import names_of_evidence
 from search.event_titles import event_title, posts_of
 from search.index import EntityIndex
-from tagstream.detections import DetectedEvent, SubjectType
+from tagstream.detections import DetectedEvent, EventSubject, SubjectType
 from tagstream.posts import TaggedPost
 from tagstream.text.terminal_text import visible
 
@@ -61,9 +62,19 @@ class EventView:
             if medium.kind == "photo"
         ]
 
+    @property
+    def names_of_posts(self) -> tuple[EventSubject, ...]:
+        """The people, places and organisations that many of its posts name, other than its own subjects."""
+        return names_of_evidence(self.event, self.posts.values())
+
+    @property
+    def entities(self) -> tuple[EventSubject, ...]:
+        """Its named entities: its own, most posts first, then those of its posts."""
+        return (*self.event.entities, *self.names_of_posts)
+
     def texts(self, *types: SubjectType) -> list[str]:
-        """Returns the spellings of its subjects of these types, most posts first."""
-        return [subject.text for subject in self.event.subjects if subject.type in types]
+        """Returns the spellings of its subjects of these types, most posts first, then of the names of its posts."""
+        return [subject.text for subject in (*self.event.subjects, *self.names_of_posts) if subject.type in types]
 
     @property
     def state(self) -> str:
@@ -92,7 +103,7 @@ def event_document(view: EventView) -> dict[str, Any]:
         "ended_at": None if event.ended_at is None else json_time(event.ended_at),
         "authors": event.authors,
         "score": event.score,
-        "entities": [{"text": one.text, "type": one.type, "key": one.key} for one in event.entities],
+        "entities": [{"text": one.text, "type": one.type, "key": one.key} for one in view.entities],
         "posts": list(view.posts),
         "peak_at": json_time(event.peak_at),
         "places": view.texts("LOC"),
@@ -115,7 +126,7 @@ def event_row(view: EventView) -> list[Cell]:
         event.ended_at,
         event.authors,
         round(event.score, 2),
-        [f"{one.text} ({one.type})" for one in event.entities],
+        [f"{one.text} ({one.type})" for one in view.entities],
         list(view.posts),
         event.peak_at,
         view.texts("LOC"),

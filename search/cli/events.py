@@ -188,8 +188,9 @@ def _follow(settings: Settings, form: Form) -> None:
 def event(event_id: str, index_spec: str | None, as_json: bool) -> None:
     """Show one event: its times, what it is about, and posts as evidence.
 
-    EVENT_ID is as `tagstream events` shows it, or its beginning, if no other id begins so. With --json,
-    `history` holds its figures minute by minute.
+    EVENT_ID is as `tagstream events` shows it, or its beginning, if no other id begins so. What it is about is what
+    trended; other people, places and organisations are shown if a quarter of the posts, and at least two, name them.
+    With --json, `history` holds its figures minute by minute.
     """
     settings = current_settings(index=index_spec)
 
@@ -231,5 +232,8 @@ def _show_one(view: EventView, into: EventView | None, history: list[DetectedEve
     target.print(Text(f"{figures}  {sparkline([max(0, step) for step in growth[-_BARS_SHOWN:]])}", "dim"))
     about = ", ".join(f"{subject.text} ({subject.type.lower()} {subject.posts:,})" for subject in one.subjects)
     target.print(Text(visible(about)), soft_wrap=False)
+    named = ", ".join(f"{name.text} ({name.type.lower()} {name.posts})" for name in view.names_of_posts)
+    if named:
+        target.print(Text(visible(f"named in these {len(view.posts)} posts: {named}")), soft_wrap=False)
     if view.posts:
         target.print(posts_table(view.posts.values(), target))

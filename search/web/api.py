@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from search.event_lookup import find_event
+from search.event_titles import posts_of
 from search.highlights import highlights
 from search.index import EntityIndex
 from search.query import parse
@@ -173,7 +174,8 @@ async def events(
     found: list[DetectedEvent] = await request.app.state.index.events(
         since=time_of("since", since), until=time_of("until", until), live=live, size=size
     )
-    return [documents.event_document(event) for event in found]
+    posts = await posts_of(request.app.state.index, found, evidence=True)
+    return [documents.event_document(event, posts[event.id]) for event in found]
 
 
 @router.get("/event")
@@ -182,7 +184,8 @@ async def event(request: Request, id: Identifier) -> documents.EventDocument:
     found = await find_event(request.app.state.index, id)
     if found is None:
         raise NotThere(f"There is no event {id[:200]!r}.")
-    return documents.event_document(found)
+    posts = await posts_of(request.app.state.index, [found], evidence=True)
+    return documents.event_document(found, posts[found.id])
 
 
 @router.get("/stream", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})

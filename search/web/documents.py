@@ -5,10 +5,11 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from search.event_names import names_of_evidence
 from search.facet_queries import facet_query
 from search.index import Bucket, EntityCount, Facets, Trend
-from tagstream.detections import DetectedEvent, TrendState
-from tagstream.posts import ENTITY_TYPES, EntityType, TaggedPost
+from tagstream.detections import DetectedEvent, EventSubject, TrendState
+from tagstream.posts import EntityType, TaggedPost
 
 
 class Failure(BaseModel):
@@ -104,7 +105,10 @@ class TrendDocument(BaseModel):
 
 
 class EventEntityDocument(BaseModel):
-    """A name, a hashtag or a word of an event."""
+    """A name, a hashtag or a word of an event, with the posts of the event that mention it and their authors.
+
+    Of a name that does not trend itself the posts of the evidence are counted.
+    """
 
     text: str
     type: str
@@ -125,7 +129,10 @@ class EventDocument(BaseModel):
     merged_into: str | None
     authors: int
     score: float
-    entities: Sequence[EventEntityDocument]
+    entities: Sequence[EventEntityDocument] = Field(
+        description="Its subjects that are names, then other people, places and organisations that at least a quarter "
+        "of its evidence, and two posts, name."
+    )
     subjects: Sequence[EventEntityDocument]
     posts: Sequence[str]
 
@@ -179,14 +186,13 @@ def stored_trend(trend: TrendState) -> TrendDocument:
     )
 
 
-def event_document(event: DetectedEvent) -> EventDocument:
-    """Returns an event as the API gives it; its title here is its names."""
-    subjects = [
-        EventEntityDocument(
-            text=subject.text, type=subject.type, key=subject.key, posts=subject.posts, authors=subject.authors
-        )
-        for subject in event.subjects
-    ]
+def event_document(event: DetectedEvent, posts: Mapping[str, TaggedPost]) -> EventDocument:
+    """Returns an event as the API gives it; its title here is its names.
+
+    Args:
+        event: the event.
+        posts: its evidence that may be seen, by id.
+    """
     return EventDocument(
         id=event.id,
         title=", ".join(event.names),
@@ -197,7 +203,13 @@ def event_document(event: DetectedEvent) -> EventDocument:
         merged_into=event.merged_into,
         authors=event.authors,
         score=event.score,
-        entities=[subject for subject in subjects if subject.type in ENTITY_TYPES],
-        subjects=subjects,
+        entities=list(map(_event_entity, (*event.entities, *names_of_evidence(event, posts.values())))),
+        subjects=list(map(_event_entity, event.subjects)),
         posts=[post.post_id for post in event.evidence],
+    )
+
+
+def _event_entity(subject: EventSubject) -> EventEntityDocument:
+    return EventEntityDocument(
+        text=subject.text, type=subject.type, key=subject.key, posts=subject.posts, authors=subject.authors
     )

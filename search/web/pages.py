@@ -12,6 +12,7 @@ from markupsafe import Markup
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from search.event_lookup import find_event
+from search.event_names import names_of_evidence
 from search.event_titles import event_sentence, posts_of
 from search.facet_queries import narrowed
 from search.index import EntityIndex, FacetKind, Query
@@ -134,15 +135,17 @@ async def event(request: Request) -> Response:
     if found is None:
         raise NotThere(f"There is no event {identifier[:200]!r}.")
     history = await index.event_history(found.id)
-    posts = [post for one in found.evidence if (post := await index.get(one.post_id)) is not None]
+    posts = (await posts_of(index, [found], evidence=True))[found.id]
+    named = names_of_evidence(found, posts.values())
     return rendered(
         request,
         "event.html",
         event=found,
-        sentence=event_sentence(found, {post.id: post for post in posts}),
-        posts=posts,
+        sentence=event_sentence(found, posts),
+        posts=list(posts.values()),
         series=[state.authors for state in history],
-        by_type=_by_type(found.subjects),
+        by_type=_by_type((*found.subjects, *named)),
+        named={name.key for name in named},
         title=", ".join(found.names),
     )
 

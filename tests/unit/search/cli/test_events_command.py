@@ -17,7 +17,7 @@ from search.cli.events import _EventFollower
 from search.cli.trends import _TrendFollower
 from search.event_titles import LONGEST_TITLE, event_title, shortened
 from search.sqlite.index import SqliteIndex
-from search.testing.posts import START, tagged, write
+from search.testing.posts import START, entity, tagged, write
 from tagstream.detections import DetectedEvent, EventSubject, EvidencePost, TrendState
 from tagstream.posts import Deletion, Media
 
@@ -180,6 +180,34 @@ async def test_a_title_whose_typical_post_was_edited_is_of_another(tmp_path: Pat
     (view,) = await views(index, [detected("x", 1, "a", "b")], evidence=False)
     assert view.title == "Boston, =marathon: Fire in Boston near =marathon"
     await index.close()
+
+
+def test_an_event_says_where_and_who_though_these_do_not_trend(run: Terminal) -> None:
+    """London is in most posts of the feed, and therefore never trends."""
+
+    async def fill() -> None:
+        index = await SqliteIndex.open("tagstream.db")
+        ada = entity("Ada Lovelace", type="PER")
+        posts = [
+            *(tagged(f"l{number}", "quake", minute=100, author="x", names=["London"]) for number in range(4)),
+            tagged("l4", "quake", minute=100, author="y", names=["London"], entities=[ada]),
+            tagged("l5", "quake", minute=100, entities=[ada]),
+        ]
+        await write(index, *posts)
+        await index.write_detections([], [detected("third", 100, *(f"l{number}" for number in range(6)))])
+        await index.close()
+
+    asyncio.run(fill())
+    assert run("events", "--json", "--size", "1") == 0
+    (event,) = run.documents
+    london, ada = ({"text": "London", "type": "LOC", "key": "london"}, "Ada Lovelace")
+    assert [one["text"] for one in event["entities"]] == ["Boston", "Obama", "London", ada]
+    assert event["entities"][2] == london
+    assert (event["places"], event["people"]) == (["Boston", "London"], ["Obama", ada])
+    assert run("event", "third") == 0
+    assert f"named in these 6 posts: London (loc 5), {ada} (per 2)" in " ".join(run.output.decode().split())
+    assert run("events", "--csv", "--size", "1") == 0
+    assert b"London (LOC)" in run.output
 
 
 def test_an_event_that_was_merged_says_into_which(run: Terminal) -> None:

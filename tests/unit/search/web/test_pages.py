@@ -6,6 +6,11 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
+from search.index import EntityIndex
+from search.testing.posts import START
+from tagstream.detections import DetectedEvent
+from tagstream.posts import Deletion
+
 PAGES = [
     "/",
     "/trends",
@@ -156,3 +161,18 @@ async def test_the_words_that_were_asked_for_are_marked(client: httpx.AsyncClien
     assert "<mark>nothing</mark> here" in text
     hostile = (await client.get("/search", params={"q": "script alert"})).text
     assert "<script>" not in hostile.replace('<script src="', "")
+
+
+async def test_an_event_names_the_places_of_its_posts(client: httpx.AsyncClient, index: EntityIndex) -> None:
+    times = dict.fromkeys(("minute", "detected_at", "started_at", "peak_at"), START)
+    word = {"type": "WORD", "key": "again", "text": "again", "posts": 7, "authors": 5}
+    evidence = [{"post_id": f"jsonl:{number}", "minute": START, "trending": ("again",)} for number in (1, 2, 3)]
+    event = {"id": "e", "names": ("again",), "authors": 5, "posts": 7, "score": 9.0, "subjects": (word,)} | times
+    await index.write_detections([], [DetectedEvent.model_validate(event | {"evidence": tuple(evidence)})])
+    page = " ".join((await client.get("/event?id=e")).text.split())
+    assert '>Berlin</a> <span class="quiet">2 of the posts below</span>' in page
+    berlin = {"text": "Berlin", "type": "LOC", "key": "berlin", "posts": 2, "authors": 2}
+    for answer in ((await client.get("/api/event?id=e")).json(), (await client.get("/api/events")).json()[0]):
+        assert (answer["entities"], [one["text"] for one in answer["subjects"]]) == ([berlin], ["again"])
+    await index.write([Deletion(id="jsonl:2", source="jsonl")])
+    assert (await client.get("/api/event?id=e")).json()["entities"] == []

@@ -12,6 +12,7 @@ from search.index import EntityIndex
 from search.query import parse
 from search.suggestions import suggestions
 from search.web import documents, questions
+from search.web.connections import client_of
 from search.web.questions import MAX_PAGE_SIZE, query_of, seconds_of, time_of, type_of
 from search.web.streams import Streams, as_json
 from tagstream.detections import DetectedEvent
@@ -193,8 +194,7 @@ async def stream(request: Request, q: Text = None, source: Text = None) -> Strea
     """Sends new posts of a query as server-sent events `post`, each one line of JSON."""
     streams: Streams = request.app.state.streams
     query = query_of(_given({"q": q, "source": source}), size=20)
-    position = await streams.begin(query, request.headers.get("last-event-id"))
-    return StreamingResponse(streams.posts(query, position, as_json), media_type="text/event-stream")
+    return await streams.answer(client_of(request.client), query, request.headers.get("last-event-id"), as_json)
 
 
 class NotThere(Exception):

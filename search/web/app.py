@@ -3,6 +3,7 @@
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -35,7 +36,9 @@ def create_app(index: EntityIndex, *, access: Access, index_name: str, streams: 
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        redirect_slashes=False,  # else a request chooses the address that it is sent to
     )
+    app.state.access = access
     app.state.index = index
     app.state.index_name = index_name
     app.state.streams = streams or Streams(index)
@@ -66,6 +69,11 @@ def _handle_errors(app: FastAPI) -> None:
     async def refused(request: Request, error: HTTPException) -> Response:
         return _answer(request, error.status_code, str(error.detail))
 
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        del error
+        return _answer(request, 400, "The connection ended before the request did.")
+
     @app.exception_handler(Retryable)
     async def away(request: Request, error: Retryable) -> Response:
         return _answer(request, 503, f"The index does not answer at the moment: {error}")
@@ -73,7 +81,9 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(TooManyStreams)
     async def too_many_streams(request: Request, error: TooManyStreams) -> Response:
         del error
-        return _answer(request, 503, "As many streams are open as this server keeps: close one, or reload the page.")
+        return _answer(
+            request, 503, "As many streams are open as this server keeps, of one address or of all: close one."
+        )
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:

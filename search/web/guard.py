@@ -9,12 +9,14 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 
 from cachetools import TTLCache
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from search.web.connections import client_of
 
 COOKIE = "tagstream_token"
 _MINUTE = 60.0
@@ -49,6 +51,12 @@ class Access:
     token: str | None = field(default=None, repr=False)
     requests_per_minute: int = 600
 
+    def admits(self, given: str | None) -> bool:
+        """Says whether this is the token, or none is needed."""
+        if self.token is None:
+            return True
+        return given is not None and hmac.compare_digest(given.encode(), self.token.encode())
+
 
 class Guard:
     """The ASGI middleware that lets a request through, or answers it."""
@@ -74,6 +82,9 @@ class Guard:
             await send(message)
 
         refusal = self._refusal(scope)
+        if scope["method"] == "HEAD":  # is answered as GET, without the body
+            await (refusal or self._app)({**scope, "method": "GET"}, receive, _without_body(send_with_headers))
+            return
         await (refusal or self._app)(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
@@ -82,12 +93,10 @@ class Guard:
             return _error(421, "This server is not known by that host name: start it with --host-name NAME.")
         if self._is_too_often(scope):
             return _error(429, "Too many requests from this address: try again in a minute.", {"Retry-After": "60"})
-        if scope["method"] not in ("GET", "HEAD") and scope["path"] != "/token":
-            return _error(405, "This server is read-only.", {"Allow": "GET, HEAD"})
-        if self._access.token is None or scope["path"] in ("/token", "/static/style.css"):
-            return None
-        given = _token_of(headers)
-        if given is not None and hmac.compare_digest(given.encode(), self._access.token.encode()):
+        allowed = ("GET", "HEAD", "POST") if scope["path"] == "/token" else ("GET", "HEAD")
+        if scope["method"] not in allowed:
+            return _error(405, "This server is read-only.", {"Allow": ", ".join(allowed)})
+        if scope["path"] in ("/token", "/static/style.css") or self._access.admits(_token_of(headers)):
             return None
         if "text/html" in headers.get("accept", ""):
             return RedirectResponse("/token", status_code=303)
@@ -99,11 +108,11 @@ class Guard:
 
     def _is_too_often(self, scope: Scope) -> bool:
         """Counts the requests of the address in the last minute."""
-        client = scope.get("client") or ("", 0)
+        client = client_of(scope.get("client"))
         now = self._clock()
-        times = [moment for moment in self._counts.get(client[0], []) if now - moment < _MINUTE]
+        times = [moment for moment in self._counts.get(client, []) if now - moment < _MINUTE]
         times.append(now)
-        self._counts[client[0]] = times[-self._access.requests_per_minute - 1 :]
+        self._counts[client] = times[-self._access.requests_per_minute - 1 :]
         return len(times) > self._access.requests_per_minute
 
 
@@ -111,11 +120,22 @@ def _token_of(headers: Headers) -> str | None:
     scheme, _, given = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return given.strip()
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return None if cookie is None else cookie.value
+    return cookie_parser(headers.get("cookie", "")).get(COOKIE)
+
+
+def _without_body(send: Send) -> Send:
+    """Returns a `send` of an answer that ends with its headers, also where its body has no end."""
+    ended = False
+
+    async def send_head(message: Message) -> None:
+        nonlocal ended
+        if ended:
+            return
+        if message["type"] == "http.response.body":
+            ended, message = True, {"type": "http.response.body", "body": b"", "more_body": False}
+        await send(message)
+
+    return send_head
 
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:

@@ -36,14 +36,20 @@ def search_address(**given: object) -> str:
 
 
 def web_address(url: str | None) -> str | None:
-    """Returns the address if a browser may be sent there, None otherwise."""
+    """Returns the address if a browser may be sent there, None otherwise.
+
+    One with a user in it (`https://bbc.co.uk@evil.example`) looks as if it led elsewhere.
+    """
     if not url:
         return None
     try:
-        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
+        parts = urlsplit(url)
+        host = parts.hostname
     except ValueError:
         return None
-    return quote(url, safe=":/?#[]@!$&'()*+,;=%-._~") if scheme in ("http", "https") and host else None
+    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
+        return None
+    return quote(url, safe=":/?#[]@!$&'()*+,;=%-._~")
 
 
 def marked(post: TaggedPost, query: ParsedQuery | None = None) -> Markup:

@@ -1,6 +1,5 @@
 """The pages for people: HTML made here, readable without scripts; one small script adds what is new while one looks."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -9,7 +8,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from search.event_lookup import find_event
 from search.event_names import names_of_evidence
@@ -20,7 +19,8 @@ from search.query import parse
 from search.suggestions import suggestions
 from search.web import markup
 from search.web.api import NotThere
-from search.web.guard import COOKIE
+from search.web.connections import client_of
+from search.web.guard import COOKIE, Access
 from search.web.questions import histogram, query_of, seconds_of, time_of, type_of
 from search.web.streams import Streams
 from tagstream.errors import BadSettings
@@ -87,13 +87,12 @@ async def live(request: Request) -> Response:
     """New posts as pieces of a page, for the script of `now`."""
     streams: Streams = request.app.state.streams
     query = query_of(dict(request.query_params), size=_PAGE_SIZE)
-    position = await streams.begin(query, request.headers.get("last-event-id"))
     template = request.app.state.environment.get_template("post.html")
 
     def render(post: TaggedPost) -> str:
         return cast(str, template.render(post=post))
 
-    return StreamingResponse(streams.posts(query, position, render), media_type="text/event-stream")
+    return await streams.answer(client_of(request.client), query, request.headers.get("last-event-id"), render)
 
 
 @router.get("/trends")
@@ -241,16 +240,18 @@ async def system(request: Request) -> Response:
 @router.get("/token")
 async def ask_for_token(request: Request) -> Response:
     """The form in which the token of the server is written."""
-    return rendered(request, "token.html", title="Token")
+    return rendered(request, "token.html", title="Token", is_refused=False)
 
 
 @router.post("/token")
 async def take_token(request: Request) -> Response:
-    """Keeps the token in a cookie that no script reads; the guard checks it with the next request."""
-    fields = await _form(request)
+    """Keeps the token in a cookie that no script reads, or asks again."""
+    access: Access = request.app.state.access
+    token = (await _form(request)).get("token", "")
+    if not access.admits(token):
+        return rendered(request, "token.html", status=401, title="Token", is_refused=True)
     response = RedirectResponse("/", status_code=303)
-    token = fields.get("token", "")
-    if re.fullmatch(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,512}", token):
+    if access.token is not None:
         response.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
     return response
 

@@ -12,6 +12,7 @@ import uvicorn
 
 from search.index import EntityIndex
 from search.web.app import create_app
+from search.web.connections import BoundedConnection
 from search.web.guard import Access
 from search.web.streams import Streams
 from tagstream.cli.console import note
@@ -62,6 +63,9 @@ async def serving(index: EntityIndex, place: Listening, index_spec: str) -> Asyn
         app,
         host=place.host,
         port=place.port,
+        http=BoundedConnection,
+        ws="none",
+        proxy_headers=False,  # anybody can write X-Forwarded-For
         log_level="warning",
         access_log=False,
         server_header=False,

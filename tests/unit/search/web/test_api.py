@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 from fastapi.openapi.utils import get_openapi
+from starlette.responses import StreamingResponse
+from starlette.types import Message
 from web_posts import HOSTILE, JPEG
 
 from search.index import EntityIndex, Query
 from search.testing.posts import indexable, tagged
 from search.web import api
-from search.web.streams import MAX_STREAMS, Streams, TooManyStreams, as_json
+from search.web.streams import MAX_STREAMS, STREAMS_OF_A_CLIENT, Streams, TooManyStreams, as_json
 from tagstream.errors import BadSettings
 from tagstream.posts import Deletion
 
@@ -144,15 +147,43 @@ async def test_a_deleted_post_is_not_streamed(index: EntityIndex, streams: Strea
 async def test_streams_are_bounded_and_end_with_the_server(index: EntityIndex) -> None:
     streams = Streams(index, pause_seconds=0.01)
     query = Query()
-    opened = [streams.posts(query, await streams.begin(query, None), as_json) for _ in range(MAX_STREAMS)]
-    for stream in opened:
-        await anext(stream)
-    with pytest.raises(TooManyStreams):
-        await streams.begin(query, None)
+    tried = [streams.answer(f"client {number}", query, None, as_json) for number in range(MAX_STREAMS + 2)]
+    answers = await asyncio.gather(*tried, return_exceptions=True)  # all at once
+    opened = [answer for answer in answers if isinstance(answer, StreamingResponse)]
+    assert len(opened) == MAX_STREAMS
+    assert sum(isinstance(answer, TooManyStreams) for answer in answers) == 2
     streams.stop()
-    for stream in opened:
-        assert not [piece async for piece in stream if piece.startswith("event")]
-    assert await streams.begin(query, None)
+    for answer in opened:
+        assert "event" not in await _sent(answer)
+    assert await streams.answer("client", query, None, as_json)
+
+
+async def test_one_client_has_so_many_streams_and_a_stream_that_is_refused_is_none(index: EntityIndex) -> None:
+    streams = Streams(index, pause_seconds=0.01)
+    for _ in range(STREAMS_OF_A_CLIENT):
+        with pytest.raises(BadSettings):
+            await streams.answer("one", Query(text="("), None, as_json)
+    opened = [await streams.answer("one", Query(), None, as_json) for _ in range(STREAMS_OF_A_CLIENT)]
+    with pytest.raises(TooManyStreams):
+        await streams.answer("one", Query(), None, as_json)
+    assert await streams.answer("another", Query(), None, as_json)
+    streams.stop()
+    await _sent(opened[0])
+    assert await streams.answer("one", Query(), None, as_json)
+
+
+async def test_a_post_is_one_line_of_a_stream_whatever_its_text(index: EntityIndex, streams: Streams) -> None:
+    text = "storm one\u2028two\u2029three\u0085four\x0bfive\x1csix"
+    stream = streams.posts(Query(text="storm"), await streams.begin(Query(text="storm"), None), as_json)
+    await anext(stream)
+    await index.write([indexable(tagged("lines", text))])
+    assert (await _next_post(stream))["text"] == text
+    await stream.aclose()
+    stream = streams.posts(Query(), await streams.begin(Query(), None), lambda _: "a\nb\r\nc\rd\u2028e")
+    await anext(stream)
+    await index.write([indexable(tagged("more", "more"))])
+    assert "data: a\ndata: b\ndata: c\ndata: d\u2028e\n\n" in await _next_event(stream)
+    await stream.aclose()
 
 
 async def test_a_stream_of_a_malformed_query_is_refused(client: httpx.AsyncClient, streams: Streams) -> None:
@@ -161,11 +192,33 @@ async def test_a_stream_of_a_malformed_query_is_refused(client: httpx.AsyncClien
         await streams.begin(Query(text="("), None)
 
 
-async def _next_post(stream: object) -> dict[str, str]:
+async def _sent(answer: StreamingResponse) -> str:
+    """Returns what the answer sends until it ends."""
+    pieces: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        pieces.append(message.get("body", b""))
+
     async with asyncio.timeout(5):
-        async for piece in stream:  # type: ignore[attr-defined]
+        await answer({"type": "http", "asgi": {"spec_version": "2.4"}}, _never, send)
+    return b"".join(pieces).decode()
+
+
+async def _never() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _next_event(stream: AsyncIterator[str]) -> str:
+    async with asyncio.timeout(5):
+        async for piece in stream:
             if piece.startswith("event: post"):
-                line = next(line for line in piece.splitlines() if line.startswith("data: "))
-                found: dict[str, str] = json.loads(line.removeprefix("data: "))
-                return found
+                return piece
     raise AssertionError("the stream ended")
+
+
+async def _next_post(stream: AsyncIterator[str]) -> dict[str, str]:
+    event = await _next_event(stream)
+    [line] = [line for line in event.split("\n") if line.startswith("data: ")]
+    found: dict[str, str] = json.loads(line.removeprefix("data: "))
+    return found

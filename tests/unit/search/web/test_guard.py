@@ -1,5 +1,7 @@
 """The guard: hosts, token, rate, methods and headers."""
 
+import asyncio
+
 import httpx
 import pytest
 
@@ -66,8 +68,48 @@ async def test_a_browser_keeps_the_token_where_no_script_reads_it(index: EntityI
         assert "HttpOnly" in cookie
         assert "SameSite=strict" in cookie
         assert (await client.get("/api/posts", headers={"Cookie": f"{COOKIE}={TOKEN}"})).status_code == 200
+        for others in ('odd="a,b"; ', "{bad}=1; ", "x; =; ", 'json={"a": [1]}; '):
+            odd = {"Cookie": f"{others}{COOKIE}={TOKEN}"}
+            assert (await client.get("/api/posts", headers=odd)).status_code == 200, others
         assert "set-cookie" not in (await client.post("/token", data={"token": "a b\r\nc"})).headers
         assert (await client.post("/token", content=b"x" * 10_000)).status_code == 400
+
+
+async def test_a_wrong_token_is_said_and_not_kept(index: EntityIndex) -> None:
+    async with client_of(index, Access(token=TOKEN)) as client:
+        for wrong in ("", f"{TOKEN}x", "ü", "another-token-of-some-length"):
+            answer = await client.post("/token", data={"token": wrong})
+            assert (answer.status_code, "set-cookie" in answer.headers) == (401, False)
+            assert "This is not the token" in answer.text
+        assert "This is not the token" not in (await client.get("/token")).text
+    async with client_of(index, Access()) as client:
+        answer = await client.post("/token", data={"token": "any"})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (303, False)
+
+
+@pytest.mark.parametrize("address", ["/", "/api/posts", "/static/live.js", "/token", "/nowhere", "/api/posts?q=("])
+async def test_head_is_answered_as_get_without_the_body(client: httpx.AsyncClient, address: str) -> None:
+    head, get = await client.head(address), await client.get(address)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert {**head.headers, "date": ""} == {**get.headers, "date": ""}
+
+
+async def test_the_head_of_a_stream_ends(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(10):
+        head = await client.head("/api/stream")
+    assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
+async def test_a_refused_method_is_told_the_allowed_ones(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/api/posts")).headers["allow"] == "GET, HEAD"
+    refused = await client.put("/token")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
+async def test_a_slash_too_many_leads_nowhere(client: httpx.AsyncClient) -> None:
+    for address in ("/api/posts/", "/search/", "/token/"):
+        answer = await client.get(address)
+        assert (answer.status_code, "location" in answer.headers) == (404, False)
 
 
 async def test_one_address_is_answered_so_often_a_minute(index: EntityIndex) -> None:

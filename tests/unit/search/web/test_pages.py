@@ -8,6 +8,7 @@ import pytest
 
 from search.index import EntityIndex
 from search.testing.posts import START
+from search.web.markup import web_address
 from tagstream.detections import DetectedEvent
 from tagstream.posts import Deletion
 
@@ -85,6 +86,23 @@ async def test_a_hostile_post_is_only_text(client: httpx.AsyncClient, address: s
     assert "\u202e" not in answer.text
     assert "\x1b" not in answer.text
     assert "49" not in "".join(page.texts).replace("2049", "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://bbc.co.uk@evil.example",
+        "https://bbc.co.uk:80@evil.example/",
+        "https://@evil.example",
+        "https://evil.example\\@bbc.co.uk",
+        "https://bbc.co.uk\uff20evil.example",
+        "javascript:alert(1)",
+        "//evil.example",
+    ],
+)
+def test_an_address_that_looks_like_another_is_no_link(url: str) -> None:
+    assert web_address(url) is None
+    assert web_address("https://bbc.co.uk/@user?a=b@c") == "https://bbc.co.uk/@user?a=b@c"
 
 
 async def test_names_are_links_to_their_pages(client: httpx.AsyncClient) -> None:

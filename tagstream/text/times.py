@@ -2,11 +2,16 @@
 
 ::
 
-    2h  90 min  3 days ago  1h30m  2 months        so long before now
+    2h  90 min  1h30m  3 days ago  half an hour ago                   so long before now
     now  today  yesterday  monday  last week       days begin at midnight; a weekday is the latest one, today included
-    9:30  noon  yesterday 18:00  monday 9am        a time of day, of today if no day is named
+    9:30  8pm  noon  monday 9am                    the latest such time that has passed
+    yesterday 18:00  today 20:00                   a time of that day
+    this morning  tonight  last night              6:00 and 18:00 as they last began, 18:00 of yesterday
     2026-03-01  20260301  2026-03  2026  2026-W10  1 March 2026       the beginning of it
-    2026-03-01T12:30  2026-03-01 12:30+02:00       ISO 8601
+    18.4.2013  18/04/2013  04/18/2013              where only one of the numbers can be the month
+    2026-03-01T12:30  2026-03-01 12:30+02:00  2026-03-01 24:00        ISO 8601
+    Thu Apr 18 01:00:00 +0000 2013                 as tweets have it
+    Thu, 18 Apr 2013 01:00:00 GMT                  RFC 2822
     1772323200  1772323200000  @1772323200         seconds, or milliseconds, since 1970
 
 Everything is in UTC where no zone is named. What is ambiguous is refused: `01/03/2026`, `1M`, `CET`. Pure: `now` is
@@ -16,6 +21,7 @@ given.
 import re
 from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from typing import NamedTuple
 
 ACCEPTED_TIMES = (
     "2026-03-01, 2026-03-01T12:30 (UTC, or with a zone such as +02:00), 2h, 3 days ago, now, today, yesterday, monday, "
@@ -44,7 +50,12 @@ _MONTHS = (
 )  # fmt: skip
 _DAYS = {"today": 0, "yesterday": -1, "tomorrow": 1}
 
-_STEP = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,6})?|an?\b)\s*([a-z]+)\s*,?", re.ASCII)
+_MORNING = timedelta(hours=6)
+_EVENING = timedelta(hours=18)
+_DAY = timedelta(days=1)
+_WEEK_LONG = timedelta(days=7)
+
+_STEP = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,6})?|half(?: an?)?\b|an?\b)\s*([a-z]+)\s*,?", re.ASCII)
 _ZONE = r"(?P<zone>\s*(?:z|utc|gmt)|\s?[+-][0-9]{2}(?::?[0-9]{2})?)?"
 _CLOCK = re.compile(
     r"(?:(?P<word>noon|midnight)"
@@ -61,7 +72,24 @@ _NAMED_DAY = re.compile(r"(?:the )?([0-9]{1,2})(?:st|nd|rd|th)?(?: of)? ([a-z]+)
 _DAY_OF_MONTH = re.compile(r"([a-z]+)\.? ([0-9]{1,2})(?:st|nd|rd|th)?(?:,? ([0-9]{4}))?", re.ASCII)
 _NAMED_MONTH = re.compile(r"([a-z]+)\.? ([0-9]{4})", re.ASCII)
 _EPOCH = re.compile(r"@?([0-9]{9,10}|[0-9]{12,13})(?:\.[0-9]{1,9})?|@[0-9]{1,13}", re.ASCII)
-_AMBIGUOUS_DAY = re.compile(r"[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}\b.*", re.ASCII)
+_YEAR_LAST = re.compile(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{2,4})", re.ASCII)
+# `Thu Apr 18 01:00:00 +0000 2013`, and `Thu, ` before a date that says it all.
+_YEAR_AFTER_CLOCK = re.compile(
+    r"(?P<day>(?:[a-z]{3,9},? )?[a-z]{3,9} [0-9]{1,2}) (?P<clock>[0-9]{1,2}:[^ ]+(?: (?:[+-][0-9]{4}|utc|gmt))?) "
+    r"(?P<year>[0-9]{4})",
+    re.ASCII,
+)
+_NAMED_WEEKDAY = re.compile(
+    r"([a-z]{3,9}),? ((?:[0-9]{1,2} [a-z]{3,9}|[a-z]{3,9} [0-9]{1,2}),? [0-9]{4}\b.*|[0-9]{4}-[0-9]{2}-[0-9]{2}\b.*)",
+    re.ASCII,
+)
+
+
+class _Clock(NamedTuple):
+    """A time of day: 24:00 is the end of the day."""
+
+    since_midnight: timedelta
+    zone: timezone
 
 
 class BadTime(ValueError):
@@ -117,10 +145,8 @@ def _parse(wanted: str, written: str, now: datetime) -> datetime | None:
         raise ValueError("M may be minutes or months: 1m is a minute, 1mo a month")
     if wanted.startswith("+") or wanted.startswith("in "):
         raise ValueError("only what is past counts from now")
-    if _AMBIGUOUS_DAY.fullmatch(wanted):
-        raise ValueError("the day and the month could be meant either way; begin with the year")
     midnight = datetime.combine(now.date(), time(), UTC)
-    for attempt in (_relative, _epoch, _day_with_clock):
+    for attempt in (_relative, _epoch, _part_of_day, _written_out, _day_with_clock):
         found = attempt(wanted, now, midnight)
         if found is not None:
             return found.astimezone(UTC)
@@ -155,7 +181,8 @@ def _steps(wanted: str) -> list[tuple[float, str]] | None:
         match = _STEP.match(wanted, at)
         if match is None or match[2] not in _UNIT_OF:
             return None
-        steps.append((1.0 if match[1].startswith("a") else float(match[1]), _UNIT_OF[match[2]]))
+        words = {"a": 1.0, "h": 0.5}
+        steps.append((words.get(match[1][0]) or float(match[1]), _UNIT_OF[match[2]]))
         at = match.end()
     return steps or None
 
@@ -176,11 +203,42 @@ def _epoch(wanted: str, _: datetime, __: datetime) -> datetime | None:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(digits) / scale)
 
 
-def _day_with_clock(wanted: str, _: datetime, midnight: datetime) -> datetime | None:
+def _part_of_day(wanted: str, now: datetime, midnight: datetime) -> datetime | None:
+    """Returns when a part of the day began that people name; a night lasts until the morning."""
+    match wanted:
+        case "this morning":
+            return _latest(midnight + _MORNING, now, _DAY)
+        case "tonight":
+            return midnight + _EVENING - (_DAY if now - midnight < _MORNING else timedelta())
+        case "last night":
+            return midnight + _EVENING - _DAY
+    return None
+
+
+def _written_out(wanted: str, now: datetime, midnight: datetime) -> datetime | None:
+    """Reads a date as tweets and mails have it: with its weekday, which must be that of the date."""
+    if match := _YEAR_AFTER_CLOCK.fullmatch(wanted):
+        wanted = f"{match['day']} {match['year']} {match['clock']}"
+    named = _NAMED_WEEKDAY.fullmatch(wanted)
+    if named is None:
+        return _day_with_clock(wanted, now, midnight) if match else None
+    index = _index_of(named[1], _WEEKDAYS)
+    found = None if index is None else _day_with_clock(named[2], now, midnight)
+    if found is not None and found.weekday() != index:
+        raise ValueError(f"{found:%Y-%m-%d} is a {_WEEKDAYS[found.weekday()].title()}")
+    return found
+
+
+def _latest(moment: datetime, now: datetime, every: timedelta) -> datetime:
+    """Returns the latest moment that has passed of those that return after so long."""
+    return now - (now - moment) % every
+
+
+def _day_with_clock(wanted: str, now: datetime, midnight: datetime) -> datetime | None:
     """Reads a day, a time of day, or both, in the orders `DAY CLOCK`, `DAYtCLOCK` and `CLOCK DAY`."""
     clock = _clock(wanted)
     if clock is not None and not wanted.isdigit():
-        return _at(midnight, clock)
+        return _latest(_at(midnight, clock), now, _DAY)
     day = _day(wanted, midnight)
     if day is not None:
         return day
@@ -189,16 +247,19 @@ def _day_with_clock(wanted: str, _: datetime, midnight: datetime) -> datetime | 
         first, second = wanted[:start], wanted[end:]
         for day_text, clock_text in ((first, second), (second, first)):
             day, clock = _day(day_text, midnight), _clock(clock_text, basic=wanted[start:end] == "t")
-            if day is not None and clock is not None:
-                return _at(day, clock)
+            if day is None or clock is None:
+                continue
+            found = _at(day, clock)
+            returns = _weekday(day_text, midnight) is not None and not day_text.startswith("last ")
+            return _latest(found, now, _WEEK_LONG) if returns else found
     return None
 
 
-def _at(day: datetime, clock: time) -> datetime:
-    return datetime.combine(day.date(), clock)
+def _at(day: datetime, clock: _Clock) -> datetime:
+    return datetime.combine(day.date(), time(), clock.zone) + clock.since_midnight
 
 
-def _clock(text: str, *, basic: bool = False) -> time | None:
+def _clock(text: str, *, basic: bool = False) -> _Clock | None:
     """Returns the time of day, with its zone; `basic` allows the forms `12` and `1230` of ISO 8601."""
     match = _CLOCK.fullmatch(text)
     if match is None:
@@ -217,8 +278,11 @@ def _clock(text: str, *, basic: bool = False) -> time | None:
     return _time(hour, int(match["minute"] or 0), int(match["second"] or 0), microseconds, match["zone"])
 
 
-def _time(hour: int, minute: int, second: int, microsecond: int, zone: str | None) -> time:
-    return time(hour, minute, second, microsecond, tzinfo=_offset((zone or "").strip()))
+def _time(hour: int, minute: int, second: int, microsecond: int, zone: str | None) -> _Clock:
+    ended = (hour, minute, second, microsecond) == (24, 0, 0, 0)
+    of_day = time(0 if ended else hour, minute, second, microsecond)
+    since_midnight = _DAY if ended else datetime.combine(date.min, of_day) - datetime.combine(date.min, time())
+    return _Clock(since_midnight, _offset((zone or "").strip()))
 
 
 def _offset(zone: str) -> timezone:
@@ -270,6 +334,8 @@ def _dated(text: str) -> datetime | None:
             (int(part) for part in match.group(1, 3, 4) if part) if match[1] else map(int, match.group(5, 6, 7))
         )
         return datetime(year, month, day, tzinfo=UTC)
+    if match := _YEAR_LAST.fullmatch(text):
+        return _with_year_last(*match.groups())
     if match := _WEEK.fullmatch(text):
         day_of_week = date.fromisocalendar(int(match[1]), int(match[2]), int(match[3] or 1))
         return datetime.combine(day_of_week, time(), UTC)
@@ -282,6 +348,14 @@ def _dated(text: str) -> datetime | None:
     if match := _MONTH.fullmatch(text):
         return datetime(int(match[1]), int(match[2] or 1), 1, tzinfo=UTC)
     return None
+
+
+def _with_year_last(first: str, second: str, year: str) -> datetime:
+    """Reads `18/04/2013` and `04/18/2013`: a number over 12 is no month."""
+    if len(year) != 4 or (first != second and int(first) <= 12 and int(second) <= 12):
+        raise ValueError("the day and the month could be meant either way; begin with the year")
+    day, month = (second, first) if int(second) > 12 else (first, second)
+    return datetime(int(year), int(month), int(day), tzinfo=UTC)
 
 
 def _with_month_name(text: str, midnight: datetime) -> datetime | None:

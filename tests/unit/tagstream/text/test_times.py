@@ -1,8 +1,8 @@
 """Times and durations in the forms that people try."""
 
-import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, time, timedelta, timezone
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -48,6 +48,36 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
         ("yesterday at 6pm", "2026-03-03T18:00:00"),
         ("18:00 yesterday", "2026-03-03T18:00:00"),
         ("monday 9:00", "2026-03-02T09:00:00"),
+        ("8pm", "2026-03-03T20:00:00"),
+        ("20:00", "2026-03-03T20:00:00"),
+        ("15:21", "2026-03-03T15:21:00"),
+        ("15:20", "2026-03-04T15:20:00"),
+        ("17:00+02:00", "2026-03-04T15:00:00"),
+        ("18:00+02:00", "2026-03-03T16:00:00"),
+        ("01:00+14:00", "2026-03-04T11:00:00"),
+        ("today 20:00", "2026-03-04T20:00:00"),
+        ("wednesday 9:00", "2026-03-04T09:00:00"),
+        ("wednesday 20:00", "2026-02-25T20:00:00"),
+        ("20:00 wednesday", "2026-02-25T20:00:00"),
+        ("last wednesday 20:00", "2026-02-25T20:00:00"),
+        ("this morning", "2026-03-04T06:00:00"),
+        ("tonight", "2026-03-04T18:00:00"),
+        ("last night", "2026-03-03T18:00:00"),
+        ("half an hour ago", "2026-03-04T14:50:30"),
+        ("half a day", "2026-03-04T03:20:30"),
+        ("18/04/2013", "2013-04-18"),
+        ("18.4.2013", "2013-04-18"),
+        ("04/18/2013", "2013-04-18"),
+        ("4-4-2013", "2013-04-04"),
+        ("18/04/2013 14:00", "2013-04-18T14:00:00"),
+        ("2013-04-18 24:00", "2013-04-19"),
+        ("20130418T240000Z", "2013-04-19"),
+        ("24:00", "2026-03-04"),
+        ("Thu Apr 18 01:00:00 +0000 2013", "2013-04-18T01:00:00"),
+        ("Thu Apr 18 01:00:00 2013", "2013-04-18T01:00:00"),
+        ("Thu, 18 Apr 2013 01:00:00 GMT", "2013-04-18T01:00:00"),
+        ("Thu, 18 Apr 2013 01:00:00 +0200", "2013-04-17T23:00:00"),
+        ("Thursday, April 18, 2013", "2013-04-18"),
         ("2026-03-01", "2026-03-01"),
         ("2026-3-1", "2026-03-01"),
         ("2026/03/01", "2026-03-01"),
@@ -90,6 +120,16 @@ def test_every_form_is_its_time(text: str, expected: str) -> None:
         ("1M", "minutes or months"),
         ("01/03/2026", "either way"),
         ("1.3.26", "either way"),
+        ("18/04/13", "either way"),
+        ("01/03/2026 12:00", "either way"),
+        ("13/13/2013", "month must be"),
+        ("00/18/2013", "month must be"),
+        ("24:01", "hour must be"),
+        ("2013-04-18 24:00:01", "hour must be"),
+        ("Fri, 18 Apr 2013 01:00:00 GMT", "2013-04-18 is a Thursday"),
+        ("Fri Apr 18 01:00:00 +0000 2013", "2013-04-18 is a Thursday"),
+        ("monday 0900", "Write 2026-03-01"),
+        ("half a month", "give days"),
         ("+2h", "only what is past"),
         ("in 2 hours", "only what is past"),
         ("2026-02-30", "day is out of range"),
@@ -117,10 +157,10 @@ def test_anything_else_is_refused_with_what_is_accepted(text: str, reason: str) 
     st.datetimes(timezones=st.just(UTC)),
 )
 def test_any_text_is_a_time_in_utc_or_is_refused_at_once(text: str, now: datetime) -> None:
-    start = time.process_time()
+    start = process_time()
     with suppress(BadTime):
         assert parse_time(text, now).tzinfo is UTC
-    assert time.process_time() - start < 0.05
+    assert process_time() - start < 0.05
 
 
 @given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)), st.integers(-840, 840))
@@ -150,6 +190,25 @@ def test_a_weekday_is_the_latest_one(now: datetime, name: str) -> None:
     assert found.strftime("%A").lower().startswith(name)
     assert timedelta() <= now - found < timedelta(days=7)
     assert parse_time(f"last {name}", now) < datetime(now.year, now.month, now.day, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("hour", "tonight", "morning"), [(2, 3, 3), (7, 4, 4), (23, 4, 4)])
+def test_a_night_lasts_until_the_morning(hour: int, tonight: int, morning: int) -> None:
+    now = NOW.replace(hour=hour)
+    assert parse_time("tonight", now) == datetime(2026, 3, tonight, 18, tzinfo=UTC)
+    assert parse_time("last night", now) == datetime(2026, 3, 3, 18, tzinfo=UTC)
+    assert parse_time("this morning", now) == datetime(2026, 3, morning, 6, tzinfo=UTC)
+
+
+@given(
+    st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),
+    st.times(),
+    st.sampled_from([("", 1), ("monday ", 7), ("on fri ", 7)]),
+)
+def test_a_time_of_day_is_the_latest_that_has_passed(now: datetime, clock: time, day: tuple[str, int]) -> None:
+    found = parse_time(f"{day[0]}{clock:%H:%M:%S}", now)
+    assert timedelta() <= now - found < timedelta(days=day[1])
+    assert f"{found:%H:%M:%S}" == f"{clock:%H:%M:%S}"
 
 
 @pytest.mark.parametrize(

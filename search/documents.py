@@ -13,21 +13,26 @@ from pydantic_core import PydanticSerializationError
 from search.limits import MAX_MOMENT
 from tagstream.codec import describe
 from tagstream.errors import CorruptState, RejectedDocument
-from tagstream.posts import DeadLetter, TaggedPost, clean_text, to_epoch_milliseconds
+from tagstream.posts import DeadLetter, TaggedPost, clean_text, from_epoch_milliseconds, to_epoch_milliseconds
 
 TIME_SHIFT = 20
 IMPLAUSIBLE_TIME = 1 << 19
 
 # A clock that is a little ahead is common and moves nothing; a date further ahead says nothing about the time.
-_TOLERATED_AHEAD = timedelta(minutes=5)
+TOLERATED_AHEAD = timedelta(minutes=5)
 
 
 def post_number(created_at: datetime, observed_at: datetime) -> int:
     """Returns the post's time, min(created_at, observed_at), as the lowest number of that time."""
     created_at, observed_at = with_zone(created_at), with_zone(observed_at)
     milliseconds = min(max(to_epoch_milliseconds(min(created_at, observed_at)), 1), MAX_MOMENT)
-    implausible = IMPLAUSIBLE_TIME if created_at - observed_at > _TOLERATED_AHEAD else 0
+    implausible = IMPLAUSIBLE_TIME if created_at - observed_at > TOLERATED_AHEAD else 0
     return milliseconds << TIME_SHIFT | implausible
+
+
+def time_of_number(number: int) -> datetime:
+    """Returns the time that the number tells."""
+    return from_epoch_milliseconds(number >> TIME_SHIFT)
 
 
 def first_of_its_time(number: int) -> int:

@@ -166,12 +166,14 @@ class Page:
         next: asks for the page after it; None at the end.
         ranked: of a search by relevance, the number of posts that were compared: all, or the newest where an index
             cannot compare all of them soon.
+        times: where each post lies in the feed: the earlier of `created_at` and its acceptance.
     """
 
     posts: tuple[TaggedPost, ...]
     total: int
     next: str | None
     ranked: int | None = None
+    times: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from search.index import Page, Query
 from search.terms import hash_key
 from search.thumbnails import photo_at
 from tagstream.errors import CorruptState, IndexUnavailable, TagstreamError
-from tagstream.posts import AccountStatus, DeadLetter, TaggedPost
+from tagstream.posts import AccountStatus, DeadLetter, TaggedPost, from_epoch_milliseconds
 
 _STEP = 500
 _IDS_A_REQUEST = 1_000
@@ -149,7 +149,8 @@ async def search(client: ElasticClient, query: Query) -> Page:
     following = token(query.order, page[-1]["sort"]) if len(hits) > query.size else None
     posts = tuple(read_post(hit["_source"]) for hit in page)
     total = answer["hits"]["total"]["value"]
-    return Page(posts, total, following, None if query.order == "newest" else total)
+    times = tuple(from_epoch_milliseconds(hit["sort"][-2]) for hit in page)  # in both orders: …, time, id
+    return Page(posts, total, following, None if query.order == "newest" else total, times)
 
 
 async def _score_now(client: ElasticClient, query: Query, shown: Sequence[Json]) -> list[Any]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from search.documents import TIME_SHIFT, read_document, with_zone
+from search.documents import TIME_SHIFT, read_document, time_of_number, with_zone
 from search.index import Indexable, Page, Query
 from search.limits import MAX_MOMENT, check_page
 from search.query import MalformedQuery, parse
@@ -94,7 +94,8 @@ def search(connection: sqlite3.Connection, query: Query) -> Page:
             for number in numbers
         ]
     ranked = None if query.order == "newest" else min(total, MAX_RANKED_POSTS)
-    return Page(tuple(read_document(document) for (document,) in documents), total, following, ranked)
+    posts = tuple(read_document(document) for (document,) in documents)
+    return Page(posts, total, following, ranked, tuple(map(time_of_number, numbers)))
 
 
 def _newest(connection: sqlite3.Connection, found: Matching, query: Query) -> tuple[list[int], str | None]:

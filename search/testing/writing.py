@@ -163,6 +163,10 @@ class WritingContract:
         await write(index, tagged("ancient", created_at=START.replace(year=1)))
         assert await found(index, "", since=OBSERVED, until=OBSERVED + timedelta(seconds=1)) == ["future"]
         assert await found(index, "") == ["future", "past", "ancient"]
+        for order in ("newest", "relevance"):
+            page = await index.search(Query("words", order=order))
+            times = {post.id.rpartition(":")[2]: time for post, time in zip(page.posts, page.times, strict=True)}
+            assert (times["future"], times["past"]) == (OBSERVED, START)
 
     async def test_2c_many_posts_of_one_moment_are_all_kept(self, index: EntityIndex) -> None:
         for start in range(0, 300, 100):

@@ -4,11 +4,12 @@ A template gets `Markup` from here and escapes everything else by itself. Only l
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode, urlsplit
 
 from markupsafe import Markup, escape
 
+from search.documents import TOLERATED_AHEAD
 from search.highlights import highlights
 from search.index import Bucket
 from search.query import ParsedQuery
@@ -103,26 +104,60 @@ def clock_time(moment: datetime) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), f"{moment:%Y-%m-%d %H:%M}")
 
 
+def claims_later_time(post: TaggedPost, time: datetime | None) -> bool:
+    """Returns whether the post claims a later time than it was received at: `time`, where that is known, or now."""
+    return post.created_at - (time or datetime.now(UTC)) > TOLERATED_AHEAD
+
+
 def sparkline(series: Sequence[int]) -> Markup:
     """Returns a row of counts as a small drawing; its label says first, last and highest."""
-    if len(series) < 2:
+    return _line(list(enumerate(series)))
+
+
+def time_line(counts: Sequence[tuple[datetime, int]], noun: str) -> Markup:
+    """Returns counts of some minutes as a drawing over its axis."""
+    if not counts:
         return Markup("")
-    highest = max(series) or 1
-    points = " ".join(
-        f"{index * 100 / (len(series) - 1):.1f},{28 - 26 * count / highest:.1f}" for index, count in enumerate(series)
+    axis = _axis(counts[0][0], counts[-1][0], f"minute by minute, at most {max(count for _, count in counts):,} {noun}")
+    return _line([(moment.timestamp(), count) for moment, count in counts]) + axis
+
+
+def _line(points: Sequence[tuple[float, int]]) -> Markup:
+    """Returns counts, each with its place from left to right, as a line; one count alone makes none."""
+    if len(points) < 2:
+        return Markup("")
+    (first, first_count), (last, last_count) = points[0], points[-1]
+    most = max(count for _, count in points)
+    drawn = " ".join(
+        f"{(place - first) * 100 / ((last - first) or 1):.1f},{28 - 26 * count / (most or 1):.1f}"
+        for place, count in points
     )
-    label = f"from {series[0]} to {series[-1]}, at most {max(series)}"
     return Markup(
         '<svg class="sparkline" viewBox="0 0 100 30" preserveAspectRatio="none" role="img" aria-label="{}">'
         '<polyline points="{}"/></svg>'
-    ).format(label, points)
+    ).format(f"from {first_count} to {last_count}, at most {most}", drawn)
+
+
+def _axis(start: datetime, end: datetime, between: str) -> Markup:
+    """Returns what stands below a drawing over time: its two ends, and what it is measured in."""
+    return Markup('<p class="axis quiet">{} <span>{}</span> {}</p>').format(clock_time(start), between, clock_time(end))
+
+
+def _spoken(seconds: int) -> str:
+    """Returns a length of time in words."""
+    for length, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds % length == 0:
+            return f"{seconds // length:,} {unit}{'' if seconds == length else 's'}"
+    return f"{seconds:,} seconds"
 
 
 def bars(buckets: Sequence[Bucket], seconds: int, address: str) -> Markup:
-    """Returns counts over time as a drawing whose bars are links: each asks for its own stretch of time."""
+    """Returns counts over time as a drawing over its axis; each bar is a link that asks for its own stretch of time."""
     if not buckets:
         return Markup("")
-    highest = max(bucket.posts for bucket in buckets) or 1
+    most = max(bucket.posts for bucket in buckets)
+    highest = most or 1
+    end = buckets[-1].start + timedelta(seconds=seconds)
     width = 600 / len(buckets)
     drawn = [
         Markup(
@@ -146,5 +181,8 @@ def bars(buckets: Sequence[Bucket], seconds: int, address: str) -> Markup:
     ]
     return Markup(
         '<svg class="histogram" viewBox="0 0 600 80" preserveAspectRatio="none" role="group" '
-        'aria-label="posts over time">{}</svg>'
-    ).format(Markup("").join(drawn))
+        'aria-label="posts over time">{}</svg>{}'
+    ).format(
+        Markup("").join(drawn),
+        _axis(buckets[0].start, end, f"each bar {_spoken(seconds)}, at most {most:,} post{'' if most == 1 else 's'}"),
+    )

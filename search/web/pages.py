@@ -1,6 +1,8 @@
 """The pages for people: HTML made here, readable without scripts; one small script adds what is new while one looks."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast, get_args
 from urllib.parse import parse_qsl
@@ -14,7 +16,7 @@ from search.event_lookup import find_event
 from search.event_names import names_of_evidence
 from search.event_titles import event_sentence, posts_of
 from search.facet_queries import narrowed
-from search.index import EntityIndex, FacetKind, Query
+from search.index import EntityIndex, FacetKind, Page, Query
 from search.query import parse
 from search.suggestions import suggestions
 from search.web import markup
@@ -52,6 +54,7 @@ def environment() -> Environment:
         "clock": markup.clock_time,
         "sparkline": markup.sparkline,
         "web_address": markup.web_address,
+        "claims_later_time": markup.claims_later_time,
         "lines": visible_lines,
     }
     made.globals |= {
@@ -61,6 +64,7 @@ def environment() -> Environment:
         "narrowed": narrowed,
         "facet_kinds": get_args(FacetKind),
         "found": None,
+        "times": {},
         "tabs": _TABS,
     }
     return made
@@ -79,7 +83,7 @@ async def now(request: Request) -> Response:
     given = dict(request.query_params)
     query = query_of(given, size=_PAGE_SIZE)
     page = await _index(request).search(query)
-    return rendered(request, "now.html", page=page, q=query.text, title="Now")
+    return rendered(request, "now.html", page=page, times=_times(page), q=query.text, title="Now")
 
 
 @router.get("/live")
@@ -142,7 +146,7 @@ async def event(request: Request) -> Response:
         event=found,
         sentence=event_sentence(found, posts),
         posts=list(posts.values()),
-        series=[state.authors for state in history],
+        authors=markup.time_line([(state.minute, state.authors) for state in history], "authors"),
         by_type=_by_type((*found.subjects, *named)),
         named={name.key for name in named},
         title=", ".join(found.names),
@@ -157,13 +161,15 @@ async def search(request: Request) -> Response:
     query = query_of(given, size=_PAGE_SIZE)
     page = await index.search(query)
     over_time = await histogram(index, query) if page.total else None
-    kept = {name: given.get(name) for name in ("q", "source", "order")}
-    address = markup.search_address(**kept)
+    asked = {name: given.get(name, "") for name in ("q", "since", "until", "source", "order")}
+    address = markup.search_address(**asked | {"since": "", "until": ""})
     return rendered(
         request,
         "search.html",
         page=page,
+        times=_times(page),
         given=given,
+        asked=asked,
         bars=markup.bars(over_time.buckets, over_time.seconds, address) if over_time else Markup(""),
         facets=await index.facets(query, size=_FACETS) if page.total else None,
         suggestions=[] if page.total else await suggestions(index, query),
@@ -183,13 +189,14 @@ async def name(request: Request) -> Response:
     query = Query(text=_named(key, type_), size=_PAGE_SIZE)
     page = await index.search(query)
     over_time = await histogram(index, query) if page.total else None
-    spellings = sorted({entity.text for post in page.posts for entity in post.entities if entity.key == key})
+    spellings = _spellings(page.posts, key, type_)
     return rendered(
         request,
         "name.html",
         key=key,
         type=type_,
         page=page,
+        times=_times(page),
         spellings=spellings,
         companions=await index.companions(key, type_, size=20),
         query=query.text,
@@ -279,11 +286,24 @@ async def _form(request: Request) -> Mapping[str, str]:
     return dict(parse_qsl(body.decode("ascii", "replace")))
 
 
+def _times(page: Page) -> dict[str, datetime]:
+    """Returns the times at which the posts of a page lie in the feed, by id; none where the index does not tell."""
+    return {post.id: time for post, time in zip(page.posts, page.times, strict=False)}
+
+
 def _named(key: str, type_: EntityType | None) -> str:
     """Returns the query that finds the posts that mention the name."""
     field = "entity" if type_ is None else markup.TYPE_NAMES[type_]
     escaped = key.replace("\\", " ").replace('"', " ")
     return f'{field}:"{escaped}"'
+
+
+def _spellings(posts: Iterable[TaggedPost], key: str, type_: EntityType | None) -> list[str]:
+    """Returns how these posts write the name, the commonest spelling first."""
+    written = Counter(
+        entity.text for post in posts for entity in post.entities if entity.key == key and type_ in (None, entity.type)
+    )
+    return sorted(written, key=lambda text: (-written[text], text))
 
 
 def _by_type(subjects: Any) -> dict[str, list[Any]]:

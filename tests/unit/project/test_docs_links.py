@@ -52,6 +52,12 @@ def test_the_way_in_leads_to_every_page() -> None:
     assert not {str(page.relative_to(REPOSITORY)) for page in pages - linked}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_table_has_a_head(page: Path) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", prose(page), re.MULTILINE):
+        assert re.match(r"\|.*\n\|[ :|-]+\|\n", table), f"{page.name}: rows of no table: {table[:80]}"
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page.is_relative_to(REPOSITORY / "docs")], ids=str)
 def test_a_page_has_one_title(page: Path) -> None:
     assert len(re.findall(r"^# ", prose(page), re.MULTILINE)) == 1

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from search.index import EntityIndex
-from search.testing.posts import START
+from search.testing.detecting import event, evidence, say
+from search.testing.posts import OBSERVED, START, entity, indexable, tagged
 from search.web.markup import web_address
 from tagstream.detections import DetectedEvent
 from tagstream.posts import Deletion
@@ -194,3 +195,68 @@ async def test_an_event_names_the_places_of_its_posts(client: httpx.AsyncClient,
         assert (answer["entities"], [one["text"] for one in answer["subjects"]]) == ([berlin], ["again"])
     await index.write([Deletion(id="jsonl:2", source="jsonl")])
     assert (await client.get("/api/event?id=e")).json()["entities"] == []
+
+
+async def test_further_pages_and_suggestions_keep_the_source_and_the_order(client: httpx.AsyncClient) -> None:
+    page = Elements((await client.get("/search?source=jsonl&order=relevance&q=post")).text)
+    [older] = [found["href"] or "" for found in page.named("a") if "after=" in (found["href"] or "")]
+    assert "source=jsonl" in older
+    assert "order=relevance" in older
+    assert [found["value"] for found in page.named("input") if found.get("name") == "source"] == ["jsonl"]
+    assert len(Elements((await client.get(older)).text).named("article")) == 10
+    none = Elements((await client.get("/search?source=jsonl&order=relevance&q=brelin")).text)
+    assert [
+        found["href"] for found in none.named("a") if found["href"] == "/search?q=berlin&source=jsonl&order=relevance"
+    ]
+
+
+async def test_a_post_that_claims_a_later_time_is_marked_with_its_reception(
+    client: httpx.AsyncClient, index: EntityIndex
+) -> None:
+    later = OBSERVED.replace(hour=OBSERVED.hour + 1)  # long ago by now, and later than it was received
+    posts = [tagged("stray", "stray", created_at=later), tagged("far", "far", created_at=later.replace(year=9999))]
+    await index.write([indexable(post) for post in posts])
+    for address in ("/", "/search?q=stray OR far", "/search?q=stray OR far&order=relevance"):
+        text = re.sub(r"<[^>]+>|\s+", " ", (await client.get(address)).text)
+        assert len(re.findall(f"claims a later time +received +{OBSERVED:%Y-%m-%d %H:%M}", text)) == 2, address
+    assert "claims a later time" in (await client.get("/post?id=jsonl:far")).text
+    assert "claims a later time" not in (await client.get("/search?q=berlin")).text
+
+
+async def test_a_drawing_over_time_has_an_axis_in_words(client: httpx.AsyncClient, index: EntityIndex) -> None:
+    await say(
+        index,
+        *(event("e", minute, authors=authors, seen=evidence("1")) for minute, authors in ((0, 3), (1, 9), (4, 5))),
+    )
+    axes = {}
+    for address in ("/search?q=berlin", "/name?key=berlin&type=LOC", "/event?id=e"):
+        [axis] = re.findall(r'<p class="axis quiet">.*?</p>', (await client.get(address)).text)
+        axes[address] = " ".join(re.sub(r"<[^>]+>", " ", axis).split())
+    histogram = f"{START:%Y-%m-%d %H:%M} each bar 1 minute, at most 1 post {START:%Y-%m-%d} 12:31"
+    assert axes["/search?q=berlin"] == axes["/name?key=berlin&type=LOC"] == histogram
+    day = f"{START:%Y-%m-%d}"
+    assert axes["/event?id=e"] == f"{day} 12:00 minute by minute, at most 9 authors {day} 12:04"
+
+
+async def test_a_name_is_headed_by_its_commonest_spelling_and_all_its_posts_are_reached(
+    client: httpx.AsyncClient, index: EntityIndex
+) -> None:
+    spellings = ["KAMALA HARRIS", *["Kamala Harris"] * 44]  # the newest first
+    named = [
+        tagged(f"name{number}", minute=number, entities=[entity(spelling, "PER"), entity("Kamala harris", "ORG")])
+        for number, spelling in enumerate(spellings[::-1])
+    ]
+    await index.write([indexable(post) for post in named])
+    page = Elements((await client.get("/name?key=kamala harris&type=PER")).text)
+    assert "<h1>Kamala Harris</h1>" in (await client.get("/name?key=kamala harris&type=PER")).text
+    assert "written Kamala Harris, KAMALA HARRIS" in " ".join(page.texts)
+    [older] = [found["href"] or "" for found in page.named("a") if "after=" in (found["href"] or "")]
+    assert len(page.named("article")) + len(Elements((await client.get(older)).text).named("article")) == 45
+
+
+async def test_a_narrow_screen_has_a_way_to_the_facets_before_the_posts(client: httpx.AsyncClient) -> None:
+    page = Elements((await client.get("/search?q=post")).text)
+    order = [(name, found.get("href") or found.get("id")) for name, found in page.found]
+    assert (
+        order.index(("a", "#narrow")) < [name for name, _ in order].index("article") < order.index(("aside", "narrow"))
+    )

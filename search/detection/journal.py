@@ -24,6 +24,10 @@ SNAPSHOT = "detectors"
 """The name of the snapshot."""
 SLOTS = 512
 """The most entries since a snapshot."""
+MISSING = "missing"
+"""The name of the mark of an index that holds posts which no detector was given."""
+POSTS_ARE_MISSING: Mapping[str, bytes] = {MISSING: b"posts"}
+NONE_IS_MISSING: Mapping[str, bytes] = {MISSING: b""}
 
 _KIND, _VERSION = "detectors of one process", 1
 _NUMBER_BYTES = 8

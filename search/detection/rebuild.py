@@ -6,7 +6,7 @@ from datetime import datetime
 
 from search.detection.chain import DetectionChain
 from search.detection.event_timeline import ClosedMinute, detections
-from search.detection.journal import stored_snapshot
+from search.detection.journal import NONE_IS_MISSING, POSTS_ARE_MISSING, stored_snapshot
 from search.events.subjects import mentions_of
 from search.index import EntityIndex, Indexable
 
@@ -24,7 +24,8 @@ async def rebuild(index: EntityIndex, progress: Progress | None = None) -> int:
     """Makes all trends and events of an index anew from its posts; returns how many posts there were.
 
     The trends and events that are there are removed first. Notifications that wait stay. A rebuild that is cut off
-    leaves those of the beginning; the next one begins anew. Nothing is notified. `tagstream run` goes on from its end.
+    leaves those of the beginning, and `tagstream run` says so; the next one begins anew. Nothing is notified.
+    `tagstream run` goes on from its end.
 
     Raises:
         IndexUnavailable: the index does not answer; rebuild again.
@@ -32,7 +33,8 @@ async def rebuild(index: EntityIndex, progress: Progress | None = None) -> int:
     """
     stored = {name: await index.detector_state(name) for name in KEPT_STATES}
     await index.clear_detections()
-    await index.write_detections((), (), {name: state for name, state in stored.items() if state is not None})
+    kept = {name: state for name, state in stored.items() if state is not None}
+    await index.write_detections((), (), {**kept, **POSTS_ARE_MISSING})
     chain = DetectionChain()
     closed: list[ClosedMinute] = []
     waiting: list[Indexable] = []
@@ -55,7 +57,7 @@ async def rebuild(index: EntityIndex, progress: Progress | None = None) -> int:
     await take(waiting)
     await _store(index, closed + await asyncio.to_thread(chain.finish))
     snapshot = await asyncio.to_thread(chain.snapshot)
-    await index.write_detections((), (), stored_snapshot(0, snapshot))
+    await index.write_detections((), (), {**stored_snapshot(0, snapshot), **NONE_IS_MISSING})
     await index.refresh()
     return posts
 

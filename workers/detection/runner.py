@@ -9,19 +9,22 @@
 What the detectors are given is stored in the transaction that stores the posts. So a run that was killed goes on with
 the last snapshot and the entries after it, in their order, and everything it says is what an undisturbed run says.
 A queue that is full makes the next write wait: a slow detector slows the feed and costs no memory (invariant 6). An
-error of ours in a detector ends detection, and not the feed (invariant 11).
+error of ours in a detector ends detection, and not the feed (invariant 11); what is indexed from then on is marked as
+missing in trends and events, and every run says so until they are made anew.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from search.detection.chain import DetectionChain
 from search.detection.event_timeline import ClosedMinute
 from search.detection.journal import (
+    MISSING,
+    POSTS_ARE_MISSING,
     SLOTS,
     SNAPSHOT,
     JournalEntry,
@@ -94,6 +97,10 @@ class DetectionRunner:
         Raises:
             Fatal: from the index.
         """
+        async with self._boundary():
+            await self._begin()
+
+    async def _begin(self) -> None:
         try:
             await self._restore()
         except CorruptState as error:
@@ -103,6 +110,12 @@ class DetectionRunner:
             number = await self.writer.gate.run(lambda: newest_number(self._index))
             self._last_number = self._taken_number = number
             await self._save()
+            return
+        if await self.writer.gate.run(lambda: self._index.detector_state(MISSING)):
+            self._say(
+                "posts that were indexed while nothing was detected are missing in trends and events: "
+                "`tagstream events --rebuild` counts them"
+            )
 
     async def _restore(self) -> None:
         stored = await self.writer.gate.run(lambda: self._index.detector_state(SNAPSHOT))
@@ -123,7 +136,7 @@ class DetectionRunner:
             Fatal: from the index.
         """
         if self.failure is not None:
-            return await self._index.write(changes, cursor)
+            return await self._index.write(changes, cursor, _missing)
         offered = await self._compute(_offered, changes)
         await self._room()
         entry = JournalEntry(self._last_number + 1, ())
@@ -153,15 +166,10 @@ class DetectionRunner:
             Fatal: from the index.
         """
         while entries := await self._queue.get_many(_QUEUED_ENTRIES):
-            try:
+            async with self._boundary():
                 await self._take(entries)
-            except TagstreamError:
-                raise
-            except Exception as error:  # the boundary to the detectors: a defect of ours is not the feed's
-                self._fail(error)
-                return
-            if self._is_due():
-                await self._save()
+                if self._is_due():
+                    await self._save()
 
     def no_more(self) -> None:
         """Lets `run` end when all is worked off. Called after the last write."""
@@ -172,7 +180,9 @@ class DetectionRunner:
 
         Called after `run` is done.
         """
-        if self.failure is None:
+        if self.failure is not None:
+            return
+        async with self._boundary():
             if ended:
                 await self._store(await self._compute(self._chain.finish))
             await self._save()
@@ -224,11 +234,24 @@ class DetectionRunner:
         self._saved_number, self._saved_at = number, self._clock()
         self._saved.set()
 
+    @asynccontextmanager
+    async def _boundary(self) -> AsyncIterator[None]:
+        """The boundary to the detectors: a defect of ours is not the feed's."""
+        try:
+            yield
+        except TagstreamError:
+            raise
+        except Exception as error:
+            self._fail(error)
+
     def _fail(self, error: Exception) -> None:
         self.failure = error
         self._queue.abandon()
         self._saved.set()
-        self._say(f"trends and events are no longer detected, the feed goes on: {explain(error)}")
+        self._say(
+            f"trends and events are no longer detected, the feed goes on: {explain(error)}; once that is mended, "
+            "`tagstream events --rebuild` finds what is missing"
+        )
 
     async def _compute(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
@@ -244,6 +267,11 @@ def _offered(changes: Sequence[Change]) -> list[tuple[tuple[str, int] | None, Jo
         elif isinstance(change, Deletion):
             offered.append((None, change.id))
     return offered
+
+
+def _missing(report: WriteReport) -> Mapping[str, bytes]:
+    """Returns what is stored with a write that no detector is given."""
+    return POSTS_ARE_MISSING if report.new_revisions or report.tombstones else {}
 
 
 def _counted(offered: Sequence[tuple[tuple[str, int] | None, JournalItem]], report: WriteReport) -> list[JournalItem]:

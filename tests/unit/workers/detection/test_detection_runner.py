@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from search.detection.chain import DetectionChain
 from search.detection.journal import SLOTS, SNAPSHOT, entries_after, read_snapshot
 from search.detection.rebuild import rebuild
 from search.index import Indexable, SourceCursor
@@ -89,19 +90,76 @@ async def test_a_snapshot_comes_before_the_ring_of_the_journal_is_full(index: Sq
     assert [entry.number async for entry in entries_after(index, number)] == list(range(number + 1, SLOTS + 21))
 
 
-async def test_a_defect_of_a_detector_ends_detection_and_not_the_feed(index: SqliteIndex) -> None:
+def broken(*_: object) -> Any:
+    raise ZeroDivisionError("a defect, says a test")
+
+
+async def test_a_defect_of_a_detector_ends_detection_and_not_the_feed(
+    index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
-    made = runner(index, say=said.append)
+    with monkeypatch.context() as defect:
+        defect.setattr(DetectionChain, "take", broken)
+        for run in range(2):  # the second one meets it in the journal
+            made = runner(index, say=said.append)
+            async with asyncio.timeout(20):
+                await fed(made, *([post(run * 100 + number)] for number in range(40)))
+            assert isinstance(made.failure, ZeroDivisionError)
+            assert await index.cursor("jsonl") == "39"
+            assert len(said) == run + 1
+            assert "the feed goes on" in said[run]
+            assert "`tagstream events --rebuild`" in said[run]
+    mended = runner(index, say=said.append)
+    await fed(mended, [post(200)])
+    assert mended.failure is None
+    assert said[2:] == [MISSING_POSTS]
+    await rebuild(index)
+    await fed(runner(index, say=said.append), [post(201)])
+    assert len(said) == 3
 
-    def broken(_: object) -> Any:
-        raise ZeroDivisionError("a defect, says a test")
 
-    made._chain.take = broken  # type: ignore[method-assign, assignment]
+MISSING_POSTS = (
+    "posts that were indexed while nothing was detected are missing in trends and events: `tagstream events "
+    "--rebuild` counts them"
+)
+
+
+@pytest.mark.parametrize("part", ["snapshot", "finish"])
+async def test_a_defect_at_the_end_of_a_run_is_not_the_feeds(
+    index: SqliteIndex, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    said: list[str] = []
+    with monkeypatch.context() as defect:
+        defect.setattr(DetectionChain, part, broken)
+        made = runner(index, say=said.append)
+        await fed(made, [post(1)], [post(2)], save=False)
+        await made.close_feed(ended=True)
+        assert isinstance(made.failure, ZeroDivisionError)
+    await fed(runner(index, say=said.append))  # nothing is missing: all of it is in the journal
+    assert ["the feed goes on" in one for one in said] == [True]
+    assert (await saved(index))[0] == 2
+
+
+async def test_a_defect_as_a_snapshot_is_due_is_not_the_feeds(
+    index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DetectionChain, "snapshot", broken)
+    made = runner(index, snapshot_seconds=0.0)
     async with asyncio.timeout(20):
         await fed(made, *([post(number)] for number in range(40)))
     assert isinstance(made.failure, ZeroDivisionError)
-    assert "the feed goes on" in said[0]
     assert await index.cursor("jsonl") == "39"
+
+
+async def test_a_rebuild_that_was_cut_off_is_said(index: SqliteIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    await index.write([post(1)])
+    with monkeypatch.context() as defect:
+        defect.setattr(DetectionChain, "finish", broken)
+        with pytest.raises(ZeroDivisionError):
+            await rebuild(index)
+    said: list[str] = []
+    await fed(runner(index, say=said.append), [post(2)])
+    assert said == [MISSING_POSTS]
 
 
 async def test_a_state_that_cannot_be_read_is_begun_anew_and_said(index: SqliteIndex) -> None:

@@ -12,5 +12,6 @@ of the machine, no threads. In one process the three are joined (`chain.py`); on
 
 **The answer does not depend on how the work is cut.** Whether a post is late is decided where its partition is read in
 order, and by that order alone. A minute is closed when every partition has passed it, so no post that counts can come
-after that, in whatever order records of different partitions meet.
+after that, in whatever order records of different partitions meet. The number of partitions alone makes a small
+difference (see `search.events`).
 """

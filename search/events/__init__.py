@@ -4,6 +4,7 @@
 
     PostMentions ─▶ TrendDetector (one a partition) ─▶ TrendStates of a closed minute ─▶ EventDetector ─▶ DetectedEvents
 
-What comes out for a minute depends on the set of mentions of the feed up to it, and on nothing else: not on their
-order within a minute, nor on repeats, restarts or (but for what bounded memory forgets) the number of partitions.
+What comes out for a minute depends on the set of mentions of the feed up to it: not on their order within a minute, nor
+on repeats or restarts. The number of partitions makes a small difference: the volume that a detector compares with, the
+groups of copies that it knows, and what its bounded memory forgets are of the posts with a subject of its partition.
 """

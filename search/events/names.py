@@ -1,7 +1,8 @@
 """Names that count as one: `NYC`, `#NewYorkCity` and `new york city`; and one name that means several.
 
 Learnt from what trends, so that two names become one only where a feed shows it. Nothing that is stored changes: keys
-stay as they are, an alias is a view upon them, a name that is `separate` has none, and `why` tells the reasons.
+stay as they are, an alias is a view upon them, and `why` tells the reasons. A name that is `separate` takes no part in
+the rule of initials; names of the same letters are one wherever trends are detected, so they are one here.
 
 Rules, in order:
 
@@ -57,7 +58,7 @@ class NameAliases:
     """Aliases that are learnt from trends; the same for the same set of trends, whatever their order.
 
     Args:
-        separate: the names that count for themselves, whatever the trends show.
+        separate: the names that are neither the initials of another one nor have any, whatever the trends show.
     """
 
     def __init__(self, separate: Iterable[str] = ()) -> None:
@@ -88,8 +89,8 @@ class NameAliases:
         name.companions = dict(ranked[:MAX_COMPANIONS])
 
     def is_separate(self, name: str) -> bool:
-        """Returns whether the name is one of those that count for themselves."""
-        return fold_key(name.removeprefix("#")) in self._separate
+        """Returns whether the name counts for itself because it is one of those that are kept so."""
+        return fold_key(name.removeprefix("#")) in self._separate and len(self.aliases(name)) == 1
 
     def canonical(self, name: str) -> str:
         """Returns the key under which a name counts: its own, unless it is an alias."""
@@ -161,7 +162,7 @@ class NameAliases:
         return self._reasons
 
     def _learnt_reasons(self) -> dict[str, Reason]:
-        known = sorted(self._names.keys() - self._separate)
+        known = sorted(self._names)
         by_letters: dict[str, list[str]] = {}
         for key in known:
             by_letters.setdefault(letters_of(key), []).append(key)
@@ -173,11 +174,13 @@ class NameAliases:
                     reasons[key] = Reason(key, canonical, "same letters", self._shared(key, canonical))
         by_initials: dict[str, list[str]] = {}
         for key in known:
+            if key in self._separate:
+                continue
             words = key.split()
             if len(words) > 1:
                 by_initials.setdefault("".join(word[0] for word in words), []).append(key)
         for key in known:
-            if key in reasons or len(key) not in INITIALS:
+            if key in reasons or key in self._separate or len(key) not in INITIALS:
                 continue
             named = [(self._shared(key, full), full) for full in by_initials.get(key, ())]
             shared, full = max(named, key=lambda item: (len(item[0]), item[1]), default=((), ""))

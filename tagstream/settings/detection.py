@@ -79,8 +79,9 @@ class DetectionSettings(SettingGroup):
     detect_events: Annotated[
         bool,
         Field(
-            description="Whether trends and events are detected while a feed is indexed. It takes some memory, and a "
-            "few percent of a core; `tagstream events --rebuild` finds them later as well."
+            description="Whether trends and events are detected while a feed is indexed. It takes some memory, and the "
+            "part of a core that docs/reference/events.md measures; `tagstream events --rebuild` finds them later as "
+            "well."
         ),
     ] = True
     separate_names: Annotated[
@@ -88,9 +89,9 @@ class DetectionSettings(SettingGroup):
         BeforeValidator(split_semicolons),
         Field(
             max_length=1000,
-            description="The names that count for themselves, though they look like others (`Hong Kong`, `HongKong`) "
-            "or are the initials of one (`NYC`): `tagstream trends` shows each as it is, and `--why` says so. In a "
-            "variable semicolons part them.",
+            description="The names that count for themselves, though they may be the initials of another one (`NYC`): "
+            "`tagstream trends` shows each as it is, and `--why` says so. Names of the same letters (`Hong Kong`, "
+            "`HongKong`) count as one all the same. In a variable semicolons part them.",
         ),
     ] = ()
     detector_snapshot_seconds: Annotated[

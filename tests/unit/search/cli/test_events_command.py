@@ -18,7 +18,7 @@ from search.cli.trends import _TrendFollower
 from search.event_titles import LONGEST_TITLE, event_title, shortened
 from search.sqlite.index import SqliteIndex
 from search.testing.posts import START, entity, tagged, write
-from tagstream.detections import DetectedEvent, EventSubject, EvidencePost, TrendState
+from tagstream.detections import Companion, DetectedEvent, EventSubject, EvidencePost, TrendState
 from tagstream.posts import Deletion, Media
 
 MINUTE = timedelta(minutes=1)
@@ -290,11 +290,24 @@ def test_stored_trends_come_before_counting(run: Terminal) -> None:
     )
 
 
+def of_harbour(state: TrendState) -> TrendState:
+    words = ("harbour", "typhoon")
+    companions = tuple(Companion(type="WORD", key=one, text=one, posts=5) for one in words)
+    evidence = tuple(one.model_copy(update={"trending": words}) for one in state.evidence)
+    return state.model_copy(update={"companions": companions, "evidence": evidence})
+
+
 def test_names_that_count_as_one_are_one_trend_and_explained(run: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fill() -> None:
         index = await SqliteIndex.open("tagstream.db")
         await index.write_detections(
-            [trend("Hong Kong", 20, "b", score=7.0), trend("HongKong", 21, "b", "HASHTAG", score=6.0)], []
+            [
+                trend("Hong Kong", 20, "b", score=7.0),
+                trend("HongKong", 21, "b", "HASHTAG", score=6.0),
+                of_harbour(trend("Hong Kong Observatory", 20, "b", score=4.0)),
+                of_harbour(trend("HKO", 21, "b", score=3.0)),
+            ],
+            [],
         )
         await index.close()
 
@@ -310,13 +323,19 @@ def test_names_that_count_as_one_are_one_trend_and_explained(run: Terminal, monk
     assert run("trends", "--why", "\x1bnobody") == 0
     assert "counts for itself" in run.output.decode()
     assert b"\x1b" not in run.output
-    monkeypatch.setenv("TAGSTREAM_SEPARATE_NAMES", "NYC; #HongKong")
+    assert run("trends", "--why", "HKO", "--json") == 0
+    assert (run.documents[0]["key"], run.documents[0]["separate"]) == ("hong kong observatory", False)
+    monkeypatch.setenv("TAGSTREAM_SEPARATE_NAMES", "HKO; #HongKong")
     assert run("trends", "--json") == 0
-    assert {"Hong Kong", "HongKong"} <= {one["text"] for one in run.documents}
-    assert run("trends", "--why", "HongKong", "--json") == 0
+    texts = [one["text"] for one in run.documents]
+    assert {"Hong Kong", "Hong Kong Observatory", "HKO"} <= set(texts)
+    assert "HongKong" not in texts  # the same letters are one, whatever the setting says
+    assert run("trends", "--why", "HKO", "--json") == 0
     assert (run.documents[0]["aliases"], run.documents[0]["separate"]) == ([], True)
-    assert run("trends", "--why", "HongKong") == 0
+    assert run("trends", "--why", "HKO") == 0
     assert "counts for itself: the setting separate_names has it" in run.output.decode()
+    assert run("trends", "--why", "HongKong", "--json") == 0
+    assert (run.documents[0]["aliases"], run.documents[0]["separate"]) == (["hongkong"], False)
     assert run("trends", "--why", "x", "--csv") == 2
     for nothing in ("", "  ", "#"):
         assert run("trends", "--why", nothing) == 2

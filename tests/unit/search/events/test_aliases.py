@@ -70,18 +70,26 @@ def test_signs_that_make_a_name_count() -> None:
     assert len({names.canonical(name) for name in ("C++", "C", "C#")}) == 3
 
 
-@pytest.mark.parametrize("separate", ["HongKong", "#HongKong", "hong kong"])
-def test_a_separate_name_counts_for_itself(separate: str) -> None:
-    trends = [trend("Hong Kong"), trend("HongKong", "ORG"), trend("hong-kong", "MISC")]
-    assert learnt(*trends).aliases("HongKong") == ("hong kong", "hong-kong", "hongkong")
+@pytest.mark.parametrize("separate", ["NYC", "#nyc", "New York City"])
+def test_a_separate_name_is_no_initials_and_has_none(separate: str) -> None:
+    shared = ("subway", "mayor")
+    trends = [trend("NYC", companions=shared), trend("New York City", "ORG", companions=shared)]
+    assert len(learnt(*trends).folded(trends)) == 1
     names = NameAliases([separate])
     names.learn(trends)
     key = fold_key(separate.removeprefix("#"))
     assert names.aliases(separate.removeprefix("#")) == (key,)
     assert names.is_separate(separate)
-    others = {"hong kong", "hong-kong", "hongkong"} - {key}
-    assert len({names.canonical(one) for one in others}) == 1
     assert len(names.folded(trends)) == 2
+
+
+def test_a_separate_name_is_one_with_those_of_its_letters_where_trends_are_detected_and_so_here() -> None:
+    trends = [trend("Hong Kong"), trend("HongKong", "ORG"), trend("hong-kong", "MISC")]
+    names = NameAliases(["HongKong"])
+    names.learn(trends)
+    assert names.aliases("HongKong") == ("hong kong", "hong-kong", "hongkong")
+    assert not names.is_separate("HongKong")
+    assert len(names.folded(trends)) == 1
 
 
 def test_order_and_repeats_change_nothing() -> None:

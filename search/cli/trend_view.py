@@ -10,7 +10,8 @@ from rich.table import Table
 
 from search.cli.output import Cell, json_time
 from search.cli.tables import Column, fitted, name_text, sparkline
-from search.index import EntityIndex, Query, Trend
+from search.index import EntityIndex, Trend
+from search.trend_series import trend_series
 from tagstream.detections import SubjectType, TrendState
 from tagstream.posts import ENTITY_TYPES
 from tagstream.text.terminal_text import visible
@@ -18,7 +19,6 @@ from tagstream.text.terminal_text import visible
 TREND_HEADER = (
     "key", "type", "text", "posts", "authors", "expected", "score", "until", "window_seconds", "started_at",
 )  # fmt: skip
-_WINDOWS_DRAWN = 25
 _NAME_LENGTH = 200
 
 
@@ -97,15 +97,7 @@ def counted_view(trend: Trend, until: datetime, window_seconds: int) -> TrendVie
 
 async def stored_view(index: EntityIndex, state: TrendState) -> TrendView:
     """Returns a trend that the detector stored, with the authors of the windows before, which are counted now."""
-    until = state.minute + timedelta(minutes=1)
-    width = state.window_minutes * 60
-    since = until - timedelta(seconds=width * _WINDOWS_DRAWN)
-    if state.type in ENTITY_TYPES:
-        buckets = await index.counts(state.key, state.type, since=since, until=until, bucket_seconds=width)
-    else:
-        wanted = visible(state.key).replace('"', " ")
-        question = Query(f'hashtag:"{wanted}"' if state.type == "HASHTAG" else f'"{wanted}"')
-        buckets = await index.post_counts(question, since=since, until=until, bucket_seconds=width)
+    buckets = await trend_series(index, state)
     return TrendView.of_state(state, tuple(bucket.authors for bucket in buckets))
 
 

@@ -19,6 +19,7 @@ from search.facet_queries import narrowed
 from search.index import EntityIndex, FacetKind, Page, Query
 from search.query import parse
 from search.suggestions import suggestions
+from search.trend_series import trend_series
 from search.web import markup
 from search.web.api import NotThere
 from search.web.connections import client_of
@@ -34,6 +35,7 @@ _STATIC = {"style.css": "text/css", "live.js": "text/javascript", "icon.svg": "i
 _TABS = (("/", "Now"), ("/trends", "Trends"), ("/events", "Events"), ("/search", "Search"), ("/system", "System"))
 _PAGE_SIZE = 30
 _FACETS = 8
+_TRENDS = 20
 _SHOWN_LETTERS = 50
 
 router = APIRouter(include_in_schema=False)
@@ -108,9 +110,17 @@ async def trends(request: Request) -> Response:
         until=time_of("until", given.get("until")), window_seconds=seconds_of("window", window) or 3600, size=50
     )
     detected = await _index(request).stored_trends(
-        since=time_of("since", given.get("since")), until=time_of("until", given.get("until")), size=50
+        since=time_of("since", given.get("since")), until=time_of("until", given.get("until")), size=_TRENDS
     )
-    return rendered(request, "trends.html", counted=found, detected=detected, window=window, title="Trends")
+    series = [[bucket.authors for bucket in await trend_series(_index(request), trend)] for trend in detected]
+    return rendered(
+        request,
+        "trends.html",
+        counted=found,
+        detected=list(zip(detected, series, strict=True)),
+        window=window,
+        title="Trends",
+    )
 
 
 @router.get("/events")

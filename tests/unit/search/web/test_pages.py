@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from search.index import EntityIndex
-from search.testing.detecting import event, evidence, say
+from search.testing.detecting import event, evidence, say, trend
 from search.testing.posts import OBSERVED, START, entity, indexable, tagged
 from search.web.markup import web_address
 from tagstream.detections import DetectedEvent
@@ -260,3 +260,24 @@ async def test_a_narrow_screen_has_a_way_to_the_facets_before_the_posts(client: 
     assert (
         order.index(("a", "#narrow")) < [name for name, _ in order].index("article") < order.index(("aside", "narrow"))
     )
+
+
+async def test_each_detected_trend_is_drawn_over_its_rise(client: httpx.AsyncClient, index: EntityIndex) -> None:
+    mentions = [tagged(f"p{number}", minute=85 + number, author=f"a{number}", names=["Paris"]) for number in range(5)]
+    await index.write([indexable(post) for post in mentions])
+    states = [trend("paris", 89), *(trend(f"city{number}", 89, score=1) for number in range(25))]
+    seen = evidence("p1", keys=tuple(state.key for state in states))
+    await say(index, *(state.model_copy(update={"evidence": seen}) for state in states))
+    page = Elements((await client.get("/trends")).text)
+    drawn = [found["aria-label"] for found in page.named("svg")]
+    assert len([found for found in page.named("a") if "/name?" in (found["href"] or "")]) == len(drawn)
+    assert drawn[0] == "from 0 to 5, at most 5"
+    assert len([text for text in page.texts if text.startswith("City")]) == 19  # beside Paris
+
+
+async def test_a_narrow_screen_leaves_out_what_matters_less(client: httpx.AsyncClient, index: EntityIndex) -> None:
+    await say(index, trend("berlin", seen=evidence("1", keys=("berlin",))))
+    page = Elements((await client.get("/trends")).text)
+    assert len([found for found in page.named("th") if found.get("class") == "less"]) == 4
+    assert len([found for found in page.named("td") if found.get("class") == "less"]) == 4
+    assert ".less { display: none; }" in (await client.get("/static/style.css")).text

@@ -7,6 +7,7 @@ meanwhile, because its posts were deleted, is told to nobody. Keeps invariant 4 
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -115,17 +116,25 @@ class Notifier:
                 tasks.create_task(self._send_to(receiver, sender))
 
     async def _send_to(self, receiver: str, sender: WebhookSender) -> None:
+        clock = asyncio.get_running_loop().time
         failures = 0
+        failed: dict[str, int] = {}
         refusals: dict[str, int] = {}
+        due: dict[str, float] = {}
         while True:
             waiting = [one for one in self._outbox.waiting_for(receiver) if one.key not in self._unstored]
             if not waiting:
+                failed.clear()
                 refusals.clear()
+                due.clear()
+            # One that failed lets the others go until it is due again.
+            notification = min(waiting, key=lambda one: due.get(one.key, 0.0), default=None)
+            pause = None if notification is None else due.get(notification.key, 0.0) - clock()
+            if notification is None or (pause is not None and pause > 0.0):
                 self._stored.clear()
-                await self._stored.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stored.wait(), pause)
                 continue
-            # One that was refused lets the others go first.
-            notification = min(waiting, key=lambda one: refusals.get(one.key, 0))
             try:
                 message = await self._message(notification)
                 if message is None:
@@ -138,14 +147,17 @@ class Notifier:
             except NotDelivered as error:
                 self.failures += 1
                 failures += 1
-                if failures == 1:
+                key = notification.key
+                failed[key] = failed.get(key, 0) + 1
+                due[key] = clock() + self._back_off.delay(failed[key])
+                if failures == failed[key] == 1:
                     self._say(f"a webhook was not delivered, and is tried again: {error}")
                 if error.refused:
                     refusals[notification.key] = refusals.get(notification.key, 0) + 1
                     if refusals[notification.key] >= _MOST_REFUSALS:
                         self.refused += 1
                         self._remove(notification)
-                await asyncio.sleep(self._back_off.delay(failures))
+                await asyncio.sleep(self._back_off.delay(1))  # a dead receiver is not asked in a row
             else:
                 self.sent += 1
                 failures = 0

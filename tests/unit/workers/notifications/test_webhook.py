@@ -305,6 +305,47 @@ async def test_what_a_receiver_refuses_lets_others_pass_and_is_given_up() -> Non
     assert told.waiting == 0
 
 
+async def test_what_a_receiver_always_fails_at_lets_others_pass_and_is_kept() -> None:
+    async with serving() as receiver:
+        receiver.statuses = [500, 204, 204, *[500] * 20]
+        told = notifier(Index(), sender(receiver.url, f"127.0.0.1:{receiver.port}"))
+        await told.note([ClosedMinute(MINUTE, (), [event("bad"), event("good"), event("fine")])])
+        told.stored()
+        running = asyncio.create_task(told.run())
+        await until(lambda: told.failures >= 3)
+        running.cancel()
+        await asyncio.wait([running])
+    keys = [headers["idempotency-key"] for headers, _ in receiver.requests]
+    assert keys[:4] == ["event:bad", "event:good", "event:fine", "event:bad"]
+    assert (told.sent, told.waiting, told.dropped) == (2, 1, 0)
+
+
+async def test_a_new_message_does_not_wait_for_the_pause_of_one_that_failed() -> None:
+    async with serving() as receiver:
+        receiver.statuses = [500, 500]
+        told = notifier(Index(), sender(receiver.url, f"127.0.0.1:{receiver.port}"))
+        told._back_off = PauseOfHours(0.01)
+        await told.note([ClosedMinute(MINUTE, (), [event("bad")])])
+        told.stored()
+        running = asyncio.create_task(told.run())
+        await until(lambda: told.failures == 2)
+        await told.note([ClosedMinute(MINUTE, (), [event("new")])])
+        told.stored()
+        await until(lambda: told.sent == 1)
+        running.cancel()
+        await asyncio.wait([running])
+    keys = [headers["idempotency-key"] for headers, _ in receiver.requests]
+    assert keys == ["event:bad", "event:bad", "event:new"]
+    assert told.waiting == 1
+
+
+class PauseOfHours(BackOff):
+    """A back-off whose second wait is of hours."""
+
+    def full(self, failures: int) -> float:
+        return self.first_seconds if failures == 1 else 9_999.0
+
+
 async def test_what_was_not_sent_is_sent_after_a_restart_with_the_same_key() -> None:
     index = Index()
     async with serving() as receiver:

@@ -81,7 +81,10 @@ class AlertWatch:
             first = self._looked + MINUTE
         reached: list[ReachedCount] = []
         over = set(self._over)
-        for query in self._queries if first <= last else ():
+        queries = self._queries if first <= last else ()
+        if queries:
+            await index.refresh()  # no minute is looked at again, so its posts must be seen now
+        for query in queries:
             async for until, posts in _window_counts(index, query, first, last):
                 name = identity(query)
                 if posts < query.count:

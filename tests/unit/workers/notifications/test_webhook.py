@@ -115,12 +115,18 @@ class CountingIndex:
     def __init__(self, posts: dict[int, int]) -> None:
         self.posts = {MINUTE + minute * timedelta(minutes=1): count for minute, count in posts.items()}
         self.asked = 0
+        self.is_fresh = False
+
+    async def refresh(self) -> None:
+        self.is_fresh = True
 
     async def post_counts(
         self, _: Query, *, since: datetime, until: datetime, bucket_seconds: int, with_authors: bool = True
     ) -> list[Bucket]:
         del with_authors
         self.asked += 1
+        if not self.is_fresh:
+            return [Bucket(since, 0, 0)] * -((since - until) // timedelta(seconds=bucket_seconds))
         step = timedelta(seconds=bucket_seconds)
         count = -((since - until) // step)
         assert 1 <= count <= MAX_BUCKETS
@@ -386,6 +392,15 @@ async def test_a_saved_query_is_told_when_it_reaches_its_count_and_again_after_i
     ]
     assert found[0].since == found[0].until - timedelta(hours=1)
     assert len({one.key for one in found}) == 2
+
+
+async def test_posts_are_counted_that_are_seen_only_after_a_refresh() -> None:
+    index, watch = CountingIndex({0: 9}), AlertWatch([SavedQuery(query="flood", count=9, per="1m")])
+    (found,) = await watch.look(index, MINUTE, MINUTE)  # type: ignore[arg-type]
+    assert found.posts == 9
+    index.is_fresh = False
+    assert await AlertWatch([]).look(index, MINUTE, MINUTE) == []  # type: ignore[arg-type]
+    assert not index.is_fresh
 
 
 @pytest.mark.parametrize("days", [1, 30])

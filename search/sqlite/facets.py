@@ -18,6 +18,7 @@ from search.spelling import edits
 from search.sqlite.reads import count, matching
 from search.sqlite.schema import transaction
 from search.terms import hash_key
+from tagstream.errors import CorruptState
 
 MAX_COUNTED_POSTS = 10_000
 _MOST_SPELLINGS = 5
@@ -27,6 +28,10 @@ _KINDS: dict[str, FacetKind] = {
     "PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other", "type": "type", "source": "source",
     "language": "language", "hashtag": "hashtag",
 }  # fmt: skip
+_DAMAGED = (
+    "The index is damaged: what it counts of its posts is none that was written. Restore a backup (tagstream restore) "
+    "into another file, or name another."
+)
 _NAMES = ("PER", "LOC", "ORG", "MISC")
 
 
@@ -41,7 +46,7 @@ def facets(connection: sqlite3.Connection, query: Query, *, size: int) -> Facets
             "WHERE terms MATCH ? AND terms.rowid >= ? AND terms.rowid < ? ORDER BY terms.rowid DESC LIMIT ?)",
             (*found, MAX_COUNTED_POSTS),
         ).fetchone()[0]
-        by_kind = _counted(json.loads(f"[{held or ''}]"))
+        by_kind = _counted(_values_of(held or ""))
         values = {
             _KINDS[kind]: tuple(
                 FacetValue(value, _text(connection, kind, value), posts)
@@ -51,6 +56,21 @@ def facets(connection: sqlite3.Connection, query: Query, *, size: int) -> Facets
             if kind in by_kind
         }
     return Facets(values, total, min(total, MAX_COUNTED_POSTS))
+
+
+def _values_of(held: str) -> list[str]:
+    """Returns the values that joined rows of `facets` hold.
+
+    Raises:
+        CorruptState: they are none that were written.
+    """
+    try:
+        found = json.loads(f"[{held}]")
+    except (ValueError, RecursionError) as error:
+        raise CorruptState(_DAMAGED) from error
+    if not all(isinstance(value, str) for value in found):
+        raise CorruptState(_DAMAGED)
+    return list(found)
 
 
 def _counted(held: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
@@ -71,12 +91,13 @@ def _text(connection: sqlite3.Connection, kind: str, value: str) -> str:
         "GROUP BY spelling ORDER BY count(*) DESC, spelling LIMIT 1",
         (hash_key(kind, value), _SPELLINGS_READ),
     ).fetchone()
+    if row is None:
+        raise CorruptState(_DAMAGED)
     return str(row[0])
 
 
 def spellings(connection: sqlite3.Connection, word: str) -> list[str]:
     """Returns the commonest words of posts that differ from a word by one letter, or two swapped ones."""
-    connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.vocabulary USING fts5vocab (main, terms, row)")
     found = []
     with transaction(connection, write=False):
         for candidate in edits(word):

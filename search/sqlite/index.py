@@ -37,7 +37,7 @@ from search.index import (
 from search.sqlite import backup, compaction, counts, detections, facets, over_time, reads, thumbnails, writes
 from search.sqlite.damage import WRITER_LOOK_SECONDS, our_errors, translate
 from search.sqlite.file import CREATE, READ_WRITE, UNTOUCHED, Found, look, reading_mode
-from search.sqlite.schema import connect, transaction
+from search.sqlite.schema import connect, connect_to_read, transaction
 from search.sqlite.upgrade import prepare
 from search.sqlite.writer_lock import WriterLock
 from tagstream.detections import DetectedEvent, TrendState
@@ -452,7 +452,7 @@ class SqliteIndex:
         return connection
 
     def _reading_connection(self) -> sqlite3.Connection:
-        connection = connect(self.path, self._reading_mode)
+        connection = connect_to_read(self.path, self._reading_mode)
         self._reading.append(connection)
         return connection
 

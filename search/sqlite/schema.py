@@ -171,8 +171,22 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA cell_size_check = ON")
+        # What a schema that somebody else wrote calls may have no effects.
+        connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT_BYTES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_to_read(path: Path, mode: str) -> sqlite3.Connection:
+    """Returns a connection that changes nothing, with the vocabulary of the words as `temp.vocabulary`."""
+    connection = connect(path, mode)
+    try:
+        connection.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab (main, terms, row)")
+        connection.execute("PRAGMA query_only = ON")
     except BaseException:
         connection.close()
         raise

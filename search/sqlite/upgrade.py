@@ -136,11 +136,17 @@ def _is_current(connection: sqlite3.Connection, path: Path, *, create: bool) -> 
 
 
 def _check_tables(connection: sqlite3.Connection, path: Path, version: int) -> None:
-    """Checks that the tables are those that the steps up to the version make: else a later query would fail."""
+    """Checks that the tables are those that the steps up to the version make: else a later query would fail.
+
+    Nor may there be a trigger or a view: no step makes one, and that of a stranger would run with our writes.
+    """
     with closing(sqlite3.connect(":memory:")) as sample:
         for step in MIGRATIONS[:version]:
             step(sample)
         expected, found = _tables(sample), _tables(connection)
+    foreign = connection.execute("SELECT count(*) FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()[0]
+    if foreign:
+        raise CorruptState(f"{path} has a trigger or a view, and tagstream makes none: do not use it.")
     wrong = sorted(name for name, statement in expected.items() if found.get(name) != statement)
     encoding = connection.execute("PRAGMA encoding").fetchone()[0]
     if wrong or version < 1 or encoding != "UTF-8":

@@ -14,7 +14,7 @@ from search.web.api import NotThere, failure
 from search.web.guard import Access, Guard
 from search.web.pages import environment, rendered
 from search.web.streams import Streams, TooManyStreams
-from tagstream.errors import BadSettings, Retryable
+from tagstream.errors import BadSettings, CorruptState, Retryable
 from tagstream.text.terminal_text import visible
 
 _MESSAGE_LENGTH = 500
@@ -77,6 +77,10 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(Retryable)
     async def away(request: Request, error: Retryable) -> Response:
         return _answer(request, 503, f"The index does not answer at the moment: {error}")
+
+    @app.exception_handler(CorruptState)
+    async def damaged(request: Request, error: CorruptState) -> Response:
+        return _answer(request, 500, str(error))
 
     @app.exception_handler(TooManyStreams)
     async def too_many_streams(request: Request, error: TooManyStreams) -> Response:

@@ -365,6 +365,14 @@ def with_a_letter_that_is_none(path: Path) -> None:
     executed(path, "UPDATE dead_letters SET size = 'x'")
 
 
+def with_a_trigger(path: Path) -> None:
+    executed(path, "CREATE TRIGGER ours AFTER INSERT ON cursors BEGIN DELETE FROM registry; END")
+
+
+def with_a_view(path: Path) -> None:
+    executed(path, "CREATE VIEW more AS SELECT * FROM registry")
+
+
 def cut_in_half(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
@@ -382,6 +390,8 @@ def with_pages_of_nothing(path: Path) -> None:
         without_its_analysis,
         with_text_that_is_none,
         with_a_letter_that_is_none,
+        with_a_trigger,
+        with_a_view,
         cut_in_half,
         with_pages_of_nothing,
     ],
@@ -391,3 +401,26 @@ def test_a_damaged_index_is_said_to_be_damaged(path: Path, damage: Callable[[Pat
     damage(path)
     with pytest.raises(CorruptState):
         asked(path)
+
+
+@pytest.mark.parametrize("held", ['"a', "1, 2", "{}", "[" * 100_000, '"LOC:nowhere"'])
+async def test_facets_that_were_tampered_with_are_said_to_be_damaged(path: Path, held: str) -> None:
+    await (await filled(path)).close()
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE facets SET held = ?", (held,))
+    connection.commit()
+    connection.close()
+    index = await SqliteIndex.open(path, create=False)
+    with pytest.raises(CorruptState):
+        await index.facets(Query())
+    await index.close()
+
+
+async def test_a_connection_that_reads_changes_nothing_and_trusts_no_schema(path: Path) -> None:
+    index = await filled(path)
+    connection = await index._read(lambda connection: connection)
+    assert connection.execute("PRAGMA trusted_schema").fetchone() == (0,)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("DELETE FROM registry")
+    assert await index.spellings("lodnon") == ["london"]
+    await index.close()

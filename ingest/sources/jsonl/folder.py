@@ -1,8 +1,9 @@
 """A feed from the files of posts in a folder and in the folders within it, one after the other, in order of name.
 
 A file is of posts if its name ends as one (`.jsonl`, `.json`, `.csv`, `.js`, `.zip`, …, compressed or not); others are
-counted (`passed_over_file`), hidden ones and links to folders left out. Each file is read as `jsonl:FILE` reads it. One
-that cannot be read at all is a dead letter with the reason, and the next one is read.
+counted (`passed_over_file`), hidden ones and links to folders left out. A link to a file outside the folder is left out
+and counted (`link_outside`): a folder of somebody else could name any file that we may read. Each file is read as
+`jsonl:FILE` reads it. One that cannot be read at all is a dead letter with the reason, and the next one is read.
 
 The cursor is `<files>:<fingerprint>:<name>:<cursor within the file>`: so many files were read before the file of that
 name, and their names and sizes have that fingerprint. A folder in which one of them was changed, or another one put
@@ -52,7 +53,7 @@ class FolderSource:
         self._within: str | None = None
         self._file: JsonlSource | None = None
         self._gathered: Counter[str] = Counter()
-        self._passed_over = 0
+        self._passed_over = self._links_outside = 0
         self._begun = 0.0
         self._ended = False
         self._list()  # at once: what cannot be read is refused before a server is asked
@@ -71,11 +72,12 @@ class FolderSource:
             self._begun = self._share(0.0)
 
     def _list(self) -> None:
-        self._files, self._passed_over = _listed(self._path, self._endings)
+        self._files, self._passed_over, self._links_outside = _listed(self._path, self._endings)
         if not self._files:
             endings = ", ".join(self._endings)
             raise UnreadableInput(
                 f"no file in {self._path!r} is of posts: their names end in {endings}, compressed or not"
+                + (f"; {self._links_outside:,} links to files outside it are not read" if self._links_outside else "")
             )
 
     def _place_of(self, cursor: str) -> tuple[int, str]:
@@ -145,7 +147,7 @@ class FolderSource:
     def counts(self) -> Mapping[str, int]:
         counts = Counter(self._gathered)
         counts.update((self._file or self._open_file(self._path)).counts())
-        return {**counts, "passed_over_file": self._passed_over}
+        return {**counts, "passed_over_file": self._passed_over, "link_outside": self._links_outside}
 
     def share_read(self) -> Share | None:
         """Returns how much of the files was handed over, by their bytes on the disk."""
@@ -166,14 +168,15 @@ class FolderSource:
             await self._file.close()
 
 
-def _listed(folder: str, endings: tuple[str, ...]) -> tuple[list[Listed], int]:
-    """Returns the files of posts in order of name, and how many others there are.
+def _listed(folder: str, endings: tuple[str, ...]) -> tuple[list[Listed], int, int]:
+    """Returns the files of posts in order of name, how many others there are, and how many links lead outside.
 
     Raises:
         UnreadableInput: the folder cannot be listed, or holds more files than `MAX_FILES`.
     """
     found: list[Listed] = []
-    others = 0
+    others = outside = 0
+    within = os.path.join(os.path.realpath(folder), "")
 
     def refuse(error: OSError) -> None:
         raise UnreadableInput(f"cannot read the folder {error.filename!r}: {error.strerror}") from error
@@ -184,13 +187,16 @@ def _listed(folder: str, endings: tuple[str, ...]) -> tuple[list[Listed], int]:
             path = os.path.join(place, name)
             if name.startswith(".") or not os.path.isfile(path):
                 continue
+            if os.path.islink(path) and not os.path.realpath(path).startswith(within):
+                outside += 1
+                continue
             if _plain(name).endswith(endings):
                 found.append((os.path.relpath(path, folder), os.path.getsize(path)))
             else:
                 others += 1
             if len(found) > MAX_FILES:
                 raise UnreadableInput(f"{folder!r} holds more than {MAX_FILES:,} files of posts: read a part of it")
-    return sorted(found), others
+    return sorted(found), others, outside
 
 
 def _plain(name: str) -> str:

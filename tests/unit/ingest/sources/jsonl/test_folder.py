@@ -59,6 +59,30 @@ async def test_files_are_read_in_order_of_name_and_one_that_cannot_be_read_is_to
     assert source.share_read().read == 1.0  # type: ignore[attr-defined]
 
 
+async def test_a_link_to_a_file_outside_is_not_read_and_counted(folder: Path) -> None:
+    (folder.parent / "secret.jsonl").write_text(line("secret"))
+    (folder.parent / "posts-of-others").mkdir()
+    (folder.parent / "posts-of-others" / "o.jsonl").write_text(line("other"))
+    (folder / "z1.jsonl").symlink_to("../secret.jsonl")
+    (folder / "z2.jsonl").symlink_to(folder.parent / "posts-of-others" / "o.jsonl")
+    (folder / "2026" / "z3.jsonl").symlink_to("../z1.jsonl")
+    (folder / "2026" / "inside.jsonl").symlink_to("../a.jsonl")
+    for path in (folder, Path(f"{folder}/"), folder.parent / "linked"):
+        if path.name == "linked":
+            path.symlink_to(folder)
+        source = open_source(f"jsonl:{path}")
+        assert names(await read(source)) == ["d1", "a1", "a2", "a1", "a2", "b1", "b2", "c1", "c2", "unreadable_file"]
+        assert (source.counts()["link_outside"], source.counts()["passed_over_file"]) == (3, 1)
+
+
+def test_a_folder_of_links_outside_alone_is_refused_with_the_reason(folder: Path) -> None:
+    links = folder.parent / "links"
+    links.mkdir()
+    (links / "a.jsonl").symlink_to(folder / "a.jsonl")
+    with pytest.raises(UnreadableInput, match="1 links to files outside it are not read"):
+        open_source(f"jsonl:{links}")
+
+
 async def test_reading_goes_on_after_every_event_and_with_files_that_came_later(folder: Path) -> None:
     whole = await read(open_source(f"jsonl:{folder}"))
     for at, one in enumerate(whole):

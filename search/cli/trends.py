@@ -17,6 +17,7 @@ import click
 from search.cli.following import follow, refuse_with_follow
 from search.cli.newest_minute import is_live, note_newest_minute
 from search.cli.output import Form, form_of, output_options, write_csv
+from search.cli.past_windows import past_windows
 from search.cli.times import NamedDuration, check_range, command_time, time_options
 from search.cli.trend_view import (
     TREND_HEADER,
@@ -28,10 +29,10 @@ from search.cli.trend_view import (
     trends_table,
 )
 from search.cli.why import learnt_names, why_document, why_lines
-from search.cli.windows import DEFAULT_PAST, archive_windows, live_window, past_windows, peaks
 from search.events.names import NameAliases
 from search.index import EntityIndex, Span
 from search.open import opened_index
+from search.trend_windows import DEFAULT_PAST, archive_windows, live_window, peaks
 from tagstream.cli.console import answer, console, note, write_lines
 from tagstream.cli.errors import Interrupted
 from tagstream.cli.options import TagstreamCommand, current_settings, index_option, run_until_stopped

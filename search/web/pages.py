@@ -16,10 +16,11 @@ from search.event_lookup import find_event
 from search.event_names import names_of_evidence
 from search.event_titles import event_sentence, posts_of
 from search.facet_queries import narrowed
-from search.index import EntityIndex, FacetKind, Page, Query
+from search.index import EntityIndex, FacetKind, Page, Query, Trend
 from search.query import parse
 from search.suggestions import suggestions
 from search.trend_series import trend_series
+from search.trend_windows import DEFAULT_PAST, archive_windows, peaks
 from search.web import markup
 from search.web.api import NotThere
 from search.web.connections import client_of
@@ -36,6 +37,7 @@ _TABS = (("/", "Now"), ("/trends", "Trends"), ("/events", "Events"), ("/search",
 _PAGE_SIZE = 30
 _FACETS = 8
 _TRENDS = 20
+_COUNTED = 50
 _SHOWN_LETTERS = 50
 
 router = APIRouter(include_in_schema=False)
@@ -106,9 +108,14 @@ async def trends(request: Request) -> Response:
     """Trends: subjects that are mentioned more than usual."""
     given = request.query_params
     window = given.get("window") or "1h"
-    found = await _index(request).trending(
-        until=time_of("until", given.get("until")), window_seconds=seconds_of("window", window) or 3600, size=50
-    )
+    if window == "best":
+        found = await _at_their_best(_index(request))
+    else:
+        seconds = seconds_of("window", window) or 3600
+        counted = await _index(request).trending(
+            until=time_of("until", given.get("until")), window_seconds=seconds, size=_COUNTED
+        )
+        found = [(trend, None) for trend in counted]
     detected = await _index(request).stored_trends(
         since=time_of("since", given.get("since")), until=time_of("until", given.get("until")), size=_TRENDS
     )
@@ -294,6 +301,17 @@ async def _form(request: Request) -> Mapping[str, str]:
         if len(body) > 4_096:
             raise BadSettings("The form is too long.")
     return dict(parse_qsl(body.decode("ascii", "replace")))
+
+
+async def _at_their_best(index: EntityIndex) -> list[tuple[Trend, datetime | None]]:
+    """Returns what trended in the whole feed, each name with the end of the window in which it was at its best."""
+    feed = await index.feed_span()
+    if feed is None or feed.since >= feed.until:
+        return []
+    for window in archive_windows(feed):
+        if found := await peaks(index, feed, feed, window=window, past=DEFAULT_PAST, size=_COUNTED):
+            return [(peak.trend, peak.until) for peak in found]
+    return []
 
 
 def _times(page: Page) -> dict[str, datetime]:

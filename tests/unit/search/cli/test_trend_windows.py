@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from search.cli.windows import LONGEST_LIVE_SECONDS, MOST_WINDOWS, archive_windows, live_window
 from search.index import Span
 from search.testing.posts import START
+from search.trend_windows import LONGEST_LIVE_SECONDS, MOST_WINDOWS, archive_windows, live_window
 
 
 def span(seconds: int) -> Span:

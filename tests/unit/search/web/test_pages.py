@@ -281,3 +281,15 @@ async def test_a_narrow_screen_leaves_out_what_matters_less(client: httpx.AsyncC
     assert len([found for found in page.named("th") if found.get("class") == "less"]) == 4
     assert len([found for found in page.named("td") if found.get("class") == "less"]) == 4
     assert ".less { display: none; }" in (await client.get("/static/style.css")).text
+
+
+async def test_what_trended_in_an_archive_is_shown_at_its_best(client: httpx.AsyncClient, index: EntityIndex) -> None:
+    rise = [tagged(f"r{number}", minute=120, author=f"a{number}", names=["Boston"]) for number in range(9)]
+    ends = [tagged(f"e{number}", minute=600, author=f"z{number}", names=["Oslo"]) for number in range(9)]
+    await index.write([indexable(post) for post in rise + ends])
+    silent = (await client.get("/trends?until=2026-03-01T20:00Z")).text
+    assert "Boston" not in silent
+    assert 'href="/trends?window=best"' in silent
+    row = re.search(r">Boston</a>.*?</tr>", (await client.get("/trends?window=best")).text, re.DOTALL)
+    assert row
+    assert re.search(rf"until <time[^>]*>{START:%Y-%m-%d} 14:", row[0])

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import click
-
 from search.index import EntityIndex, Span, Trend
 from search.limits import MAX_TREND_SECONDS
 
@@ -34,22 +32,6 @@ class Peak(NamedTuple):
     trend: Trend
     until: datetime
     window_seconds: int
-
-
-def past_windows(window: int | None, past: int | None) -> int:
-    """Returns with how many windows before it a window is compared: as asked for, or as many as a trend may look at.
-
-    Raises:
-        UsageError: they reach too far back.
-    """
-    days = MAX_TREND_SECONDS // 86_400
-    most = MAX_TREND_SECONDS // window if window else MAX_TREND_SECONDS
-    if past is not None and past > most:
-        raise click.UsageError(
-            f"--past {past} windows of this length reach back more than {days} days, which is as far as trends look "
-            f"back: give --past {most} or less, or a shorter --window"
-        )
-    return past or min(DEFAULT_PAST, most)
 
 
 def archive_windows(span: Span) -> list[int]:

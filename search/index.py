@@ -594,8 +594,12 @@ class EntityIndex(Protocol):
         """
         ...
 
-    def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
-        """Yields the dead letters, of one cause if given, in the order in which they first came."""
+    def dead_letters(self, cause: str | None = None, *, size: int | None = None) -> AsyncIterator[DeadLetter]:
+        """Yields the dead letters, of one cause if given, in the order in which they first came; at most `size`."""
+        ...
+
+    async def dead_letter_counts(self) -> dict[str, int]:
+        """Returns the number of dead letters of each cause, without reading their bytes. There are few causes."""
         ...
 
     async def drop_dead_letters(self, origins: Sequence[str]) -> int:

@@ -327,11 +327,16 @@ class ElasticIndex:
         async for kept in backup.everything(self.client):
             yield kept
 
-    async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
-        """Yields the dead letters, in the order in which they first came."""
+    async def dead_letters(self, cause: str | None = None, *, size: int | None = None) -> AsyncIterator[DeadLetter]:
+        """Yields the dead letters, in the order in which they first came; at most `size`."""
         self._check_open()
-        async for letter in reads.dead_letters(self.client, cause):
+        async for letter in reads.dead_letters(self.client, cause, size):
             yield letter
+
+    async def dead_letter_counts(self) -> dict[str, int]:
+        """Returns the number of dead letters of each cause."""
+        self._check_open()
+        return await reads.dead_letter_counts(self.client)
 
     async def drop_dead_letters(self, origins: Sequence[str]) -> int:
         """Removes dead letters by origin; returns how many were there."""

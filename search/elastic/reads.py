@@ -32,6 +32,7 @@ from tagstream.posts import AccountStatus, DeadLetter, TaggedPost, from_epoch_mi
 
 _STEP = 500
 _IDS_A_REQUEST = 1_000
+_CAUSES = 1_000
 _KEEP_ALIVE = "2m"
 
 Hit = Mapping[str, Any]
@@ -84,8 +85,11 @@ async def scan(
     sort: Sequence[Mapping[str, str]],
     *,
     fields: Sequence[str] | None = None,
+    most: int | None = None,
 ) -> AsyncGenerator[Hit]:
     """Yields every document that matches, in order, as of one point in time: what is written meanwhile is not seen.
+
+    With `most`, so many at most.
 
     A server that restarts, or a reader that takes minutes over a page, loses it: this then goes on as of another one,
     which needs an order of its own (not `_shard_doc`).
@@ -94,11 +98,12 @@ async def scan(
     after: list[Any] | None = None
     try:
         while True:
+            step = _STEP if most is None else min(most, _STEP)
             page = partial(
                 client.raw.search,
                 query=query,
                 sort=sort,
-                size=_STEP,
+                size=step,
                 search_after=after,
                 source=None if fields is None else {"includes": fields},
                 seq_no_primary_term=True,
@@ -116,7 +121,8 @@ async def scan(
             hits = answer["hits"]["hits"]
             for hit in hits:
                 yield hit
-            if len(hits) < _STEP:
+            most = None if most is None else most - len(hits)
+            if len(hits) < step or most == 0:
                 return
             after = hits[-1]["sort"]
     finally:
@@ -225,9 +231,23 @@ async def account_statuses(client: ElasticClient) -> AsyncIterator[AccountStatus
         yield read_status(hit["_source"])
 
 
-async def dead_letters(client: ElasticClient, cause: str | None) -> AsyncIterator[DeadLetter]:
-    """Yields the dead letters in the order in which they first came, as of one point in time."""
+async def dead_letters(client: ElasticClient, cause: str | None, size: int | None) -> AsyncIterator[DeadLetter]:
+    """Yields the dead letters in the order in which they first came, as of one point in time; at most `size`."""
     query: Hit = {"match_all": {}} if cause is None else {"term": {"cause_key": hash_key("cause", cause)}}
     order = [{"kept_at": "asc"}, {"origin_key": "asc"}]
-    async for hit in scan(client, client.names.dead, query, order, fields=["letter"]):
+    async for hit in scan(client, client.names.dead, query, order, fields=["letter"], most=size):
         yield read_letter(hit["_source"])
+
+
+async def dead_letter_counts(client: ElasticClient) -> dict[str, int]:
+    """Returns the number of dead letters of each cause, of the commonest `_CAUSES`.
+
+    They are told apart by the hash, because a long name is not indexed itself.
+    """
+    one = {"top_hits": {"size": 1, "_source": ["letter.cause"]}}
+    causes = {"terms": {"field": "cause_key", "size": _CAUSES}, "aggs": {"one": one}}
+    answer = await ask(client, {"size": 0, "aggs": {"causes": causes}}, index=client.names.dead)
+    return {
+        str(bucket["one"]["hits"]["hits"][0]["_source"]["letter"]["cause"]): bucket["doc_count"]
+        for bucket in answer["aggregations"]["causes"]["buckets"]
+    }

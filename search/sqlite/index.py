@@ -360,13 +360,19 @@ class SqliteIndex:
             self._reading.remove(connection)
             connection.close()
 
-    async def dead_letters(self, cause: str | None = None) -> AsyncIterator[DeadLetter]:
-        """Yields the dead letters, in the order in which they first came."""
+    async def dead_letters(self, cause: str | None = None, *, size: int | None = None) -> AsyncIterator[DeadLetter]:
+        """Yields the dead letters, in the order in which they first came; at most `size`."""
         last = 0
-        while rows := await self._read(reads.dead_letters_after, last, cause):
+        while rows := await self._read(reads.dead_letters_after, last, cause, size):
             for _, letter in rows:
                 yield letter
             last = rows[-1][0]
+            if size is not None:
+                size -= len(rows)
+
+    async def dead_letter_counts(self) -> dict[str, int]:
+        """Returns the number of dead letters of each cause."""
+        return await self._read(reads.dead_letter_counts)
 
     async def drop_dead_letters(self, origins: Sequence[str]) -> int:
         """Removes dead letters by origin; returns how many were there."""

@@ -228,12 +228,19 @@ def account_statuses_after(connection: sqlite3.Connection, account: tuple[str, s
     ]
 
 
-def dead_letters_after(connection: sqlite3.Connection, entry: int, cause: str | None) -> list[tuple[int, DeadLetter]]:
-    """Returns the next few hundred dead letters in the order in which they first came."""
+def dead_letter_counts(connection: sqlite3.Connection) -> dict[str, int]:
+    """Returns the number of dead letters of each cause. The column lies before the bodies, which are not read."""
+    return dict(connection.execute("SELECT cause, count(*) FROM dead_letters GROUP BY cause"))
+
+
+def dead_letters_after(
+    connection: sqlite3.Connection, entry: int, cause: str | None, size: int | None = None
+) -> list[tuple[int, DeadLetter]]:
+    """Returns the next few hundred dead letters in the order in which they first came, at most `size`."""
     rows: Sequence[tuple[object, ...]] = connection.execute(
         f"SELECT entry, {', '.join(DEAD_LETTER_COLUMNS)} FROM dead_letters "
         "WHERE entry > ?1 AND (?2 IS NULL OR cause = ?2) ORDER BY entry LIMIT ?3",
-        (entry, cause, _STREAM_STEP),
+        (entry, cause, _STREAM_STEP if size is None else min(size, _STREAM_STEP)),
     ).fetchall()
     letters = []
     for number, *values in rows:

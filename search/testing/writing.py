@@ -339,6 +339,16 @@ class WritingContract:
         assert await write(index, odd) == WriteReport(dead=1)
         assert [kept.body async for kept in index.dead_letters()] == [bytes(range(256))]
 
+    async def test_7d_dead_letters_are_counted_by_cause_and_the_first_are_read_alone(self, index: EntityIndex) -> None:
+        assert await index.dead_letter_counts() == {}
+        long = letter("file:x", cause="too large " * 2_000)
+        await write(index, *(letter(f"file:{number:03}", cause="odd") for number in range(600)))
+        await write(index, long, letter("file:y", cause="malformed"))
+        assert await index.dead_letter_counts() == {"odd": 600, long.cause: 1, "malformed": 1}
+        for size in (0, 1, 250, 550, 602, 700):
+            assert len([one async for one in index.dead_letters(size=size)]) == min(size, 602)
+        assert [one.origin async for one in index.dead_letters("malformed", size=5)] == ["file:y"]
+
 
 async def _ids(index: EntityIndex, text: str) -> list[str]:
     return [f"jsonl:{name}" for name in await found(index, text)]

@@ -28,7 +28,7 @@ from search.web.guard import COOKIE, Access
 from search.web.questions import histogram, query_of, seconds_of, time_of, type_of
 from search.web.streams import Streams
 from tagstream.errors import BadSettings
-from tagstream.posts import DeadLetter, EntityType, TaggedPost, clean_text
+from tagstream.posts import EntityType, TaggedPost, clean_text
 from tagstream.text.terminal_text import visible_lines
 
 _FOLDER = Path(__file__).parent
@@ -240,12 +240,8 @@ async def system(request: Request) -> Response:
     index = _index(request)
     everything = await index.search(Query(size=1))
     span = await index.feed_span()
-    causes: dict[str, int] = {}
-    letters: list[DeadLetter] = []
-    async for letter in index.dead_letters():
-        causes[letter.cause] = causes.get(letter.cause, 0) + 1
-        if len(letters) < _SHOWN_LETTERS:
-            letters.append(letter)
+    causes = await index.dead_letter_counts()
+    letters = [letter async for letter in index.dead_letters(size=_SHOWN_LETTERS)]
     degraded = {
         cause: (await index.search(Query(text=f"degraded:{cause}", size=1))).total for cause in ("photo", "image")
     }

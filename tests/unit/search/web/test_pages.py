@@ -1,6 +1,7 @@
 """The pages: what they show, and that no post can do more than be read."""
 
 import re
+from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 
 import httpx
@@ -10,8 +11,9 @@ from search.index import EntityIndex
 from search.testing.detecting import event, evidence, say, trend
 from search.testing.posts import OBSERVED, START, entity, indexable, tagged
 from search.web.markup import web_address
+from tagstream.dead_letter import dead_letter
 from tagstream.detections import DetectedEvent
-from tagstream.posts import Deletion
+from tagstream.posts import DeadLetter, Deletion
 
 PAGES = [
     "/",
@@ -151,6 +153,30 @@ async def test_the_bytes_of_dead_letters_are_shown(client: httpx.AsyncClient) ->
     texts = "".join(Elements((await client.get("/system")).text).texts)
     assert "invalid_json" in texts
     assert "alert(1)" in texts
+
+
+async def test_of_many_dead_letters_the_first_are_read_and_all_are_counted(
+    client: httpx.AsyncClient, index: EntityIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = [
+        dead_letter(origin=f"g:{number}", source="jsonl", cause="odd", message="m", body=b"b") for number in range(70)
+    ]
+    await index.write(letters)
+    read = 0
+    as_before = index.dead_letters
+
+    async def counted(cause: str | None = None, *, size: int | None = None) -> AsyncIterator[DeadLetter]:
+        nonlocal read
+        async for letter in as_before(cause, size=size):
+            read += 1
+            yield letter
+
+    monkeypatch.setattr(index, "dead_letters", counted)
+    page = Elements((await client.get("/system")).text)
+    assert (read, len(page.named("details"))) == (50, 50)
+    text = "".join(page.texts)
+    assert "odd 70" in text
+    assert "invalid_json 1" in text
 
 
 async def test_a_malformed_query_is_shown_with_its_place_and_can_be_mended(client: httpx.AsyncClient) -> None:

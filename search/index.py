@@ -490,11 +490,12 @@ class EntityIndex(Protocol):
         ...
 
     async def stored_trends(
-        self, *, since: datetime | None = None, until: datetime | None = None, size: int = 20
+        self, *, since: datetime | None = None, until: datetime | None = None, size: int = 20, best: bool = False
     ) -> list[TrendState]:
         """Returns the newest state of each subject that trended in a minute of [since, until), highest score first.
 
-        Of the `MAX_SIZE` subjects that trended last in the range, if it has more. Evidence as in `events`.
+        With `best` it is the state of the highest score, the newest of equal ones. Of the `MAX_SIZE` subjects that
+        trended last in the range, or of the highest scores, if it has more. Evidence as in `events`.
 
         Raises:
             BadSettings: `size` is not between 1 and `MAX_PAGE`.

@@ -1,7 +1,7 @@
 """Trends as they are shown: JSON, CSV, table and line, whether the detector stored them or they were counted."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -10,9 +10,10 @@ from rich.table import Table
 
 from search.cli.output import Cell, json_time
 from search.cli.tables import Column, fitted, name_text, sparkline
+from search.events.names import NameAliases, forms_of
 from search.index import EntityIndex, Trend
 from search.trend_series import trend_series
-from tagstream.detections import SubjectType, TrendState
+from tagstream.detections import SubjectForm, SubjectType, TrendState
 from tagstream.posts import ENTITY_TYPES
 from tagstream.text.terminal_text import visible
 
@@ -99,6 +100,31 @@ async def stored_view(index: EntityIndex, state: TrendState) -> TrendView:
     """Returns a trend that the detector stored, with the authors of the windows before, which are counted now."""
     buckets = await trend_series(index, state)
     return TrendView.of_state(state, tuple(bucket.authors for bucket in buckets))
+
+
+def forms_by_name(states: Iterable[TrendState], names: NameAliases) -> dict[str, list[SubjectForm]]:
+    """Returns the forms of all that counts as one name, by its key."""
+    found: dict[str, list[SubjectForm]] = {}
+    for state in states:
+        for form in forms_of(state):
+            found.setdefault(names.canonical(form.key), []).append(form)
+    return found
+
+
+def fitted_view(view: TrendView, forms: Sequence[SubjectForm]) -> TrendView:
+    """Returns the trend with key, type and text of one of its forms.
+
+    Its text is the best spelling of all forms, which may be that of another type: a hashtag that is a place as well is
+    shown as the place, and a word that is rather a word than a hashtag is shown without `#`.
+    """
+    of_type = [form for form in forms if form.type == view.type]
+    written = [form for form in forms if form.text == view.text]
+    exact = [form for form in of_type if form.text == view.text]
+    fitting = exact or (of_type if view.text.startswith("#") else written)
+    if not fitting:
+        return view
+    form = max(fitting, key=lambda one: (one.posts, one.type, one.text))
+    return replace(view, key=form.key, type=form.type, text=form.text)
 
 
 def trend_row(view: TrendView) -> list[Cell]:

@@ -4,7 +4,8 @@
 
     --window auto ─┬▶ the index holds trends of that time      what the detector said, minute by minute
                    └▶ none: counted                           by windows that fit the length of the feed
-    --window 1h   ───▶ counted                                the last hour beside the hours before it
+    --window 1h   ───▶ counted                                the last hour of the feed beside the hours before it;
+                                                              with --since hour by hour, each name at its best
 """
 
 import asyncio
@@ -18,11 +19,13 @@ from search.cli.following import follow, refuse_with_follow
 from search.cli.newest_minute import is_live, note_newest_minute
 from search.cli.output import Form, form_of, output_options, write_csv
 from search.cli.past_windows import past_windows
-from search.cli.times import NamedDuration, check_range, command_time, time_options
+from search.cli.times import NamedDuration, check_range, command_time, shown_time, time_options
 from search.cli.trend_view import (
     TREND_HEADER,
     TrendView,
     counted_view,
+    fitted_view,
+    forms_by_name,
     stored_view,
     trend_line,
     trend_row,
@@ -73,8 +76,8 @@ def trends_command(segment: Segment) -> click.Command:
         metavar="auto|DURATION",
         default="auto",
         show_default=True,
-        help="How recent: 15m, 6h, 2d, which are counted. auto: what the detector stored, or a window that fits the "
-        "feed.",
+        help="How recent: 15m, 6h, 2d. The last such time of the feed, or before --until, is counted; with --since "
+        "every such time from there. auto: what the detector stored, or windows that fit the feed.",
     )
     @click.option(
         "--past",
@@ -103,7 +106,8 @@ def trends_command(segment: Segment) -> click.Command:
 
         A name, hashtag or word trends when more authors mention it in a window than the time before explains. Of a feed
         that goes on now this shows what trends at its end; of an archive, what trended in it, each at its best. With
-        --until it is as of then; with --since, of all the time from there.
+        --until it is as of then; with --since, of all the time from there, each at its best. The column until has the
+        time at which it was so.
 
         Names that the feed shows to be one, such as NYC and #NewYorkCity, count as one; --why tells the reasons.
         """
@@ -169,9 +173,11 @@ async def _found(index: EntityIndex, question: _Question) -> list[TrendView]:
     if not found:
         found = await _counted(index, question, feed)
     if not found:
+        is_last = question.window is not None and question.since is None and question.until is None
+        whole = "; without --window the whole archive is looked through" if is_last else ""
         note(
             "nothing is mentioned more than its past explains; --since and --until look at other times, --window at "
-            "a longer one"
+            f"a longer one{whole}"
         )
         await note_newest_minute(index, question.now)
     return found
@@ -186,30 +192,36 @@ async def _stored(index: EntityIndex, question: _Question, feed: Span) -> list[T
         begins = [end - length for length in _RECENT]  # the shortest time in which anything trended
     else:
         begins = [None]
+    best = len(begins) == 1  # else what trends at one moment is asked for
     for since in begins:
-        names, states = await learnt_names(index, question.separate, since=since, until=question.until)
+        names, states = await learnt_names(index, question.separate, since=since, until=question.until, best=best)
         if states:
-            states = names.folded(states)[: question.size]
+            folded = names.folded(states)[: question.size]
             reach = f"since {since:%Y-%m-%d %H:%M}" if since else "in the whole feed"
-            note(f"as the detector saw it, {reach} (UTC)")
-            return [await stored_view(index, state) for state in states]
+            note(f"as the detector saw it, {'each at its best, ' if best else ''}{reach} (UTC)")
+            forms = forms_by_name(states, names)
+            found = [(await stored_view(index, state), names.canonical(state.key)) for state in folded]
+            return [fitted_view(view, forms.get(key, ())) for view, key in found]
     return []
 
 
 async def _counted(index: EntityIndex, question: _Question, feed: Span) -> list[TrendView]:
-    """Returns what trends by counting: at one time, or over a stretch of time, window by window.
+    """Returns what trends by counting: in one window, or over a stretch of time, window by window.
 
-    An archive in whose last window nothing trends is looked through.
+    An archive is looked through, unless a window or its end is named.
     """
-    at_once = question.until is not None or is_live(feed.until, question.now) or question.window is not None
-    if question.since is None and at_once:
+    is_one = question.until is not None or is_live(feed.until, question.now) or question.window is not None
+    if question.since is None and is_one:
         known = Span(min(feed.since, question.until), question.until) if question.until else feed
         window = question.window or live_window(known)
         found = await index.trending(
             until=question.until, window_seconds=window, past_windows=question.past, size=question.size
         )
-        if found or question.until is not None or is_live(feed.until, question.now):
-            return [counted_view(trend, question.until or feed.until, window) for trend in found]
+        end = question.until or feed.until
+        begin = shown_time(end - timedelta(seconds=window))
+        of = "before --until" if question.until else "of the feed"
+        note(f"counted in the last {_spoken(window)} {of}, from {begin} to {shown_time(end)} (UTC)")
+        return [counted_view(trend, end, window) for trend in found]
     span = Span(max(question.since or feed.since, feed.since), min(question.until or feed.until, feed.until))
     if span.since >= span.until:
         return []

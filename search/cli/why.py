@@ -16,10 +16,18 @@ _SHOWN = 12
 
 
 async def learnt_names(
-    index: EntityIndex, separate: Sequence[str], *, since: datetime | None = None, until: datetime | None = None
+    index: EntityIndex,
+    separate: Sequence[str],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    best: bool = False,
 ) -> tuple[NameAliases, Sequence[TrendState]]:
-    """Returns the aliases that the stored trends of a time show, and these trends; `separate` names have none."""
-    states = await index.stored_trends(since=since, until=until, size=LEARNT_FROM)
+    """Returns the aliases that the stored trends of a time show, and these trends; `separate` names have none.
+
+    Of each trend it is the newest state, or the `best`.
+    """
+    states = await index.stored_trends(since=since, until=until, size=LEARNT_FROM, best=best)
     names = NameAliases(separate)
     names.learn(states)
     return names, states

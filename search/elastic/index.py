@@ -294,11 +294,11 @@ class ElasticIndex:
         return await detections.event_history(self.client, id)
 
     async def stored_trends(
-        self, *, since: datetime | None = None, until: datetime | None = None, size: int = 20
+        self, *, since: datetime | None = None, until: datetime | None = None, size: int = 20, best: bool = False
     ) -> list[TrendState]:
-        """Returns the newest state of each subject in the range, highest score first."""
+        """Returns the newest or the best state of each subject in the range, highest score first."""
         self._check_open()
-        return await detections.stored_trends(self.client, since=since, until=until, size=size)
+        return await detections.stored_trends(self.client, since=since, until=until, size=size, best=best)
 
     async def posts_by_time(
         self, *, since: datetime | None = None, until: datetime | None = None

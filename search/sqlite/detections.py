@@ -160,15 +160,24 @@ def event_history(connection: sqlite3.Connection, event_id: str) -> list[Detecte
 
 
 def stored_trends(
-    connection: sqlite3.Connection, *, since: datetime | None, until: datetime | None, size: int
+    connection: sqlite3.Connection, *, since: datetime | None, until: datetime | None, size: int, best: bool
 ) -> list[TrendState]:
-    """Returns the newest state of each subject in the range, highest score first."""
+    """Returns the newest or the best state of each subject in the range, highest score first."""
     check_detections(size)
-    newest = (
+    chosen = (
         "SELECT subject, max(minute) AS minute FROM trends WHERE minute >= ? AND minute < ? GROUP BY subject "
         f"ORDER BY minute DESC, subject LIMIT {MAX_SIZE}"
     )
-    rows = f"SELECT document FROM ({newest}) JOIN trends USING (subject, minute) ORDER BY score DESC, subject"
+    if best:
+        ranked = (
+            "SELECT subject, minute, score, row_number() OVER (PARTITION BY subject ORDER BY score DESC, minute DESC) "
+            "AS place FROM trends WHERE minute >= ? AND minute < ?"
+        )
+        chosen = (
+            f"SELECT subject, minute FROM ({ranked}) WHERE place = 1 "
+            f"ORDER BY score DESC, minute DESC, subject LIMIT {MAX_SIZE}"
+        )
+    rows = f"SELECT document FROM ({chosen}) JOIN trends USING (subject, minute) ORDER BY score DESC, subject"
     bounds = (_milliseconds(since, 0), _milliseconds(until, _END))
     with _pages(connection, rows, bounds, size) as pages:
         return _first(connection, ([read_trend(document) for document in page] for page in pages), size)

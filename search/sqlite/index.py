@@ -273,10 +273,10 @@ class SqliteIndex:
         return await self._read(detections.event_history, id)
 
     async def stored_trends(
-        self, *, since: datetime | None = None, until: datetime | None = None, size: int = 20
+        self, *, since: datetime | None = None, until: datetime | None = None, size: int = 20, best: bool = False
     ) -> list[TrendState]:
-        """Returns the newest state of each subject in the range, highest score first."""
-        return await self._read(detections.stored_trends, since=since, until=until, size=size)
+        """Returns the newest or the best state of each subject in the range, highest score first."""
+        return await self._read(detections.stored_trends, since=since, until=until, size=size, best=best)
 
     async def posts_by_time(
         self, *, since: datetime | None = None, until: datetime | None = None

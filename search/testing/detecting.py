@@ -218,6 +218,10 @@ class DetectingContract:
         assert [one.score for one in await index.stored_trends(until=at(5), size=4)] == [99, 12, 11, 10]
         assert [one.score for one in await index.stored_trends(since=at(2), until=at(3))] == [99]
         assert len(await index.stored_trends(size=1000)) == 704
+        await say(index, trend("a", 3, score=60), trend("a", 2, score=60), trend("a", 4, score=-5))
+        best_of_all = [(one.key, one.score, one.minute) for one in await index.stored_trends(size=3, best=True)]
+        assert best_of_all == [("gone", 99, at(2)), ("a", 60, at(3)), ("c", 52, at(5))]
+        assert [one.score for one in await index.stored_trends(since=at(4), size=3, best=True)] == [52, 51, 50]
         other_type = trend("c", 5, score=60).model_copy(update={"type": "PER"})
         await say(index, other_type)
         assert [one.type for one in await index.stored_trends(since=at(4), size=2)] == ["PER", "LOC"]

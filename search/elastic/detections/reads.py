@@ -80,21 +80,21 @@ async def event_history(client: ElasticClient, name: str) -> list[DetectedEvent]
 
 
 async def stored_trends(
-    client: ElasticClient, *, since: datetime | None, until: datetime | None, size: int
+    client: ElasticClient, *, since: datetime | None, until: datetime | None, size: int, best: bool
 ) -> list[TrendState]:
-    """Returns the newest state of each subject in the range, highest score first."""
+    """Returns the newest or the best state of each subject in the range, highest score first."""
     check_detections(size)
     body = {
         "query": {"bool": {"filter": _minutes(since, until)}},
         "collapse": {"field": "subject"},
-        "sort": [{"minute": "desc"}, {"subject": "asc"}],
+        "sort": [*([{"score": "desc"}] if best else []), {"minute": "desc"}, {"subject": "asc"}],
         "size": MAX_SIZE,
         "source": False,
         "docvalue_fields": ["score"],
         "track_total_hits": False,
     }
     answer = await ask(client, body, index=client.names.trends, ignore_unavailable=True)
-    newest = sorted(answer["hits"]["hits"], key=lambda hit: (-hit["fields"]["score"][0], hit["sort"][1]))
+    newest = sorted(answer["hits"]["hits"], key=lambda hit: (-hit["fields"]["score"][0], hit["sort"][-1]))
     found: list[TrendState] = []
     for start in range(0, len(newest), size):
         ids = [hit["_id"] for hit in newest[start : start + size]]

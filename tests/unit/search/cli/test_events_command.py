@@ -18,7 +18,7 @@ from search.cli.trends import _TrendFollower
 from search.event_titles import LONGEST_TITLE, event_title, shortened
 from search.sqlite.index import SqliteIndex
 from search.testing.posts import START, entity, tagged, write
-from tagstream.detections import Companion, DetectedEvent, EventSubject, EvidencePost, TrendState
+from tagstream.detections import Companion, DetectedEvent, EventSubject, EvidencePost, SubjectForm, TrendState
 from tagstream.posts import Deletion, Media
 
 MINUTE = timedelta(minutes=1)
@@ -288,6 +288,60 @@ def test_stored_trends_come_before_counting(run: Terminal) -> None:
     assert run.output.decode().startswith(
         "key,type,text,posts,authors,expected,score,until,window_seconds,started_at\n"
     )
+
+
+def test_trends_of_an_archive_are_each_at_their_best(run: Terminal) -> None:
+    async def fill() -> None:
+        index = await SqliteIndex.open("tagstream.db")
+        await index.write_detections([trend("Boston", minute, "a", score=3.0) for minute in (9, 12)], [])
+        await index.close()
+
+    asyncio.run(fill())
+    at_best = (5.0, "2026-03-01T12:11:00Z")
+    for asked in ((), ("--since", "2026-03-01 12:00"), ("--since", "2026-03-01 12:00", "--until", "2026-03-01 12:30")):
+        assert run("trends", "--json", *asked) == 0
+        assert [(one["score"], one["until"]) for one in run.documents if one["key"] == "boston"] == [at_best]
+    assert "each at its best, since 2026-03-01 12:00" in run.notes
+    assert run("trends", "--json", "--until", "2026-03-01 12:30") == 0  # as of then
+    assert [(one["score"], one["until"]) for one in run.documents] == [(3.0, "2026-03-01T12:13:00Z")]
+
+
+def test_a_trend_is_written_as_its_type_is(run: Terminal) -> None:
+    def of_forms(minute: int, *forms: tuple[str, str, str]) -> TrendState:
+        type, key, text = forms[0]
+        told = tuple(
+            SubjectForm.model_validate(dict(zip(("type", "key", "text"), one, strict=True)) | {"posts": 3})
+            for one in forms
+        )
+        found = trend(text, minute, "a").model_copy(update={"type": type, "key": key, "forms": told})
+        seen = tuple(one.model_copy(update={"trending": tuple(key for _, key, _ in forms)}) for one in found.evidence)
+        return found.model_copy(update={"evidence": seen})
+
+    async def fill() -> None:
+        index = await SqliteIndex.open("tagstream.db")
+        word, place = ("WORD", "blast", "blast"), ("LOC", "westtx", "WestTX")
+        trends = [
+            of_forms(20, word, ("HASHTAG", "blast", "#blast")),
+            of_forms(20, ("HASHTAG", "west tx", "#WestTX"), place),
+            of_forms(20, ("HASHTAG", "sad", "#sad")),
+        ]
+        await index.write_detections(trends, [])
+        await index.close()
+
+    asyncio.run(fill())
+    assert run("trends", "--json", "--since", "2026-03-01 12:20", "--until", "2026-03-01 12:30") == 0
+    told = {(one["type"], one["key"], one["text"]) for one in run.documents}
+    assert told == {("WORD", "blast", "blast"), ("LOC", "westtx", "WestTX"), ("HASHTAG", "sad", "#sad")}
+
+
+def test_a_window_is_the_last_of_the_feed_and_is_said(run: Terminal) -> None:
+    assert run("trends", "--window", "15m") == 0
+    assert "counted in the last 15m of the feed, from 2026-03-01 13:25 to 2026-03-01 13:40" in run.notes
+    assert "without --window the whole archive is looked through" in run.notes
+    assert run.output == b""
+    assert run("trends", "--window", "15m", "--until", "2026-03-01 12:15") == 0
+    assert "counted in the last 15m before --until, from 2026-03-01 12:00 to 2026-03-01 12:15" in run.notes
+    assert "the whole archive" not in run.notes
 
 
 def of_harbour(state: TrendState) -> TrendState:

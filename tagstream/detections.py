@@ -139,7 +139,8 @@ class TrendState(Contract):
         expected: the authors that the past lets expect.
         score: the deviations by which `authors` exceeds that.
         forms: the types and keys that count as the subject, most posts first; at most `MAX_FORMS`.
-        companions: the subjects mentioned with it in the window, most posts first.
+        companions: the subjects mentioned with it, most posts first, in the newest distinct posts of the window.
+        counted: the number of these posts.
         evidence: posts of the window, at most `MAX_EVIDENCE`.
         new_authors, new_posts: hashes of the authors and posts since the state before, at most `MAX_NEW`, the smallest;
             by them an event counts over its whole life.
@@ -157,6 +158,7 @@ class TrendState(Contract):
     score: float
     forms: Annotated[tuple[SubjectForm, ...], Field(max_length=MAX_FORMS)] = ()
     companions: tuple[Companion, ...] = ()
+    counted: Count = 0
     evidence: Annotated[tuple[EvidencePost, ...], Field(max_length=MAX_EVIDENCE)] = ()
     new_authors: Annotated[tuple[int, ...], Field(max_length=MAX_NEW)] = ()
     new_posts: Annotated[tuple[int, ...], Field(max_length=MAX_NEW)] = ()

@@ -1,9 +1,10 @@
 """`python -m ops.kibana.write [--check]`: writes `objects.ndjson` and `rule.json`, or says whether they are current."""
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+import click
 
 from ops.kibana.charts import NEWSROOM, OPERATIONS
 from ops.kibana.dashboards import DASHBOARDS
@@ -28,18 +29,19 @@ def files() -> Mapping[Path, str]:
     }
 
 
-def main() -> int:
-    """Does what the command line says; 1 where a file is not current."""
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail if a file is not current.")
+def main(check: bool) -> None:
+    """Writes what Kibana is given."""
     wanted = files()
-    if "--check" in sys.argv[1:]:
-        stale = [one.name for one, text in wanted.items() if not one.exists() or one.read_text("utf-8") != text]
-        if stale:
-            print(f"ops/kibana: not current: {', '.join(stale)}. Write them: make docs", file=sys.stderr)
-        return 1 if stale else 0
-    for path, text in wanted.items():
-        path.write_text(text, encoding="utf-8")
-    return 0
+    if not check:
+        for path, text in wanted.items():
+            path.write_text(text, encoding="utf-8")
+        return
+    stale = [one.name for one, text in wanted.items() if not one.exists() or one.read_text("utf-8") != text]
+    if stale:
+        raise click.ClickException(f"ops/kibana: not current: {', '.join(stale)}. Write them: make docs")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -120,7 +120,7 @@ class EventTimeline:
 
     def purge(self, ids: Collection[str]) -> None:
         """Removes all words of these posts at once. Called when the detectors rest."""
-        self._detector.purge(ids)
+        self._detector.purge(set(ids))
         there = evidence_of(list(self._all_waiting())).difference(ids)
         for reports in self._waiting.values():
             for partition, trends in reports.items():

@@ -2,22 +2,25 @@
 
 An archive is years old and a hostile account may date its posts as it likes, so neither the clock of the machine nor
 the newest post says how late it is in a feed. The latest `VOTERS` distinct authors vote, each with the minute of their
-latest post; a minute is reached when more than half of them have written in it or later; while there are fewer, but
-`AUTHORS` at least, when all have. So it takes as many accounts with a wrong date as there are honest ones at a time to
-move it. It never goes back, and posts of before it do not vote: old posts among new ones hold nothing up. Nor does an
-author who fell silent: a vote counts for the `VOTED_POSTS` posts after it.
+latest post; a minute is reached when more than half of them have written in it or later, and one that is `FAR` ahead
+when all have; all, too, while there are fewer, but `AUTHORS` at least. So it takes as many accounts with a wrong date
+as there are honest ones at a time to move it, and twice as many to move it far. A feed that has one author or two, as
+a newspaper's, is known by its first `VOTED_POSTS` posts. The clock never goes back, and posts of before it do not vote:
+old posts among new ones hold nothing up. Nor does an author who fell silent: a vote counts for the `VOTED_POSTS` posts
+after it.
 """
 
 from datetime import datetime
 from typing import Any, Self
 
-from search.events.minutes import to_minute, to_number
+from search.events.minutes import HOUR, to_minute, to_number
 from search.events.snapshots import pack, unpack
 
 AUTHORS = 3
 VOTERS = 15
 """More would be safer, and later by as many posts where a feed is slow."""
 
+FAR = 6 * HOUR
 VOTED_POSTS = 60
 
 _KIND, _VERSION = "feed clock", 3
@@ -56,11 +59,17 @@ class FeedClock:
     def _advance(self) -> None:
         """Moves to the newest minute that enough authors have reached, if there is one."""
         voters = len(self._votes)
+        if voters < AUTHORS and self._posts < VOTED_POSTS:
+            return
+        minutes = sorted((minute for minute, _ in self._votes.values()), reverse=True)
         # Among the first few authors of a feed a few with a wrong date are already most.
-        enough = voters if voters < VOTERS else voters // 2 + 1
-        if voters >= AUTHORS:
-            reached = sorted((minute for minute, _ in self._votes.values()), reverse=True)[enough - 1]
-            self._newest = reached if self._newest is None else max(self._newest, reached)
+        reached = minutes[-1 if voters < VOTERS else voters // 2]
+        if self._newest is None:
+            self._newest = reached
+        elif reached - self._newest > FAR:
+            self._newest = max(self._newest, minutes[-1])
+        else:
+            self._newest = max(self._newest, reached)
 
     def snapshot(self) -> bytes:
         """Returns the state, the same bytes for the same state."""

@@ -1,7 +1,9 @@
 """Communities of trending subjects: those that the same posts mention.
 
-The weight between two subjects is the cosine of their co-mentions, as in Fedoryszak et al. (KDD 2019); communities are
-found by the method of Louvain, with a fixed seed on nodes and edges in order, so that equal trends give equal answers.
+The weight between two subjects is the cosine of their co-mentions, the posts that mention both by the root of the
+product of those that mention each, as in Fedoryszak et al. (KDD 2019). A trend lists its commonest companions alone, so
+one of the two may know of it; what the other would say follows from the authors of both. Communities are found by the
+method of Louvain, with a fixed seed on nodes and edges in order, so that equal trends give equal answers.
 """
 
 import math
@@ -31,7 +33,8 @@ def communities_of(trends: Iterable[TrendState]) -> list[list[TrendState]]:
     for subject, companions in shares.items():
         for other, share in companions.items():
             if other in by_subject and not graph.has_edge(subject, other):
-                similarity = math.sqrt(share * shares[other].get(subject, share))
+                opposite = share * by_subject[subject].authors / max(1, by_subject[other].authors)
+                similarity = math.sqrt(share * min(1.0, shares[other].get(subject, opposite)))
                 if similarity >= MIN_SIMILARITY:
                     graph.add_edge(subject, other, weight=similarity)
     found: Sequence[set[SubjectKey]] = networkx.community.louvain_communities(graph, weight="weight", seed=_SEED)
@@ -40,8 +43,8 @@ def communities_of(trends: Iterable[TrendState]) -> list[list[TrendState]]:
 
 
 def shares_of_companions(trend: TrendState) -> dict[SubjectKey, float]:
-    """Returns the share of the subject's distinct posts that mention each companion."""
-    posts = max(1, trend.authors)
+    """Returns the share of the subject's newest distinct posts that mention each companion."""
+    posts = max(1, trend.counted or trend.authors)
     return {letters_of(one.key): min(1.0, one.posts / posts) for one in trend.companions}
 
 

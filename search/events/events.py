@@ -8,7 +8,7 @@ After Fedoryszak, Frederick, Rajaram and Zhong (KDD 2019). What it says of a min
 on their order, and an event's id on its leading subject and its first minute alone.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from datetime import datetime
 from typing import Any, Self
 
@@ -30,6 +30,8 @@ LONE_SCORE = 12.0
 MAX_EVENTS = 1_000
 TOLD_MINUTES = 2 * HOUR
 """Minutes for which a deleted post may still be among the evidence of a trend: a window, and what lags behind."""
+
+MAX_FORGOTTEN = 50_000
 
 _KIND, _VERSION = "events", 2
 
@@ -110,7 +112,8 @@ class EventDetector:
     def forget(self, post_ids: Iterable[str]) -> None:
         """Takes deleted posts out of evidence and counts, as far as they are evidence, and keeps them out."""
         gone = set(post_ids)
-        self._forgotten |= dict.fromkeys(sorted(gone), self._minute)
+        kept = list((self._forgotten | dict.fromkeys(sorted(gone), self._minute)).items())
+        self._forgotten = dict(kept[-MAX_FORGOTTEN:])
         for event in self._events.values():
             event.forget(gone)
 
@@ -118,7 +121,7 @@ class EventDetector:
         """Returns the ids of the posts that are kept."""
         return {post_id for event in self._events.values() for post_id in event.pool}
 
-    def purge(self, post_ids: Collection[str]) -> None:
+    def purge(self, post_ids: Set[str]) -> None:
         """Removes deleted posts, and every subject that no evidence mentions. Called when the detectors rest."""
         self.forget(post_ids)
         for event in self._events.values():

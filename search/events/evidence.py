@@ -1,4 +1,4 @@
-"""The evidence of an event: the earliest posts, the most typical and the most diverse; near-copies are folded.
+"""The evidence of an event: the first posts, the last, the most typical and most diverse; near-copies are folded.
 
 All other posts of its pool are its reserve, so that the event outlasts the deletion of its evidence.
 """
@@ -12,6 +12,7 @@ from search.events.copies import SIMILARITY, similarity
 from tagstream.detections import MAX_EVIDENCE, MAX_RESERVE, EvidencePost
 
 EARLIEST = 5
+LATEST = 3
 TYPICAL = 8
 MAX_POOL = MAX_EVIDENCE + MAX_RESERVE
 """The posts from which the evidence is chosen, kept over the life of an event."""
@@ -26,7 +27,7 @@ class ChosenPosts(NamedTuple):
 
 
 def with_more(pool: dict[str, EvidencePost], posts: Iterable[EvidencePost]) -> dict[str, EvidencePost]:
-    """Returns the pool with more posts; of too many, the earliest and those that mention most of what trends stay."""
+    """Returns the pool with more posts; the first, the last and those with most of what trends stay."""
     pool = dict(pool)
     for post in sorted(posts, key=_in_time):
         known = pool.get(post.post_id)
@@ -34,7 +35,7 @@ def with_more(pool: dict[str, EvidencePost], posts: Iterable[EvidencePost]) -> d
             pool[post.post_id] = post
     kept = list(pool.values())
     if len(kept) > MAX_POOL:
-        first = _earliest(kept)
+        first = list({post.post_id: post for post in [*_earliest(kept), *_latest(kept)]}.values())
         names = {post.post_id for post in first}
         rest = sorted((post for post in kept if post.post_id not in names), key=_most_typical_first)
         kept = first + rest[: MAX_POOL - len(first)]
@@ -54,7 +55,7 @@ def chosen_from(pool: Iterable[EvidencePost]) -> ChosenPosts:
         post_id: sum(holders[number] for number in sketch) / max(1, len(sketch)) for post_id, sketch in sketches.items()
     }
     typical = sorted(posts, key=lambda post: (-len(post.trending), -likeness[post.post_id], *_in_time(post)))
-    chosen = {post.post_id: post for post in [*_earliest(posts), *typical[:TYPICAL]]}
+    chosen = {post.post_id: post for post in [*_earliest(posts), *_latest(posts), *typical[:TYPICAL]]}
     while len(chosen) < min(MAX_EVIDENCE, len(posts)):
         left = [post for post in typical if post.post_id not in chosen]
         covered = frozenset[int]().union(*(sketches[post_id] for post_id in chosen))
@@ -63,13 +64,21 @@ def chosen_from(pool: Iterable[EvidencePost]) -> ChosenPosts:
         )
         chosen[newest.post_id] = newest
     others = {post.post_id: post for post in [*typical, *pool] if post.post_id not in chosen}
-    return ChosenPosts(tuple(sorted(chosen.values(), key=_in_time)), tuple(others.values()), typical[0].post_id)
+    # Of a pool of copies few are evidence, and more are left than the contract holds.
+    reserve = tuple(others.values())[:MAX_RESERVE]
+    return ChosenPosts(tuple(sorted(chosen.values(), key=_in_time)), reserve, typical[0].post_id)
 
 
 def _earliest(posts: Iterable[EvidencePost]) -> list[EvidencePost]:
     """Returns the first posts that mention two or more of what trends, or the very first ones."""
     ordered = sorted(posts, key=_in_time)
     return ([post for post in ordered if len(post.trending) > 1] or ordered)[:EARLIEST]
+
+
+def _latest(posts: Iterable[EvidencePost]) -> list[EvidencePost]:
+    """Returns the last posts that mention two or more of what trends, or the very last ones."""
+    ordered = sorted(posts, key=_in_time)
+    return ([post for post in ordered if len(post.trending) > 1] or ordered)[-LATEST:]
 
 
 def _without_copies(posts: Iterable[EvidencePost]) -> list[EvidencePost]:

@@ -1,6 +1,6 @@
 """One event as it is followed: what it is made of, how it grows, and what belongs to it."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -87,17 +87,19 @@ class FollowedEvent:
         for trend in community:
             new = Member(trend.type, trend.key, trend.text, 0, 0, 0.0, minute)
             member = self.members.setdefault(letters_of(trend.key), new)
+            if trend.authors > member.authors:
+                member.text = trend.text
             member.posts = max(member.posts, trend.posts)
             member.authors = max(member.authors, trend.authors)
             member.score = max(member.score, trend.score)
             member.last = minute
-            self.started = min(self.started, to_number(trend.started_at))
             self.score = max(self.score, trend.score)
         self._count(community)
         self._forget_the_least()
         own = self._own(post for trend in community for post in trend.evidence)
         self._count_evidence(own)
         self.pool = with_more(self.pool, own)
+        self.started = min((self.started, *(to_number(post.minute) for post in own)))
         authors = max(trend.authors for trend in community)
         if authors > self.peak_authors:
             self.peak, self.peak_authors = minute, authors
@@ -154,15 +156,15 @@ class FollowedEvent:
         self.score = max(self.score, other.score)
         self.pool = with_more(self.pool, other.pool.values())
 
-    def forget(self, post_ids: Iterable[str]) -> bool:
+    def forget(self, post_ids: Set[str]) -> bool:
         """Takes deleted posts out of evidence and counts, as far as they are evidence; says whether any was."""
-        gone = [self.pool.pop(post_id) for post_id in set(post_ids) if post_id in self.pool]
+        gone = [self.pool.pop(post_id) for post_id in self.pool.keys() & post_ids]
         self.forgotten += len(gone)
         if gone:
             self._keep_supported(_subjects_of(gone))
         return bool(gone)
 
-    def purge(self, post_ids: Iterable[str]) -> None:
+    def purge(self, post_ids: Set[str]) -> None:
         """Forgets deleted posts, and every subject that no post of the pool mentions."""
         self.forget(post_ids)
         self._keep_supported(self.members)

@@ -99,6 +99,7 @@ def trend_state(finding: Finding, found: MinuteEvidence) -> TrendState:
         score=round(finding.score, 3),
         forms=forms,
         companions=_companions(finding.subject, counted),
+        counted=len(counted),
         evidence=_evidence(support.distinct, finding.started, found),
         new_authors=_smallest(post.author for post in new),
         new_posts=_smallest(hash_key("post", post.post_id) for post in new),

@@ -201,15 +201,17 @@ class TrendDetector:
         return [trend_state(finding, found) for finding in findings]
 
     def _learn(self, block: int, posts: list[WindowPost]) -> None:
-        """Gives the baseline the distinct authors of a block that leaves the window.
+        """Gives the baseline the support of each subject in a block that leaves the window.
 
         Not before: no rise is measured against itself.
         """
-        authors: dict[SubjectKey, set[int]] = {}
+        mentions: dict[SubjectKey, list[WindowPost]] = {}
         for post in posts:
             for subject in post.owned_subjects():
-                authors.setdefault(subject, set()).add(post.author)
-        self._baseline.learn(block, len(posts), {subject: len(names) for subject, names in authors.items()})
+                mentions.setdefault(subject, []).append(post)
+        # As in the present, so that an army of copies makes nothing expected.
+        authors = {subject: support_of(some).authors if len(some) > 1 else 1 for subject, some in mentions.items()}
+        self._baseline.learn(block, len(posts), authors)
 
     def _judge(self, subject: SubjectKey, minute: int, volumes: dict[int, int]) -> Finding | None:
         rise = self._rises.get(subject)

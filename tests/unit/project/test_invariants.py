@@ -27,3 +27,10 @@ def test_every_file_that_is_named_exists():
     for row in ROWS:
         for file in re.findall(r"`((?:workers|search|tagstream|ingest)/[\w/.]+)`", row):
             assert (REPOSITORY / file).is_file(), file
+
+
+def test_the_text_of_every_break_stands_once_in_its_file():
+    """One whose text is gone breaks nothing; `make test-deep` would say so much later."""
+    for mutant in MUTANTS:
+        stands = (REPOSITORY / mutant["file"]).read_text(encoding="utf-8").count(mutant["before"])
+        assert stands == 1, f"{mutant['name']}: {stands} times in {mutant['file']}"

@@ -1,9 +1,11 @@
 """What Kibana is given is current, of the forms of its version, whole, and asks only for fields that there are."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from kibana_forms import ATTRIBUTES, LensForm, MetricForm, ObjectForm, RuleForm, TableForm
 from pydantic import ValidationError
 
@@ -32,17 +34,12 @@ def test_the_files_are_what_the_generator_writes() -> None:
         assert path.read_text(encoding="utf-8") == text, "write them: make docs"
 
 
-def test_a_stale_file_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_stale_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(write, "FOLDER", tmp_path)
-    monkeypatch.setattr("sys.argv", ["write", "--check"])
-    assert write.main() == 1
-    assert "objects.ndjson, rule.json" in capsys.readouterr().err
-    monkeypatch.setattr("sys.argv", ["write"])
-    assert write.main() == 0
-    monkeypatch.setattr("sys.argv", ["write", "--check"])
-    assert write.main() == 0
+    stale = CliRunner().invoke(write.main, ["--check"])
+    assert (stale.exit_code, "objects.ndjson, rule.json" in stale.output) == (1, True)
+    assert CliRunner().invoke(write.main, []).exit_code == 0
+    assert CliRunner().invoke(write.main, ["--check"]).exit_code == 0
 
 
 @objects

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from search.events.clock import VOTERS, FeedClock
+from search.events.clock import VOTED_POSTS, VOTERS, FeedClock
 from tagstream.errors import CorruptState
 
 NOON = datetime(2013, 4, 15, 12, tzinfo=UTC)
@@ -79,10 +79,32 @@ def test_a_gap_of_years_is_passed_by_those_who_write_after_it() -> None:
     clock = FeedClock()
     for number in range(30):
         clock.note(number, at(0), f"a:{number}")
-    for number in range(VOTERS // 2 + 1):
+    for number in range(VOTERS):
         assert clock.newest == at(0)
         clock.note(number, at(60 * 24 * 900), f"b:{number}")
     assert clock.newest == at(60 * 24 * 900)
+
+
+def test_a_majority_with_a_wrong_date_moves_a_busy_feed_no_further_than_some_hours() -> None:
+    """Eight accounts that are dated two days ahead would make every honest post late until then."""
+    clock = FeedClock()
+    for number in range(30):
+        clock.note(number, at(0), f"a:{number}")
+    for number in range(VOTERS // 2 + 2):
+        clock.note(1000 + number, at(2 * 24 * 60), f"b:{number}")
+    for number in range(30):
+        clock.note(number, at(1), f"c:{number}")
+    assert clock.newest == at(1)
+
+
+@pytest.mark.parametrize("authors", [1, 2])
+def test_a_feed_of_few_authors_is_known_after_some_posts(authors: int) -> None:
+    clock = FeedClock()
+    for number in range(VOTED_POSTS):
+        assert clock.newest is None
+        clock.note(number % authors, at(number), f"a:{number}")
+    assert clock.newest is not None
+    assert clock.newest >= at(VOTED_POSTS - 2)
 
 
 def test_a_snapshot_goes_on() -> None:

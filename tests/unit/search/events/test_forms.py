@@ -114,6 +114,13 @@ def test_the_forms_of_a_trend_are_the_reasons_for_counting_as_one() -> None:
         ("at&t", "att", True),
         ("c++", "c", False),
         (".net", "net", False),
+        ("c++ 11", "c 11", False),
+        ("9/11", "911", False),
+        ("windows 1.0", "windows 10", False),
+        ("we'll", "well", False),
+        ("she’ll", "shell", False),
+        ("o'donnell", "odonnell", True),
+        ("covid-19", "covid19", True),
         ("!!!", "???", False),
     ],
 )

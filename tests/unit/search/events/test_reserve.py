@@ -38,6 +38,25 @@ def test_near_copies_wait_behind_all_others() -> None:
     assert chosen_from(copies).reserve == tuple(copies[1:])
 
 
+def test_a_pool_of_copies_is_no_more_than_the_contract_holds() -> None:
+    """An army that changes words fills the pool with copies: few are evidence, and the rest is more than a reserve."""
+    pool = with_more({}, (post(number, f"{number // 6}", "paris", "police") for number in range(MAX_POOL)))
+    chosen = chosen_from(pool.values())
+    assert len(chosen.evidence) < MAX_POOL - MAX_RESERVE
+    assert len(chosen.reserve) == MAX_RESERVE
+
+
+def test_the_last_posts_of_an_event_are_among_its_evidence() -> None:
+    posts = [
+        post(number, f"{number}", *("paris", "police", "fire")[: 3 if number < 150 else 2]) for number in range(200)
+    ]
+    pool: dict[str, EvidencePost] = {}
+    for number in range(0, 200, 20):
+        pool = with_more(pool, posts[number : number + 20])
+    evidence = chosen_from(pool.values()).evidence
+    assert {posts[0], posts[-1]} <= set(evidence)
+
+
 def test_an_event_is_told_with_other_posts_when_its_evidence_is_deleted() -> None:
     names = ["Paris", "explosion", "police", "#paris"]
     events = replay([*everyday(5), *burst("b", 5, 25, names, a_minute=6), *everyday(0.2, first=5.5)])

@@ -184,3 +184,30 @@ def test_a_snapshot_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
             minutes.state()
         assert len(minutes.take(minute)) == 10
     assert minutes.passed_over == 50 * 10 - 1
+
+
+@pytest.mark.parametrize("copies", [0, 200])
+def test_copies_of_one_text_take_nothing_from_those_who_write_their_own(copies: int) -> None:
+    """Retweets are copies: they count once, and hide no author."""
+    own = list(burst("own", 5, 30, QUAKE, a_minute=2))
+    repeated = [
+        mention(f"r{number}", 300 + number // 10, QUAKE, text="one text that all repeat") for number in range(copies)
+    ]
+    (event,) = replay(chain(everyday(6), own, repeated)).values()
+    assert event.detected_at <= START + timedelta(hours=5, minutes=8)
+    peak = max(subject.authors for subject in event.subjects)
+    assert peak >= 40
+
+
+def test_an_army_of_before_makes_nothing_expected() -> None:
+    """An army names what breaks later: the event is seen as soon, but for what the one text of the army counts."""
+    army = [mention(f"army{number}", 180 + number // 17, QUAKE, text="a b c d e f g h i j") for number in range(500)]
+    quake = list(burst("quake", 8, 40, QUAKE, a_minute=2))
+    ((alone,), (after,)) = (replay(chain(everyday(10), *before, quake)).values() for before in ((), (army,)))
+    assert after.detected_at - alone.detected_at <= timedelta(minutes=3)
+
+
+def test_a_large_event_that_comes_at_once_is_one() -> None:
+    """Companions are counted in the newest posts, and are a share of these, not of all."""
+    posts = burst("large", 3, 4, QUAKE, a_minute=1500, share=0.5)
+    assert len(replay(chain(everyday(3.5), posts))) == 1

@@ -70,6 +70,8 @@ def ingest(
     report, interrupted = run_until_stopped(work, is_service=True)
     if as_json:
         write_lines([report_document(report)])
+    for line in source.unread_files():
+        note(line)
     where = f" at {report.progress.cursor}" if report.progress.cursor else ""
     if interrupted:
         raise Interrupted(f"stopped{where} after {summary(report)}; the same command goes on from there")

@@ -96,6 +96,8 @@ def run_feed(
     report, interrupted = run_source(source, tagger, settings, image_model, is_service=True, page=page)
     if as_json:
         write_lines([report_document(report)])
+    for line in source.unread_files():
+        note(line)
     where = f" at {report.cursor}" if report.cursor else ""
     if interrupted:
         raise Interrupted(f"stopped{where} after {summary(report)}; the same command goes on from there")

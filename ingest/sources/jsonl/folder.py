@@ -28,6 +28,7 @@ _POSTS = (".jsonl", ".ndjson", ".json", ".js", ".zip", *_TABLES)
 _UNREAD = "unread"
 UNREADABLE_FILE = "unreadable_file"
 MAX_FILES = 100_000
+MOST_TOLD = 20
 
 Listed = tuple[str, int]
 """The path of a file within the folder, and its size."""
@@ -53,7 +54,10 @@ class FolderSource:
         self._within: str | None = None
         self._file: JsonlSource | None = None
         self._gathered: Counter[str] = Counter()
+        self._refused = 0
+        self._first_refused: list[str] = []
         self._passed_over = self._links_outside = 0
+        self._first_passed_over: list[str] = []
         self._begun = 0.0
         self._ended = False
         self._list()  # at once: what cannot be read is refused before a server is asked
@@ -72,7 +76,9 @@ class FolderSource:
             self._begun = self._share(0.0)
 
     def _list(self) -> None:
-        self._files, self._passed_over, self._links_outside = _listed(self._path, self._endings)
+        self._files, self._passed_over, self._first_passed_over, self._links_outside = _listed(
+            self._path, self._endings
+        )
         if not self._files:
             endings = ", ".join(self._endings)
             raise UnreadableInput(
@@ -129,6 +135,9 @@ class FolderSource:
     async def _give_up(self, error: UnreadableInput) -> Received:
         """Returns the dead letter of a file that cannot be read, or not any further."""
         name = self._files[self._at][0]
+        self._refused += 1
+        if len(self._first_refused) < MOST_TOLD:
+            self._first_refused.append(f"{name!r} was refused: {error}")
         letter = dead_letter(
             origin=path_as_text(os.path.join(self._place, name)),
             source="jsonl",
@@ -149,6 +158,19 @@ class FolderSource:
         counts.update((self._file or self._open_file(self._path)).counts())
         return {**counts, "passed_over_file": self._passed_over, "link_outside": self._links_outside}
 
+    def unread_files(self) -> list[str]:
+        """Returns a line for each file that was refused or passed over, at most `MOST_TOLD`; then how to see more."""
+        endings = ", ".join(self._endings)
+        passed_over = [
+            f"{name!r} was passed over: its name ends in none of {endings}" for name in self._first_passed_over
+        ]
+        lines = [*self._first_refused, *passed_over][:MOST_TOLD]
+        if more := self._refused + self._passed_over - len(lines):
+            lines.append(f"{more:,} more files were refused or passed over")
+        if self._refused:
+            lines.append(f"`tagstream dead-letters list --cause {UNREADABLE_FILE}` shows the files that were refused")
+        return lines
+
     def share_read(self) -> Share | None:
         """Returns how much of the files was handed over, by their bytes on the disk."""
         if not self._files:
@@ -168,14 +190,17 @@ class FolderSource:
             await self._file.close()
 
 
-def _listed(folder: str, endings: tuple[str, ...]) -> tuple[list[Listed], int, int]:
+def _listed(folder: str, endings: tuple[str, ...]) -> tuple[list[Listed], int, list[str], int]:
     """Returns the files of posts in order of name, how many others there are, and how many links lead outside.
+
+    Of the others it returns the first names, too.
 
     Raises:
         UnreadableInput: the folder cannot be listed, or holds more files than `MAX_FILES`.
     """
     found: list[Listed] = []
     others = outside = 0
+    first_others: list[str] = []
     within = os.path.join(os.path.realpath(folder), "")
 
     def refuse(error: OSError) -> None:
@@ -183,7 +208,7 @@ def _listed(folder: str, endings: tuple[str, ...]) -> tuple[list[Listed], int, i
 
     for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
+        for name in sorted(names):
             path = os.path.join(place, name)
             if name.startswith(".") or not os.path.isfile(path):
                 continue
@@ -194,9 +219,11 @@ def _listed(folder: str, endings: tuple[str, ...]) -> tuple[list[Listed], int, i
                 found.append((os.path.relpath(path, folder), os.path.getsize(path)))
             else:
                 others += 1
+                if len(first_others) < MOST_TOLD:
+                    first_others.append(os.path.relpath(path, folder))
             if len(found) > MAX_FILES:
                 raise UnreadableInput(f"{folder!r} holds more than {MAX_FILES:,} files of posts: read a part of it")
-    return sorted(found), others, outside
+    return sorted(found), others, first_others, outside
 
 
 def _plain(name: str) -> str:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ingest.sources.jsonl.cursor import is_of_a_stream
+from ingest.sources.jsonl.folder import FolderSource
 from tagstream.errors import UnreadableInput
 from tagstream.posts import DeadLetter, Post
 from tagstream.source import Measured, Received, Share, Source
@@ -50,6 +51,10 @@ class Survey:
     def share_read(self) -> Share | None:
         """Returns how much of the feed was handed over; None where the feed has no known end."""
         return self._innermost.share_read() if isinstance(self._innermost, Measured) else None
+
+    def unread_files(self) -> list[str]:
+        """Returns what to tell of the files in a folder that gave no posts; nothing of any other feed."""
+        return self._innermost.unread_files() if isinstance(self._innermost, FolderSource) else []
 
     async def close(self) -> None:
         await self._source.close()

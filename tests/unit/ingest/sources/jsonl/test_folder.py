@@ -8,6 +8,7 @@ import pytest
 from terminal import Terminal
 
 from ingest.sources.open import open_source
+from ingest.sources.wrappers.survey import Survey
 from tagstream.errors import BadSettings, CorruptState, UnreadableInput
 from tagstream.posts import DeadLetter
 from tagstream.source import Received, Source
@@ -138,3 +139,32 @@ def test_columns_are_named_on_the_command_line(
 def test_a_table_and_its_columns_may_be_named_in_the_specification_as_before(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="behind the"):
         open_source(f"csv:{tmp_path}?colour=x")
+
+
+def test_a_run_names_the_files_that_it_refused_or_passed_over(
+    folder: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    run = Terminal(capsysbinary)
+    index = f"sqlite:{tmp_path / 'index.db'}"
+    (folder / "photo.jsonl").write_bytes(b"\xff\xd8\xff\xe0" + bytes(range(256)))
+    (folder / "sheet\x1b[31m.xlsx").write_bytes(b"PK\x03\x04")
+    assert run("run", "--source", f"jsonl:{folder}", "--models", "stub:", "--index", index, "--until-end") == 0
+    told = [line for line in run.notes.splitlines() if "' was " in line]
+    assert [line.partition(" was ")[0] for line in told] == [
+        "'empty.jsonl'",
+        "'photo.jsonl'",
+        "'README.md'",
+        r"'sheet\x1b[31m.xlsx'",
+    ]
+    assert "is empty" in told[0]
+    assert "a JPEG picture" in told[1]
+    assert "tagstream dead-letters list --cause unreadable_file" in run.notes
+
+
+async def test_of_many_files_that_are_not_read_twenty_are_named(folder: Path) -> None:
+    for number in range(30):
+        (folder / f"{number}.jsonl").write_text("")
+    source = Survey(open_source(f"jsonl:{folder}"))
+    await read(source)
+    *named, more, _ = source.unread_files()
+    assert (len(named), more) == (20, "12 more files were refused or passed over")

@@ -17,6 +17,7 @@ from tagstream.errors import UnreadableInput
 MAGIC = b"PK\x03\x04"
 _MAX_MEMBERS = 100_000
 _MAX_DIRECTORY_BYTES = 64 * 1024 * 1024
+_MAX_ACCOUNT_BYTES = 64 * 1024
 _PIECE_BYTES = 64 * 1024
 _EXPORTED = re.compile(r"(?:.*/)?(?:data/tweets?(?:-part([0-9]{1,6}))?|data/js/tweets/([0-9]{4}_[0-9]{2}))\.js")
 _POSTS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".js")
@@ -41,6 +42,18 @@ class ZippedBytes:
         self._pieces = self._content()
         self._held = b""
         self._position = 0
+
+    def account(self) -> bytes:
+        """Returns what an account's export says of its account; nothing where there is none that can be read."""
+        folders = {member.rpartition("data/")[0] for member in self.members if _EXPORTED.fullmatch(member)}
+        if len(folders) != 1:  # none, or the exports of several accounts
+            return b""
+        try:
+            with self._archive.open(f"{folders.pop()}data/account.js") as file:
+                content = file.read(_MAX_ACCOUNT_BYTES + 1)
+        except (KeyError, *_DAMAGE):
+            return b""
+        return content[_assigned(content) :] if len(content) <= _MAX_ACCOUNT_BYTES else b""
 
     def read(self, size: int) -> bytes:
         """Returns the next bytes of the content, at most `size`; none at the end."""

@@ -33,15 +33,17 @@ from ingest.sources.formats.documents import BETWEEN_VALUES, DocumentSplitter
 from ingest.sources.formats.json_fields import LineFault
 from ingest.sources.formats.lines import FINGERPRINT_BYTES, MAX_LINE_BYTES, Line, LineSplitter, fingerprint
 from ingest.sources.formats.records import IN_TABLE, RecordSplitter
+from ingest.sources.formats.zipped import ZippedBytes
 from ingest.sources.jsonl.beginning import BEGINNING_BYTES, Form, beginning_of, is_undecided
 from ingest.sources.jsonl.cursor import JsonlCursor, parse_cursor
 from ingest.sources.jsonl.document import read_line, read_record, says_nothing
 from ingest.sources.jsonl.line import DEFAULT_SOURCE
 from ingest.sources.jsonl.reading import PassedOverDocument
 from ingest.sources.jsonl.table import Table, TableOptions
+from ingest.sources.x.archive import of_account, read_account
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import UnreadableInput
-from tagstream.posts import DeadLetter, path_as_text
+from tagstream.posts import Author, DeadLetter, path_as_text
 from tagstream.runtime.daemon_thread import in_daemon_thread
 from tagstream.source import Received, Share, named
 
@@ -71,6 +73,7 @@ class JsonlSource:
         self.name = f"{self._default_source}:{self._place}"
         self._options = options
         self._table: Table | None = None
+        self._account: Author | None = None  # of an account's own export
         self._path = path
         self._descriptor: int | None = None
         self._bytes: FileBytes | None = None
@@ -162,6 +165,8 @@ class JsonlSource:
             raise UnreadableInput(f"cannot read {self._path!r}: it is a directory, name a file of JSON lines")
         self._seekable = stat.S_ISREG(mode) and self._path != STANDARD_INPUT
         self._bytes = open_bytes(self._descriptor, self._path) if self._seekable else PlainBytes(self._descriptor)
+        if isinstance(self._bytes, ZippedBytes):
+            self._account = read_account(self._bytes.account())
         position = None if cursor is None else parse_cursor(cursor)
         if position is not None and (position.offset is not None) != self._seekable:
             raise UnreadableInput(
@@ -308,7 +313,8 @@ class JsonlSource:
         self._passed_over.update(reading.passed_over)
         if not reading.events:
             return []
-        *others, last = reading.events
+        account = self._account
+        *others, last = reading.events if account is None else [of_account(event, account) for event in reading.events]
         return [
             *(Received(event, before) for event in others),
             Received(last, str(cursor), reading.supersedes or half_read),

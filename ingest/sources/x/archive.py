@@ -2,9 +2,11 @@
 
 Posts get the ids, revisions and positions that they have in X's live stream, so that both are one post. Positions are
 ids, which rise with time over all archives. An archive may have gone through other hands: ids are numbers and not text,
-or dates have the form of a database. An account's own export writes every number as text, and names no author.
+or dates have the form of a database. An account's own export writes every number as text, and names its author in a
+file beside its posts.
 """
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -30,7 +32,7 @@ from ingest.sources.x.archive_fields import (
     written_at,
 )
 from ingest.sources.x.post import Includes, read_post
-from tagstream.posts import Author, Deletion, Hashtag, Media, Post
+from tagstream.posts import Author, DeadLetter, Deletion, Event, Hashtag, Media, Post
 
 
 def identity_of(fields: Fields) -> dict[str, Any]:
@@ -49,6 +51,27 @@ def identity_of(fields: Fields) -> dict[str, Any]:
     if is_id(author):
         found["author"] = str(int(str(author)))
     return found
+
+
+def read_account(content: bytes) -> Author | None:
+    """Reads the account of an account's own export; returns None where the content does not say it."""
+    try:
+        document = json.loads(content)
+        account = document[0]["account"]
+        identifier = account["accountId"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return Author(id=str(int(identifier)), handle=handle_of(account.get("username"))) if is_id(identifier) else None
+
+
+def of_account(event: Event, account: Author) -> Event:
+    """Returns the event with the account of the export that holds it, where the event names no author."""
+    if isinstance(event, Post) and event.author is None and event.source == SOURCE:
+        page = page_of(event.position, account.handle)
+        return event.model_copy(update={"author": account, "url": page})
+    if isinstance(event, DeadLetter) and event.author is None and event.source == SOURCE:
+        return event.model_copy(update={"author": account.id})
+    return event
 
 
 def read_modern(fields: Fields) -> Post:

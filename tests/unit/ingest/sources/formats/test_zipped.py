@@ -12,7 +12,7 @@ from ingest.sources.formats.compressed import open_bytes
 from ingest.sources.formats.zipped import ZippedBytes
 from ingest.sources.jsonl.source import JsonlSource
 from tagstream.errors import UnreadableInput
-from tagstream.posts import Post
+from tagstream.posts import Author, DeadLetter, Post
 
 OLD_DATE = "Wed May 01 12:00:00 +0000 2024"
 
@@ -70,6 +70,88 @@ async def test_an_account_export_is_read_whole_and_goes_on(tmp_path: Path) -> No
         texts += [item.event.text for item in received if isinstance(item.event, Post)]
         cursor = received[-1].cursor if received else cursor
     assert texts == [f"tweet {number}" for number in (1, 2, 3, 4, 5)]
+
+
+ACCOUNT = b'window.YTD.account.part0 = [ {"account": {"username": "ann_lee", "accountId": "77", "email": "a@b"}} ]'
+
+
+async def authors(path: Path) -> list[Author | None]:
+    source = JsonlSource(str(path))
+    await source.open(None)
+    received = [*await source.next_batch(10), *await source.next_batch(10)]
+    await source.close()
+    return [item.event.author for item in received if isinstance(item.event, Post)]
+
+
+@pytest.mark.parametrize("folder", ["", "twitter-2024/"])
+async def test_the_account_of_an_export_is_the_author_of_its_posts(tmp_path: Path, folder: str) -> None:
+    files = {f"{folder}data/tweets.js": exported(0, 1, 2), f"{folder}data/account.js": ACCOUNT}
+    path = archive(tmp_path, files)
+    assert await authors(path) == [Author(id="77", handle="ann_lee")] * 2
+    source = JsonlSource(str(path))
+    await source.open(None)
+    first = (await source.next_batch(1))[0]
+    await source.close()
+    assert isinstance(first.event, Post)
+    assert first.event.url == f"https://x.com/ann_lee/status/{10**18 + 1}"
+    resumed = JsonlSource(str(path))
+    await resumed.open(first.cursor)
+    second = (await resumed.next_batch(1))[0].event
+    await resumed.close()
+    assert isinstance(second, Post)
+    assert second.author == first.event.author
+
+
+async def test_a_post_of_an_export_that_cannot_be_read_is_its_account_s(tmp_path: Path) -> None:
+    broken = exported(0, 1).replace(b"Wed May 01 12:00:00 +0000 2024", b"Wed May 41 12:00:00 +0000 2024")
+    source = JsonlSource(str(archive(tmp_path, {"data/tweets.js": broken, "data/account.js": ACCOUNT})))
+    await source.open(None)
+    letter = (await source.next_batch(1))[0].event
+    await source.close()
+    assert isinstance(letter, DeadLetter)
+    assert letter.author == "77"
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        None,
+        b"",
+        b"window.YTD.account.part0 = []",
+        b'window.YTD.account.part0 = [{"account": 7}]',
+        b'window.YTD.account.part0 = {"account": {}}',
+        ACCOUNT.replace(b'"77"', b'"-1"'),
+        ACCOUNT.replace(b'"77"', b'["77"]'),
+        ACCOUNT.replace(b'"77"', b"9" * 5_000),
+        ACCOUNT.replace(b"ann_lee", b"\xff"),
+        b"window.YTD.account.part0 = " + b"[" * 60_000,
+        ACCOUNT + b" " * 65_536,
+    ],
+)
+async def test_posts_of_an_export_that_does_not_say_whose_it_is_have_no_author(
+    tmp_path: Path, account: bytes | None
+) -> None:
+    files = {"data/tweets.js": exported(0, 1)}
+    path = archive(tmp_path, files if account is None else {**files, "data/account.js": account})
+    assert await authors(path) == [None]
+
+
+async def test_a_name_that_no_account_can_have_is_left_out_and_exports_of_two_accounts_have_no_author(
+    tmp_path: Path,
+) -> None:
+    strange = ACCOUNT.replace(b"ann_lee", b"a</script>\\u202e")
+    path = archive(tmp_path, {"data/tweets.js": exported(0, 1), "data/account.js": strange})
+    assert await authors(path) == [Author(id="77")]
+    two = {"a/data/tweets.js": exported(0, 1), "b/data/tweets.js": exported(0, 2), "a/data/account.js": ACCOUNT}
+    assert await authors(archive(tmp_path, two)) == [None, None]
+
+
+async def test_a_damaged_account_file_costs_the_author_alone(tmp_path: Path) -> None:
+    path = archive(tmp_path, {"data/tweets.js": exported(0, 1), "data/account.js": os.urandom(5_000)})
+    whole = path.read_bytes()
+    at = whole.index(b"data/account.js") + 2_000
+    path.write_bytes(whole[:at] + bytes(byte ^ 255 for byte in whole[at : at + 50]) + whole[at + 50 :])
+    assert await authors(path) == [None]
 
 
 def test_one_file_of_posts_is_read_wherever_it_lies(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class Dashboard:
                         "type": kind,
                         "panelIndex": index,
                         "gridData": grid,
-                        "embeddableConfig": {},
+                        "embeddableConfig": _time_range(one),
                         "panelRefName": f"panel_{index}",
                     }
                 )
@@ -58,6 +58,14 @@ class Dashboard:
             "optionsJSON": packed({**options, "hidePanelTitles": False}),
         }
         return SavedObject("dashboard", f"tagstream-{self.name}", attributes, references)
+
+
+def _time_range(panel: Chart | SavedSearch) -> Json:
+    """Returns the time that the panel looks at by itself; nothing where it looks at that of its dashboard."""
+    if isinstance(panel, SavedSearch) or panel.time_range is None:
+        return {}
+    begins, ends = panel.time_range
+    return {"timeRange": {"from": begins, "to": ends}}
 
 
 def _rows(charts: Sequence[Chart], lengths: Sequence[int]) -> list[Sequence[Chart | SavedSearch]]:

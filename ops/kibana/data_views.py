@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ops.kibana.saved_object import SavedObject
+from ops.kibana.saved_object import SavedObject, packed
 from search.elastic.address import DEFAULT_PREFIX, Names
 
 _NAMES = Names(DEFAULT_PREFIX)
@@ -10,11 +10,12 @@ _NAMES = Names(DEFAULT_PREFIX)
 
 @dataclass(frozen=True)
 class DataView:
-    """A data view on an index or alias of tagstream."""
+    """A data view on an index or alias of tagstream. Values of the fields in `links` are addresses to follow."""
 
     name: str
     title: str
     time: str
+    links: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -28,7 +29,7 @@ class DataView:
             "timeFieldName": self.time,
             "fields": "[]",
             "fieldAttrs": "{}",
-            "fieldFormatMap": "{}",
+            "fieldFormatMap": packed({name: {"id": "url", "params": {"type": "a"}} for name in self.links}),
             "runtimeFieldMap": "{}",
             "sourceFilters": "[]",
         }
@@ -36,7 +37,7 @@ class DataView:
 
 
 # The alias, and not the indices of the days: it leaves hidden accounts out.
-POSTS = DataView("posts", _NAMES.shown_posts, "created_at")
+POSTS = DataView("posts", _NAMES.shown_posts, "created_at", links=("url", "links.url"))
 TRENDS = DataView("trends", _NAMES.trends, "minute")
 EVENTS = DataView("events", _NAMES.events, "detected_at")
 EVENT_STATES = DataView("event-states", _NAMES.event_states, "minute")

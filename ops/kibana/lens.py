@@ -22,6 +22,7 @@ class Chart:
         query: what it looks at, in Kibana's language.
         buckets: the columns that divide the documents, the outermost first.
         figures: the columns that are counted in each bucket.
+        time_range: the first and the last moment that it looks at, where that is not what the dashboard shows.
         kind: how it is drawn: `line`, `area`, `bar_stacked`, `bar_horizontal`, `metric` or `table`.
     """
 
@@ -33,6 +34,7 @@ class Chart:
     buckets: Mapping[str, Json] = field(default_factory=dict)
     query: str = ""
     description: str = ""
+    time_range: tuple[str, str] | None = None
 
     @property
     def id(self) -> str:

@@ -7,7 +7,7 @@ from ops.kibana.data_views import DEAD_LETTERS, EVENTS, POSTS, TRENDS, DataView
 from ops.kibana.saved_object import Reference, SavedObject, search_source
 
 _REFERENCE = "kibanaSavedObjectMeta.searchSourceJSON.index"
-_POST_COLUMNS = ("text", "author_handle", "source", "person", "place", "organisation", "hashtags")
+_POST_COLUMNS = ("text", "author_handle", "source", "person", "place", "organisation", "hashtags", "url")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ REPAIR = SavedSearch(
     "degraded-posts",
     "tagstream: degraded posts",
     POSTS,
-    ("text", "source", "degraded", "model"),
+    ("text", "source", "degraded", "model", "url"),
     "degraded: *",
     "Tagged without their photos; they are repaired later.",
 )
@@ -67,5 +67,5 @@ SEARCHES = (
         "stored-trends", "tagstream: trends", TRENDS, ("text", "type", "authors", "expected", "score", "companions")
     ),
     REPAIR,
-    SavedSearch("dead-letters", "tagstream: dead letters", DEAD_LETTERS, ("source", "cause")),
+    SavedSearch("dead-letters", "tagstream: dead letters", DEAD_LETTERS, ("source", "cause", "message")),
 )

@@ -258,6 +258,7 @@ def letter_document(letter: DeadLetter, kept_at: int) -> dict[str, Any]:
         "position": letter.position,
         "source": letter.source,
         "cause": letter.cause,
+        "message": letter.message,
     }
     return {name: value for name, value in document.items() if value is not None}
 

@@ -70,6 +70,7 @@ def asked_about() -> list[TaggedPost]:
         tagged("storm", "#storm", hashtags=[tag("storm"), tag("wind")], author="d", created_at=moment),
         tagged("german", "ein Satz", lang="de-AT", source="mastodon", author="e", created_at=moment),
         tagged("other", "noch ein Satz", lang="de", author="e", created_at=moment),
+        tagged("slavey", "another language", lang="den", source="mastodon", author="e", created_at=moment),
         tagged("witness", "I am here", author="w", handle="witness.example.org", created_at=moment),
         tagged("gone", "earthquake power cut", author="x", created_at=moment),
         tagged("hidden", "earthquake power cut", author="hidden", created_at=moment),

@@ -40,6 +40,15 @@ class KqlForm(Form):
     language: Literal["kuery"]
 
 
+class LinkParams(Form):
+    type: Literal["a"]
+
+
+class FieldFormatForm(Form):
+    id: Literal["url"]
+    params: LinkParams
+
+
 class DataViewForm(Form):
     title: Annotated[str, Field(min_length=1)]
     name: str
@@ -47,7 +56,7 @@ class DataViewForm(Form):
     fields: EmptyList
     sourceFilters: EmptyList
     fieldAttrs: EmptyObject
-    fieldFormatMap: EmptyObject
+    fieldFormatMap: Annotated[dict[str, FieldFormatForm], BeforeValidator(unpacked)]
     runtimeFieldMap: EmptyObject  # runtime-free
 
 
@@ -86,11 +95,20 @@ class GridForm(Form):
     i: str
 
 
+class TimeRangeForm(Form):
+    from_: Annotated[str, Field(alias="from", pattern=r"^now[-+]")]
+    to: str
+
+
+class PanelConfigForm(Form):
+    timeRange: TimeRangeForm | None = None
+
+
 class PanelForm(Form):
     type: Literal["lens", "search"]
     panelIndex: str
     gridData: GridForm
-    embeddableConfig: EmptyObject
+    embeddableConfig: PanelConfigForm
     panelRefName: str
 
 

@@ -14,6 +14,8 @@ from ops.kibana.data_views import DATA_VIEWS
 from ops.kibana.rule import RULE_ID, rule
 from ops.stack.shared import SHARED
 from search.elastic import schema
+from search.elastic.documents import letter_document
+from search.testing.writing import letter
 
 LINES = [json.loads(line) for line in (write.FOLDER / "objects.ndjson").read_text(encoding="utf-8").splitlines()]
 BY_ID = {(one["type"], one["id"]): one for one in LINES}
@@ -118,6 +120,29 @@ def test_saved_searches_and_data_views_name_fields_that_there_are() -> None:
             view_id = one["references"][0]["id"]
             fields = MAPPINGS[BY_ID["index-pattern", view_id]["attributes"]["title"]]
             assert {*one["attributes"]["columns"], *(name for name, _ in one["attributes"]["sort"])} <= fields.keys()
+
+
+def test_addresses_of_posts_can_be_followed() -> None:
+    formats = json.loads(BY_ID["index-pattern", "tagstream-posts"]["attributes"]["fieldFormatMap"])
+    assert formats["url"]["id"] == "url"
+    assert "url" in schema.POST_FIELDS
+    for name in ("latest-posts", "photo-posts", "degraded-posts"):
+        assert "url" in BY_ID["search", f"tagstream-{name}"]["attributes"]["columns"]
+
+
+def test_live_events_are_counted_whenever_they_were_detected() -> None:
+    newsroom = BY_ID["dashboard", "tagstream-newsroom"]
+    ((panel, _),) = [one["name"].split(":") for one in newsroom["references"] if one["id"] == "tagstream-events-live"]
+    configs = {one["panelIndex"]: one["embeddableConfig"] for one in json.loads(newsroom["attributes"]["panelsJSON"])}
+    assert configs.pop(panel) == {"timeRange": {"from": "now-50y", "to": "now+1d"}}
+    assert not any(configs.values())
+
+
+def test_the_reasons_of_dead_letters_can_be_searched() -> None:
+    assert schema.DEAD_FIELDS["message"]["type"] == "text"
+    refused = letter("a")
+    assert letter_document(refused, 0)["message"] == refused.message != ""
+    assert "message" in BY_ID["search", "tagstream-dead-letters"]["attributes"]["columns"]
 
 
 def test_panels_do_not_overlap() -> None:

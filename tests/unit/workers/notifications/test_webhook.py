@@ -290,7 +290,7 @@ async def test_a_dead_receiver_keeps_no_other_waiting() -> None:
             await told.note([ClosedMinute(MINUTE, (), [event(f"e{number}")])])
             told.stored()
         running = asyncio.create_task(told.run())
-        await until(lambda: len(living.requests) == 3)
+        await until(lambda: told.sent == 3)
         running.cancel()
         await asyncio.wait([running])
     assert len(dead.requests) == 1

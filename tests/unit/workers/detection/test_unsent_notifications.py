@@ -8,11 +8,13 @@ from workers.detection.open import opened_detection
 from workers.notifications.notifier import OUTBOX
 from workers.notifications.outbox import Notification, Outbox, receiver_of
 
-URL = "https://hooks.example.org/tagstream"
+# An address: a name that cannot be resolved would be told of, too. Nobody has it (RFC 5737).
+ADDRESS = "192.0.2.1:443"
+URL = f"https://{ADDRESS}/tagstream"
 
 
 async def test_what_is_not_sent_at_the_end_is_counted_and_where_it_stays_is_said(tmp_path: Path) -> None:
-    settings = Settings(webhook_urls=[URL], webhook_secret="a secret of the receiver")
+    settings = Settings(webhook_urls=[URL], webhook_allowed=[ADDRESS], webhook_secret="a secret of the receiver")
     said: list[str] = []
     index = await SqliteIndex.open(tmp_path / "index.db")
     async with opened_detection(index, settings, said.append):

@@ -68,6 +68,7 @@ def copy(connection: sqlite3.Connection, to: Path) -> int:
     except OSError as error:
         raise UnreadableInput(f"{draft} cannot be made: {error.strerror}. Remove it, or name another file.") from error
     try:
+        connection.execute("PRAGMA query_only = OFF")  # it would keep the copy from being written, too
         connection.execute("VACUUM INTO ?", (str(draft),))
         with draft.open("rb") as file:
             os.fsync(file.fileno())

@@ -423,8 +423,9 @@ def test_an_index_without_detections_says_how_they_are_made(run: Terminal, tmp_p
     # What trended in an archive is found although nothing does in its last hour.
     assert run("trends", "--index", "sqlite:plain.db", "--json") == 0
     assert [one["key"] for one in run.documents] == ["berlin"]
+    # A window that is named is the last one of the feed.
     assert run("trends", "--window", "2h", "--index", "sqlite:plain.db", "--json") == 0
-    assert [one["key"] for one in run.documents] == ["berlin"]
+    assert run.output == b""
     assert run("trends", "--since", "2026-03-02", "--index", "sqlite:plain.db", "--json") == 0
     assert run.output == b""
 

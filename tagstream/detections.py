@@ -200,7 +200,7 @@ class DetectedEvent(Contract):
         minute: the closed minute whose state this is.
         names: the names of its leading subjects; with a sentence of the typical post they make its title.
         detected_at: when it was first said, by the feed's clock.
-        started_at: the first minute in which one of its subjects rose.
+        started_at: the minute of the first post that mentions two of its subjects, of those that were its evidence.
         peak_at: the minute of the most authors so far.
         ended_at: None while it lives.
         merged_into: the id of the event that it became part of, if that is how it ended.

@@ -33,7 +33,7 @@ DETECTION_MEANINGS: dict[type[BaseModel], dict[str, str]] = {
         "minute": "The closed minute, by the feed's clock, at whose end this was so.",
         "names": "The names of what leads it.",
         "detected_at": "When it was first said.",
-        "started_at": "The first minute in which a part of it rose.",
+        "started_at": "The minute of the first post of its evidence so far.",
         "peak_at": "The minute of the most authors so far.",
         "ended_at": "When it ended; null while it lives.",
         "merged_into": "The id of the event that it became part of, if it ended so.",

@@ -146,7 +146,7 @@ _EVENT = {
     "title": "Its names, then the text of a post that mentions them, shortened to one line; the text as it is: "
     "escape it for a terminal or a page.",
     "detected_at": "When it was first said, by the feed's clock.",
-    "started_at": "The first minute in which one of its names rose.",
+    "started_at": "The minute of the first post of its evidence so far.",
     "ended_at": "When it ended; null while it lives.",
     "authors": "Distinct authors over its whole life, estimated.",
     "score": "The highest significance of its names.",

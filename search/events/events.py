@@ -84,8 +84,9 @@ class EventDetector:
             return None
         if len(community) == 1 and leading.score < LONE_SCORE:
             return None
-        started = min(to_number(trend.started_at) for trend in community)
-        event = FollowedEvent(event_id(leading, started), minute, started, minute, minute)
+        rose = min(to_number(trend.started_at) for trend in community)
+        # It starts with the first of its posts: one of its words alone may have risen for something else.
+        event = FollowedEvent(event_id(leading, rose), detected=minute, started=minute, last=minute, peak=minute)
         return self._events.setdefault(event.id, event)
 
     def _merge(self, part: FollowedEvent, whole: FollowedEvent, minute: int) -> DetectedEvent:

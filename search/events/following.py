@@ -248,9 +248,9 @@ class FollowedEvent:
         return event
 
 
-def event_id(leading: TrendState, started: int) -> str:
-    """Returns the id of an event: a hash of its leading subject and its first minute."""
-    name = f"{letters_of(leading.key)}\0{started}"
+def event_id(leading: TrendState, rose: int) -> str:
+    """Returns the id of an event: a hash of its leading subject and the minute in which its first subject rose."""
+    name = f"{letters_of(leading.key)}\0{rose}"
     return blake2b(name.encode(), digest_size=8).hexdigest()
 
 

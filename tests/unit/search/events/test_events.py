@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 
 import pytest
@@ -126,3 +126,12 @@ def test_the_peak_of_an_event_is_that_of_its_parts() -> None:
     parts = [FollowedEvent(f"e{number}", 30, 20, 40, minute, authors) for number, (minute, authors) in enumerate(PEAKS)]
     parts[0].absorb(parts[1])
     assert (parts[0].peak, parts[0].peak_authors) == max(PEAKS, key=lambda peak: peak[1])
+
+
+def test_an_event_starts_with_the_first_of_its_posts() -> None:
+    """One of its words was risen before, for something else."""
+    other = [mention(f"other{number}", 470 + number, ["smoke", f"kitchen{number}"]) for number in range(10)]
+    quake = burst("quake", 8, 30, ["Lisbon", "#quake", "smoke"], share=0.8)
+    (event,) = replay(chain(everyday(9), other, quake)).values()
+    assert "smoke" in {subject.key for subject in event.subjects}
+    assert event.started_at == min(post.minute for post in event.evidence) >= START + timedelta(hours=8)

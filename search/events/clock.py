@@ -20,8 +20,9 @@ AUTHORS = 3
 VOTERS = 15
 """More would be safer, and later by as many posts where a feed is slow."""
 
-FAR = 6 * HOUR
 VOTED_POSTS = 60
+FAR = 6 * HOUR
+"""What a few accounts with a wrong date can cost: posts of so long are late. A gap in a slow feed is often shorter."""
 
 _KIND, _VERSION = "feed clock", 3
 

@@ -10,11 +10,10 @@ from functools import lru_cache
 
 import regex
 
-_SIGNS = regex.compile(
-    r"(?<=\p{N})[^\p{L}\p{M}\p{N}]++(?=\p{N})(*SKIP)(*FAIL)"
-    r"|['’](?=(?:ll|ve|re|[dmst])(?![\p{L}\p{M}\p{N}]))(*SKIP)(*FAIL)"
-    r"|[^\p{L}\p{M}\p{N}+#]++|(?<![\p{L}\p{M}\p{N}+#])[+#]"
-)
+_BETWEEN_DIGITS = r"(?<=\p{N})[^\p{L}\p{M}\p{N}]++(?=\p{N})"
+_CONTRACTION = r"['’](?=(?:ll|ve|re|[dmst])(?![\p{L}\p{M}\p{N}]))"
+_OTHER_SIGNS = r"[^\p{L}\p{M}\p{N}+#]++|(?<![\p{L}\p{M}\p{N}+#])[+#]"
+_SIGNS = regex.compile(rf"(?P<kept>{_BETWEEN_DIGITS}|{_CONTRACTION})|{_OTHER_SIGNS}")
 
 
 @lru_cache(maxsize=65_536)
@@ -22,4 +21,4 @@ def letters_of(key: str) -> str:
     """Returns the letters and digits of a key, and the signs that make another word; the key itself if it has none."""
     if key.startswith("."):
         return key
-    return _SIGNS.sub("", key) or key
+    return _SIGNS.sub(r"\g<kept>", key) or key

@@ -61,10 +61,7 @@ class NotableHours:
     @classmethod
     def of(cls, state: Any) -> "NotableHours":
         hours = cls()
-        if isinstance(state, bytes):
-            hours._hours.extend(unpack(f"<{len(state) // _PACKED_SIZE}q", state))
-        else:  # an earlier version wrote hour, peak and total of each
-            hours._hours.extend(_packed(*counted) for counted in state)
+        hours._hours.extend(unpack(f"<{len(state) // _PACKED_SIZE}q", state))
         return hours
 
 

@@ -55,10 +55,6 @@ def test_the_fullest_hour_of_any_year_comes_back_from_its_state(hour: int) -> No
     assert NotableHours.of(hours.state()).recurring(hour + WEEK_HOURS, 12) == 12 * MAX_POSTS
 
 
-def test_a_state_of_an_earlier_version_is_read() -> None:
-    assert kept(NotableHours.of([[100, 7, 14], [101, 5, 5]])) == [(100, 7, 14), (101, 5, 5)]
-
-
 def test_a_week_of_hours_takes_little_memory() -> None:
     hours = noted(*((hour, 20_000) for hour in range(2 * WEEK_HOURS)))
     assert hours._hours.__sizeof__() <= 10 * WEEK_HOURS

@@ -69,7 +69,10 @@ def copy(connection: sqlite3.Connection, to: Path) -> int:
         raise UnreadableInput(f"{draft} cannot be made: {error.strerror}. Remove it, or name another file.") from error
     try:
         connection.execute("PRAGMA query_only = OFF")  # it would keep the copy from being written, too
-        connection.execute("VACUUM INTO ?", (str(draft),))
+        try:
+            connection.execute("VACUUM INTO ?", (str(draft),))
+        finally:
+            connection.execute("PRAGMA query_only = ON")
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         os.link(draft, to)  # and never over a file that came meanwhile

@@ -123,10 +123,9 @@ class Notifier:
         due: dict[str, float] = {}
         while True:
             waiting = [one for one in self._outbox.waiting_for(receiver) if one.key not in self._unstored]
-            if not waiting:
-                failed.clear()
-                refusals.clear()
-                due.clear()
+            for key in due.keys() - {one.key for one in waiting}:
+                del due[key], failed[key]
+                refusals.pop(key, None)
             # One that failed lets the others go until it is due again.
             notification = min(waiting, key=lambda one: due.get(one.key, 0.0), default=None)
             pause = None if notification is None else due.get(notification.key, 0.0) - clock()

@@ -35,14 +35,14 @@ class BoundedConnection(H11Protocol):
 
     _deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the library does
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins the time of the first request, or refuses the connection."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, transport))
         client = client_of(self.client)
         others = (client_of(cast(H11Protocol, one).client) for one in self.connections)
         if sum(other == client for other in others) > CONNECTIONS_OF_A_CLIENT:
-            transport.write(_TOO_MANY)
-            transport.close()
+            self.transport.write(_TOO_MANY)
+            self.transport.close()
             return
         self._time_the_request()
 

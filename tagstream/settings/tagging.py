@@ -83,8 +83,9 @@ class TaggingSettings(SettingGroup):
         Field(
             ge=1,
             le=1024,
-            description="Requests to Triton that are on their way at a time. A few keep it busy while answers travel; "
-            "many only wait in its queue, whose room all workers share.",
+            description="Requests to Triton that are on their way at a time, at most: a worker sends fewer and smaller "
+            "ones while answers come too late. A few keep Triton busy while answers travel; many only wait in its "
+            "queue, whose room all workers share.",
         ),
     ] = 8
     languages: Annotated[

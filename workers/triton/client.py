@@ -26,6 +26,7 @@ from tagstream.errors import CorruptState, ModelUnavailable, UntaggablePost
 from tagstream.runtime.backoff import BackOff
 from workers.triton.contract import ServedModel, Tensors, output_shape, rows_accepted
 from workers.triton.errors import translate
+from workers.triton.window import RequestWindow
 
 Answer = TypeVar("Answer")
 
@@ -55,7 +56,8 @@ _CHANNEL = [
 class TritonClient:
     """A client of one served model: an asynchronous context manager, used on the event loop that it was entered on.
 
-    `deadline_seconds` bounds one request with its retries. At most `concurrency` requests run at a time; others wait.
+    `deadline_seconds` bounds one request with its retries. At most `concurrency` requests run at a time, fewer and
+    smaller ones while answers come too late; others wait.
     """
 
     def __init__(self, address: str, model: ServedModel, *, deadline_seconds: float, concurrency: int) -> None:
@@ -64,7 +66,9 @@ class TritonClient:
         self._address = address
         self._version = str(model.version)
         self._deadline = deadline_seconds
+        self._concurrency = concurrency
         self._room = asyncio.Semaphore(concurrency)
+        self._windows: dict[object, RequestWindow] = {}
         self._verifying = asyncio.Lock()
         self._verified = False
         self._request_ids = count(1)
@@ -86,6 +90,15 @@ class TritonClient:
         """
         await self._persistently(self._verify, attempts)
 
+    def window_of(self, rows: Tensors) -> RequestWindow:
+        """Returns the window of rows of this shape.
+
+        Each shape has one of its own, because the server joins requests of one shape: eight of 8 long posts are 64 long
+        posts on one core, and late where eight of 64 short ones are not.
+        """
+        shape = tuple(array.shape[1:] for array in rows.values())
+        return self._windows.setdefault(shape, RequestWindow(self._concurrency))
+
     async def infer(self, rows: Tensors, outputs: Sequence[str]) -> list[npt.NDArray[Any]]:
         """Returns those outputs, in that order, of at most `max_rows` rows.
 
@@ -94,7 +107,7 @@ class TritonClient:
             UntaggablePost: the server failed on these rows twice, and was healthy in between.
             BadSettings, CorruptState: the server came back with another model, as in `open`.
         """
-        async with self._room:
+        async with self.window_of(rows).room(), self._room:
             try:
                 return await self._persistently(lambda seconds: self._ask(rows, outputs, seconds))
             except UntaggablePost:

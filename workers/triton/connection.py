@@ -12,17 +12,14 @@ connection, or with the process.
 import asyncio
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import TypeVar
 
 from tagstream.errors import ModelUnavailable
-from workers.triton.client import ATTEMPTS, TritonClient
-from workers.triton.contract import ServedModel, Tensors
+from workers.triton.client import TritonClient
+from workers.triton.contract import ServedModel
 
 Answer = TypeVar("Answer")
 
@@ -51,35 +48,6 @@ class TritonConnection:
     def close(self) -> None:
         """Abandons running requests and ends the thread. Further calls do nothing."""
         self._closing()
-
-
-async def infer_in_parts(
-    client: TritonClient, rows: Tensors, outputs: Sequence[str], rows_a_request: int | None = None
-) -> list[npt.NDArray[Any]]:
-    """Returns those outputs, in that order, of any number of rows; one request has at most `rows_a_request`.
-
-    Raises:
-        ModelUnavailable, UntaggablePost, BadSettings, CorruptState: as `TritonClient.infer`.
-    """
-    if not client.max_rows:
-        await client.open(ATTEMPTS)  # the server was away when the connection began
-    count = len(next(iter(rows.values())))
-    step = min(client.max_rows, rows_a_request or client.max_rows)
-    if count <= step:
-        return await client.infer(rows, outputs)
-    parts = [slice(start, start + step) for start in range(0, count, step)]
-    asked = [{name: array[part] for name, array in rows.items()} for part in parts]
-    answers = await _all_of([client.infer(part, outputs) for part in asked])
-    return [np.concatenate(arrays) for arrays in zip(*answers, strict=True)]
-
-
-async def _all_of(calls: Sequence[Awaitable[Answer]]) -> list[Answer]:
-    """Returns every answer; raises the first failure once all calls have ended, so that none goes on unwatched."""
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ from tagstream.runtime.backoff import BackOff
 from workers.images.classifier import FloatArray, Pixels
 from workers.models.image_repository import ImageVersion
 from workers.triton.client import TritonClient
-from workers.triton.connection import TritonConnection, infer_in_parts
+from workers.triton.connection import TritonConnection
 from workers.triton.contract import image_encoder_on_triton
+from workers.triton.parts import infer_in_parts
 
 Answer = TypeVar("Answer")
 

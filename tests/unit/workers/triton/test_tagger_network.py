@@ -70,7 +70,7 @@ def test_a_batch_of_any_size_is_answered_in_order_in_parts_that_the_server_takes
 def test_a_long_post_is_asked_for_in_parts_so_that_every_core_of_the_server_works_on_it(server, connect):
     numbers = list(range(1, 30))
     assert first_pieces(connect()(batch_of(*numbers, length=128))) == numbers
-    assert server.inferences == 2
+    assert server.inferences == 4
 
 
 def test_every_request_has_a_deadline_here_and_one_in_the_queue(server, connect):
@@ -135,6 +135,36 @@ def test_no_more_requests_than_allowed_are_on_their_way(server, connect):
         answers = list(threads.map(lambda number: first_pieces(network(batch_of(number))), range(9)))
     assert answers == [[number] for number in range(9)]
     assert server.busiest == 3
+
+
+def test_a_server_that_is_too_slow_for_all_at_once_answers_all_of_them_in_the_end(server, connect):
+    """Eight batches of 32 rows at once would take 13 times the deadline, and one of them alone 1.6 times."""
+    core = threading.Lock()
+
+    def one_core(rows, context):
+        if not core.acquire(timeout=server.limits[-1][1]):
+            context.abort(STATUS.UNAVAILABLE, "Request timeout expired")
+        try:
+            threading.Event().wait(0.02 * len(rows))
+        finally:
+            core.release()
+
+    server.script = one_core
+    network = connect(deadline_seconds=0.4)
+    late = []
+
+    def ask_until_answered(number):
+        for _ in range(100):
+            try:
+                return first_pieces(network(batch_of(*[number] * 32)))
+            except ModelUnavailable:
+                late.append(number)
+        return None
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(ask_until_answered, range(8)))
+    assert answers == [[number] * 32 for number in range(8)]
+    assert late
 
 
 @pytest.mark.parametrize("parameter", list(HASHES))

@@ -38,6 +38,7 @@ class RetryGate:
         self._failures = 0
         self._reason: Retryable | None = None
         self._probing = asyncio.Lock()
+        self._open = asyncio.Event()
 
     @property
     def waiting_for(self) -> str | None:
@@ -52,18 +53,31 @@ class RetryGate:
                     return await self._attempt(operation)
             async with self._probing:
                 if self._reason is not None:
-                    await self._sleep(self._back_off.delay(self._failures, self._chance()))
+                    await self._wait(self._back_off.delay(self._failures, self._chance()))
                     self.retries += 1
                     with suppress(Retryable):
                         return await self._attempt(operation)
+                    self._failures += 1
+
+    async def _wait(self, seconds: float) -> None:
+        """Waits that long, but no longer than until a call that was on its way is answered after all."""
+        waits = [asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._open.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _attempt(self, operation: Callable[[], Awaitable[Result]]) -> Result:
         try:
             result = await operation()
         except Retryable as error:
-            self.outages += self._reason is None
+            # Calls that fail together are one failure: counted each, they would make a blink of the server a long wait.
+            if self._reason is None:
+                self.outages += 1
+                self._failures = 1
+                self._open.clear()
             self._reason = error
-            self._failures += 1
             raise
         except Poison:
             self._answered()  # a refusal of one post is an answer: the dependency works
@@ -74,3 +88,4 @@ class RetryGate:
     def _answered(self) -> None:
         self._reason = None
         self._failures = 0
+        self._open.set()

@@ -215,13 +215,17 @@ class StageRunner(Generic[Value, Result]):
     def _next_batch(self) -> MicroBatch[_Slot[Value, Result]] | None:
         """Takes the batch that was opened first, of those that are full and those whose deadline has come.
 
-        An open batch is closed only for a worker that is free now: batches that wait for a worker go on filling.
+        An open batch is closed only for a worker that is free now: batches that wait for a worker go on filling. Full
+        ones overtake it until half of the window waits behind it: the rest would be worked off and then handed over at
+        once, and meanwhile the source would stand still.
         """
         deadline = self.batcher.next_deadline()
         waits_longest = self._ready and (
             deadline is None or self._ready[0][0] <= deadline - self._stage.limits.batch_deadline_seconds
         )
-        may_close = not waits_longest and self._running < self._stage.limits.deadline_concurrency
+        limits = self._stage.limits
+        holds_up = bool(self._ready) and 2 * len(self._slots) >= limits.window_count
+        may_close = not waits_longest and (self._running < limits.deadline_concurrency or holds_up)
         if may_close and (batch := self.batcher.due()) is not None:
             return batch
         return heappop(self._ready)[2] if self._ready else None

@@ -8,7 +8,9 @@ from search.detection.event_timeline import ClosedMinute, EventTimeline
 from search.detection.mention_feed import MentionFeed, closing
 from search.detection.trend_partition import TrendPartition
 from search.events.snapshots import pack, unpack
+from search.events.subjects import mentions_of
 from tagstream.detections import MentionBatch, PostMentions
+from tagstream.posts import TaggedPost
 
 _KIND, _VERSION = "detectors", 1
 
@@ -45,6 +47,10 @@ class DetectionChain:
     def newest(self) -> datetime | None:
         """The newest minute that the feed has reached; None before it is known."""
         return self._feed.watermark
+
+    def mentions_of(self, post: TaggedPost, observed_at: datetime) -> PostMentions:
+        """Returns what the chain is to be given of a post, which is read only if its minute has room for it."""
+        return mentions_of(post, observed_at, self._trends.has_room)
 
     def take(self, items: Iterable[PostMentions | str]) -> list[ClosedMinute]:
         """Takes the next posts and deletions (ids) of the feed; returns the minutes that are closed now."""

@@ -7,8 +7,8 @@ from datetime import datetime
 from search.detection.chain import DetectionChain
 from search.detection.event_timeline import ClosedMinute, detections
 from search.detection.journal import NONE_IS_MISSING, POSTS_ARE_MISSING, stored_snapshot
-from search.events.subjects import mentions_of
 from search.index import EntityIndex, Indexable
+from tagstream.detections import PostMentions
 
 _POSTS_AT_ONCE = 500
 _DETECTIONS_AT_ONCE = 500
@@ -40,9 +40,12 @@ async def rebuild(index: EntityIndex, progress: Progress | None = None) -> int:
     waiting: list[Indexable] = []
     posts = 0
 
+    def mentions_of(one: Indexable) -> PostMentions:
+        return chain.mentions_of(one.post, one.observed_at)
+
     async def take(some: Sequence[Indexable]) -> None:
         nonlocal closed, posts
-        closed += await asyncio.to_thread(lambda: chain.take(mentions_of(one.post, one.observed_at) for one in some))
+        closed += await asyncio.to_thread(lambda: chain.take(map(mentions_of, some)))
         posts += len(some)
         if sum(len(one.trends) + len(one.events) for one in closed) >= _DETECTIONS_AT_ONCE:
             closed = await _store(index, closed)

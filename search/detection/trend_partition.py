@@ -61,6 +61,10 @@ class TrendPartition:
         """The number of posts that found no room in the sample of their minute, since this object was made."""
         return self._detector.passed_over
 
+    def has_room(self, minute: datetime, author: int | None, post_id: str) -> bool:
+        """Says whether a post would be taken, if its minute is open."""
+        return self._detector.has_room(minute, author, post_id)
+
     def take(self, batch: MentionBatch) -> list[MinuteOfTrends]:
         """Counts the posts of the batch, closes the minutes that it ends, and returns their trends, oldest first."""
         if batch.posts:

@@ -39,12 +39,16 @@ class OpenMinute:
     def __len__(self) -> int:
         return len(self._posts)
 
+    def is_full_for(self, author: int | None, post_id: str) -> bool:
+        """Says whether the sample is full of authors with smaller numbers."""
+        return self._last is not None and (_number(author, post_id), post_id) > self._last
+
     def add(self, post: PostMentions, minute: int, owns: Owns | None) -> None:
-        """Adds a post, unless the sample is full of authors with smaller numbers."""
-        author = hash_key("post", post.post_id) if post.author is None else post.author
-        if self._last is not None and (author, post.post_id) > self._last:
+        """Adds a post, if there is room for it."""
+        if self.is_full_for(post.author, post.post_id):
             self.passed_over += 1
             return
+        author = _number(post.author, post.post_id)
         known = self._posts.get(post.post_id)
         if known is None and not self._has_room(author, post.post_id):
             self.passed_over += 1
@@ -110,6 +114,11 @@ class OpenMinute:
         return minute
 
 
+def _number(author: int | None, post_id: str) -> int:
+    """Returns the number by which an author is in the sample; a post without an author has one of its own."""
+    return hash_key("post", post_id) if author is None else author
+
+
 class OpenMinutes:
     """All minutes that are not closed. `passed_over` counts posts that found no room, since this object was made."""
 
@@ -137,6 +146,10 @@ class OpenMinutes:
             forgotten = self._minutes.pop(max(self._minutes))
             self._count -= len(forgotten)
             self._gone += len(forgotten) + forgotten.passed_over
+
+    def has_room(self, minute: int, author: int | None, post_id: str) -> bool:
+        waiting = self._minutes.get(minute)
+        return waiting is None or not waiting.is_full_for(author, post_id)
 
     def empty(self, post_id: str, since: int = 0) -> None:
         """Takes its subjects out of a post of the minutes from `since` on."""

@@ -5,7 +5,7 @@ of accounts, numbers and the commonest words of some languages are no subjects; 
 counter and never trend, so the list of stop words only saves work. Scripts without spaces have names and hashtags only.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -47,16 +47,27 @@ _LETTERS_OF_DIGITS = str.maketrans("013457", "oieast")
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
 
-def mentions_of(post: TaggedPost, observed_at: datetime) -> PostMentions:
-    """Returns the subjects of a post; `observed_at` is when it was accepted."""
+HasRoom = Callable[[datetime, int | None, str], bool]
+"""Whether a minute still takes a post, by its author's key and its id."""
+
+
+def mentions_of(post: TaggedPost, observed_at: datetime, has_room: HasRoom | None = None) -> PostMentions:
+    """Returns the subjects of a post; `observed_at` is when it was accepted.
+
+    A post for which its minute has no room is not read: nobody will ask for its subjects.
+    """
+    minute = minute_of(min(post.created_at, observed_at))
+    author = None if post.author is None else author_key(post.source, post.author.id)
+    if has_room is not None and not has_room(minute, author, post.id):
+        return PostMentions(post_id=post.id, revision=post.revision, author=author, minute=minute)
     first, *others = post.text[:MAX_LENGTH].split(" ")
     chunks = [_first_chunk(first) if len(first) <= _MAX_REMEMBERED else _read(first, _FIRST_TOKEN)]
     chunks += [_chunk(other) if len(other) <= _MAX_REMEMBERED else _read(other, _TOKEN) for other in others]
     return PostMentions(
         post_id=post.id,
         revision=post.revision,
-        author=None if post.author is None else author_key(post.source, post.author.id),
-        minute=minute_of(min(post.created_at, observed_at)),
+        author=author,
+        minute=minute,
         shingles=_shingles(b"".join([chunk.digests for chunk in chunks])),
         subjects=_subjects(post, chunks),
     )

@@ -99,6 +99,10 @@ class TrendDetector:
             self._open.add(post, minute, owns)
         return late
 
+    def has_room(self, minute: datetime, author: int | None, post_id: str) -> bool:
+        """Says whether a post of an open minute would be taken; once it would not, it never will be."""
+        return self._open.has_room(to_number(minute), author, post_id)
+
     def delete(self, post_id: str, minute: datetime) -> None:
         """Takes a deletion; `minute` is the first one that was open when it came."""
         since = min(to_number(minute), self._deletions.get(post_id, to_number(minute)))

@@ -52,7 +52,7 @@ class Replay:
     def add(self, posts: Iterable[TaggedPost]) -> None:
         """Takes posts; closes every minute that the clock has passed."""
         begin = time.process_time()
-        mentions = [mentions_of(post, post.created_at) for post in posts]
+        mentions = [mentions_of(post, post.created_at, self._trends.has_room) for post in posts]
         self.cost.mentions += time.process_time() - begin
         self.add_mentions(mentions)
 

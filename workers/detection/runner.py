@@ -36,7 +36,6 @@ from search.detection.journal import (
     stored_snapshot,
 )
 from search.detection.rebuild import rebuild
-from search.events.subjects import mentions_of
 from search.index import Change, EntityIndex, Indexable, Query, SourceCursor, WriteReport
 from tagstream.errors import CorruptState, TagstreamError
 from tagstream.posts import Deletion
@@ -137,7 +136,7 @@ class DetectionRunner:
         """
         if self.failure is not None:
             return await self._index.write(changes, cursor, _missing)
-        offered = await self._compute(_offered, changes)
+        offered = await self._compute(self._offered, changes)
         await self._room()
         entry = JournalEntry(self._last_number + 1, ())
 
@@ -152,6 +151,17 @@ class DetectionRunner:
             with suppress(BufferClosed):  # the detectors have failed meanwhile
                 await self._queue.put(entry)
         return report
+
+    def _offered(self, changes: Sequence[Change]) -> list[tuple[tuple[str, int] | None, JournalItem]]:
+        """Returns what the detectors would be given of the changes: mentions with their revision, ids of deletions."""
+        offered: list[tuple[tuple[str, int] | None, JournalItem]] = []
+        for change in changes:
+            if isinstance(change, Indexable):
+                mentions = self._chain.mentions_of(change.post, change.observed_at)
+                offered.append(((change.post.id, change.post.revision), mentions))
+            elif isinstance(change, Deletion):
+                offered.append((None, change.id))
+        return offered
 
     async def _room(self) -> None:
         """Waits until the ring of the journal has room for another entry."""
@@ -255,18 +265,6 @@ class DetectionRunner:
 
     async def _compute(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
-
-
-def _offered(changes: Sequence[Change]) -> list[tuple[tuple[str, int] | None, JournalItem]]:
-    """Returns what the detectors would be given of the changes: mentions with their revision, ids of deletions."""
-    offered: list[tuple[tuple[str, int] | None, JournalItem]] = []
-    for change in changes:
-        if isinstance(change, Indexable):
-            mentions = mentions_of(change.post, change.observed_at)
-            offered.append(((change.post.id, change.post.revision), mentions))
-        elif isinstance(change, Deletion):
-            offered.append((None, change.id))
-    return offered
 
 
 def _missing(report: WriteReport) -> Mapping[str, bytes]:

@@ -20,6 +20,23 @@ def test_every_post_is_taken_or_counted_as_passed_over() -> None:
     assert minutes.passed_over == posts - MAX_POSTS_A_MINUTE
 
 
+def test_a_post_that_is_not_read_for_want_of_room_would_not_have_been_taken() -> None:
+    number, chance = to_number(NOON), Random(5)
+    posts = [
+        PostMentions(post_id=f"p{one}", author=chance.choice([None, chance.getrandbits(48)]), minute=NOON)
+        for one in range(5 * MAX_POSTS_A_MINUTE)
+    ]
+    every, some = OpenMinutes(), OpenMinutes()
+    read = 0
+    for post in posts:
+        every.add(post, number, None)
+        if some.has_room(number, post.author, post.post_id):
+            read += 1
+            some.add(post, number, None)
+    assert every.take(number) == some.take(number)
+    assert 2 * MAX_POSTS_A_MINUTE < read < 4 * MAX_POSTS_A_MINUTE
+
+
 def test_one_author_fills_no_minute() -> None:
     """Whoever has the smallest number would have the whole sample, and hide what all others write about."""
     number = to_number(NOON)

@@ -39,6 +39,23 @@ def sketch(text: str) -> frozenset[int]:
     return frozenset(mentions_of(tagged(text), NOON).shingles)
 
 
+@pytest.mark.parametrize("author", [None, Author(id="a")])
+def test_a_post_without_room_in_its_minute_is_told_but_not_read(author: Author | None) -> None:
+    post = tagged("Explosion near Boston", revision=3, author=author)
+    asked = []
+
+    def has_room(*what: object) -> bool:
+        asked.append(what)
+        return False
+
+    found = mentions_of(post, NOON, has_room)
+    read = mentions_of(post, NOON, lambda *_: True)
+    assert read == mentions_of(post, NOON)
+    assert read.subjects
+    assert found == read.model_copy(update={"subjects": (), "shingles": ()})
+    assert asked == [(read.minute, read.author, read.post_id)]
+
+
 def test_names_hashtags_and_words_are_subjects() -> None:
     text = "Explosion near Boston Marathon, 12 injured &amp; @police asks http://t.co/Explode #BostonMarathon"
     hashtag = SegmentedHashtag(

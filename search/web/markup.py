@@ -143,6 +143,15 @@ def _axis(start: datetime, end: datetime, between: str) -> Markup:
     return Markup('<p class="axis quiet">{} <span>{}</span> {}</p>').format(clock_time(start), between, clock_time(end))
 
 
+def length_of_time(length: timedelta) -> str:
+    """Returns a length of time in its largest unit of which it has two, rounded down."""
+    seconds = int(length.total_seconds())
+    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:,} {unit}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
 def _spoken(seconds: int) -> str:
     """Returns a length of time in words."""
     for length, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast, get_args
 from urllib.parse import parse_qsl
@@ -16,7 +16,7 @@ from search.event_lookup import find_event
 from search.event_names import names_of_evidence
 from search.event_titles import event_sentence, posts_of
 from search.facet_queries import narrowed
-from search.index import EntityIndex, FacetKind, Page, Query, Trend
+from search.index import EntityIndex, FacetKind, Page, Query, Span, Trend
 from search.query import parse
 from search.suggestions import suggestions
 from search.trend_series import trend_series
@@ -57,6 +57,8 @@ def environment() -> Environment:
         "marked": markup.marked,
         "clock": markup.clock_time,
         "sparkline": markup.sparkline,
+        "time_line": markup.time_line,
+        "length_of_time": markup.length_of_time,
         "web_address": markup.web_address,
         "claims_later_time": markup.claims_later_time,
         "lines": visible_lines,
@@ -240,6 +242,7 @@ async def system(request: Request) -> Response:
     index = _index(request)
     everything = await index.search(Query(size=1))
     span = await index.feed_span()
+    hour = [] if span is None else await _last_hour(index, span)
     causes = await index.dead_letter_counts()
     letters = [letter async for letter in index.dead_letters(size=_SHOWN_LETTERS)]
     degraded = {
@@ -250,11 +253,20 @@ async def system(request: Request) -> Response:
         "system.html",
         total=everything.total,
         span=span,
+        hour=hour,
+        behind=None if span is None else max(timedelta(), datetime.now(UTC) - span.until),
         causes=sorted(causes.items(), key=lambda one: -one[1]),
         letters=letters,
         degraded=degraded,
         title="System",
     )
+
+
+async def _last_hour(index: EntityIndex, span: Span) -> list[tuple[datetime, int]]:
+    """Returns the posts of each of the last sixty minutes of the feed."""
+    since = span.until - timedelta(hours=1)
+    counts = await index.post_counts(Query(), since=since, until=span.until, bucket_seconds=60, with_authors=False)
+    return [(one.start, one.posts) for one in counts]
 
 
 @router.get("/token")

@@ -56,7 +56,7 @@ def ask(client, batch):
     return client.infer(VERSION.name, inputs(batch), client_timeout=60).as_numpy("emissions")
 
 
-@pytest.mark.parametrize("length", (BUCKET, 3 * BUCKET, MAX_LENGTH))
+@pytest.mark.parametrize("length", [BUCKET, 3 * BUCKET, MAX_LENGTH])
 def test_emissions_are_those_of_the_process_to_the_bit_for_short_and_long_rows(client, network, length):
     for rows in (1, 2, 5, 33, 64):
         batch = batch_of(rows, length)

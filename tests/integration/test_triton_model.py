@@ -96,7 +96,7 @@ def noise(rows, length, pieces):
     )
 
 
-@pytest.mark.parametrize("length", (BUCKET, 3 * BUCKET, MAX_LENGTH))
+@pytest.mark.parametrize("length", [BUCKET, 3 * BUCKET, MAX_LENGTH])
 def test_emissions_to_the_bit_of_short_and_long_rows_also_where_requests_are_merged(triton, local, remote, length):
     """Two clients ask for the rows of one batch in requests of many sizes, all at once."""
     batch = noise(60, length, 30_000)

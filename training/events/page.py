@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from search.events.window import MAX_POSTS_A_MINUTE
 from training.events.cases import CASES
 from training.events.results import Results, Row, read_results
 from training.events.systems import DETECTOR, TITLES
@@ -154,7 +155,10 @@ def _cost(results: Results) -> str:
     share = _aimed(f"{100 * cost.share_of_a_core:.1f} %", cost.share_of_a_core <= _SHARE_OF_A_CORE)
     return (
         "## Cost\n\n"
-        f"{cost.posts:,} tagged posts at {cost.posts_per_second:,.0f} a second, processor time a post, {cost.date}:\n\n"
+        f"{cost.posts:,} tagged posts at {cost.posts_per_second:,.0f} a second, processor time a post, {cost.date}. "
+        "The texts of the first feed of the table come several times, each time from other authors. Of a minute of "
+        f"more than {2 * MAX_POSTS_A_MINUTE:,} posts a sample of {MAX_POSTS_A_MINUTE:,} counts, by author. In one "
+        "process the rest is not even read; on Kafka it is, because each partition has a sample of its own.\n\n"
         "| part | µs a post |\n|---|---|\n"
         f"| subjects of a post (`mentions_of`) | {cost.mentions_microseconds:.1f} |\n"
         f"| taking it in (clock, open minutes) | {cost.add_microseconds:.1f} |\n"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import httpx
@@ -147,6 +148,21 @@ async def test_what_cannot_be_answered_is_said_on_a_page(client: httpx.AsyncClie
     assert answer.status_code == status
     assert Elements(answer.text).named("p")
     assert "Traceback" not in answer.text
+
+
+async def test_the_rate_of_the_feed_and_how_far_it_is_behind_are_shown(
+    client: httpx.AsyncClient, index: EntityIndex
+) -> None:
+    now = datetime.now(UTC).replace(second=30, microsecond=0) - timedelta(minutes=10)
+    ages = [0, 0, 0, 5, 59, 61]
+    for at, age in enumerate(ages):
+        moment = now - timedelta(minutes=age)
+        await index.write([indexable(tagged(f"rate{at}", "on", author=f"rate{at}", created_at=moment), at, moment)])
+    page = Elements((await client.get("/system")).text)
+    text = "".join(page.texts)
+    assert "3 posts in the last minute of the feed, 5 in its last hour" in text
+    assert re.search(r"behind now\s*(9|10) minutes", text)
+    assert page.named("svg")
 
 
 async def test_the_bytes_of_dead_letters_are_shown(client: httpx.AsyncClient) -> None:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from search.sqlite.facets import MAX_COUNTED_POSTS
+from search.sqlite.reads import MAX_RANKED_POSTS
 from tagstream.settings import REPOSITORY
 
 RESULTS = REPOSITORY / "ops" / "bench" / "search_results.json"
@@ -27,9 +29,9 @@ What makes the answers of SQLite quick, and what is limited:
 
 - **Every post that matches is counted**: FTS5 walks about ten million a second. All posts together are counted in its
   table of their lengths, without a walk.
-- **Facets** are those of the newest 10,000 posts of a larger result, and say so. What is counted of a post stands in
-  one short row.
-- **The best match** is looked for among the newest 30,000 posts of a larger result, and the answer says so: FTS5
+- **Facets** are those of the newest {counted:,} posts of a larger result, and say so. What is counted of a post
+  stands in one short row.
+- **The best match** is looked for among the newest {ranked:,} posts of a larger result, and the answer says so: FTS5
   computes the score of every post before it can sort them.
 - **Histograms** of the page count posts alone. Distinct authors (`counts`, `/api/counts`) take a look at every post.
 
@@ -44,7 +46,8 @@ tagstream bench search --directory /tmp/bench --elasticsearch http://127.0.0.1:P
 def search_speed_page(path: Path = RESULTS) -> str:
     """Returns the page."""
     results: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    return _HEAD + "".join(_section(one) for one in results)
+    head = _HEAD.format(counted=MAX_COUNTED_POSTS, ranked=MAX_RANKED_POSTS)
+    return head + "".join(_section(one) for one in results)
 
 
 def _section(one: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from search.sqlite.fts_query import EVERYTHING, match_expression
 from search.sqlite.schema import DEAD_LETTER_COLUMNS, transaction
 from tagstream.posts import AccountStatus, DeadLetter, TaggedPost, from_epoch_milliseconds, to_epoch_milliseconds
 
-MAX_RANKED_POSTS = 30_000
+MAX_RANKED_POSTS = 10_000
 _STREAM_STEP = 200
 _REPLAY_STEP = 500
 _ALL_OF_TIME = (0, 2**63 - 1)

@@ -173,7 +173,7 @@ def bench_search(
 
     The posts are made up with their names, not tagged: a million of them takes minutes, and 2 GB in SQLite. Words,
     names and authors are as unequally frequent as those of people. Questions are asked one at a time, after a warm-up.
-    The pages are asked over HTTP. With --elasticsearch the index `tagstream-bench-search` is made there and stays.
+    The pages are asked over HTTP. With --elasticsearch the index `tagstream_bench_search` is made there and stays.
     """
     from ops.bench.search import fill, measure_search
     from ops.bench.search_results import add_results
@@ -201,7 +201,7 @@ def bench_search(
         folder.mkdir(parents=True, exist_ok=True)
         specs = [f"sqlite:{folder / 'bench-search.db'}"]
         if elasticsearch is not None:
-            specs.append(f"elasticsearch:{elasticsearch.rstrip('/')}/tagstream-bench-search")
+            specs.append(f"elasticsearch:{elasticsearch.rstrip('/')}/tagstream_bench_search")
         figures = [asyncio.run(measure(spec)) for spec in specs]
     if keep is not None:
         add_results(keep, figures)

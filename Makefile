@@ -28,8 +28,8 @@ test: setup-all  ## every test that takes seconds, on all cores
 	@.venv/bin/python -m pytest $(PARALLEL)
 
 test-deep: setup-all  ## what takes minutes: fuzzing for exceptions and for time, deliberate breaks, kills and faults
-	@.venv/bin/python -m pytest $(PARALLEL) tests/deep --ignore tests/deep/test_hostile_share.py
-	@SECONDS_OF_CHAOS="$${SECONDS_OF_CHAOS:-60}" .venv/bin/python -m pytest tests/deep/test_hostile_share.py tests/chaos tests/chaos/stack/hour.py
+	@.venv/bin/python -m pytest $(PARALLEL) tests/deep tests/chaos/test_kill.py --ignore tests/deep/test_hostile_share.py
+	@SECONDS_OF_CHAOS="$${SECONDS_OF_CHAOS:-60}" .venv/bin/python -m pytest tests/deep/test_hostile_share.py tests/chaos/stack tests/chaos/stack/hour.py
 	@.venv/bin/python -m pytest $(PARALLEL) tests/mutants
 
 bench: setup-all  ## measure the whole pipeline beside the model alone and a transformers pipeline

@@ -97,11 +97,19 @@ def field_of(token: Token) -> str:
     if not field or field in FIELDS:
         return field
     near = difflib.get_close_matches(written, (*FIELDS, *OTHER_NAMES), n=1)
-    advice = f"Did you mean {near[0]}:? " if near else ""
+    advice = _ELSEWHERE.get(written) or (f"Did you mean {near[0]}:? " if near else "")
     known = ", ".join(f"{name}:" for name in FIELDS)
     raise MalformedQuery(
         f"There is no field {written[:40]}:. {advice}Fields are {known}; quote the words to search them."
     )
+
+
+# What the fields of other search engines are called here.
+_ELSEWHERE = {
+    **dict.fromkeys(("text", "body", "content", "message"), "The words of a text need no field: write them alone. "),
+    **dict.fromkeys(("url", "link"), "has:link finds posts with links. "),
+    "is": "has:reply, has:photo and has:link find posts of a kind. ",
+}
 
 
 def is_small_operator(token: Token) -> bool:

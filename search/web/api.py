@@ -1,8 +1,9 @@
 """The JSON API under `/api`, described by `/api/openapi.json`; queries and times are those of the command line."""
 
+import difflib
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from search.event_lookup import find_event
@@ -16,6 +17,7 @@ from search.web.connections import client_of
 from search.web.questions import MAX_PAGE_SIZE, query_of, seconds_of, time_of, type_of
 from search.web.streams import Streams, as_json
 from tagstream.detections import DetectedEvent
+from tagstream.errors import BadSettings
 from tagstream.posts import MAX_MEDIA, TaggedPost, clean_text
 
 Text = Annotated[str | None, Query(max_length=2_000)]
@@ -31,7 +33,23 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
     503: {"model": documents.Failure, "description": "The index does not answer; try again."},
 }
 
-router = APIRouter(prefix="/api", responses=_FAILURES)
+
+def refuse_unknown(request: Request) -> None:
+    """Refuses a parameter that the address does not know: obeyed in silence, a slip of the pen would find every post.
+
+    Raises:
+        BadSettings: there is one.
+    """
+    described = request.app.openapi()["paths"][request.url.path]["get"].get("parameters", ())
+    known = sorted(one["name"] for one in described if one["in"] == "query")
+    for name in request.query_params:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            advice = f" Did you mean {near[0]}?" if near else ""
+            raise BadSettings(f"{name[:40]}: there is no such parameter here.{advice} Known are {', '.join(known)}.")
+
+
+router = APIRouter(prefix="/api", responses=_FAILURES, dependencies=[Depends(refuse_unknown)])
 
 
 @router.get("/posts")

@@ -3,7 +3,7 @@
 A template gets `Markup` from here and escapes everything else by itself. Only links to http and https are links.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -33,7 +33,16 @@ def name_address(type_: str, key: str) -> str:
 
 def search_address(**given: object) -> str:
     """Returns the address of a search with these parameters, without the empty ones."""
-    return f"/search?{urlencode({name: value for name, value in given.items() if value not in (None, '')})}"
+    return f"/search?{_parameters(given)}"
+
+
+def api_address(**given: object) -> str:
+    """Returns the address of the same search in the JSON API."""
+    return f"/api/posts?{_parameters(given)}"
+
+
+def _parameters(given: Mapping[str, object]) -> str:
+    return urlencode({name: value for name, value in given.items() if value not in (None, "")})
 
 
 def web_address(url: str | None) -> str | None:
@@ -143,6 +152,11 @@ def _axis(start: datetime, end: datetime, between: str) -> Markup:
     return Markup('<p class="axis quiet">{} <span>{}</span> {}</p>').format(clock_time(start), between, clock_time(end))
 
 
+def posts_in_words(count: int) -> str:
+    """Returns a number of posts with its noun."""
+    return f"{count:,} post{'' if count == 1 else 's'}"
+
+
 def length_of_time(length: timedelta) -> str:
     """Returns a length of time in its largest unit of which it has two, rounded down."""
     seconds = int(length.total_seconds())
@@ -178,7 +192,7 @@ def bars(buckets: Sequence[Bucket], seconds: int, address: str) -> Markup:
             "&" if "?" in address else "?",
             quote(bucket.start.isoformat()),
             quote(datetime.fromtimestamp(bucket.start.timestamp() + seconds, bucket.start.tzinfo).isoformat()),
-            f"{bucket.start:%Y-%m-%d %H:%M}: {bucket.posts:,} posts, {bucket.authors:,} authors",
+            f"{bucket.start:%Y-%m-%d %H:%M}: {posts_in_words(bucket.posts)}",
             index * width,
             width,
             index * width,
@@ -193,5 +207,5 @@ def bars(buckets: Sequence[Bucket], seconds: int, address: str) -> Markup:
         'aria-label="posts over time">{}</svg>{}'
     ).format(
         Markup("").join(drawn),
-        _axis(buckets[0].start, end, f"each bar {_spoken(seconds)}, at most {most:,} post{'' if most == 1 else 's'}"),
+        _axis(buckets[0].start, end, f"each bar {_spoken(seconds)}, at most {posts_in_words(most)}"),
     )

@@ -59,6 +59,7 @@ def environment() -> Environment:
         "sparkline": markup.sparkline,
         "time_line": markup.time_line,
         "length_of_time": markup.length_of_time,
+        "posts": markup.posts_in_words,
         "web_address": markup.web_address,
         "claims_later_time": markup.claims_later_time,
         "lines": visible_lines,
@@ -66,6 +67,7 @@ def environment() -> Environment:
     made.globals |= {
         "name_address": markup.name_address,
         "search_address": markup.search_address,
+        "api_address": markup.api_address,
         "type_names": markup.TYPE_NAMES,
         "narrowed": narrowed,
         "facet_kinds": get_args(FacetKind),
@@ -89,7 +91,19 @@ async def now(request: Request) -> Response:
     given = dict(request.query_params)
     query = query_of(given, size=_PAGE_SIZE)
     page = await _index(request).search(query)
-    return rendered(request, "now.html", page=page, times=_times(page), q=query.text, title="Now")
+    times = _times(page)
+    # They lie at the time of their reception: above an archive they would be all that is seen first.
+    stray = [post for post in page.posts if markup.claims_later_time(post, times.get(post.id))]
+    return rendered(
+        request,
+        "now.html",
+        page=page,
+        times=times,
+        q=query.text,
+        stray=stray,
+        others=[post for post in page.posts if post not in stray],
+        title="Now",
+    )
 
 
 @router.get("/live")
@@ -136,7 +150,7 @@ async def trends(request: Request) -> Response:
 async def events(request: Request) -> Response:
     """Events: subjects that trend together."""
     given = request.query_params
-    only_live = given.get("live") == "1"
+    only_live = given.get("live") in ("1", "true")
     found = await _index(request).events(
         since=time_of("since", given.get("since")),
         until=time_of("until", given.get("until")),
@@ -190,6 +204,7 @@ async def search(request: Request) -> Response:
         given=given,
         asked=asked,
         bars=markup.bars(over_time.buckets, over_time.seconds, address) if over_time else Markup(""),
+        drawn=sum(bucket.posts for bucket in over_time.buckets) if over_time else page.total,
         facets=await index.facets(query, size=_FACETS) if page.total else None,
         suggestions=[] if page.total else await suggestions(index, query),
         found=parse(query.text),

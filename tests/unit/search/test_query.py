@@ -134,6 +134,9 @@ def test_times() -> None:
     ("text", "told"),
     [
         ("persn:merkel", "person:"),
+        ("text:berlin", "write them alone"),
+        ("url:example", "has:link"),
+        ("is:reply", "has:reply"),
         ("Breaking:news", "quote"),
         ('"green blue', "never closed"),
         ('entity:"green', "never closed"),

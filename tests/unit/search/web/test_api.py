@@ -30,6 +30,16 @@ async def test_pages_follow_each_other_without_gap_or_repeat(client: httpx.Async
     assert len(seen) == len(set(seen)) == 43
 
 
+@pytest.mark.parametrize("address", ["/api/posts?qq=berlin", "/api/trends?windw=1h", "/api/events?live=true&limit=5"])
+async def test_a_parameter_that_is_none_is_refused_with_its_name(client: httpx.AsyncClient, address: str) -> None:
+    answer = await client.get(address)
+    assert answer.status_code == 400
+    assert "there is no such parameter here." in answer.text
+    if "qq" in address:
+        assert "qq: " in answer.text
+        assert "Did you mean q?" in answer.text
+
+
 async def test_a_post_is_given_as_it_is_stored(client: httpx.AsyncClient, index: EntityIndex) -> None:
     stored = await index.get("jsonl:1")
     assert stored is not None

@@ -165,6 +165,22 @@ async def test_the_rate_of_the_feed_and_how_far_it_is_behind_are_shown(
     assert page.named("svg")
 
 
+async def test_a_bar_says_its_posts_and_how_many_are_not_drawn(client: httpx.AsyncClient, index: EntityIndex) -> None:
+    far = tagged("far", "Berlin", author="far", created_at=OBSERVED.replace(year=9999))
+    await index.write([indexable(far)])
+    page = (await client.get("/search?q=berlin")).text
+    assert re.findall(r"<title>[0-9: -]+: ([^<]*)</title>", page).count("1 post") == 2
+    assert "authors" not in "".join(re.findall(r"<title>[^<]*</title>", page))
+    assert "1 post of times far from all others is not drawn" in page
+    assert "not drawn" not in (await client.get("/search?q=more")).text
+
+
+async def test_a_search_can_be_had_as_json(client: httpx.AsyncClient) -> None:
+    page = Elements((await client.get("/search?q=berlin&order=relevance")).text)
+    (address,) = [found["href"] for found in page.named("a") if (found["href"] or "").startswith("/api/posts")]
+    assert (await client.get(address or "")).json()["total"] == 2
+
+
 async def test_the_bytes_of_dead_letters_are_shown(client: httpx.AsyncClient) -> None:
     texts = "".join(Elements((await client.get("/system")).text).texts)
     assert "invalid_json" in texts
@@ -258,9 +274,13 @@ async def test_a_post_that_claims_a_later_time_is_marked_with_its_reception(
     later = OBSERVED.replace(hour=OBSERVED.hour + 1)  # long ago by now, and later than it was received
     posts = [tagged("stray", "stray", created_at=later), tagged("far", "far", created_at=later.replace(year=9999))]
     await index.write([indexable(post) for post in posts])
-    for address in ("/", "/search?q=stray OR far", "/search?q=stray OR far&order=relevance"):
+    for address in ("/search?q=stray OR far", "/search?q=stray OR far&order=relevance"):
         text = re.sub(r"<[^>]+>|\s+", " ", (await client.get(address)).text)
         assert len(re.findall(f"claims a later time +received +{OBSERVED:%Y-%m-%d %H:%M}", text)) == 2, address
+    now = (await client.get("/")).text
+    assert len(re.findall("<span class=.badge.>claims a later time", now)) == 2
+    assert "2 posts of these claim a later time" in now
+    assert now.index("post 39") < now.index("<details>") < now.index("far")
     assert "claims a later time" in (await client.get("/post?id=jsonl:far")).text
     assert "claims a later time" not in (await client.get("/search?q=berlin")).text
 

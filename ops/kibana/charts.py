@@ -1,10 +1,11 @@
 """The charts of both dashboards."""
 
 from ops.kibana.data_views import DEAD_LETTERS, EVENTS, POSTS, TRENDS, DataView
-from ops.kibana.lens import Chart, count, distinct, highest, over_time, percentile, top
+from ops.kibana.lens import Chart, count, distinct, earliest, highest, latest, over_time, percentile, top
 
 _POSTS_WITH_PHOTOS = "media_kinds: photo"
 _AUTHORS = distinct("author", "Authors")
+_AS_COUNTED = "Names are shown in the form by which they are counted: in small letters, all spellings of one together."
 
 
 def _top(name: str, title: str, field: str, *, view: DataView = POSTS, query: str = "", description: str = "") -> Chart:
@@ -16,7 +17,8 @@ def _top(name: str, title: str, field: str, *, view: DataView = POSTS, query: st
 def _by_authors(name: str, title: str, field: str) -> Chart:
     """Returns a table of the names that most authors mention."""
     figures = {"authors": _AUTHORS, "posts": count("Posts")}
-    return Chart(name, title, POSTS, "table", figures, {"name": top(field, title, "authors", size=15)})
+    buckets = {"name": top(field, title, "authors", size=15)}
+    return Chart(name, title, POSTS, "table", figures, buckets, description=_AS_COUNTED)
 
 
 def _together(name: str, title: str, first: tuple[str, str], second: tuple[str, str]) -> Chart:
@@ -25,7 +27,8 @@ def _together(name: str, title: str, first: tuple[str, str], second: tuple[str, 
         "first": top(first[0], first[1], "authors", size=8),
         "second": top(second[0], second[1], "authors", size=3),
     }
-    return Chart(name, title, POSTS, "table", {"authors": _AUTHORS, "posts": count("Posts")}, buckets)
+    figures = {"authors": _AUTHORS, "posts": count("Posts")}
+    return Chart(name, title, POSTS, "table", figures, buckets, description=_AS_COUNTED)
 
 
 NEWSROOM = (
@@ -42,21 +45,25 @@ NEWSROOM = (
         # An event may have been detected long before what the dashboard shows, and an archive is of any time.
         time_range=("now-50y", "now+1d"),
     ),
-    _by_authors("top-people", "People", "person"),
-    _by_authors("top-places", "Places", "place"),
-    _by_authors("top-organisations", "Organisations", "organisation"),
+    _by_authors("top-people", "People", "person_key"),
+    _by_authors("top-places", "Places", "place_key"),
+    _by_authors("top-organisations", "Organisations", "organisation_key"),
     Chart(
         "events",
         "Events",
         EVENTS,
         "table",
         {
+            "detected": earliest("detected_at", "Detected"),
+            "ended": latest("ended_at", "Ended"),
             "authors": highest("authors", "Authors"),
             "posts": highest("posts", "Posts"),
             "score": highest("score", "Score"),
         },
-        {"title": top("title", "Event", "score", size=20)},
-        description="By the highest significance of their subjects. What was deleted later is still counted here.",
+        # By id: two events of one title are two.
+        {"id": top("id", "Id", "score", size=20), "title": top("title", "Event", "score", size=1)},
+        description="By the highest significance of their subjects; one without an end is live. "
+        "What was deleted later is still counted here.",
     ),
     Chart(
         "trends",
@@ -83,12 +90,17 @@ NEWSROOM = (
         {"minutes": count("Minutes")},
         {"text": top("text", "Subject", "minutes"), "companion": top("companions", "With", "minutes", size=3)},
     ),
-    _together("people-and-places", "People and places in the same posts", ("person", "Person"), ("place", "Place")),
+    _together(
+        "people-and-places",
+        "People and places in the same posts",
+        ("person_key", "Person"),
+        ("place_key", "Place"),
+    ),
     _together(
         "people-and-organisations",
         "People and organisations in the same posts",
-        ("person", "Person"),
-        ("organisation", "Organisation"),
+        ("person_key", "Person"),
+        ("organisation_key", "Organisation"),
     ),
     _top("top-hashtags", "Hashtags", "hashtags"),
     _top("languages", "Languages", "langs"),

@@ -130,6 +130,16 @@ def highest(field: str, label: str) -> Json:
     return _figure("max", field, label, {"emptyAsNull": True})
 
 
+def earliest(field: str, label: str) -> Json:
+    """Returns the earliest of the moments in a field."""
+    return _figure("min", field, label, {"emptyAsNull": True}) | {"dataType": "date"}
+
+
+def latest(field: str, label: str) -> Json:
+    """Returns the latest of the moments in a field; nothing where there is none."""
+    return _figure("max", field, label, {"emptyAsNull": True}) | {"dataType": "date"}
+
+
 def percentile(field: str, label: str, percent: int) -> Json:
     """Returns the value of a field that so many percent of the documents do not exceed."""
     return _figure("percentile", field, label, {"percentile": percent})

@@ -98,6 +98,8 @@ def _counted(column: Json, documents: Sequence[Json]) -> float:
             return float(len(set(values)))
         case "max":
             return float(max(values, default=math.nan))
+        case "min":
+            return float(min(values, default=math.nan))
         case "percentile":
             return _percentile(values, column["params"]["percentile"])
         case operation:

@@ -59,6 +59,7 @@ def asked_about() -> list[TaggedPost]:
         tagged("cut", "earthquake and a power cut", author="b", created_at=moment + timedelta(hours=1)),
         tagged("words", "they cut the power", author="c", created_at=moment),
         tagged("merkel", "Merkel", author="a", entities=[entity("Angela Merkel", "PER")], created_at=moment),
+        tagged("shout", "MERKEL", author="c", entities=[entity("ANGELA MERKEL", "PER")], created_at=moment),
         tagged(
             "both",
             "two of them",
@@ -164,7 +165,8 @@ async def test_every_field_of_the_saved_objects_is_there_with_the_right_type(ind
             found = known[chart.view.title][column["sourceField"]]
             assert found["aggregatable"], (chart.name, column["sourceField"])
             kinds = {"date_histogram": {"date"}, "terms": {"keyword"}, "unique_count": {"keyword", "long"}}
-            assert found["type"] in kinds.get(column["operationType"], NUMBERS), (chart.name, column["sourceField"])
+            figures = {"date"} if column["dataType"] == "date" else NUMBERS
+            assert found["type"] in kinds.get(column["operationType"], figures), (chart.name, column["sourceField"])
     text = known["tagstream-posts"]["text"]
     assert (text["type"], text["searchable"]) == ("text", True)
 
@@ -201,13 +203,25 @@ async def test_a_saved_search_finds_something(index: ElasticIndex, one: Any) -> 
     assert len(found) == sum(map(MEANINGS[one.query], await documents(index, one.view.title))) > 0
 
 
-async def test_the_rule_finds_the_events_of_its_window(index: ElasticIndex) -> None:
+async def test_the_rule_finds_each_event_once_that_was_stored_in_its_window(index: ElasticIndex) -> None:
+    """However long ago they happened, and however often their states were stored."""
+    await say(index, event("one", 3, posts=4))
     params = rule()["params"]
-    from_, to = "2026-03-01T12:00:00Z", "2026-03-01T12:10:00Z"
-    window = {"range": {params["timeField"]: {"gte": from_, "lt": to, "format": "strict_date_optional_time"}}}
-    query = {"bool": {"filter": [json.loads(params["esQuery"])["query"], window]}}
-    answer = await index.client.raw.search(index=named(params["index"][0]), query=query)
-    assert answer["hits"]["total"]["value"] == 4 > params["threshold"][0]
+    assert params["timeWindowUnit"] == "h"
+    now = datetime.now(UTC)
+
+    async def groups(end: datetime) -> dict[str, int]:
+        between = {"gte": (end - timedelta(hours=params["timeWindowSize"])).isoformat(), "lt": end.isoformat()}
+        window = {"range": {params["timeField"]: {**between, "format": "strict_date_optional_time"}}}
+        query = {"bool": {"filter": [json.loads(params["esQuery"])["query"], window]}}
+        terms = {"terms": {"field": params["termField"], "size": params["termSize"]}}
+        answer = await index.client.raw.search(
+            index=named(params["index"][0]), size=0, query=query, aggs={"group": terms}
+        )
+        return {bucket["key"]: bucket["doc_count"] for bucket in answer["aggregations"]["group"]["buckets"]}
+
+    assert await groups(now + timedelta(seconds=1)) == dict.fromkeys(("one", "two", "three", "over"), 1)
+    assert await groups(now - timedelta(hours=1)) == {}
 
 
 def questions() -> dict[str, tuple[str, str]]:
@@ -220,7 +234,7 @@ def questions() -> dict[str, tuple[str, str]]:
 ANSWERS: dict[str, set[str]] = {
     "1": {"quake", "cut"},
     "2": {"cut"},
-    "3": {"merkel", "both"},
+    "3": {"merkel", "shout", "both"},
     "5": {"quake"},
     "6": {"flood", "storm"},
     "7": {"german"},
@@ -256,10 +270,11 @@ async def test_the_figures_of_the_questions_are_right(index: ElasticIndex) -> No
     shown = await documents(index, "tagstream-posts")
     authors: dict[str, set[int]] = {}
     for one in shown:
-        for name in one.get("person", ()):
+        for name in one.get("person_key", ()):
             authors.setdefault(name, set()).add(one["author"])
     rows = await figures(index, "4")
     assert len(rows) == 5
+    assert rows["angela merkel"] == {"authors": 3, "posts": 3}
     assert {name: row["authors"] for name, row in rows.items()} == {name: len(of) for name, of in authors.items()}
     hours = await figures(index, "9")
     assert [row["posts"] for row in hours.values()] == [1, 1]

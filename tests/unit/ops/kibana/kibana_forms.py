@@ -188,7 +188,7 @@ class PercentileParams(Form):
 class FigureForm(Form):
     label: str
     customLabel: Literal[True]
-    dataType: Literal["number"]
+    dataType: Literal["number", "date"]
     sourceField: str
     isBucketed: Literal[False]
     scale: Literal["ratio"]
@@ -202,7 +202,7 @@ class CountColumn(FigureForm):
 
 
 class FieldColumn(FigureForm):
-    operationType: Literal["unique_count", "max"]
+    operationType: Literal["unique_count", "max", "min"]
     params: EmptyAsNull
 
 
@@ -322,7 +322,9 @@ class EsQueryParams(Form):
     thresholdComparator: Literal[">", ">=", "<", "<="]
     excludeHitsFromPreviousRun: bool
     aggType: Literal["count"]
-    groupBy: Literal["all"]
+    groupBy: Literal["top"]
+    termField: Annotated[str, Field(min_length=1)]
+    termSize: Annotated[int, Field(ge=1, le=1_000)]
 
 
 class RuleForm(Form):

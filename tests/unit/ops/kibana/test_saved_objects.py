@@ -15,6 +15,7 @@ from ops.kibana.rule import RULE_ID, rule
 from ops.stack.shared import SHARED
 from search.elastic import schema
 from search.elastic.documents import letter_document
+from search.events.events import SILENCE
 from search.testing.writing import letter
 
 LINES = [json.loads(line) for line in (write.FOLDER / "objects.ndjson").read_text(encoding="utf-8").splitlines()]
@@ -108,8 +109,34 @@ def test_the_fields_of_a_chart_have_the_right_types(one: dict[str, Any]) -> None
                 assert kind == "date"
             elif column.operationType == "terms":
                 assert kind == "keyword"
-            elif column.operationType != "unique_count":
-                assert kind in NUMBERS
+            elif column.operationType in ("min", "max") and kind == "date":
+                assert column.dataType == "date"
+            else:
+                assert column.dataType == "number"
+                assert kind in NUMBERS or column.operationType == "unique_count"
+
+
+def test_names_are_grouped_as_they_are_counted() -> None:
+    """`Kamala Harris` and `KAMALA HARRIS` are one person."""
+    as_counted = set()
+    for one in LINES:
+        if one["type"] == "lens" and one["references"][0]["id"] == "tagstream-posts":
+            (layer,) = one["attributes"]["state"]["datasourceStates"]["formBased"]["layers"].values()
+            fields = {column["sourceField"] for column in layer["columns"].values()}
+            assert not fields & {"person", "place", "organisation", "other"}
+            if any(field.endswith("_key") for field in fields):
+                as_counted.add(one["id"])
+                assert "form by which they are counted" in one["attributes"]["description"]
+    assert len(as_counted) == 5
+
+
+def test_events_of_one_title_are_rows_of_their_own_with_their_times() -> None:
+    form = LensForm.model_validate(BY_ID["lens", "tagstream-events"]["attributes"])
+    (layer,) = form.state.datasourceStates.formBased.layers.values()
+    columns = [layer.columns[name] for name in layer.columnOrder]
+    asked = [(column.operationType, column.sourceField) for column in columns]
+    assert asked[0] == ("terms", "id")
+    assert {("terms", "title"), ("min", "detected_at"), ("max", "ended_at")} <= set(asked)
 
 
 def test_saved_searches_and_data_views_name_fields_that_there_are() -> None:
@@ -161,7 +188,15 @@ def test_the_rule_has_the_form_that_kibana_takes() -> None:
     form = RuleForm.model_validate(rule())
     assert schema.EVENT_FIELDS[form.params.timeField]["type"] == "date"
     assert form.params.index == ["tagstream-events"]
+    assert schema.EVENT_FIELDS[form.params.termField]["type"] == "keyword"
     assert len(RULE_ID) == 36
+
+
+def test_the_rule_looks_at_when_events_were_stored_and_longer_than_they_are_silent() -> None:
+    params = RuleForm.model_validate(rule()).params
+    assert (params.timeField, params.termField, params.timeWindowUnit) == ("kept_at", "id", "h")
+    assert params.timeWindowSize * 60 > SILENCE
+    assert not params.excludeHitsFromPreviousRun, "only for rules without groups"
 
 
 @pytest.mark.parametrize("spoilt", [{"extra": 1}, {"title": None}, {"panelsJSON": "[{}]"}])

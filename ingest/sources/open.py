@@ -11,8 +11,10 @@ Openers of ours and of plug-ins are called alike. Ours stand in a table and not 
 found in a checkout that was never installed, and no package can take their names.
 """
 
+import os
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
+from pathlib import PurePath
 
 from tagstream.errors import BadSettings
 from tagstream.plugins import PluginKind, find_plugin, installed_plugins
@@ -31,6 +33,11 @@ OPENERS = {
     "x": "ingest.sources.x.options:open_x",
 }
 _WITHOUT_ARGUMENT = frozenset({"bluesky", "simulate", "x"})
+_SCHEME_OF_SUFFIX = {
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json", ".js", ".zip"), "jsonl"),
+}
+_COMPRESSED = frozenset({".gz", ".zst", ".bz2", ".xz"})
 _FORMS = (
     "bluesky:[URL,…][?lang=en&dids=did:…&quiet=1&compress=0], "
     "jsonl:PATH (JSON lines or arrays, archives, recordings, tables; plain or compressed; a folder of these), "
@@ -56,12 +63,25 @@ def open_source(spec: str, settings: Settings | None = None) -> Source:
         return opener(argument, settings)
     plugin = find_plugin(PluginKind.SOURCE, scheme)
     if plugin is None:
+        if (kind := _kind_of_file(spec)) is not None:
+            raise BadSettings(f"{spec!r} names no source: did you mean {kind}:{spec}?")
         raise BadSettings(f"{spec!r} names no source; there are {_all_forms()}")
     opener = plugin.load()
     with plugin.blamed():
         source: Source = opener(argument, settings)
     plugin.require(source, SOURCE_MEMBERS)
     return source
+
+
+def _kind_of_file(spec: str) -> str | None:
+    """Returns the scheme of a specification that is the path of a file or folder and lacks one."""
+    is_there = os.path.exists(spec)
+    if ":" in spec and not is_there:
+        return None
+    suffixes = [suffix.lower() for suffix in PurePath(spec).suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    return _SCHEME_OF_SUFFIX.get(suffixes[-1] if suffixes else "", "jsonl" if is_there else None)
 
 
 def _all_forms() -> str:

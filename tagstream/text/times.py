@@ -48,6 +48,8 @@ _MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
+# Any moment serves where a day is written out.
+_ANY = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS = {"today": 0, "yesterday": -1, "tomorrow": 1}
 
 _MORNING = timedelta(hours=6)
@@ -73,6 +75,9 @@ _DAY_OF_MONTH = re.compile(r"([a-z]+)\.? ([0-9]{1,2})(?:st|nd|rd|th)?(?:,? ([0-9
 _NAMED_MONTH = re.compile(r"([a-z]+)\.? ([0-9]{4})", re.ASCII)
 _EPOCH = re.compile(r"@?([0-9]{9,10}|[0-9]{12,13})(?:\.[0-9]{1,9})?|@[0-9]{1,13}", re.ASCII)
 _YEAR_LAST = re.compile(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{2,4})", re.ASCII)
+_IN_NUMBERS = re.compile(
+    r"(?:[0-9]{4}([-/.])[0-9]{1,2}\1[0-9]{1,2}|[0-9]{1,2}([-/.])[0-9]{1,2}\2[0-9]{2,4})(?:$|[ t,_]+[0-9])", re.ASCII
+)
 # `Thu Apr 18 01:00:00 +0000 2013`, and `Thu, ` before a date that says it all.
 _YEAR_AFTER_CLOCK = re.compile(
     r"(?P<day>(?:[a-z]{3,9},? )?[a-z]{3,9} [0-9]{1,2}) (?P<clock>[0-9]{1,2}:[^ ]+(?: (?:[+-][0-9]{4}|utc|gmt))?) "
@@ -116,6 +121,17 @@ def parse_time(text: str, now: datetime) -> datetime:
     if found is None:
         raise BadTime(f"{_shown(text)} is not a time. Write {ACCEPTED_TIMES}")
     return found
+
+
+def parse_day_in_numbers(text: str) -> datetime | None:
+    """Returns the UTC time of a day that is written in numbers, alone or with a time of day; None for other text.
+
+    Raises:
+        ValueError: there is no such time, or the day and the month could be meant either way; the message says which.
+    """
+    wanted = " ".join(text.lower().split()) if len(text) <= _LONGEST_TEXT else ""
+    found = _day_with_clock(wanted, _ANY, _ANY) if _IN_NUMBERS.match(wanted) else None
+    return found and found.astimezone(UTC)
 
 
 def parse_duration(text: str) -> int:

@@ -108,13 +108,15 @@ def run_feed(
 
 
 def conclude(report: RunReport, feed: Survey, settings: Settings) -> None:
-    """Tells why a feed gave no names, before the command tells that it is done.
+    """Tells which records of a file were refused and why a feed gave no names, before the command says it is done.
 
     Raises:
         UnreadableInput: nothing of the feed could be read.
     """
     if report.ended:
         feed.refuse_if_nothing_was_understood()
+    if refused := feed.refused():
+        note(refused)
     posts = report.progress.posts
     if posts and report.progress.outcomes[EventOutcome.LANGUAGE] == posts:
         read = ", ".join(sorted(settings.languages))

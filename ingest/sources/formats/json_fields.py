@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import ValidationError
 
 from ingest.sources.error_isolation import UNEXPECTED
-from ingest.sources.formats.timestamps import FORMS, timestamp_of
+from ingest.sources.formats.timestamps import timestamp_of, why_no_timestamp
 from tagstream.errors import MalformedPost
 from tagstream.posts import (
     MAX_ID_BYTES,
@@ -300,7 +300,7 @@ def created_at(fields: Fields) -> datetime:
     value = required(fields, "created_at")
     timestamp = timestamp_of(value)
     if timestamp is None:
-        refuse(LineFault.BAD_CREATED_AT, f"created_at is {short(value)}, it must be a date: {FORMS}")
+        refuse(LineFault.BAD_CREATED_AT, f"created_at is {short(value)}: {why_no_timestamp(value)}")
     return timestamp
 
 

@@ -1,5 +1,8 @@
 """Timestamps as feeds write them, in UTC: ISO 8601, RFC 2822, X's old form, and numbers since 1970. Pure.
 
+A day that spreadsheets write (`13/03/2024 10:30`, `2024-03-13 10:30 AM`) is read as a query reads it
+(`tagstream/text/times.py`), where one day only can be meant.
+
 The unit of a number is written nowhere, so its size tells it: seconds, milliseconds, microseconds and nanoseconds of
 the years 1990 to 2100 do not overlap, and any other number is no timestamp. Text that names a date keeps that date,
 whatever the year: a wrong clock is its author's. Text without a zone is in UTC. A zone by a name that RFC 2822 does not
@@ -11,7 +14,12 @@ import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
-FORMS = "ISO 8601, or seconds, milliseconds, microseconds or nanoseconds since 1970, in the years 1990 to 2100"
+from tagstream.text.times import parse_day_in_numbers
+
+FORMS = (
+    "ISO 8601, RFC 2822, a day such as 18/04/2013 that can be one only, or seconds, milliseconds, microseconds or "
+    "nanoseconds since 1970, in the years 1990 to 2100"
+)
 LONGEST = 80
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,6 +59,18 @@ def timestamp_of(value: object) -> datetime | None:
     return None
 
 
+def why_no_timestamp(value: object) -> str:
+    """Returns why a value that `timestamp_of` does not read is no timestamp."""
+    if isinstance(value, str) and len(value) <= LONGEST:
+        try:
+            parse_day_in_numbers(value)
+        except ValueError as error:
+            return str(error)
+        except OverflowError:
+            return "it lies outside the calendar"
+    return f"it must be a date: {FORMS}"
+
+
 def _of_number(number: int | float) -> datetime | None:
     if isinstance(number, float) and not math.isfinite(number):
         return None
@@ -67,7 +87,10 @@ def _of_text(text: str) -> datetime | None:
     for form in (_YEAR_LAST, _RFC_2822, _JAVASCRIPT) if ":" in text and not text[:4].isdigit() else ():
         if parts := form.fullmatch(text):
             return _of_parts(parts.groupdict())
-    parsed = datetime.fromisoformat(_SPACED_ZONE.sub(_zone_of_iso, _SLASHES.sub(r"\1-\2-\3", text)))
+    try:
+        parsed = datetime.fromisoformat(_SPACED_ZONE.sub(_zone_of_iso, _SLASHES.sub(r"\1-\2-\3", text)))
+    except ValueError:
+        return parse_day_in_numbers(text)
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 

@@ -21,6 +21,8 @@ _MAX_ACCOUNT_BYTES = 64 * 1024
 _PIECE_BYTES = 64 * 1024
 _EXPORTED = re.compile(r"(?:.*/)?(?:data/tweets?(?:-part([0-9]{1,6}))?|data/js/tweets/([0-9]{4}_[0-9]{2}))\.js")
 _POSTS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".js")
+# In the files of Excel: .xlsx and .xlsm, .xlsb.
+_WORKBOOKS = frozenset({"xl/workbook.xml", "xl/workbook.bin"})
 _ASSIGNMENT = re.compile(rb"\s*(?:var\s+)?[A-Za-z_][\w.]{0,200}\s*=\s*")
 _DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError)
 
@@ -137,6 +139,8 @@ def _chosen(names: Sequence[str], path: str) -> list[str]:
     Raises:
         UnreadableInput: none of them holds posts, or it cannot be told which.
     """
+    if not _WORKBOOKS.isdisjoint(names):
+        raise UnreadableInput(f"{path!r} is a spreadsheet of Excel: save it as CSV, and name that file (csv:PATH)")
     exported = [(match, name) for name in names[:_MAX_MEMBERS] if (match := _EXPORTED.fullmatch(name))]
     if exported:
         return [name for _, name in sorted(exported, key=lambda found: (int(found[0][1] or 0), found[0][2] or ""))]

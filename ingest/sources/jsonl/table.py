@@ -39,6 +39,17 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "reply_to": ("reply_to", "in_reply_to_status_id", "in_reply_to_status_id_str", "in_reply_to_id"),
 }
 COLUMN_FIELDS = tuple(_NAMES)
+# The columns of a time of day, beside one with the date.
+_CLOCKS = ("time", "hour")
+_ONLY_A_DATE = re.compile(
+    r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}|[0-9]{8}|(?:[a-z]+,? )?[0-9]{1,2} [a-z]{3,9} [0-9]{4}"
+)
+_DATE_DIGITS = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+_TIME_OF_DAY = re.compile(
+    r"[0-9]{1,2}(?::[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:\s*[ap]m)?|\s*[ap]m)"
+    r"(?:\s*(?:z|utc|gmt|[+-][0-9]{2}:?[0-9]{2}))?"
+)
+_HOUR = re.compile(r"[0-9]{1,2}")
 _OF_X = frozenset({"tweet_id", "tweetid"})
 _OF_TWARC = frozenset({"id", "conversation_id", "author_id"})
 # The first line by which spreadsheets tell each other the character between values.
@@ -66,6 +77,7 @@ class Table:
         delimiter: the character between values.
         columns: the names of the columns, in order.
         fields: the column of each field, by its index.
+        clock: the column with the time of day, None where there is none beside that of the date.
         encoding: the encoding of its text.
         header: the number of the record that names the columns, from 1.
     """
@@ -75,6 +87,7 @@ class Table:
     fields: Mapping[str, int]
     encoding: str = "utf-8"
     header: int = 1
+    clock: int | None = None
 
     @property
     def is_of_x(self) -> bool:
@@ -90,6 +103,8 @@ class Table:
         """
         values = self._values(body)
         given = {name: value for name, at in self.fields.items() if (value := values[at].strip())}
+        if self.clock is not None and (date := given.get("created_at")):
+            given["created_at"] = self._with_clock(date, values[self.clock].strip())
         text = given.get("text")
         if self.is_of_x and (identifier := given.get("id", "").strip("' ")) and _ID_OF_X.fullmatch(identifier):
             return _without_nothing(
@@ -112,6 +127,17 @@ class Table:
                 **{name: given.get(name) for name in ("lang", "url", "reply_to")},
             }
         )
+
+    def _with_clock(self, date: str, clock: str) -> str:
+        """Returns the date with the time of day; the date alone where either is something else."""
+        if not _ONLY_A_DATE.fullmatch(date.lower()):
+            return date
+        if self.clock is not None and plain_name(self.columns[self.clock]) == "hour" and _HOUR.fullmatch(clock):
+            clock += ":00"
+        if not _TIME_OF_DAY.fullmatch(clock.lower()):
+            return date
+        separated = "-".join(digits.groups()) if (digits := _DATE_DIGITS.fullmatch(date)) else date
+        return f"{separated} {clock}"
 
     def _values(self, body: bytes) -> list[str]:
         try:
@@ -176,7 +202,9 @@ def table_of(begun: bytes, options: TableOptions | None = None) -> Table | None:
         return None
     columns = [column.strip() for column in columns]
     fields = _fields(columns, options.columns)
-    return Table(delimiter, tuple(columns), fields, encoding, 2 if named else 1) if "text" in fields else None
+    if "text" not in fields:
+        return None
+    return Table(delimiter, tuple(columns), fields, encoding, 2 if named else 1, _clock(columns, fields))
 
 
 def without_delimiter_line(begun: bytes) -> bytes:
@@ -227,6 +255,12 @@ def _fields(columns: list[str], chosen: Mapping[str, str]) -> dict[str, int]:
             if (at := next(known, None)) is not None:
                 fields[name_of_field] = at
     return fields
+
+
+def _clock(columns: list[str], fields: Mapping[str, int]) -> int | None:
+    plain = [plain_name(column) for column in columns]
+    found = (plain.index(name) for name in _CLOCKS if name in plain and plain.index(name) not in fields.values())
+    return next(found, None) if "created_at" in fields else None
 
 
 def _encoding_of(begun: bytes) -> str:

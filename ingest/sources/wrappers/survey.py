@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ingest.sources.jsonl.cursor import is_of_a_stream
 from ingest.sources.jsonl.folder import FolderSource
+from ingest.sources.jsonl.source import JsonlSource
 from tagstream.errors import UnreadableInput
 from tagstream.posts import DeadLetter, Post
 from tagstream.source import Measured, Received, Share, Source
@@ -16,6 +17,8 @@ from tagstream.source import Measured, Received, Share, Source
 # A recording may hold any text as a cause.
 _MOST_KINDS = 64
 _LANGUAGES_NAMED = 3
+_CAUSES_NAMED = 3
+_LONGEST_REASON = 200
 _OTHER = "other"
 
 
@@ -55,6 +58,23 @@ class Survey:
     def unread_files(self) -> list[str]:
         """Returns what to tell of the files in a folder that gave no posts; nothing of any other feed."""
         return self._innermost.unread_files() if isinstance(self._innermost, FolderSource) else []
+
+    def refused(self) -> str | None:
+        """Returns what to tell of the records of files that were refused; None where none was, and of a network.
+
+        A network's frames are not its reader's to mend, and a file's lines are.
+        """
+        count = self._causes.total()
+        if not count or not isinstance(self._innermost, JsonlSource | FolderSource):
+            return None
+        causes = ", ".join(f"{cause}: {number:,}" for cause, number in self._causes.most_common(_CAUSES_NAMED))
+        others = f", {len(self._causes) - _CAUSES_NAMED} more causes" if len(self._causes) > _CAUSES_NAMED else ""
+        first = next(iter(self._first.values()))
+        reason = first.message if len(first.message) <= _LONGEST_REASON else f"{first.message[:_LONGEST_REASON]}…"
+        return (
+            f"{count:,} {'record was' if count == 1 else 'records were'} refused ({causes}{others}). The first is "
+            f"{first.origin}: {reason}. `tagstream dead-letters list` shows what was refused"
+        )
 
     async def close(self) -> None:
         await self._source.close()

@@ -17,7 +17,7 @@ from typing import Any
 
 from ingest.sources.formats.json_fields import Fields, LineFault, build, refuse, short
 from ingest.sources.formats.link_card import link_of
-from ingest.sources.formats.timestamps import FORMS, timestamp_of
+from ingest.sources.formats.timestamps import timestamp_of, why_no_timestamp
 from tagstream.bounds import MAX_HASHTAGS, MAX_LINKS
 from tagstream.posts import (
     MAX_MEDIA,
@@ -99,7 +99,7 @@ def written_at(name: str, value: object) -> datetime:
     """Reads a date in X's form, or in that of archives that went through other hands."""
     timestamp = timestamp_of(value)
     if timestamp is None:
-        refuse(LineFault.BAD_CREATED_AT, f"{name} is {short(value)}, it must be a date: {FORMS}")
+        refuse(LineFault.BAD_CREATED_AT, f"{name} is {short(value)}: {why_no_timestamp(value)}")
     return timestamp
 
 

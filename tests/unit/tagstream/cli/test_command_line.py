@@ -68,6 +68,20 @@ def test_a_run_tags_indexes_counts_and_keeps_what_it_cannot_read(run: Terminal) 
     assert "dropped: malformed 1" in run.notes
 
 
+def test_a_run_over_a_file_says_which_records_were_refused(run: Terminal) -> None:
+    Path("a.csv").write_text(
+        "id,text,date\n1,Macron,03/04/2024\n2,Paris,2024-03-13\n3,too,many,values\n4,Oslo,1/2/2024\n"
+    )
+    assert run("run", "--source", "csv:a.csv") == 0
+    (said,) = [line for line in run.notes.splitlines() if "refused" in line]
+    assert said.startswith("3 records were refused (bad_created_at: 2, invalid_csv: 1). The first is ")
+    assert "a.csv:2: created_at is " in said
+    assert "the day and the month could be meant either way" in said
+    assert said.endswith("`tagstream dead-letters list` shows what was refused")
+    assert run("run", "--source", "csv:a.csv") == 0
+    assert "refused" not in run.notes
+
+
 def test_a_second_run_goes_on_after_the_first(indexed: Terminal) -> None:
     assert indexed("run", "--source", "jsonl:feed.jsonl", "--json") == 0
     assert indexed.documents[0]["read"] == 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagstream.text.times import ACCEPTED_TIMES, BadTime, parse_duration, parse_time
+from tagstream.text.times import ACCEPTED_TIMES, BadTime, parse_day_in_numbers, parse_duration, parse_time
 
 NOW = datetime(2026, 3, 4, 15, 20, 30, tzinfo=UTC)  # a Wednesday
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -150,6 +150,30 @@ def test_anything_else_is_refused_with_what_is_accepted(text: str, reason: str) 
     assert reason in str(refused.value)
     assert ACCEPTED_TIMES in str(refused.value)
     assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("13/03/2024 10:00", "2024-03-13T10:00:00"),
+        ("3/13/2024 10:00:30 PM", "2024-03-13T22:00:30"),
+        ("2024-03-13 10:00 am", "2024-03-13T10:00:00"),
+        ("13.03.2024", "2024-03-13"),
+    ],
+)
+def test_a_day_in_numbers_is_read(text: str, expected: str) -> None:
+    assert parse_day_in_numbers(text) == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["", "2h", "yesterday", "10:00", "2024", "2024-03", "20240313", "13/03/2024 soon"])
+def test_no_other_time_is_a_day_in_numbers(text: str) -> None:
+    assert parse_day_in_numbers(text) is None
+
+
+@pytest.mark.parametrize("text", ["03/04/2024", "3.4.24 10:00"])
+def test_a_day_in_numbers_that_may_be_two_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="either way"):
+        parse_day_in_numbers(text)
 
 
 @given(

@@ -72,6 +72,11 @@ async def test_an_account_export_is_read_whole_and_goes_on(tmp_path: Path) -> No
     assert texts == [f"tweet {number}" for number in (1, 2, 3, 4, 5)]
 
 
+def test_a_spreadsheet_of_excel_is_called_that(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableInput, match="spreadsheet of Excel: save it as CSV"):
+        content_of(archive(tmp_path, {"[Content_Types].xml": b"", "xl/workbook.xml": b"<workbook/>"}))
+
+
 ACCOUNT = b'window.YTD.account.part0 = [ {"account": {"username": "ann_lee", "accountId": "77", "email": "a@b"}} ]'
 
 

@@ -367,7 +367,7 @@ def test_specifications(spec: str) -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        *("", "jsonl", "jsonl:", "a.jsonl", "kafka:x", "simulate:", "simulate:x", "simulate:-1", "simulate:٣"),
+        *("", "jsonl", "jsonl:", "kafka:x", "simulate:", "simulate:x", "simulate:-1", "simulate:٣"),
         *("simulate:7?posts=x", "simulate:7?n=5", f"simulate:{'9' * 20}", "simulate:7?posts=99999999999"),
     ],
 )

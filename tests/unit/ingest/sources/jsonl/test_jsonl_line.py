@@ -79,6 +79,9 @@ def test_every_optional_field_is_kept() -> None:
         (1714564800000, datetime(2024, 5, 1, 12, tzinfo=UTC)),
         (1714564800, datetime(2024, 5, 1, 12, tzinfo=UTC)),
         ("Wed, 01 May 2024 14:00:00 +0200", datetime(2024, 5, 1, 12, tzinfo=UTC)),
+        ("13/05/2024 12:00", datetime(2024, 5, 13, 12, tzinfo=UTC)),
+        ("5/13/2024 12:00:00 PM", datetime(2024, 5, 13, 12, tzinfo=UTC)),
+        ("2024-05-01 10:00 AM", datetime(2024, 5, 1, 10, tzinfo=UTC)),
     ],
 )
 def test_dates(given: object, expected: datetime) -> None:
@@ -93,6 +96,7 @@ def test_dates(given: object, expected: datetime) -> None:
         "2024-02-30T00:00:00Z",
         "2024-05-01T25:00:00Z",
         "yesterday",
+        "2h",
         "",
         0,
         -1,
@@ -110,6 +114,22 @@ def test_dates_that_are_none(given: object) -> None:
     assert letter.cause == LineFault.BAD_CREATED_AT
     assert letter.post_id == "jsonl:1"
     assert len(letter.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("03/04/2024 10:00", "the day and the month could be meant either way; begin with the year"),
+        ("13/13/2024", "month must be in 1..12"),
+        ("soon", "it must be a date: ISO 8601, RFC 2822, "),
+        (7, "it must be a date: ISO 8601, RFC 2822, "),
+        ("0001-01-01 00:00+14:00", "it lies outside the calendar"),
+    ],
+)
+def test_a_date_that_is_none_says_why(given: object, reason: str) -> None:
+    message = refused(line(created_at=given)).message
+    assert message.startswith(f"created_at is {json.dumps(given)}: ")
+    assert reason in message
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,32 @@ def test_ids_of_x_say_their_own_date(tmp_path: Path) -> None:
     assert post.created_at.isoformat() == "2013-04-19T11:24:12.028000+00:00"
 
 
+@pytest.mark.parametrize(
+    ("header", "values", "expected"),
+    [
+        ("date,time", "2024-03-13,10:30:00", "2024-03-13T10:30:00"),
+        ("time,date", "10:30:00+02:00,2024-03-13", "2024-03-13T08:30:00"),
+        ("date,time", "13/03/2024,10:30 PM", "2024-03-13T22:30:00"),
+        ("Date,Time", "20240313,9:05", "2024-03-13T09:05:00"),
+        ("date,time", "13 Mar 2024,9:05", "2024-03-13T09:05:00"),
+        ("date,hour", "2024-03-13,9", "2024-03-13T09:00:00"),
+        ("date,time", "2024-03-13,9", "2024-03-13T00:00:00"),
+        ("date,time", "2024-03-13,", "2024-03-13T00:00:00"),
+        ("date,time", "2024-03-13,later", "2024-03-13T00:00:00"),
+        ("created_at,time", "2024-03-13T10:00:00Z,11:30", "2024-03-13T10:00:00"),
+        ("created_at,time", "1710324000,11:30", "2024-03-13T10:00:00"),
+        ("time,lang", "2024-03-13T10:00:00Z,en", "2024-03-13T10:00:00"),
+    ],
+)
+def test_a_date_and_a_time_of_day_in_two_columns_are_joined(
+    tmp_path: Path, header: str, values: str, expected: str
+) -> None:
+    path = written(tmp_path, f"id,text,{header}\n2,Macron in Paris,{values}\n")
+    [post], _ = read(f"csv:{path}")
+    assert isinstance(post, Post)
+    assert post.created_at.isoformat() == f"{expected}+00:00"
+
+
 def test_columns_may_be_named(tmp_path: Path) -> None:
     path = written(tmp_path, "was gesagt wurde,wann\nRegen in Porto,2024-05-02\n")
     [post], _ = read(f"csv:{path}?text=was%20gesagt%20wurde&created_at=wann")

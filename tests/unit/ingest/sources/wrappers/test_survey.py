@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 import pytest
 from pipeline_fakes import ListSource
 
+from ingest.sources.jsonl.source import JsonlSource
 from ingest.sources.wrappers.survey import Survey
 from tagstream.dead_letter import dead_letter
 from tagstream.errors import UnreadableInput
 from tagstream.posts import DeadLetter, Event, Post
+from tagstream.source import Received
 
 
 def letter(number: int, cause: str = "invalid_json") -> DeadLetter:
@@ -55,6 +57,37 @@ async def test_a_feed_of_which_nothing_was_understood_says_the_commonest_cause_a
 )
 async def test_any_other_feed_does_not(events: list[Event], cursor: str | None) -> None:
     (await surveyed(events, cursor)).refuse_if_nothing_was_understood()
+
+
+class File(JsonlSource):
+    """A file that gives the events of a list."""
+
+    def __init__(self, events: list[Event]) -> None:
+        super().__init__("feed.jsonl")
+        self.events = events
+
+    async def open(self, cursor: str | None) -> None:
+        """Opens nothing."""
+
+    async def next_batch(self, limit: int) -> list[Received]:
+        given, self.events = self.events[:limit], self.events[limit:]
+        return [Received(event, str(number)) for number, event in enumerate(given)]
+
+
+async def test_records_of_a_file_that_were_refused_are_told_with_the_commonest_causes_and_the_first() -> None:
+    causes = ["c1", "c2", "c2", "c3", "c4", "c5", "c5"]
+    survey = Survey(File([*(letter(at, cause) for at, cause in enumerate(causes)), post(1)]))
+    assert survey.refused() is None
+    while await survey.next_batch(10):
+        pass
+    assert survey.refused() == (
+        "7 records were refused (c2: 2, c5: 2, c1: 1, 2 more causes). The first is feed:0: wrong 0. "
+        "`tagstream dead-letters list` shows what was refused"
+    )
+
+
+async def test_frames_of_a_network_that_were_refused_are_not_told() -> None:
+    assert (await surveyed([letter(1), post(1)])).refused() is None
 
 
 async def test_the_languages_of_a_feed() -> None:

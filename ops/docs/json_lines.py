@@ -80,7 +80,8 @@ _LINE_FIELDS = {
     "text": ("string", "Required for a post."),
     "created_at": (
         "string or number",
-        "Required for a post. ISO 8601 or RFC 2822 (UTC where no zone is named), or seconds, milliseconds, "
+        "Required for a post. ISO 8601, RFC 2822 or a day such as `18/04/2013 10:30` that can be one only (UTC where "
+        "no zone is named; `03/04/2024` is refused), or seconds, milliseconds, "
         "microseconds or nanoseconds since 1970, told apart by size.",
     ),
     "source": ("string", "`jsonl` if missing."),

@@ -20,7 +20,7 @@ from search.sqlite.schema import transaction
 from search.terms import hash_key
 from tagstream.errors import CorruptState
 
-MAX_COUNTED_POSTS = 10_000
+MAX_COUNTED_POSTS = 5_000
 _MOST_SPELLINGS = 5
 _SPELLINGS_READ = 100
 # In the order in which they are shown; what the rows of `facets` begin with.

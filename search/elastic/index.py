@@ -60,6 +60,7 @@ class ElasticIndex:
         self.client = client
         self.writer = ElasticWriter(client, settings.elasticsearch_retention_days)
         self._shown = ShownPosts(client)
+        self._spans = over_time.FeedSpans(client)
         self._retention = timedelta(days=settings.elasticsearch_retention_days)
         self._newest_seen = datetime.min.replace(tzinfo=UTC)
         self._next_expiry = datetime.min.replace(tzinfo=UTC)
@@ -242,7 +243,7 @@ class ElasticIndex:
     async def feed_span(self) -> Span | None:
         """Returns the time in which the feed lies."""
         self._check_open()
-        return await over_time.feed_span(self.client)
+        return await self._spans.span()
 
     async def arrivals(self, query: Query, after: str | None = None, known: Container[str] = ()) -> Arrivals:
         """Returns matching posts that came in after the position `after`."""

@@ -4,8 +4,9 @@ Counts of one entity are in `counts.py`; these take any query.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Container
+from collections.abc import AsyncIterator, Callable, Container
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from search.elastic import queries
@@ -22,6 +23,9 @@ from tagstream.posts import from_epoch_milliseconds
 
 LATE_MILLISECONDS = 5 * 60_000
 """The most by which clocks of writers may differ, and a write may take: a post may be seen so much after its time."""
+LONG_FEED = 50_000
+"""Posts of a feed whose beginning is not read at every question."""
+_BEGINNING_SECONDS = 60.0
 _PAGE = 1_000
 _STEP = 1_000
 _POSTS_READ = 200_000
@@ -59,16 +63,33 @@ async def span(client: ElasticClient, query: Query) -> Span | None:
     return None if first is None else _minutes(int(first), int(last))
 
 
-async def feed_span(client: ElasticClient) -> Span | None:
-    """Returns the minutes between which the feed lies, without posts of stray dates; None without posts."""
-    shown = await shown_filters(client)
-    last = await _newest(client, shown)
-    answer = await ask(client, queries.plausible_count_body(shown))
-    posts = answer["hits"]["total"]["value"]
-    if last is None or not posts:
-        return None
-    answer = await ask(client, queries.edge_body(shown, "asc", size=oldest_read(posts), after=None))
-    return _minutes(beginning([hit["sort"][0] for hit in answer["hits"]["hits"]], last), last)
+class FeedSpans:
+    """The time in which the feed of one index lies.
+
+    Where a feed is long, its beginning is read anew once a minute: thousands of the oldest posts tell it, which takes
+    half a second, and each page asks for it.
+    """
+
+    def __init__(self, client: ElasticClient, clock: Callable[[], float] = monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._first: int | None = None
+        self._read_at = 0.0
+
+    async def span(self) -> Span | None:
+        """Returns the minutes between which the feed lies, without posts of stray dates; None without posts."""
+        shown = await shown_filters(self._client)
+        last = await _newest(self._client, shown)
+        answer = await ask(self._client, queries.plausible_count_body(shown))
+        posts = answer["hits"]["total"]["value"]
+        if last is None or not posts:
+            return None
+        is_known = posts >= LONG_FEED and self._clock() - self._read_at < _BEGINNING_SECONDS
+        if self._first is None or not is_known:
+            answer = await ask(self._client, queries.edge_body(shown, "asc", size=oldest_read(posts), after=None))
+            self._first = beginning([hit["sort"][0] for hit in answer["hits"]["hits"]], last)
+            self._read_at = self._clock()
+        return _minutes(min(self._first, last), last)
 
 
 async def _newest(client: ElasticClient, shown: queries.Filters) -> int | None:

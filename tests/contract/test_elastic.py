@@ -4,17 +4,21 @@ import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from search.elastic import over_time
 from search.elastic.index import ElasticIndex
 from search.elastic.shown_posts import component
+from search.index import Span
 from search.sqlite.index import SqliteIndex
 from search.testing.index_contract import IndexContract
-from search.testing.posts import found, letters, stored, tagged, write
+from search.testing.posts import START, found, letters, stored, tagged, write
 from search.testing.writing import EVENTS, deletion, letter
+from tagstream.posts import TaggedPost
 from tagstream.settings import Settings
 
 _numbers = itertools.count()
@@ -60,6 +64,26 @@ async def test_both_kinds_of_index_report_and_find_the_same(index: ElasticIndex,
         assert set(await found(index, query)) == set(await found(sqlite, query)), query
     assert set(await index.top_entities()) == set(await sqlite.top_entities())
     await sqlite.close()
+
+
+async def test_the_beginning_of_a_long_feed_is_read_once_a_minute_and_its_end_each_time(
+    index: ElasticIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(over_time, "LONG_FEED", 100)
+    now = 0.0
+    spans = over_time.FeedSpans(index.client, lambda: now)
+
+    def minutes(first: int, last: int) -> list[TaggedPost]:
+        return [tagged(f"m{at}", author=f"a{at % 7}", minute=at) for at in range(first, last)]
+
+    await write(index, *minutes(50, 90))
+    assert await spans.span() == Span(START + timedelta(minutes=50), START + timedelta(minutes=90))
+    await write(index, *minutes(40, 50))
+    assert await spans.span() == Span(START + timedelta(minutes=40), START + timedelta(minutes=90))
+    await write(index, *minutes(30, 40), *minutes(90, 190))
+    assert await spans.span() == Span(START + timedelta(minutes=40), START + timedelta(minutes=190))
+    now = 60.0
+    assert await spans.span() == Span(START + timedelta(minutes=30), START + timedelta(minutes=190))
 
 
 async def test_compacted_no_segment_holds_a_removed_document(index: ElasticIndex) -> None:

@@ -58,7 +58,8 @@ class EventDetector:
                 continue
             event.grow(community, number)
             for part in matches[1:]:
-                if part not in grown and event not in (None, part) and part.id in self._events:
+                is_new = part not in grown and event not in (None, part) and part.id in self._events
+                if is_new and part.is_part_of(community):
                     changed[part.id] = self._merge(part, event, number)
             if event not in grown:
                 grown.append(event)

@@ -73,8 +73,15 @@ class FollowedEvent:
 
     def is_led_by(self, community: Sequence[TrendState]) -> bool:
         """Says whether the community has one of the event's leading subjects: lesser ones are of many events."""
+        return self._leading_in(community) > 0
+
+    def is_part_of(self, community: Sequence[TrendState]) -> bool:
+        """Says whether the community has half of the event's leading subjects: two events may share a place."""
+        return 2 * self._leading_in(community) >= min(LEADING, len(self.members))
+
+    def _leading_in(self, community: Sequence[TrendState]) -> int:
         leading = sorted(self.members, key=lambda subject: (-self.members[subject].authors, subject))[:LEADING]
-        return any(letters_of(trend.key) in leading for trend in community)
+        return len(set(leading).intersection(letters_of(trend.key) for trend in community))
 
     def _is_linked(self, trend: TrendState) -> bool:
         shares = sorted(share for other, share in shares_of_companions(trend).items() if other in self.members)

@@ -1,7 +1,12 @@
 """The commonest words of some languages, which are no subjects; folded, four letters or longer.
 
-Only to save work: a word that a feed uses all day is expected all day and cannot trend.
+To save work: a word that a feed uses all day is expected all day and cannot trend. But the words with which people tell
+of anything that happens, and what is left of a link that was cut off, rise with each event: two events in one place
+would have them in common, and be one.
 """
+
+_OF_ANY_EVENT = """breaking headline headlines http https latest live news photo photos pics picture pictures report
+reported reporting reports update updated updates updating video videos"""
 
 _ENGLISH = """about above after again against almost also always april around august away back because been before
 behind being below best better between both came cannot could december didn't does doesn't doing don't
@@ -48,7 +53,7 @@ weil wenn werden wieder will wird wurde über"""
 
 STOP_WORDS = frozenset(
     word
-    for language in (_ENGLISH, _SPANISH, _PORTUGUESE, _ITALIAN, _FRENCH, _GERMAN)
+    for language in (_OF_ANY_EVENT, _ENGLISH, _SPANISH, _PORTUGUESE, _ITALIAN, _FRENCH, _GERMAN)
     for word in language.split()
     if len(word) >= 4
 )

@@ -9,9 +9,10 @@ import pytest
 from search_events_feeds import START, burst, everyday, mention, replay
 
 from search.events.events import BIRTH_AUTHORS, EventDetector
-from search.events.following import FollowedEvent
+from search.events.following import FollowedEvent, Member
 from search.events.trends import TrendDetector
-from tagstream.detections import DetectedEvent, PostMentions
+from search.testing.detecting import trend
+from tagstream.detections import DetectedEvent, PostMentions, TrendState
 from tagstream.errors import CorruptState
 
 PEAKS = [(35, 9), (30, 90)]
@@ -120,6 +121,20 @@ def test_two_that_become_one_are_one_with_all_that_both_had() -> None:
     assert whole.authors > 0.9 * (25 * 6 + 25 * 9 + 40 * 4)
     of_part = [state for state in states if state.id == part.id]
     assert {post.post_id for post in of_part[-1].evidence} - {post.post_id for post in whole.evidence} != set()
+
+
+def test_two_that_have_a_place_in_common_do_not_become_one() -> None:
+    authors = {"texas": 60, "flood": 50, "rain": 40, "river": 30, "roads": 20, "victims": 10}
+    members = {key: Member("WORD", key, key, count, count, 5.0, 30) for key, count in authors.items()}
+    flood = FollowedEvent("e1", 30, 20, 40, 35, members=members)
+
+    def community(*keys: str) -> list[TrendState]:
+        return [trend(key) for key in keys]
+
+    assert not flood.is_part_of(community("texas", "blast", "plant", "victims"))
+    assert flood.is_part_of(community("texas", "blast", "flood", "river"))
+    assert flood.is_led_by(community("texas", "blast"))
+    assert not flood.is_led_by(community("victims", "blast"))
 
 
 def test_the_peak_of_an_event_is_that_of_its_parts() -> None:

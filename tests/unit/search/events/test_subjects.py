@@ -39,6 +39,11 @@ def sketch(text: str) -> frozenset[int]:
     return frozenset(mentions_of(tagged(text), NOON).shingles)
 
 
+def test_words_that_tell_of_anything_that_happens_are_no_subjects() -> None:
+    text = "BREAKING news: latest reports of an explosion, photos and video http https"
+    assert {key for _, key in named(mentions_of(tagged(text), NOON))} == {"explosion"}
+
+
 @pytest.mark.parametrize("author", [None, Author(id="a")])
 def test_a_post_without_room_in_its_minute_is_told_but_not_read(author: Author | None) -> None:
     post = tagged("Explosion near Boston", revision=3, author=author)

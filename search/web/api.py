@@ -40,7 +40,7 @@ def refuse_unknown(request: Request) -> None:
     Raises:
         BadSettings: there is one.
     """
-    described = request.app.openapi()["paths"][request.url.path]["get"].get("parameters", ())
+    described = request.app.openapi()["paths"][request.scope["route"].path]["get"].get("parameters", ())
     known = sorted(one["name"] for one in described if one["in"] == "query")
     for name in request.query_params:
         if name not in known:

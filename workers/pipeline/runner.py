@@ -216,8 +216,8 @@ class StageRunner(Generic[Value, Result]):
         """Takes the batch that was opened first, of those that are full and those whose deadline has come.
 
         An open batch is closed only for a worker that is free now: batches that wait for a worker go on filling. Full
-        ones overtake it until half of the window waits behind it: the rest would be worked off and then handed over at
-        once, and meanwhile the source would stand still.
+        ones overtake it only until half of the window waits behind it. Else the window would fill up behind it, the
+        source stand still, and everything be handed over at once when nothing else is left to start.
         """
         deadline = self.batcher.next_deadline()
         waits_longest = self._ready and (

@@ -17,8 +17,8 @@ from workers.triton.contract import tagger_on_triton
 from workers.triton.parts import infer_in_parts
 
 # A post of 10,000 characters has 4,000 tokens. As one request it keeps one core of the server busy for 0.5 to 2 s, and
-# later requests wait; in parts, all cores share the work. Where 2,048 tokens outgrow the cache of a core, each costs a
-# third more than of 1,024; a server joins requests of one length itself.
+# later requests wait; in parts, all cores share the work. Larger requests are no faster on a CPU, and for a GPU the
+# server joins those of one length itself.
 TOKENS_A_REQUEST = 1024
 
 

@@ -13,9 +13,7 @@ from tagstream.errors import ModelUnavailable
 
 # The smallest share of a full request: of 1,024 tokens no more than one post.
 _LEAST = 1 / 32
-
-
-# So many answers of each request of the window make it one request wider, or a small one twice as large.
+# So many answers to each request of the window make it one request wider, or more than double a share below one.
 _ANSWERS_A_STEP = 4
 
 
@@ -46,7 +44,7 @@ class RequestWindow:
         """
         async with self._changed:
             await self._changed.wait_for(lambda: self._running < max(1, int(self.width)))
-        self._running += 1
+            self._running += 1
         narrowed = self._narrowed
         try:
             yield

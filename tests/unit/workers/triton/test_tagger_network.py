@@ -137,6 +137,22 @@ def test_no_more_requests_than_allowed_are_on_their_way(server, connect):
     assert server.busiest == 3
 
 
+def test_of_a_batch_only_the_part_that_came_too_late_is_asked_again(server, connect):
+    server.max_rows = 2
+    network = connect()
+    answered = []
+    late = fails(STATUS.UNAVAILABLE, when=lambda pieces: 3 in pieces, times=ATTEMPTS)
+
+    def script(rows, context):
+        late(rows, context)
+        answered.extend(rows[:, 0].tolist())
+
+    server.script = script
+    numbers = list(range(1, 9))
+    assert first_pieces(network(batch_of(*numbers))) == numbers
+    assert sorted(answered) == numbers
+
+
 def test_a_server_that_is_too_slow_for_all_at_once_answers_all_of_them_in_the_end(server, connect):
     """Eight batches of 32 rows at once would take 13 times the deadline, and one of them alone 1.6 times."""
     core = threading.Lock()
